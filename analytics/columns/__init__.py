@@ -1,0 +1,1 @@
+"""Steps over parallel columns of one partition's meters."""

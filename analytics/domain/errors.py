@@ -1,0 +1,50 @@
+"""What can go wrong, by what the caller should do about it.
+
+::
+
+    MeterwardenError
+    ├── InvalidReading      reject the reading, keep its bytes
+    ├── RegistryError       the ledger does not know it, or knows it twice
+    ├── LedgerError         a ledger file has faulty rows; none of it is loaded
+    ├── ConfigurationError  stop at start and tell what to set
+    └── TransientError      try again; the other side is slow or gone
+        └── StoreUnavailable
+"""
+
+__all__ = [
+    "ConfigurationError",
+    "InvalidReading",
+    "LedgerError",
+    "MeterwardenError",
+    "RegistryError",
+    "StoreUnavailable",
+    "TransientError",
+]
+
+
+class MeterwardenError(Exception):
+    """Every error of this project."""
+
+
+class InvalidReading(MeterwardenError):  # noqa: N818 - the name says what to do with it
+    """A reading or message that cannot be used: reject it, keep its bytes."""
+
+
+class RegistryError(MeterwardenError):
+    """The ledger does not know what was asked for, or is ambiguous."""
+
+
+class LedgerError(MeterwardenError):
+    """A ledger has faulty rows; nothing of it was loaded."""
+
+
+class ConfigurationError(MeterwardenError):
+    """A setting is missing or wrong: stop at start."""
+
+
+class TransientError(MeterwardenError):
+    """The other side is slow or gone: trying again may help."""
+
+
+class StoreUnavailable(TransientError):
+    """The database cannot be reached or went away in the middle."""

@@ -1,0 +1,1 @@
+"""Boards and reports over the store's views."""

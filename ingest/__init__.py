@@ -1,0 +1,1 @@
+"""What devices, gateways and files say, turned into blocks of readings on Kafka."""

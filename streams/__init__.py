@@ -1,0 +1,1 @@
+"""Pure steps joined to topics and to the store."""

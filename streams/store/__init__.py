@@ -1,0 +1,1 @@
+"""The store: fence, COPY, upserts and the views others read."""
