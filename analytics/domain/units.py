@@ -1,0 +1,455 @@
+"""Quantity kinds, one canonical unit each, and what a meter's plate may call them.
+
+Energy is one kind: a heat meter may count kWh, MWh or GJ, and these convert among each other. Which of them is
+canonical depends on the carrier: electricity is kept in kWh, everything else that is counted as energy in GJ
+(`canonical_unit`). Gas at standard state (Nm3) is a kind of its own and never mixes with operating m3: one becomes
+the other only through measured temperature and pressure. So is coal equivalent, which is no mass of coal.
+
+A register may count tens or hundreds of a unit ("×10 kWh", "10^3 m3", "x100 L", "kWh*10", 万立方米). Such a unit has
+its own code; where the product is a unit with a name (×1000 kWh), it is that one (MWh).
+
+Codes are stored with every reading: never renumber one, never use one again.
+"""
+
+import re
+import unicodedata
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import IntEnum
+from fractions import Fraction
+from functools import lru_cache
+from types import MappingProxyType
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analytics.domain.errors import MeterwardenError
+
+__all__ = [
+    "CARRIERS",
+    "CODE_COUNT",
+    "FACTOR_TABLE",
+    "KIND_TABLE",
+    "NO_UNIT",
+    "UNITS",
+    "QuantityKind",
+    "Unit",
+    "UnitError",
+    "canonical_unit",
+    "conversion_factor",
+    "convert",
+    "default_unit",
+    "find_unit",
+    "parse_unit",
+    "unit_codes",
+    "unit_of",
+]
+
+NO_UNIT = 0
+"""Code of "no unit, or one that is not known"."""
+
+_PREFIX_STRIDE = 128
+_PREFIX_LIMIT = 12
+CODE_COUNT = _PREFIX_STRIDE * (2 * _PREFIX_LIMIT + 1)
+"""Every code is below this: the length of the tables."""
+
+
+class UnitError(MeterwardenError):
+    """A unit that is not known, is ambiguous, or measures another quantity than asked for."""
+
+
+class QuantityKind(IntEnum):
+    """What is measured. Quantities of different kinds are never added, compared or converted."""
+
+    NONE = 0
+    ENERGY = 1
+    REACTIVE_ENERGY = 2
+    APPARENT_ENERGY = 3
+    VOLUME = 4
+    STANDARD_VOLUME = 5
+    MASS = 6
+    POWER = 7
+    TEMPERATURE = 8
+    PRESSURE = 9
+    DIMENSIONLESS = 10
+    COAL_EQUIVALENT = 11
+
+    @property
+    def is_counted(self) -> bool:
+        """Whether a register counts it up, so that differences of readings are consumption."""
+        return self in _COUNTED
+
+
+_COUNTED = frozenset(
+    {
+        QuantityKind.ENERGY,
+        QuantityKind.REACTIVE_ENERGY,
+        QuantityKind.APPARENT_ENERGY,
+        QuantityKind.VOLUME,
+        QuantityKind.STANDARD_VOLUME,
+        QuantityKind.MASS,
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """A unit of measurement.
+
+    Attributes
+    ----------
+    code : int
+        What is stored in the database; fits int16.
+    symbol : str
+        How it is written; `parse_unit` reads it back.
+    kind : QuantityKind
+        What it measures.
+    factor : Fraction
+        Exact size in the kind's base unit (J, varh, VAh, mL, g, W, Pa, 1, gce): only ratios of factors mean anything.
+    """
+
+    code: int
+    symbol: str
+    kind: QuantityKind
+    factor: Fraction
+
+    def __str__(self) -> str:
+        return self.symbol
+
+
+_K = QuantityKind
+
+# code, symbol, kind, size in the kind's base unit, other spellings. Case and width are forgiven later, see _lookup.
+_DEFINITIONS: tuple[tuple[int, str, QuantityKind, int, str], ...] = (
+    (1, "kWh", _K.ENERGY, 3_600_000, "千瓦时 千瓦小时 度 度电"),
+    (2, "Wh", _K.ENERGY, 3_600, "瓦时"),
+    (3, "MWh", _K.ENERGY, 3_600_000_000, "兆瓦时"),
+    (4, "GWh", _K.ENERGY, 3_600_000_000_000, "吉瓦时"),
+    (5, "J", _K.ENERGY, 1, "焦 焦耳"),
+    (6, "kJ", _K.ENERGY, 1_000, "千焦 千焦耳"),
+    (7, "MJ", _K.ENERGY, 1_000_000, "兆焦 兆焦耳"),
+    (8, "GJ", _K.ENERGY, 1_000_000_000, "吉焦 吉焦耳"),
+    (9, "TJ", _K.ENERGY, 1_000_000_000_000, "太焦 太焦耳"),
+    (20, "kvarh", _K.REACTIVE_ENERGY, 1_000, "千乏时"),
+    (21, "varh", _K.REACTIVE_ENERGY, 1, "乏时"),
+    (22, "Mvarh", _K.REACTIVE_ENERGY, 1_000_000, "兆乏时"),
+    (25, "kVAh", _K.APPARENT_ENERGY, 1_000, "千伏安时"),
+    (26, "VAh", _K.APPARENT_ENERGY, 1, "伏安时"),
+    (27, "MVAh", _K.APPARENT_ENERGY, 1_000_000, "兆伏安时"),
+    (30, "m3", _K.VOLUME, 1_000_000, "m^3 m**3 立方米 立方 方 工况m3 m3工况 工况立方米 立方米工况 kL 千升"),
+    (31, "L", _K.VOLUME, 1_000, "升 公升 dm3"),
+    (
+        40,
+        "Nm3",
+        _K.STANDARD_VOLUME,
+        1_000_000,
+        "Nm^3 m3N 标方 标立方 标立方米 标准立方 标准立方米 标m3 m3标 m3标准状态",
+    ),
+    (50, "t", _K.MASS, 1_000_000, "吨 公吨"),
+    (51, "kg", _K.MASS, 1_000, "千克 公斤"),
+    (52, "g", _K.MASS, 1, "克"),
+    (60, "kW", _K.POWER, 1_000, "千瓦"),
+    (61, "W", _K.POWER, 1, "瓦"),
+    (62, "MW", _K.POWER, 1_000_000, "兆瓦"),
+    (70, "°C", _K.TEMPERATURE, 1, "degC 摄氏度"),
+    (80, "MPa", _K.PRESSURE, 1_000_000, "兆帕"),
+    (81, "kPa", _K.PRESSURE, 1_000, "千帕"),
+    (82, "Pa", _K.PRESSURE, 1, "帕"),
+    (83, "bar", _K.PRESSURE, 100_000, "巴"),
+    (90, "1", _K.DIMENSIONLESS, 100, "无量纲"),
+    (91, "%", _K.DIMENSIONLESS, 1, ""),
+    (100, "tce", _K.COAL_EQUIVALENT, 1_000_000, "吨标准煤 吨标煤"),
+    (101, "kgce", _K.COAL_EQUIVALENT, 1_000, "千克标准煤 千克标煤"),
+)
+
+UNITS: Mapping[str, Unit] = MappingProxyType(
+    {symbol: Unit(code, symbol, kind, Fraction(size)) for code, symbol, kind, size, _ in _DEFINITIONS}
+)
+"""The units with a name of their own, by symbol."""
+
+_EXACT: dict[str, Unit] = {
+    alias: UNITS[symbol] for _, symbol, _, _, aliases in _DEFINITIONS for alias in (symbol, *aliases.split())
+}
+_MEGA: dict[str, Unit] = {alias.casefold(): unit for alias, unit in _EXACT.items() if alias.startswith("M")}
+_FOLDED: dict[str, Unit] = {
+    alias.casefold(): unit
+    for alias, unit in _EXACT.items()
+    if unit.symbol != "g"  # G alone could be giga of anything
+}
+_BY_SIZE: dict[tuple[QuantityKind, Fraction], Unit] = {(unit.kind, unit.factor): unit for unit in UNITS.values()}
+_NO_PREFIX = frozenset({_K.TEMPERATURE, _K.PRESSURE, _K.POWER, _K.DIMENSIONLESS})
+_CHINESE_PREFIX = {"十": 1, "百": 2, "千": 3, "万": 4, "十万": 5, "百万": 6, "千万": 7, "亿": 8}
+
+CARRIERS: Mapping[str, tuple[Unit, ...]] = MappingProxyType(
+    {
+        "electricity": (UNITS["kWh"],),
+        "coal": (UNITS["t"],),
+        "coke": (UNITS["t"],),
+        "crude_oil": (UNITS["t"], UNITS["m3"]),
+        "refined_oil": (UNITS["t"], UNITS["m3"]),
+        "heavy_oil": (UNITS["t"], UNITS["m3"]),
+        "residual_oil": (UNITS["t"], UNITS["m3"]),
+        "lpg": (UNITS["t"], UNITS["m3"], UNITS["Nm3"]),
+        "natural_gas": (UNITS["Nm3"], UNITS["m3"], UNITS["t"], UNITS["GJ"]),
+        "coal_gas": (UNITS["Nm3"], UNITS["m3"], UNITS["GJ"]),
+        "steam": (UNITS["GJ"], UNITS["t"], UNITS["m3"]),
+        "hot_water": (UNITS["GJ"], UNITS["t"], UNITS["m3"]),
+        "water": (UNITS["m3"], UNITS["t"]),
+        "recoverable_residual_energy": (UNITS["GJ"], UNITS["t"], UNITS["m3"], UNITS["Nm3"]),
+        "other": (UNITS["GJ"], UNITS["t"], UNITS["m3"], UNITS["Nm3"]),
+    }
+)
+"""Energy names of the standard, each with the canonical units its registers may lead to; the first is the default."""
+
+_AUXILIARY = {_K.TEMPERATURE: UNITS["°C"], _K.PRESSURE: UNITS["MPa"]}
+
+
+def _with_prefix(unit: Unit, exponent: int) -> Unit | None:
+    """`unit` times ten to the `exponent`, a named unit where there is one."""
+    factor = unit.factor * Fraction(10) ** exponent
+    named = _BY_SIZE.get((unit.kind, factor))
+    if named is not None:
+        return named
+    if unit.kind in _NO_PREFIX or abs(exponent) > _PREFIX_LIMIT:
+        return None
+    rank = 2 * exponent - 1 if exponent > 0 else -2 * exponent
+    return Unit(unit.code + _PREFIX_STRIDE * rank, f"10^{exponent} {unit.symbol}", unit.kind, factor)
+
+
+def _all_units() -> dict[int, Unit]:
+    found = {unit.code: unit for unit in UNITS.values()}
+    for unit in UNITS.values():
+        for exponent in range(-_PREFIX_LIMIT, _PREFIX_LIMIT + 1):
+            prefixed = _with_prefix(unit, exponent)
+            if prefixed is not None:
+                found[prefixed.code] = prefixed
+    return found
+
+
+_BY_CODE = _all_units()
+
+
+def _table(values: dict[int, float], fill: float, dtype: type[np.generic]) -> NDArray[np.generic]:
+    table = np.full(CODE_COUNT, fill, dtype)
+    table[list(values)] = list(values.values())
+    table.setflags(write=False)
+    return table
+
+
+FACTOR_TABLE: NDArray[np.float64] = _table(
+    {code: float(unit.factor) for code, unit in _BY_CODE.items()}, np.nan, np.float64
+).astype(np.float64, copy=False)
+"""(CODE_COUNT,) size of a unit in its kind's base unit, by code, NaN where there is none; a / b converts a to b."""
+
+KIND_TABLE: NDArray[np.int16] = _table(
+    {code: int(unit.kind) for code, unit in _BY_CODE.items()}, int(_K.NONE), np.int16
+).astype(np.int16, copy=False)
+"""(CODE_COUNT,) `QuantityKind` of a unit by code, 0 where there is none."""
+
+_SUPERSCRIPT = str.maketrans("⁻⁺⁰¹²³⁴⁵⁶⁷⁸⁹", "-+0123456789")
+_RAISED = re.compile(r"(?<=[0-90-9])[⁻⁺]?[⁰¹²³⁴⁵⁶⁷⁸⁹]+")
+_IGNORED = re.compile(r"[\s·⋅•∙()\[\]]+")
+_NUMBER = r"(?P<mantissa>\d[\d,]*(?:\.\d+)?)(?:(?:\^|\*\*)(?P<power>[+-]?\d{1,2})|[eE](?P<scientific>[+-]?\d{1,2}))?"
+_LEADING = re.compile(rf"[xX×*]?{_NUMBER}[xX×*]?(?P<unit>\D.*)", re.ASCII)
+_TRAILING = re.compile(rf"(?P<unit>.*\S)[xX×*]{_NUMBER}", re.ASCII)
+
+
+def _power_of_ten(match: re.Match[str]) -> int | None:
+    """Exponent of the number that stands beside the unit, None where it is no clear power of ten."""
+    mantissa = match["mantissa"].replace(",", "")
+    exponent = int(match["scientific"] or 0)
+    if match["power"] is not None:
+        return int(match["power"]) if mantissa == "10" else None
+    if match["scientific"] is not None and mantissa != "1":
+        return None  # 10E3 means ten thousand to a computer and a thousand to a person
+    if re.fullmatch(r"10*", mantissa):
+        return exponent + len(mantissa) - 1
+    if re.fullmatch(r"0\.0*1", mantissa):
+        return exponent - len(mantissa) + 2
+    return None
+
+
+def _named(text: str) -> Unit | None:
+    """Unit of a name without a number: as written, then forgiving case, then with a Chinese multiplier."""
+    plain = text if text in _EXACT else re.sub(r"(?<=[WwRrAa])[-.*](?=[Hh]$)", "", text)
+    unit = _EXACT.get(plain)
+    if unit is not None:
+        return unit
+    folded = plain.casefold()
+    if plain.startswith("m") and folded in _MEGA:
+        raise UnitError(
+            f"unit {text[:80]!r} is ambiguous: a small m is milli, a capital M is mega (write {_MEGA[folded].symbol})"
+        )
+    unit = _FOLDED.get(folded)
+    if unit is not None:
+        return unit
+    for word in sorted(_CHINESE_PREFIX, key=len, reverse=True):
+        if text.startswith(word) and len(text) > len(word):
+            inner = _named(text[len(word) :])
+            return None if inner is None else _with_prefix(inner, _CHINESE_PREFIX[word])
+    return None
+
+
+def _search(text: str) -> Unit:
+    raised = _RAISED.sub(lambda match: "^" + match[0].translate(_SUPERSCRIPT), text)
+    plain = _IGNORED.sub("", unicodedata.normalize("NFKC", raised))
+    unit = _named(plain) if plain else None
+    if unit is not None:
+        return unit
+    for pattern in (_LEADING, _TRAILING):
+        match = pattern.fullmatch(plain)
+        inner = _named(match["unit"]) if match else None
+        if match is None or inner is None:
+            continue
+        exponent = _power_of_ten(match)
+        if exponent is None:
+            raise UnitError(
+                f"unit {text!r} is ambiguous: the number beside it must be a power of ten such as ×100 or 10^3"
+            )
+        unit = _with_prefix(inner, exponent)
+        if unit is not None:
+            return unit
+    raise UnitError(f"unit {text[:80]!r} is not known: expected one like kWh, MWh, GJ, m3, L, Nm3, t, kg, ×10 kWh")
+
+
+@lru_cache(maxsize=4096)
+def _cached(text: str) -> Unit | str:
+    try:
+        return _search(text)
+    except UnitError as error:
+        return str(error)
+
+
+def parse_unit(text: str) -> Unit:
+    """Unit that a ledger, a plate or a message names.
+
+    Case and full-width letters are forgiven where only one unit can be meant. What begins with a small m and has a
+    mega twin (mWh, mj, mpa) is refused, and so is a number that is no power of ten (103 m3 is 10³ m3 gone wrong).
+
+    Raises
+    ------
+    UnitError
+        If the unit is not known or could be two.
+
+    Examples
+    --------
+    >>> parse_unit("KWH").symbol, parse_unit("度").symbol, parse_unit("×1000 kWh").symbol
+    ('kWh', 'kWh', 'MWh')
+    >>> parse_unit("x100 L").symbol
+    '10^2 L'
+    >>> parse_unit("mWh")
+    Traceback (most recent call last):
+        ...
+    analytics.domain.units.UnitError: unit 'mWh' is ambiguous: a small m is milli, a capital M is mega (write MWh)
+    """
+    found = _cached(text)
+    if isinstance(found, str):
+        raise UnitError(found)
+    return found
+
+
+def find_unit(text: str) -> Unit | None:
+    """Like `parse_unit`, but None where the unit is not known or ambiguous; remembers what it has seen."""
+    found = _cached(text)
+    return None if isinstance(found, str) else found
+
+
+def unit_codes(texts: Iterable[str]) -> NDArray[np.int16]:
+    """Codes of the units that texts name.
+
+    Parameters
+    ----------
+    texts : n strings
+        As meters state them.
+
+    Returns
+    -------
+    (n,) int16
+        Codes, `NO_UNIT` where a text names no unit or could mean two.
+
+    Examples
+    --------
+    >>> unit_codes(["kWh", "mWh", "GJ"]).tolist()
+    [1, 0, 8]
+    """
+    return np.fromiter((NO_UNIT if (unit := find_unit(text)) is None else unit.code for text in texts), np.int16)
+
+
+def unit_of(code: int) -> Unit:
+    """Unit of a stored code.
+
+    Raises
+    ------
+    UnitError
+        If no unit has the code.
+    """
+    unit = _BY_CODE.get(int(code))
+    if unit is None:
+        raise UnitError(f"no unit has the code {code}")
+    return unit
+
+
+def conversion_factor(source: Unit, target: Unit) -> float:
+    """What an amount in `source` is multiplied by to be in `target`; the exact ratio, rounded once. [target/source]
+
+    Raises
+    ------
+    UnitError
+        If they measure different quantities.
+
+    Examples
+    --------
+    >>> conversion_factor(parse_unit("GJ"), parse_unit("kWh"))
+    277.77777777777777
+    """
+    if source.kind is not target.kind:
+        raise UnitError(
+            f"{source} measures {source.kind.name.lower()} and {target} {target.kind.name.lower()}: no conversion"
+        )
+    return float(source.factor / target.factor)
+
+
+def convert(value: float, source: Unit, target: Unit) -> float:
+    """`value` [source] in `target`; raises `UnitError` where they measure different quantities.
+
+    Examples
+    --------
+    >>> convert(2.5, parse_unit("MWh"), parse_unit("GJ"))
+    9.0
+    """
+    return value * conversion_factor(source, target)
+
+
+def canonical_unit(carrier: str, unit: Unit) -> Unit:
+    """Unit in which a point of `carrier` keeps its amounts when its register counts in `unit`.
+
+    Electricity is kWh. Steam and hot water are GJ where the register counts energy and t or m3 where it counts mass or
+    volume, since one becomes the other only through the medium's state. Gas at standard state stays Nm3, operating m3
+    stays m3. Thermometers and manometers beside a flow keep °C and MPa whatever flows.
+
+    Raises
+    ------
+    UnitError
+        If the carrier is not known, or its registers do not count in such a unit.
+
+    Examples
+    --------
+    >>> canonical_unit("steam", parse_unit("kWh")).symbol, canonical_unit("electricity", parse_unit("MJ")).symbol
+    ('GJ', 'kWh')
+    """
+    if carrier not in CARRIERS:
+        raise UnitError(f"carrier {carrier!r} is not known: expected one of {', '.join(CARRIERS)}")
+    if unit.kind in _AUXILIARY:
+        return _AUXILIARY[unit.kind]
+    for candidate in CARRIERS[carrier]:
+        if candidate.kind is unit.kind:
+            return candidate
+    fitting = " or ".join(candidate.symbol for candidate in CARRIERS[carrier])
+    raise UnitError(f"{unit} does not fit {carrier}: its registers count what converts to {fitting}")
+
+
+def default_unit(carrier: str) -> Unit:
+    """Unit in which a point of `carrier` would keep its amounts where no meter says otherwise."""
+    if carrier not in CARRIERS:
+        raise UnitError(f"carrier {carrier!r} is not known: expected one of {', '.join(CARRIERS)}")
+    return CARRIERS[carrier][0]
