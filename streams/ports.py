@@ -1,0 +1,283 @@
+"""What the agents lean on: a store of partitions that takes results and position in one transaction.
+
+The only promise an agent needs is this: what it writes in a `PartitionTransaction` and the fence it moves there are
+committed together or not at all, and a worker whose partition has been assigned to another since can commit nothing.
+Rows travel as numpy structured arrays whose fields are the tables' columns.
+"""
+
+from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
+from uuid import UUID
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analytics.domain.errors import MeterwardenError
+from analytics.domain.quality import DetectionKind, RejectReason
+
+__all__ = [
+    "HOUR_ROW",
+    "READING_ROW",
+    "Assigned",
+    "DetectionRow",
+    "FenceLost",
+    "HourCounts",
+    "Hours",
+    "Int32s",
+    "Int64s",
+    "PartitionStore",
+    "PartitionTransaction",
+    "Readings",
+    "RegisterName",
+    "RejectedRow",
+    "Snapshot",
+    "StoreRejected",
+    "TopicPartition",
+]
+
+Int32s = NDArray[np.int32]
+Int64s = NDArray[np.int64]
+
+READING_ROW = np.dtype(
+    [
+        ("measured_at", "<i8"),  # us
+        ("received_at", "<i8"),  # us
+        ("value", "<f8"),  # dial
+        ("register_id", "<i4"),
+        ("quality", "<i2"),  # ReadingFlag
+        ("unit", "<i2"),  # analytics.domain.units code, as stated
+    ]
+)
+"""One stored reading: 32 bytes, the columns of table `reading_hot` in their order."""
+
+HOUR_ROW = np.dtype(
+    [
+        ("point_id", "<i4"),
+        ("unit_id", "<i4"),
+        ("hour", "<i8"),  # hours since 1970-01-01 UTC
+        ("amount", "<i8"),  # micro: 1e-6 of the point's canonical unit
+        ("completeness", "<f4"),  # share of the hour with evidence, measured or estimated
+        ("measured", "<f4"),  # share without estimation
+        ("quality", "<i2"),  # HourFlag
+    ]
+)
+"""One hour of one metering point."""
+
+Readings = NDArray[np.void]
+"""(n,) array of `READING_ROW`."""
+
+Hours = NDArray[np.void]
+"""(n,) array of `HOUR_ROW`."""
+
+
+class FenceLost(MeterwardenError):  # noqa: N818 - named after what happened to the caller
+    """The partition belongs to another worker now, or its fence is elsewhere than the caller thinks.
+
+    Nothing was written. Forget the partition's state; if Kafka still assigns it here, call `PartitionStore.assign`
+    again, seek and go on from what it returns.
+    """
+
+
+class StoreRejected(MeterwardenError):  # noqa: N818
+    """The database refuses what was written: trying again does not help."""
+
+
+class TopicPartition(NamedTuple):
+    """A partition of one incarnation of a topic."""
+
+    topic: str
+    topic_id: UUID
+    partition: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """State of a partition's meters as it was before `next_offset`."""
+
+    next_offset: int
+    ledger_version: int
+    state: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Assigned:
+    """A partition as it was handed over: the fence, and the state to go on from.
+
+    Seek to ``snapshot.next_offset`` (or to 0 without a snapshot), replay to `next_offset` writing nothing, and write
+    from there. `epoch` proves the ownership to later transactions.
+    """
+
+    partition: TopicPartition
+    epoch: int
+    next_offset: int
+    snapshot: Snapshot | None
+
+
+class RegisterName(NamedTuple):
+    """A register as the sender names it."""
+
+    unit_code: str
+    meter_no: str
+    register: str
+
+
+class HourCounts(NamedTuple):
+    """What an upsert of hours did; the rest was stored already, as it is."""
+
+    inserted: int
+    revised: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DetectionRow:
+    """One detection or event; a row of the same point, kind and start replaces the one stored."""
+
+    point_id: int
+    unit_id: int
+    meter_id: int | None
+    kind: DetectionKind
+    started_at: int  # us
+    ended_at: int | None  # us; None while it lasts: the row is open
+    detected_at: int  # us
+    magnitude: float | None
+    confidence: float | None
+    evidence: bytes  # JSON object
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RejectedRow:
+    """One refused record (position -1) or one refused reading of a record, with the bytes to replay it."""
+
+    kafka_offset: int
+    position: int
+    reason: RejectReason
+    required: str
+    got: str
+    unit_code: str | None
+    payload: bytes
+    readings: int
+
+
+class PartitionTransaction(Protocol):
+    """What can be done while the partition's fence is locked; all of it is committed at the end, or nothing."""
+
+    @property
+    def next_offset(self) -> int:
+        """The fence as this transaction found it: what lies below is stored already."""
+        ...
+
+    async def readings_of(self, register_ids: Int32s, from_us: Int64s, to_us: Int64s) -> Readings:
+        """Stored readings of some windows, whichever layer holds them.
+
+        Parameters
+        ----------
+        register_ids : (k,) int32
+            Register of each window; a register may come again with another window.
+        from_us, to_us : (k,) int64
+            Half-open windows. [us since 1970-01-01 UTC]
+
+        Returns
+        -------
+        (n,) READING_ROW
+            Sorted by register and time; a reading that lies in two windows comes once.
+        """
+        ...
+
+    async def write_readings(self, rows: Readings) -> int:
+        """Append readings; the number of rows."""
+        ...
+
+    async def read_hours(self, point_ids: Int32s, from_hour: Int64s, to_hour: Int64s) -> Hours:
+        """Stored hours of half-open windows of points, sorted by point and hour. Windows as in `readings_of`."""
+        ...
+
+    async def write_hours(self, rows: Hours) -> HourCounts:
+        """Insert new hours (revision 0); an hour that differs from the one stored replaces it with the next revision.
+
+        One row at most for each point and hour.
+        """
+        ...
+
+    async def remove_hours(self, point_ids: Int32s, hours: Int64s) -> int:
+        """Remove hours that have no evidence any more (the ledger was corrected); the number of rows."""
+        ...
+
+    async def write_detections(self, rows: Sequence[DetectionRow]) -> int:
+        """Insert or replace detections by point, kind and start; the number of rows new or changed."""
+        ...
+
+    async def withdraw_detections(
+        self, point_id: int, from_us: int, to_us: int, kinds: Sequence[DetectionKind] = ()
+    ) -> int:
+        """Mark detections that started in the half-open window as withdrawn: what is known now does not support them.
+
+        Without `kinds`, all kinds. One that is written again afterwards is open or closed again.
+        """
+        ...
+
+    async def write_rejected(self, rows: Sequence[RejectedRow]) -> int:
+        """Keep refused records and readings; the number of rows that are new."""
+        ...
+
+    async def mark_dirty(self, unit_ids: Int32s, first_hour: Int64s, last_hour: Int64s) -> None:
+        """Say that totals of these units are stale for these hours (inclusive, hours since 1970-01-01 UTC)."""
+        ...
+
+    async def save_snapshot(self, snapshot: Snapshot) -> None:
+        """Replace the partition's snapshot; it may not lie above the fence as this transaction leaves it."""
+        ...
+
+    async def move_fence(self, next_offset: int) -> None:
+        """Say that everything below `next_offset` is stored with this transaction; never backwards."""
+        ...
+
+
+class PartitionStore(Protocol):
+    """The store as a worker sees it."""
+
+    async def assign(self, partition: TopicPartition) -> Assigned:
+        """Take a partition over: from now on its former owner can write nothing.
+
+        Raises `StoreUnavailable` when trying again may help.
+        """
+        ...
+
+    def transaction(self, assigned: Assigned, *, at: int) -> AbstractAsyncContextManager[PartitionTransaction]:
+        """Open a transaction on a partition whose fence the caller believes to be `at`, and lock that fence.
+
+        Leaving the block commits; an exception rolls everything back. Never write after `StoreUnavailable` came out
+        of the commit without asking for the fence (`fence`): the commit may have happened.
+
+        Raises
+        ------
+        FenceLost
+            If the partition was assigned elsewhere since, or its fence is not `at`.
+        StoreUnavailable
+            If the database is gone or broke off: nothing is stored, or (at the commit) all of it.
+        StoreRejected
+            If the database refuses the rows.
+        """
+        ...
+
+    async def fence(self, assigned: Assigned) -> int:
+        """The partition's fence now; `FenceLost` where it was assigned elsewhere since."""
+        ...
+
+    async def ensure_registers(self, names: Sequence[RegisterName]) -> Int32s:
+        """Ids of registers, made where missing; 0 for a meter that the ledger does not have.
+
+        Returns
+        -------
+        (n,) int32
+        """
+        ...
+
+    async def ledger_version(self) -> int:
+        """The newest ledger version, 0 before the first load."""
+        ...
+
+    async def close(self) -> None:
+        """Give the connections back."""
+        ...
