@@ -110,8 +110,7 @@ class DetectionKind(IntEnum):
     GAIN_DRIFT = 15
     ROLLOVER = 101
     REPLACEMENT = 102
-    CATCH_UP = 103
-    MULTIPLIER_CHANGE = 104
+    MULTIPLIER_CHANGE = 103
 
     @property
     def is_fault(self) -> bool:

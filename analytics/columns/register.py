@@ -1,0 +1,264 @@
+"""Register readings to hourly consumption, over all metering points of a partition at once.
+
+The rules, in the order in which a reading `(t, v)` meets them; the *anchor* is the last good reading of its point:
+
+1. **Repeat.** The same instant and value again is a duplicate, another value at that instant a conflict; an instant
+   before the newest one is late and needs `analytics.columns.register.advance` over its history.
+2. **Installation.** If the ledger has another installation in force, the old one ends with its last reading and the
+   new one begins with its first; the same meter with another multiplier or unit goes on, its dial interpolated at
+   the change. Between a declared end and the next declared start nothing is known.
+3. **Rise.** `v` not below the anchor and reachable at the highest physical rate: good. The rise is spread evenly over
+   the time since the anchor.
+4. **Rollover.** A fall that is a reachable rise through the full scale: good.
+5. **Spike.** A fall to between the anchor and the good reading before it: the anchor was the spike, and is taken back.
+6. **Anything else waits**, as a run, for the next readings: if the register then goes on from the anchor the run was
+   a zero dip, a sentinel, a ×10ⁿ slip, a spike or a rollback and is set aside; if three readings agree among
+   themselves on a new level, the register was reset, rolled back or replaced, and the time between has no value.
+   Sentinels, ×10ⁿ values and values that the dial cannot show never become a level.
+
+An hour is written when a good reading reaches its end, and again when it changes. What is spread over an hour's edge
+inside a gap (longer than one and a half intervals, at most `measured_span_h`) is estimated.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from analytics.columns import _kernel
+from analytics.columns._kernel import ACCEPTED, CONFLICT, DUPLICATE, EVENT_ROW, HOUR_ROW, LATE, NEVER, POINT_STATE
+from analytics.domain.ledger import Installations
+
+__all__ = [
+    "ACCEPTED",
+    "CONFLICT",
+    "DUPLICATE",
+    "EVENT_ROW",
+    "HOUR_ROW",
+    "LATE",
+    "NEVER",
+    "POINT_STATE",
+    "Advanced",
+    "RegisterRules",
+    "RegisterTable",
+    "advance",
+    "close",
+    "empty_state",
+    "last_of_each_hour",
+]
+
+_US = 1_000_000
+_HOUR_US = 3600 * _US
+
+Structured = npt.NDArray[Any]
+Ints = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegisterRules:
+    """Thresholds of the register rules. Engineering choices, not figures of a standard.
+
+    Parameters
+    ----------
+    clock_slack_s : float
+        How far two times of a meter may be off against each other. [s]
+    full_scale_hours : float
+        Where the ledger gives no `max_rate`: the least time in which a register may pass its full scale. [h]
+    measured_span_h : float
+        Longest span between two readings over which an hour's edge is still called measured. [h]
+    opening_span_d : float
+        A first reading declared longer than this before the first real one is not spread over the time between. [d]
+    longest_gap_d : float
+        A gap longer than this has a total but no hours. [d]
+    silent_after : float
+        Expected intervals without a reading after which a meter is silent. [1]
+    partial_after_s : float
+        An hour not yet filled is written this long after its end. [s]
+    """
+
+    clock_slack_s: float = 60.0
+    full_scale_hours: float = 1000.0
+    measured_span_h: float = 1.5
+    opening_span_d: float = 31.0
+    longest_gap_d: float = 400.0
+    silent_after: float = 2.0
+    partial_after_s: float = 900.0
+
+
+class RegisterTable:
+    """The ledger's installations and the rules, in the shape the compiled core takes.
+
+    Parameters
+    ----------
+    installations : Installations
+        Sorted by point and start; `point` indexes the state given to `advance`.
+    rules : RegisterRules
+    """
+
+    __slots__ = ("rules", "table")
+
+    def __init__(self, installations: Installations, rules: RegisterRules | None = None) -> None:
+        rules = rules or RegisterRules()
+        full_scale = np.ascontiguousarray(installations.full_scale, np.float64)
+        known = np.ascontiguousarray(installations.max_rate, np.float64)
+        default = np.where(np.isnan(full_scale), np.inf, full_scale / rules.full_scale_hours)
+        factor = np.ascontiguousarray(installations.factor, np.float64)
+        table = np.empty(factor.size, _kernel.INSTALLATION_ROW)
+        for name in ("point", "meter", "installed_from", "installed_to", "first_reading", "last_reading"):
+            table[name] = getattr(installations, name)
+        table["interval"] = installations.interval_us
+        table["factor"] = factor
+        table["unit_factor"] = factor / installations.multiplier
+        table["full_scale"] = full_scale
+        table["rate"] = np.where(np.isnan(known), default, known)
+        self.table = table
+        row = np.zeros(1, _kernel.RULES_ROW)
+        row["slack"] = rules.clock_slack_s * _US
+        row["measured_span"] = rules.measured_span_h * _HOUR_US
+        row["opening_span"] = rules.opening_span_d * 24 * _HOUR_US
+        row["longest_gap"] = rules.longest_gap_d * 24 * _HOUR_US
+        row["silent_after"] = rules.silent_after
+        row["partial_after"] = rules.partial_after_s * _US
+        self.rules = row
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Advanced:
+    """What a run of readings gave.
+
+    Attributes
+    ----------
+    disposition : (n,) uint8
+        `ACCEPTED`, `DUPLICATE`, `CONFLICT` or `LATE` for each reading, in the order given.
+    hours : (h,) HOUR_ROW
+        Hours of points, the last row of each hour only. `hour` counts hours since 1970 UTC, `amount` millionths of
+        the point's canonical unit, `covered` and `estimated` microseconds of the hour.
+    events : (e,) EVENT_ROW
+        Detections and events in dial units; `ended` is `NEVER` while one lasts.
+    """
+
+    disposition: npt.NDArray[np.uint8]
+    hours: Structured
+    events: Structured
+
+
+def empty_state(n_points: int) -> Structured:
+    """State of points of which nothing was read yet.
+
+    Returns
+    -------
+    (n_points,) POINT_STATE
+
+    Examples
+    --------
+    >>> int(empty_state(2)["installation"][0]), POINT_STATE.itemsize
+    (-1, 184)
+    """
+    state = np.zeros(n_points, POINT_STATE)
+    for name in ("good_at", "prev_at", "seen_at"):
+        state[name] = NEVER
+    state["installation"] = -1
+    state["seen_meter"] = -1
+    return state
+
+
+def last_of_each_hour(hours: Structured) -> Structured:
+    """Of rows of the same point and hour only the last, sorted by point and hour.
+
+    An hour is written twice when a reading turns out to have been a spike after it had closed the hour.
+    """
+    if not hours.size:
+        return hours
+    order = np.lexsort((np.arange(hours.size), hours["hour"], hours["point"]))
+    rows = hours[order]
+    last = np.ones(rows.size, bool)
+    last[:-1] = (rows["point"][1:] != rows["point"][:-1]) | (rows["hour"][1:] != rows["hour"][:-1])
+    return rows[last]
+
+
+class _Outputs:
+    """Output rows that grow when the compiled core says so."""
+
+    def __init__(self, hours: int, events: int) -> None:
+        self.hours = np.empty(hours, HOUR_ROW)
+        self.events = np.empty(events, EVENT_ROW)
+        self.cursor = np.zeros(4, np.int64)
+
+    def grow(self) -> None:
+        for name, i in (("hours", 0), ("events", 1)):
+            rows = getattr(self, name)
+            need = int(self.cursor[2 + i])
+            if need > rows.size:
+                grown = np.empty(max(need, 2 * rows.size), rows.dtype)
+                grown[: self.cursor[i]] = rows[: self.cursor[i]]
+                setattr(self, name, grown)
+
+    def taken(self) -> tuple[Structured, Structured]:
+        return last_of_each_hour(self.hours[: self.cursor[0]]), self.events[: self.cursor[1]].copy()
+
+
+def advance(
+    state: Structured,
+    table: RegisterTable,
+    *,
+    point: npt.NDArray[np.int32],
+    installation: npt.NDArray[np.int32],
+    at_us: Ints,
+    value: npt.NDArray[np.float64],
+) -> Advanced:
+    """Advance `state` in place by readings in any order; each point's are taken in time order.
+
+    Parameters
+    ----------
+    state : (p,) POINT_STATE
+        Changed in place; copy it first where the result may have to be dropped.
+    table : RegisterTable
+    point : (n,) int32
+        Index into `state`.
+    installation : (n,) int32
+        Row of the installations that is in force for the reading's meter at its time.
+    at_us : (n,) int64
+        When measured. [µs since 1970 UTC]
+    value : (n,) float64
+        Finite register values in the unit of the installation. [dial units]
+    """
+    order = _kernel.sort_by_point(point, at_us, state.size)
+    disposition = np.empty(point.size, np.uint8)
+    columns = (point[order], installation[order], at_us[order], value[order])
+    sorted_disposition = np.empty(point.size, np.uint8)
+    out = _Outputs(hours=point.size // 2 + 1024, events=1024)
+    done = 0
+    while True:
+        done = _kernel.advance(
+            state, table.table, table.rules[0], *columns, sorted_disposition, out.hours, out.events, out.cursor, done
+        )
+        if done == point.size:
+            break
+        out.grow()
+    disposition[order] = sorted_disposition
+    hours, events = out.taken()
+    return Advanced(disposition=disposition, hours=hours, events=events)
+
+
+def close(state: Structured, table: RegisterTable, *, now_us: int) -> Advanced:
+    """Write what the clock alone decides: hours over but not filled, meters fallen silent.
+
+    Parameters
+    ----------
+    state : (p,) POINT_STATE
+        Changed in place: what was said once is not said again.
+    now_us : int
+        The wall clock. [µs since 1970 UTC]
+    """
+    out = _Outputs(hours=1024, events=1024)
+    done = 0
+    while True:
+        done = _kernel.close(
+            state, table.table, table.rules[0], np.int64(now_us), out.hours, out.events, out.cursor, done
+        )
+        if done == state.size:
+            break
+        out.grow()
+    hours, events = out.taken()
+    return Advanced(disposition=np.empty(0, np.uint8), hours=hours, events=events)
