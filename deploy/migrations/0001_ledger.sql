@@ -14,7 +14,7 @@ create function local_zone() returns text
     language sql stable parallel safe
     return (select value from store_setting where name = 'zone');
 
--- Units of measurement by the code that readings carry; filled from analytics.domain.units on every migration.
+-- Units of measurement by the code that readings carry; filled from analytics.domain.units by every migration.
 create table measure_unit (
     code   int2 primary key,
     symbol text not null unique,
@@ -90,17 +90,10 @@ create table exemption (
 );
 
 create table meter (
-    id           int4 generated always as identity primary key,
-    unit_id      int4 not null references unit,
-    meter_no     text not null,                      -- management number, unique inside a unit
-    serial_no    text not null,
-    name         text not null,
-    model        text not null,
-    range        text not null,
-    manufacturer text not null,
-    place        text not null,
-    instrument   text not null,
-    purpose      text not null,
+    id        int4 generated always as identity primary key,
+    unit_id   int4 not null references unit,
+    meter_no  text not null,                         -- management number, unique inside a unit
+    serial_no text not null,
     unique (unit_id, meter_no)
 );
 
@@ -112,6 +105,7 @@ create table register (
     unique (meter_id, name)
 );
 
+-- A meter at a point from-to, with what its row of the ledger says; '' where the ledger says nothing.
 create table installation (
     id             int4 generated always as identity primary key,
     unit_id        int4 not null references unit,
@@ -126,12 +120,20 @@ create table installation (
     interval_s     float8,
     first_reading  float8,
     last_reading   float8,
+    name           text not null,
+    model          text not null,
+    range          text not null,
+    manufacturer   text not null,
+    place          text not null,
+    instrument     text not null,
+    purpose        text not null,
     accuracy_class text not null,
     status         text not null,
     unique (point_id, installed_from)
 );
 create index on installation (meter_id, installed_from);
 
+-- Every certificate that any version of the ledger named.
 create table verification (
     meter_id         int4 not null references meter,
     unit_id          int4 not null references unit,

@@ -1,0 +1,151 @@
+"""Bring a database to the schema of this version: numbered SQL files, each applied once, in order, by itself.
+
+A file that was applied may not change afterwards: its checksum is kept, and a difference stops everything. What can be
+said again and again (units of measurement, what the `timescale` edition offers) is said after every run.
+"""
+
+import hashlib
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.resources import files
+from typing import Final, NamedTuple
+
+import psycopg
+
+from analytics.domain.errors import ConfigurationError, StoreUnavailable
+from analytics.domain.units import CODE_COUNT, KIND_TABLE, NO_UNIT, unit_of
+
+__all__ = ["Migration", "migrate", "migrations", "pending"]
+
+LOCK: Final = 0x6D77_0001  # of everything that changes the schema of a meterwarden database
+EDITION_FILE: Final = "timescale_edition.sql"
+
+_TABLE: Final = """
+create table if not exists schema_migration (
+    number     int4 primary key,
+    name       text not null unique,
+    checksum   bytea not null check (length(checksum) = 32),
+    applied_at timestamptz not null default now()
+)
+"""
+_KNOWN: Final = "select name, checksum from schema_migration order by number"
+_RECORD: Final = "insert into schema_migration (number, name, checksum) values (%s, %s, %s)"
+_EDITION: Final = "select current_setting('timescaledb.license', true)"
+_UNITS: Final = """
+insert into measure_unit (code, symbol, kind) values (%s, %s, %s)
+on conflict (code) do update set symbol = excluded.symbol, kind = excluded.kind
+where (measure_unit.symbol, measure_unit.kind) <> (excluded.symbol, excluded.kind)
+"""
+
+
+class Migration(NamedTuple):
+    """One numbered file."""
+
+    number: int
+    name: str
+    text: str
+
+    @property
+    def checksum(self) -> bytes:
+        """SHA-256 of its bytes."""
+        return hashlib.sha256(self.text.encode()).digest()
+
+
+def migrations() -> tuple[Migration, ...]:
+    """The files of this version, by number; numbers start at 1 and leave nothing out."""
+    found = sorted(
+        Migration(int(match[1]), file.name, file.read_text("utf-8"))
+        for file in files("deploy.migrations").iterdir()
+        if (match := re.fullmatch(r"(\d{4})_\w+\.sql", file.name))
+    )
+    numbers = [migration.number for migration in found]
+    if numbers != list(range(1, len(found) + 1)):
+        raise ConfigurationError(f"migrations must be numbered from 1 without gaps (got {numbers})")
+    return tuple(found)
+
+
+def migrate(dsn: str) -> list[str]:
+    """Apply what is missing; the names of the files applied, none where the schema is up to date.
+
+    Safe to run from several places at once: one works, the others wait and then find nothing to do.
+
+    Parameters
+    ----------
+    dsn : str
+        Database to migrate; its user owns the schema.
+
+    Raises
+    ------
+    ConfigurationError
+        If a file that was applied has changed since, or the database is of a newer version than this one.
+    StoreUnavailable
+        If the database cannot be reached.
+    """
+    with _locked(dsn) as connection:
+        applied = []
+        for migration in _pending(connection):
+            with connection.transaction():
+                connection.execute(_trusted(migration.text))
+                connection.execute(_RECORD, (migration.number, migration.name, migration.checksum))
+            applied.append(migration.name)
+        with connection.transaction():
+            _say_units(connection)
+        if _edition(connection) == "timescale":
+            with connection.transaction():
+                connection.execute(_trusted((files("deploy.migrations") / EDITION_FILE).read_text("utf-8")))
+        return applied
+
+
+def pending(dsn: str) -> list[str]:
+    """Names of the files that `migrate` would apply; raises as it does."""
+    with _locked(dsn) as connection:
+        return [migration.name for migration in _pending(connection)]
+
+
+@contextmanager
+def _locked(dsn: str) -> Iterator[psycopg.Connection]:
+    try:
+        connection = psycopg.connect(dsn, autocommit=True, application_name="meterwarden migrate")
+    except psycopg.OperationalError as error:
+        raise StoreUnavailable(f"the database must answer to be migrated (got: {error})") from error
+    with connection:
+        connection.execute("set client_min_messages = warning")
+        connection.execute("set timezone = 'UTC'")
+        connection.execute("select pg_advisory_lock(%s)", (LOCK,))  # given back when the connection closes
+        yield connection
+
+
+def _pending(connection: psycopg.Connection) -> list[Migration]:
+    connection.execute(_TABLE)
+    known = connection.execute(_KNOWN).fetchall()
+    ours = migrations()
+    for (name, checksum), migration in zip(known, ours, strict=False):
+        if name != migration.name or bytes(checksum) != migration.checksum:
+            raise ConfigurationError(
+                f"migration {migration.name} must be what was applied as {name} "
+                "(its content differs: restore the file and put the change into a new one)"
+            )
+    if len(known) > len(ours):
+        raise ConfigurationError(
+            f"the database must not be newer than this version (it has {known[-1][0]}, the newest here is "
+            f"{ours[-1].name})"
+        )
+    return list(ours[len(known) :])
+
+
+def _say_units(connection: psycopg.Connection) -> None:
+    codes = [code for code in range(CODE_COUNT) if KIND_TABLE[code]]
+    units = [unit_of(code) for code in codes]
+    rows = [(unit.code, unit.symbol, unit.kind.name.lower()) for unit in units]
+    with connection.cursor() as cursor:
+        cursor.executemany(_UNITS, [(NO_UNIT, "", "none"), *rows])
+
+
+def _edition(connection: psycopg.Connection) -> str | None:
+    row = connection.execute(_EDITION).fetchone()
+    return None if row is None else row[0]
+
+
+def _trusted(text: str) -> bytes:
+    return text.encode()  # psycopg takes bytes, or strings it knows to be constant; this is a file of this package
