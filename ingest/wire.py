@@ -9,12 +9,19 @@ The header ``content-type`` tells them apart, the first byte where it is missing
 when the collector got the readings, for those that do not say it themselves; else the Kafka record's time is taken.
 """
 
+from collections import defaultdict
 from collections.abc import Sequence
+from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 import numpy as np
 from numpy.typing import NDArray
 
+from analytics.domain.quality import RejectReason
+from ingest.wire_block import decode_block, encode_block, encode_rows, readings_claimed
+from ingest.wire_json import JsonBatch, encode_readings_json
+from ingest.wire_partition import partition_of
+from ingest.wire_rejected import Rejected, parse_rejected, rejected_headers
 from ingest.wire_types import (
     CONTENT_TYPE,
     CONTENT_TYPE_BLOCK,
@@ -46,38 +53,20 @@ __all__ = [
     "Fault",
     "Headers",
     "MeterList",
+    "Rejected",
     "decode_records",
     "encode_block",
     "encode_readings_json",
     "encode_rows",
+    "parse_rejected",
+    "partition_of",
+    "rejected_headers",
     "shown",
 ]
 
 
-def encode_block(
-    unit_code: str,
-    *,
-    meters: MeterList,
-    meter: NDArray[np.integer],
-    measured_at: NDArray[np.int64],
-    value: NDArray[np.float64],
-    units: Sequence[str],
-    unit: NDArray[np.integer] | None = None,
-    received_at: int | NDArray[np.int64] | None = None,
-    quality: NDArray[np.integer] | None = None,
-) -> bytes:
-    """Message with n readings of one unit."""
-    raise NotImplementedError  # first version of the signatures; the code follows
-
-
-def encode_rows(block: Block, rows: "NDArray[np.intp] | NDArray[np.bool_]") -> bytes:
-    """Block message of some rows of a decoded block: the payload of readings rejected out of it, fit for replay."""
-    raise NotImplementedError
-
-
-def encode_readings_json(block: Block, rows: "slice | NDArray[np.intp] | NDArray[np.bool_]") -> list[bytes]:
-    """One JSON message for each of some rows of a block, times in UTC."""
-    raise NotImplementedError
+_CHUNK = 1024
+_BLOCK_MARK = range(0x90, 0xA0)  # msgpack's short arrays; no JSON text begins so
 
 
 def decode_records(
@@ -88,5 +77,116 @@ def decode_records(
     zone: ZoneInfo,
     max_bytes: int = MAX_MESSAGE_BYTES,
 ) -> tuple[list[Block], list[Fault]]:
-    """Readings of a batch of Kafka records, in order, and the faults of what could not be read."""
-    raise NotImplementedError
+    """Blocks of a batch of Kafka records and the faults of what could not be read; never raises, whatever the bytes.
+
+    All JSON readings of a unit come in one block, unless a block message of the same unit lies between them; so the
+    blocks of each unit are in the order of the records. Every reading is in a block or counted in a fault.
+
+    Parameters
+    ----------
+    values : sequence of (bytes or None)
+        The records' values; None (a tombstone) is a fault.
+    headers : sequence of headers, optional
+        The records' headers, where there are any.
+    timestamps_us : (n,) int64
+        The records' times: what `received_at` is where the sender says nothing. [us since 1970-01-01 UTC]
+    zone : ZoneInfo
+        Zone of times without an offset.
+    max_bytes : int
+        A longer message is one fault, TOO_LARGE, and is not decoded.
+
+    Examples
+    --------
+    >>> reading = b'{"unit_code":"9111", "meter_no":"M-1", "measured_at":"1970-01-01 08:00", "value":7, "unit":"m3"}'
+    >>> blocks, faults = decode_records([reading, b"?"], timestamps_us=[5, 6], zone=ZoneInfo("Asia/Shanghai"))
+    >>> [(b.unit_code, b.meters.names, b.value.tolist(), b.measured_at.tolist()) for b in blocks]
+    [('9111', ('M-1',), [7.0], [0])]
+    >>> [(f.message, f.reason.name, f.readings) for f in faults]
+    [(1, 'MALFORMED', 1)]
+    """
+    received_at = np.array(timestamps_us, np.int64)
+    has_headers = headers is not None and any(headers)
+    kinds = _kinds(headers, received_at) if headers is not None and has_headers else None
+    json = JsonBatch(values, received_at, zone)
+    blocks: list[Block] = []
+    faults: list[Fault] = []
+    for start in range(0, len(values), _CHUNK):
+        stop = min(start + _CHUNK, len(values))
+        if _are_json(values, kinds, start, stop, max_bytes) and json.add_singles(start, stop):
+            continue
+        for i in range(start, stop):
+            value = values[i]
+            if value is None:
+                faults.append(Fault(i, -1, RejectReason.MALFORMED, "a message", "nothing (a tombstone)", b""))
+            elif len(value) > max_bytes:
+                got = f"{len(value)} bytes"
+                claimed = readings_claimed(value)
+                faults.append(Fault(i, -1, RejectReason.TOO_LARGE, f"at most {max_bytes} bytes", got, value, claimed))
+            elif _is_block(value, kinds[i] if kinds else None):
+                block, fault = decode_block(value, i, int(received_at[i]))
+                blocks += [block] if block else []
+                faults += [fault] if fault else []
+            else:
+                json.add(i)
+    json_blocks, json_faults = json.finish()
+    if json_blocks and blocks:
+        json_blocks = _parted(json_blocks, blocks)
+    if json_blocks:
+        blocks += json_blocks
+        blocks.sort(key=_place)
+    faults += json_faults
+    faults.sort(key=lambda fault: (fault.message, fault.position))
+    return blocks, faults
+
+
+def _kinds(headers: Sequence[Headers | None], received_at: NDArray[np.int64]) -> list[str | None]:
+    """Content type of each record; stated times of receipt are put into `received_at`, unreadable ones are not."""
+    kinds: list[str | None] = []
+    for i, of_record in enumerate(headers):
+        kind = None
+        for name, value in of_record or ():
+            if name == CONTENT_TYPE and value in _KINDS:
+                kind = _KINDS[value]
+            elif name == CONTENT_TYPE and value:
+                kind = value.decode("ascii", "replace").partition(";")[0].strip().lower()
+            elif name == RECEIVED_AT and value and value.isdigit() and len(value) <= _INT64_DIGITS:
+                received_at[i] = int(value)
+        kinds.append(kind)
+    return kinds
+
+
+_KINDS: dict[bytes | None, str] = {kind.encode(): kind for kind in (CONTENT_TYPE_BLOCK, CONTENT_TYPE_JSON)}
+_INT64_DIGITS = 18
+
+
+def _is_block(value: bytes, kind: str | None) -> bool:
+    if kind in (CONTENT_TYPE_BLOCK, CONTENT_TYPE_JSON):
+        return kind == CONTENT_TYPE_BLOCK
+    return bool(value) and value[0] in _BLOCK_MARK
+
+
+def _are_json(
+    values: Sequence[bytes | None], kinds: Sequence[str | None] | None, start: int, stop: int, max_bytes: int
+) -> bool:
+    """Whether it is worth trying to take these records as one sound JSON reading each."""
+    first = values[start]
+    if not first or first[0] in _BLOCK_MARK or (kinds and CONTENT_TYPE_BLOCK in kinds[start:stop]):
+        return False
+    return all(values[start:stop]) and max(len(value or b"") for value in values[start:stop]) <= max_bytes
+
+
+def _place(block: Block) -> tuple[int, int]:
+    return int(block.message[0]), int(block.position[0])
+
+
+def _parted(json_blocks: Sequence[Block], blocks: Sequence[Block]) -> list[Block]:
+    """JSON blocks cut where block messages of the same unit came between their readings."""
+    between = defaultdict(list)
+    for block in blocks:
+        between[block.unit_code].append(int(block.message[0]))
+    parted: list[Block] = []
+    for block in json_blocks:
+        cuts = np.unique(np.searchsorted(block.message, np.array(between[block.unit_code], np.int32)))
+        edges = [0, *(cut for cut in cuts.tolist() if 0 < cut < len(block)), len(block)]
+        parted += [block.take(slice(low, high)) for low, high in pairwise(edges)]
+    return parted

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Self
 
 import numpy as np
@@ -51,39 +50,42 @@ Headers = Sequence[tuple[str, bytes | None]]
 
 
 class MeterList:
-    """The meters a block speaks of; equal and hashed by its raw bytes, so a cache keyed by it resolves all at once.
+    r"""The meters a block speaks of; equal and hashed by its raw bytes, so a cache keyed by it resolves all at once.
 
-    An entry is ``meter_no``, or ``meter_no\\x1fregister`` for a register other than the main one. A sender that
+    An entry is ``meter_no``, or ``meter_no\x1fregister`` for a register other than the main one. A sender that
     repeats the same dictionary block after block sends the same bytes, and nothing of it is decoded again.
+
+    Parameters
+    ----------
+    raw : bytes
+        Names in UTF-8 joined by U+0000; `UnicodeDecodeError` if they are not.
 
     Examples
     --------
-    >>> meters = MeterList.of(["M-1", "M-2\\x1freverse"])
+    >>> meters = MeterList.of(["M-1", "M-2\x1freverse"])
     >>> meters.raw
-    b'M-1\\x00M-2\\x1freverse'
-    >>> meters == MeterList(b"M-1\\x00M-2\\x1freverse"), len(meters)
+    b'M-1\x00M-2\x1freverse'
+    >>> meters == MeterList(b"M-1\x00M-2\x1freverse"), len(meters)
     (True, 2)
     """
 
+    __slots__ = ("_hash", "names", "raw")
+
     def __init__(self, raw: bytes) -> None:
         self.raw = raw
+        self.names: tuple[str, ...] = tuple(raw.decode().split(NAME_SEPARATOR)) if raw else ()
         self._hash = hash(raw)
 
     @classmethod
     def of(cls, names: Sequence[str]) -> Self:
-        """List of `names`; ValueError for a name that is empty or holds a separator."""
+        """List of `names`; ValueError for a name that is empty or holds U+0000."""
         joined = NAME_SEPARATOR.join(names)
         if not all(names) or joined.count(NAME_SEPARATOR) != max(len(names) - 1, 0):
             raise ValueError("a meter's name must not be empty nor hold the character U+0000")
         return cls(joined.encode())
 
-    @cached_property
-    def names(self) -> tuple[str, ...]:
-        """Entries in the order the block's `meter` column points at."""
-        return tuple(self.raw.decode().split(NAME_SEPARATOR)) if self.raw else ()
-
     def __len__(self) -> int:
-        return self.raw.count(0) + 1 if self.raw else 0
+        return len(self.names)
 
     def __hash__(self) -> int:
         return self._hash

@@ -1,0 +1,291 @@
+"""JSON readings as columns: thousands of sound messages at once, an unsound one element by element.
+
+``{"unit_code", "meter_no", "measured_at", "value", "unit"}`` and optionally ``register``, ``quality`` (0 to 255 as the
+sender knows it, plus 256 where its time had no offset and a zone was assumed) and ``received_at``; unknown members are
+ignored, the last of repeated members counts. Text is UTF-8; a byte order mark before it is tolerated.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from itertools import compress, repeat
+from zoneinfo import ZoneInfo
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from analytics.domain.quality import ReadingFlag, RejectReason
+from ingest.wire_elements import ERRORS, Elements, Envelope, Member, Reading, Refusal, judged, split
+from ingest.wire_group import Columns, Ids, grouped
+from ingest.wire_time import TIME_REQUIRED, format_utc, parse_times
+from ingest.wire_types import MAIN_REGISTER, NAME_SEPARATOR, REGISTER_SEPARATOR, Block, Fault, shown
+
+__all__ = ["JsonBatch", "encode_readings_json"]
+
+_MAX_QUALITY = int(ReadingFlag.STATED_MASK | ReadingFlag.ZONE_ASSUMED)
+_TOGETHER = 4096  # readings turned into columns at once: their objects stay in the processor's cache
+_WHOLE_BYTES = 2**20  # a longer array is taken element by element, so that its objects never live all at once
+
+_decode_one = msgspec.json.Decoder(Reading).decode
+_decode_array = msgspec.json.Decoder(list[Reading]).decode
+_decode_envelope = msgspec.json.Decoder(Envelope).decode
+
+Place = tuple[int, int]  # message and position in it
+
+
+class JsonBatch:
+    """Collects the JSON messages of a batch of records and turns them into blocks and faults.
+
+    Parameters
+    ----------
+    values : sequence of bytes or None
+        The records' values, JSON or not; messages are named by their place in it.
+    received_at : (n,) int64
+        When each record was received, for readings that do not say it. [us since 1970-01-01 UTC]
+    zone : ZoneInfo
+        Zone of times without an offset.
+    """
+
+    def __init__(self, values: Sequence[bytes | None], received_at: NDArray[np.int64], zone: ZoneInfo) -> None:
+        self._values, self._received_at, self._zone = values, received_at, zone
+        self._readings: list[Reading | Member] = []
+        self._message: list[int] = []
+        self._position: list[int] = []
+        self._unit_codes, self._names, self._units = Ids(), Ids(), Ids()
+        self._parts: list[Columns] = []
+        self._faults: list[Fault] = []
+        self._refused: dict[tuple[int, RejectReason, str], list[tuple[int, Refusal]]] = defaultdict(list)
+
+    def add_singles(self, start: int, stop: int) -> bool:
+        """Take records `start` to `stop` if each is one sound reading; else take none and say so."""
+        decode = _decode_one
+        try:
+            readings = [decode(value) for value in self._values[start:stop]]  # type: ignore[arg-type]  # None: TypeError
+        except (*ERRORS, TypeError):
+            return False
+        self._add(readings, range(start, stop), repeat(0, stop - start))
+        return True
+
+    def add(self, message: int) -> None:
+        """Take one record, whatever JSON it is."""
+        value = self._values[message] or b""
+        if len(value) < _WHOLE_BYTES:
+            readings = _whole(value)
+            if readings is not None:
+                self._add(readings, repeat(message, len(readings)), range(len(readings)))
+                return
+        elements = split(value)
+        if isinstance(elements, Refusal):
+            self._faults.append(_fault(message, -1, elements, value))
+            return
+        for position, element in enumerate(elements.parsed):
+            one = judged(element, elements.unit_code)
+            if isinstance(one, Refusal):
+                self._refuse(message, position, one)
+            else:
+                self._add([one], (message,), (position,))
+
+    def finish(self) -> tuple[list[Block], list[Fault]]:
+        """One block a unit, in the order of the messages, and the faults."""
+        self._flush()
+        self._name_faults()
+        if not self._parts:
+            return [], self._faults
+        return grouped(Columns.joined(self._parts), list(self._unit_codes), list(self._names), list(self._units)), (
+            self._faults
+        )
+
+    def _add(self, readings: Sequence[Reading | Member], message: Iterable[int], position: Iterable[int]) -> None:
+        self._readings += readings
+        self._message += message
+        self._position += position
+        if len(self._readings) >= _TOGETHER:
+            self._flush()
+
+    def _refuse(self, message: int, position: int, refusal: Refusal) -> None:
+        self._refused[message, refusal.reason, refusal.required].append((position, refusal))
+
+    def _flush(self) -> None:
+        if not self._readings:
+            return
+        message, position = np.array(self._message, np.int32), np.array(self._position, np.int32)
+        unsound = _unsound_texts(self._readings)
+        if unsound:
+            for i, refusal in unsound.items():
+                self._refuse(self._message[i], self._position[i], refusal)
+            sound = np.ones(len(message), np.bool_)
+            sound[list(unsound)] = False
+            self._readings = list(compress(self._readings, sound.tolist()))
+            message, position = message[sound], position[sound]
+        if self._readings:
+            self._parts.append(self._columns(self._readings, message, position))
+        self._readings, self._message, self._position = [], [], []
+
+    def _columns(
+        self, readings: Sequence[Reading | Member], message: NDArray[np.int32], position: NDArray[np.int32]
+    ) -> Columns:
+        unit_codes: list[str] = [r.unit_code for r in readings]  # type: ignore[misc]  # members have the envelope's
+        us, assumed, readable = parse_times([r.measured_at for r in readings], self._zone)
+        received_at = self._received_at[message]
+        stated = [r.received_at for r in readings]
+        readable_received = _overwrite_stated(received_at, stated, self._zone)
+        columns = Columns(
+            self._unit_codes.column(unit_codes),
+            self._names.column(_names(readings)),
+            self._units.column([r.unit for r in readings]),
+            us,
+            np.array([r.value for r in readings], np.float64),
+            received_at,
+            _quality([r.quality for r in readings]) | (assumed * np.int16(ReadingFlag.ZONE_ASSUMED)),
+            message,
+            position,
+        )
+        sound = readable & readable_received
+        if sound.all():
+            return columns
+        for i in np.flatnonzero(~sound).tolist():
+            name, got = ("received_at", stated[i]) if readable[i] else ("measured_at", readings[i].measured_at)
+            refusal = Refusal(RejectReason.BAD_TIME, f"{name}: {TIME_REQUIRED}", shown(got), unit_codes[i])
+            self._refuse(int(message[i]), int(position[i]), refusal)
+        return columns.take(sound)
+
+    def _name_faults(self) -> None:
+        """Make one fault of all readings of a message that were refused for the same reason."""
+        last, elements = -1, Elements((), (), single=True)
+        for (message, _, _), refused in sorted(self._refused.items(), key=lambda item: item[0][0]):
+            if message != last:
+                found = split(self._values[message] or b"")
+                assert isinstance(found, Elements)  # it had readings before
+                last, elements = message, found
+            positions = sorted(position for position, _ in refused)
+            first = min(refused, key=lambda place: place[0])[1]
+            total = sum(refusal.readings for _, refusal in refused)
+            payload = elements.message(positions)
+            self._faults.append(
+                Fault(message, positions[0], first.reason, first.required, first.got, payload, total, first.unit_code)
+            )
+
+
+def _whole(value: bytes) -> Sequence[Reading | Member] | None:
+    """All readings of a message that is sound as a whole."""
+    try:
+        if value[:1] == b"[":
+            return _decode_array(value)
+        if b'"readings"' not in value:
+            return [_decode_one(value)]
+        envelope = _decode_envelope(value)
+    except ERRORS:
+        return None
+    for member in envelope.readings:
+        member.unit_code = member.unit_code if member.unit_code is not None else envelope.unit_code
+    return envelope.readings
+
+
+def _fault(message: int, position: int, why: Refusal, payload: bytes) -> Fault:
+    return Fault(message, position, why.reason, why.required, why.got, payload, why.readings, why.unit_code)
+
+
+def _unsound_texts(readings: Sequence[Reading | Member]) -> dict[int, Refusal]:
+    """Readings whose codes are empty or hold our separators, or whose quality is out of range; usually none."""
+    meters, units = [r.meter_no for r in readings], [r.unit for r in readings]
+    codes = [r.unit_code for r in readings]
+    text = "".join((*meters, *units, *codes, *(r.register or "" for r in readings)))  # type: ignore[arg-type]
+    qualities = [r.quality for r in readings]
+    sound = all(meters) and all(units) and all(codes) and NAME_SEPARATOR not in text and REGISTER_SEPARATOR not in text
+    if sound and not any(qualities):
+        return {}
+    found = ((i, _unsound(reading)) for i, reading in enumerate(readings))
+    return {i: refusal for i, refusal in found if refusal}
+
+
+def _unsound(r: Reading | Member) -> Refusal | None:
+    code = r.unit_code or ""
+    for name, text in (("unit_code", code), ("meter_no", r.meter_no), ("unit", r.unit)):
+        if not text:
+            return Refusal(RejectReason.MISSING_FIELD, f"{name}: text", "nothing", code)
+    for name, text in (
+        ("unit_code", code),
+        ("meter_no", r.meter_no),
+        ("unit", r.unit),
+        ("register", r.register or ""),
+    ):
+        if NAME_SEPARATOR in text or REGISTER_SEPARATOR in text:
+            return Refusal(RejectReason.MISSING_FIELD, f"{name}: text without U+0000, U+001F", shown(text), code)
+    if r.quality is not None and not 0 <= r.quality <= _MAX_QUALITY:
+        return Refusal(RejectReason.MISSING_FIELD, f"quality: 0 to {_MAX_QUALITY}", shown(r.quality), code)
+    return None
+
+
+def _names(readings: Sequence[Reading | Member]) -> list[str]:
+    registers = [r.register for r in readings]
+    meters = [r.meter_no for r in readings]
+    if not any(registers):
+        return meters
+    return [
+        f"{meter}{REGISTER_SEPARATOR}{register}" if register and register != MAIN_REGISTER else meter
+        for meter, register in zip(meters, registers, strict=True)
+    ]
+
+
+def _quality(stated: Sequence[int | None]) -> NDArray[np.int16]:
+    if not any(stated):
+        return np.zeros(len(stated), np.int16)
+    return np.array([quality or 0 for quality in stated], np.int16)
+
+
+def _overwrite_stated(
+    received_at: NDArray[np.int64], stated: Sequence[str | None], zone: ZoneInfo
+) -> NDArray[np.bool_]:
+    """Put the stated times in; False where one cannot be read."""
+    readable = np.ones(len(stated), np.bool_)
+    if any(stated):
+        rows = np.flatnonzero([text is not None for text in stated])
+        received_at[rows], _, readable[rows] = parse_times([text for text in stated if text is not None], zone)
+    return readable
+
+
+def encode_readings_json(
+    block: Block, rows: "slice | NDArray[np.intp] | NDArray[np.bool_]" = slice(None)
+) -> list[bytes]:
+    """One JSON message for each of some rows of a block, times in UTC; a decoder reads the same reading from it.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> one, zero = np.ones(1, np.int64), np.zeros(1, np.int64)
+    >>> from ingest.wire import MeterList
+    >>> block = Block("9111", MeterList.of(["M-1"]), zero.astype("u2"), one * 10**6, one * 2.5, ("kWh",),
+    ...     zero.astype("u1"), one * 2 * 10**6, zero.astype("i2"), zero.astype("i4"), zero.astype("i4"))
+    >>> print(encode_readings_json(block)[0].decode())  # doctest: +ELLIPSIS
+    {"unit_code":"9111","meter_no":"M-1","measured_at":"1970-01-01T00:00:01Z","value":2.5,...}
+    """
+    names = [name.partition(REGISTER_SEPARATOR) for name in block.meters.names]
+    encode = msgspec.json.Encoder().encode
+    columns = zip(
+        block.meter[rows].tolist(),
+        format_utc(block.measured_at[rows]),
+        block.value[rows].tolist(),
+        block.unit[rows].tolist(),
+        block.quality[rows].tolist(),
+        format_utc(block.received_at[rows]),
+        strict=True,
+    )
+    return [
+        encode(
+            _Sent(
+                block.unit_code, names[m][0], at, value, block.units[u], names[m][2] or None, quality or None, received
+            )
+        )
+        for m, at, value, u, quality, received in columns
+    ]
+
+
+class _Sent(msgspec.Struct, omit_defaults=True, gc=False):
+    unit_code: str
+    meter_no: str
+    measured_at: str
+    value: float
+    unit: str
+    register: str | None = None
+    quality: int | None = None
+    received_at: str | None = None
