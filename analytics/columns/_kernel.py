@@ -30,6 +30,7 @@ __all__ = [
     "US_PER_HOUR",
     "advance",
     "close",
+    "in_force",
     "sort_by_point",
 ]
 
@@ -124,8 +125,8 @@ _NOISE_SHARE = 1e-4  # a fall of a step or two of the dial, and below this share
 
 
 @compiled
-def sort_by_point(point, at, n_points):  # type: ignore[no-untyped-def]  # compiled: numba infers the types
-    """Order of readings by point, then time, then arrival: a counting sort, then insertion where a point is unordered."""
+def sort_by_point(point, at, n_points):
+    """Order of readings by point, then time, then arrival: a counting sort, then insertion where out of order."""
     n = point.size
     start = np.zeros(n_points + 1, np.int64)
     for i in range(n):
@@ -148,12 +149,30 @@ def sort_by_point(point, at, n_points):  # type: ignore[no-untyped-def]  # compi
 
 
 @compiled
-def _micro(value, factor):  # type: ignore[no-untyped-def]
+def in_force(meter, at, start, order, installed_from, installed_to):
+    """Row of the installations in force for each meter at each time, -1 where there is none."""
+    out = np.empty(meter.size, np.int32)
+    for i in range(meter.size):
+        m = meter[i]
+        found = -1
+        if m >= 0:
+            for j in range(start[m], start[m + 1]):
+                k = order[j]
+                if installed_from[k] > at[i]:
+                    break
+                if at[i] <= installed_to[k]:  # the last reading may be taken at the very end; a later start wins
+                    found = k
+        out[i] = found
+    return out
+
+
+@compiled
+def _micro(value, factor):
     return np.rint(value * (factor * 1e6))
 
 
 @compiled
-def _emit_hour(s, p, hours, cursor):  # type: ignore[no-untyped-def]
+def _emit_hour(s, p, hours, cursor):
     if s.covered > 0:
         row = hours[cursor[0]]
         row.point = p
@@ -170,7 +189,7 @@ def _emit_hour(s, p, hours, cursor):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def _emit_event(s, p, kind, started, ended, decided, before, at, after, n, amount, events, cursor):  # type: ignore[no-untyped-def]
+def _emit_event(s, p, kind, started, ended, decided, before, at, after, n, amount, events, cursor):
     row = events[cursor[1]]
     row.point = p
     row.installation = s.installation
@@ -188,7 +207,7 @@ def _emit_event(s, p, kind, started, ended, decided, before, at, after, n, amoun
 
 
 @compiled
-def _spread(s, p, t1, micro, limit, flags, hours, cursor):  # type: ignore[no-untyped-def]
+def _spread(s, p, t1, micro, limit, flags, hours, cursor):
     """Count `micro` evenly over [anchor, t1), closing every hour it passes; the parts sum to `micro` exactly."""
     t0 = s.good_at
     dt = t1 - t0
@@ -214,14 +233,14 @@ def _spread(s, p, t1, micro, limit, flags, hours, cursor):  # type: ignore[no-un
 
 
 @compiled
-def _anchor(s, t, v):  # type: ignore[no-untyped-def]
+def _anchor(s, t, v):
     s.good_at = t
     s.good_value = v
     s.partial = 0
 
 
 @compiled
-def _remember(s):  # type: ignore[no-untyped-def]
+def _remember(s):
     """Keep the state at the anchor, before the next reading becomes the anchor."""
     s.prev_at = s.good_at
     s.prev_value = s.good_value
@@ -233,7 +252,7 @@ def _remember(s):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def _take_back(s):  # type: ignore[no-untyped-def]
+def _take_back(s):
     """Make the reading before the anchor the anchor again; hours written since are written anew by what follows."""
     s.good_at = s.prev_at
     s.good_value = s.prev_value
@@ -246,7 +265,7 @@ def _take_back(s):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def _break_to(s, p, t, flag, hours, cursor):  # type: ignore[no-untyped-def]
+def _break_to(s, p, t, flag, hours, cursor):
     """Leave [anchor, t) without a value."""
     s.flags |= flag
     hour = t // US_PER_HOUR
@@ -258,7 +277,7 @@ def _break_to(s, p, t, flag, hours, cursor):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def _open(s, p, t, v, hours, cursor):  # type: ignore[no-untyped-def]
+def _open(s, p, t, v, hours, cursor):
     """An anchor where none stands; what an earlier meter counted in an hour before is closed."""
     hour = t // US_PER_HOUR
     if hour != s.hour:
@@ -269,7 +288,7 @@ def _open(s, p, t, v, hours, cursor):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def _resolution(v):  # type: ignore[no-untyped-def]
+def _resolution(v):
     """Step of the dial as far as the value shows it, and of a float32 of that size."""
     step = 0.001
     if v == np.floor(v):
@@ -284,7 +303,7 @@ def _resolution(v):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def _rise(t0, v0, t1, v1, rate, slack):  # type: ignore[no-untyped-def]
+def _rise(t0, v0, t1, v1, rate, slack):
     """Whether the register may have risen from v0 to v1 in that time."""
     if v1 < v0:
         return False
@@ -296,7 +315,7 @@ def _rise(t0, v0, t1, v1, rate, slack):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def _rolled(t0, v0, t1, v1, rate, slack, full_scale):  # type: ignore[no-untyped-def]
+def _rolled(t0, v0, t1, v1, rate, slack, full_scale):
     """Whether the fall from v0 to v1 may be one pass through `full_scale`."""
     if math.isnan(full_scale) or v1 >= v0:
         return False
@@ -307,7 +326,7 @@ def _rolled(t0, v0, t1, v1, rate, slack, full_scale):  # type: ignore[no-untyped
 
 
 @compiled
-def _scale_of(t0, v0, t1, v1, rate, slack):  # type: ignore[no-untyped-def]
+def _scale_of(t0, v0, t1, v1, rate, slack):
     """The n for which v1 * 10**n continues the register, or 0."""
     if v0 <= 0.0 or v1 <= 0.0:
         return 0
@@ -324,7 +343,7 @@ def _scale_of(t0, v0, t1, v1, rate, slack):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def _is_sentinel(v):  # type: ignore[no-untyped-def]
+def _is_sentinel(v):
     if v < 0.0:
         return True
     v32 = np.float32(v)
@@ -335,7 +354,7 @@ def _is_sentinel(v):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def _end_run(s, p, decided, after, rate, events, cursor):  # type: ignore[no-untyped-def]
+def _end_run(s, p, decided, after, rate, events, cursor):
     """The waiting readings were wrong: say what they were."""
     if s.run_n == 0:
         return
@@ -349,9 +368,7 @@ def _end_run(s, p, decided, after, rate, events, cursor):  # type: ignore[no-unt
             kind = _ROLLBACK
         else:
             kind = _SPIKE
-    _emit_event(
-        s, p, kind, s.run_at, decided, decided, s.good_value, s.run_value, after, s.run_n, 0, events, cursor
-    )
+    _emit_event(s, p, kind, s.run_at, decided, decided, s.good_value, s.run_value, after, s.run_n, 0, events, cursor)
     s.run_n = 0
     s.run_kind = 0
     s.run_scale = 0
@@ -359,7 +376,7 @@ def _end_run(s, p, decided, after, rate, events, cursor):  # type: ignore[no-unt
 
 
 @compiled
-def _count(s, p, t, v, k, extra, tab, rules, hours, events, cursor):  # type: ignore[no-untyped-def]
+def _count(s, p, t, v, k, extra, tab, rules, hours, events, cursor):
     """Take (t, v) as good: count what was used since the anchor, and make it the anchor."""
     dt = t - s.good_at
     factor = tab[k].factor
@@ -382,7 +399,7 @@ def _count(s, p, t, v, k, extra, tab, rules, hours, events, cursor):  # type: ig
 
 
 @compiled
-def _close_installation(s, p, k, tab, rules, hours, events, cursor):  # type: ignore[no-untyped-def]
+def _close_installation(s, p, k, tab, rules, hours, events, cursor):
     """The installation ends as the ledger says: count up to its last reading, if one was declared."""
     _end_run(s, p, tab[k].installed_to, s.good_value, tab[k].rate, events, cursor)
     end, last = tab[k].installed_to, tab[k].last_reading
@@ -396,7 +413,7 @@ def _close_installation(s, p, k, tab, rules, hours, events, cursor):  # type: ig
 
 
 @compiled
-def _change_in_place(s, p, k, t, v, tab, rules, hours, events, cursor):  # type: ignore[no-untyped-def]
+def _change_in_place(s, p, k, t, v, tab, rules, hours, events, cursor):
     """The same meter goes on from installation k to k + 1: another multiplier or unit from that instant."""
     start = tab[k + 1].installed_from
     rescale = tab[k].unit_factor / tab[k + 1].unit_factor
@@ -425,7 +442,7 @@ def _change_in_place(s, p, k, t, v, tab, rules, hours, events, cursor):  # type:
 
 
 @compiled
-def _install(s, p, target, t, v, tab, rules, hours, events, cursor):  # type: ignore[no-untyped-def]
+def _install(s, p, target, t, v, tab, rules, hours, events, cursor):
     """Walk the point's installations up to `target`; no anchor stands afterwards where the ledger gives none."""
     if s.installation < 0:
         s.installation = target
@@ -458,7 +475,7 @@ def _install(s, p, target, t, v, tab, rules, hours, events, cursor):  # type: ig
 
 
 @compiled
-def _new_level(s, p, t, v, k, tab, rules, hours, events, cursor):  # type: ignore[no-untyped-def]
+def _new_level(s, p, t, v, k, tab, rules, hours, events, cursor):
     """The waiting readings agree with each other: the register goes on from there, what lies between has no value."""
     rate = tab[k].rate
     old, first = s.good_value, s.run_value
@@ -485,7 +502,7 @@ def _new_level(s, p, t, v, k, tab, rules, hours, events, cursor):  # type: ignor
 
 
 @compiled
-def _wait(s, p, t, v, k, kind, scale, tab, rules, hours, events, cursor):  # type: ignore[no-untyped-def]
+def _wait(s, p, t, v, k, kind, scale, tab, rules, hours, events, cursor):
     """(t, v) does not continue the register: let the next readings decide."""
     if s.run_n > 0:
         same = s.run_kind == kind and s.run_scale == scale
@@ -522,7 +539,7 @@ def _wait(s, p, t, v, k, kind, scale, tab, rules, hours, events, cursor):  # typ
 
 
 @compiled
-def _read(s, p, t, v, k, tab, rules, hours, events, cursor):  # type: ignore[no-untyped-def]
+def _read(s, p, t, v, k, tab, rules, hours, events, cursor):
     """One new reading of the installation k, later than all before."""
     if s.installation != k:
         _install(s, p, k, t, v, tab, rules, hours, events, cursor)
@@ -571,7 +588,7 @@ def _read(s, p, t, v, k, tab, rules, hours, events, cursor):  # type: ignore[no-
 
 
 @compiled
-def _room(s, t, k, tab, hours, events, cursor):  # type: ignore[no-untyped-def]
+def _room(s, t, k, tab, hours, events, cursor):
     """Whether the outputs can hold whatever one reading may add."""
     start = t
     if s.good_at != NEVER:
@@ -592,7 +609,7 @@ def _room(s, t, k, tab, hours, events, cursor):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def _ordinary(s, c, t, v, slack):  # type: ignore[no-untyped-def]
+def _ordinary(s, c, t, v, slack):
     """Whether (t, v) is the next sound reading inside the open hour, with nothing else to tell."""
     return (
         s.good_at != NEVER
@@ -608,7 +625,7 @@ def _ordinary(s, c, t, v, slack):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def advance(state, tab, rules, point, installation, at, value, disposition, hours, events, cursor, first):  # type: ignore[no-untyped-def]
+def advance(state, tab, rules, point, installation, at, value, disposition, hours, events, cursor, first):
     """Advance `state` by readings sorted by point and time, from index `first`.
 
     Fills `disposition`, `hours[:cursor[0]]` and `events[:cursor[1]]`. Returns the index of the first reading not
@@ -650,7 +667,19 @@ def advance(state, tab, rules, point, installation, at, value, disposition, hour
         disposition[i] = ACCEPTED
         if s.repeat_n > 0:
             _emit_event(
-                s, p, _REPEAT, s.repeat_from, s.repeat_to, t, s.seen_value, s.seen_value, v, s.repeat_n, 0, events, cursor
+                s,
+                p,
+                _REPEAT,
+                s.repeat_from,
+                s.repeat_to,
+                t,
+                s.seen_value,
+                s.seen_value,
+                v,
+                s.repeat_n,
+                0,
+                events,
+                cursor,
             )
             s.repeat_n = 0
         interval = tab[k].interval
@@ -658,9 +687,7 @@ def advance(state, tab, rules, point, installation, at, value, disposition, hour
             missing = np.int64(np.rint(float(t - s.seen_at) / float(interval))) - 1
             _emit_event(s, p, _GAP, s.seen_at, t, t, s.seen_value, v, v, missing, 0, events, cursor)
         if s.silent != 0:
-            _emit_event(
-                s, p, _SILENCE, s.seen_at, t, t, s.seen_value, v, v, 0, 0, events, cursor
-            )
+            _emit_event(s, p, _SILENCE, s.seen_at, t, t, s.seen_value, v, v, 0, 0, events, cursor)
             s.silent = 0
         _read(s, p, t, v, k, tab, rules, hours, events, cursor)
         s.seen_at = t
@@ -670,7 +697,7 @@ def advance(state, tab, rules, point, installation, at, value, disposition, hour
 
 
 @compiled
-def close(state, tab, rules, now, hours, events, cursor, first):  # type: ignore[no-untyped-def]
+def close(state, tab, rules, now, hours, events, cursor, first):
     """What only the clock can say: hours that are over but not filled, and meters that fell silent.
 
     An hour that was written half full is written again when a reading completes it. Returns like `advance`.

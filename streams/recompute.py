@@ -1,0 +1,400 @@
+"""The past worked out anew: after readings that came late, or a ledger that was corrected.
+
+A point's hours are a function of its readings in time order. So a late reading is put in its place among the stored
+ones and the point is followed again from a little before it to the newest reading; the rows of the time since are
+replaced. `recompute` and `switch` do no I/O: they are generators that yield the windows of stored readings they need
+and are sent the rows, `job.send(rows)`, until they return a `Recomputed`.
+"""
+
+from collections.abc import Generator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analytics.columns.register import (
+    ACCEPTED,
+    CONFLICT,
+    NEVER,
+    Advanced,
+    advance,
+    empty_state,
+    last_of_each_hour,
+)
+from analytics.columns.screening import installations_in_force
+from analytics.domain.ledger import Ledger
+from analytics.domain.units import FACTOR_TABLE, KIND_TABLE
+from streams.state import PartitionState
+from streams.steps import READING
+
+__all__ = ["HISTORY", "Changed", "Recomputed", "Windows", "recompute", "recompute_changed", "switch"]
+
+US_PER_HOUR = 3_600_000_000
+_DAY = 24 * US_PER_HOUR
+_FOREVER = np.iinfo(np.int64).max
+_LOOKBACKS = (_DAY, 16 * _DAY, 430 * _DAY, None)
+"""How far before the first late reading history is asked for, one after the other until enough came; None: all."""
+_WARM_UP = 16
+"""Readings of a point before the first late one that suffice to find a sound anchor: more than any run waits."""
+
+HISTORY = np.dtype(
+    [("measured_at", "<i8"), ("received_at", "<i8"), ("value", "<f8"), ("meter", "<i4"), ("unit", "<i2")]
+)
+"""A stored reading of a meter's main register; `meter` is an index into the state's ledger."""
+
+Ints = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Windows:
+    """Stored readings that are needed: main registers of meters, each over a half-open window.
+
+    Attributes
+    ----------
+    meter : (k,) int32
+        Index into the state's ledger.
+    from_us, to_us : (k,) int64
+        [µs since 1970 UTC]
+    """
+
+    meter: NDArray[np.int32]
+    from_us: Ints
+    to_us: Ints
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Changed:
+    """Points whose past has to be worked out anew, and since when.
+
+    Attributes
+    ----------
+    point : (p,) int32
+        Ascending, each once.
+    since_us : (p,) int64
+        Nothing before this instant can change. [µs since 1970 UTC]
+    """
+
+    point: NDArray[np.int32]
+    since_us: Ints
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recomputed:
+    """What the past looks like now; `apply` makes it the state.
+
+    Attributes
+    ----------
+    point : (p,) int32
+        The points worked out anew.
+    points : (p,) POINT_STATE
+        Their new state.
+    from_hour, to_hour : (p,) int64
+        Stored hours of the point in this half-open range that are not among `hours` have no evidence any more.
+    from_us : (p,) int64
+        Stored detections that started at or after this instant and are not among `events` are withdrawn.
+    hours, events : HOUR_ROW, EVENT_ROW
+        As of `analytics.columns.register.advance`; `point` is an index into the ledger.
+    accepted, duplicates, conflicts : (k,) READING
+        What became of the late readings.
+    """
+
+    point: NDArray[np.int32]
+    points: NDArray[Any]
+    from_hour: Ints
+    to_hour: Ints
+    from_us: Ints
+    hours: NDArray[Any]
+    events: NDArray[Any]
+    accepted: NDArray[Any]
+    duplicates: NDArray[Any]
+    conflicts: NDArray[Any]
+
+    def apply(self, state: PartitionState) -> None:
+        """Make it the state of its points. What was said of silence stays said."""
+        old = state.points[self.point]
+        new = self.points.copy()
+        same = new["seen_at"] == old["seen_at"]
+        new["silent"] = np.where(same, old["silent"], 0)
+        new["partial"] = 0
+        state.points[self.point] = new
+
+
+def _points_of(late: NDArray[Any], ledger: Ledger) -> Changed:
+    point = ledger.installations.point[late["installation"]]
+    order = np.lexsort((late["measured_at"], point))
+    points, first = np.unique(point[order], return_index=True)
+    return Changed(point=points.astype(np.int32), since_us=late["measured_at"][order][first].astype(np.int64))
+
+
+def _meters_of(ledger: Ledger, points: NDArray[np.int32]) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
+    """Meters ever installed at points: `(meter, ordinal of the point)`, each pair once."""
+    start, end = ledger.point_installation_start[points], ledger.point_installation_start[points + 1]
+    ordinal = np.repeat(np.arange(len(points)), end - start)
+    k = np.concatenate(
+        [np.arange(a, b) for a, b in zip(start.tolist(), end.tolist(), strict=True)] or [np.empty(0, int)]
+    )
+    pairs = np.unique(np.stack([ordinal, ledger.installations.meter[k.astype(np.int64)]]), axis=1)
+    return pairs[1].astype(np.int32), pairs[0]
+
+
+def _window_starts(state: PartitionState, changed: Changed, lookback: int | None) -> Ints:
+    """Where history has to begin for each point, so that the first anchor and any declared start lie inside."""
+    if lookback is None:
+        return np.full(len(changed.point), -_FOREVER)
+    start = changed.since_us - lookback
+    inst = state.ledger.installations
+    opening = np.int64(state.table.rules["opening_span"][0])
+    for i, p in enumerate(changed.point.tolist()):
+        a, b = state.ledger.point_installation_start[p : p + 2].tolist()
+        for began in inst.installed_from[a:b][::-1].tolist():
+            if began <= start[i] <= began + opening:
+                start[i] = began - lookback
+    return start
+
+
+def _history_rows(state: PartitionState, history: NDArray[Any], late: NDArray[Any]) -> NDArray[Any]:
+    """Stored and late readings as one column of `READING`, the stored first; those of no installation dropped."""
+    rows = np.zeros(len(history) + len(late), READING)
+    kept = rows[: len(history)]
+    for name in ("measured_at", "received_at", "value", "meter", "unit"):
+        kept[name] = history[name]
+    kept["row"] = -1
+    meter, at = np.ascontiguousarray(kept["meter"]), np.ascontiguousarray(kept["measured_at"])
+    kept["installation"] = installations_in_force(state.ledger, meter, at)
+    rows[len(history) :] = late
+    here = rows["installation"] >= 0
+    unit = state.ledger.installations.unit[rows["installation"]]
+    here &= KIND_TABLE[unit] == KIND_TABLE[rows["unit"]]
+    rows["dial"] = np.where(
+        unit == rows["unit"], rows["value"], rows["value"] * (FACTOR_TABLE[rows["unit"]] / FACTOR_TABLE[unit])
+    )
+    return rows[here]
+
+
+def _advance(state: PartitionState, points: NDArray[Any], rows: NDArray[Any], ordinal: NDArray[np.int32]) -> Advanced:
+    return advance(
+        points,
+        state.table,
+        point=ordinal,
+        installation=np.ascontiguousarray(rows["installation"]),
+        at_us=np.ascontiguousarray(rows["measured_at"]),
+        value=np.ascontiguousarray(rows["dial"]),
+    )
+
+
+def _follow(
+    state: PartitionState, changed: Changed, rows: NDArray[Any], *, everything: bool
+) -> tuple[Recomputed, NDArray[np.bool_]]:
+    """Follow points through `rows`; also says for which of them the history before `since` was enough."""
+    at_point = state.ledger.installations.point[rows["installation"]]
+    place = np.searchsorted(changed.point, at_point).clip(0, len(changed.point) - 1)
+    rows = rows[changed.point[place] == at_point]
+    ordinal = np.searchsorted(changed.point, state.ledger.installations.point[rows["installation"]]).astype(np.int32)
+    before = rows["measured_at"] < changed.since_us[ordinal]
+    points = empty_state(len(changed.point))
+    earlier = _advance(state, points, rows[before], ordinal[before])
+    warm = np.bincount(ordinal[before], minlength=len(changed.point)) >= _WARM_UP
+    oldest = np.full(len(changed.point), _FOREVER)
+    np.minimum.at(oldest, ordinal[before], rows["measured_at"][before])
+    anchor = np.minimum(
+        np.where(points["good_at"] == NEVER, changed.since_us, points["good_at"]),
+        np.where(points["prev_at"] == NEVER, _FOREVER, points["prev_at"]),
+    )
+    from_hour = anchor // US_PER_HOUR
+    enough = everything | (warm & (oldest < from_hour * US_PER_HOUR))
+    seen = np.where(points["seen_at"] == NEVER, changed.since_us, points["seen_at"])
+    after = _advance(state, points, rows[~before], ordinal[~before])
+    later = rows[~before]
+    fresh = later["row"] >= 0
+    said = after.disposition
+    from_us = np.minimum(anchor, seen)
+    # the last reading before may still be taken back: what was written since the one before it is written anew too
+    kept_hours = earlier.hours[earlier.hours["hour"] >= from_hour[earlier.hours["point"]]]
+    kept_events = earlier.events[earlier.events["started"] >= from_us[earlier.events["point"]]]
+    hours = last_of_each_hour(np.concatenate([kept_hours, after.hours]))
+    events = np.concatenate([kept_events, after.events])
+    hours["point"] = changed.point[hours["point"]]
+    events["point"] = changed.point[events["point"]]
+    blank = np.empty(0, READING)
+    done = Recomputed(
+        point=changed.point,
+        points=points,
+        from_hour=from_hour,
+        to_hour=np.where(points["good_at"] == NEVER, from_hour, points["hour"]),
+        from_us=from_us,
+        hours=hours,
+        events=events,
+        accepted=later[fresh & (said == ACCEPTED)] if fresh.any() else blank,
+        duplicates=later[fresh & (said != ACCEPTED) & (said != CONFLICT)] if fresh.any() else blank,
+        conflicts=later[fresh & (said == CONFLICT)] if fresh.any() else blank,
+    )
+    return done, enough
+
+
+def _select(changed: Changed, which: NDArray[np.bool_]) -> Changed:
+    return Changed(point=changed.point[which], since_us=changed.since_us[which])
+
+
+def _joined(parts: list[Recomputed], chosen: list[NDArray[np.bool_]], ledger: Ledger) -> Recomputed:
+    """One result of several, each for some of its points."""
+
+    def rows_of(done: Recomputed, which: NDArray[np.bool_], rows: NDArray[Any]) -> NDArray[Any]:
+        points = done.point[which]
+        name = "point" if "point" in (rows.dtype.names or ()) else None
+        mine = rows["point"] if name else ledger.installations.point[rows["installation"]]
+        return rows[np.isin(mine, points)]
+
+    out: dict[str, Any] = {}
+    for field in ("point", "points", "from_hour", "to_hour", "from_us"):
+        out[field] = np.concatenate([getattr(d, field)[w] for d, w in zip(parts, chosen, strict=True)])
+    for field in ("hours", "events", "accepted", "duplicates", "conflicts"):
+        out[field] = np.concatenate([rows_of(d, w, getattr(d, field)) for d, w in zip(parts, chosen, strict=True)])
+    return Recomputed(**out)
+
+
+def recompute_changed(
+    state: PartitionState, changed: Changed, late: NDArray[Any] | None = None
+) -> Generator[Windows, NDArray[Any], Recomputed]:
+    """Work out the past of some points anew.
+
+    Parameters
+    ----------
+    changed : Changed
+        Points and since when.
+    late : (k,) READING, optional
+        Late readings of these points; the readings already stored come from the windows.
+
+    Yields
+    ------
+    Windows
+        To be answered with the stored readings, (n,) HISTORY in any order, those accepted in this very batch too.
+
+    Returns
+    -------
+    Recomputed
+        Not yet applied to the state.
+    """
+    late = np.empty(0, READING) if late is None else late
+    parts: list[Recomputed] = []
+    chosen: list[NDArray[np.bool_]] = []
+    left = changed
+    for lookback in _LOOKBACKS:
+        meter, ordinal = _meters_of(state.ledger, left.point)
+        start = _window_starts(state, left, lookback)[ordinal]
+        history = yield Windows(meter=meter, from_us=start, to_us=np.full(len(meter), _FOREVER))
+        done, enough = _follow(state, left, _history_rows(state, history, late), everything=lookback is None)
+        parts.append(done)
+        chosen.append(enough)
+        if enough.all():
+            break
+        left = _select(left, ~enough)
+    return _joined(parts, chosen, state.ledger)
+
+
+def recompute(state: PartitionState, late: NDArray[Any]) -> Generator[Windows, NDArray[Any], Recomputed]:
+    """Put late readings in their place; see `recompute_changed`.
+
+    Parameters
+    ----------
+    late : (k,) READING
+        `StepResult.late` of one or more steps since the last recomputation.
+    """
+    return recompute_changed(state, _points_of(late, state.ledger), late)
+
+
+def switch(state: PartitionState, ledger: Ledger) -> tuple[PartitionState, Changed]:
+    """The state under another ledger, and the points whose past the change touches.
+
+    Points keep their state where their installations are as they were, or differ only after their newest reading;
+    for the others run `recompute_changed` (in portions if they are many) and apply what it returns.
+
+    Parameters
+    ----------
+    ledger : Ledger
+        The newer ledger, of this partition's units.
+    """
+    fresh = PartitionState.empty(ledger, partition=state.partition, partitions=state.partitions, rules=state.rules)
+    fresh.register_names = state.register_names
+    old_of = _same_points(state.ledger, ledger)
+    known = np.flatnonzero(old_of >= 0)
+    fresh.points[known] = state.points[old_of[known]]
+    since = _first_difference(state.ledger, ledger, old_of)
+    seen = fresh.points["seen_at"]
+    _renumber(fresh, state.ledger, old_of)
+    moved = _points_of_known_meters(state.ledger, ledger, old_of)
+    touched = ((since < _FOREVER) & (seen != NEVER) & (since <= seen)) | moved
+    point = np.flatnonzero(touched).astype(np.int32)
+    fresh.points[point] = empty_state(len(point))
+    return fresh, Changed(point=point, since_us=since[point])
+
+
+def _keys(ledger: Ledger) -> dict[tuple[str, str], int]:
+    units = [ledger.unit_codes[i] for i in ledger.point_unit.tolist()]
+    return dict(zip(zip(units, ledger.point_codes, strict=True), range(len(units)), strict=True))
+
+
+def _same_points(old: Ledger, new: Ledger) -> NDArray[np.int64]:
+    """Index in the old ledger of each point of the new one, -1 for a new point."""
+    before = _keys(old)
+    return np.fromiter((before.get(key, -1) for key in _keys(new)), np.int64, len(new.point_codes))
+
+
+_FACTS = (
+    "installed_from", "factor", "multiplier", "unit", "full_scale", "max_rate", "interval_us", "first_reading",
+)  # fmt: skip
+
+
+def _first_difference(old: Ledger, new: Ledger, old_of: NDArray[np.int64]) -> Ints:
+    """For each point of the new ledger the earliest instant from which its installations differ."""
+    since = np.full(len(old_of), _FOREVER)
+    a, b = old.installations, new.installations
+    for p, q in enumerate(old_of.tolist()):
+        mine = range(*new.point_installation_start[p : p + 2].tolist())
+        if q < 0:
+            if mine:
+                since[p] = b.installed_from[mine[0]]
+            continue
+        theirs = range(*old.point_installation_start[q : q + 2].tolist())
+        for i in range(max(len(mine), len(theirs))):
+            if i >= len(mine) or i >= len(theirs):
+                since[p] = b.installed_from[mine[i]] if i < len(mine) else a.installed_from[theirs[i]]
+                break
+            j, k = theirs[i], mine[i]
+            same_meter = old.meter_nos[a.meter[j]] == new.meter_nos[b.meter[k]]
+            if not same_meter or any(not _equal(getattr(a, f)[j], getattr(b, f)[k]) for f in _FACTS):
+                since[p] = min(a.installed_from[j], b.installed_from[k])
+                break
+            if a.installed_to[j] != b.installed_to[k] or not _equal(a.last_reading[j], b.last_reading[k]):
+                since[p] = min(a.installed_to[j], b.installed_to[k])
+                break
+    return since
+
+
+def _equal(x: float, y: float) -> bool:
+    return bool(x == y) or (bool(x != x) and bool(y != y))  # noqa: PLR0124 - NaN equals NaN here
+
+
+def _renumber(fresh: PartitionState, old: Ledger, old_of: NDArray[np.int64]) -> None:
+    """Let kept states point at the new ledger's installations and meters."""
+    points = fresh.points
+    live = np.flatnonzero((old_of >= 0) & (points["installation"] >= 0))
+    if not live.size:
+        return
+    ordinal = points["installation"][live] - old.point_installation_start[old_of[live]]
+    count = fresh.ledger.point_installation_start[live + 1] - fresh.ledger.point_installation_start[live]
+    k = fresh.ledger.point_installation_start[live] + np.minimum(ordinal, np.maximum(count - 1, 0))
+    points["installation"][live] = np.where(count > 0, k, -1)
+    points["seen_meter"][live] = np.where(
+        count > 0, fresh.ledger.installations.meter[k.clip(0, max(len(fresh.ledger.installations) - 1, 0))], -1
+    )
+
+
+def _points_of_known_meters(old: Ledger, new: Ledger, old_of: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """New points at which a meter stands that the old ledger had elsewhere: its readings are stored already."""
+    moved = np.zeros(len(old_of), bool)
+    for p in np.flatnonzero(old_of < 0).tolist():
+        a, b = new.point_installation_start[p : p + 2].tolist()
+        index = old.meter_index(new.unit_codes[new.point_unit[p]])
+        moved[p] = any(new.meter_nos[m] in index for m in new.installations.meter[a:b].tolist())
+    return moved

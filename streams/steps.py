@@ -1,0 +1,180 @@
+"""Pure steps: blocks in, rows out. No I/O and no clock; the caller owns the state and gives the time.
+
+`step` takes a batch of blocks through screening and the registers. `close_hours` says what only the clock can say.
+Readings that come late are stored like the others, and their points' hours are worked out anew from history by
+`streams.recompute`. The same steps run on a stream, on files and in a notebook.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analytics.columns.register import (
+    ACCEPTED,
+    CONFLICT,
+    EVENT_ROW,
+    HOUR_ROW,
+    LATE,
+    advance,
+    close,
+)
+from analytics.columns.screening import screen
+from analytics.domain.quality import ReadingFlag, RejectReason
+from ingest.wire import Block, partition_of
+from streams.explain import Refusal, refusals_of
+from streams.state import MAIN_REGISTER, PartitionState
+
+__all__ = ["READING", "StepResult", "close_hours", "step"]
+
+READING = np.dtype(
+    [
+        ("measured_at", "<i8"), ("received_at", "<i8"), ("value", "<f8"), ("dial", "<f8"),
+        ("meter", "<i4"), ("installation", "<i4"), ("block", "<i4"), ("row", "<i4"),
+        ("unit", "<i2"), ("quality", "<i2"), ("register", "<i2"),
+    ]
+)  # fmt: skip
+"""A reading on its way: `value` as stated in `unit`, `dial` in the unit of the installation's register; `block` and
+`row` say where in the batch it came from, `register` points into `PartitionState.register_names`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepResult:
+    """What a batch gave; every reading of the batch is in exactly one of `readings`, `late` and `refusals`.
+
+    Attributes
+    ----------
+    readings : (n,) READING
+        Accepted, in the order they came.
+    late : (k,) READING
+        Older than what its point has seen already: `streams.recompute` judges them against history.
+    hours : (h,) analytics.columns.register.HOUR_ROW
+        New or changed hours of points; at most one row a point and hour.
+    events : (e,) analytics.columns.register.EVENT_ROW
+    refusals : list of Refusal
+    """
+
+    readings: NDArray[Any]
+    late: NDArray[Any]
+    hours: NDArray[Any]
+    events: NDArray[Any]
+    refusals: list[Refusal]
+
+    @property
+    def refused(self) -> int:
+        """Number of readings refused."""
+        return sum(len(refusal.rows) for refusal in self.refusals)
+
+
+def _home_reason(state: PartitionState, block: Block) -> RejectReason | None:
+    """Why a whole block is none of this partition's business, if so."""
+    if partition_of(block.unit_code, state.partitions) != state.partition:
+        return RejectReason.WRONG_PARTITION
+    if block.unit_code not in state.ledger.unit_index:
+        return RejectReason.UNKNOWN_UNIT_CODE
+    return None
+
+
+def _columns(state: PartitionState, blocks: Sequence[Block], taken: Sequence[int]) -> NDArray[Any]:
+    """The readings of some blocks, one below the other; `meter` -1 where the ledger has none."""
+    out = np.empty(sum(len(blocks[i]) for i in taken), READING)
+    start = 0
+    for i in taken:
+        block = blocks[i]
+        part = out[start : start + len(block)]
+        meter, register = state.meters_of(block.unit_code, block.meters)
+        part["measured_at"] = block.measured_at
+        part["received_at"] = block.received_at
+        part["value"] = block.value
+        part["meter"] = meter[block.meter]
+        part["register"] = register[block.meter]
+        part["unit"] = state.unit_codes_of(block.units)[block.unit]
+        part["quality"] = block.quality
+        part["block"] = i
+        part["row"] = np.arange(len(block), dtype=np.int32)
+        start += len(block)
+    return out
+
+
+def step(state: PartitionState, blocks: Sequence[Block]) -> StepResult:
+    """Take a batch of one partition's blocks, in the order they lie on it.
+
+    The state is changed in place; keep `state.copy_points()` where the result may have to be dropped.
+
+    Parameters
+    ----------
+    state : PartitionState
+    blocks : sequence of Block
+        Decoded blocks of any units; those that do not belong here are refused.
+    """
+    refusals: list[Refusal] = []
+    taken = []
+    for i, block in enumerate(blocks):
+        reason = _home_reason(state, block)
+        if reason is None:
+            taken.append(i)
+        elif len(block):
+            refusals += refusals_of(state, blocks, reason, np.full(len(block), i), np.arange(len(block)))
+    rows = _columns(state, blocks, taken)
+    screened = screen(
+        state.ledger,
+        meter=np.ascontiguousarray(rows["meter"]),
+        at_us=np.ascontiguousarray(rows["measured_at"]),
+        received_us=np.ascontiguousarray(rows["received_at"]),
+        value=np.ascontiguousarray(rows["value"]),
+        unit=np.ascontiguousarray(rows["unit"]),
+        quality=np.ascontiguousarray(rows["quality"]),
+        rules=state.rules.screening,
+    )
+    rows["installation"] = screened.installation
+    rows["dial"] = screened.dial
+    rows["quality"] = screened.quality
+    reasons = screened.reason.copy()
+    followed = (reasons == 0) & (rows["register"] == MAIN_REGISTER)
+    hours, events = np.empty(0, HOUR_ROW), np.empty(0, EVENT_ROW)
+    late = np.zeros(len(rows), bool)
+    if followed.any():
+        whole = bool(followed.all())
+        sound = rows if whole else rows[followed]
+        installation = np.ascontiguousarray(sound["installation"])
+        advanced = advance(
+            state.points,
+            state.table,
+            point=state.ledger.installations.point[installation],
+            installation=installation,
+            at_us=np.ascontiguousarray(sound["measured_at"]),
+            value=np.ascontiguousarray(sound["dial"]),
+        )
+        hours, events = advanced.hours, advanced.events
+        said = advanced.disposition
+        if (said != ACCEPTED).any():
+            index = np.flatnonzero(followed)
+            late[index[said == LATE]] = True
+            rows["quality"][late] |= np.int16(ReadingFlag.LATE)
+            repeats = (said != ACCEPTED) & (said != LATE)
+            reasons[index[repeats]] = np.where(
+                said[repeats] == CONFLICT, np.uint8(RejectReason.CONFLICT), np.uint8(RejectReason.DUPLICATE)
+            )
+    if reasons.any():
+        for reason in np.unique(reasons[reasons > 0]).tolist():
+            bad = rows[reasons == reason]
+            refusals += refusals_of(state, blocks, RejectReason(reason), bad["block"], bad["row"])
+        sound_rows = rows[(reasons == 0) & ~late]
+    else:
+        sound_rows = rows[~late] if late.any() else rows
+    return StepResult(readings=sound_rows, late=rows[late], hours=hours, events=events, refusals=refusals)
+
+
+def close_hours(state: PartitionState, *, now_us: int) -> StepResult:
+    """Hours that are over but not filled, and meters fallen silent, by the wall clock.
+
+    Parameters
+    ----------
+    now_us : int
+        [µs since 1970 UTC]
+    """
+    advanced = close(state.points, state.table, now_us=now_us)
+    nothing = np.empty(0, READING)
+    return StepResult(readings=nothing, late=nothing, hours=advanced.hours, events=advanced.events, refusals=[])
