@@ -5,7 +5,7 @@ committed together or not at all, and a worker whose partition has been assigned
 Rows travel as numpy structured arrays whose fields are the tables' columns.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analytics.domain.errors import MeterwardenError
+from analytics.domain.ledger import Ledger
 from analytics.domain.quality import DetectionKind, RejectReason
 
 __all__ = [
@@ -34,6 +35,7 @@ __all__ = [
     "RejectedRow",
     "Snapshot",
     "StoreRejected",
+    "StoredLedger",
     "TopicPartition",
 ]
 
@@ -113,6 +115,30 @@ class Assigned:
     epoch: int
     next_offset: int
     snapshot: Snapshot | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredLedger:
+    """The ledger as of a version, and the ids that its rows have in the database.
+
+    Attributes
+    ----------
+    version : int
+    ledger : Ledger
+        Of all units, or of those that were asked for.
+    unit_ids : (u,) int32
+    point_ids : (p,) int32
+    meter_ids : (k,) int32
+    register_ids : (k,) int32
+        The main register of each meter, which `ledger load` makes with the meter.
+    """
+
+    version: int
+    ledger: Ledger
+    unit_ids: Int32s
+    point_ids: Int32s
+    meter_ids: Int32s
+    register_ids: Int32s
 
 
 class RegisterName(NamedTuple):
@@ -276,6 +302,13 @@ class PartitionStore(Protocol):
 
     async def ledger_version(self) -> int:
         """The newest ledger version, 0 before the first load."""
+        ...
+
+    async def ledger(self, version: int, units: Callable[[str], bool]) -> StoredLedger:
+        """The ledger as of a version, of the units whose code `units` accepts.
+
+        Runs off the event loop where it takes long; a million installations take some seconds.
+        """
         ...
 
     async def close(self) -> None:
