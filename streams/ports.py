@@ -266,6 +266,9 @@ class PartitionStore(Protocol):
     async def assign(self, partition: TopicPartition) -> Assigned:
         """Take a partition over: from now on its former owner can write nothing.
 
+        A former owner that was frozen in the middle of a transaction holds the fence's lock for as long as its session
+        lives; where the lock is not to be had within two seconds, that session is ended.
+
         Raises `StoreUnavailable` when trying again may help.
         """
         ...
