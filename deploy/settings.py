@@ -1,0 +1,377 @@
+"""Settings: the only reader of the environment.
+
+Every setting has one name in the environment (``METERWARDEN_KAFKA_PORT``) and the same name without the prefix, in
+lower case, in the optional TOML file that ``METERWARDEN_SETTINGS`` names (``kafka_port``). The environment beats the
+file, the file beats the default. All bad fields are reported at once. The table in ``deploy/README.md`` lists them.
+"""
+
+import os
+import pwd
+import re
+import tomllib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from analytics.domain.errors import ConfigurationError
+
+__all__ = [
+    "FIELDS",
+    "PREFIX",
+    "DatabaseSettings",
+    "Field",
+    "KafkaSettings",
+    "Settings",
+    "WorkerSettings",
+    "load",
+]
+
+PREFIX: Final = "METERWARDEN_"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KafkaSettings:
+    """Where Kafka is, or how to run our own."""
+
+    bootstrap: str | None = None
+    """Servers that exist already, ``host:port,...``; None runs our own."""
+    port: int = 19092
+    controller_port: int = 19093
+    partitions: int = 8
+    heap_mb: int = 512
+    flush_ms: int = 1000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DatabaseSettings:
+    """Where the database is, or how to run our own."""
+
+    dsn: str | None = field(default=None, repr=False)
+    """A database that exists already (it may carry a password); None runs our own."""
+    port: int = 15432
+    buffers_mb: int = 512
+    wal_mb: int = 4096
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerSettings:
+    """The stream workers that `up` starts."""
+
+    count: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Everything that can be set, checked."""
+
+    home: Path
+    cache: Path
+    kafka: KafkaSettings = KafkaSettings()
+    database: DatabaseSettings = DatabaseSettings()
+    workers: WorkerSettings = WorkerSettings()
+    java: str | None = None
+    apt_mirror: str | None = None
+    disk_free_mb: int = 2048
+    start_timeout_s: float = 120.0
+    stop_timeout_s: float = 60.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Field:
+    """One setting: its name, where it goes, how it is read, and a sentence for the table."""
+
+    name: str
+    path: str
+    parse: Callable[[str], Any]
+    default: str
+    meaning: str
+
+    @property
+    def key(self) -> str:
+        """Its key in a settings file."""
+        return self.name.removeprefix(PREFIX).lower()
+
+
+def _whole(low: int, high: int) -> Callable[[str], int]:
+    def parse(text: str) -> int:
+        try:
+            value = int(text)
+        except ValueError:
+            raise ValueError(f"must be a whole number from {low} to {high}") from None
+        if not low <= value <= high:
+            raise ValueError(f"must be a whole number from {low} to {high}")
+        return value
+
+    return parse
+
+
+def _seconds(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 < value < 1e6:  # refuses NaN too
+        raise ValueError("must be a number of seconds above 0")
+    return value
+
+
+def _path(text: str) -> Path:
+    path = Path(text)
+    if not path.is_absolute():
+        raise ValueError("must be an absolute path")
+    if re.search(r"[,:\n\r\\\"'*]", text):  # separators of Java class paths, Kafka lists and configuration files
+        raise ValueError("must be a path without , : * \\ quotes or line breaks")
+    return path
+
+
+def _servers(text: str) -> str:
+    servers = [part.strip() for part in text.split(",")]
+    if not all(re.fullmatch(r"[^\s:]+:\d{1,5}|\[[0-9a-fA-F:]+\]:\d{1,5}", server) for server in servers):
+        raise ValueError("must be host:port, or several with commas between")
+    return ",".join(servers)
+
+
+def _dsn(text: str) -> str:
+    if not re.match(r"postgres(ql)?://", text):
+        raise ValueError("must start with postgresql://")
+    return text
+
+
+def _text(text: str) -> str:
+    if not text.strip():
+        raise ValueError("must not be empty")
+    return text
+
+
+_port = _whole(1024, 65535)
+
+FIELDS: Final[tuple[Field, ...]] = (
+    Field(
+        name="METERWARDEN_HOME",
+        path="home",
+        parse=_path,
+        default="/var/lib/meterwarden for root, else $XDG_DATA_HOME/meterwarden",
+        meaning="Where an instance keeps its data, logs, pid records and password.",
+    ),
+    Field(
+        name="METERWARDEN_CACHE",
+        path="cache",
+        parse=_path,
+        default="<home>/cache",
+        meaning="Where the programs live (Kafka's jars, PostgreSQL); instances can share it.",
+    ),
+    Field(
+        name="METERWARDEN_KAFKA",
+        path="kafka.bootstrap",
+        parse=_servers,
+        default="",
+        meaning="Kafka servers that exist already, host:port,...; then none is started.",
+    ),
+    Field(
+        name="METERWARDEN_KAFKA_PORT",
+        path="kafka.port",
+        parse=_port,
+        default="19092",
+        meaning="Port of our Kafka, on 127.0.0.1.",
+    ),
+    Field(
+        name="METERWARDEN_KAFKA_CONTROLLER_PORT",
+        path="kafka.controller_port",
+        parse=_port,
+        default="19093",
+        meaning="Port of our Kafka's controller, on 127.0.0.1.",
+    ),
+    Field(
+        name="METERWARDEN_KAFKA_PARTITIONS",
+        path="kafka.partitions",
+        parse=_whole(1, 1024),
+        default="8",
+        meaning="Partitions of a new topic.",
+    ),
+    Field(
+        name="METERWARDEN_KAFKA_HEAP_MB",
+        path="kafka.heap_mb",
+        parse=_whole(256, 65536),
+        default="512",
+        meaning="Heap of our Kafka. [MiB]",
+    ),
+    Field(
+        name="METERWARDEN_KAFKA_FLUSH_MS",
+        path="kafka.flush_ms",
+        parse=_whole(10, 3_600_000),
+        default="1000",
+        meaning="How long a message may stay off the disk of our Kafka; what a power cut can lose. [ms]",
+    ),
+    Field(
+        name="METERWARDEN_DATABASE",
+        path="database.dsn",
+        parse=_dsn,
+        default="",
+        meaning="A TimescaleDB database that exists already, postgresql://...; then none is started.",
+    ),
+    Field(
+        name="METERWARDEN_DATABASE_PORT",
+        path="database.port",
+        parse=_port,
+        default="15432",
+        meaning="Port of our PostgreSQL, on 127.0.0.1.",
+    ),
+    Field(
+        name="METERWARDEN_DATABASE_BUFFERS_MB",
+        path="database.buffers_mb",
+        parse=_whole(16, 1_048_576),
+        default="512",
+        meaning="shared_buffers of our PostgreSQL. [MiB]",
+    ),
+    Field(
+        name="METERWARDEN_DATABASE_WAL_MB",
+        path="database.wal_mb",
+        parse=_whole(256, 1_048_576),
+        default="4096",
+        meaning="max_wal_size of our PostgreSQL. [MiB]",
+    ),
+    Field(
+        name="METERWARDEN_WORKERS",
+        path="workers.count",
+        parse=_whole(0, 256),
+        default="1",
+        meaning="Stream workers that `up` starts.",
+    ),
+    Field(
+        name="METERWARDEN_JAVA",
+        path="java",
+        parse=_text,
+        default="$JAVA_HOME/bin/java, else java on the path",
+        meaning="The java program, version 17 or later.",
+    ),
+    Field(
+        name="METERWARDEN_APT_MIRROR",
+        path="apt_mirror",
+        parse=_text,
+        default="the mirror in this machine's apt sources",
+        meaning="Debian mirror that PostgreSQL and TimescaleDB are fetched from.",
+    ),
+    Field(
+        name="METERWARDEN_DISK_FREE_MB",
+        path="disk_free_mb",
+        parse=_whole(0, 1 << 40),
+        default="2048",
+        meaning="`up` refuses to start with less room than this. [MiB]",
+    ),
+    Field(
+        name="METERWARDEN_START_TIMEOUT_S",
+        path="start_timeout_s",
+        parse=_seconds,
+        default="120",
+        meaning="How long a part may take to become healthy. [s]",
+    ),
+    Field(
+        name="METERWARDEN_STOP_TIMEOUT_S",
+        path="stop_timeout_s",
+        parse=_seconds,
+        default="60",
+        meaning="How long a part may take to stop cleanly before it is killed. [s]",
+    ),
+)
+
+
+def load(environ: Mapping[str, str] | None = None) -> Settings:
+    """Read and check the settings.
+
+    Parameters
+    ----------
+    environ
+        The environment; the process's own when None.
+
+    Raises
+    ------
+    ConfigurationError
+        Naming every bad field at once; a secret's value is never repeated.
+
+    Examples
+    --------
+    >>> load({"METERWARDEN_HOME": "/srv/meters", "METERWARDEN_KAFKA_PORT": "29092"}).kafka.port
+    29092
+    """
+    environ = os.environ if environ is None else environ
+    faults: list[str] = []
+    given = _from_file(environ.get(PREFIX + "SETTINGS", ""), faults) | _from_environment(environ, faults)
+    values: dict[str, Any] = {}
+    for spec in FIELDS:
+        if spec.name not in given:
+            continue
+        source, text = given[spec.name]
+        try:
+            values[spec.path] = spec.parse(text)
+        except ValueError as error:
+            got = "a value that is not shown" if spec.path == "database.dsn" else repr(text)
+            faults.append(f"{source} {error} (got {got})")
+    if faults:
+        raise ConfigurationError("settings: " + "; ".join(faults))
+    return _build(values, environ)
+
+
+def _build(values: Mapping[str, Any], environ: Mapping[str, str]) -> Settings:
+    def group(name: str) -> dict[str, Any]:
+        return {path.partition(".")[2]: value for path, value in values.items() if path.startswith(name + ".")}
+
+    plain = {path: value for path, value in values.items() if "." not in path}
+    plain.setdefault("home", _default_home(environ))
+    plain.setdefault("cache", plain["home"] / "cache")
+    plain.setdefault("java", _default_java(environ))
+    return Settings(
+        kafka=KafkaSettings(**group("kafka")),
+        database=DatabaseSettings(**group("database")),
+        workers=WorkerSettings(**group("workers")),
+        **plain,
+    )
+
+
+def _from_environment(environ: Mapping[str, str], faults: list[str]) -> dict[str, tuple[str, str]]:
+    known = {spec.name for spec in FIELDS}
+    given = {}
+    for name, text in environ.items():
+        if not name.startswith(PREFIX) or name == PREFIX + "SETTINGS":
+            continue
+        if name not in known:
+            faults.append(f"{name} is not a setting")
+        elif text:  # set but empty counts as not set
+            given[name] = (name, text)
+    return given
+
+
+def _from_file(where: str, faults: list[str]) -> dict[str, tuple[str, str]]:
+    if not where:
+        return {}
+    try:
+        table = tomllib.loads(Path(where).read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        faults.append(f"{PREFIX}SETTINGS must name a readable TOML file (got {where!r}: {error})")
+        return {}
+    known = {spec.key: spec.name for spec in FIELDS}
+    given = {}
+    for key, value in table.items():
+        if key not in known:
+            faults.append(f"{key} in {where} is not a setting")
+        elif isinstance(value, bool) or not isinstance(value, str | int | float):
+            faults.append(f"{key} in {where} must be a text or a number (got a {type(value).__name__})")
+        else:
+            given[known[key]] = (f"{key} in {where}", str(value))
+    return given
+
+
+def _default_home(environ: Mapping[str, str]) -> Path:
+    uid = os.geteuid()
+    if uid == 0:
+        return Path("/var/lib/meterwarden")
+    own = environ.get("XDG_DATA_HOME") or ""
+    if own.startswith("/"):
+        return Path(own) / "meterwarden"
+    return Path(environ.get("HOME") or pwd.getpwuid(uid).pw_dir) / ".local/share/meterwarden"
+
+
+def _default_java(environ: Mapping[str, str]) -> str | None:
+    home = environ.get("JAVA_HOME") or ""
+    java = Path(home) / "bin" / "java"
+    return str(java) if home and java.exists() else None

@@ -1,0 +1,110 @@
+"""Apache Kafka's jars in a folder of their own, fetched by Maven and checked against the sums kept beside the pom."""
+
+import hashlib
+import re
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+from typing import Final
+
+from deploy.stack.errors import StackError, ToolMissing
+from deploy.stack.places import exclusive, tool
+
+__all__ = ["JAVA_NEEDED", "RESOURCES", "VERSION", "jars", "java"]
+
+RESOURCES: Final = Path(__file__).parent / "kafka"
+JAVA_NEEDED: Final = 17
+_SUMS: Final = (RESOURCES / "jars.sha256").read_bytes()
+VERSION: Final = re.findall(rb"kafka-server-([0-9.]+)\.jar", _SUMS)[0].decode()
+_WAIT_S: Final = 900.0
+
+
+def jars(cache: Path) -> Path:
+    """The folder of jars in a cache folder, filled when it is not (some 20 s, 45 MB).
+
+    Two builders do not meet: the second waits and finds them there.
+
+    Raises
+    ------
+    StackError
+        If Maven cannot get them or a sum differs; nothing half-fetched counts.
+    """
+    folder = cache / f"kafka-{VERSION}"
+    if _complete(folder):
+        return folder
+    with exclusive(cache / f".{folder.name}.lock", what="fetching Kafka", timeout_s=_WAIT_S):
+        if not _complete(folder):
+            shutil.rmtree(folder, ignore_errors=True)
+            with tempfile.TemporaryDirectory(prefix="kafka-", dir=cache) as work:
+                fetched = Path(work) / "jars"
+                _fetch(Path(work), fetched)
+                _check(fetched)
+                (fetched / ".complete").write_bytes(_stamp())
+                for jar in fetched.iterdir():
+                    jar.chmod(0o644)  # for the servers' account, whatever the umask
+                fetched.chmod(0o755)
+                fetched.rename(folder)
+    return folder
+
+
+def java(setting: str | None) -> str:
+    """The java program to use.
+
+    Raises
+    ------
+    ToolMissing
+        If there is none, or it is older than Kafka needs.
+    """
+    program = setting or tool("java", "openjdk-17-jre-headless")
+    try:
+        result = subprocess.run([program, "-version"], capture_output=True, text=True, check=False)
+    except OSError as error:
+        raise ToolMissing(f"{program} cannot be started ({error.strerror}): set METERWARDEN_JAVA") from None
+    said = re.search(r'version "(?:1\.)?(\d+)', result.stderr + result.stdout)
+    if said is None or int(said[1]) < JAVA_NEEDED:
+        version = said[1] if said else f"unknown: {(result.stderr or result.stdout).strip()[:200]}"
+        raise ToolMissing(
+            f"Kafka {VERSION} needs Java {JAVA_NEEDED} or later, {program} is version {version}: "
+            "install openjdk-17-jre-headless or set METERWARDEN_JAVA"
+        )
+    return program
+
+
+def _stamp() -> bytes:
+    return hashlib.sha256(_SUMS).hexdigest().encode()
+
+
+def _complete(folder: Path) -> bool:
+    stamp = folder / ".complete"
+    return stamp.exists() and stamp.read_bytes() == _stamp()
+
+
+def _fetch(work: Path, into: Path) -> None:
+    shutil.copy(RESOURCES / "pom.xml", work)  # the checkout may be read-only
+    command = [
+        tool("mvn", "maven"),
+        "--batch-mode",
+        "--quiet",
+        "--strict-checksums",
+        f"-Dmaven.repo.local={work / 'repository'}",  # gone afterwards: nobody's home is touched
+        f"-DoutputDirectory={into}",
+        "-DincludeScope=runtime",
+        "-Dmaven.wagon.http.retryHandler.count=3",
+        "dependency:copy-dependencies",
+    ]
+    result = subprocess.run(command, cwd=work, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+    if result.returncode != 0:
+        said = "\n".join(line for line in result.stdout.splitlines() if "ERROR" in line)[:1000]
+        raise StackError(f"Maven could not fetch Kafka {VERSION}: {said or result.stderr[-1000:]}")
+
+
+def _check(folder: Path) -> None:
+    wanted = {}
+    for line in _SUMS.decode().splitlines():
+        digest, name = line.split()
+        wanted[name] = digest
+    got = {jar.name: hashlib.sha256(jar.read_bytes()).hexdigest() for jar in folder.glob("*.jar")}
+    differing = sorted(name for name in wanted.keys() | got.keys() if wanted.get(name) != got.get(name))
+    if differing:
+        raise StackError(f"the jars of Kafka {VERSION} are not those of jars.sha256: {', '.join(differing)}")

@@ -1,0 +1,73 @@
+"""Ports on this machine: which are free, and who has the others."""
+
+import contextlib
+import socket
+from pathlib import Path
+from typing import Final
+
+from deploy.stack.errors import PortTaken
+
+__all__ = ["free_ports", "owner", "require_free"]
+
+_LISTEN: Final = "0A"
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports of 127.0.0.1 that nobody uses at this moment, all different."""
+    with contextlib.ExitStack() as held:
+        ports = []
+        for _ in range(count):
+            listener = held.enter_context(socket.socket())
+            listener.bind(("127.0.0.1", 0))
+            ports.append(int(listener.getsockname()[1]))
+        return ports
+
+
+def require_free(port: int, *, part: str, setting: str) -> None:
+    """Refuse when somebody listens on a port of 127.0.0.1.
+
+    Raises `PortTaken`, naming the setting that moves the part and, where it can be seen, who has the port.
+    """
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # a closed connection's remains do not count
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            holder = owner(port)
+            by = f"process {holder[0]} ({holder[1]})" if holder else "a process that is not visible to this user"
+            raise PortTaken(
+                f"port {port}, which {part} needs, is taken by {by}: free it, or set {setting} to another port"
+            ) from None
+
+
+def owner(port: int) -> tuple[int, str] | None:
+    """Pid and name of the process that listens on a TCP port, None when nobody does or it cannot be seen."""
+    wanted = {f"socket:[{inode}]" for inode in _listening(port)}
+    if not wanted:
+        return None
+    for entry in Path("/proc").iterdir():
+        if not entry.name.isdigit():
+            continue
+        with contextlib.suppress(OSError):
+            for handle in (entry / "fd").iterdir():
+                if _target(handle) in wanted:
+                    return int(entry.name), (entry / "comm").read_text().strip()
+    return None
+
+
+def _target(link: Path) -> str:
+    try:
+        return str(link.readlink())
+    except OSError:
+        return ""
+
+
+def _listening(port: int) -> set[str]:
+    inodes = set()
+    for table in ("tcp", "tcp6"):
+        with contextlib.suppress(OSError):
+            for line in Path("/proc/net", table).read_text().splitlines()[1:]:
+                fields = line.split()
+                if fields[3] == _LISTEN and int(fields[1].rpartition(":")[2], 16) == port:
+                    inodes.add(fields[9])
+    return inodes

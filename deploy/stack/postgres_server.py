@@ -1,0 +1,299 @@
+"""PostgreSQL with TimescaleDB as a local server, on 127.0.0.1 and a socket in its own folder."""
+
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+from pathlib import Path
+from typing import Final
+
+import psycopg
+from psycopg import sql
+from psycopg.conninfo import conninfo_to_dict
+
+from deploy.settings import Settings
+from deploy.stack.daemon import Daemon, plain_environment
+from deploy.stack.errors import PartFailed
+from deploy.stack.part import PartStatus
+from deploy.stack.places import Places
+from deploy.stack.ports import require_free
+from deploy.stack.prefix import Prefix, prefix
+from deploy.stack.processes import Process, find, identity, until
+
+__all__ = ["DATABASE", "ExternalDatabase", "PostgresServer"]
+
+DATABASE: Final = "meterwarden"
+_USER: Final = "meterwarden"
+_SECRET: Final = "database_password"  # noqa: S105 - the name of the file
+_SOCKET_PATH_BYTES: Final = 107  # sun_path less its closing zero
+_ORPHANS_S: Final = 30.0
+
+
+class PostgresServer:
+    """Our own PostgreSQL."""
+
+    name = "postgresql"
+
+    def __init__(self, settings: Settings, places: Places) -> None:
+        self._settings = settings
+        self._places = places
+        self._data = places.data(self.name)
+        self._daemon = Daemon(self.name, places, belongs=self._belongs)
+
+    @property
+    def dsn(self) -> str:
+        """How clients connect; it carries the password."""
+        password = self._places.known_secret(_SECRET)
+        return f"postgresql://{_USER}:{password}@127.0.0.1:{self._settings.database.port}/{DATABASE}"
+
+    def start(self) -> bool:
+        """Start it when it does not run."""
+        if self._daemon.process() is not None:
+            return False
+        require_free(self._settings.database.port, part=self.name, setting="METERWARDEN_DATABASE_PORT")
+        programs = prefix(self._places.cache, mirror=self._settings.apt_mirror)
+        self._places.secret(_SECRET)
+        self._places.make_own(self._places.own_logs(self.name))
+        self._initialise(programs)
+        self._clear_lock_file()
+        configuration = self._places.write_conf("postgresql.conf", self._configuration())
+        self._daemon.start(
+            [str(programs.bin / "postgres"), "-D", str(self._data), "-c", f"config_file={configuration}"],
+            environ=plain_environment(self._places),
+            where=self._data,
+        )
+        return True
+
+    def ready(self) -> None:
+        """Wait until it answers; make the database and its extension when they are not there."""
+        self._daemon.ready(
+            lambda: _answers(self._dsn_of("postgres")) is None, self._settings.start_timeout_s, more=self._newest_log()
+        )
+        with psycopg.connect(self._dsn_of("postgres"), autocommit=True) as connection:
+            known = connection.execute("select 1 from pg_database where datname = %s", [DATABASE]).fetchone()
+            if known is None:
+                connection.execute(sql.SQL("create database {}").format(sql.Identifier(DATABASE)))
+        with psycopg.connect(self.dsn, autocommit=True) as connection:
+            connection.execute("set client_min_messages = warning")
+            connection.execute("create extension if not exists timescaledb")
+
+    def stop(self) -> bool:
+        """Stop it: sessions are ended, everything is written ("fast shutdown")."""
+        return self._daemon.stop(signal.SIGINT, self._settings.stop_timeout_s, last=signal.SIGQUIT)
+
+    def kill(self) -> list[int]:
+        """Kill it at once."""
+        return self._daemon.kill()
+
+    def status(self) -> PartStatus:
+        """How it is now."""
+        process = self._daemon.process()
+        port = self._settings.database.port
+        if process is None:
+            return PartStatus(name=self.name, healthy=False, ports=(port,), detail="does not run")
+        version, fault = _look(self.dsn)
+        return PartStatus(
+            name=self.name,
+            healthy=not fault,
+            pids=(process.pid,),
+            ports=(port,),
+            version=version,
+            detail=fault or f"127.0.0.1:{port}/{DATABASE}",
+        )
+
+    def _dsn_of(self, database: str) -> str:
+        return self.dsn.rpartition("/")[0] + f"/{database}"
+
+    def _belongs(self, pid: int, command: tuple[str, ...]) -> bool:
+        """Whether a process is our postmaster: it works in our data folder and is named in its lock file."""
+        if not any(part.endswith("postgres") for part in command[:6]):
+            return False
+        return pid == self._locked_by() and self._works_here(pid)
+
+    def _works_here(self, pid: int) -> bool:
+        try:
+            return Path(f"/proc/{pid}/cwd").readlink() == self._data.resolve()
+        except OSError:
+            return False
+
+    def _locked_by(self) -> int | None:
+        try:
+            return int((self._data / "postmaster.pid").read_text(encoding="utf-8").split("\n", 1)[0])
+        except (OSError, ValueError):
+            return None
+
+    def _clear_lock_file(self) -> None:
+        """Remove a lock file whose pid a stranger (or nobody but a zombie) has by now, which PostgreSQL would obey.
+
+        Any other left-over lock file PostgreSQL judges best itself. Processes of a killed server that still finish
+        must be gone before: they write into the same files.
+        """
+        if not until(lambda: not self._leftovers(), _ORPHANS_S):
+            pids = ", ".join(str(process.pid) for process in self._leftovers())
+            raise PartFailed(f"processes of a killed {self.name} still work in {self._data}: {pids}; end them first")
+        pid = self._locked_by()
+        if pid is not None and Path(f"/proc/{pid}").exists():
+            (self._data / "postmaster.pid").unlink()
+
+    def _leftovers(self) -> list[Process]:
+        return find(lambda pid, _command: self._works_here(pid))
+
+    def _newest_log(self) -> Path | None:
+        logs = list(self._places.own_logs(self.name).glob("*.log"))
+        return max(logs, key=lambda log: log.stat().st_mtime) if logs else None
+
+    def _initialise(self, programs: Prefix) -> None:
+        """Make the cluster at the first start, aside, so that one that was cut short never counts."""
+        if (self._data / "PG_VERSION").exists():
+            return
+        draft = self._data.with_suffix(".new")
+        shutil.rmtree(draft, ignore_errors=True)
+        self._places.make_own(draft)
+        with tempfile.NamedTemporaryFile("w", prefix="meterwarden-", encoding="utf-8") as password:
+            password.write(self._places.known_secret(_SECRET) + "\n")
+            password.flush()
+            if self._places.account is not None:
+                os.chown(password.name, self._places.account.uid, -1)  # readable by it alone, gone in a second
+            result = subprocess.run(
+                [
+                    str(programs.bin / "initdb"),
+                    f"--pgdata={draft}",
+                    f"--username={_USER}",
+                    f"--pwfile={password.name}",
+                    "--auth=scram-sha-256",
+                    "--encoding=UTF8",
+                    "--locale-provider=builtin",
+                    "--builtin-locale=C.UTF-8",
+                    "--locale=C",
+                    "--data-checksums",
+                ],
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                check=False,
+                cwd=draft,
+                env=plain_environment(self._places),
+                **identity(self._places.account),
+            )
+        if result.returncode != 0:
+            raise PartFailed(
+                f"the database cluster could not be made: {(result.stdout + result.stderr).strip()[-1500:]}"
+            )
+        draft.rename(self._data)
+
+    def _configuration(self) -> str:
+        database = self._settings.database
+        socket = self._data if len(f"{self._data}/.s.PGSQL.{database.port}".encode()) <= _SOCKET_PATH_BYTES else ""
+        values: dict[str, object] = {
+            "hba_file": self._data / "pg_hba.conf",
+            "ident_file": self._data / "pg_ident.conf",
+            "listen_addresses": "127.0.0.1",
+            "port": database.port,
+            "unix_socket_directories": f'"{socket}"' if socket else "",
+            "unix_socket_permissions": "0700",
+            "password_encryption": "scram-sha-256",
+            "max_connections": 100,
+            "shared_preload_libraries": "timescaledb",
+            "timescaledb.max_background_workers": 4,
+            "max_worker_processes": 16,
+            "max_locks_per_transaction": 256,  # a query over many chunks locks each
+            "track_commit_timestamp": "on",  # when a reading was stored
+            "jit": "off",  # LLVM is not in the prefix
+            # durable: what is committed survives a power cut
+            "fsync": "on",
+            "synchronous_commit": "on",
+            "full_page_writes": "on",
+            "shared_buffers": f"{database.buffers_mb}MB",
+            "maintenance_work_mem": "128MB",
+            "work_mem": "32MB",
+            "effective_cache_size": f"{database.buffers_mb * 4}MB",
+            "wal_buffers": "16MB",
+            "wal_compression": "lz4",
+            "min_wal_size": f"{min(1024, database.wal_mb)}MB",
+            "max_wal_size": f"{database.wal_mb}MB",
+            "checkpoint_timeout": "15min",
+            "random_page_cost": 1.1,
+            "default_toast_compression": "lz4",
+            "datestyle": "iso, ymd",
+            "timezone": "UTC",
+            "log_timezone": "UTC",
+            "logging_collector": "on",
+            "log_directory": self._places.own_logs(self.name),
+            "log_filename": "%a.log",  # a week, one file a day
+            "log_rotation_age": "1d",
+            "log_rotation_size": 0,
+            "log_truncate_on_rotation": "on",
+            "log_line_prefix": "%m [%p] %u@%d ",
+        }
+        text = "".join(f"{name} = '{value}'\n" for name, value in values.items())
+        return (
+            "# written at every start from the settings; ALTER SYSTEM goes to postgresql.auto.conf and stays\n" + text
+        )
+
+
+class ExternalDatabase:
+    """Somebody else's TimescaleDB: checked, never started or stopped."""
+
+    name = "postgresql"
+
+    def __init__(self, dsn: str) -> None:
+        self.dsn = dsn
+
+    def start(self) -> bool:
+        """Nothing to start."""
+        return False
+
+    def ready(self) -> None:
+        """Check that it answers and has the extension, or can have it."""
+        fault = _answers(self.dsn)
+        if fault is not None:
+            raise PartFailed(f"the database at {_where(self.dsn)} (METERWARDEN_DATABASE) does not answer: {fault}")
+
+    def stop(self) -> bool:
+        """Nothing to stop."""
+        return False
+
+    def kill(self) -> list[int]:
+        """Nothing to kill."""
+        return []
+
+    def status(self) -> PartStatus:
+        """Whether it answers."""
+        version, fault = _look(self.dsn)
+        detail = fault or _where(self.dsn)
+        return PartStatus(name=self.name, healthy=not fault, external=True, version=version, detail=detail)
+
+
+def _where(dsn: str) -> str:
+    try:
+        parts = conninfo_to_dict(dsn)
+    except psycopg.Error:
+        return "an address that cannot be read"
+    return f"{parts.get('host', 'localhost')}:{parts.get('port', 5432)}/{parts.get('dbname', '')}"
+
+
+def _answers(dsn: str) -> str | None:
+    """None when the database answers, else why not."""
+    try:
+        with psycopg.connect(dsn, connect_timeout=5) as connection:
+            connection.execute("select 1")
+    except psycopg.Error as error:
+        return str(error).strip().splitlines()[-1]
+    return None
+
+
+def _look(dsn: str) -> tuple[str, str]:
+    """Versions of a database and its extension, and what is wrong with it (empty: nothing)."""
+    try:
+        with psycopg.connect(dsn, connect_timeout=5) as connection:
+            server = connection.execute("show server_version").fetchone()
+            extension = connection.execute(
+                "select extversion from pg_extension where extname = 'timescaledb'"
+            ).fetchone()
+    except psycopg.Error as error:
+        return "", str(error).strip().splitlines()[-1]
+    version = str(server[0]).split()[0] if server else ""
+    if extension is None:
+        return version, "the extension timescaledb is not in the database"
+    return f"{version}, TimescaleDB {extension[0]}", ""

@@ -1,0 +1,119 @@
+"""The whole stack of one instance: Kafka, the database, and the workers between them."""
+
+import importlib
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from importlib.util import find_spec
+from typing import Final
+
+from deploy.settings import Settings
+from deploy.stack.errors import StackError
+from deploy.stack.kafka_server import ExternalKafka, KafkaServer
+from deploy.stack.part import Part, PartStatus
+from deploy.stack.places import Places, exclusive, require_disk
+from deploy.stack.postgres_server import ExternalDatabase, PostgresServer
+from deploy.stack.workers import Workers
+
+__all__ = ["PARTS", "SERVERS", "Stack"]
+
+SERVERS: Final = ("postgresql", "kafka")
+PARTS: Final = (*SERVERS, "workers")
+
+
+class Stack:
+    """One instance: start it, stop it, look at it.
+
+    Everything can be repeated: `up` starts what is gone and leaves the rest, `down` stops what runs. Only processes
+    that are surely ours are ever signalled.
+
+    Parameters
+    ----------
+    settings
+        Where the instance lives, its ports, and servers that exist already.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self._places = Places.of(settings)
+        kafka, database = settings.kafka.bootstrap, settings.database.dsn
+        self._kafka = KafkaServer(settings, self._places) if kafka is None else ExternalKafka(kafka)
+        self._database = PostgresServer(settings, self._places) if database is None else ExternalDatabase(database)
+
+    @property
+    def bootstrap(self) -> str:
+        """Kafka's address for clients."""
+        return self._kafka.bootstrap
+
+    @property
+    def dsn(self) -> str:
+        """The database's address for clients, password included.
+
+        Raises `StackError` before the first `up`.
+        """
+        return self._database.dsn
+
+    def up(self, parts: Collection[str] = PARTS) -> list[str]:
+        """Start what is gone of these parts, and wait until all of them are healthy.
+
+        Before the workers start, the database is migrated and the topics are made.
+
+        Returns
+        -------
+        list[str]
+            The parts that had to be started.
+
+        Raises
+        ------
+        StackError
+            If a part cannot be started or does not become healthy.
+        """
+        self._places.make()
+        with self._alone():
+            if any(not part.status().pids for part in self._chosen(parts) if not isinstance(part, Workers)):
+                require_disk(self.settings.home, self.settings.disk_free_mb)
+            servers = self._chosen([part for part in parts if part in SERVERS])
+            started = [server.name for server in servers if server.start()]
+            for server in servers:  # both start at the same time
+                server.ready()
+            if "workers" in parts:
+                self._prepare()
+                workers = self._workers()
+                started += [workers.name] if workers.start() else []
+                workers.ready()
+        return started
+
+    def down(self, parts: Collection[str] = PARTS) -> list[str]:
+        """Stop these parts cleanly, workers first; the parts that ran."""
+        if not self._places.run.is_dir():
+            return []
+        with self._alone():
+            return [part.name for part in reversed(self._chosen(parts)) if part.stop()]
+
+    def kill(self, part: str) -> list[int]:
+        """Kill a part at once, as a power cut would; the pids that were killed."""
+        return [pid for chosen in self._chosen([part]) for pid in chosen.kill()]
+
+    def status(self) -> list[PartStatus]:
+        """Every part as it is now."""
+        return [part.status() for part in self._chosen(PARTS)]
+
+    def _chosen(self, parts: Collection[str]) -> list[Part]:
+        unknown = set(parts) - set(PARTS)
+        if unknown:
+            raise StackError(f"the parts are {', '.join(PARTS)} (got {', '.join(sorted(unknown))})")
+        known: list[Part] = [self._database, self._kafka, self._workers()]
+        return [part for part in known if part.name in parts]
+
+    def _workers(self) -> Workers:
+        return Workers(self.settings, self._places, addresses=self)
+
+    def _prepare(self) -> None:
+        """Bring the database and the topics to what the workers expect."""
+        if find_spec("deploy.migrate") is not None:
+            importlib.import_module("deploy.migrate").migrate(self.dsn)
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        wait_s = self.settings.start_timeout_s + self.settings.stop_timeout_s
+        with exclusive(self._places.run / "lock", what="another `meterwarden up` or `down`", timeout_s=wait_s):
+            yield

@@ -1,0 +1,126 @@
+"""The stream workers: as many processes as the settings say, each with its own log."""
+
+import os
+import signal
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Protocol
+
+from deploy.settings import Settings
+from deploy.stack.daemon import Daemon
+from deploy.stack.part import PartStatus
+from deploy.stack.places import Places
+from deploy.stack.processes import until
+
+__all__ = ["Workers"]
+
+_MODULE = "deploy.worker"
+_SETTLE_S = 2.0
+
+
+class Addresses(Protocol):
+    """Where the servers are."""
+
+    @property
+    def bootstrap(self) -> str:
+        """Kafka."""
+
+    @property
+    def dsn(self) -> str:
+        """The database."""
+
+
+class Workers:
+    """All workers of an instance.
+
+    They run as who calls `up`, not as the servers' account: they need the checkout, which may be in a closed home.
+    """
+
+    name = "workers"
+
+    def __init__(self, settings: Settings, places: Places, *, addresses: Addresses) -> None:
+        self._settings = settings
+        self._places = places
+        self._addresses = addresses
+
+    def start(self) -> bool:
+        """Start those that do not run, and stop those above the number."""
+        if find_spec(_MODULE) is None:
+            return False
+        for number, daemon in self._daemons(self._surplus()):
+            daemon.stop(signal.SIGTERM, self._settings.stop_timeout_s)
+            self._places.record(self._name(number)).unlink(missing_ok=True)
+        missing = [(number, daemon) for number, daemon in self._daemons(self._wanted()) if daemon.process() is None]
+        for number, daemon in missing:
+            daemon.start(self._command(number), environ=self._environment(), where=Path("/"))
+        return bool(missing)
+
+    def ready(self) -> None:
+        """Check that those just started stay alive."""
+        daemons = list(self._daemons(self._wanted()))
+        if find_spec(_MODULE) is None or not daemons:
+            return
+        until(lambda: any(daemon.process() is None for _, daemon in daemons), _SETTLE_S)
+        for _, daemon in daemons:
+            daemon.ready(lambda: True, self._settings.start_timeout_s)
+
+    def stop(self) -> bool:
+        """Stop all; each finishes the batch it is at."""
+        daemons = list(self._daemons(self._recorded()))
+        for _, daemon in daemons:  # all at once, then wait for each
+            process = daemon.process()
+            if process is not None:
+                process.signal(signal.SIGTERM)
+        stopped = [daemon.stop(signal.SIGTERM, self._settings.stop_timeout_s) for _, daemon in daemons]
+        return any(stopped)
+
+    def kill(self) -> list[int]:
+        """Kill all at once."""
+        return [pid for _, daemon in self._daemons(self._recorded()) for pid in daemon.kill()]
+
+    def status(self) -> PartStatus:
+        """How many run."""
+        alive = [process.pid for _, daemon in self._daemons(self._recorded()) if (process := daemon.process())]
+        wanted = self._settings.workers.count
+        if find_spec(_MODULE) is None:
+            return PartStatus(name=self.name, healthy=True, detail="not part of this installation")
+        return PartStatus(
+            name=self.name, healthy=len(alive) == wanted, pids=tuple(alive), detail=f"{len(alive)} of {wanted} run"
+        )
+
+    def _daemons(self, numbers: list[int]) -> list[tuple[int, Daemon]]:
+        return [(number, self._daemon(number)) for number in numbers]
+
+    def _daemon(self, number: int) -> Daemon:
+        tag = self._tag(number)
+        return Daemon(self._name(number), self._places, belongs=lambda _, command: tag in command, own_account=False)
+
+    def _name(self, number: int) -> str:
+        return f"worker-{number}"
+
+    def _tag(self, number: int) -> str:
+        """Tells a worker of this instance from all others in a list of processes."""
+        return f"--instance={self._places.home}#{number}"
+
+    def _command(self, number: int) -> list[str]:
+        return [sys.executable, "-m", _MODULE, self._tag(number)]
+
+    def _wanted(self) -> list[int]:
+        return list(range(1, self._settings.workers.count + 1))
+
+    def _recorded(self) -> list[int]:
+        recorded = [int(path.stem.partition("-")[2]) for path in self._places.run.glob("worker-*.json")]
+        return sorted({*recorded, *self._wanted()})
+
+    def _surplus(self) -> list[int]:
+        return [number for number in self._recorded() if number > self._settings.workers.count]
+
+    def _environment(self) -> dict[str, str]:
+        own = {
+            "METERWARDEN_HOME": str(self._settings.home),
+            "METERWARDEN_CACHE": str(self._settings.cache),
+            "METERWARDEN_KAFKA": self._addresses.bootstrap,
+            "METERWARDEN_DATABASE": self._addresses.dsn,
+        }
+        return {**os.environ, **own}
