@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +25,10 @@ class Ids(dict[str, int]):
     [0, 1, 0]
     """
 
+    def __init__(self) -> None:
+        super().__init__()
+        self._seen = 0
+
     def __missing__(self, text: str) -> int:
         number = self[text] = len(self)
         return number
@@ -31,6 +36,11 @@ class Ids(dict[str, int]):
     def column(self, texts: Sequence[str]) -> NDArray[np.int32]:
         """Numbers of many texts."""
         return np.fromiter(map(self.__getitem__, texts), np.int32, len(texts))
+
+    def new(self) -> list[str]:
+        """Texts that came up since the last call."""
+        first, self._seen = self._seen, len(self)
+        return list(islice(self, first, None))
 
 
 @dataclass(slots=True)
@@ -63,12 +73,12 @@ def grouped(columns: Columns, unit_codes: Sequence[str], names: Sequence[str], u
     """Blocks of the units, in the order of their first readings; inside each the order of the readings is kept."""
     if not len(columns.value):
         return []
-    order = np.argsort(columns.unit_code, kind="stable") if len(unit_codes) > 1 else None
-    if order is not None:
-        columns = columns.take(order)
+    if len(unit_codes) > 1:
+        narrow = columns.unit_code.astype(np.uint16) if len(unit_codes) <= 65536 else columns.unit_code
+        columns = columns.take(np.argsort(narrow, kind="stable"))  # a radix sort for 16 bits
     # the meters of all units at once: pairs of unit and name, sorted by unit, then by first mention
     pair = columns.unit_code.astype(np.int64) * len(names) + columns.name
-    pairs, index = np.unique(pair, return_inverse=True)
+    pairs, index = _ranked(pair, len(unit_codes) * len(names))
     of_unit = pairs // len(names)
     first_pair = np.searchsorted(of_unit, np.arange(len(unit_codes) + 1))
     first_row = np.searchsorted(columns.unit_code, np.arange(len(unit_codes) + 1))
@@ -83,6 +93,16 @@ def grouped(columns: Columns, unit_codes: Sequence[str], names: Sequence[str], u
         blocks += _of_one_unit(unit_codes[u], meters, columns, meter, rows, units)
     blocks.sort(key=lambda block: (int(block.message[0]), int(block.position[0])))
     return blocks
+
+
+def _ranked(number: NDArray[np.int64], below: int) -> tuple[NDArray[np.int64], NDArray[np.intp]]:
+    """Distinct numbers, sorted, and which of these each one is."""
+    if below > 8 * len(number) + 65536:
+        return np.unique(number, return_inverse=True)
+    seen = np.zeros(below, np.bool_)
+    seen[number] = True
+    rank = np.cumsum(seen, dtype=np.intp) - 1
+    return np.flatnonzero(seen), rank[number]
 
 
 def _of_one_unit(

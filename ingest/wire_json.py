@@ -7,7 +7,7 @@ ignored, the last of repeated members counts. Text is UTF-8; a byte order mark b
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from itertools import compress, repeat
+from itertools import chain, compress, repeat
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -24,6 +24,7 @@ __all__ = ["JsonBatch", "encode_readings_json"]
 
 _MAX_QUALITY = int(ReadingFlag.STATED_MASK | ReadingFlag.ZONE_ASSUMED)
 _TOGETHER = 4096  # readings turned into columns at once: their objects stay in the processor's cache
+_STRETCH = 512
 _WHOLE_BYTES = 2**20  # a longer array is taken element by element, so that its objects never live all at once
 
 _decode_one = msgspec.json.Decoder(Reading).decode
@@ -56,15 +57,19 @@ class JsonBatch:
         self._faults: list[Fault] = []
         self._refused: dict[tuple[int, RejectReason, str], list[tuple[int, Refusal]]] = defaultdict(list)
 
-    def add_singles(self, start: int, stop: int) -> bool:
-        """Take records `start` to `stop` if each is one sound reading; else take none and say so."""
-        decode = _decode_one
-        try:
-            readings = [decode(value) for value in self._values[start:stop]]  # type: ignore[arg-type]  # None: TypeError
-        except (*ERRORS, TypeError):
-            return False
-        self._add(readings, range(start, stop), repeat(0, stop - start))
-        return True
+    def add_singles(self, start: int, stop: int) -> int:
+        """Take records from `start` on while each is one sound reading, to `stop` at most; returns how many."""
+        readings: list[Reading | Member] = []
+        for low in range(start, stop, _STRETCH):
+            try:
+                # extend keeps those before an unsound one; none is None, the caller has looked
+                readings.extend(map(_decode_one, self._values[low : min(low + _STRETCH, stop)]))  # type: ignore[arg-type]
+            except ERRORS:
+                break
+            if len(readings) >= _TOGETHER:
+                break
+        self._add(readings, range(start, start + len(readings)), repeat(0, len(readings)))
+        return len(readings)
 
     def add(self, message: int) -> None:
         """Take one record, whatever JSON it is."""
@@ -108,22 +113,34 @@ class JsonBatch:
     def _flush(self) -> None:
         if not self._readings:
             return
-        message, position = np.array(self._message, np.int32), np.array(self._position, np.int32)
-        unsound = _unsound_texts(self._readings)
-        if unsound:
-            for i, refusal in unsound.items():
-                self._refuse(self._message[i], self._position[i], refusal)
-            sound = np.ones(len(message), np.bool_)
-            sound[list(unsound)] = False
-            self._readings = list(compress(self._readings, sound.tolist()))
-            message, position = message[sound], position[sound]
-        if self._readings:
-            self._parts.append(self._columns(self._readings, message, position))
+        readings, message, position = self._readings, self._message, self._position
         self._readings, self._message, self._position = [], [], []
+        if not _extras_are_unsound(readings):
+            columns = self._columns(readings, message, position)
+            if self._new_texts_are_sound():
+                self._parts.append(columns)
+                return
+        unsound = {i: refusal for i, reading in enumerate(readings) if (refusal := _unsound(reading))}
+        for i, refusal in unsound.items():
+            self._refuse(message[i], position[i], refusal)
+        sound = [i not in unsound for i in range(len(readings))]
+        message, position = list(compress(message, sound)), list(compress(position, sound))
+        self._parts.append(self._columns(list(compress(readings, sound)), message, position))
+
+    def _new_texts_are_sound(self) -> bool:
+        """Whether no text that came up since the last call is empty or holds one of our separators."""
+        sound = True
+        for ids in (self._unit_codes, self._names, self._units):
+            new = ids.new()
+            text = "".join(new)
+            # a name holds the separator of its register; `_extras_are_unsound` has looked for others
+            sound &= all(new) and NAME_SEPARATOR not in text and (ids is self._names or REGISTER_SEPARATOR not in text)
+        return sound
 
     def _columns(
-        self, readings: Sequence[Reading | Member], message: NDArray[np.int32], position: NDArray[np.int32]
+        self, readings: Sequence[Reading | Member], messages: Sequence[int], positions: Sequence[int]
     ) -> Columns:
+        message, position = np.array(messages, np.int32), np.array(positions, np.int32)
         unit_codes: list[str] = [r.unit_code for r in readings]  # type: ignore[misc]  # members have the envelope's
         us, assumed, readable = parse_times([r.measured_at for r in readings], self._zone)
         received_at = self._received_at[message]
@@ -146,7 +163,7 @@ class JsonBatch:
         for i in np.flatnonzero(~sound).tolist():
             name, got = ("received_at", stated[i]) if readable[i] else ("measured_at", readings[i].measured_at)
             refusal = Refusal(RejectReason.BAD_TIME, f"{name}: {TIME_REQUIRED}", shown(got), unit_codes[i])
-            self._refuse(int(message[i]), int(position[i]), refusal)
+            self._refuse(messages[i], positions[i], refusal)
         return columns.take(sound)
 
     def _name_faults(self) -> None:
@@ -185,17 +202,17 @@ def _fault(message: int, position: int, why: Refusal, payload: bytes) -> Fault:
     return Fault(message, position, why.reason, why.required, why.got, payload, why.readings, why.unit_code)
 
 
-def _unsound_texts(readings: Sequence[Reading | Member]) -> dict[int, Refusal]:
-    """Readings whose codes are empty or hold our separators, or whose quality is out of range; usually none."""
-    meters, units = [r.meter_no for r in readings], [r.unit for r in readings]
-    codes = [r.unit_code for r in readings]
-    text = "".join((*meters, *units, *codes, *(r.register or "" for r in readings)))  # type: ignore[arg-type]
+def _extras_are_unsound(readings: Sequence[Reading | Member]) -> bool:
+    """Whether a quality is out of range, or a register or its meter holds one of our separators."""
     qualities = [r.quality for r in readings]
-    sound = all(meters) and all(units) and all(codes) and NAME_SEPARATOR not in text and REGISTER_SEPARATOR not in text
-    if sound and not any(qualities):
-        return {}
-    found = ((i, _unsound(reading)) for i, reading in enumerate(readings))
-    return {i: refusal for i, refusal in found if refusal}
+    if any(qualities) and not all(quality is None or 0 <= quality <= _MAX_QUALITY for quality in qualities):
+        return True
+    registers = [r.register for r in readings]
+    meters = [r.meter_no for r in readings]
+    if not any(registers):
+        return REGISTER_SEPARATOR in "".join(meters)
+    text = "".join(chain((register or "" for register in registers), meters))
+    return NAME_SEPARATOR in text or REGISTER_SEPARATOR in text
 
 
 def _unsound(r: Reading | Member) -> Refusal | None:
