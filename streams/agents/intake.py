@@ -1,0 +1,149 @@
+"""What was fetched of a partition and waits for its turn."""
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from streams.batch_consumer import Record, Run
+
+__all__ = ["Intake", "Piece"]
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Records in order, and what to ack once all that lies below `end` is stored.
+
+    Attributes
+    ----------
+    records : list of Record
+    start, end : int
+        Offsets [start, end) of the partition that this piece speaks for.
+    fetched_at : float
+        When its youngest record was fetched, `time.monotonic`. [s]
+    waiting_since : float
+        When its oldest record was. [s]
+    size : int
+        Bytes of its values. [byte]
+    events : tuple
+        Faust events to ack.
+    """
+
+    records: list[Record]
+    start: int
+    end: int
+    fetched_at: float
+    waiting_since: float
+    size: int
+    events: tuple[Any, ...] = ()
+
+    def split(self, index: int) -> tuple["Piece", "Piece"]:
+        """Two pieces; the first has `index` records and acks nothing."""
+        first, second = self.records[:index], self.records[index:]
+        middle = second[0].offset
+        return (
+            Piece(first, self.start, middle, self.fetched_at, self.waiting_since, _size(first)),
+            Piece(second, middle, self.end, self.fetched_at, self.waiting_since, _size(second), self.events),
+        )
+
+    def below(self, offset: int) -> "tuple[Piece | None, Piece | None]":
+        """The part below an offset and the rest."""
+        if self.end <= offset:
+            return self, None
+        index = sum(record.offset < offset for record in self.records)
+        if index == 0:
+            return None, self
+        return self.split(index)
+
+
+def _size(records: list[Record]) -> int:
+    return sum(len(record.value) for record in records if record.value is not None)
+
+
+class Intake:
+    """Runs in the order they were fetched, bounded by throttling the consumer.
+
+    Parameters
+    ----------
+    limit : int
+        Waiting bytes above which `throttle` is called, and below half of which `unthrottle` is. [byte]
+    """
+
+    def __init__(self, *, limit: int, throttle: Callable[[], None], unthrottle: Callable[[], None]) -> None:
+        self._limit = limit
+        self._throttle = throttle
+        self._unthrottle = unthrottle
+        self._waiting: deque[Piece] = deque()
+        self._size = 0
+        self._full = False
+        self._changed = asyncio.Event()
+
+    def put(self, run: Run, event: Any) -> None:
+        """Take a run in; never waits."""
+        piece = Piece(run.records, run.start, run.end, run.fetched_at, run.fetched_at, _size(run.records), (event,))
+        self._waiting.append(piece)
+        self._size += piece.size
+        if not self._full and self._size > self._limit:
+            self._full = True
+            self._throttle()
+        self._changed.set()
+
+    def clear(self) -> None:
+        """Forget what waits; it will be fetched again."""
+        self._waiting.clear()
+        self._size = 0
+
+    @property
+    def waiting_since(self) -> float | None:
+        """When the oldest record that waits was fetched. [s]"""
+        return self._waiting[0].waiting_since if self._waiting else None
+
+    def wake(self) -> None:
+        """Let `piece` return early."""
+        self._changed.set()
+
+    async def piece(self, *, size: int, patience_s: float, until: float) -> Piece | None:
+        """The next piece of about `size` bytes, or less once its oldest record has waited for `patience_s`.
+
+        Returns None at `until` (`time.monotonic`), or when woken, with nothing to give.
+        """
+        while True:
+            self._changed.clear()
+            now = time.monotonic()
+            since = self.waiting_since
+            if since is not None and (self._size >= size or now >= since + patience_s):
+                return self._take(size)
+            deadline = until if since is None else since + patience_s
+            if now >= deadline:
+                return None
+            try:
+                await asyncio.wait_for(self._changed.wait(), deadline - now)
+            except TimeoutError:
+                continue
+            if not self._waiting:
+                return None
+
+    def _take(self, size: int) -> Piece:
+        taken: list[Piece] = []
+        total = 0
+        while self._waiting and (total == 0 or total + self._waiting[0].size <= size):
+            piece = self._waiting.popleft()
+            taken.append(piece)
+            total += piece.size
+        self._size -= total
+        if self._full and self._size <= self._limit // 2:
+            self._full = False
+            self._unthrottle()
+        if len(taken) == 1:
+            return taken[0]
+        return Piece(
+            [record for piece in taken for record in piece.records],
+            taken[0].start,
+            taken[-1].end,
+            taken[-1].fetched_at,
+            taken[0].waiting_since,
+            total,
+            tuple(event for piece in taken for event in piece.events),
+        )

@@ -1,0 +1,130 @@
+"""One batch of a partition through decoding, the step and into rows; runs in a thread and touches nothing shared."""
+
+import time
+import traceback
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analytics.domain.quality import RejectReason
+from ingest.wire import Block, Fault, decode_records
+from streams.batch_consumer import Record
+from streams.ports import HOUR_ROW, DetectionRow, Hours, RejectedRow, StoredLedger
+from streams.rows import detection_rows, fault_rows, hour_rows, refusal_rows
+from streams.state import PartitionState
+from streams.steps import READING, StepResult, close_hours, step
+
+__all__ = ["Batch", "compute", "poison", "tick"]
+
+_TRACEBACK_CHARS = 4000
+
+
+@dataclass(slots=True)
+class Batch:
+    """Results of the offsets [start, end) of a partition, ready to be stored but for register ids and late readings.
+
+    Attributes
+    ----------
+    start, end : int
+        Equal for what the clock alone decided.
+    readings, late : (n,) streams.steps.READING
+        Accepted; and those that history has to judge.
+    register_names : list of str
+        What `register` of these points into.
+    blocks, records
+        Where `block`, `row` and messages point; kept where late readings may still be refused.
+    snapshot : bytes or None
+        State after this batch, where it is due.
+    computed_s : float
+        Time it took. [s]
+    """
+
+    start: int
+    end: int
+    readings: NDArray[Any]
+    late: NDArray[Any]
+    register_names: list[str]
+    hours: Hours
+    detections: list[DetectionRow]
+    rejected: list[RejectedRow]
+    blocks: list[Block] = field(default_factory=list)
+    records: Sequence[Record] = ()
+    snapshot: bytes | None = None
+    computed_s: float = 0.0
+
+    @property
+    def empty(self) -> bool:
+        """Whether there is nothing to store, not even a position."""
+        rows = (self.readings, self.late, self.hours, self.detections, self.rejected)
+        return self.start == self.end and self.snapshot is None and not any(len(some) for some in rows)
+
+
+def _batch(start: int, end: int, result: StepResult, state: PartitionState, stored: StoredLedger) -> Batch:
+    return Batch(
+        start,
+        end,
+        result.readings,
+        result.late,
+        state.register_names,
+        hour_rows(result.hours, stored),
+        detection_rows(result.events, stored),
+        [],
+    )
+
+
+def compute(
+    state: PartitionState,
+    stored: StoredLedger,
+    records: Sequence[Record],
+    *,
+    start: int,
+    end: int,
+    zone: ZoneInfo,
+    max_bytes: int,
+    snapshot: bool = False,
+) -> Batch:
+    """Decode records and advance the state by them.
+
+    Raises whatever a step raises on data nobody thought of; the state is then worthless.
+
+    Parameters
+    ----------
+    start, end : int
+        Offsets that the records stand for.
+    snapshot : bool
+        Whether the state after this batch is to be stored with it.
+    """
+    began = time.perf_counter()
+    blocks, faults = decode_records(
+        [record.value for record in records],
+        headers=[record.headers for record in records],
+        timestamps_us=np.fromiter((record.timestamp for record in records), np.int64, len(records)) * 1000,
+        zone=zone,
+        max_bytes=max_bytes,
+    )
+    result = step(state, blocks)
+    batch = _batch(start, end, result, state, stored)
+    batch.rejected = fault_rows(faults, records) + refusal_rows(result.refusals, blocks, records)
+    if len(result.late):
+        batch.blocks, batch.records = blocks, records
+    elif snapshot:
+        batch.snapshot = state.to_bytes()
+    batch.computed_s = time.perf_counter() - began
+    return batch
+
+
+def tick(state: PartitionState, stored: StoredLedger, *, at: int, now_us: int) -> Batch:
+    """What the clock alone decides: silence, and hours that never filled."""
+    return _batch(at, at, close_hours(state, now_us=now_us), state, stored)
+
+
+def poison(record: Record, error: BaseException, *, start: int, end: int) -> Batch:
+    """Reject one message that breaks a step, with the traceback as what came."""
+    text = "".join(traceback.format_exception(error))[-_TRACEBACK_CHARS:]
+    fault = Fault(0, -1, RejectReason.MALFORMED, "a message that the steps can take", text, record.value or b"")
+    nothing = np.empty(0, READING)
+    return Batch(start, end, nothing, nothing, [], np.empty(0, HOUR_ROW), [], fault_rows([fault], [record]))

@@ -1,0 +1,85 @@
+"""What the workers are told, once, when they start."""
+
+from dataclasses import dataclass, field
+from zoneinfo import ZoneInfo
+
+from ingest.wire import MAX_MESSAGE_BYTES, READINGS_TOPIC
+
+__all__ = ["StreamsConfig"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StreamsConfig:
+    """Settings of one stream worker.
+
+    Attributes
+    ----------
+    bootstrap : str
+        Kafka servers, ``host:port`` with commas between.
+    dsn : str
+        The database; it may carry a password and is never shown.
+    group : str
+        Consumer group; workers of one group share the partitions.
+    topic : str
+        Where the readings come in.
+    partitions : int
+        Partitions of the topic where it has to be created; an existing topic keeps what it has.
+    worker : str
+        Name of this worker in logs, metrics and the fence.
+    zone : ZoneInfo
+        Zone of times without an offset, and of local days.
+    batch_readings : int
+        Readings after which a transaction is full. [1]
+    collect_s : float
+        Longest time that a reading waits for others to share its transaction. [s]
+    partition_bytes : int
+        Fetched bytes of one partition that may wait before the partition is throttled. [byte]
+    fetch_bytes : int
+        Most bytes of one partition in one fetch. [byte]
+    compute_threads : int
+        Threads that decode and compute; the kernel releases the interpreter lock.
+    connections : int
+        Transactions of partitions under way at once.
+    snapshot_s : float
+        A partition's state is stored about this often. [s]
+    snapshot_readings : int
+        And after this many readings at the latest. [1]
+    tick_s : float
+        How often silence and hours that never filled are looked for. [s]
+    ledger_s : float
+        How often a newer ledger is looked for. [s]
+    relay_s : float
+        How often rejected readings and stale totals are looked for. [s]
+    session_s : float
+        A worker that is not heard of for this long loses its partitions. [s]
+    heartbeat_s : float
+        How often it says that it lives. [s]
+    max_message_bytes : int
+        A larger message is rejected unread. [byte]
+    metrics_port : int
+        Port of the Prometheus page on `metrics_host`; 0 for none, -1 for one that is free.
+    """
+
+    bootstrap: str
+    dsn: str = field(repr=False)
+    group: str = "metering.worker"
+    topic: str = READINGS_TOPIC
+    partitions: int = 8
+    worker: str = "worker"
+    zone: ZoneInfo = field(default_factory=lambda: ZoneInfo("Asia/Shanghai"))
+    batch_readings: int = 100_000
+    collect_s: float = 0.2
+    partition_bytes: int = 8 * 2**20
+    fetch_bytes: int = 2 * 2**20
+    compute_threads: int = 2
+    connections: int = 2
+    snapshot_s: float = 60.0
+    snapshot_readings: int = 20_000_000
+    tick_s: float = 15.0
+    ledger_s: float = 2.0
+    relay_s: float = 1.0
+    session_s: float = 6.0
+    heartbeat_s: float = 1.0
+    max_message_bytes: int = MAX_MESSAGE_BYTES
+    metrics_host: str = "127.0.0.1"
+    metrics_port: int = 0

@@ -1,0 +1,200 @@
+"""Results of the pure steps as the rows the store takes: ledger indices become database ids."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analytics.columns.aggregation import shares
+from analytics.columns.register import NEVER
+from analytics.domain.quality import DetectionKind
+from ingest.wire import Block, Fault, encode_readings_json, encode_rows
+from streams.batch_consumer import Record
+from streams.detected import evidence_json, last_of_each_event, magnitude
+from streams.explain import Refusal
+from streams.ports import (
+    HOUR_ROW,
+    READING_ROW,
+    DetectionRow,
+    Hours,
+    Int32s,
+    Readings,
+    RegisterName,
+    RejectedRow,
+    StoredLedger,
+)
+from streams.state import MAIN_REGISTER
+
+__all__ = ["Registers", "detection_rows", "dirty_spans", "fault_rows", "hour_rows", "reading_rows", "refusal_rows"]
+
+_BLOCK_MARK = range(0x90, 0xA0)
+_KEPT_BYTES = 2**20
+"""So much of a message that was too large, or too broken to be taken apart, is kept with its rejection. [byte]"""
+
+
+@dataclass(slots=True)
+class Registers:
+    """Database ids of registers: the main ones come with the ledger, others are made when first seen."""
+
+    stored: StoredLedger
+    others: dict[tuple[int, str], int] = field(default_factory=dict)
+
+    def missing(self, rows: NDArray[Any], names: Sequence[str]) -> list[tuple[int, str]]:
+        """Registers that have no id yet, as (meter, name).
+
+        Parameters
+        ----------
+        rows : (n,) streams.steps.READING
+        names : sequence of str
+            What `register` points into.
+        """
+        other = rows[(rows["register"] != MAIN_REGISTER) | (self.stored.register_ids[rows["meter"]] == 0)]
+        pairs = np.unique(np.stack([other["meter"], other["register"].astype(np.int32)]), axis=1)
+        found = [(int(meter), names[register]) for meter, register in pairs.T.tolist()]
+        return [key for key in found if key not in self.others]
+
+    def name_of(self, key: tuple[int, str]) -> RegisterName:
+        """What the store calls a register."""
+        ledger = self.stored.ledger
+        meter, name = key
+        return RegisterName(ledger.unit_codes[ledger.meter_unit[meter]], ledger.meter_nos[meter], name)
+
+    def ids(self, rows: NDArray[Any], names: Sequence[str]) -> Int32s:
+        """Id of the register of each reading."""
+        ids: Int32s = self.stored.register_ids[rows["meter"]]
+        other = np.flatnonzero((rows["register"] != MAIN_REGISTER) | (ids == 0))
+        if other.size:
+            ids = ids.copy()
+            meters, registers = rows["meter"][other].tolist(), rows["register"][other].tolist()
+            ids[other] = [
+                self.others[meter, names[register]] for meter, register in zip(meters, registers, strict=True)
+            ]
+        return ids
+
+
+def reading_rows(rows: NDArray[Any], register_ids: Int32s) -> Readings:
+    """Stored readings of accepted ones.
+
+    Parameters
+    ----------
+    rows : (n,) streams.steps.READING
+    register_ids : (n,) int32
+    """
+    out = np.empty(len(rows), READING_ROW)
+    for name in ("measured_at", "received_at", "value", "quality", "unit"):
+        out[name] = rows[name]
+    out["register_id"] = register_ids
+    return out
+
+
+def hour_rows(hours: NDArray[Any], stored: StoredLedger) -> Hours:
+    """Stored hours of points.
+
+    Parameters
+    ----------
+    hours : (n,) analytics.columns.register.HOUR_ROW
+    """
+    out = np.empty(len(hours), HOUR_ROW)
+    out["point_id"] = stored.point_ids[hours["point"]]
+    out["unit_id"] = stored.unit_ids[stored.ledger.point_unit[hours["point"]]]
+    out["hour"] = hours["hour"]
+    out["amount"] = hours["amount"]
+    out["completeness"], out["measured"] = shares(hours["covered"], hours["estimated"])
+    out["quality"] = hours["flags"]
+    return out
+
+
+def dirty_spans(hours: Hours) -> tuple[Int32s, NDArray[np.int64], NDArray[np.int64]]:
+    """Units whose totals the hours make stale, and from which to which hour.
+
+    Returns
+    -------
+    unit_id, first_hour, last_hour : (u,) int32, int64, int64
+        Inclusive.
+    """
+    if not len(hours):
+        nothing = np.empty(0, np.int64)
+        return nothing.astype(np.int32), nothing, nothing
+    order = np.lexsort((hours["hour"], hours["unit_id"]))
+    unit = hours["unit_id"][order]
+    hour = hours["hour"][order]
+    first = np.flatnonzero(np.r_[True, unit[1:] != unit[:-1]])
+    last = np.r_[first[1:], len(unit)] - 1
+    return unit[first], hour[first], hour[last]
+
+
+def detection_rows(events: NDArray[Any], stored: StoredLedger) -> list[DetectionRow]:
+    """Stored detections of events, the last word on each.
+
+    Parameters
+    ----------
+    events : (n,) analytics.columns.register.EVENT_ROW
+    """
+    ledger = stored.ledger
+    rows = []
+    for event in last_of_each_event(events):
+        point, installation = int(event["point"]), int(event["installation"])
+        meter = int(ledger.installations.meter[installation]) if installation >= 0 else None
+        rows.append(
+            DetectionRow(
+                point_id=int(stored.point_ids[point]),
+                unit_id=int(stored.unit_ids[ledger.point_unit[point]]),
+                meter_id=None if meter is None else int(stored.meter_ids[meter]),
+                kind=DetectionKind(int(event["kind"])),
+                started_at=int(event["started"]),
+                ended_at=None if event["ended"] == NEVER else int(event["ended"]),
+                detected_at=int(event["decided"]),
+                magnitude=magnitude(event),
+                confidence=1.0,
+                evidence=evidence_json(event, ledger),
+            )
+        )
+    return rows
+
+
+def fault_rows(faults: Sequence[Fault], records: Sequence[Record]) -> list[RejectedRow]:
+    """Rejected rows of what could not be decoded."""
+    return [
+        RejectedRow(
+            kafka_offset=records[fault.message].offset,
+            position=fault.position,
+            reason=fault.reason,
+            required=fault.required,
+            got=fault.got + (f" (the first {_KEPT_BYTES} are kept)" if len(fault.payload) > _KEPT_BYTES else ""),
+            unit_code=fault.unit_code or None,
+            payload=fault.payload[:_KEPT_BYTES],
+            readings=fault.readings,
+        )
+        for fault in faults
+    ]
+
+
+def refusal_rows(refusals: Sequence[Refusal], blocks: Sequence[Block], records: Sequence[Record]) -> list[RejectedRow]:
+    """Rejected rows of readings that were decoded and refused; the payload holds just these readings."""
+    if not refusals:
+        return []
+    sizes = np.bincount(np.concatenate([block.message for block in blocks]), minlength=len(records))
+    return [_refusal_row(refusal, blocks[refusal.block], records[refusal.message], sizes) for refusal in refusals]
+
+
+def _refusal_row(refusal: Refusal, block: Block, record: Record, sizes: NDArray[np.int64]) -> RejectedRow:
+    whole = len(refusal.rows) == sizes[refusal.message]
+    return RejectedRow(
+        kafka_offset=record.offset,
+        position=int(block.position[refusal.rows[0]]),
+        reason=refusal.reason,
+        required=refusal.required,
+        got=refusal.got,
+        unit_code=block.unit_code,
+        payload=(record.value or b"") if whole else _part(refusal, block, record.value or b""),
+        readings=len(refusal.rows),
+    )
+
+
+def _part(refusal: Refusal, block: Block, value: bytes) -> bytes:
+    """Just the refused readings of a message, in its own format."""
+    if value[:1] and value[0] in _BLOCK_MARK:
+        return encode_rows(block, refusal.rows)
+    return b"[" + b",".join(encode_readings_json(block, refusal.rows)) + b"]"
