@@ -1,8 +1,9 @@
 """Readings of many units in one sequence of columns, parted into one block a unit."""
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from itertools import count, islice
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,32 +16,31 @@ __all__ = ["Columns", "Ids", "grouped"]
 Rows = NDArray[np.intp]
 
 
-class Ids(dict[str, int]):
-    """Numbers texts in the order they are first asked for.
+class Ids:
+    """Numbers texts in the order they first come.
 
     Examples
     --------
     >>> ids = Ids()
-    >>> [ids[text] for text in ("kWh", "m3", "kWh")]
-    [0, 1, 0]
+    >>> ids.column(["kWh", "m3", "kWh"]), list(ids)
+    (array([0, 1, 0], dtype=int32), ['kWh', 'm3'])
     """
 
     def __init__(self) -> None:
-        super().__init__()
+        self._number = defaultdict[str, int](count().__next__)
         self._seen = 0
 
-    def __missing__(self, text: str) -> int:
-        number = self[text] = len(self)
-        return number
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._number)
 
     def column(self, texts: Sequence[str]) -> NDArray[np.int32]:
         """Numbers of many texts."""
-        return np.fromiter(map(self.__getitem__, texts), np.int32, len(texts))
+        return np.fromiter(map(self._number.__getitem__, texts), np.int32, len(texts))
 
     def new(self) -> list[str]:
         """Texts that came up since the last call."""
-        first, self._seen = self._seen, len(self)
-        return list(islice(self, first, None))
+        first, self._seen = self._seen, len(self._number)
+        return list(islice(self._number, first, None))
 
 
 @dataclass(slots=True)
