@@ -1,6 +1,10 @@
 """The dated ledger of energy meters: columns in, checked immutable arrays out."""
 
-from analytics.domain.ledger.model import Installations, Ledger
+from analytics.domain.ledger.build import DEFAULT_ZONE, build_ledger
+from analytics.domain.ledger.derive import Installations
+from analytics.domain.ledger.faults import LedgerFault
+from analytics.domain.ledger.model import Ledger
+from analytics.domain.ledger.raw import RawColumn, RawColumnBuilder
 from analytics.domain.ledger.rows import Cells, LedgerRows, TextColumn
 from analytics.domain.ledger.schema import (
     COLUMNS,
@@ -17,6 +21,7 @@ from analytics.domain.ledger.schema import (
 
 __all__ = [
     "COLUMNS",
+    "DEFAULT_ZONE",
     "NO_DAY",
     "NO_INSTANT",
     "OPEN_END",
@@ -26,9 +31,13 @@ __all__ = [
     "Direction",
     "Installations",
     "Ledger",
+    "LedgerFault",
     "LedgerRows",
     "Level",
     "MeterStatus",
+    "RawColumn",
+    "RawColumnBuilder",
     "Storage",
     "TextColumn",
+    "build_ledger",
 ]

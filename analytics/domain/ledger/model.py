@@ -1,63 +1,35 @@
 """The dated ledger as parallel arrays: who measures what, where, with which meter, from when to when."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import IntEnum
 from types import MappingProxyType
+from typing import Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from analytics.domain.ledger.rows import LedgerRows
+from analytics.domain.ledger.derive import Installations, UnitMatrix, group, installations, meters, parents, starts
+from analytics.domain.ledger.rows import Cells, LedgerRows
+from analytics.domain.ledger.schema import Direction, Level
+from analytics.domain.units import KIND_TABLE
 
-__all__ = ["Installations", "Ledger"]
+__all__ = ["Ledger"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Installations:
-    """m installations of a meter at a metering point, sorted by point and start; read-only arrays.
+Scalar = TypeVar("Scalar", bound=np.generic)
 
-    Instants are µs since 1970-01-01 UTC. "Dial" is what the register shows, in its own unit, before the multiplier.
 
-    Attributes
-    ----------
-    point, meter : (m,) int32
-        Index into the ledger's points and meters.
-    row : (m,) int32
-        Index into the ledger's rows.
-    installed_from, installed_to : (m,) int64
-        Half open; `OPEN_END` while still there. [µs]
-    multiplier : (m,) float64
-        Current ratio times voltage ratio. [1]
-    unit : (m,) int16
-        `Unit.code` of the register.
-    factor : (m,) float64
-        Dial value times factor is an amount in the point's canonical unit. [canonical unit / dial unit]
-    full_scale : (m,) float64
-        Smallest value the register cannot show, NaN where unknown. [dial unit]
-    max_rate : (m,) float64
-        Most the register can count, NaN where unknown. [dial unit/h]
-    interval_us : (m,) int64
-        Expected time between readings, 0 where unknown. [µs]
-    first_reading, last_reading : (m,) float64
-        Dial at installation and at removal, NaN where unknown. [dial unit]
-    """
+def _sealed(array: NDArray[Scalar]) -> NDArray[Scalar]:
+    array.setflags(write=False)
+    return array
 
-    point: NDArray[np.int32]
-    meter: NDArray[np.int32]
-    row: NDArray[np.int32]
-    installed_from: NDArray[np.int64]
-    installed_to: NDArray[np.int64]
-    multiplier: NDArray[np.float64]
-    unit: NDArray[np.int16]
-    factor: NDArray[np.float64]
-    full_scale: NDArray[np.float64]
-    max_rate: NDArray[np.float64]
-    interval_us: NDArray[np.int64]
-    first_reading: NDArray[np.float64]
-    last_reading: NDArray[np.float64]
 
-    def __len__(self) -> int:
-        return len(self.point)
+def _numbered(rows: LedgerRows, name: str, words: type[IntEnum], index: NDArray[np.int64]) -> NDArray[np.int8]:
+    """Members of an enum that the words of a column name."""
+    column = rows.text(name)
+    members = np.array([words[word.upper()] for word in column.values], np.int8)
+    return members[column.codes[index]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -139,6 +111,80 @@ class Ledger:
     rows: LedgerRows
     unit_index: Mapping[str, int] = field(repr=False)
     _meters_of: dict[str, Mapping[str, int]] = field(default_factory=dict, repr=False)
+
+    @classmethod
+    def from_rows(cls, rows: LedgerRows) -> Self:
+        """Ledger of rows that `build_ledger` has checked and sorted before; nothing is checked again.
+
+        A million installations take some seconds.
+        """
+        grouping = group(rows)
+        first, unit_row = grouping.point_row, grouping.unit_row
+        found = meters(rows, grouping.row_unit)
+        carrier = rows.text("carrier")
+        matrix = UnitMatrix.of(carrier.values, rows.text("unit").values)
+        made = installations(rows, grouping, found, matrix)
+        installation_start = starts(made.point, len(first))
+        canonical = matrix.defaults[carrier.codes[first]]
+        measured = np.flatnonzero(np.diff(installation_start))
+        leading = made.row[installation_start[measured]]
+        canonical[measured] = matrix.canonical[carrier.codes[leading], rows.text("unit").codes[leading]]
+        by_meter = np.lexsort((made.installed_from, made.meter)).astype(np.int32)
+        unit_codes = rows.text("unit_code").take(unit_row).strings()
+
+        def point_text(name: str) -> tuple[str, ...]:
+            return rows.text(name).take(first).strings()
+
+        return cls(
+            unit_codes=unit_codes,
+            unit_names=rows.text("unit_name").take(unit_row).strings(),
+            unit_point_start=_sealed(starts(grouping.point_unit, len(unit_row))),
+            unit_meter_start=_sealed(starts(found.unit, len(unit_row))),
+            point_unit=_sealed(grouping.point_unit),
+            point_codes=point_text("point"),
+            point_parent=_sealed(parents(rows, grouping)),
+            point_parent_complete=_sealed(rows.flag("parent_complete")[first]),
+            point_level=_sealed(_numbered(rows, "level", Level, first)),
+            point_sub_unit=point_text("sub_unit"),
+            point_equipment=point_text("equipment"),
+            point_carrier=point_text("carrier"),
+            point_direction=_sealed(_numbered(rows, "direction", Direction, first)),
+            point_required=_sealed(rows.flag("required")[first]),
+            point_exemption=point_text("exemption"),
+            point_annual_use=_sealed(rows.number("annual_use")[first]),
+            point_rated_power_kw=_sealed(rows.number("rated_power_kw")[first]),
+            point_kind=_sealed(KIND_TABLE[canonical]),
+            point_canonical=_sealed(canonical),
+            meter_unit=_sealed(found.unit),
+            meter_nos=rows.text("meter_no").take(found.row).strings(),
+            installations=made,
+            point_installation_start=_sealed(installation_start),
+            meter_installations=_sealed(by_meter),
+            meter_installation_start=_sealed(starts(made.meter[by_meter], len(found.row))),
+            rows=rows,
+            unit_index=MappingProxyType({code: i for i, code in enumerate(unit_codes)}),
+        )
+
+    @classmethod
+    def empty(cls) -> Self:
+        """Ledger of nothing."""
+        return cls.from_rows(LedgerRows.empty())
+
+    @classmethod
+    def from_columns(cls, columns: Mapping[str, Cells]) -> Self:
+        """Ledger of what `to_columns` gave, as it comes back from a file or the database; trusted, not checked."""
+        return cls.from_rows(LedgerRows.of(columns))
+
+    def to_columns(self) -> Mapping[str, Cells]:
+        """Normalised rows, a column for each name of `COLUMNS`."""
+        return self.rows.columns
+
+    def take_units(self, units: Sequence[int] | NDArray[np.integer]) -> Self:
+        """Sub-ledger of the units at these indices; its indices are its own."""
+        wanted = np.zeros(len(self.unit_codes), np.bool_)
+        wanted[np.asarray(units, np.int64)] = True
+        row_unit = group(self.rows).row_unit
+        return type(self).from_rows(self.rows.take(np.flatnonzero(wanted[row_unit])))
 
     def meter_index(self, unit_code: str) -> Mapping[str, int]:
         """Index of each meter of a unit by its management number; empty for a unit that is not in the ledger.

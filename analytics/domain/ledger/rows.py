@@ -4,6 +4,8 @@ from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from itertools import compress, islice
+from operator import lt
 from types import MappingProxyType
 from typing import Self
 
@@ -56,12 +58,16 @@ class TextColumn:
         """Column of codes into `values` that may be unsorted, repeated or unused."""
         used = np.zeros(len(values), np.bool_)
         used[codes] = True
-        kept = np.flatnonzero(used).tolist()
-        texts = [values[i] for i in kept]
-        distinct = tuple(sorted(set(texts)))
-        place = dict(zip(distinct, range(len(distinct)), strict=True))
+        kept = np.flatnonzero(used)
+        texts = list(compress(values, used.tolist()))
         ranks = np.zeros(len(values), np.int32)
-        ranks[kept] = np.fromiter(map(place.__getitem__, texts), np.int32, len(texts))
+        if all(map(lt, texts, islice(texts, 1, None))):
+            distinct = tuple(texts)
+            ranks[kept] = np.arange(len(kept))
+        else:
+            distinct = tuple(sorted(set(texts)))
+            place = dict(zip(distinct, range(len(distinct)), strict=True))
+            ranks[kept] = np.fromiter(map(place.__getitem__, texts), np.int32, len(texts))
         return cls(_sealed(ranks[codes]), distinct)
 
     def take(self, index: NDArray[np.integer]) -> "TextColumn":

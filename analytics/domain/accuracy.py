@@ -1,0 +1,86 @@
+"""Accuracy classes as they stand on certificates: ordered where the standard orders them, never a float."""
+
+import re
+import unicodedata
+from dataclasses import dataclass
+from decimal import Decimal
+
+from analytics.domain.errors import MeterwardenError
+
+__all__ = ["AccuracyClass", "AccuracyClassError", "parse_accuracy_class"]
+
+
+class AccuracyClassError(MeterwardenError):
+    """A text that is no accuracy class."""
+
+
+_NUMBERED = re.compile(r"(?P<number>\d{1,2}(?:\.\d{1,3})?)(?P<special>S?)")
+_LETTERED = re.compile(r"[A-E]|I{1,4}|IV")
+
+
+@dataclass(frozen=True, slots=True)
+class AccuracyClass:
+    """Class of a meter; `0.2S` is stricter than `0.2`, and no number.
+
+    Attributes
+    ----------
+    text : str
+        As written here: `0.5S`, `1`, `2.5`, `B`, `III`.
+    number : Decimal or None
+        Limit of error that names the class, None for classes named by a letter or a roman number. [%]
+    special : bool
+        An S class: the limit holds down to a smaller load.
+    """
+
+    text: str
+    number: Decimal | None
+    special: bool = False
+
+    def __str__(self) -> str:
+        return self.text
+
+    @property
+    def rank(self) -> int:
+        """Place in the order of strictness, smaller is stricter; -1 where the class has no place in it."""
+        return -1 if self.number is None else 2 * int(self.number * 1000) + (not self.special)
+
+    def at_least_as_strict_as(self, required: "AccuracyClass") -> bool | None:
+        """Whether a meter of this class may stand where `required` is asked for; None where they cannot be compared.
+
+        Examples
+        --------
+        >>> parse_accuracy_class("0.5S").at_least_as_strict_as(parse_accuracy_class("0.5"))
+        True
+        >>> parse_accuracy_class("B").at_least_as_strict_as(parse_accuracy_class("1.0")) is None
+        True
+        """
+        if self.number is None or required.number is None:
+            return True if self.text == required.text else None
+        return self.rank <= required.rank
+
+
+def parse_accuracy_class(text: str) -> AccuracyClass:
+    """Class that a certificate or ledger names: ``0.5S``, ``1.0``, ``2.5级``, ``Class 2``, ``B``, ``Ⅲ``.
+
+    Classes named by a letter or a roman number are kept, but have no place in the order of numbers: which number such a
+    class stands for is a matter of the instrument's own standard.
+
+    Raises
+    ------
+    AccuracyClassError
+        If the text is none of these.
+
+    Examples
+    --------
+    >>> str(parse_accuracy_class("0.2s 级")), str(parse_accuracy_class("1.0"))
+    ('0.2S', '1')
+    """
+    plain = re.sub(r"\s+|级|等级|准确度|CLASS|CL\.?", "", unicodedata.normalize("NFKC", text).upper())
+    match = _NUMBERED.fullmatch(plain)
+    if match is not None and Decimal(match["number"]) > 0:
+        number = Decimal(match["number"]).normalize()
+        special = bool(match["special"])
+        return AccuracyClass(f"{number:f}{match['special']}", number, special)
+    if _LETTERED.fullmatch(plain):
+        return AccuracyClass(plain, None)
+    raise AccuracyClassError(f"accuracy class {text[:40]!r} is not known: expected one like 0.5S, 1.0, 2.5 or B")

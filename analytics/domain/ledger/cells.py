@@ -1,0 +1,162 @@
+"""One cell of a ledger understood: numbers, words, days and instants as people and spreadsheets write them.
+
+Each function gives the value of a non-empty cell or raises `CellError` with what was required.
+"""
+
+import math
+import re
+import unicodedata
+from collections.abc import Callable, Mapping
+from datetime import UTC, date, datetime, timedelta, timezone, tzinfo
+
+__all__ = ["CellError", "Parser", "code", "day", "instant_us", "is_empty", "number", "span", "text", "word"]
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_UNIX_DAY = _EPOCH.toordinal()
+_MICROSECOND = timedelta(microseconds=1)
+_YEARS = range(1900, 2201)
+
+_INVISIBLE = re.compile("[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff]")
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+_SHEET_ERRORS = frozenset({"#N/A", "#REF!", "#VALUE!", "#DIV/0!", "#NAME?", "#NULL!", "#NUM!", "#SPILL!", "#CALC!"})
+_NUMBER = re.compile(r"[+-]?(?:\d+|\d{1,3}(?:[,' ]\d{3})+)(?:\.\d*)?(?:[eE][+-]?\d{1,3})?")
+_SPAN = re.compile(r"(?P<count>\d+(?:\.\d+)?)\s*(?P<unit>\D*)")
+_DATE = re.compile(
+    r"(?P<year>\d{4})(?:\s*[-/.年]\s*(?P<month>\d{1,2})\s*[-/.月]\s*(?P<day>\d{1,2})\s*日?|(?P<mm>\d{2})(?P<dd>\d{2}))"
+    r"(?:[T\s]*(?P<hour>\d{1,2})\s*[:时]\s*(?P<minute>\d{1,2})\s*(?:分|[:分]\s*(?P<second>\d{1,2})(?:\.(?P<part>\d{1,6}))?\s*秒?)?"
+    r"\s*(?P<zone>Z|[+-]\d{2}:?\d{2}|[+-]\d{2})?)?"
+)
+
+
+class CellError(Exception):
+    """A cell that cannot be understood; the message says what was required."""
+
+
+def is_empty(cell: object) -> bool:
+    """Whether a cell says nothing: blank, or only spaces."""
+    return cell is None or (isinstance(cell, str) and not _INVISIBLE.sub("", cell).strip())
+
+
+def text(cell: object, limit: int = 1000) -> str:
+    """Text on one line, without the invisible characters that copying leaves behind."""
+    if isinstance(cell, str):
+        plain = " ".join(cell.split())
+        if not plain.isprintable():
+            plain = " ".join(_INVISIBLE.sub("", plain).split())
+            if _CONTROL.search(plain):
+                raise CellError("text without control characters")
+        if plain in _SHEET_ERRORS:
+            raise CellError("a value (the sheet's formula has an error)")
+        if len(plain) > limit:
+            raise CellError(f"text of at most {limit} characters")
+        return plain
+    if isinstance(cell, int | float) and not isinstance(cell, bool):
+        if not math.isfinite(cell):
+            raise CellError("text")
+        return str(int(cell)) if cell == int(cell) else repr(cell)
+    raise CellError("text (set the cell's format to text)")
+
+
+def code(cell: object) -> str:
+    """Code or number that names something: text that a spreadsheet has not taken for a long number."""
+    if isinstance(cell, int | float) and not isinstance(cell, bool) and abs(cell) >= 1e15:
+        raise CellError("a code kept as text (as a number it has lost digits beyond the 15th)")
+    return text(cell, 128)
+
+
+def number(cell: object) -> float:
+    """Finite number; commas part thousands, full-width digits are digits."""
+    if isinstance(cell, int | float) and not isinstance(cell, bool):
+        value = float(cell) if abs(cell) < 1e300 else math.inf
+    elif isinstance(cell, str) and _NUMBER.fullmatch(plain := unicodedata.normalize("NFKC", cell).strip()):
+        value = float(plain.replace(",", "").replace("'", "").replace(" ", ""))
+    else:
+        raise CellError("a number such as 1234.5")
+    if not math.isfinite(value):
+        raise CellError("a finite number")
+    return value
+
+
+def span(cell: object, units: Mapping[str, float], example: str) -> float:
+    """Number, or number with a unit of time after it, in the unit whose size is 1."""
+    try:
+        return number(cell)
+    except CellError:
+        pass
+    if isinstance(cell, str):
+        match = _SPAN.fullmatch(unicodedata.normalize("NFKC", cell).strip().casefold())
+        if match is not None and match["unit"].strip() in units:
+            return float(match["count"]) * units[match["unit"].strip()]
+    raise CellError(example)
+
+
+def word(cell: object, words: Mapping[str, str], choice: str) -> str:
+    """English word for one of the words that mean it, whatever its case and width."""
+    plain = str(int(cell)) if isinstance(cell, float) and cell.is_integer() else str(cell)
+    key = unicodedata.normalize("NFKC", "".join(plain.split())).casefold()
+    found = words.get(key)
+    if found is None:
+        raise CellError(choice)
+    return found
+
+
+def _offset(zone: str) -> timezone:
+    """Offset from UTC of ``Z``, ``+08``, ``+0800`` or ``+08:00``."""
+    if zone == "Z":
+        return UTC
+    digits = zone[1:].replace(":", "").ljust(4, "0")
+    offset = timedelta(hours=int(digits[:2]), minutes=int(digits[2:]))
+    return timezone(-offset if zone[0] == "-" else offset)
+
+
+def _parsed(cell: object, required: str) -> tuple[datetime, bool]:
+    """Date and time of a cell, and whether it says its own zone."""
+    if isinstance(cell, datetime):
+        return cell, cell.tzinfo is not None
+    if isinstance(cell, date):
+        return datetime(cell.year, cell.month, cell.day), False  # noqa: DTZ001 - the ledger's zone is put to it later
+    digits = isinstance(cell, int | float) and not isinstance(cell, bool) and cell == cell // 1
+    plain = str(int(cell)) if digits and isinstance(cell, int | float) else cell
+    match = _DATE.fullmatch(unicodedata.normalize("NFKC", plain).strip()) if isinstance(plain, str) else None
+    if match is None:
+        raise CellError(required)
+    micro = int((match["part"] or "0").ljust(6, "0"))
+    try:
+        naive = datetime(  # noqa: DTZ001 - likewise
+            int(match["year"]),
+            int(match["month"] or match["mm"]),
+            int(match["day"] or match["dd"]),
+            int(match["hour"] or 0),
+            int(match["minute"] or 0),
+            int(match["second"] or 0),
+            micro,
+        )
+        return (naive.replace(tzinfo=_offset(match["zone"])), True) if match["zone"] else (naive, False)
+    except ValueError:
+        raise CellError(required) from None
+
+
+def _in_range(moment: datetime) -> datetime:
+    if moment.year not in _YEARS:
+        raise CellError(f"a date from {_YEARS[0]} to {_YEARS[-1]}")
+    return moment
+
+
+def day(cell: object) -> int:
+    """Day of a date, or of a date with a time. [days since 1970-01-01]"""
+    moment, _ = _parsed(cell, "a date such as 2026-01-05")
+    return _in_range(moment).toordinal() - _UNIX_DAY
+
+
+def instant_us(cell: object, zone: tzinfo) -> int:
+    """Instant of a date or time; one without an offset is local in `zone`, a date alone its midnight.
+
+    Of a local time that occurs twice, the first is meant. [µs since 1970-01-01 UTC]
+    """
+    moment, aware = _parsed(cell, "a date or time such as 2026-01-05 or 2026-01-05 08:00")
+    moment = _in_range(moment)
+    return ((moment if aware else moment.replace(tzinfo=zone)) - _EPOCH) // _MICROSECOND
+
+
+Parser = Callable[[object], object]
+"""Value of a non-empty cell, or `CellError`."""

@@ -1,0 +1,173 @@
+"""A ledger while it is judged: cells understood one by one, rows sorted, units and points told apart."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analytics.domain.ledger.cells import CellError, Parser, is_empty
+from analytics.domain.ledger.derive import Grouping, Meters, UnitMatrix, group, meters
+from analytics.domain.ledger.faults import LedgerFault, shown
+from analytics.domain.ledger.raw import RawColumn
+from analytics.domain.ledger.rows import Cells, LedgerRows, TextColumn
+from analytics.domain.ledger.schema import COLUMNS, NO_DAY, NO_INSTANT, OPEN_END, ColumnSpec, Storage
+
+__all__ = ["Draft", "understood"]
+
+Mask = NDArray[np.bool_]
+Index = NDArray[np.int64]
+
+_EMPTY_CELL: Mapping[str, object] = {"parent_complete": False, "required": True, "installed_to": OPEN_END}
+_EMPTY: Mapping[Storage, object] = {
+    Storage.TEXT: "",
+    Storage.FLAG: False,
+    Storage.NUMBER: np.nan,
+    Storage.INSTANT: NO_INSTANT,
+    Storage.DAY: NO_DAY,
+}
+_DTYPES: Mapping[Storage, type[np.generic]] = {
+    Storage.FLAG: np.bool_,
+    Storage.NUMBER: np.float64,
+    Storage.INSTANT: np.int64,
+    Storage.DAY: np.int32,
+}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Understood:
+    """One column read: its values, which cells gave one, and which could not be read."""
+
+    cells: Cells
+    given: Mask
+    bad: Mask
+    faults: list[LedgerFault]
+
+
+def understood(spec: ColumnSpec, raw: RawColumn, parse: Parser, line: Index) -> Understood:
+    """Column of parsed cells; each distinct cell is parsed once.
+
+    Parameters
+    ----------
+    spec : ColumnSpec
+        Which column it is.
+    raw : RawColumn
+        n cells of the file.
+    parse : Parser
+        Reads a cell that is not empty.
+    line : (n,) int64
+        Row numbers that faults name.
+    """
+    empty = _EMPTY_CELL.get(spec.name, _EMPTY[spec.storage])
+    values: list[object] = [empty] * len(raw.values)
+    given = np.zeros(len(raw.values), np.bool_)
+    required: dict[int, str] = {}
+    for place, cell in enumerate(raw.values):
+        if is_empty(cell):
+            continue
+        try:
+            values[place] = parse(cell)
+            given[place] = True
+        except CellError as error:
+            required[place] = str(error)
+    bad = np.zeros(len(raw.values), np.bool_)
+    bad[list(required)] = True
+    bad_rows = bad[raw.codes] if required else np.zeros(len(raw), np.bool_)
+    faults = [
+        LedgerFault(int(line[row]), spec.name, required[raw.codes[row]], shown(raw.cell(row)))
+        for row in np.flatnonzero(bad_rows).tolist()
+    ]
+    cells: Cells
+    if spec.storage is Storage.TEXT:
+        cells = TextColumn.normalised(raw.codes, [str(value) for value in values])
+    else:
+        cells = np.array(values, _DTYPES[spec.storage])[raw.codes]
+    return Understood(cells, given[raw.codes], bad_rows, faults)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Draft:
+    """n rows that name their unit and point, sorted as a ledger's rows are.
+
+    Attributes
+    ----------
+    rows : LedgerRows
+        Values, neutral where a cell is empty or could not be read.
+    given, bad : mapping of str to (n,) bool
+        Cells that say something, and cells that could not be read.
+    line : (n,) int64
+        Row numbers in the file.
+    origin : (n,) int64
+        Place of each row in the raw columns.
+    raw : mapping of str to RawColumn
+        Cells as the file has them.
+    grouping : Grouping
+        Units and points of the rows.
+    meters : Meters
+        Meters of the rows.
+    has_meter : (n,) bool
+        Rows that name a meter.
+    """
+
+    rows: LedgerRows
+    given: Mapping[str, Mask]
+    bad: Mapping[str, Mask]
+    line: Index
+    origin: Index
+    raw: Mapping[str, RawColumn]
+    grouping: Grouping
+    meters: Meters
+    has_meter: Mask
+
+    @classmethod
+    def of(cls, columns: Mapping[str, Understood], raw: Mapping[str, RawColumn], line: Index) -> "Draft":
+        """Draft of the rows that name a unit and a point."""
+        rows = LedgerRows.of({name: columns[name].cells for name in COLUMNS})
+        keyed = np.flatnonzero(columns["unit_code"].given & columns["point"].given)
+        keys = (
+            line,
+            rows.text("meter_no").codes,
+            rows.instant("installed_from"),
+            rows.text("point").codes,
+            rows.text("unit_code").codes,
+        )
+        origin = keyed[np.lexsort(tuple(key[keyed] for key in keys))]
+        rows = rows.take(origin)
+        grouping = group(rows)
+        given = {name: column.given[origin] for name, column in columns.items()}
+        return cls(
+            rows=rows,
+            given=given,
+            bad={name: column.bad[origin] for name, column in columns.items()},
+            line=line[origin],
+            origin=origin,
+            raw=raw,
+            grouping=grouping,
+            meters=meters(rows, grouping.row_unit),
+            has_meter=given["meter_no"],
+        )
+
+    def matrix(self) -> UnitMatrix:
+        """What each register unit is to each carrier."""
+        return UnitMatrix.of(self.rows.text("carrier").values, self.rows.text("unit").values)
+
+    def cell(self, name: str, row: int) -> str:
+        """What the file says, told to a person."""
+        return shown(self.raw[name].cell(int(self.origin[row])))
+
+    def faults(
+        self,
+        name: str,
+        rows: Mask | Index,
+        required: str | Callable[[int], str],
+        got: Callable[[int], str] | None = None,
+    ) -> Iterator[LedgerFault]:
+        """Fault of each of the rows in a column; what was required and got may depend on the row."""
+        index: Sequence[int] = (np.flatnonzero(rows) if rows.dtype == np.bool_ else rows).tolist()
+        for row in index:
+            yield LedgerFault(
+                int(self.line[row]),
+                name,
+                required if isinstance(required, str) else required(row),
+                self.cell(name, row) if got is None else got(row),
+            )

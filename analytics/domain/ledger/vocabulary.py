@@ -1,0 +1,205 @@
+"""What the cells of each ledger column may say: the words, their Chinese, and the numbers' bounds."""
+
+import re
+import unicodedata
+from collections.abc import Mapping
+from datetime import tzinfo
+from functools import partial
+from types import MappingProxyType
+
+from analytics.domain.accuracy import AccuracyClassError, parse_accuracy_class
+from analytics.domain.ledger.cells import CellError, Parser, code, day, instant_us, number, span, text, word
+from analytics.domain.ledger.faults import listed
+from analytics.domain.ledger.schema import COLUMNS
+from analytics.domain.units import UnitError, parse_unit
+
+__all__ = [
+    "CARRIER_WORDS",
+    "DIRECTION_WORDS",
+    "INSTRUMENT_WORDS",
+    "LEVEL_WORDS",
+    "PURPOSE_WORDS",
+    "STATUS_WORDS",
+    "parsers",
+]
+
+Words = Mapping[str, tuple[str, ...]]
+
+LEVEL_WORDS: Words = MappingProxyType(
+    {
+        "unit": ("进出用能单位", "用能单位"),
+        "sub_unit": ("进出主要次级用能单位", "主要次级用能单位", "进出次级用能单位", "次级用能单位"),
+        "equipment": ("主要用能设备", "用能设备"),
+    }
+)
+DIRECTION_WORDS: Words = MappingProxyType(
+    {
+        "in": ("输入", "流入", "进", "入"),
+        "out": ("输出", "流出", "出"),
+        "own": ("自产", "自产自用"),
+    }
+)
+CARRIER_WORDS: Words = MappingProxyType(
+    {
+        "electricity": ("电力", "电", "电能"),
+        "coal": ("煤炭", "煤", "原煤"),
+        "coke": ("焦炭",),
+        "crude_oil": ("原油",),
+        "refined_oil": ("成品油",),
+        "heavy_oil": ("重油",),
+        "residual_oil": ("渣油",),
+        "lpg": ("液化气", "液化石油气", "石油液化气"),
+        "natural_gas": ("天然气",),
+        "coal_gas": ("煤气",),
+        "steam": ("蒸汽",),
+        "hot_water": ("热水",),
+        "water": ("水",),
+        "recoverable_residual_energy": ("可回收利用的余能", "余能"),
+        "other": ("其他", "其它"),
+    }
+)
+"""Energy names of GB 17167-2006 tables 1 and 3, each with its Chinese."""
+INSTRUMENT_WORDS: Words = MappingProxyType(
+    {
+        "electricity": ("电能表", "电表"),
+        "oil_flow": ("油流量表", "油流量表(装置)"),
+        "gas_flow": ("气体流量表", "气体流量表(装置)", "燃气表"),
+        "steam_flow": ("蒸汽流量表", "蒸汽流量计"),
+        "water_flow": ("水流量表", "水流量表(装置)", "水表"),
+        "heat": ("热量表", "热能表"),
+        "weighing": ("衡器",),
+        "temperature": ("温度仪表",),
+        "pressure": ("压力仪表",),
+    }
+)
+STATUS_WORDS: Words = MappingProxyType(
+    {
+        "qualified": ("合格",),
+        "limited": ("准用",),
+        "out_of_use": ("停用",),
+    }
+)
+PURPOSE_WORDS: Words = MappingProxyType(
+    {
+        "trade": ("贸易结算", "贸易"),
+        "static": ("静态", "静态计量"),
+        "dynamic": ("动态", "动态计量"),
+    }
+)
+_FLAG_WORDS: Words = MappingProxyType(
+    {
+        "yes": ("是", "y", "true", "1", "√", "有"),
+        "no": ("否", "n", "false", "0", "×", "无"),
+    }
+)
+
+_MONTHS = {"月": 1.0, "个月": 1.0, "months": 1.0, "month": 1.0, "年": 12.0, "years": 12.0, "year": 12.0}
+_SECONDS = {
+    **dict.fromkeys(("s", "秒"), 1.0),
+    **dict.fromkeys(("min", "分", "分钟"), 60.0),
+    **dict.fromkeys(("h", "时", "小时"), 3600.0),
+    **dict.fromkeys(("d", "天", "日"), 86400.0),
+}
+_LONGEST_CYCLE_MONTHS = 600
+_LONGEST_INTERVAL_S = 31_622_400
+_LARGEST = 1e15
+_PIPE = re.compile(r"(?:dn)?\s*(\d{1,4})\s*(?:mm)?", re.IGNORECASE)
+
+
+def _folded(words: Words) -> dict[str, str]:
+    return {
+        unicodedata.normalize("NFKC", spelling).casefold(): english
+        for english, chinese in words.items()
+        for spelling in (english, english.replace("_", ""), *chinese)
+    }
+
+
+def _choice(words: Words) -> Parser:
+    choice = listed([f"{english} ({chinese[0]})" for english, chinese in words.items()])
+    return partial(word, words=_folded(words), choice=choice)
+
+
+def _flag(cell: object) -> bool:
+    return word(cell, _FOLDED_FLAGS, "yes or no (是 or 否)") == "yes"
+
+
+_FOLDED_FLAGS = _folded(_FLAG_WORDS)
+_FOLDED_PURPOSES = _folded(PURPOSE_WORDS)
+
+
+def _bounded(low: float, high: float, required: str, *, strict: bool = False) -> Parser:
+    def parse(cell: object) -> float:
+        value = number(cell)
+        if not low <= value <= high or (strict and value == low):
+            raise CellError(required)
+        return value
+
+    return parse
+
+
+_POSITIVE = _bounded(0.0, _LARGEST, f"a number above 0, at most {_LARGEST:g}", strict=True)
+_NOT_NEGATIVE = _bounded(0.0, _LARGEST, f"a number from 0 to {_LARGEST:g}")
+_MULTIPLIER = _bounded(1e-6, 1e9, "a number above 0, from 1e-06 to 1e+09", strict=False)
+
+
+def _cycle_months(cell: object) -> float:
+    months = span(cell, _MONTHS, "whole months, such as 12")
+    if months != int(months) or not 1 <= months <= _LONGEST_CYCLE_MONTHS:
+        raise CellError(f"whole months from 1 to {_LONGEST_CYCLE_MONTHS}")
+    return months
+
+
+def _interval_s(cell: object) -> float:
+    seconds = span(cell, _SECONDS, "seconds, such as 900")
+    if not 0.001 <= seconds <= _LONGEST_INTERVAL_S:
+        raise CellError(f"seconds above 0, at most {_LONGEST_INTERVAL_S} (366 days)")
+    return seconds
+
+
+def _unit(cell: object) -> str:
+    try:
+        return parse_unit(text(cell)).symbol
+    except UnitError as error:
+        _, _, why = str(error).partition(" is ")
+        raise CellError(f"a unit such as kWh, GJ, m3, t or ×10 kWh ({why.split(': ')[0]})") from None
+
+
+def _accuracy_class(cell: object) -> str:
+    try:
+        return parse_accuracy_class(str(cell) if isinstance(cell, float | int) else text(cell)).text
+    except AccuracyClassError:
+        raise CellError("an accuracy class such as 0.5S, 1.0 or 2.5") from None
+
+
+def _purpose(cell: object) -> str:
+    plain = text(cell)
+    pipe = _PIPE.fullmatch(unicodedata.normalize("NFKC", plain))
+    if pipe is not None:
+        return pipe[1]
+    return _FOLDED_PURPOSES.get(unicodedata.normalize("NFKC", plain).casefold(), plain)
+
+
+def parsers(zone: tzinfo) -> Mapping[str, Parser]:
+    """What reads the cells of each column; local times are those of `zone`."""
+    instant: Parser = partial(instant_us, zone=zone)
+    made: dict[str, Parser] = dict.fromkeys(COLUMNS, text)
+    made |= dict.fromkeys(("unit_code", "point", "parent_point", "meter_no", "serial_no"), code)
+    made |= dict.fromkeys(("full_scale", "max_rate"), _POSITIVE)
+    made |= dict.fromkeys(("annual_use", "rated_power_kw", "first_reading", "last_reading"), _NOT_NEGATIVE)
+    made |= dict.fromkeys(("parent_complete", "required"), _flag)
+    made |= dict.fromkeys(("verified_on", "verification_due"), day)
+    made |= dict.fromkeys(("installed_from", "installed_to"), instant)
+    made |= {
+        "level": _choice(LEVEL_WORDS),
+        "direction": _choice(DIRECTION_WORDS),
+        "carrier": _choice(CARRIER_WORDS),
+        "instrument": _choice(INSTRUMENT_WORDS),
+        "status": _choice(STATUS_WORDS),
+        "purpose": _purpose,
+        "accuracy_class": _accuracy_class,
+        "cycle_months": _cycle_months,
+        "unit": _unit,
+        "multiplier": _MULTIPLIER,
+        "interval_s": _interval_s,
+    }
+    return made
