@@ -21,6 +21,7 @@ from analytics.domain.quality import DetectionKind, RejectReason
 __all__ = [
     "HOUR_ROW",
     "READING_ROW",
+    "STORED_HOUR",
     "Assigned",
     "DetectionRow",
     "FenceLost",
@@ -67,11 +68,14 @@ HOUR_ROW = np.dtype(
 )
 """One hour of one metering point."""
 
+STORED_HOUR = np.dtype([*HOUR_ROW.descr, ("revision", "<i4")])
+"""`HOUR_ROW` and the revision it is stored with, 0 as first written."""
+
 Readings = NDArray[np.void]
 """(n,) array of `READING_ROW`."""
 
 Hours = NDArray[np.void]
-"""(n,) array of `HOUR_ROW`."""
+"""(n,) array of `HOUR_ROW` or `STORED_HOUR`."""
 
 
 class FenceLost(MeterwardenError):  # noqa: N818 - named after what happened to the caller
@@ -216,7 +220,13 @@ class PartitionTransaction(Protocol):
         ...
 
     async def read_hours(self, point_ids: Int32s, from_hour: Int64s, to_hour: Int64s) -> Hours:
-        """Stored hours of half-open windows of points, sorted by point and hour. Windows as in `readings_of`."""
+        """Stored hours of half-open windows of points, windows as in `readings_of`.
+
+        Returns
+        -------
+        (n,) STORED_HOUR
+            Sorted by point and hour.
+        """
         ...
 
     async def write_hours(self, rows: Hours) -> HourCounts:

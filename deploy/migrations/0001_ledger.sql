@@ -14,6 +14,12 @@ create function local_zone() returns text
     language sql stable parallel safe
     return (select value from store_setting where name = 'zone');
 
+-- An instant given as us since 1970-01-01 UTC; in two parts, as an interval is multiplied in floating point.
+create function at_us(us int8) returns timestamptz
+    language sql stable parallel safe
+    return timestamptz '1970-01-01 00:00:00+00' + us / 3600000000 * interval '1 hour'
+        + us % 3600000000 * interval '1 microsecond';
+
 -- Units of measurement by the code that readings carry; filled from analytics.domain.units by every migration.
 create table measure_unit (
     code   int2 primary key,

@@ -1,5 +1,6 @@
 -- Readings as the meters said them, narrow: 32 data bytes a row, widest columns first so that nothing is padded.
--- No unique index (the fence makes each row once only) and no index that COPY would have to feed.
+-- No unique index (the fence makes each row once only) and none that COPY would feel: a block range index costs it
+-- nothing measurable. A chunk that has come to rest gets an index by register and time (streams.store.layers).
 
 create table reading_hot (
     measured_at timestamptz not null,
@@ -10,6 +11,8 @@ create table reading_hot (
     unit        int2 not null                        -- measure_unit.code, as stated
 );
 select create_hypertable('reading_hot', by_range('measured_at', interval '1 day'), create_default_indexes => false);
+
+create index on reading_hot using brin (measured_at) with (pages_per_range = 32, autosummarize = on);
 
 -- When a row was committed; null where the server does not keep commit timestamps or has forgotten them.
 create function stored_at(row_xmin xid) returns timestamptz

@@ -1,0 +1,139 @@
+"""A few connections to the database, and what its errors mean to a caller.
+
+A connection that broke, or that a task left in the middle of something, is closed and not given out again. Nothing is
+retried here: who asked knows whether what it was doing can be done again.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
+from typing import Final, LiteralString
+
+import psycopg
+from psycopg.pq import TransactionStatus
+
+from analytics.domain.errors import StoreUnavailable
+from streams.ports import StoreRejected
+
+__all__ = ["Connections", "understood"]
+
+IDLE_IN_TRANSACTION_S: Final = 60
+"""A worker that stops inside a transaction holds its fence for this long at most."""
+
+_SESSION: Final = """
+select set_config('timezone', 'UTC', false), set_config('jit', 'off', false),
+       set_config('client_min_messages', 'warning', false),
+       set_config('idle_in_transaction_session_timeout', %s, false)
+"""
+
+_RETRY_STATES: Final = frozenset({"25006", "57P05", "25P03", "25P04"})
+"""Read only (a standby took over), and sessions ended by a time limit: psycopg does not count them as operational."""
+
+
+@asynccontextmanager
+async def understood() -> AsyncIterator[None]:
+    """Turn the driver's errors into ours: `StoreUnavailable` to try again, `StoreRejected` where that is no use."""
+    try:
+        yield
+    except psycopg.OperationalError as error:
+        raise StoreUnavailable(f"the database must answer (got: {_first_line(error)})") from error
+    except psycopg.Error as error:
+        if error.sqlstate in _RETRY_STATES:
+            raise StoreUnavailable(f"the database must take writes (got: {_first_line(error)})") from error
+        raise StoreRejected(f"the database must accept the rows (got: {_first_line(error)})") from error
+
+
+def _first_line(error: psycopg.Error) -> str:
+    return f"{error.sqlstate or type(error).__name__}: {str(error).splitlines()[0] if str(error) else 'no message'}"
+
+
+class Connections:
+    """Up to `size` connections, opened when needed.
+
+    Parameters
+    ----------
+    dsn : str
+        Database.
+    size : int
+        How many transactions may run at once.
+    name : str
+        What `pg_stat_activity` calls them.
+    session : sequence of str
+        Statements that each begins with (temporary tables).
+    timeout_s : float
+        How long opening one may take.
+    """
+
+    def __init__(
+        self,
+        dsn: str,
+        *,
+        size: int = 2,
+        name: str = "meterwarden",
+        session: Sequence[LiteralString] = (),
+        timeout_s: float = 10.0,
+    ) -> None:
+        self._dsn = dsn
+        self._name = name
+        self._session = session
+        self._timeout_s = timeout_s
+        self._free = asyncio.Semaphore(size)
+        self._idle: list[psycopg.AsyncConnection] = []
+        self._closed = False
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncIterator[psycopg.AsyncConnection]:
+        """Borrow a connection in autocommit mode; its errors come out as `understood` says."""
+        async with self._free, understood():
+            connection = await self._take()
+            try:
+                yield connection
+            finally:
+                await self._give_back(connection)
+
+    @asynccontextmanager
+    async def extra(self) -> AsyncIterator[psycopg.AsyncConnection]:
+        """Open a connection beyond the limit, for an errand while all others may be waiting, and close it."""
+        async with understood():
+            connection = await self._open()
+            try:
+                yield connection
+            finally:
+                await connection.close()
+
+    async def close(self) -> None:
+        """Close what is idle; what is borrowed is closed when it comes back."""
+        self._closed = True
+        while self._idle:
+            await self._idle.pop().close()
+
+    async def _take(self) -> psycopg.AsyncConnection:
+        while self._idle:
+            connection = self._idle.pop()
+            if not connection.closed:
+                return connection
+        return await self._open()
+
+    async def _open(self) -> psycopg.AsyncConnection:
+        connection = await psycopg.AsyncConnection.connect(
+            self._dsn,
+            autocommit=True,
+            application_name=self._name,
+            connect_timeout=max(2, round(self._timeout_s)),
+        )
+        try:
+            await connection.execute(_SESSION, (f"{IDLE_IN_TRANSACTION_S}s",))
+            for statement in self._session:
+                await connection.execute(statement)
+        except BaseException:
+            await connection.close()
+            raise
+        return connection
+
+    async def _give_back(self, connection: psycopg.AsyncConnection) -> None:
+        usable = not connection.closed and connection.info.transaction_status == TransactionStatus.IDLE
+        if usable and not self._closed:
+            self._idle.append(connection)
+        else:
+            with suppress(psycopg.Error):
+                await connection.close()

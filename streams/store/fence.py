@@ -1,0 +1,110 @@
+"""The fence of a partition: how far it is stored, and who may store more."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager, suppress
+from typing import Any, Final, LiteralString
+
+import psycopg
+
+from streams.ports import FenceLost, TopicPartition
+
+__all__ = ["PATIENCE_S", "lock", "look", "move", "take_over"]
+
+PATIENCE_S: Final = 5.0
+"""How long a transaction of the former owner may still run before its session is ended."""
+
+_TAKE_OVER: Final = """
+insert into stream_fence as f (consumer_group, topic, topic_id, partition, owner, epoch)
+values (%s, %s, %s, %s, %s, 1)
+on conflict (consumer_group, topic_id, partition) do update
+set epoch = f.epoch + 1, owner = excluded.owner, topic = excluded.topic, assigned_at = now()
+returning epoch, next_offset
+"""
+_LOOK: Final = """
+select epoch, next_offset, owner from stream_fence
+where consumer_group = %s and topic_id = %s and partition = %s
+"""
+_LOCK: Final = """
+select epoch, next_offset, owner from stream_fence
+where consumer_group = %s and topic_id = %s and partition = %s
+for update
+"""
+_MOVE: Final = """
+update stream_fence set next_offset = %s, moved_at = clock_timestamp()
+where consumer_group = %s and topic_id = %s and partition = %s and next_offset <= %s
+"""
+_END_BLOCKERS: Final = "select pg_terminate_backend(pid) from unnest(pg_blocking_pids(%s)) pid"
+
+
+async def take_over(
+    connection: psycopg.AsyncConnection,
+    helper: Callable[[], AbstractAsyncContextManager[psycopg.AsyncConnection]],
+    group: str,
+    partition: TopicPartition,
+    owner: str,
+) -> tuple[int, int]:
+    """Become the owner; the new epoch and the next offset.
+
+    A former owner that was stopped inside a transaction holds the row and can not be asked to let go (while it sends a
+    COPY, no time limit of the server ends it). After `PATIENCE_S` a connection of `helper` ends its session.
+    """
+    parameters = (group, partition.topic, partition.topic_id, partition.partition, owner)
+    waiting = asyncio.create_task(_fetch(connection, _TAKE_OVER, parameters))
+    try:
+        while True:
+            done, _ = await asyncio.wait({waiting}, timeout=PATIENCE_S)
+            if done:
+                break
+            async with helper() as other:
+                await other.execute(_END_BLOCKERS, (connection.info.backend_pid,))
+    finally:
+        if not waiting.done():
+            waiting.cancel()
+            with suppress(asyncio.CancelledError, psycopg.Error):
+                await waiting
+    row = waiting.result()
+    assert row is not None, "an upsert returns its row"
+    return int(row[0]), int(row[1])
+
+
+async def look(connection: psycopg.AsyncConnection, group: str, partition: TopicPartition, epoch: int) -> int:
+    """The next offset, if `epoch` still owns the partition."""
+    return await _owned(connection, _LOOK, group, partition, epoch)
+
+
+async def lock(connection: psycopg.AsyncConnection, group: str, partition: TopicPartition, epoch: int, at: int) -> None:
+    """Lock the row until the transaction ends; refuse who is not the owner, or thinks the fence elsewhere."""
+    found = await _owned(connection, _LOCK, group, partition, epoch)
+    if found != at:
+        raise FenceLost(f"{_named(partition)}: the batch must start at the fence {found} (got {at})")
+
+
+async def move(connection: psycopg.AsyncConnection, group: str, partition: TopicPartition, next_offset: int) -> None:
+    """Move the fence forwards."""
+    cursor = await connection.execute(_MOVE, (next_offset, group, partition.topic_id, partition.partition, next_offset))
+    if cursor.rowcount != 1:
+        raise FenceLost(f"{_named(partition)}: the fence must not move backwards (got {next_offset})")
+
+
+async def _owned(
+    connection: psycopg.AsyncConnection, query: LiteralString, group: str, partition: TopicPartition, epoch: int
+) -> int:
+    row = await _fetch(connection, query, (group, partition.topic_id, partition.partition))
+    if row is None:
+        raise FenceLost(f"{_named(partition)}: the fence must exist (it was removed)")
+    found, next_offset, owner = row
+    if found != epoch:
+        raise FenceLost(f"{_named(partition)}: epoch {found} owns it ({owner}; got {epoch})")
+    return int(next_offset)
+
+
+async def _fetch(
+    connection: psycopg.AsyncConnection, query: LiteralString, parameters: Sequence[object]
+) -> tuple[Any, ...] | None:
+    cursor = await connection.execute(query, parameters)
+    return await cursor.fetchone()
+
+
+def _named(partition: TopicPartition) -> str:
+    return f"{partition.topic}/{partition.partition}"

@@ -1,0 +1,138 @@
+"""Hourly consumption: upsert with revisions, windows of hours, and what is removed again."""
+
+from datetime import datetime
+from typing import Final
+
+import numpy as np
+import psycopg
+
+from streams.ports import STORED_HOUR, HourCounts, Hours, Int32s, Int64s
+from streams.store.copy import Column, Layout, unpack
+from streams.store.instants import US_PER_HOUR, instant
+
+__all__ = ["MICRO", "TEMPORARY", "clear", "in_windows", "remove", "upsert"]
+
+MICRO: Final = 1e6
+"""An amount is stored in the canonical unit, and counted in millionths of it."""
+
+TEMPORARY: Final = """
+create temporary table hour_in (
+    start timestamptz, amount float8, point_id int4, unit_id int4, completeness float4, measured float4, quality int2
+) on commit delete rows
+"""
+
+_KINDS: Final = {
+    "start": "hour",
+    "amount": "float8",
+    "point_id": "int4",
+    "unit_id": "int4",
+    "completeness": "float4",
+    "measured": "float4",
+    "quality": "int2",
+    "revision": "int4",
+}
+_LAYOUT: Final = Layout(*(Column(name, kind) for name, kind in _KINDS.items() if name != "revision"))
+_COPY_IN: Final = """
+copy hour_in (start, amount, point_id, unit_id, completeness, measured, quality) from stdin (format binary)
+"""
+_UPSERT: Final = """
+with written as (
+    insert into consumption_hour as h (start, amount, point_id, unit_id, completeness, measured, quality)
+    select start, amount, point_id, unit_id, completeness, measured, quality from hour_in
+    on conflict (point_id, start) do update
+    set amount = excluded.amount, completeness = excluded.completeness, measured = excluded.measured,
+        quality = excluded.quality, unit_id = excluded.unit_id, revision = h.revision + 1
+    where (h.amount, h.completeness, h.measured, h.quality, h.unit_id)
+        is distinct from (excluded.amount, excluded.completeness, excluded.measured, excluded.quality, excluded.unit_id)
+    returning h.revision
+)
+select count(*) filter (where revision = 0), count(*) filter (where revision > 0) from written
+"""
+_IN_WINDOWS: Final = """
+copy (
+    select h.start, h.amount, h.point_id, h.unit_id, h.completeness, h.measured, h.quality, h.revision
+    from unnest(%(point_ids)s::int4[], %(from_us)s::int8[], %(to_us)s::int8[]) as w (point_id, from_us, to_us)
+    cross join lateral (
+        select c.* from consumption_hour c
+        where c.point_id = w.point_id and c.start >= at_us(w.from_us) and c.start < at_us(w.to_us)
+            and c.start >= %(first)s and c.start < %(last)s
+        offset 0  -- one walk of the primary key for each window, whatever the planner thinks of their number
+    ) h
+) to stdout (format binary)
+"""
+_REMOVE: Final = """
+delete from consumption_hour h
+using unnest(%(point_ids)s::int4[], %(start_us)s::int8[]) as w (point_id, start_us)
+where h.point_id = w.point_id and h.start = at_us(w.start_us) and h.start between %(first)s and %(last)s
+"""
+
+
+async def upsert(connection: psycopg.AsyncConnection, rows: Hours) -> HourCounts:
+    """Insert or revise hours; what is stored as it is already is left alone."""
+    if not len(rows):
+        return HourCounts(0, 0)
+    columns = {name: rows[name] for name in _LAYOUT.names if name not in {"start", "amount"}}
+    columns |= {"start": rows["hour"], "amount": rows["amount"] / MICRO}
+    async with connection.cursor() as cursor:
+        async with cursor.copy(_COPY_IN) as copy:
+            await copy.write(_LAYOUT.pack(columns))
+        await cursor.execute(_UPSERT)
+        row = await cursor.fetchone()
+    assert row is not None, "a count always has a row"
+    return HourCounts(*row)
+
+
+async def clear(connection: psycopg.AsyncConnection) -> None:
+    """Forget what this transaction has upserted, before it does so again."""
+    await connection.execute("truncate hour_in")
+
+
+async def in_windows(
+    connection: psycopg.AsyncConnection, point_ids: Int32s, from_hour: Int64s, to_hour: Int64s
+) -> Hours:
+    """Stored hours of half-open windows as `STORED_HOUR`, sorted by point and hour, each once."""
+    if not len(point_ids):
+        return np.empty(0, STORED_HOUR)
+    parameters = {
+        "point_ids": point_ids.tolist(),
+        "from_us": (from_hour.astype(np.int64) * US_PER_HOUR).tolist(),
+        "to_us": (to_hour.astype(np.int64) * US_PER_HOUR).tolist(),
+        "first": _start(int(from_hour.min())),
+        "last": _start(int(to_hour.max())),
+    }
+    async with connection.cursor() as cursor, cursor.copy(_IN_WINDOWS, parameters) as copy:
+        stream = b"".join([bytes(part) async for part in copy])
+    return _stored(unpack(stream, tuple(_KINDS.values()), tuple(_KINDS)))
+
+
+async def remove(connection: psycopg.AsyncConnection, point_ids: Int32s, hours: Int64s) -> int:
+    """Remove hours; how many there were."""
+    if not len(point_ids):
+        return 0
+    parameters = {
+        "point_ids": point_ids.tolist(),
+        "start_us": (hours.astype(np.int64) * US_PER_HOUR).tolist(),
+        "first": _start(int(hours.min())),
+        "last": _start(int(hours.max())),
+    }
+    cursor = await connection.execute(_REMOVE, parameters)
+    return cursor.rowcount
+
+
+def _stored(found: Hours) -> Hours:
+    rows = np.empty(len(found), STORED_HOUR)
+    for name in STORED_HOUR.names or ():
+        if name not in {"hour", "amount"}:
+            rows[name] = found[name]
+    rows["hour"] = found["start"]
+    rows["amount"] = np.rint(found["amount"] * MICRO)
+    order = np.lexsort((rows["hour"], rows["point_id"]))
+    rows = rows[order]
+    fresh = np.ones(len(rows), np.bool_)
+    same_point = rows["point_id"][1:] == rows["point_id"][:-1]
+    fresh[1:] = ~(same_point & (rows["hour"][1:] == rows["hour"][:-1]))
+    return rows[fresh]
+
+
+def _start(hour: int) -> datetime:
+    return instant(hour * US_PER_HOUR)

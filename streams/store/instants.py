@@ -1,0 +1,23 @@
+"""Instants as the driver takes them."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+__all__ = ["US_PER_HOUR", "instant"]
+
+US_PER_HOUR: Final = 3_600_000_000
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_EARLIEST_US: Final = (datetime.min.replace(tzinfo=UTC) - _EPOCH) // timedelta(microseconds=1)
+_LATEST_US: Final = (datetime.max.replace(tzinfo=UTC) - _EPOCH) // timedelta(microseconds=1)
+
+
+def instant(us: int) -> datetime:
+    """`us` since 1970-01-01 UTC as an aware datetime, the nearest there is.
+
+    Examples
+    --------
+    >>> instant(-1).isoformat(), instant(2**63 - 1).year
+    ('1969-12-31T23:59:59.999999+00:00', 9999)
+    """
+    return _EPOCH + timedelta(microseconds=min(max(us, _EARLIEST_US), _LATEST_US))

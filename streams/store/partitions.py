@@ -1,0 +1,188 @@
+"""The store of partitions: results and position in one transaction, refused to who does not own the partition."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Final
+
+import psycopg
+
+from analytics.domain.quality import DetectionKind
+from streams.ports import (
+    Assigned,
+    DetectionRow,
+    FenceLost,
+    HourCounts,
+    Hours,
+    Int32s,
+    Int64s,
+    Readings,
+    RegisterName,
+    RejectedRow,
+    Snapshot,
+    TopicPartition,
+)
+from streams.store import detections, fence, hours, marks, readings, registers, rejected, snapshots
+from streams.store.connections import Connections
+
+__all__ = ["TimescaleStore"]
+
+_LEDGER_VERSION: Final = "select coalesce(max(id), 0) from ledger_version"
+
+
+class TimescaleStore:
+    """`streams.ports.PartitionStore` on PostgreSQL with TimescaleDB.
+
+    Parameters
+    ----------
+    dsn : str
+        Database that `deploy.migrate` has migrated.
+    group : str
+        Consumer group whose fences these are.
+    owner : str
+        Name of this worker, for people who look at the fences.
+    connections : int
+        How many transactions may run at once.
+    """
+
+    def __init__(self, dsn: str, *, group: str, owner: str, connections: int = 2) -> None:
+        self._group = group
+        self._owner = owner
+        self._connections = Connections(
+            dsn,
+            size=connections,
+            name=f"meterwarden {owner}",
+            session=(hours.TEMPORARY, detections.TEMPORARY, rejected.TEMPORARY),
+        )
+
+    async def assign(self, partition: TopicPartition) -> Assigned:
+        """Take a partition over; see `streams.ports.PartitionStore.assign`."""
+        async with self._connections.connection() as connection:
+            epoch, next_offset = await fence.take_over(
+                connection, self._connections.extra, self._group, partition, self._owner
+            )
+            snapshot = await snapshots.load(connection, self._group, partition)
+        return Assigned(partition=partition, epoch=epoch, next_offset=next_offset, snapshot=snapshot)
+
+    def transaction(self, assigned: Assigned, *, at: int) -> AbstractAsyncContextManager["Transaction"]:
+        """Open a transaction on a partition; see `streams.ports.PartitionStore.transaction`."""
+        return self._transaction(assigned, at)
+
+    @asynccontextmanager
+    async def _transaction(self, assigned: Assigned, at: int) -> AsyncIterator["Transaction"]:
+        async with self._connections.connection() as connection, connection.transaction():
+            await fence.lock(connection, self._group, assigned.partition, assigned.epoch, at)
+            yield Transaction(connection, self._group, assigned.partition, at)
+
+    async def fence(self, assigned: Assigned) -> int:
+        """The fence now; see `streams.ports.PartitionStore.fence`."""
+        async with self._connections.connection() as connection:
+            return await fence.look(connection, self._group, assigned.partition, assigned.epoch)
+
+    async def ensure_registers(self, names: Sequence[RegisterName]) -> Int32s:
+        """Ids of registers; see `streams.ports.PartitionStore.ensure_registers`."""
+        async with self._connections.connection() as connection, connection.transaction():
+            return await registers.ensure(connection, names)
+
+    async def ledger_version(self) -> int:
+        """The newest ledger version, 0 before the first load."""
+        async with self._connections.connection() as connection:
+            cursor = await connection.execute(_LEDGER_VERSION)
+            row = await cursor.fetchone()
+        return 0 if row is None else int(row[0])
+
+    @asynccontextmanager
+    async def relay(self, limit: int = 1000) -> AsyncIterator[Sequence[rejected.RejectedRecord]]:
+        """The oldest refused records that are not on their topic yet; leaving the block says that they are.
+
+        No other relay gets the same ones meanwhile. After a crash they come again: their ids tell.
+        """
+        async with self._connections.connection() as connection, connection.transaction():
+            rows = await rejected.unrelayed(connection, limit)
+            yield rows
+            await rejected.mark_relayed(connection, [row.id for row in rows])
+
+    async def close(self) -> None:
+        """Give the connections back."""
+        await self._connections.close()
+
+
+class Transaction:
+    """`streams.ports.PartitionTransaction`: one database transaction that holds the partition's fence."""
+
+    def __init__(self, connection: psycopg.AsyncConnection, group: str, partition: TopicPartition, at: int) -> None:
+        self._connection = connection
+        self._group = group
+        self._partition = partition
+        self._found = at
+        self._fence = at
+        self._staged: set[str] = set()
+
+    @property
+    def next_offset(self) -> int:
+        """The fence as this transaction found it."""
+        return self._found
+
+    async def readings_of(self, register_ids: Int32s, from_us: Int64s, to_us: Int64s) -> Readings:
+        """Stored readings of half-open windows, sorted by register and time."""
+        return await readings.of_registers(self._connection, register_ids, from_us, to_us)
+
+    async def write_readings(self, rows: Readings) -> int:
+        """Append readings; how many."""
+        return await readings.append(self._connection, rows)
+
+    async def read_hours(self, point_ids: Int32s, from_hour: Int64s, to_hour: Int64s) -> Hours:
+        """Stored hours of half-open windows, sorted by point and hour."""
+        return await hours.in_windows(self._connection, point_ids, from_hour, to_hour)
+
+    async def write_hours(self, rows: Hours) -> HourCounts:
+        """Insert or revise hours."""
+        if self._again("hours"):
+            await hours.clear(self._connection)
+        return await hours.upsert(self._connection, rows)
+
+    async def remove_hours(self, point_ids: Int32s, hours_: Int64s) -> int:
+        """Remove hours that have no evidence any more."""
+        return await hours.remove(self._connection, point_ids, hours_)
+
+    async def write_detections(self, rows: Sequence[DetectionRow]) -> int:
+        """Insert or replace detections."""
+        if self._again("detections"):
+            await detections.clear(self._connection)
+        return await detections.upsert(self._connection, rows)
+
+    async def withdraw_detections(
+        self, point_id: int, from_us: int, to_us: int, kinds: Sequence[DetectionKind] = ()
+    ) -> int:
+        """Withdraw detections that started in the half-open window."""
+        return await detections.withdraw(self._connection, point_id, from_us, to_us, kinds)
+
+    async def write_rejected(self, rows: Sequence[RejectedRow]) -> int:
+        """Keep refused records and readings; how many are new."""
+        if self._again("rejected"):
+            await rejected.clear(self._connection)
+        return await rejected.insert(self._connection, self._partition, rows)
+
+    async def mark_dirty(self, unit_ids: Int32s, first_hour: Int64s, last_hour: Int64s) -> None:
+        """Say that totals of units are stale for some hours."""
+        await marks.add(self._connection, unit_ids, first_hour, last_hour)
+
+    async def save_snapshot(self, snapshot: Snapshot) -> None:
+        """Replace the partition's snapshot."""
+        await snapshots.save(self._connection, self._group, self._partition, snapshot, self._fence)
+
+    async def move_fence(self, next_offset: int) -> None:
+        """Say that everything below `next_offset` is stored with this transaction."""
+        if next_offset < self._fence:
+            raise FenceLost(
+                f"{self._partition.topic}/{self._partition.partition}: the fence must not move backwards from "
+                f"{self._fence} (got {next_offset})"
+            )
+        await fence.move(self._connection, self._group, self._partition, next_offset)
+        self._fence = next_offset
+
+    def _again(self, what: str) -> bool:
+        """Whether rows of this kind were staged in this transaction before."""
+        if what in self._staged:
+            return True
+        self._staged.add(what)
+        return False
