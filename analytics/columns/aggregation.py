@@ -306,25 +306,51 @@ def _totals(sums: _Sums, membership: Membership, start: Int64s, end: Int64s) -> 
 
 
 def _sums(hours: PointHours, owner: Int32s, at: Int64s) -> _Sums:
-    """Add up rows of the same owner and time; sorted input is not sorted again."""
+    """Add up rows of the same owner and time: in a table of all pairs where it is small, else after sorting."""
     if not len(hours):
         none = np.empty(0, np.int64)
         return _Sums(none.astype(np.int32), none, none, none, none, none.astype(np.int16))
-    span = int(at.max()) - (low := int(at.min())) + 1
+    low = int(at.min())
+    span = int(at.max()) - low + 1
     key = owner.astype(np.int64) * span + (at - low)
-    step = np.diff(key)
-    if (step < 0).any():
+    cells = int(key.max()) + 1
+    summed = (
+        _by_table(hours, key, cells) if cells <= _TABLE_FACTOR * len(hours) + _TABLE_FLOOR else _by_runs(hours, key)
+    )
+    present, amount_micro, covered_ms, measured_ms, quality = summed
+    return _Sums(
+        (present // span).astype(np.int32), present % span + low, amount_micro, covered_ms, measured_ms, quality
+    )
+
+
+_Summed: TypeAlias = tuple[Int64s, Int64s, Int64s, Int64s, Int16s]
+_TABLE_FACTOR, _TABLE_FLOOR = 4, 1024
+
+
+def _by_table(hours: PointHours, key: Int64s, cells: int) -> _Summed:
+    present = np.flatnonzero(np.bincount(key, minlength=cells))
+
+    def added(column: Int64s) -> Int64s:
+        table = np.zeros(cells, np.int64)
+        np.add.at(table, key, column)
+        return table[present]
+
+    quality = np.zeros(cells, np.int16)
+    np.bitwise_or.at(quality, key, hours.quality)
+    return present, added(hours.amount_micro), added(hours.covered_ms), added(hours.measured_ms), quality[present]
+
+
+def _by_runs(hours: PointHours, key: Int64s) -> _Summed:
+    if (np.diff(key) < 0).any():
         order = np.argsort(key, kind="stable")
         hours, key = hours.take(order), key[order]
-        step = np.diff(key)
-    first = np.concatenate([np.zeros(1, np.int64), np.flatnonzero(step) + 1])
-    return _Sums(
-        owner=(key[first] // span).astype(np.int32),
-        at=key[first] % span + low,
-        amount_micro=np.add.reduceat(hours.amount_micro, first),
-        covered_ms=np.add.reduceat(hours.covered_ms, first),
-        measured_ms=np.add.reduceat(hours.measured_ms, first),
-        quality=np.bitwise_or.reduceat(hours.quality, first),
+    first = np.concatenate([np.zeros(1, np.int64), np.flatnonzero(np.diff(key)) + 1])
+    return (
+        key[first],
+        np.add.reduceat(hours.amount_micro, first),
+        np.add.reduceat(hours.covered_ms, first),
+        np.add.reduceat(hours.measured_ms, first),
+        np.bitwise_or.reduceat(hours.quality, first),
     )
 
 
