@@ -1,0 +1,33 @@
+# What each does: README.md. Everything that is missing is set up first; `make setup` alone does just that.
+SHELL := /bin/sh
+BIN := .venv/bin
+UV := $(BIN)/uv pip compile --quiet --generate-hashes --no-header --no-annotate --python-version 3.11
+
+.PHONY: demo test bench lint setup lock clean
+
+demo: setup
+	@$(BIN)/meterwarden demo
+
+test: lint
+	@$(BIN)/python -m pytest -m "not benchmark"
+
+bench: setup
+	@$(BIN)/python -m pytest tests/benchmarks -m benchmark -p no:randomly -s
+
+lint: setup
+	@$(BIN)/ruff check
+	@$(BIN)/ruff format --check
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+	@$(BIN)/codespell
+
+setup:
+	@deploy/setup.sh
+
+lock: setup
+	@$(UV) pyproject.toml --extra dev --output-file deploy/locks/dev.txt
+	@printf 'setuptools>=77\nuv\n' | $(UV) - --output-file deploy/locks/tools.txt
+	@printf 'opendsm==1.2.7\n' | $(UV) - --no-deps --output-file deploy/locks/samples.txt
+
+clean:
+	rm -rf .venv build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

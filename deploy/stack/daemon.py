@@ -25,7 +25,7 @@ class Daemon:
     ) -> None:
         self.name = name
         self._places = places
-        self._account = places.account if own_account else None
+        self._own_account = own_account
         self._belongs = belongs
 
     @property
@@ -48,7 +48,8 @@ class Daemon:
         """
         rotate(self.log)
         try:
-            process = launch(command, account=self._account, environ=environ, log=self.log, where=where)
+            account = self._places.account if self._own_account else None
+            process = launch(command, account=account, environ=environ, log=self.log, where=where)
         except OSError as error:
             raise PartFailed(f"{self.name} could not be started: {error.strerror}: {error.filename}") from None
         process.write(self._places.record(self.name))

@@ -11,7 +11,7 @@ from typing import Final
 from deploy.stack.errors import StackError, ToolMissing
 from deploy.stack.places import exclusive, tool
 
-__all__ = ["JAVA_NEEDED", "RESOURCES", "VERSION", "jars", "java"]
+__all__ = ["JAVA_NEEDED", "RESOURCES", "VERSION", "complete", "jars", "java"]
 
 RESOURCES: Final = Path(__file__).parent / "kafka"
 JAVA_NEEDED: Final = 17
@@ -30,11 +30,11 @@ def jars(cache: Path) -> Path:
     StackError
         If Maven cannot get them or a sum differs; nothing half-fetched counts.
     """
-    folder = cache / f"kafka-{VERSION}"
-    if _complete(folder):
+    folder = _folder(cache)
+    if complete(cache):
         return folder
     with exclusive(cache / f".{folder.name}.lock", what="fetching Kafka", timeout_s=_WAIT_S):
-        if not _complete(folder):
+        if not complete(cache):
             shutil.rmtree(folder, ignore_errors=True)
             with tempfile.TemporaryDirectory(prefix="kafka-", dir=cache) as work:
                 fetched = Path(work) / "jars"
@@ -75,9 +75,14 @@ def _stamp() -> bytes:
     return hashlib.sha256(_SUMS).hexdigest().encode()
 
 
-def _complete(folder: Path) -> bool:
-    stamp = folder / ".complete"
+def complete(cache: Path) -> bool:
+    """Whether a cache folder has the jars, all of them and these."""
+    stamp = _folder(cache) / ".complete"
     return stamp.exists() and stamp.read_bytes() == _stamp()
+
+
+def _folder(cache: Path) -> Path:
+    return cache / f"kafka-{VERSION}"
 
 
 def _fetch(work: Path, into: Path) -> None:

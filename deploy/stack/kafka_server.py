@@ -12,7 +12,7 @@ from deploy.stack.errors import PartFailed
 from deploy.stack.jars import RESOURCES, VERSION, jars, java
 from deploy.stack.kafka_probe import brokers
 from deploy.stack.part import PartStatus
-from deploy.stack.places import Places
+from deploy.stack.places import Places, require_disk
 from deploy.stack.ports import require_free
 from deploy.stack.processes import identity
 
@@ -40,15 +40,20 @@ class KafkaServer:
         """Where clients connect."""
         return f"127.0.0.1:{self._settings.kafka.port}"
 
+    def check(self) -> None:
+        """Refuse a taken port, a short disk, a Java that is too old."""
+        if self._daemon.process() is not None:
+            return
+        kafka = self._settings.kafka
+        require_free(kafka.port, part=self.name, setting="METERWARDEN_KAFKA_PORT")
+        require_free(kafka.controller_port, part=self.name, setting="METERWARDEN_KAFKA_CONTROLLER_PORT")
+        require_disk(self._settings.home, self._settings.disk_free_mb)
+        java(self._settings.java)
+
     def start(self) -> bool:
         """Start it when it does not run."""
         if self._daemon.process() is not None:
             return False
-        for port, setting in (
-            (self._settings.kafka.port, "METERWARDEN_KAFKA_PORT"),
-            (self._settings.kafka.controller_port, "METERWARDEN_KAFKA_CONTROLLER_PORT"),
-        ):
-            require_free(port, part=self.name, setting=setting)
         program = java(self._settings.java)
         library = jars(self._places.cache)
         for folder in (self._data, self._places.own_logs(self.name)):
@@ -192,6 +197,9 @@ class ExternalKafka:
 
     def __init__(self, bootstrap: str) -> None:
         self.bootstrap = bootstrap
+
+    def check(self) -> None:
+        """Nothing to refuse."""
 
     def start(self) -> bool:
         """Nothing to start."""

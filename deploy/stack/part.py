@@ -26,6 +26,9 @@ class Part(Protocol):
 
     name: str
 
+    def check(self) -> None:
+        """Refuse what can be refused before anything starts: a taken port, a short disk, a missing program."""
+
     def start(self) -> bool:
         """Start what is gone; whether anything had to be started. Does not wait."""
 

@@ -23,7 +23,7 @@ from deploy.settings import Settings
 from deploy.stack.errors import DiskShort, StackError, ToolMissing
 from deploy.stack.processes import Account
 
-__all__ = ["ACCOUNT", "Places", "exclusive", "require_disk", "service_account", "tool"]
+__all__ = ["ACCOUNT", "DiskUse", "Places", "disk_use", "exclusive", "require_disk", "service_account", "tool"]
 
 ACCOUNT: Final = "meterwarden"
 _SEARCH: Final = os.defpath + ":/usr/local/bin:/usr/sbin:/sbin"
@@ -38,12 +38,16 @@ class Places:
 
     home: Path
     cache: Path
-    account: Account | None
 
     @classmethod
     def of(cls, settings: Settings) -> "Places":
-        """The folders of the instance that the settings describe; makes the system user when root needs it."""
-        return cls(home=settings.home, cache=settings.cache, account=service_account())
+        """The folders of the instance that the settings describe."""
+        return cls(home=settings.home, cache=settings.cache)
+
+    @property
+    def account(self) -> Account | None:
+        """Who the servers run as: a system user when we are root (made when missing), None for ourselves."""
+        return service_account()
 
     @property
     def logs(self) -> Path:
@@ -133,20 +137,21 @@ class Places:
             folder.chmod(0o755)  # whatever the umask of root
 
     def _require_reach(self, folder: Path, setting: str) -> None:
-        if self.account is None:
+        account = self.account
+        if account is None:
             return
         for place in (folder, *folder.resolve().parents):
             facts = place.stat()
             allowed = (
                 stat.S_IXUSR
-                if facts.st_uid == self.account.uid
+                if facts.st_uid == account.uid
                 else stat.S_IXGRP
-                if facts.st_gid == self.account.gid
+                if facts.st_gid == account.gid
                 else stat.S_IXOTH
             )
             if not facts.st_mode & allowed:
                 raise StackError(
-                    f"{folder} cannot be reached by the system user {self.account.name}, as whom root runs the "
+                    f"{folder} cannot be reached by the system user {account.name}, as whom root runs the "
                     f"servers, because of the rights of {place}: set {setting} to a folder elsewhere"
                 )
 
@@ -206,6 +211,35 @@ def require_disk(place: Path, floor_mb: int) -> None:
             f"only {free_mb} MiB are free under {place}, {floor_mb} MiB are asked for: "
             "make room, set METERWARDEN_HOME elsewhere or lower METERWARDEN_DISK_FREE_MB"
         )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DiskUse:
+    """What an instance takes of its disk, and what is left. [MiB]"""
+
+    data_mb: int
+    logs_mb: int
+    free_mb: int
+
+
+def disk_use(home: Path) -> DiskUse:
+    """What an instance takes; what this user may not look into is not counted."""
+    there = next(place for place in (home, *home.parents) if place.exists())
+    return DiskUse(
+        data_mb=_size(home / "data") >> 20,
+        logs_mb=_size(home / "logs") >> 20,
+        free_mb=shutil.disk_usage(there).free >> 20,
+    )
+
+
+def _size(folder: Path) -> int:
+    """Bytes on the disk below a folder; files may come and go meanwhile."""
+    total = 0
+    for place, _, names in os.walk(folder):
+        for name in names:
+            with contextlib.suppress(OSError):
+                total += os.lstat(Path(place) / name).st_blocks * 512
+    return total
 
 
 @contextlib.contextmanager

@@ -14,9 +14,9 @@ from psycopg.conninfo import conninfo_to_dict
 
 from deploy.settings import Settings
 from deploy.stack.daemon import Daemon, plain_environment
-from deploy.stack.errors import PartFailed
+from deploy.stack.errors import PartFailed, StackError
 from deploy.stack.part import PartStatus
-from deploy.stack.places import Places
+from deploy.stack.places import Places, require_disk
 from deploy.stack.ports import require_free
 from deploy.stack.prefix import Prefix, prefix
 from deploy.stack.processes import Process, find, identity, until
@@ -47,11 +47,16 @@ class PostgresServer:
         password = self._places.known_secret(_SECRET)
         return f"postgresql://{_USER}:{password}@127.0.0.1:{self._settings.database.port}/{DATABASE}"
 
+    def check(self) -> None:
+        """Refuse a taken port and a short disk."""
+        if self._daemon.process() is None:
+            require_free(self._settings.database.port, part=self.name, setting="METERWARDEN_DATABASE_PORT")
+            require_disk(self._settings.home, self._settings.disk_free_mb)
+
     def start(self) -> bool:
         """Start it when it does not run."""
         if self._daemon.process() is not None:
             return False
-        require_free(self._settings.database.port, part=self.name, setting="METERWARDEN_DATABASE_PORT")
         programs = prefix(self._places.cache, mirror=self._settings.apt_mirror)
         self._places.secret(_SECRET)
         self._places.make_own(self._places.own_logs(self.name))
@@ -92,7 +97,10 @@ class PostgresServer:
         port = self._settings.database.port
         if process is None:
             return PartStatus(name=self.name, healthy=False, ports=(port,), detail="does not run")
-        version, fault = _look(self.dsn)
+        try:
+            version, fault = _look(self.dsn)
+        except StackError as error:  # the password is not ours to read
+            version, fault = "", str(error)
         return PartStatus(
             name=self.name,
             healthy=not fault,
@@ -239,6 +247,9 @@ class ExternalDatabase:
 
     def __init__(self, dsn: str) -> None:
         self.dsn = dsn
+
+    def check(self) -> None:
+        """Nothing to refuse."""
 
     def start(self) -> bool:
         """Nothing to start."""

@@ -56,6 +56,11 @@ class Prefix:
         self.bin = root / "root/usr/lib/postgresql" / VERSION / "bin"
         self.share = root / "root/usr/share/postgresql" / VERSION
 
+    @classmethod
+    def of(cls, cache: Path) -> "Prefix":
+        """The prefix of a cache folder, built or not."""
+        return cls(cache.resolve() / f"postgresql-{VERSION}-{SUITE}")
+
     @property
     def complete(self) -> bool:
         """Whether it was built to the end, in this place."""
@@ -73,7 +78,7 @@ def prefix(cache: Path, *, mirror: str | None = None) -> Prefix:
     StackError
         If it cannot be built; nothing half-built counts.
     """
-    built = Prefix(cache.resolve() / f"postgresql-{VERSION}-{SUITE}")
+    built = Prefix.of(cache)
     if built.complete:
         return built
     with exclusive(cache / f".{built.root.name}.lock", what="building PostgreSQL", timeout_s=_WAIT_S):

@@ -1,7 +1,7 @@
 """The whole stack of one instance: Kafka, the database, and the workers between them."""
 
 import importlib
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
 from typing import Final
@@ -10,8 +10,9 @@ from deploy.settings import Settings
 from deploy.stack.errors import StackError
 from deploy.stack.kafka_server import ExternalKafka, KafkaServer
 from deploy.stack.part import Part, PartStatus
-from deploy.stack.places import Places, exclusive, require_disk
+from deploy.stack.places import Places, exclusive
 from deploy.stack.postgres_server import ExternalDatabase, PostgresServer
+from deploy.stack.programs import fetch
 from deploy.stack.workers import Workers
 
 __all__ = ["PARTS", "SERVERS", "Stack"]
@@ -30,10 +31,13 @@ class Stack:
     ----------
     settings
         Where the instance lives, its ports, and servers that exist already.
+    say
+        Gets a line at each step that may take long.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, *, say: Callable[[str], None] = lambda _line: None) -> None:
         self.settings = settings
+        self._say = say
         self._places = Places.of(settings)
         kafka, database = settings.kafka.bootstrap, settings.database.dsn
         self._kafka = KafkaServer(settings, self._places) if kafka is None else ExternalKafka(kafka)
@@ -65,21 +69,18 @@ class Stack:
         Raises
         ------
         StackError
-            If a part cannot be started or does not become healthy.
+            If a port is taken, the disk is short, or a program is missing: then nothing was started. If a part
+            does not start or become healthy.
         """
-        self._places.make()
+        fetch(self.settings, say=self._say)
         with self._alone():
-            if any(not part.status().pids for part in self._chosen(parts) if not isinstance(part, Workers)):
-                require_disk(self.settings.home, self.settings.disk_free_mb)
             servers = self._chosen([part for part in parts if part in SERVERS])
-            started = [server.name for server in servers if server.start()]
-            for server in servers:  # both start at the same time
-                server.ready()
+            for server in servers:
+                server.check()  # all of them before any is started
+            started = self._start(servers)
             if "workers" in parts:
                 self._prepare()
-                workers = self._workers()
-                started += [workers.name] if workers.start() else []
-                workers.ready()
+                started += self._start([self._workers()])
         return started
 
     def down(self, parts: Collection[str] = PARTS) -> list[str]:
@@ -96,6 +97,14 @@ class Stack:
     def status(self) -> list[PartStatus]:
         """Every part as it is now."""
         return [part.status() for part in self._chosen(PARTS)]
+
+    def _start(self, parts: Collection[Part]) -> list[str]:
+        started = [part.name for part in parts if part.start()]
+        if started:
+            self._say(f"starting {' and '.join(started)}")
+        for part in parts:  # they start at the same time
+            part.ready()
+        return started
 
     def _chosen(self, parts: Collection[str]) -> list[Part]:
         unknown = set(parts) - set(PARTS)

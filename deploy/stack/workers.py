@@ -44,6 +44,9 @@ class Workers:
         self._places = places
         self._addresses = addresses
 
+    def check(self) -> None:
+        """Nothing to refuse: they need no port that is theirs alone."""
+
     def start(self) -> bool:
         """Start those that do not run, and stop those above the number."""
         if find_spec(_MODULE) is None:

@@ -1,0 +1,1 @@
+"""The commands of `meterwarden`, one module each, imported when they are called."""

@@ -1,0 +1,16 @@
+"""`meterwarden down`."""
+
+import click
+
+from deploy.settings import load
+from deploy.stack import PARTS, Stack
+
+__all__ = ["command"]
+
+
+@click.command()
+@click.option("--only", "parts", multiple=True, type=click.Choice(PARTS), help="Just this part; may be repeated.")
+def command(parts: tuple[str, ...]) -> None:
+    """Stop the workers, Kafka and the database cleanly, in this order."""
+    stopped = Stack(load()).down(parts or PARTS)
+    click.echo(f"stopped: {', '.join(stopped)}" if stopped else "nothing ran")
