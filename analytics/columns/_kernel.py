@@ -70,7 +70,7 @@ EVENT_ROW = np.dtype(
 INSTALLATION_ROW = np.dtype(
     [
         ("installed_from", "<i8"), ("installed_to", "<i8"), ("interval", "<i8"),
-        ("factor", "<f8"), ("unit_factor", "<f8"), ("full_scale", "<f8"), ("rate", "<f8"),
+        ("factor", "<f8"), ("unit_factor", "<f8"), ("full_scale", "<f8"), ("top", "<f8"), ("rate", "<f8"),
         ("first_reading", "<f8"), ("last_reading", "<f8"), ("meter", "<i4"), ("point", "<i4"),
     ]
 )  # fmt: skip
@@ -330,9 +330,10 @@ def _scale_of(t0, v0, t1, v1, rate, slack):
     """The n for which v1 * 10**n continues the register, or 0."""
     if v0 <= 0.0 or v1 <= 0.0:
         return 0
-    n = int(np.rint(np.log10(v0 / v1)))
-    if n == 0 or abs(n) > _MAX_SCALE:
+    decades = np.rint(np.log10(v0) - np.log10(v1))
+    if decades == 0.0 or abs(decades) > _MAX_SCALE:
         return 0
+    n = int(decades)
     w = v1 * 10.0**n
     step = _resolution(v1) * 10.0**n
     if w < v0 - step or w > v0 * (1.0 + _SCALE_WINDOW) + step:
@@ -544,13 +545,13 @@ def _read(s, p, t, v, k, tab, rules, hours, events, cursor):
     if s.installation != k:
         _install(s, p, k, t, v, tab, rules, hours, events, cursor)
     if s.good_at == NEVER:
-        if not _is_sentinel(v) and not v >= tab[k].full_scale:
+        if not _is_sentinel(v) and v < tab[k].top:
             _open(s, p, t, v, hours, cursor)
         return
     rate, full = tab[k].rate, tab[k].full_scale
     if t <= s.good_at:  # at the very instant of a declared replacement: the ledger's value stands
         return
-    shown = v >= 0.0 and not v >= full
+    shown = 0.0 <= v < tab[k].top
     if shown and (
         _rise(s.good_at, s.good_value, t, v, rate, rules.slack)
         or _rolled(s.good_at, s.good_value, t, v, rate, rules.slack, full)
@@ -618,7 +619,7 @@ def _ordinary(s, c, t, v, slack):
         and s.silent == 0
         and s.good_at == s.seen_at
         and t < (s.hour + 1) * US_PER_HOUR
-        and not v >= c.full_scale
+        and v < c.top
         and (c.interval == 0 or t - s.seen_at <= 1.5 * c.interval)
         and _rise(s.good_at, s.good_value, t, v, c.rate, slack)
     )

@@ -50,6 +50,7 @@ __all__ = [
 
 _US = 1_000_000
 _HOUR_US = 3600 * _US
+_MOST = 4e12  # canonical units: the most whose millionths an int64 can still tell apart and add
 
 Structured = npt.NDArray[Any]
 Ints = npt.NDArray[np.int64]
@@ -111,6 +112,7 @@ class RegisterTable:
         table["factor"] = factor
         table["unit_factor"] = factor / installations.multiplier
         table["full_scale"] = full_scale
+        table["top"] = np.fmin(full_scale, _MOST / factor)
         table["rate"] = np.where(np.isnan(known), default, known)
         self.table = table
         row = np.zeros(1, _kernel.RULES_ROW)
