@@ -35,6 +35,7 @@ _DAY = 24 * US_PER_HOUR
 _FOREVER = np.iinfo(np.int64).max
 _LOOKBACKS = (_DAY, 16 * _DAY, 430 * _DAY, None)
 """How far before the first late reading history is asked for, one after the other until enough came; None: all."""
+_END_OF_HOURS = 10_000_000  # some time in the year 3110
 _WARM_UP = 16
 """Readings of a point before the first late one that suffice to find a sound anchor: more than any run waits."""
 
@@ -91,6 +92,7 @@ class Recomputed:
         Their new state.
     from_hour, to_hour : (p,) int64
         Stored hours of the point in this half-open range that are not among `hours` have no evidence any more.
+        After late readings it ends before the hour still open, after a ledger's change it has no end.
     from_us : (p,) int64
         Stored detections that started at or after this instant and are not among `events` are withdrawn.
     hours, events : HOUR_ROW, EVENT_ROW
@@ -221,7 +223,7 @@ def _follow(
         point=changed.point,
         points=points,
         from_hour=from_hour,
-        to_hour=np.where(points["good_at"] == NEVER, from_hour, points["hour"]),
+        to_hour=points["hour"].copy() if len(fresh) and fresh.any() else np.full(len(points), _END_OF_HOURS),
         from_us=from_us,
         hours=hours,
         events=events,

@@ -1,6 +1,7 @@
 """Single registers for tests: installations from plain facts, readings from clock times."""
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -78,5 +79,5 @@ def follow(
             at_us=at[a:b],
             value=value[a:b],
         )
-        for a, b in zip(edges, edges[1:], strict=False)
+        for a, b in pairwise(edges)
     ]
