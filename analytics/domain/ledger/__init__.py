@@ -3,6 +3,7 @@
 from analytics.domain.ledger.build import DEFAULT_ZONE, build_ledger
 from analytics.domain.ledger.derive import Installations
 from analytics.domain.ledger.faults import LedgerFault
+from analytics.domain.ledger.merge import Changes, merge
 from analytics.domain.ledger.model import Ledger
 from analytics.domain.ledger.raw import RawColumn, RawColumnBuilder
 from analytics.domain.ledger.rows import Cells, LedgerRows, TextColumn
@@ -27,6 +28,7 @@ __all__ = [
     "OPEN_END",
     "Belongs",
     "Cells",
+    "Changes",
     "ColumnSpec",
     "Direction",
     "Installations",
@@ -40,4 +42,5 @@ __all__ = [
     "Storage",
     "TextColumn",
     "build_ledger",
+    "merge",
 ]

@@ -34,7 +34,10 @@ class CellError(Exception):
 
 def is_empty(cell: object) -> bool:
     """Whether a cell says nothing: blank, or only spaces."""
-    return cell is None or (isinstance(cell, str) and not _INVISIBLE.sub("", cell).strip())
+    if not isinstance(cell, str):
+        return cell is None
+    plain = cell.strip()
+    return not plain or (not plain.isprintable() and not _INVISIBLE.sub("", plain).strip())
 
 
 def text(cell: object, limit: int = 1000) -> str:

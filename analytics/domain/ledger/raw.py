@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from types import NoneType
 from typing import Self
 
 import numpy as np
@@ -57,7 +58,11 @@ class RawColumn:
     def of(cls, cells: Iterable[object]) -> Self:
         """Column of any cells."""
         builder = RawColumnBuilder()
-        builder.extend(cells.tolist() if isinstance(cells, np.ndarray) else cells)
+        listed = cells.tolist() if isinstance(cells, np.ndarray) else list(cells)
+        if set(map(type, listed)) <= {str, NoneType}:
+            builder.extend_text(listed)
+        else:
+            builder.extend(listed)
         made = builder.column()
         return cls(made.codes, made.values)
 

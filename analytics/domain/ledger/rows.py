@@ -177,6 +177,28 @@ class LedgerRows:
             }
         )
 
+    def joined(self, other: "LedgerRows") -> "LedgerRows":
+        """Rows of both, these first."""
+        columns: dict[str, Cells] = {}
+        for name, cells in self.columns.items():
+            more = other.columns[name]
+            if isinstance(cells, TextColumn) and isinstance(more, TextColumn):
+                codes = np.concatenate([cells.codes, more.codes + len(cells.values)])
+                columns[name] = TextColumn.normalised(codes, cells.values + more.values)
+            else:
+                columns[name] = np.concatenate([self.array(name), other.array(name)])
+        return LedgerRows.of(columns)
+
+    def in_order(self) -> "LedgerRows":
+        """Rows sorted as a ledger's are."""
+        keys = (
+            self.text("meter_no").codes,
+            self.instant("installed_from"),
+            self.text("point").codes,
+            self.text("unit_code").codes,
+        )
+        return self.take(np.lexsort(keys))
+
     def values(self, name: str) -> list[str | float | bool | date | datetime | None]:
         """Column as plain Python values, for rows that go to a table or a file.
 
