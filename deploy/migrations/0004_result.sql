@@ -33,9 +33,10 @@ create table energy_series (
     unit_id int4 not null references unit,
     scope   text not null check (scope in ('unit', 'sub_unit', 'equipment')),
     name    text not null,                           -- of the sub-unit or equipment, '' for the unit
+    sub_unit text not null default '',               -- of equipment: two sub-units may each have a "pump 1"
     carrier text not null,
-    unit    text not null,                           -- symbol of the amounts
-    unique (unit_id, scope, name, carrier)
+    unit    text not null,                           -- symbol of the amounts; steam in t is another series than in GJ
+    unique (unit_id, scope, sub_unit, name, carrier, unit)
 );
 
 -- Factors to coal equivalent as they were used, by the text that names value and edition.
