@@ -158,7 +158,7 @@ def readings_claimed(message: bytes) -> int:
         return 1
     width = {0xCC: 1, 0xCD: 2, 0xCE: 4}.get(head[2], 0)
     claimed = int.from_bytes(head[3 : 3 + width], "big") if width else head[2]
-    plausible = (width or head[2] < 0x80) and 0 < claimed <= MAX_READINGS
+    plausible = (width or head[2] < 0x80) and len(head) >= 3 + width and 0 < claimed <= MAX_READINGS
     return claimed if plausible else 1
 
 

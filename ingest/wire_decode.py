@@ -24,7 +24,7 @@ from ingest.wire_types import (
 
 __all__ = ["decode_records"]
 
-_BLOCK_MARK = range(0x90, 0xA0)  # msgpack's short arrays; no JSON text begins so
+_BLOCK_MARK = frozenset(bytes([byte]) for byte in range(0x90, 0xA0))  # msgpack's short arrays; no JSON begins so
 _KINDS: dict[bytes | None, str] = {kind.encode(): kind for kind in (CONTENT_TYPE_BLOCK, CONTENT_TYPE_JSON)}
 _INT64_DIGITS = 18
 
@@ -76,15 +76,12 @@ def decode_records(
         i = start + 1
         while i < stop:
             value = values[i] or b""
-            if value[:1] == b"{":
-                i += json.add_singles(i, stop)
-            elif value and value[0] in _BLOCK_MARK and not (kinds and kinds[i] == CONTENT_TYPE_JSON):
+            taken = json.add_singles(i, stop) if value[:1] == b"{" else 0
+            if not taken and value[:1] in _BLOCK_MARK and not (kinds and kinds[i] == CONTENT_TYPE_JSON):
                 _decode_one(value, i, int(received_at[i]), max_bytes, (blocks, faults))
-                i += 1
-                continue
-            if i < stop:
+            elif not taken:
                 json.add(i)
-                i += 1
+            i += taken or 1
     json_blocks, json_faults = json.finish()
     if json_blocks and blocks:
         json_blocks = _parted(json_blocks, blocks)

@@ -105,7 +105,7 @@ class Elements:
         """Message of some of the elements, fit to be sent again."""
         if self.single:
             return bytes(self.original[0])
-        if len(positions) == 1 and not self.unit_code:
+        if len(positions) == 1 and not self.unit_code and bytes(self.original[positions[0]]).startswith(b"{"):
             return bytes(self.original[positions[0]])
         array = b"[" + b",".join(bytes(self.original[i]) for i in positions) + b"]"
         return b'{"unit_code":' + self.unit_code + b',"readings":' + array + b"}" if self.unit_code else array
