@@ -81,7 +81,7 @@ _RECIPES: tuple[_Recipe, ...] = (
     _Recipe(_K.CLOCK, "clock 7 min fast for 20 h", 20, 7 * 60, conserves=True),
     _Recipe(_K.DUPLICATE, "every reading sent twice for 10 h", 10, 0, conserves=True),
     _Recipe(_K.DUPLICATE, "6 h of readings sent again 3 h later", 6, 3, conserves=True),
-    _Recipe(_K.UNDECLARED_REPLACEMENT, "another meter that starts low", 0, 37.25, conserves=False),
+    _Recipe(_K.UNDECLARED_REPLACEMENT, "another meter that starts lower", 0, 0.3, conserves=False),
     _Recipe(_K.UNDECLARED_REPLACEMENT, "another meter that starts higher", 0, -2_400, conserves=False),
     _Recipe(_K.GAIN_STEP, "reads 5 % low", _ALWAYS, -0.05, conserves=False),
     _Recipe(_K.GAIN_STEP, "reads 3 % high", _ALWAYS, 0.03, conserves=False),
@@ -220,7 +220,9 @@ def break_segments(planned: Planned, point: Point, segment: Segment, dial: Float
     first = {
         _K.RESET: 0.0,
         _K.ROLLBACK: float(dial[0]) - planned.size * hourly,
-        _K.UNDECLARED_REPLACEMENT: planned.size if planned.size > 0 else float(dial[0]) - planned.size * hourly,
+        _K.UNDECLARED_REPLACEMENT: float(dial[0]) * planned.size
+        if planned.size > 0
+        else float(dial[0]) - planned.size * hourly,
     }[planned.kind]
     # between two readings, as it happens
     at = planned.start_us + US_PER_QUARTER // 2

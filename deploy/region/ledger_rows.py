@@ -26,6 +26,7 @@ _CYCLE_MONTHS: Final = {
     "heat": 36,
     "weighing": 12,
 }
+_STEAM_GJ_PER_T: Final = 2.9  # the ledger declares steam in GJ, as table 1 does
 _HEADROOM: Final = 1.5  # a quarter hour may exceed the rated hourly flow by as much
 
 
@@ -98,7 +99,12 @@ def _first_reading(segment: Segment, last_dial: float, before: Segment) -> float
 
 def _point_columns(unit: Unit, point: Point, points: Sequence[Point]) -> dict[str, str]:
     columns = dict.fromkeys(COLUMNS, "")
-    mean = point.rated * point.load * 8_760.0
+    mean = (
+        point.rated
+        * point.load
+        * 8_760.0
+        * (_STEAM_GJ_PER_T if (point.carrier, point.amount_unit) == ("steam", "t") else 1.0)
+    )
     columns |= {
         "unit_code": unit.code,
         "unit_name": unit.name,
@@ -157,7 +163,7 @@ def _written(us: int, zone: ZoneInfo) -> str:
 
 def _number(value: float) -> str:
     """Shortest decimal that is the number, without an exponent."""
-    text = f"{value:.10f}".rstrip("0").rstrip(".")
+    text = f"{value:.6f}".rstrip("0").rstrip(".")
     return text or "0"
 
 

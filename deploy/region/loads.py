@@ -107,8 +107,7 @@ def quarters(hourly: Floats, noise: Floats) -> Floats:
         return np.zeros(0)
     after = np.append(hourly[1:], hourly[-1])
     before = np.insert(hourly[:-1], 0, hourly[0])
-    with np.errstate(divide="ignore", invalid="ignore"):
-        tilt = np.where(hourly > 0, np.clip((after - before) / hourly, -1.0, 1.0), 0.0)
+    tilt = np.clip(after - before, -hourly, hourly) / np.where(hourly > 0.0, hourly, 1.0)
     weight = 1.0 + tilt[:, None] * (np.array([-1.5, -0.5, 0.5, 1.5]) / 10.0)
     weight *= 1.0 + noise.reshape(-1, QUARTERS_PER_HOUR)
     weight /= weight.sum(axis=1, keepdims=True)
