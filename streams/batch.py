@@ -39,6 +39,8 @@ class Batch:
         Where `block`, `row` and messages point; kept where late readings may still be refused.
     snapshot : bytes or None
         State after this batch, where it is due.
+    late_rejected : list of RejectedRow
+        Late readings that history refused; known once the batch is stored.
     computed_s : float
         Time it took. [s]
     """
@@ -54,6 +56,7 @@ class Batch:
     blocks: list[Block] = field(default_factory=list)
     records: Sequence[Record] = ()
     snapshot: bytes | None = None
+    late_rejected: list[RejectedRow] = field(default_factory=list)
     computed_s: float = 0.0
 
     @property

@@ -19,7 +19,7 @@ import time
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol
 
 import aiokafka
@@ -69,7 +69,7 @@ class BatchOptions:
     position_of : PositionOf
         Asked once for each partition after each assignment, and after `BatchConsumer.reposition`.
     on_revoked : callable
-        Told of the partitions that go away, before they can be anybody else's.
+        Awaited for the partitions that go away, before they can be anybody else's.
     fetch_wait_ms : int
         Longest time the broker holds a fetch that finds nothing. A fetch in flight for idle partitions keeps busy ones
         of the same broker waiting, so this bounds latency. [ms]
@@ -81,7 +81,7 @@ class BatchOptions:
 
     topics: frozenset[str]
     position_of: PositionOf
-    on_revoked: Callable[[set[TP]], None] = field(default=lambda _: None)
+    on_revoked: Callable[[set[TP]], Awaitable[None]]
     fetch_wait_ms: int = 100
     fetch_max_bytes: int = 16 * 2**20
     poll_s: float = 0.1
@@ -260,7 +260,10 @@ class BatchConsumer(driver.Consumer):
             self._held.discard(tp)
             self._throttled.discard(tp)
             self._done.pop(tp, None)
-        self.options.on_revoked({tp for tp in revoked if tp.topic in self.options.topics})
+        try:
+            await self.options.on_revoked({tp for tp in revoked if tp.topic in self.options.topics})
+        except Exception:
+            log.exception("partitions were not left cleanly; the fence keeps them right")
         await super().on_partitions_revoked(revoked)
 
     # -- how fast to read ------------------------------------------------------------------------------------------

@@ -1,0 +1,114 @@
+"""A stream worker as a process: ``python -m deploy.worker``.
+
+It reads the settings, waits for Kafka and the database to be there, works until SIGTERM or SIGINT, and then finishes
+the batch it is at, leaves its states behind and leaves the group. It ends with 1 when Faust broke, so that who started
+it starts it again; nothing is lost by that, for what counts is in the database.
+"""
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import socket
+import sys
+from collections.abc import Sequence
+
+from kafka.errors import KafkaError
+
+from analytics.domain.errors import ConfigurationError
+from deploy.settings import Settings, load
+from streams.app import WorkerApp, create_app
+from streams.config import StreamsConfig
+from streams.logs import log_to
+
+__all__ = ["config_of", "main", "run"]
+
+log = logging.getLogger("metering.worker")
+
+_STOP_S = 45.0
+"""A clean stop that takes longer is given up: the fence makes an unclean one safe too."""
+
+
+def config_of(settings: Settings, *, tag: str = "") -> StreamsConfig:
+    """What the settings say to a worker.
+
+    Parameters
+    ----------
+    tag : str
+        Number of this worker among those of its instance, for its name.
+    """
+    kafka, database = settings.kafka, settings.database
+    if kafka.bootstrap is None or database.dsn is None:
+        raise ConfigurationError(
+            "a worker needs METERWARDEN_KAFKA and METERWARDEN_DATABASE; `meterwarden up` sets both"
+        )
+    return StreamsConfig(
+        bootstrap=kafka.bootstrap,
+        dsn=database.dsn,
+        partitions=kafka.partitions,
+        worker=f"{socket.gethostname()}-{tag or os.getpid()}",
+    )
+
+
+async def run(config: StreamsConfig, stop: asyncio.Event) -> int:
+    """Work until `stop` is set; the exit code."""
+    app = create_app(config)
+    while not stop.is_set():
+        try:
+            await app.start()
+            break
+        except (KafkaError, OSError) as error:
+            log.warning("Kafka is not there yet: %s", error)
+            await _discard(app)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), 2.0)
+            app = create_app(config)
+    broke = asyncio.ensure_future(_broke(app))
+    told = asyncio.ensure_future(stop.wait())
+    await asyncio.wait({broke, told}, return_when=asyncio.FIRST_COMPLETED)
+    failed = broke.done() and not told.done()
+    if failed:
+        log.error("Faust broke: %r", app.crash_reason)
+    for task in (broke, told):
+        task.cancel()
+    try:
+        await asyncio.wait_for(app.stop(), _STOP_S)
+    except TimeoutError:
+        log.warning("no clean stop within %.0f s", _STOP_S)
+    return 1 if failed else 0
+
+
+async def _discard(app: WorkerApp) -> None:
+    with contextlib.suppress(Exception):
+        await asyncio.wait_for(app.stop(), 5.0)
+
+
+async def _broke(app: WorkerApp) -> None:
+    while app.crash_reason is None:  # noqa: ASYNC110 - Faust has no other public sign of it
+        await asyncio.sleep(0.25)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a worker; an argument ``--instance=NAME#NUMBER`` only names it in a list of processes."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    instance = next((text.partition("=")[2] for text in arguments if text.startswith("--instance=")), "")
+    log_to(sys.stderr)
+    try:
+        config = config_of(load(), tag=instance.rpartition("#")[2])
+    except ConfigurationError as error:
+        log.error("%s", error)  # noqa: TRY400 - the message is all there is to it
+        return 2
+    return asyncio.run(_main(config))
+
+
+async def _main(config: StreamsConfig) -> int:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    return await run(config, stop)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,347 @@
+"""One partition on its way into the store: fetched records through the step, one transaction after the other.
+
+A lane knows three positions: what was fetched (`read`), what the state has seen (`at`), and what is stored (the fence,
+`assigned.next_offset` at first). While a batch is being stored the next one is decoded and computed. Whatever goes
+wrong ends the lane, never the worker: `streams.agents.lanes` begins a new one where the fence stands.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Any
+
+import numpy as np
+from faust.types import TP
+
+from analytics.domain.errors import MeterwardenError, StoreUnavailable
+from ingest.wire import decode_records
+from streams.agents.intake import Intake, Piece
+from streams.agents.workshop import Workshop, blames_the_rows
+from streams.agents.writer import Writer
+from streams.batch import Batch, compute, poison, tick
+from streams.batch_consumer import Record
+from streams.ports import Assigned, FenceLost, StoredLedger
+from streams.recompute import Changed, Recomputed, switch
+from streams.state import PartitionState
+from streams.steps import step
+
+__all__ = ["Lane", "TopicReplaced"]
+
+log = logging.getLogger("metering.lane")
+
+_PORTION = 2000
+"""Points whose past is worked out in one transaction when the ledger changed."""
+_FRESH_S = 60.0
+"""Silence is only looked for when the newest record read is younger than this: who lags behind knows nothing of now."""
+
+
+class TopicReplaced(MeterwardenError):  # noqa: N818 - named after what happened
+    """The topic was deleted and made again; what was fetched may be of either."""
+
+
+class Lane:
+    """See the module's docstring.
+
+    Parameters
+    ----------
+    at : int
+        Offset from which `state` has to be brought up to the fence, computing only.
+    """
+
+    def __init__(
+        self, tp: TP, shop: Workshop, *, assigned: Assigned, state: PartitionState, stored: StoredLedger, at: int
+    ) -> None:
+        self.tp = tp
+        self.shop = shop
+        self.topic_id = assigned.partition.topic_id
+        self.state = state
+        self.at = at
+        self.read = at
+        self._writer = Writer(shop, assigned, stored)
+        self.intake = Intake(
+            limit=shop.config.partition_bytes,
+            throttle=lambda: shop.reader.throttle(tp),
+            unthrottle=lambda: shop.reader.unthrottle(tp),
+        )
+        self._pending: asyncio.Task[None] | None = None
+        self._stopping = False
+        self._bytes_a_reading = 40.0
+        share = tp.partition / max(shop.partitions, 1)
+        self._snapshot_at = time.monotonic() - share * shop.config.snapshot_s  # staggered over the partitions
+        self._snapshot_readings = 0
+        self._tick_at = time.monotonic() + (1 + share) * shop.config.tick_s
+        self._newest_us = 0
+        self._late_points: dict[int, int] = {}
+
+    # -- from outside ----------------------------------------------------------------------------------------------
+
+    def offer(self, event: Any) -> bool:
+        """Take a fetched run in; False where it does not follow what was fetched before."""
+        run = event.value
+        if run.start != self.read:
+            return False
+        self.read = run.end
+        self.intake.put(run, event)
+        return True
+
+    def stop(self) -> None:
+        """Let `run` return once what was computed is stored."""
+        self._stopping = True
+        self.intake.clear()
+        self.intake.wake()
+
+    async def run(self) -> None:
+        """Until stopped; raises what ended it otherwise."""
+        try:
+            await self._replay()
+            while not self._stopping:
+                await self._one_round()
+            await self._settle()
+            await self._save()
+        finally:
+            await self._let_pending_end()
+
+    # -- what there is to do ---------------------------------------------------------------------------------------
+
+    async def _one_round(self) -> None:
+        if self.shop.newest > self._writer.stored.version:
+            await self._settle()
+            await self._change_ledger(self.shop.newest)
+        until = min(self._tick_at, time.monotonic() + self.shop.config.ledger_s)
+        piece = await self.intake.piece(
+            size=int(self.shop.config.batch_readings * self._bytes_a_reading),
+            patience_s=self.shop.config.collect_s,
+            until=until,
+        )
+        if piece is not None and not self._stopping:
+            await self._take(piece)
+        if time.monotonic() >= self._tick_at and not self._stopping:
+            await self._tick()
+        self._tell()
+
+    async def _take(self, piece: Piece) -> None:
+        await self._look_at_gap(piece)
+        if piece.start < self.shop.suspects.get(self.tp.partition, 0):
+            await self._take_carefully(piece)
+            return
+        batch = await self._compute(piece, snapshot=self._snapshot_due())
+        await self._settle()
+        self._pending = asyncio.ensure_future(self._store(batch, piece))
+        if len(batch.late):
+            await self._settle()
+
+    async def _take_carefully(self, piece: Piece) -> None:
+        """Take a piece that broke before; what breaks again is halved until it is one message, which is rejected."""
+        await self._settle()
+        points = self.state.copy_points()
+        try:
+            batch = await self._compute(piece, snapshot=False)
+            await self._store(batch, piece)
+        except (FenceLost, TopicReplaced, StoreUnavailable):
+            raise
+        except Exception as error:
+            self.state.points = points
+            if not blames_the_rows(error):
+                raise
+            if len(piece.records) > 1:
+                for half in piece.split(len(piece.records) // 2):
+                    await self._take_carefully(half)
+                return
+            log.exception("message %d of partition %d is rejected: it breaks a step", piece.start, self.tp.partition)
+            self.shop.metrics.poison.inc()
+            self.at = piece.end
+            batch = poison(piece.records[0], error, start=piece.start, end=piece.end)
+            batch.snapshot = await self.shop.in_thread(self.state.to_bytes)  # a replay must not meet it again
+            await self._store(batch, piece)
+
+    async def _compute(self, piece: Piece, *, snapshot: bool) -> Batch:
+        config = self.shop.config
+        batch = await self.shop.in_thread(
+            compute,
+            self.state,
+            self._writer.stored,
+            piece.records,
+            start=piece.start,
+            end=piece.end,
+            zone=config.zone,
+            max_bytes=config.max_message_bytes,
+            snapshot=snapshot,
+        )
+        self.at = piece.end
+        self._newest_us = max(self._newest_us, piece.records[-1].timestamp * 1000)
+        count = len(batch.readings) + len(batch.late) + len(batch.rejected)
+        self._bytes_a_reading = 0.8 * self._bytes_a_reading + 0.2 * max(piece.size / max(count, 1), 4.0)
+        self._snapshot_readings += count
+        if batch.snapshot is not None:
+            self._snapshot_taken()
+        self.shop.metrics.compute.observe(batch.computed_s)
+        return batch
+
+    async def _tick(self) -> None:
+        self._tick_at = time.monotonic() + self.shop.config.tick_s
+        highwater = self.shop.reader.highwater(self.tp)
+        now_us = int(self.shop.now() * 1e6)
+        if highwater is not None and highwater > self.at and now_us - self._newest_us > _FRESH_S * 1e6:
+            return
+        batch = await self.shop.in_thread(tick, self.state, self._writer.stored, at=self.at, now_us=now_us)
+        await self._settle()
+        if self._snapshot_due():
+            batch.snapshot = await self.shop.in_thread(self.state.to_bytes)
+            self._snapshot_taken()
+        if not batch.empty:
+            await self._store(batch, None)
+
+    async def _look_at_gap(self, piece: Piece) -> None:
+        """Numbers left out are normal (transaction markers); records that Kafka dropped unread are not."""
+        if piece.records[0].offset == piece.start:
+            return
+        first = await self.shop.reader.first_offset(self.tp)
+        if first > piece.start:
+            self.shop.metrics.lost_offsets.inc(first - piece.start)
+            log.error("Kafka no longer has %d to %d of partition %d", piece.start, first, self.tp.partition)
+
+    # -- into the store --------------------------------------------------------------------------------------------
+
+    async def _settle(self) -> None:
+        if self._pending is not None:
+            pending, self._pending = self._pending, None
+            await pending
+
+    async def _let_pending_end(self) -> None:
+        if self._pending is not None:
+            with suppress(Exception):
+                await asyncio.wait({self._pending}, timeout=self.shop.config.session_s)
+            self._pending.cancel()
+            with suppress(asyncio.CancelledError, Exception):
+                await self._pending
+
+    async def _store(self, batch: Batch, piece: Piece | None) -> None:
+        if piece is not None:
+            topic_id = await self.shop.guard.topic_id(after=piece.fetched_at)
+            if topic_id != self.topic_id:
+                raise TopicReplaced(f"topic {self.tp.topic} is {topic_id} now, not {self.topic_id}")
+        done = await self._writer.write(batch, self.state)
+        if done is not None:
+            done.apply(self.state)
+        for event in piece.events if piece is not None else ():
+            event.ack()
+        self._count(batch, done, piece)
+
+    def _snapshot_due(self) -> bool:
+        config = self.shop.config
+        overdue = time.monotonic() - self._snapshot_at >= config.snapshot_s and self._snapshot_readings > 0
+        return overdue or self._snapshot_readings >= config.snapshot_readings
+
+    def _snapshot_taken(self) -> None:
+        self._snapshot_at = time.monotonic()
+        self._snapshot_readings = 0
+
+    async def _save(self) -> None:
+        """Leave the state behind, so that the next owner need not compute it again."""
+        if self._snapshot_readings and self.at == self._writer.fence:
+            await self._writer.save(await self.shop.in_thread(self.state.to_bytes))
+
+    # -- up to the fence -------------------------------------------------------------------------------------------
+
+    async def _replay(self) -> None:
+        """Bring the state from the snapshot to the fence; nothing is written."""
+        began, first = time.monotonic(), self.at
+        while self.at < self._writer.fence and not self._stopping:
+            piece = await self.intake.piece(
+                size=self.shop.config.partition_bytes // 2, patience_s=0.05, until=time.monotonic() + 1.0
+            )
+            if piece is None:
+                continue
+            below, rest = piece.below(self._writer.fence)
+            if below is not None:
+                await self._replay_piece(below)
+                for event in below.events:
+                    event.ack()
+            if rest is not None:
+                self.at = self._writer.fence
+                await self._settle_replay(began, first)
+                await self._take(rest)
+                return
+        await self._settle_replay(began, first)
+
+    async def _settle_replay(self, began: float, first: int) -> None:
+        if self._late_points:
+            point = np.array(sorted(self._late_points), np.int32)
+            since = np.array([self._late_points[p] for p in point.tolist()], np.int64)
+            await self._writer.work_out(self.state, Changed(point=point, since_us=since), write=False)
+        if self._writer.fence > first:
+            seconds = time.monotonic() - began
+            log.info("partition %d: state from %d to %d in %.1f s", self.tp.partition, first, self.at, seconds)
+
+    async def _replay_piece(self, piece: Piece) -> None:
+        points = self.state.copy_points() if piece.start < self.shop.suspects.get(self.tp.partition, 0) else None
+        try:
+            late = await self.shop.in_thread(self._follow, piece.records)
+        except Exception:
+            if points is None:
+                raise
+            self.state.points = points
+            if len(piece.records) > 1:
+                for half in piece.split(len(piece.records) // 2):
+                    await self._replay_piece(half)
+                return
+            late = {}
+        for point, since in late.items():
+            self._late_points[point] = min(since, self._late_points.get(point, since))
+        self.at = piece.end
+
+    def _follow(self, records: Sequence[Record]) -> dict[int, int]:
+        """Advance the state; gives points that had late readings and the earliest of these. [us]"""
+        config = self.shop.config
+        blocks, _ = decode_records(
+            [record.value for record in records],
+            headers=[record.headers for record in records],
+            timestamps_us=np.fromiter((record.timestamp for record in records), np.int64, len(records)) * 1000,
+            zone=config.zone,
+            max_bytes=config.max_message_bytes,
+        )
+        late = step(self.state, blocks).late
+        out: dict[int, int] = {}
+        points = self.state.ledger.installations.point[late["installation"]].tolist()
+        for point, at in zip(points, late["measured_at"].tolist(), strict=True):
+            out[point] = min(at, out.get(point, at))
+        return out
+
+    # -- another ledger --------------------------------------------------------------------------------------------
+
+    async def _change_ledger(self, version: int) -> None:
+        """Go on under a newer ledger: state, the past of points whose facts changed, and a snapshot that says so."""
+        stored = await self.shop.ledger(version, self.tp.partition)
+        self.state, changed = await self.shop.in_thread(switch, self.state, stored.ledger)
+        self._writer.use(stored)
+        for start in range(0, len(changed.point), _PORTION):
+            part = slice(start, start + _PORTION)
+            some = Changed(point=changed.point[part], since_us=changed.since_us[part])
+            await self._writer.work_out(self.state, some, write=True)
+        await self._writer.save(await self.shop.in_thread(self.state.to_bytes))
+        self._snapshot_taken()
+        count = len(changed.point)
+        log.info("partition %d: ledger %d, the past of %d points worked out anew", self.tp.partition, version, count)
+
+    # -- what is told ----------------------------------------------------------------------------------------------
+
+    def _count(self, batch: Batch, done: Recomputed | None, piece: Piece | None) -> None:
+        metrics = self.shop.metrics
+        metrics.readings.inc(len(batch.readings) + (len(done.accepted) if done is not None else 0))
+        metrics.late.inc(len(batch.late))
+        metrics.detections.inc(len(batch.detections))
+        for row in batch.rejected + batch.late_rejected:
+            metrics.reject(row.reason, row.readings)
+        if piece is not None:
+            metrics.messages.inc(len(piece.records))
+            metrics.follow_fence(self.tp.partition)
+
+    def _tell(self) -> None:
+        metrics, partition = self.shop.metrics, self.tp.partition
+        highwater = self.shop.reader.highwater(self.tp)
+        if highwater is not None:
+            metrics.lag.labels(partition).set(max(highwater - self._writer.fence, 0))
+        metrics.ledger_version.labels(partition).set(self._writer.stored.version)
+        metrics.follow_ages(partition, snapshot_at=self._snapshot_at, waiting_since=self.intake.waiting_since)

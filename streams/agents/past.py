@@ -1,0 +1,121 @@
+"""The past worked out anew inside a partition's transaction: late readings, a corrected ledger."""
+
+from collections.abc import Callable, Coroutine, Generator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analytics.domain.quality import RejectReason
+from streams.batch import Batch
+from streams.explain import refusals_of
+from streams.ports import Hours, PartitionTransaction, Readings, RejectedRow, StoredLedger
+from streams.recompute import HISTORY, Recomputed, Windows
+from streams.rows import detection_rows, dirty_spans, hour_rows, reading_rows, refusal_rows
+from streams.state import PartitionState
+
+__all__ = ["history_rows", "superseded", "work_out", "write_late", "write_past"]
+
+InThread = Callable[..., Coroutine[Any, Any, Any]]
+
+_EARLIEST_US = -62_135_596_800_000_000  # year 1
+_LATEST_US = 253_402_300_800_000_000  # year 10000
+
+
+def history_rows(rows: Readings, meter: NDArray[np.int32], register_ids: NDArray[np.int32]) -> NDArray[Any]:
+    """Stored readings as the pure core takes them.
+
+    Parameters
+    ----------
+    rows : (n,) READING_ROW
+    meter, register_ids : (k,) int32
+        Meters that were asked for, and their main registers.
+    """
+    order = np.argsort(register_ids, kind="stable")
+    place = np.searchsorted(register_ids[order], rows["register_id"])
+    out = np.empty(len(rows), HISTORY)
+    for name in ("measured_at", "received_at", "value", "unit"):
+        out[name] = rows[name]
+    out["meter"] = meter[order[place]]
+    return out
+
+
+async def work_out(
+    job: Generator[Windows, NDArray[Any], Recomputed],
+    tx: PartitionTransaction,
+    stored: StoredLedger,
+    in_thread: InThread,
+) -> Recomputed:
+    """Feed a recomputation with what it asks for, out of the transaction it belongs to."""
+    windows, done = await in_thread(_advance, job, None)
+    while done is None:
+        ids = stored.register_ids[windows.meter]
+        known = ids > 0
+        rows = await tx.readings_of(
+            ids[known],
+            windows.from_us[known].clip(_EARLIEST_US, _LATEST_US),
+            windows.to_us[known].clip(_EARLIEST_US, _LATEST_US),
+        )
+        history = history_rows(rows, windows.meter[known], ids[known])
+        windows, done = await in_thread(_advance, job, history)
+    return done  # type: ignore[no-any-return]  # through the thread
+
+
+def _advance(
+    job: Generator[Windows, NDArray[Any], Recomputed], rows: NDArray[Any] | None
+) -> tuple[Windows | None, Recomputed | None]:
+    try:
+        return (next(job) if rows is None else job.send(rows)), None
+    except StopIteration as end:
+        return None, end.value
+
+
+async def write_late(
+    tx: PartitionTransaction, batch: Batch, done: Recomputed, state: PartitionState, stored: StoredLedger
+) -> list[RejectedRow]:
+    """Store late readings and what they change; gives those that history refuses, not yet written."""
+    if len(done.accepted):
+        ids = stored.register_ids[done.accepted["meter"]]
+        await tx.write_readings(reading_rows(done.accepted, ids))
+    refusals = []
+    for rows, reason in ((done.duplicates, RejectReason.DUPLICATE), (done.conflicts, RejectReason.CONFLICT)):
+        if len(rows):
+            refusals += refusals_of(state, batch.blocks, reason, rows["block"], rows["row"])
+    await write_past(tx, done, stored)
+    return refusal_rows(refusals, batch.blocks, batch.records)
+
+
+def superseded(hours: Hours, done: Recomputed, stored: StoredLedger) -> NDArray[np.bool_]:
+    """Which hours of a batch a recomputation in the same transaction says better.
+
+    Parameters
+    ----------
+    hours : (n,) HOUR_ROW
+    """
+    point_ids = stored.point_ids[done.point]
+    order = np.argsort(point_ids)
+    place = np.searchsorted(point_ids[order], hours["point_id"]).clip(0, len(order) - 1)
+    mine = order[place]
+    better: NDArray[np.bool_] = (point_ids[mine] == hours["point_id"]) & (hours["hour"] >= done.from_hour[mine])
+    return better
+
+
+async def write_past(tx: PartitionTransaction, done: Recomputed, stored: StoredLedger) -> None:
+    """Replace hours and detections of points by what a recomputation says."""
+    point_ids = stored.point_ids[done.point]
+    before = await tx.read_hours(point_ids, done.from_hour, done.to_hour)
+    hours = hour_rows(done.hours, stored)
+    gone = before[~np.isin(_keys(before), _keys(hours))]
+    if len(gone):
+        await tx.remove_hours(np.ascontiguousarray(gone["point_id"]), np.ascontiguousarray(gone["hour"]))
+        await tx.mark_dirty(*dirty_spans(gone))
+    if len(hours):
+        await tx.write_hours(hours)
+        await tx.mark_dirty(*dirty_spans(hours))
+    for point_id, from_us in zip(point_ids.tolist(), done.from_us.tolist(), strict=True):
+        await tx.withdraw_detections(point_id, max(from_us, _EARLIEST_US), _LATEST_US)
+    await tx.write_detections(detection_rows(done.events, stored))
+
+
+def _keys(hours: Hours) -> NDArray[np.int64]:
+    return (hours["point_id"].astype(np.int64) << 32) | (hours["hour"] & 0xFFFFFFFF)

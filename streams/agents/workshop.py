@@ -1,0 +1,124 @@
+"""What the lanes of one worker share."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any, ParamSpec, Protocol, TypeVar
+
+import psycopg
+from faust.types import TP
+
+from analytics.domain.errors import StoreUnavailable
+from ingest.wire import partition_of
+from streams.config import StreamsConfig
+from streams.incarnation import TopicGuard
+from streams.metrics import WorkerMetrics
+from streams.ports import PartitionStore, StoredLedger, StoreRejected
+from streams.state import StepRules
+
+__all__ = ["Reader", "Workshop", "blames_the_rows"]
+
+log = logging.getLogger("metering.worker")
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+_DATA_FAULTS = ("22", "23")
+"""SQLSTATE classes that accuse the rows: data exception, integrity constraint violation."""
+
+
+def blames_the_rows(error: BaseException) -> bool:
+    """Whether it is these rows that broke, and others may pass: not so where the database is set up wrongly."""
+    if not isinstance(error, StoreRejected):
+        return True
+    cause = error.__cause__
+    return isinstance(cause, psycopg.Error) and (cause.sqlstate or "")[:2] in _DATA_FAULTS
+
+
+class Reader(Protocol):
+    """What a lane asks of the consumer that feeds it."""
+
+    def throttle(self, tp: TP) -> None:
+        """Fetch no more of a partition."""
+
+    def unthrottle(self, tp: TP) -> None:
+        """Fetch it again."""
+
+    def reposition(self, tp: TP) -> None:
+        """Begin again with a partition: where, is asked anew."""
+
+    def highwater(self, tp: TP) -> int | None:
+        """The offset after a partition's last record, where known."""
+
+    async def first_offset(self, tp: TP) -> int:
+        """Oldest offset still kept of a partition."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Workshop:
+    """Settings, store, threads and counters that the lanes of one worker have in common.
+
+    Attributes
+    ----------
+    partitions : int
+        Of the topic, as it is on the broker.
+    threads : ThreadPoolExecutor
+        Where decoding and computing goes on.
+    slots : Semaphore
+        Transactions under way at once.
+    newest : int
+        Ledger version to be used; 0 while none is loaded.
+    suspects : dict
+        Offsets below which a partition is taken message by message where it breaks, because it broke before.
+    now : callable
+        Wall clock. [s since 1970-01-01 UTC]
+    """
+
+    config: StreamsConfig
+    store: PartitionStore
+    metrics: WorkerMetrics
+    guard: TopicGuard
+    reader: Reader
+    partitions: int
+    threads: ThreadPoolExecutor
+    slots: asyncio.Semaphore
+    rules: StepRules = field(default_factory=StepRules)
+    newest: int = 0
+    newest_known: asyncio.Event = field(default_factory=asyncio.Event)
+    suspects: dict[int, int] = field(default_factory=dict)
+    now: Callable[[], float] = time.time
+
+    async def in_thread(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run a computation beside the event loop."""
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self.threads, lambda: function(*args, **kwargs))
+
+    async def patiently(self, ask: Callable[[], Coroutine[Any, Any, T]], what: str) -> T:
+        """Ask the database until it answers."""
+        wait_s = 0.2
+        while True:
+            try:
+                return await ask()
+            except (StoreUnavailable, StoreRejected) as error:
+                log.warning("waiting for the database to %s: %s", what, error)
+            await asyncio.sleep(wait_s)
+            self.metrics.database_wait.inc(wait_s)
+            wait_s = min(2 * wait_s, 5.0)
+
+    async def ledger(self, version: int, partition: int) -> StoredLedger:
+        """A version of the ledger of a partition's units."""
+
+        def here(unit_code: str) -> bool:
+            return partition_of(unit_code, self.partitions) == partition
+
+        return await self.patiently(lambda: self.store.ledger(version, here), f"give ledger {version}")
+
+    async def newest_ledger(self) -> int:
+        """The newest ledger version; waits while none is loaded."""
+        if not self.newest:
+            log.warning("no ledger is loaded: waiting, readings stay in Kafka")
+            await self.newest_known.wait()
+        return self.newest

@@ -1,0 +1,136 @@
+"""A partition's results into the store, however long the store takes."""
+
+import asyncio
+import logging
+import time
+from typing import Any
+
+from analytics.domain.errors import StoreUnavailable
+from streams.agents.past import superseded, work_out, write_late, write_past
+from streams.agents.workshop import Workshop, blames_the_rows
+from streams.batch import Batch
+from streams.ports import Assigned, FenceLost, PartitionTransaction, Snapshot, StoredLedger, StoreRejected
+from streams.recompute import Changed, Recomputed, recompute, recompute_changed
+from streams.rows import Registers, dirty_spans, reading_rows
+from streams.state import PartitionState
+
+__all__ = ["Writer"]
+
+log = logging.getLogger("metering.writer")
+
+
+class Writer:
+    """The one who writes for a lane; `fence` is where the store stands.
+
+    Raises `FenceLost` when the partition is another worker's now, `StoreRejected` when it is the rows' fault. While the
+    database is away, or set up wrongly, it waits: results are kept and tried again, not computed anew.
+    """
+
+    def __init__(self, shop: Workshop, assigned: Assigned, stored: StoredLedger) -> None:
+        self._shop = shop
+        self._assigned = assigned
+        self._partition = assigned.partition.partition
+        self.fence = assigned.next_offset
+        self.use(stored)
+
+    def use(self, stored: StoredLedger) -> None:
+        """Write under another version of the ledger from now on."""
+        self.stored = stored
+        self._registers = Registers(stored)
+
+    async def write(self, batch: Batch, state: PartitionState) -> Recomputed | None:
+        """Store a batch; gives what late readings make of the state's past, not yet applied."""
+        wait_s = 0.2
+        done: Recomputed | None = None
+        while True:
+            try:
+                async with self._shop.slots:
+                    began = time.perf_counter()
+                    await self._make_registers(batch)
+                    async with self._shop.store.transaction(self._assigned, at=batch.start) as tx:
+                        done = await self._transact(tx, batch, state)
+                    self._shop.metrics.transaction.observe(time.perf_counter() - began)
+                break
+            except (StoreUnavailable, StoreRejected) as error:
+                if isinstance(error, StoreRejected) and blames_the_rows(error):
+                    raise
+                log.warning("partition %d waits for the database: %s", self._partition, error)
+            await asyncio.sleep(wait_s)
+            self._shop.metrics.database_wait.inc(wait_s)
+            wait_s = min(2 * wait_s, 5.0)
+            if await self._stored_already(batch):
+                break
+        self.fence = batch.end
+        return done
+
+    async def save(self, state: bytes) -> None:
+        """Store the state that belongs to the fence."""
+
+        async def once() -> None:
+            async with self._shop.store.transaction(self._assigned, at=self.fence) as tx:
+                await tx.save_snapshot(self._snapshot(self.fence, state))
+
+        await self._shop.patiently(once, "take a snapshot")
+
+    async def work_out(self, state: PartitionState, changed: Changed, *, write: bool) -> None:
+        """Bring the past of some points up to date, in `state` and, if `write`, in the store."""
+
+        async def once() -> Recomputed:
+            job = recompute_changed(state, changed)
+            async with self._shop.slots, self._shop.store.transaction(self._assigned, at=self.fence) as tx:
+                done = await work_out(job, tx, self.stored, self._shop.in_thread)
+                if write:
+                    await write_past(tx, done, self.stored)
+            return done
+
+        done = await self._shop.patiently(once, "work out the past")
+        await self._shop.in_thread(done.apply, state)
+
+    async def _stored_already(self, batch: Batch) -> bool:
+        """Whether a commit that broke off had happened."""
+        if batch.end == batch.start:
+            return False
+        fence = await self._shop.patiently(lambda: self._shop.store.fence(self._assigned), "tell the fence")
+        if fence not in (batch.start, batch.end):
+            raise FenceLost(f"partition {self._partition}: the fence is {fence}, a batch is {batch.start}-{batch.end}")
+        return fence == batch.end
+
+    async def _make_registers(self, batch: Batch) -> None:
+        missing = self._registers.missing(batch.readings, batch.register_names)
+        if missing:
+            names = [self._registers.name_of(key) for key in missing]
+            ids = await self._shop.store.ensure_registers(names)
+            self._registers.others.update(zip(missing, ids.tolist(), strict=True))
+
+    async def _transact(self, tx: PartitionTransaction, batch: Batch, state: PartitionState) -> Recomputed | None:
+        if len(batch.readings):
+            ids = self._registers.ids(batch.readings, batch.register_names)
+            await tx.write_readings(reading_rows(batch.readings, ids))
+        done = None
+        hours, rejected = batch.hours, batch.rejected
+        if len(batch.late):
+            done = await work_out(recompute(state, batch.late), tx, self.stored, self._shop.in_thread)
+            hours = hours[~superseded(hours, done, self.stored)]
+        if len(hours):
+            await self._write_hours(tx, hours)
+        if batch.detections:
+            await tx.write_detections(batch.detections)
+        if done is not None:
+            batch.late_rejected = await write_late(tx, batch, done, state, self.stored)
+            rejected = rejected + batch.late_rejected
+        if rejected:
+            await tx.write_rejected(rejected)
+        if batch.end != batch.start:
+            await tx.move_fence(batch.end)
+        if batch.snapshot is not None:
+            await tx.save_snapshot(self._snapshot(batch.end, batch.snapshot))
+        return done
+
+    async def _write_hours(self, tx: PartitionTransaction, hours: Any) -> None:
+        counts = await tx.write_hours(hours)
+        self._shop.metrics.hours.labels("new").inc(counts.inserted)
+        self._shop.metrics.hours.labels("revised").inc(counts.revised)
+        await tx.mark_dirty(*dirty_spans(hours))
+
+    def _snapshot(self, offset: int, state: bytes) -> Snapshot:
+        return Snapshot(next_offset=offset, ledger_version=self.stored.version, state=state)

@@ -1,0 +1,174 @@
+"""The worker as a Faust application: `create_app` puts it together, starting it connects it. Importing does nothing."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Coroutine
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+from uuid import UUID
+
+import numpy as np
+from faust.types import TP
+
+from analytics.columns.register import RegisterTable, advance, close, empty_state
+from analytics.domain.ledger import Ledger
+from streams.agents import readings
+from streams.agents.lanes import Lanes
+from streams.agents.relay import Publisher, Relay
+from streams.agents.workshop import Workshop
+from streams.batch_consumer import BatchApp, BatchOptions
+from streams.broker import Broker
+from streams.config import StreamsConfig
+from streams.incarnation import TopicGuard
+from streams.metrics import MetricsPage, WorkerMetrics
+from streams.state import PartitionState
+from streams.steps import step
+from streams.store.partitions import TimescaleStore
+from streams.topology import readings_topic
+
+__all__ = ["WorkerApp", "create_app", "warm_up"]
+
+log = logging.getLogger("metering.worker")
+
+_EXTRA_CONNECTIONS = 2
+"""For the relay and for short questions, so that they never wait for transactions of partitions."""
+
+
+def warm_up() -> None:
+    """Compile, or load from the cache, what the steps run; a member of the group must not be deaf for that long."""
+    ledger = Ledger.empty()
+    table = RegisterTable(ledger.installations)
+    nothing = np.empty(0, np.int32)
+    points = empty_state(0)
+    advance(
+        points,
+        table,
+        point=nothing,
+        installation=nothing,
+        at_us=np.empty(0, np.int64),
+        value=np.empty(0, np.float64),
+    )
+    close(points, table, now_us=0)
+    step(PartitionState.empty(ledger), [])
+
+
+class WorkerApp(BatchApp):
+    """A Faust application that stores the readings of the partitions it is assigned.
+
+    Parameters
+    ----------
+    config : StreamsConfig
+    """
+
+    def __init__(self, config: StreamsConfig) -> None:
+        self.config = config
+        self.metrics = WorkerMetrics()
+        self.page: MetricsPage | None = None
+        self.lanes: Lanes | None = None
+        self._tasks: list[asyncio.Task[None]] = []
+        super().__init__(
+            config.group,
+            batch=BatchOptions(
+                topics=frozenset({config.topic}), position_of=self._position_of, on_revoked=self._on_revoked
+            ),
+            broker=";".join(f"kafka://{server}" for server in config.bootstrap.split(",")),
+            store="memory://",
+            web_enabled=False,
+            topic_disable_leader=True,
+            topic_allow_declare=False,
+            consumer_auto_offset_reset="earliest",
+            consumer_max_fetch_size=config.fetch_bytes,
+            broker_client_id=f"metering-{config.worker}",
+            broker_session_timeout=config.session_s,
+            broker_heartbeat_interval=config.heartbeat_s,
+            broker_request_timeout=90.0,
+            broker_commit_interval=1.0,
+            stream_wait_empty=False,
+            stream_recovery_delay=0.0,
+        )
+
+    async def _position_of(self, tp: TP) -> int:
+        assert self.lanes is not None, "made before the consumer starts"
+        return await self.lanes.position_of(tp)
+
+    async def _on_revoked(self, tps: set[TP]) -> None:
+        if self.lanes is not None:
+            await self.lanes.revoked(tps)
+
+    async def on_start(self) -> None:
+        """Put together what belongs to the event loop, then let Faust connect."""
+        config = self.config
+        self.broker = Broker(config.bootstrap, client=f"metering-{config.worker}")
+        self.publisher = Publisher(config.bootstrap, client=f"metering-{config.worker}")
+        self.store = TimescaleStore(
+            config.dsn,
+            group=config.group,
+            owner=config.worker,
+            connections=config.connections + _EXTRA_CONNECTIONS,
+        )
+        self.threads = ThreadPoolExecutor(config.compute_threads, "metering-compute")
+        await asyncio.get_running_loop().run_in_executor(self.threads, warm_up)
+        facts = await self.broker.make_topic(config.topic, partitions=config.partitions)
+        self.shop = Workshop(
+            config=config,
+            store=self.store,
+            metrics=self.metrics,
+            guard=TopicGuard(self._topic_id),
+            reader=self.consumer,
+            partitions=facts.partitions,
+            threads=self.threads,
+            slots=asyncio.Semaphore(config.connections),
+        )
+        self.lanes = Lanes(self.shop)
+        readings.register(self, readings_topic(self, config.topic, partitions=facts.partitions), self.lanes)
+        self._go_on(self._watch_ledger(), "ledger")
+        self._go_on(Relay(self.store, self.publisher, self.metrics).run(config.relay_s), "relay")
+        if config.metrics_port:
+            self.page = MetricsPage.open(self.metrics, host=config.metrics_host, port=max(config.metrics_port, 0))
+            log.info("metrics on port %d", self.page.port)
+        await super().on_start()
+        log.info("worker %s of group %s starts", config.worker, config.group)
+
+    async def on_stop(self) -> None:
+        """Finish what was computed, leave the states behind, then let Faust leave the group."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self.lanes is not None:
+            await self.lanes.close()
+        await super().on_stop()
+        await self.publisher.close()
+        await self.store.close()
+        self.broker.close()
+        self.threads.shutdown(wait=False, cancel_futures=True)
+        if self.page is not None:
+            self.page.close()
+
+    async def _topic_id(self) -> UUID:
+        return (await self.broker.topic(self.config.topic)).topic_id
+
+    def _go_on(self, work: Coroutine[Any, Any, None], name: str) -> None:
+        self._tasks.append(asyncio.create_task(work, name=f"metering.{name}"))
+
+    async def _watch_ledger(self) -> None:
+        """Notice a newer ledger within seconds."""
+        while True:
+            began = time.monotonic()
+            newest = await self.shop.patiently(self.store.ledger_version, "tell the ledger version")
+            if newest > self.shop.newest:
+                log.info("ledger %d is the newest", newest)
+                self.shop.newest = newest
+                self.shop.newest_known.set()
+            await asyncio.sleep(max(self.config.ledger_s - (time.monotonic() - began), 0.1))
+
+
+def create_app(config: StreamsConfig) -> WorkerApp:
+    """A worker that is not started yet.
+
+    Parameters
+    ----------
+    config : StreamsConfig
+        Where Kafka and the database are, and how to go about it.
+    """
+    return WorkerApp(config)

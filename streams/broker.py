@@ -1,0 +1,83 @@
+"""What is asked of Kafka beside records: which incarnation a topic is, and to make it where it is missing."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from typing import NamedTuple, TypeVar
+from uuid import UUID
+
+from kafka import KafkaAdminClient
+from kafka.admin import NewTopic
+from kafka.errors import TopicAlreadyExistsError, UnknownTopicOrPartitionError
+
+__all__ = ["Broker", "TopicFacts"]
+
+log = logging.getLogger("metering.broker")
+
+T = TypeVar("T")
+
+_TIMEOUT_MS = 5_000
+
+
+class TopicFacts(NamedTuple):
+    """A topic as the broker has it now."""
+
+    topic_id: UUID
+    partitions: int
+
+
+class Broker:
+    """An administrator in a thread of its own; raises `kafka.errors.KafkaError` while the broker is away."""
+
+    def __init__(self, bootstrap: str, *, client: str) -> None:
+        self._bootstrap = bootstrap
+        self._client = client
+        self._admin: KafkaAdminClient | None = None
+        self._thread = ThreadPoolExecutor(1, "metering-broker")
+
+    async def topic(self, name: str) -> TopicFacts:
+        """Id and partitions of a topic; `UnknownTopicOrPartitionError` where there is none."""
+        return await self._ask(lambda admin: _facts(admin, name))
+
+    async def make_topic(self, name: str, *, partitions: int) -> TopicFacts:
+        """Make a topic where it is missing, replicated as the broker thinks right."""
+
+        def make(admin: KafkaAdminClient) -> TopicFacts:
+            with suppress(UnknownTopicOrPartitionError):
+                return _facts(admin, name)
+            with suppress(TopicAlreadyExistsError):
+                admin.create_topics([NewTopic(name, partitions, -1)])
+                log.info("topic %s made with %d partitions", name, partitions)
+            return _facts(admin, name)
+
+        return await self._ask(make)
+
+    async def _ask(self, question: Callable[[KafkaAdminClient], T]) -> T:
+        def ask() -> T:
+            if self._admin is None:
+                self._admin = KafkaAdminClient(
+                    bootstrap_servers=self._bootstrap, client_id=self._client, request_timeout_ms=_TIMEOUT_MS
+                )
+            return question(self._admin)
+
+        return await asyncio.get_running_loop().run_in_executor(self._thread, ask)
+
+    def close(self) -> None:
+        """Disconnect."""
+
+        def close() -> None:
+            if self._admin is not None:
+                self._admin.close()
+
+        self._thread.submit(close)
+        self._thread.shutdown(wait=False)
+
+
+def _facts(admin: KafkaAdminClient, name: str) -> TopicFacts:
+    (found,) = admin.describe_topics([name])
+    if found["error_code"]:
+        raise UnknownTopicOrPartitionError(f"topic {name} must exist (error {found['error_code']})")
+    topic_id = found["topic_id"]
+    return TopicFacts(topic_id if isinstance(topic_id, UUID) else UUID(topic_id), len(found["partitions"]))
