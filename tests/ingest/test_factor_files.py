@@ -10,7 +10,8 @@ from ingest.factor_files import read_factors
 def test_an_entered_file_makes_natural_gas_known(tmp_path: Path) -> None:
     file = tmp_path / "factors.toml"
     file.write_text(
-        '[[factor]]\ncarrier = "natural_gas"\nper = "Nm3"\nkgce = 1.2143\nsource = "供气合同 2026"\nvalid_from = 2026-01-01\n',
+        '[[factor]]\ncarrier = "natural_gas"\nper = "Nm3"\nkgce = 1.2143\n'
+        'source = "供气合同 2026"\nvalid_from = 2026-01-01\n',
         encoding="utf-8",
     )
     series = read_factors(file).series("natural_gas", "Nm3")
