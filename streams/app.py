@@ -123,7 +123,9 @@ class WorkerApp(BatchApp):
         self.lanes = Lanes(self.shop)
         readings.register(self, readings_topic(self, config.topic, partitions=facts.partitions), self.lanes)
         self._go_on(self._watch_ledger(), "ledger")
-        self._go_on(Relay(self.store, self.publisher, self.metrics).run(config.relay_s), "relay")
+        self._go_on(
+            Relay(self.store, self.publisher, self.metrics, topic=config.rejected_topic).run(config.relay_s), "relay"
+        )
         if config.metrics_port:
             self.page = MetricsPage.open(self.metrics, host=config.metrics_host, port=max(config.metrics_port, 0))
             log.info("metrics on port %d", self.page.port)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from zoneinfo import ZoneInfo
 
-from ingest.wire import MAX_MESSAGE_BYTES, READINGS_TOPIC
+from ingest.wire import MAX_MESSAGE_BYTES, READINGS_TOPIC, REJECTED_TOPIC
 
 __all__ = ["StreamsConfig"]
 
@@ -22,6 +22,8 @@ class StreamsConfig:
         Consumer group; workers of one group share the partitions.
     topic : str
         Where the readings come in.
+    rejected_topic : str
+        Where what was refused goes out.
     partitions : int
         Partitions of the topic where it has to be created; an existing topic keeps what it has.
     worker : str
@@ -64,6 +66,7 @@ class StreamsConfig:
     dsn: str = field(repr=False)
     group: str = "metering.worker"
     topic: str = READINGS_TOPIC
+    rejected_topic: str = REJECTED_TOPIC
     partitions: int = 8
     worker: str = "worker"
     zone: ZoneInfo = field(default_factory=lambda: ZoneInfo("Asia/Shanghai"))
