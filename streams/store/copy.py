@@ -24,7 +24,7 @@ PG_EPOCH_US = 946_684_800_000_000
 """2000-01-01 UTC, from which timestamptz counts. [us since 1970-01-01]"""
 
 INFINITY_US = np.iinfo(np.int64).max
-"""PostgreSQL's timestamptz 'infinity', and ours for "still there"."""
+"""PostgreSQL's timestamptz 'infinity', and ours for "still there"; the smallest int64 is '-infinity'."""
 
 _PG_EPOCH_DAY = 10_957  # 2000-01-01 [d since 1970-01-01]
 _US_PER_HOUR = 3_600_000_000
@@ -149,8 +149,7 @@ class Layout:
 
 def _to_wire(given: NDArray[Any], kind: str) -> NDArray[Any]:
     if kind == "timestamptz":
-        shifted = given - PG_EPOCH_US
-        return np.where(given == INFINITY_US, INFINITY_US, shifted) if _has_infinity(given) else shifted
+        return _shifted(given.astype(np.int64, copy=False), -PG_EPOCH_US)
     if kind == "hour":
         return given.astype(np.int64) * _US_PER_HOUR - PG_EPOCH_US
     if kind == "date":
@@ -158,8 +157,13 @@ def _to_wire(given: NDArray[Any], kind: str) -> NDArray[Any]:
     return given
 
 
-def _has_infinity(given: NDArray[Any]) -> bool:
-    return bool(len(given)) and int(given.max()) == INFINITY_US
+def _shifted(given: NDArray[np.int64], us: int) -> NDArray[np.int64]:
+    """Instants in the other epoch; the infinite ones, which both sides write alike, stay."""
+    moved = given + us
+    if given.max(initial=0) == INFINITY_US or given.min(initial=0) == -INFINITY_US - 1:
+        infinite = (given == INFINITY_US) | (given == -INFINITY_US - 1)
+        moved[infinite] = given[infinite]
+    return moved
 
 
 def _text(value: str | bytes | None, prefix: bytes) -> bytes:
@@ -211,8 +215,7 @@ def unpack(stream: bytes, kinds: Sequence[str], names: Sequence[str]) -> NDArray
 
 def _from_wire(given: NDArray[Any], kind: str) -> NDArray[Any]:
     if kind == "timestamptz":
-        native = given.astype(np.int64)
-        return np.where(native == INFINITY_US, INFINITY_US, native + PG_EPOCH_US)
+        return _shifted(given.astype(np.int64), PG_EPOCH_US)
     if kind == "hour":
         return (given.astype(np.int64) + PG_EPOCH_US) // _US_PER_HOUR
     if kind == "date":

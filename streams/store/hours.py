@@ -13,7 +13,7 @@ from streams.store.instants import US_PER_HOUR, instant
 __all__ = ["MICRO", "TEMPORARY", "clear", "in_windows", "remove", "upsert"]
 
 MICRO: Final = 1e6
-"""An amount is stored in the canonical unit, and counted in millionths of it."""
+"""An amount is stored in the canonical unit as float8, and counted in millionths of it: exact up to 2**51 of them."""
 
 TEMPORARY: Final = """
 create temporary table hour_in (
@@ -55,7 +55,7 @@ copy (
     cross join lateral (
         select c.* from consumption_hour c
         where c.point_id = w.point_id and c.start >= at_us(w.from_us) and c.start < at_us(w.to_us)
-            and c.start >= %(first)s and c.start < %(last)s
+            and c.start between %(first)s and %(last)s
         offset 0  -- one walk of the primary key for each window, whatever the planner thinks of their number
     ) h
 ) to stdout (format binary)

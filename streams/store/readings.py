@@ -22,7 +22,7 @@ copy (
     from unnest(%(register_ids)s::int4[], %(from_us)s::int8[], %(to_us)s::int8[]) as w (register_id, from_us, to_us)
     join reading_hot r on r.register_id = w.register_id
         and r.measured_at >= at_us(w.from_us) and r.measured_at < at_us(w.to_us)
-    where r.measured_at >= %(first)s and r.measured_at < %(last)s
+    where r.measured_at between %(first)s and %(last)s
 ) to stdout (format binary)
 """
 

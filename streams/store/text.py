@@ -1,6 +1,10 @@
 """Text that PostgreSQL takes: strangers send us strings with zero characters and halves of surrogate pairs."""
 
+import re
+
 __all__ = ["LIMIT", "NAME_LIMIT", "storable"]
+
+_REFUSED = re.compile("[\x00\ud800-\udfff]")
 
 LIMIT = 2_000
 """Longer texts are cut: the bytes they came from are kept beside them. [characters]"""
@@ -19,4 +23,4 @@ def storable(text: str, limit: int = LIMIT) -> str:
     'a\ufffdb\ufffd'
     """
     short = text if len(text) <= limit else text[: limit - 1] + "…"
-    return short.encode("utf-8", "surrogatepass").decode("utf-8", "replace").replace("\x00", "\ufffd")
+    return _REFUSED.sub("\ufffd", short)

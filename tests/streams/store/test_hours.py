@@ -1,0 +1,142 @@
+"""Hours are inserted once, revised when they differ, and left alone when they do not."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import numpy as np
+import psycopg
+import pytest
+
+from streams.ports import HOUR_ROW, HourCounts, Hours, TopicPartition
+from streams.store.partitions import Transaction
+from tests.streams.store.conftest import opened
+
+pytestmark = pytest.mark.integration
+
+H0 = 497_222  # an hour in 2026
+
+
+def hour(point: int, at: int, micro: int, *, measured: float = 1.0, quality: int = 0) -> tuple[object, ...]:
+    return (point, (point + 1) // 2, at, micro, 1.0, measured, quality)
+
+
+def rows_of(*rows: tuple[object, ...]) -> Hours:
+    return np.array(list(rows), HOUR_ROW)
+
+
+def within(dsn: str, topic: TopicPartition, *steps: Callable[[Transaction], Awaitable[None]]) -> None:
+    async def scenario() -> None:
+        async with opened(dsn) as store:
+            assigned = await store.assign(topic)
+            for step in steps:
+                async with store.transaction(assigned, at=0) as tx:
+                    await step(tx)
+
+    asyncio.run(scenario())
+
+
+async def all_hours(tx: Transaction) -> Hours:
+    points = np.arange(1, 5, dtype=np.int32)
+    return await tx.read_hours(points, np.full(4, H0 - 1000), np.full(4, H0 + 1000))
+
+
+def test_hours_come_back_as_they_went_in(world: str, topic: TopicPartition) -> None:
+    rows = rows_of(
+        hour(1, H0, 2**51 - 1), hour(1, H0 + 1, -1, measured=0.25, quality=3), hour(2, H0, 0), hour(3, -5, 1)
+    )
+
+    async def write(tx: Transaction) -> None:
+        assert await tx.write_hours(rows) == HourCounts(4, 0)
+
+    async def read(tx: Transaction) -> None:
+        found = await tx.read_hours(
+            np.array([3, 1, 2, 1]), np.array([-9, H0, H0, H0]), np.array([0, H0 + 2, H0 + 1, H0])
+        )
+        assert found["revision"].tolist() == [0] * 4
+        for name in HOUR_ROW.names or ():
+            assert found[name].tolist() == rows[name].tolist()
+
+    within(world, topic, write, read)
+
+
+def test_an_hour_that_differs_gets_the_next_revision_and_one_that_does_not_stays(
+    world: str, topic: TopicPartition
+) -> None:
+    async def first(tx: Transaction) -> None:
+        assert await tx.write_hours(rows_of(hour(1, H0, 10), hour(1, H0 + 1, 20), hour(1, H0 + 2, 30))) == (3, 0)
+
+    async def second(tx: Transaction) -> None:
+        rows = rows_of(hour(1, H0, 10), hour(1, H0 + 1, 21), hour(1, H0 + 2, 30, quality=1), hour(1, H0 + 3, 40))
+        assert await tx.write_hours(rows) == (1, 2)
+        assert await tx.write_hours(rows) == (0, 0)
+
+    async def third(tx: Transaction) -> None:
+        assert await tx.write_hours(rows_of(hour(1, H0 + 1, 22))) == (0, 1)
+        found = await all_hours(tx)
+        assert found["amount"].tolist() == [10, 22, 30, 40]
+        assert found["revision"].tolist() == [0, 2, 1, 0]
+
+    within(world, topic, first, second, third)
+
+
+def test_an_unchanged_hour_is_not_written_again(world: str, topic: TopicPartition) -> None:
+    rows = rows_of(*(hour(p, H0, p) for p in range(1, 5)))
+
+    async def write(tx: Transaction) -> None:
+        await tx.write_hours(rows)
+
+    def writers() -> object:
+        with psycopg.connect(world) as connection:
+            return connection.execute("select distinct xmin::text from consumption_hour").fetchall()
+
+    within(world, topic, write)
+    first = writers()
+    within(world, topic, write)
+    assert writers() == first
+
+
+def test_several_writes_in_one_transaction_do_not_meddle(world: str, topic: TopicPartition) -> None:
+    async def write(tx: Transaction) -> None:
+        assert await tx.write_hours(rows_of(hour(1, H0, 1))) == (1, 0)
+        assert await tx.write_hours(rows_of(hour(2, H0, 2))) == (1, 0)
+        assert await tx.write_hours(rows_of()) == (0, 0)
+
+    async def read(tx: Transaction) -> None:
+        assert (await all_hours(tx))["amount"].tolist() == [1, 2]
+
+    within(world, topic, write, read)
+
+
+def test_removed_hours_are_gone_and_others_are_not(world: str, topic: TopicPartition) -> None:
+    async def write(tx: Transaction) -> None:
+        await tx.write_hours(rows_of(*(hour(p, H0 + k, k) for p in (1, 2) for k in range(3))))
+
+    async def remove(tx: Transaction) -> None:
+        assert await tx.remove_hours(np.array([1, 1, 2], np.int32), np.array([H0, H0 + 1, H0 + 500])) == 2
+        assert await tx.remove_hours(np.empty(0, np.int32), np.empty(0, np.int64)) == 0
+        found = await all_hours(tx)
+        assert found["point_id"].tolist() == [1, 2, 2, 2]
+
+    within(world, topic, write, remove)
+
+
+def test_hours_of_no_windows_are_none(world: str, topic: TopicPartition) -> None:
+    async def read(tx: Transaction) -> None:
+        nothing = np.empty(0, np.int64)
+        assert len(await tx.read_hours(nothing.astype(np.int32), nothing, nothing)) == 0
+
+    within(world, topic, read)
+
+
+def test_marks_of_stale_hours_are_kept_with_the_hours(world: str, topic: TopicPartition) -> None:
+    async def mark(tx: Transaction) -> None:
+        await tx.mark_dirty(np.array([1, 2], np.int32), np.array([H0, H0]), np.array([H0, H0 + 2]))
+        await tx.mark_dirty(np.empty(0, np.int32), np.empty(0, np.int64), np.empty(0, np.int64))
+
+    within(world, topic, mark)
+    with psycopg.connect(world) as connection:
+        found = connection.execute(
+            "select unit_id, extract(epoch from first_hour)::int8 / 3600, extract(epoch from last_hour)::int8 / 3600 "
+            "from dirty_hour order by unit_id"
+        ).fetchall()
+    assert found == [(1, H0, H0), (2, H0, H0 + 2)]
