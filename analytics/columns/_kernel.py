@@ -386,7 +386,6 @@ def _count(s, p, t, v, k, extra, tab, rules, hours, events, cursor):
     if rolled:
         raw += _micro(tab[k].full_scale, factor)
     micro = np.int64(raw)
-    interval = tab[k].interval
     if rolled:
         _emit_event(s, p, _EV_ROLLOVER, s.good_at, t, t, s.good_value, v, v, 1, micro, events, cursor)
         extra |= _ROLLOVER
@@ -394,8 +393,7 @@ def _count(s, p, t, v, k, extra, tab, rules, hours, events, cursor):
     if dt > rules.longest_gap:
         _break_to(s, p, t, _BREAK, hours, cursor)
     elif dt > 0:
-        limit = min(np.int64(1.5 * interval), rules.measured_span) if interval > 0 else rules.measured_span
-        _spread(s, p, t, micro, limit, extra, hours, cursor)
+        _spread(s, p, t, micro, _span_limit(tab[k], rules.measured_span), extra, hours, cursor)
     _anchor(s, t, v)
 
 
@@ -610,18 +608,24 @@ def _room(s, t, k, tab, hours, events, cursor):
 
 
 @compiled
-def _ordinary(s, c, t, v, slack):
-    """Whether (t, v) is the next sound reading inside the open hour, with nothing else to tell."""
+def _span_limit(c, measured_span):
+    """Longest time between two readings over which an hour's edge is measured."""
+    return min(np.int64(1.5 * c.interval), measured_span) if c.interval > 0 else measured_span
+
+
+@compiled
+def _ordinary(s, c, t, v, rules):
+    """Whether (t, v) is the next sound reading, in the open hour or the one after it, with nothing else to tell."""
     return (
         s.good_at != NEVER
         and s.run_n == 0
         and s.repeat_n == 0
         and s.silent == 0
         and s.good_at == s.seen_at
-        and t < (s.hour + 1) * US_PER_HOUR
+        and t < (s.hour + 2) * US_PER_HOUR
+        and t - s.good_at <= _span_limit(c, rules.measured_span)
         and v < c.top
-        and (c.interval == 0 or t - s.seen_at <= 1.5 * c.interval)
-        and _rise(s.good_at, s.good_value, t, v, c.rate, slack)
+        and _rise(s.good_at, s.good_value, t, v, c.rate, rules.slack)
     )
 
 
@@ -653,12 +657,35 @@ def advance(state, tab, rules, point, installation, at, value, disposition, hour
         if s.installation > k:  # the old meter, at the very instant of its replacement: the ledger's reading stands
             disposition[i] = ACCEPTED
             continue
-        if s.installation == k and _ordinary(s, tab[k], t, v, rules.slack):
-            # what _count does inside one hour; without handing arrays on, whose counting costs ten times as much
+        if s.installation == k and _ordinary(s, tab[k], t, v, rules):
+            # what _count does, without handing arrays on: their counting costs ten times as much as the work
+            end = (s.hour + 1) * US_PER_HOUR
+            if t >= end and cursor[0] == hours.size:
+                cursor[2] = cursor[0] + 1
+                return i
             disposition[i] = ACCEPTED
             _remember(s)
-            s.amount += np.int64(_micro(v, tab[k].factor) - _micro(s.good_value, tab[k].factor))
-            s.covered += t - s.good_at
+            micro = np.int64(_micro(v, tab[k].factor) - _micro(s.good_value, tab[k].factor))
+            if t < end:
+                s.amount += micro
+                s.covered += t - s.good_at
+            else:
+                part = micro
+                if t > end:
+                    part = np.int64(np.rint(micro * (float(end - s.good_at) / float(t - s.good_at))))
+                row = hours[cursor[0]]
+                row.point = p
+                row.hour = s.hour
+                row.amount = s.amount + part
+                row.covered = s.covered + end - s.good_at
+                row.estimated = s.estimated
+                row.flags = s.flags
+                cursor[0] += 1
+                s.hour += 1
+                s.amount = micro - part
+                s.covered = t - end
+                s.estimated = 0
+                s.flags = 0
             _anchor(s, t, v)
             s.seen_at = t
             s.seen_value = v
