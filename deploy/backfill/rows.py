@@ -1,0 +1,161 @@
+"""Results of the pure steps as rows of the result files: ledger indices become codes and names."""
+
+from collections.abc import Mapping
+from datetime import tzinfo
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analytics.coal import FactorTable, coal_equivalent
+from analytics.columns.aggregation import MICRO, PointHours, shares, totals_by_day
+from analytics.columns.intervals import HOUR_US
+from analytics.columns.membership import Membership
+from analytics.columns.register import NEVER
+from analytics.domain.ledger import Ledger, Level
+from analytics.domain.quality import DetectionKind
+from analytics.domain.units import unit_of
+from deploy.backfill.spool import Slice
+from ingest.result_files import Column, Labels
+from ingest.wire import encode_readings_json
+from streams.detected import evidence_json, magnitude
+from streams.explain import Refusal
+
+__all__ = ["detection_columns", "energy_day_columns", "hour_columns", "rejected_columns"]
+
+_SCOPES = [level.name.lower() for level in Level]
+
+
+def hour_columns(hours: NDArray[Any], ledger: Ledger) -> Mapping[str, Column]:
+    """`consumption_hour` of hours of points.
+
+    Parameters
+    ----------
+    hours : (n,) analytics.columns.register.HOUR_ROW
+        At most one row for a point and hour.
+    ledger : Ledger
+        That `point` indexes.
+    """
+    point = hours["point"]
+    completeness, measured = shares(hours["covered"], hours["estimated"])
+    return {
+        "unit_code": Labels(ledger.point_unit[point], ledger.unit_codes),
+        "point": Labels(point, ledger.point_codes),
+        "carrier": _labels(point, ledger.point_carrier),
+        "start": hours["hour"] * HOUR_US,
+        "amount": hours["amount"] / MICRO,
+        "unit": _units(ledger.point_canonical[point]),
+        "completeness": completeness,
+        "quality": hours["flags"].astype(np.int16),
+        "revision": np.zeros(len(hours), np.int32),
+        "measured": measured,
+    }
+
+
+def energy_day_columns(hours: NDArray[Any], ledger: Ledger, zone: tzinfo, factors: FactorTable) -> Mapping[str, Column]:
+    """`unit_energy_day` of all hours of some units.
+
+    Parameters
+    ----------
+    hours : (n,) analytics.columns.register.HOUR_ROW
+    ledger : Ledger
+        That `point` indexes.
+    zone : tzinfo
+        Of the local days.
+    factors : FactorTable
+    """
+    membership = Membership.from_ledger(ledger)
+    totals = totals_by_day(PointHours.from_register(hours), membership, zone)
+    symbols = [unit_of(code).symbol for code in membership.series_canonical.tolist()]
+    codes = [ledger.unit_codes[unit] for unit in membership.series_unit.tolist()]
+    series = [factors.series(*key) for key in zip(membership.series_carrier, symbols, codes, strict=True)]
+    converted = coal_equivalent(totals.amount_micro, totals.at, totals.series, series)
+    level = membership.series_level.tolist()
+    scopes = list(zip(level, membership.series_sub_unit, membership.series_equipment, strict=True))
+    names = [sub_unit if level == Level.SUB_UNIT else equipment for level, sub_unit, equipment in scopes]
+    sub_units = [sub_unit if level == Level.EQUIPMENT else "" for level, sub_unit, _ in scopes]
+    return {
+        "unit_code": Labels(membership.series_unit[totals.series], ledger.unit_codes),
+        "scope": Labels(membership.series_level[totals.series], _SCOPES),
+        "name": Labels(totals.series, names),
+        "carrier": Labels(totals.series, membership.series_carrier),
+        "day": totals.at.astype(np.int32),
+        "amount": totals.amount_micro / MICRO,
+        "unit": Labels(totals.series, symbols),
+        "tce": converted.tce,
+        "completeness": totals.completeness,
+        "factor": Labels(converted.factor, converted.texts),
+        "sub_unit": Labels(totals.series, sub_units),
+        "measured": totals.measured,
+        "quality": totals.quality,
+    }
+
+
+def detection_columns(events: NDArray[Any], ledger: Ledger) -> Mapping[str, Column]:
+    """`detections`, or `events`, of what the registers showed.
+
+    Parameters
+    ----------
+    events : (n,) analytics.columns.register.EVENT_ROW
+        The last word on each.
+    ledger : Ledger
+        That `point` and `installation` index.
+    """
+    installation = events["installation"].tolist()
+    meters = [int(ledger.installations.meter[i]) if i >= 0 else None for i in installation]
+    return {
+        "unit_code": Labels(ledger.point_unit[events["point"]], ledger.unit_codes),
+        "point": Labels(events["point"], ledger.point_codes),
+        "meter_no": [None if meter is None else ledger.meter_nos[meter] for meter in meters],
+        "kind": [DetectionKind(kind).name.lower() for kind in events["kind"].tolist()],
+        "started_at": events["started"],
+        "detected_at": events["decided"],
+        "magnitude": [magnitude(event) for event in events],
+        "confidence": np.ones(len(events)),
+        "evidence": [evidence_json(event, ledger).decode() for event in events],
+        "ended_at": [None if ended == NEVER else ended for ended in events["ended"].tolist()],
+    }
+
+
+def rejected_columns(refusals: list[Refusal], taken: Slice, files: list[str]) -> Mapping[str, Column]:
+    """`rejected` of readings that a step refused.
+
+    Parameters
+    ----------
+    refusals : list of Refusal
+        Of one reading each.
+    taken : Slice
+        What the step was given.
+    files : list of str
+        Names that `Slice.file` indexes.
+    """
+    at = [(refusal.block, int(refusal.rows[0])) for refusal in refusals]
+    blocks = taken.blocks
+    names = [blocks[b].meters.names[int(blocks[b].meter[r])].partition("\x1f") for b, r in at]
+    return {
+        "row": [int(taken.row[b][r]) for b, r in at],
+        "reason": [refusal.reason.name.lower() for refusal in refusals],
+        "required": [refusal.required for refusal in refusals],
+        "got": [refusal.got for refusal in refusals],
+        "unit_code": [blocks[b].unit_code for b, _ in at],
+        "meter_no": [name for name, _, _ in names],
+        "measured_at": [int(blocks[b].measured_at[r]) for b, r in at],
+        "value": [float(blocks[b].value[r]) for b, r in at],
+        "unit": [blocks[b].units[int(blocks[b].unit[r])] for b, r in at],
+        "register": [register or "main" for _, _, register in names],
+        "reading": [encode_readings_json(blocks[b], slice(r, r + 1))[0].decode() for b, r in at],
+        "file": [files[int(taken.file[b][r])] for b, r in at],
+        "readings": [1] * len(refusals),
+    }
+
+
+def _labels(index: NDArray[np.integer], texts: tuple[str, ...]) -> Labels:
+    """Labels over the few distinct texts of a long tuple."""
+    numbers: dict[str, int] = {}
+    codes = np.fromiter((numbers.setdefault(text, len(numbers)) for text in texts), np.int32, len(texts))
+    return Labels(codes[index], tuple(numbers))
+
+
+def _units(codes: NDArray[np.integer]) -> Labels:
+    distinct, which = np.unique(codes, return_inverse=True)
+    return Labels(which, [unit_of(code).symbol for code in distinct.tolist()])

@@ -1,0 +1,269 @@
+"""A ledger and files of readings to result files, by the same pure steps that run on a stream.
+
+The files are read once, into a spool by units; each bucket of units goes through the steps once, in time order; and its
+hours become days and totals. Memory is bounded by the largest bucket, not by the files.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta, tzinfo
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analytics.coal import FactorTable
+from analytics.columns.intervals import Int64s
+from analytics.columns.register import EVENT_ROW, HOUR_ROW, last_of_each_hour
+from analytics.domain.ledger import Ledger
+from analytics.domain.quality import DetectionKind, RejectReason
+from deploy.backfill.rows import detection_columns, energy_day_columns, hour_columns, rejected_columns
+from deploy.backfill.spool import Spool
+from ingest.result_files import ResultDirectory
+from ingest.wire import Block
+from streams.detected import last_of_each_event
+from streams.state import PartitionState
+from streams.steps import StepResult, close_hours, step
+
+__all__ = ["Chunk", "Report", "Source", "Unreadable", "backfill", "end_of_day"]
+
+SLICE = 1_000_000
+"""Readings that go through the steps at once."""
+BUCKET = 4_000_000
+"""Readings that a bucket should hold; a unit with more has a bucket of its own."""
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_FAULTS = np.array([kind.value for kind in DetectionKind if kind.is_fault], np.int16)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unreadable:
+    """A row of a file that gives no reading.
+
+    Attributes
+    ----------
+    row : int
+        Row in the file.
+    reason, required, got
+        Why.
+    reading : str
+        The row as it came.
+    unit_code : str
+        Empty where it could not be read.
+    readings : int
+        How many are lost with it.
+    """
+
+    row: int
+    reason: RejectReason
+    required: str
+    got: str
+    reading: str
+    unit_code: str = ""
+    readings: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chunk:
+    """A stretch of a file: blocks with the row of each reading, and what could not be read."""
+
+    blocks: Sequence[tuple[Block, Int64s]]
+    unreadable: Sequence[Unreadable] = ()
+
+
+class Source(Protocol):
+    """A file of readings."""
+
+    @property
+    def name(self) -> str:
+        """What it is called in `rejected`."""
+        ...
+
+    @property
+    def likely_readings(self) -> int:
+        """About how many readings it holds."""
+        ...
+
+    def chunks(self) -> Iterator[Chunk]:
+        """Its readings, once, in the order of the file."""
+        ...
+
+
+@dataclass(slots=True, kw_only=True)
+class Report:
+    """What a run did; `sent` = `accepted` + `rejected`.
+
+    Attributes
+    ----------
+    later : int
+        Readings after the day that was asked for: not looked at, and not among those sent.
+    reasons : Counter
+        Rejected readings by reason.
+    detections : Counter
+        Rows of `detections` and `events` by kind.
+    until_us : int
+        The instant at which silence was judged. [us since 1970-01-01 UTC]
+    rows : mapping
+        Rows of each result file.
+    """
+
+    sent: int = 0
+    accepted: int = 0
+    later: int = 0
+    until_us: int = 0
+    reasons: Counter[str] = field(default_factory=Counter)
+    detections: Counter[str] = field(default_factory=Counter)
+    rows: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def rejected(self) -> int:
+        """Readings that were refused, each with a row of its own or counted in one."""
+        return self.reasons.total()
+
+
+def end_of_day(day: date, zone: tzinfo) -> int:
+    """Instant at which a local day ends. [us since 1970-01-01 UTC].
+
+    Examples
+    --------
+    >>> from zoneinfo import ZoneInfo
+    >>> end_of_day(date(1970, 1, 1), ZoneInfo("Asia/Shanghai")) // 3_600_000_000
+    16
+    """
+    midnight = datetime(day.year, day.month, day.day, tzinfo=zone) + timedelta(days=1)
+    return round((midnight - _EPOCH).total_seconds()) * 1_000_000
+
+
+def backfill(
+    ledger: Ledger,
+    sources: Sequence[Source],
+    out: Path,
+    *,
+    zone: tzinfo,
+    factors: FactorTable,
+    as_of: date | None = None,
+    tell: Callable[[str], None] = lambda _: None,
+) -> Report:
+    """Work files of readings out into a directory of result files; it appears whole or not at all.
+
+    Parameters
+    ----------
+    ledger : Ledger
+    sources : sequence of Source
+        Readings in any order.
+    out : Path
+        Replaced where it holds earlier results, refused where it holds anything else.
+    zone : tzinfo
+        Of the local days.
+    factors : FactorTable
+        To coal equivalent.
+    as_of : date, optional
+        Readings after the end of this local day are left out (the one at its closing midnight belongs to it), and
+        silence is judged at its end; without it, at the newest reading.
+    tell : callable
+        Takes a line about how far it is, now and then.
+    """
+    run = _Run(ledger, zone, factors, tell, None if as_of is None else end_of_day(as_of, zone))
+    with ResultDirectory(out) as results:
+        likely = sum(source.likely_readings for source in sources)
+        with Spool(results.scratch, ledger.unit_codes, buckets=-(-likely // BUCKET)) as spool:
+            run.lay_aside(sources, spool, results)
+            run.report.until_us = run.newest_us if run.limit_us is None else run.limit_us
+            for bucket in range(len(spool.runs)):
+                run.work_out(spool, bucket, [source.name for source in sources], results)
+    run.report.rows = results.rows
+    return run.report
+
+
+@dataclass(slots=True)
+class _Run:
+    """One backfill under way."""
+
+    ledger: Ledger
+    zone: tzinfo
+    factors: FactorTable
+    tell: Callable[[str], None]
+    limit_us: int | None
+    newest_us: int = 0
+    report: Report = field(default_factory=Report)
+
+    def lay_aside(self, sources: Sequence[Source], spool: Spool, results: ResultDirectory) -> None:
+        """Read the files, count what they hold, and keep what has to be worked out."""
+        for number, source in enumerate(sources):
+            for chunk in source.chunks():
+                for block, row in chunk.blocks:
+                    self._lay_aside(block, row, number, spool)
+                self._refuse_unreadable(chunk.unreadable, source.name, results)
+                self.tell(f"read {self.report.sent} readings, in {source.name}")
+
+    def _lay_aside(self, block: Block, row: Int64s, file: int, spool: Spool) -> None:
+        if self.limit_us is not None and (late := block.measured_at > self.limit_us).any():
+            self.report.later += int(late.sum())
+            block, row = block.take(~late), row[~late]
+        if not len(block):
+            return
+        self.report.sent += len(block)
+        possible = block.measured_at[block.measured_at <= block.received_at]
+        self.newest_us = max(self.newest_us, int(possible.max(initial=0)))
+        spool.add(block, file=file, row=row)
+
+    def _refuse_unreadable(self, rows: Sequence[Unreadable], file: str, results: ResultDirectory) -> None:
+        self.report.sent += sum(row.readings for row in rows)
+        for row in rows:
+            self.report.reasons[row.reason.name.lower()] += row.readings
+        if rows:
+            results.write(
+                "rejected",
+                {
+                    "row": [row.row for row in rows],
+                    "reason": [row.reason.name.lower() for row in rows],
+                    "required": [row.required for row in rows],
+                    "got": [row.got for row in rows],
+                    "unit_code": [row.unit_code or None for row in rows],
+                    "meter_no": None,
+                    "measured_at": None,
+                    "value": None,
+                    "unit": None,
+                    "register": None,
+                    "reading": [row.reading for row in rows],
+                    "file": [file] * len(rows),
+                    "readings": [row.readings for row in rows],
+                },
+            )
+
+    def work_out(self, spool: Spool, bucket: int, files: list[str], results: ResultDirectory) -> None:
+        """Take a bucket of units through the steps, slice by slice, and write what comes of it."""
+        state = PartitionState.empty(self.ledger.take_units(spool.runs[bucket]))
+        hours, events = [np.empty(0, HOUR_ROW)], [np.empty(0, EVENT_ROW)]
+        for taken in spool.slices(bucket, SLICE):
+            result = step(state, taken.blocks)
+            self._count(result)
+            results.write("rejected", rejected_columns(result.refusals, taken, files))
+            hours.append(result.hours)
+            events.append(result.events)
+        closed = close_hours(state, now_us=self.report.until_us)
+        self._write(
+            last_of_each_hour(np.concatenate([*hours, closed.hours])),
+            last_of_each_event(np.concatenate([*events, closed.events])),
+            state.ledger,
+            results,
+        )
+        self.tell(f"worked out {self.report.accepted + self.report.rejected} of {self.report.sent} readings")
+
+    def _count(self, result: StepResult) -> None:
+        if len(result.late):
+            raise AssertionError(f"readings in time order must not be late (got {len(result.late)} that are)")
+        self.report.accepted += len(result.readings)
+        for refusal in result.refusals:
+            self.report.reasons[refusal.reason.name.lower()] += len(refusal.rows)
+
+    def _write(self, hours: NDArray[Any], events: NDArray[Any], ledger: Ledger, results: ResultDirectory) -> None:
+        results.write("consumption_hour", hour_columns(hours, ledger))
+        results.write("unit_energy_day", energy_day_columns(hours, ledger, self.zone, self.factors))
+        events = events[np.lexsort((events["kind"], events["started"], events["point"]))]
+        fault = np.isin(events["kind"], _FAULTS)
+        for name, chosen in (("detections", fault), ("events", ~fault)):
+            results.write(name, detection_columns(events[chosen], ledger))
+        self.report.detections.update(DetectionKind(kind).name.lower() for kind in events["kind"].tolist())
