@@ -79,6 +79,7 @@ class WorkerApp(BatchApp):
             topic_allow_declare=False,
             consumer_auto_offset_reset="earliest",
             consumer_max_fetch_size=config.fetch_bytes,
+            consumer_metadata_max_age_ms=5_000,  # until a topic that was deleted and made again is seen again
             broker_client_id=f"metering-{config.worker}",
             broker_session_timeout=config.session_s,
             broker_heartbeat_interval=config.heartbeat_s,

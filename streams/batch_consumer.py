@@ -39,6 +39,8 @@ log = logging.getLogger("metering.consumer")
 
 FAUST_VERSION = "0.15.3"
 AIOKAFKA_VERSION = "0.14."
+COMMIT_S = 5.0
+"""Longest time that committing may take. [s]"""
 NOTHING = {TP("", -1)}
 """What to fetch when nothing may be fetched: an empty set would mean everything."""
 
@@ -153,8 +155,8 @@ class BatchConsumerThread(driver.AIOKafkaConsumerThread):
         here = self.assignment()
         wanted = {driver.ensure_aiokafka_TP(tp): OffsetAndMetadata(n, "") for tp, n in offsets.items() if tp in here}
         try:
-            await self._ensure_consumer().commit(wanted)
-        except KafkaError as error:
+            await asyncio.wait_for(self._ensure_consumer().commit(wanted), COMMIT_S)  # aiokafka itself never gives up
+        except (KafkaError, TimeoutError) as error:
             log.warning("offsets not committed (the fence holds the truth): %r", error)
             return False
         now = time.monotonic()
