@@ -145,6 +145,7 @@ def backfill(
     factors: FactorTable,
     as_of: date | None = None,
     tell: Callable[[str], None] = lambda _: None,
+    slice_size: int = SLICE,
 ) -> Report:
     """Work files of readings out into a directory of result files; it appears whole or not at all.
 
@@ -164,8 +165,10 @@ def backfill(
         silence is judged at its end; without it, at the newest reading.
     tell : callable
         Takes a line about how far it is, now and then.
+    slice_size : int
+        Readings that go through the steps at once; what comes out does not depend on it.
     """
-    run = _Run(ledger, zone, factors, tell, None if as_of is None else end_of_day(as_of, zone))
+    run = _Run(ledger, zone, factors, tell, slice_size, None if as_of is None else end_of_day(as_of, zone))
     with ResultDirectory(out) as results:
         likely = sum(source.likely_readings for source in sources)
         with Spool(results.scratch, ledger.unit_codes, buckets=-(-likely // BUCKET)) as spool:
@@ -185,6 +188,7 @@ class _Run:
     zone: tzinfo
     factors: FactorTable
     tell: Callable[[str], None]
+    slice_size: int
     limit_us: int | None
     newest_us: int = 0
     report: Report = field(default_factory=Report)
@@ -237,7 +241,7 @@ class _Run:
         """Take a bucket of units through the steps, slice by slice, and write what comes of it."""
         state = PartitionState.empty(self.ledger.take_units(spool.runs[bucket]))
         hours, events = [np.empty(0, HOUR_ROW)], [np.empty(0, EVENT_ROW)]
-        for taken in spool.slices(bucket, SLICE):
+        for taken in spool.slices(bucket, self.slice_size):
             result = step(state, taken.blocks)
             self._count(result)
             results.write("rejected", rejected_columns(result.refusals, taken, files))
