@@ -51,7 +51,9 @@ create table unit_energy_hour (
     tce          float8,                             -- null where no factor applies
     series_id    int4 not null references energy_series,
     unit_id      int4 not null,
-    completeness float4 not null,
+    completeness float4 not null,                    -- mean over the points expected
+    measured     float4 not null,
+    quality      int2 not null,
     factor_id    int4 references factor,
     primary key (series_id, start)
 ) with (fillfactor = 50);
@@ -63,7 +65,9 @@ create table unit_energy_day (
     tce          float8,
     series_id    int4 not null references energy_series,
     unit_id      int4 not null,
-    completeness float4 not null,
+    completeness float4 not null,                    -- mean over the points expected
+    measured     float4 not null,
+    quality      int2 not null,
     factor_id    int4 references factor,
     primary key (series_id, day)
 ) with (fillfactor = 50);

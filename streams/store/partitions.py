@@ -1,6 +1,6 @@
 """The store of partitions: results and position in one transaction, refused to who does not own the partition."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Final
 
@@ -19,10 +19,12 @@ from streams.ports import (
     RegisterName,
     RejectedRow,
     Snapshot,
+    StoredLedger,
     TopicPartition,
 )
 from streams.store import detections, fence, hours, marks, readings, registers, rejected, snapshots
 from streams.store.connections import Connections
+from streams.store.ledger import read_ledger
 
 __all__ = ["TimescaleStore"]
 
@@ -89,6 +91,11 @@ class TimescaleStore:
             cursor = await connection.execute(_LEDGER_VERSION)
             row = await cursor.fetchone()
         return 0 if row is None else int(row[0])
+
+    async def ledger(self, version: int, units: Callable[[str], bool]) -> StoredLedger:
+        """The ledger as of a version; see `streams.ports.PartitionStore.ledger`."""
+        async with self._connections.connection() as connection:
+            return await read_ledger(connection, version, units)
 
     @asynccontextmanager
     async def relay(self, limit: int = 1000) -> AsyncIterator[Sequence[rejected.RejectedRecord]]:
