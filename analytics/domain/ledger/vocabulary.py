@@ -15,6 +15,7 @@ from analytics.domain.units import UnitError, parse_unit
 
 __all__ = [
     "CARRIER_WORDS",
+    "CHOICES",
     "DIRECTION_WORDS",
     "INSTRUMENT_WORDS",
     "LEVEL_WORDS",
@@ -86,6 +87,16 @@ PURPOSE_WORDS: Words = MappingProxyType(
         "dynamic": ("动态", "动态计量"),
     }
 )
+CHOICES: Mapping[str, Words] = MappingProxyType(
+    {
+        "level": LEVEL_WORDS,
+        "direction": DIRECTION_WORDS,
+        "carrier": CARRIER_WORDS,
+        "instrument": INSTRUMENT_WORDS,
+        "status": STATUS_WORDS,
+    }
+)
+"""Columns that say one of a few words; each word with its Chinese, the usual one first."""
 _FLAG_WORDS: Words = MappingProxyType(
     {
         "yes": ("是", "y", "true", "1", "√", "有"),
@@ -160,8 +171,8 @@ def _unit(cell: object) -> str:
     try:
         return parse_unit(text(cell)).symbol
     except UnitError as error:
-        _, _, why = str(error).partition(" is ")
-        raise CellError(f"a unit such as kWh, GJ, m3, t or ×10 kWh ({why.split(': ')[0]})") from None
+        _, _, why = str(error).partition(" is ambiguous: ")
+        raise CellError(f"a unit such as kWh, GJ, m3, t or ×10 kWh{f' ({why})' if why else ''}") from None
 
 
 def _accuracy_class(cell: object) -> str:
@@ -189,12 +200,8 @@ def parsers(zone: tzinfo) -> Mapping[str, Parser]:
     made |= dict.fromkeys(("parent_complete", "required"), _flag)
     made |= dict.fromkeys(("verified_on", "verification_due"), day)
     made |= dict.fromkeys(("installed_from", "installed_to"), instant)
+    made |= {name: _choice(words) for name, words in CHOICES.items()}
     made |= {
-        "level": _choice(LEVEL_WORDS),
-        "direction": _choice(DIRECTION_WORDS),
-        "carrier": _choice(CARRIER_WORDS),
-        "instrument": _choice(INSTRUMENT_WORDS),
-        "status": _choice(STATUS_WORDS),
         "purpose": _purpose,
         "accuracy_class": _accuracy_class,
         "cycle_months": _cycle_months,

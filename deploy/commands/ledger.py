@@ -1,0 +1,111 @@
+"""`meterwarden ledger`: check, write the form for, and load the ledger of units."""
+
+import textwrap
+import unicodedata
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Final
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import click
+import numpy as np
+
+from analytics.domain.ledger import Ledger, LedgerFault
+from ingest.ledger_files import LedgerReport, read_ledger
+from ingest.ledger_writing import write_ledger_template
+
+__all__ = ["command"]
+
+FAULTY: Final = 1
+"""Exit code of a ledger with faults."""
+
+_REQUIRED_WIDTH: Final = 64
+
+_FILE = click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+
+
+class _Zone(click.ParamType):
+    """A time zone by its name."""
+
+    name = "zone"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> ZoneInfo:
+        """Zone of the name."""
+        if isinstance(value, ZoneInfo):
+            return value
+        try:
+            return ZoneInfo(str(value))
+        except (ZoneInfoNotFoundError, ValueError, OSError):
+            self.fail(f"{value!r} is not a time zone such as Asia/Shanghai", param, ctx)
+
+
+_ZONE = click.option("--zone", type=_Zone(), default="Asia/Shanghai", show_default=True, help="Zone of local times.")
+
+
+@click.group()
+def command() -> None:
+    """Check and load the ledger of energy-using units, metering points and meters."""
+
+
+@command.command()
+@_FILE
+@_ZONE
+@click.pass_context
+def check(context: click.Context, file: Path, zone: ZoneInfo) -> None:
+    """Tell everything that is wrong with a ledger file, without loading it."""
+    report = read_ledger(file, zone=zone)
+    _tell(report, file)
+    context.exit(FAULTY if report.faults else 0)
+
+
+@command.command()
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+@click.option("--language", type=click.Choice(["zh", "en"]), default="zh", show_default=True, help="Of its headers.")
+def template(file: Path, language: str) -> None:
+    """Write an empty ledger workbook to fill in."""
+    if file.suffix.lower() != ".xlsx":
+        raise click.BadParameter("the name must end in .xlsx", param_hint="FILE")
+    write_ledger_template(file, language="zh" if language == "zh" else "en")
+    click.echo(f"{file}: an empty ledger to fill in")
+
+
+def _tell(report: LedgerReport, file: Path) -> None:
+    if report.ignored:
+        click.echo(f"{file}: columns that are not of the ledger, passed over: {', '.join(report.ignored)}", err=True)
+    if report.faults:
+        click.echo(fault_table(report.faults, report.titles))
+        rows = len({fault.row for fault in report.faults})
+        click.echo(f"{file}: faults: {len(report.faults)}, in rows: {rows}, of {report.rows} read; nothing is loaded")
+    else:
+        click.echo(f"{file}: {summary(report.ledger, report.rows)}")
+
+
+def summary(ledger: Ledger, rows: int) -> str:
+    """One sentence on what a sound ledger holds."""
+    bare = int(np.sum(np.diff(ledger.point_installation_start) == 0))
+    return (
+        f"sound: {rows} rows, {len(ledger.unit_codes)} units, {len(ledger.point_codes)} points "
+        f"({bare} of them without a meter), {len(ledger.meter_nos)} meters, {len(ledger.installations)} installations"
+    )
+
+
+def fault_table(faults: Sequence[LedgerFault], titles: Mapping[str, str]) -> str:
+    """Faults as a table; columns are called what the file calls them."""
+    lines = [("row", "column", "required", "got")]
+    for fault in faults:
+        title = titles.get(fault.column, fault.column)
+        column = title if title == fault.column else f"{title} ({fault.column})"
+        first, *more = textwrap.wrap(fault.required, _REQUIRED_WIDTH) or [""]
+        lines.append((str(fault.row) if fault.row else "–", column or "–", first, fault.got))
+        lines.extend(("", "", rest, "") for rest in more)
+    widths = [max(_width(line[place]) for line in lines) for place in range(3)]
+    return "\n".join("  ".join((*map(_padded, line, widths), line[3])).rstrip() for line in lines)
+
+
+def _padded(text: str, width: int) -> str:
+    return text + " " * (width - _width(text))
+
+
+def _width(text: str) -> int:
+    """Columns of a terminal that a text takes: a Chinese character takes two."""
+    return sum(2 if unicodedata.east_asian_width(character) in "WF" else 1 for character in text)

@@ -1,0 +1,148 @@
+"""Ledgers written as people keep them, and the empty form to fill in."""
+
+import csv
+from collections.abc import Callable, Iterable
+from datetime import UTC, date, datetime, tzinfo
+from pathlib import Path
+from typing import Any, Literal
+
+import openpyxl
+from openpyxl.styles import Alignment, Font, PatternFill
+from openpyxl.utils import get_column_letter
+from openpyxl.worksheet.datavalidation import DataValidation
+
+from analytics.domain.ledger import COLUMNS, DEFAULT_ZONE, ColumnSpec, Ledger, Storage
+from analytics.domain.ledger.vocabulary import CHOICES
+
+__all__ = ["Language", "write_ledger_csv", "write_ledger_template"]
+
+Language = Literal["en", "zh"]
+
+MEANING: dict[str, tuple[str, str]] = {
+    "unit_code": ("unified social credit code or any unique code", "统一社会信用代码或其他唯一代码"),
+    "unit_name": ("name of the energy-using unit", "用能单位名称"),
+    "sub_unit": ("empty at level unit", "进出用能单位一级留空"),
+    "equipment": ("empty above level equipment", "主要用能设备以上级别留空"),
+    "level": ("level of metering", "计量级别"),
+    "point": ("code of the metering point, unique in the unit", "计量点编号，本单位内唯一"),
+    "parent_point": ("point of which this one is part", "上级计量点编号，最上级留空"),
+    "parent_complete": ("yes where this point's children cover it wholly", "下级计量点完全覆盖本点时填“是”"),
+    "carrier": ("energy name of the standard", "能源种类"),
+    "direction": ("empty means in", "留空为输入"),
+    "annual_use": ("in the carrier's unit of GB 17167 table 1", "年用量，按GB 17167表1的单位"),
+    "rated_power_kw": ("kW", "千瓦"),
+    "required": ("whether the point counts in the theoretical need; empty means yes", "是否计入理论需要量，留空为是"),
+    "exemption": ("reason, where required is no", "不应配备时填写原因"),
+    "meter_no": ("management number; empty where there is no meter", "管理编号；未装表的采集点留空"),
+    "serial_no": ("maker's serial number", "出厂编号"),
+    "name": ("name of the instrument", "计量器具名称"),
+    "model": ("model", "型号规格"),
+    "range": ("measuring range", "测量范围"),
+    "manufacturer": ("maker", "生产厂家"),
+    "place": ("where it is installed", "安装使用地点"),
+    "instrument": ("kind of instrument", "器具类别"),
+    "purpose": ("trade, static, dynamic, or pipe diameter in mm", "贸易结算、静态、动态，或管径（mm）"),
+    "accuracy_class": ("of the valid certificate, such as 0.5S", "有效证书上的等级，如0.5S"),
+    "status": ("what its label says", "状态标识"),
+    "verified_on": ("date of the last verification", "最近一次检定日期"),
+    "cycle_months": ("months", "月"),
+    "verification_due": ("last day the verification holds; two of the three suffice", "有效期至；三项填两项即可"),
+    "unit": ("what the register counts in, such as kWh or ×10 kWh", "示值单位，如kWh、×10 kWh"),
+    "multiplier": ("CT × PT; empty means 1", "电流互感器变比×电压互感器变比，留空为1"),
+    "full_scale": ("smallest value the register cannot show", "计度器不能显示的最小值"),
+    "max_rate": ("highest possible use per hour, in register unit × multiplier", "每小时最大可能用量（示值单位×倍率）"),
+    "interval_s": ("seconds between readings", "采集间隔（秒）"),
+    "installed_from": ("date or time", "启用日期或时间"),
+    "installed_to": ("end, not included; empty while still there", "停用日期或时间（不含），在用留空"),
+    "first_reading": ("dial at installation", "启用时示值"),
+    "last_reading": ("dial at removal", "停用时示值"),
+}
+_VALIDATED_ROWS = 10_000
+_HEADING = PatternFill("solid", fgColor="DDEBF7")
+
+
+def _header(spec: ColumnSpec, language: Language) -> str:
+    return spec.chinese if language == "zh" else spec.name
+
+
+def _moment(moment: datetime, zone: tzinfo) -> str:
+    """Date where it is a midnight of the zone, else the time with its offset: neither can be read otherwise."""
+    local = moment.astimezone(zone)
+    midnight = datetime(local.year, local.month, local.day, tzinfo=zone)
+    return local.date().isoformat() if midnight.astimezone(UTC) == moment else local.isoformat(sep=" ")
+
+
+def _cell(zone: tzinfo, words: dict[str, str], yes_no: tuple[str, str]) -> Callable[[Any], str]:
+    def written(value: Any) -> str:
+        match value:
+            case None:
+                return ""
+            case bool():
+                return yes_no[0] if value else yes_no[1]
+            case datetime():
+                return _moment(value, zone)
+            case date():
+                return value.isoformat()
+            case float():
+                return str(int(value)) if value.is_integer() and abs(value) < 1e15 else repr(value)
+            case _:
+                return words.get(value, str(value))
+
+    return written
+
+
+def write_ledger_csv(ledger: Ledger, path: Path, *, language: Language = "en", zone: tzinfo = DEFAULT_ZONE) -> int:
+    """Write a ledger as a CSV file that a spreadsheet opens and `read_ledger` reads back to the same ledger.
+
+    Returns the number of rows written. Raises `OSError` where the file cannot be written.
+    """
+    columns: list[Iterable[str]] = []
+    for name in COLUMNS:
+        words = {english: chinese[0] for english, chinese in CHOICES.get(name, {}).items()} if language == "zh" else {}
+        written = _cell(zone, words, ("是", "否") if language == "zh" else ("yes", "no"))
+        columns.append(map(written, ledger.rows.values(name)))
+    with path.open("w", encoding="utf-8-sig", newline="") as file:  # with its mark, or spreadsheets garble Chinese
+        writer = csv.writer(file)
+        writer.writerow([_header(spec, language) for spec in COLUMNS.values()])
+        writer.writerows(zip(*columns, strict=True))
+    return len(ledger.rows)
+
+
+def _choices(spec: ColumnSpec, language: Language) -> list[str]:
+    if spec.storage is Storage.FLAG:
+        return ["是", "否"] if language == "zh" else ["yes", "no"]
+    words = CHOICES.get(spec.name, {})
+    return [chinese[0] if language == "zh" else english for english, chinese in words.items()]
+
+
+def write_ledger_template(path: Path, *, language: Language = "zh") -> None:
+    """Write an empty ledger workbook: a sheet to fill in, with choices to pick, and one that explains the columns."""
+    book = openpyxl.Workbook()
+    sheet: Any = book.active
+    sheet.title = "台账" if language == "zh" else "ledger"
+    explained: Any = book.create_sheet("说明" if language == "zh" else "columns")
+    explained.append(["列", "column", "说明", "可选值"] if language == "zh" else ["column", "列", "meaning", "choices"])
+    for place, spec in enumerate(COLUMNS.values(), start=1):
+        _template_column(sheet, place, spec, language)
+        meaning = MEANING[spec.name][language == "zh"]
+        other = _header(spec, "en" if language == "zh" else "zh")
+        explained.append([_header(spec, language), other, meaning, "、".join(_choices(spec, language))])
+    sheet.freeze_panes = "A2"
+    for letter, width in zip("ABCD", (22, 22, 60, 60), strict=True):
+        explained.column_dimensions[letter].width = width
+    book.save(path)
+
+
+def _template_column(sheet: Any, place: int, spec: ColumnSpec, language: Language) -> None:
+    """Header, format and choices of one column of the sheet to fill in."""
+    letter = get_column_letter(place)
+    head = sheet.cell(row=1, column=place, value=_header(spec, language))
+    head.font, head.fill, head.alignment = Font(bold=True), _HEADING, Alignment(horizontal="center")
+    sheet.column_dimensions[letter].width = 18
+    if spec.storage is Storage.TEXT:
+        sheet.column_dimensions[letter].number_format = "@"  # a number of 18 digits, or 1-2, must stay what it is
+    choices = _choices(spec, language)
+    if choices:
+        pick = DataValidation(type="list", formula1=f'"{",".join(choices)}"', allow_blank=True)
+        pick.add(f"{letter}2:{letter}{_VALIDATED_ROWS}")
+        sheet.add_data_validation(pick)
