@@ -34,6 +34,8 @@ SLICE = 1_000_000
 BUCKET = 4_000_000
 """Readings that a bucket should hold; a unit with more has a bucket of its own."""
 
+_SETTLED_US = 24 * 3_600_000_000
+"""So long after the last reading every hour that it reached is over: nothing more comes, so it is written half full."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _FAULTS = np.array([kind.value for kind in DetectionKind if kind.is_fault], np.int16)
 
@@ -248,8 +250,9 @@ class _Run:
             hours.append(result.hours)
             events.append(result.events)
         closed = close_hours(state, now_us=self.report.until_us)
+        settled = close_hours(state, now_us=self.report.until_us + _SETTLED_US)
         self._write(
-            last_of_each_hour(np.concatenate([*hours, closed.hours])),
+            last_of_each_hour(np.concatenate([*hours, closed.hours, settled.hours])),
             last_of_each_event(np.concatenate([*events, closed.events])),
             state.ledger,
             results,

@@ -168,6 +168,12 @@ def test_silence_is_judged_at_the_end_of_the_day_asked_for_else_at_the_newest_re
     assert [(point, meter) for point, kind, meter in found if kind == "silence"] == [(point, "M1") for point in silent]
 
 
+def test_the_hour_that_the_last_reading_reached_is_written_half_full(tmp_path: Path) -> None:
+    run(tmp_path / "out", [("A", "M1", "20 00:00", 100.0, "kWh"), ("A", "M1", "20 01:15", 101.0, "kWh")])
+    hours = rows_of(tmp_path / "out", "consumption_hour", "amount", "completeness")
+    assert hours == [(8.0, 1.0), (2.0, 0.25)]
+
+
 def test_a_rollover_is_an_event_and_no_detection(tmp_path: Path) -> None:
     readings: list[Reading] = [
         ("A", "M1", "20 00:00", 999_998.0, "kWh"),
