@@ -27,7 +27,7 @@ from ingest.wire import Block, partition_of
 from streams.explain import Refusal, refusals_of
 from streams.state import MAIN_REGISTER, PartitionState
 
-__all__ = ["READING", "StepResult", "close_hours", "step"]
+__all__ = ["READING", "StepResult", "close_hours", "newest_us", "step"]
 
 READING = np.dtype(
     [
@@ -178,3 +178,8 @@ def close_hours(state: PartitionState, *, now_us: int) -> StepResult:
     advanced = close(state.points, state.table, now_us=now_us)
     nothing = np.empty(0, READING)
     return StepResult(readings=nothing, late=nothing, hours=advanced.hours, events=advanced.events, refusals=[])
+
+
+def newest_us(state: PartitionState) -> int:
+    """When the newest reading of the partition was measured; 0 before the first. [µs since 1970 UTC]"""
+    return max(int(state.points["seen_at"].max(initial=0)), 0)

@@ -25,7 +25,7 @@ from streams.batch_consumer import Record
 from streams.ports import Assigned, FenceLost, StoredLedger
 from streams.recompute import Changed, Recomputed, switch
 from streams.state import PartitionState
-from streams.steps import step
+from streams.steps import newest_us, step
 
 __all__ = ["Lane", "TopicReplaced"]
 
@@ -33,8 +33,9 @@ log = logging.getLogger("metering.lane")
 
 _PORTION = 2000
 """Points whose past is worked out in one transaction when the ledger changed."""
-_FRESH_S = 60.0
-"""Silence is only looked for when the newest record read is younger than this: who lags behind knows nothing of now."""
+_IDLE_S = 60.0
+"""A partition that was read to its end and brought nothing for this long has nothing: its meters are judged by the
+wall clock. While records come in, possibly of long ago, a meter is silent only by what its neighbours measured."""
 
 
 class TopicReplaced(MeterwardenError):  # noqa: N818 - named after what happened
@@ -72,7 +73,7 @@ class Lane:
         self._snapshot_at = time.monotonic() - share * shop.config.snapshot_s  # staggered over the partitions
         self._snapshot_readings = 0
         self._tick_at = time.monotonic() + (1 + share) * shop.config.tick_s
-        self._newest_us = 0
+        self._taken_at = time.monotonic()
         self._late_points: dict[int, int] = {}
 
     # -- from outside ----------------------------------------------------------------------------------------------
@@ -170,7 +171,7 @@ class Lane:
             snapshot=snapshot,
         )
         self.at = piece.end
-        self._newest_us = max(self._newest_us, piece.records[-1].timestamp * 1000)
+        self._taken_at = time.monotonic()
         count = len(batch.readings) + len(batch.late) + len(batch.rejected)
         self._bytes_a_reading = 0.8 * self._bytes_a_reading + 0.2 * max(piece.size / max(count, 1), 4.0)
         self._snapshot_readings += count
@@ -181,10 +182,7 @@ class Lane:
 
     async def _tick(self) -> None:
         self._tick_at = time.monotonic() + self.shop.config.tick_s
-        highwater = self.shop.reader.highwater(self.tp)
-        now_us = int(self.shop.now() * 1e6)
-        if highwater is not None and highwater > self.at and now_us - self._newest_us > _FRESH_S * 1e6:
-            return
+        now_us = self._judged_at()
         batch = await self.shop.in_thread(tick, self.state, self._writer.stored, at=self.at, now_us=now_us)
         await self._settle()
         if self._snapshot_due():
@@ -192,6 +190,15 @@ class Lane:
             self._snapshot_taken()
         if not batch.empty:
             await self._store(batch, None)
+
+    def _judged_at(self) -> int:
+        """The instant by which silence and unfilled hours are judged. [us since 1970-01-01 UTC]"""
+        now_us = int(self.shop.now() * 1e6)
+        highwater = self.shop.reader.highwater(self.tp)
+        at_end = highwater is not None and highwater <= self.at
+        if at_end and time.monotonic() - self._taken_at > _IDLE_S:
+            return now_us
+        return min(now_us, newest_us(self.state))
 
     async def _look_at_gap(self, piece: Piece) -> None:
         """Numbers left out are normal (transaction markers); records that Kafka dropped unread are not."""
