@@ -19,7 +19,7 @@ carrier, and the unit the amounts are in. The rules:
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal, Self, TypeAlias, TypeVar
+from typing import Literal, NamedTuple, Self, TypeAlias, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -27,9 +27,9 @@ import numpy.typing as npt
 from analytics.columns.intervals import HOUR_US, Int32s, Int64s
 from analytics.domain.errors import RegistryError
 from analytics.domain.ledger import Direction, Ledger, Level
-from analytics.domain.units import QuantityKind
+from analytics.domain.units import QuantityKind, unit_of
 
-__all__ = ["ALWAYS_HOUR", "NEVER_HOUR", "ExpectedSpans", "Membership"]
+__all__ = ["ALWAYS_HOUR", "NEVER_HOUR", "ExpectedSpans", "Membership", "SeriesKey"]
 
 Int8s: TypeAlias = npt.NDArray[np.int8]
 Int16s: TypeAlias = npt.NDArray[np.int16]
@@ -115,6 +115,23 @@ def _elapsed(sorted_key: Int64s, running_sum: Int64s, key: Int64s, hour: Int64s)
     return elapsed
 
 
+class SeriesKey(NamedTuple):
+    """What a series is known by, in tables and files."""
+
+    unit: int
+    """Index of the energy-using unit in the ledger."""
+    scope: str
+    """``unit``, ``sub_unit`` or ``equipment``."""
+    name: str
+    """Of the sub-unit or equipment, empty for the unit."""
+    sub_unit: str
+    """Sub-unit of a piece of equipment, where the ledger names one; else empty."""
+    carrier: str
+    """Energy name."""
+    symbol: str
+    """Unit of the amounts."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Membership:
     """Which points add up to which series.
@@ -154,6 +171,23 @@ class Membership:
 
     def __len__(self) -> int:
         return len(self.series_unit)
+
+    def keys(self) -> list[SeriesKey]:
+        """What each series is known by; no two are alike."""
+        level = self.series_level.tolist()
+        rows = zip(level, self.series_sub_unit, self.series_equipment, strict=True)
+        named = [(("", ""), (sub_unit, ""), (equipment, sub_unit))[level] for level, sub_unit, equipment in rows]
+        return [
+            SeriesKey(unit, Level(level).name.lower(), name, sub_unit, carrier, unit_of(canonical).symbol)
+            for unit, level, (name, sub_unit), carrier, canonical in zip(
+                self.series_unit.tolist(),
+                level,
+                named,
+                self.series_carrier,
+                self.series_canonical.tolist(),
+                strict=True,
+            )
+        ]
 
     @classmethod
     def from_ledger(cls, ledger: Ledger, *, own: bool = False) -> Self:

@@ -12,7 +12,7 @@ from analytics.columns.aggregation import MICRO, PointHours, shares, totals_by_d
 from analytics.columns.intervals import HOUR_US
 from analytics.columns.membership import Membership
 from analytics.columns.register import NEVER
-from analytics.domain.ledger import Ledger, Level
+from analytics.domain.ledger import Ledger
 from analytics.domain.quality import DetectionKind
 from analytics.domain.units import unit_of
 from deploy.backfill.spool import Slice
@@ -22,8 +22,6 @@ from streams.detected import evidence_json, magnitude
 from streams.explain import Refusal
 
 __all__ = ["detection_columns", "energy_day_columns", "hour_columns", "rejected_columns"]
-
-_SCOPES = [level.name.lower() for level in Level]
 
 
 def hour_columns(hours: NDArray[Any], ledger: Ledger) -> Mapping[str, Column]:
@@ -66,26 +64,21 @@ def energy_day_columns(hours: NDArray[Any], ledger: Ledger, zone: tzinfo, factor
     """
     membership = Membership.from_ledger(ledger)
     totals = totals_by_day(PointHours.from_register(hours), membership, zone)
-    symbols = [unit_of(code).symbol for code in membership.series_canonical.tolist()]
-    codes = [ledger.unit_codes[unit] for unit in membership.series_unit.tolist()]
-    series = [factors.series(*key) for key in zip(membership.series_carrier, symbols, codes, strict=True)]
+    keys = membership.keys()
+    series = [factors.series(key.carrier, key.symbol, ledger.unit_codes[key.unit]) for key in keys]
     converted = coal_equivalent(totals.amount_micro, totals.at, totals.series, series)
-    level = membership.series_level.tolist()
-    scopes = list(zip(level, membership.series_sub_unit, membership.series_equipment, strict=True))
-    names = [sub_unit if level == Level.SUB_UNIT else equipment for level, sub_unit, equipment in scopes]
-    sub_units = [sub_unit if level == Level.EQUIPMENT else "" for level, sub_unit, _ in scopes]
     return {
         "unit_code": Labels(membership.series_unit[totals.series], ledger.unit_codes),
-        "scope": Labels(membership.series_level[totals.series], _SCOPES),
-        "name": Labels(totals.series, names),
-        "carrier": Labels(totals.series, membership.series_carrier),
+        "scope": Labels(totals.series, [key.scope for key in keys]),
+        "name": Labels(totals.series, [key.name for key in keys]),
+        "carrier": Labels(totals.series, [key.carrier for key in keys]),
         "day": totals.at.astype(np.int32),
         "amount": totals.amount_micro / MICRO,
-        "unit": Labels(totals.series, symbols),
+        "unit": Labels(totals.series, [key.symbol for key in keys]),
         "tce": converted.tce,
         "completeness": totals.completeness,
         "factor": Labels(converted.factor, converted.texts),
-        "sub_unit": Labels(totals.series, sub_units),
+        "sub_unit": Labels(totals.series, [key.sub_unit for key in keys]),
         "measured": totals.measured,
         "quality": totals.quality,
     }

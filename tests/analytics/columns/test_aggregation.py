@@ -122,6 +122,18 @@ def test_a_works_adds_up_as_worked_out_by_hand() -> None:
     }
 
 
+def test_series_are_known_by_scope_names_carrier_and_unit_of_their_amounts() -> None:
+    keys = Membership.from_ledger(WORKS).keys()
+    assert sorted(key[1:] for key in keys) == [
+        ("equipment", "pump", "A", "electricity", "kWh"),
+        ("sub_unit", "A", "", "electricity", "kWh"),
+        ("unit", "", "", "electricity", "kWh"),
+        ("unit", "", "", "steam", "GJ"),
+        ("unit", "", "", "steam", "t"),
+    ]
+    assert {key.unit for key in keys} == {0}
+
+
 def test_own_production_has_totals_of_its_own() -> None:
     own = Membership.from_ledger(WORKS, own=True)
     hours = point_hours([(E1, H0, 100.0, 1.0, 1.0, 0), (E5, H0, 5.0, 1.0, 1.0, 0)])
