@@ -11,8 +11,10 @@ import re
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from operator import attrgetter
 from pathlib import Path
 from typing import Any, Final
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from analytics.domain.errors import ConfigurationError
 
@@ -24,6 +26,7 @@ __all__ = [
     "KafkaSettings",
     "Settings",
     "WorkerSettings",
+    "environment",
     "load",
 ]
 
@@ -59,6 +62,10 @@ class WorkerSettings:
     """The stream workers that `up` starts."""
 
     count: int = 1
+    metrics_port: int = 19464
+    """Of the first worker, the next has the next; 0 for none."""
+    batch_readings: int = 100_000
+    collect_s: float = 0.2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +77,7 @@ class Settings:
     kafka: KafkaSettings = KafkaSettings()
     database: DatabaseSettings = DatabaseSettings()
     workers: WorkerSettings = WorkerSettings()
+    zone: ZoneInfo = field(default_factory=lambda: ZoneInfo("Asia/Shanghai"))
     java: str | None = None
     apt_mirror: str | None = None
     disk_free_mb: int = 2048
@@ -144,7 +152,19 @@ def _text(text: str) -> str:
     return text
 
 
+def _zone(text: str) -> ZoneInfo:
+    try:
+        return ZoneInfo(text)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise ValueError("must be a time zone such as Asia/Shanghai") from None
+
+
 _port = _whole(1024, 65535)
+
+
+def _port_or_none(text: str) -> int:
+    return 0 if text == "0" else _port(text)
+
 
 FIELDS: Final[tuple[Field, ...]] = (
     Field(
@@ -239,6 +259,34 @@ FIELDS: Final[tuple[Field, ...]] = (
         meaning="Stream workers that `up` starts.",
     ),
     Field(
+        name="METERWARDEN_METRICS_PORT",
+        path="workers.metrics_port",
+        parse=_port_or_none,
+        default="19464",
+        meaning="Port of the first worker's Prometheus page, on 127.0.0.1; the next worker has the next; 0 for none.",
+    ),
+    Field(
+        name="METERWARDEN_BATCH_READINGS",
+        path="workers.batch_readings",
+        parse=_whole(1, 10_000_000),
+        default="100000",
+        meaning="Readings after which a worker's transaction is full.",
+    ),
+    Field(
+        name="METERWARDEN_COLLECT_S",
+        path="workers.collect_s",
+        parse=_seconds,
+        default="0.2",
+        meaning="How long a reading may wait for others to share its transaction. [s]",
+    ),
+    Field(
+        name="METERWARDEN_ZONE",
+        path="zone",
+        parse=_zone,
+        default="Asia/Shanghai",
+        meaning="Zone of times that come without an offset, and of local days.",
+    ),
+    Field(
         name="METERWARDEN_JAVA",
         path="java",
         parse=_text,
@@ -310,6 +358,12 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
     if faults:
         raise ConfigurationError("settings: " + "; ".join(faults))
     return _build(values, environ)
+
+
+def environment(settings: Settings) -> dict[str, str]:
+    """The variables that make `load` give these settings again, for a process of ours; a password is among them."""
+    values = {spec.name: attrgetter(spec.path)(settings) for spec in FIELDS}
+    return {name: str(value) for name, value in values.items() if value is not None}
 
 
 def _build(values: Mapping[str, Any], environ: Mapping[str, str]) -> Settings:

@@ -72,10 +72,12 @@ install_python() {
         fail "pip could not install $locks/tools.txt"
     for lock in dev samples; do
         # uv is quick; pip, which reads its own settings of proxies and mirrors, is tried where uv cannot reach anything
-        "$venv/bin/uv" pip install -q --python "$venv/bin/python" --compile-bytecode --no-deps --require-hashes -r $locks/$lock.txt ||
+        "$venv/bin/uv" pip install -q --python "$venv/bin/python" --no-deps --require-hashes -r $locks/$lock.txt ||
             "$venv/bin/python" -m pip install -q --disable-pip-version-check --no-deps --require-hashes -r $locks/$lock.txt ||
             fail "neither uv nor pip could install $locks/$lock.txt"
     done
+    # once and for all, since some environments tell Python to keep none
+    "$venv/bin/python" -m compileall -q -j 0 -x '/tests?/' "$venv/lib" >/dev/null 2>&1 || true
     "$venv/bin/python" -m pip install -q --disable-pip-version-check --no-deps --no-index --no-build-isolation -e . ||
         fail "the project itself could not be installed"
     printf '%s\n' "$made_of" >"$venv/.made-of"

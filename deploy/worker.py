@@ -36,9 +36,10 @@ def config_of(settings: Settings, *, tag: str = "") -> StreamsConfig:
     Parameters
     ----------
     tag : str
-        Number of this worker among those of its instance, for its name.
+        Number of this worker among those of its instance: part of its name, and says which port its metrics have.
+        A worker without a number has none.
     """
-    kafka, database = settings.kafka, settings.database
+    kafka, database, workers = settings.kafka, settings.database, settings.workers
     if kafka.bootstrap is None or database.dsn is None:
         raise ConfigurationError(
             "a worker needs METERWARDEN_KAFKA and METERWARDEN_DATABASE; `meterwarden up` sets both"
@@ -48,6 +49,10 @@ def config_of(settings: Settings, *, tag: str = "") -> StreamsConfig:
         dsn=database.dsn,
         partitions=kafka.partitions,
         worker=f"{socket.gethostname()}-{tag or os.getpid()}",
+        zone=settings.zone,
+        batch_readings=workers.batch_readings,
+        collect_s=workers.collect_s,
+        metrics_port=workers.metrics_port + int(tag) - 1 if workers.metrics_port and tag.isdigit() else 0,
     )
 
 

@@ -113,7 +113,8 @@ def fresh_topic(stack: Stack, topic_prefix: str) -> Callable[..., str]:
 
 
 def _folder() -> Path:
-    folder = Path(tempfile.mkdtemp(prefix="meterwarden-test-"))
+    # blanks in a path are a customer's right, so every test has some
+    folder = Path(tempfile.mkdtemp(prefix="meterwarden test "))
     folder.chmod(0o755)
     return folder
 

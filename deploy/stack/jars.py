@@ -11,7 +11,7 @@ from typing import Final
 from deploy.stack.errors import StackError, ToolMissing
 from deploy.stack.places import exclusive, tool
 
-__all__ = ["JAVA_NEEDED", "RESOURCES", "VERSION", "complete", "jars", "java"]
+__all__ = ["JAVA_NEEDED", "RESOURCES", "VERSION", "check", "complete", "jars", "java"]
 
 RESOURCES: Final = Path(__file__).parent / "kafka"
 JAVA_NEEDED: Final = 17
@@ -39,7 +39,7 @@ def jars(cache: Path) -> Path:
             with tempfile.TemporaryDirectory(prefix="kafka-", dir=cache) as work:
                 fetched = Path(work) / "jars"
                 _fetch(Path(work), fetched)
-                _check(fetched)
+                check(fetched)
                 (fetched / ".complete").write_bytes(_stamp())
                 for jar in fetched.iterdir():
                     jar.chmod(0o644)  # for the servers' account, whatever the umask
@@ -104,7 +104,8 @@ def _fetch(work: Path, into: Path) -> None:
         raise StackError(f"Maven could not fetch Kafka {VERSION}: {said or result.stderr[-1000:]}")
 
 
-def _check(folder: Path) -> None:
+def check(folder: Path) -> None:
+    """Refuse jars that are not those of the sums beside the pom, with a `StackError` that names them."""
     wanted = {}
     for line in _SUMS.decode().splitlines():
         digest, name = line.split()

@@ -1,26 +1,36 @@
 """Ports on this machine: which are free, and who has the others."""
 
 import contextlib
+import random
 import socket
 from pathlib import Path
 from typing import Final
 
 from deploy.stack.errors import PortTaken
+from deploy.stack.processes import until
 
-__all__ = ["free_ports", "owner", "require_free"]
+__all__ = ["answers", "free_ports", "owner", "require_free"]
 
 _LISTEN: Final = "0A"
+_LINGER_S: Final = 5.0
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports of 127.0.0.1 that nobody uses at this moment, all different."""
-    with contextlib.ExitStack() as held:
-        ports = []
-        for _ in range(count):
-            listener = held.enter_context(socket.socket())
-            listener.bind(("127.0.0.1", 0))
-            ports.append(int(listener.getsockname()[1]))
-        return ports
+    """Ports of 127.0.0.1 that nobody uses at this moment, all different.
+
+    None of them is one that the system gives to outgoing connections: such a port may be taken while its server is
+    being restarted.
+    """
+    low = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text(encoding="ascii").split()[0])
+    ports: list[int] = []
+    for port in random.SystemRandom().sample(range(10_240, max(low, 20_000)), 2_000):
+        if len(ports) == count:
+            break
+        if _free(port):
+            ports.append(port)
+    if len(ports) < count:
+        raise PortTaken(f"{count} free ports are needed (found {len(ports)})")
+    return ports
 
 
 def require_free(port: int, *, part: str, setting: str) -> None:
@@ -28,16 +38,31 @@ def require_free(port: int, *, part: str, setting: str) -> None:
 
     Raises `PortTaken`, naming the setting that moves the part and, where it can be seen, who has the port.
     """
+    # the last threads of a killed server may hold its port a moment longer than its name
+    if until(lambda: _free(port) or owner(port) is not None, _LINGER_S) and _free(port):
+        return
+    holder = owner(port)
+    by = f"process {holder[0]} ({holder[1]})" if holder else "a process that is not visible to this user"
+    raise PortTaken(f"port {port}, which {part} needs, is taken by {by}: free it, or set {setting} to another port")
+
+
+def answers(port: int) -> bool:
+    """Whether somebody takes connections on a port of 127.0.0.1."""
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=2.0).close()
+    except OSError:
+        return False
+    return True
+
+
+def _free(port: int) -> bool:
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # a closed connection's remains do not count
         try:
             probe.bind(("127.0.0.1", port))
         except OSError:
-            holder = owner(port)
-            by = f"process {holder[0]} ({holder[1]})" if holder else "a process that is not visible to this user"
-            raise PortTaken(
-                f"port {port}, which {part} needs, is taken by {by}: free it, or set {setting} to another port"
-            ) from None
+            return False
+        return True
 
 
 def owner(port: int) -> tuple[int, str] | None:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Self
 
-__all__ = ["Account", "Process", "find", "launch", "rotate", "tail"]
+__all__ = ["Account", "Process", "find", "launch", "rotate", "tail", "until"]
 
 _PROC: Final = Path("/proc")
 _LOGS_KEPT: Final = 5

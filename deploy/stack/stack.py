@@ -1,10 +1,8 @@
 """The whole stack of one instance: Kafka, the database, and the workers between them."""
 
-import importlib
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
-from importlib.util import find_spec
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from deploy.settings import Settings
 from deploy.stack.errors import StackError
@@ -14,6 +12,9 @@ from deploy.stack.places import Places, exclusive
 from deploy.stack.postgres_server import ExternalDatabase, PostgresServer
 from deploy.stack.programs import fetch
 from deploy.stack.workers import Workers
+
+if TYPE_CHECKING:
+    from ingest.config import KafkaConfig
 
 __all__ = ["PARTS", "SERVERS", "Stack"]
 
@@ -56,6 +57,13 @@ class Stack:
         """
         return self._database.dsn
 
+    @property
+    def kafka_config(self) -> "KafkaConfig":
+        """What ingest is told about Kafka."""
+        from ingest.config import KafkaConfig  # noqa: PLC0415 - as below
+
+        return KafkaConfig(bootstrap=self.bootstrap, partitions=self.settings.kafka.partitions, zone=self.settings.zone)
+
     def up(self, parts: Collection[str] = PARTS) -> list[str]:
         """Start what is gone of these parts, and wait until all of them are healthy.
 
@@ -74,9 +82,9 @@ class Stack:
         """
         fetch(self.settings, say=self._say)
         with self._alone():
-            servers = self._chosen([part for part in parts if part in SERVERS])
-            for server in servers:
-                server.check()  # all of them before any is started
+            servers = [part for part in self._chosen(parts) if part.name in SERVERS]
+            for part in self._chosen(parts):
+                part.check()  # all of them before any is started
             started = self._start(servers)
             if "workers" in parts:
                 self._prepare()
@@ -118,8 +126,12 @@ class Stack:
 
     def _prepare(self) -> None:
         """Bring the database and the topics to what the workers expect."""
-        if find_spec("deploy.migrate") is not None:
-            importlib.import_module("deploy.migrate").migrate(self.dsn)
+        # imported here, for both are slow to import and most commands need neither
+        from deploy.migrate import migrate  # noqa: PLC0415
+        from ingest.kafka import create_topics  # noqa: PLC0415
+
+        migrate(self.dsn)
+        create_topics(self.kafka_config)
 
     @contextmanager
     def _alone(self) -> Iterator[None]:

@@ -3,14 +3,16 @@
 import os
 import signal
 import sys
-from importlib.util import find_spec
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
-from deploy.settings import Settings
+from deploy.settings import PREFIX, Settings, environment
 from deploy.stack.daemon import Daemon
 from deploy.stack.part import PartStatus
 from deploy.stack.places import Places
+from deploy.stack.ports import answers, require_free
 from deploy.stack.processes import until
 
 __all__ = ["Workers"]
@@ -45,12 +47,14 @@ class Workers:
         self._addresses = addresses
 
     def check(self) -> None:
-        """Nothing to refuse: they need no port that is theirs alone."""
+        """Refuse taken ports of those that do not run."""
+        for number, daemon in self._daemons(self._wanted()):
+            port = self._port(number)
+            if port and daemon.process() is None:
+                require_free(port, part=self._name(number), setting="METERWARDEN_METRICS_PORT")
 
     def start(self) -> bool:
         """Start those that do not run, and stop those above the number."""
-        if find_spec(_MODULE) is None:
-            return False
         for number, daemon in self._daemons(self._surplus()):
             daemon.stop(signal.SIGTERM, self._settings.stop_timeout_s)
             self._places.record(self._name(number)).unlink(missing_ok=True)
@@ -60,13 +64,12 @@ class Workers:
         return bool(missing)
 
     def ready(self) -> None:
-        """Check that those just started stay alive."""
-        daemons = list(self._daemons(self._wanted()))
-        if find_spec(_MODULE) is None or not daemons:
-            return
-        until(lambda: any(daemon.process() is None for _, daemon in daemons), _SETTLE_S)
-        for _, daemon in daemons:
-            daemon.ready(lambda: True, self._settings.start_timeout_s)
+        """Wait until each has joined the servers and shows its metrics; without metrics, that it stays alive."""
+        daemons = self._daemons(self._wanted())
+        if daemons and not self._settings.workers.metrics_port:
+            until(lambda: any(daemon.process() is None for _, daemon in daemons), _SETTLE_S)
+        for number, daemon in daemons:
+            daemon.ready(partial(self._answers, number), self._settings.start_timeout_s)
 
     def stop(self) -> bool:
         """Stop all; each finishes the batch it is at."""
@@ -84,12 +87,17 @@ class Workers:
 
     def status(self) -> PartStatus:
         """How many run."""
-        alive = [process.pid for _, daemon in self._daemons(self._recorded()) if (process := daemon.process())]
+        alive = [
+            (number, process.pid) for number, daemon in self._daemons(self._recorded()) if (process := daemon.process())
+        ]
+        working = [pid for number, pid in alive if self._answers(number)]
         wanted = self._settings.workers.count
-        if find_spec(_MODULE) is None:
-            return PartStatus(name=self.name, healthy=True, detail="not part of this installation")
         return PartStatus(
-            name=self.name, healthy=len(alive) == wanted, pids=tuple(alive), detail=f"{len(alive)} of {wanted} run"
+            name=self.name,
+            healthy=len(working) == len(alive) == wanted,
+            pids=tuple(pid for _, pid in alive),
+            ports=tuple(filter(None, map(self._port, self._wanted()))),
+            detail=f"{len(working)} of {wanted} work",
         )
 
     def _daemons(self, numbers: list[int]) -> list[tuple[int, Daemon]]:
@@ -109,6 +117,14 @@ class Workers:
     def _command(self, number: int) -> list[str]:
         return [sys.executable, "-m", _MODULE, self._tag(number)]
 
+    def _answers(self, number: int) -> bool:
+        port = self._port(number)
+        return not port or answers(port)
+
+    def _port(self, number: int) -> int:
+        first = self._settings.workers.metrics_port
+        return first + number - 1 if first else 0
+
     def _wanted(self) -> list[int]:
         return list(range(1, self._settings.workers.count + 1))
 
@@ -120,10 +136,7 @@ class Workers:
         return [number for number in self._recorded() if number > self._settings.workers.count]
 
     def _environment(self) -> dict[str, str]:
-        own = {
-            "METERWARDEN_HOME": str(self._settings.home),
-            "METERWARDEN_CACHE": str(self._settings.cache),
-            "METERWARDEN_KAFKA": self._addresses.bootstrap,
-            "METERWARDEN_DATABASE": self._addresses.dsn,
-        }
-        return {**os.environ, **own}
+        kafka = replace(self._settings.kafka, bootstrap=self._addresses.bootstrap)
+        database = replace(self._settings.database, dsn=self._addresses.dsn)
+        foreign = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
+        return foreign | environment(replace(self._settings, kafka=kafka, database=database))

@@ -1,0 +1,75 @@
+import json
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from analytics.domain.errors import MeterwardenError
+from deploy import cli as module
+from deploy.cli import COMMANDS, cli
+from deploy.settings import Settings
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_can_be_imported_and_says_what_it_does(name: str) -> None:
+    command = cli.get_command(click.Context(cli), name)
+    assert command is not None
+    assert command.get_short_help_str(200).endswith(".")
+
+
+def test_an_unknown_command_is_refused() -> None:
+    result = CliRunner().invoke(cli, ["destroy"])
+    assert result.exit_code == 2
+    assert "No such command" in result.output
+
+
+def test_our_own_errors_are_told_without_a_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    @click.command()
+    def broken() -> None:
+        raise MeterwardenError("the meter is wet")
+
+    monkeypatch.setattr(module.LazyGroup, "get_command", lambda *_: broken)
+    result = CliRunner().invoke(cli, ["broken"])
+    assert result.exit_code == 2
+    assert result.output == "meterwarden: the meter is wet\n"
+
+
+def test_bad_settings_are_told_plainly() -> None:
+    result = CliRunner().invoke(cli, ["status"], env={"METERWARDEN_KAFKA_PORT": "x"})
+    assert result.exit_code == 2
+    assert result.output.startswith("meterwarden: settings: METERWARDEN_KAFKA_PORT must be")
+
+
+def environment(settings: Settings) -> dict[str, str]:
+    return {
+        "METERWARDEN_HOME": str(settings.home),
+        "METERWARDEN_CACHE": str(settings.cache),
+        "METERWARDEN_KAFKA_PORT": str(settings.kafka.port),
+        "METERWARDEN_KAFKA_CONTROLLER_PORT": str(settings.kafka.controller_port),
+        "METERWARDEN_DATABASE_PORT": str(settings.database.port),
+        "METERWARDEN_DATABASE_BUFFERS_MB": "64",
+        "METERWARDEN_DISK_FREE_MB": "256",
+    }
+
+
+@pytest.mark.integration
+def test_up_status_and_down_tell_what_they_did(instance: Settings) -> None:
+    run = CliRunner(env=environment(instance)).invoke
+    down = run(cli, ["status"])
+    assert down.exit_code == 1
+    assert "DOWN" in down.output
+
+    first, second = run(cli, ["up", "--only", "postgresql"]), run(cli, ["up", "--only", "postgresql"])
+    assert (first.exit_code, second.exit_code) == (0, 0), first.output
+    assert "postgresql  started, 127.0.0.1" in first.output
+    assert "postgresql  ran already" in second.output
+
+    told = json.loads(run(cli, ["status", "--json"]).output)
+    assert {part["name"]: part["healthy"] for part in told["parts"]}["postgresql"]
+    assert not told["healthy"]  # Kafka is down
+    assert told["parts"][0]["ports"] == [instance.database.port]
+    assert told["parts"][0]["version"].startswith("17.")
+    assert told["disk"]["data_mb"] > 0
+
+    assert run(cli, ["down"]).output == "stopped: postgresql\n"
+    assert run(cli, ["down"]).output == "nothing ran\n"

@@ -1,0 +1,107 @@
+from pathlib import Path
+
+import pytest
+
+from analytics.domain.errors import ConfigurationError
+from deploy.settings import FIELDS, Settings, environment, load
+
+HOME = {"METERWARDEN_HOME": "/srv/meters"}
+
+
+def test_defaults_keep_clear_of_the_usual_ports() -> None:
+    settings = load(HOME)
+    assert settings.cache == Path("/srv/meters/cache")
+    assert {settings.kafka.port, settings.kafka.controller_port, settings.database.port} & {9092, 9093, 5432} == set()
+
+
+def test_every_default_of_the_table_is_the_default_of_the_tree() -> None:
+    plain = {
+        spec.name: spec.default
+        for spec in FIELDS
+        if spec.default and " " not in spec.default and "<" not in spec.default
+    }
+    assert load(HOME | plain) == load(HOME)
+
+
+def test_all_bad_fields_are_reported_at_once() -> None:
+    bad = {
+        "METERWARDEN_HOME": "relative",
+        "METERWARDEN_CACHE": "/with,comma",
+        "METERWARDEN_KAFKA": "host",
+        "METERWARDEN_KAFKA_PORT": "80",
+        "METERWARDEN_WORKERS": "many",
+        "METERWARDEN_DATABASE": "mysql://root:hunter2@db/x",
+        "METERWARDEN_STOP_TIMEOUT_S": "nan",
+        "METERWARDEN_PORT": "1",
+    }
+    with pytest.raises(ConfigurationError) as caught:
+        load(bad)
+    message = str(caught.value)
+    assert all(name in message for name in bad)
+    assert "must be a whole number from 1024 to 65535 (got '80')" in message
+    assert "METERWARDEN_PORT is not a setting" in message
+
+
+def test_a_password_is_shown_neither_in_a_report_nor_in_a_fault() -> None:
+    assert "hunter2" not in repr(load(HOME | {"METERWARDEN_DATABASE": "postgresql://me:hunter2@db/x"}))
+    with pytest.raises(ConfigurationError) as caught:
+        load(HOME | {"METERWARDEN_DATABASE": "me:hunter2@db/x"})
+    assert "hunter2" not in str(caught.value)
+
+
+def test_the_environment_beats_the_file_and_the_file_the_default(tmp_path: Path) -> None:
+    file = tmp_path / "settings.toml"
+    file.write_text('kafka_port = 29092\nworkers = 3\nkafka = "a:1,b:2"\n')
+    settings = load(HOME | {"METERWARDEN_SETTINGS": str(file), "METERWARDEN_WORKERS": "5"})
+    assert (settings.kafka.port, settings.workers.count, settings.kafka.bootstrap) == (29092, 5, "a:1,b:2")
+    assert settings.kafka.controller_port == load(HOME).kafka.controller_port
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ("kafka_prot = 1", "kafka_prot in .* is not a setting"),
+        ("kafka_port = true", "kafka_port in .* must be a text or a number"),
+        ("kafka_port = 'x'", "kafka_port in .* must be a whole number"),
+        ("[kafka]\nport = 1", "kafka in .* must be a text or a number"),
+        ("workers = ", "must name a readable TOML file"),
+    ],
+)
+def test_a_bad_file_is_told_with_its_key(tmp_path: Path, text: str, fault: str) -> None:
+    file = tmp_path / "settings.toml"
+    file.write_text(text)
+    with pytest.raises(ConfigurationError, match=fault):
+        load(HOME | {"METERWARDEN_SETTINGS": str(file)})
+
+
+def test_a_file_that_is_not_there_is_told() -> None:
+    with pytest.raises(ConfigurationError, match="METERWARDEN_SETTINGS must name a readable TOML file"):
+        load(HOME | {"METERWARDEN_SETTINGS": "/nowhere.toml"})
+
+
+def test_settings_can_be_handed_to_another_process() -> None:
+    given = HOME | {
+        "METERWARDEN_KAFKA": "a:1",
+        "METERWARDEN_DATABASE": "postgresql://me:hunter2@db/x",
+        "METERWARDEN_ZONE": "Europe/Berlin",
+        "METERWARDEN_COLLECT_S": "0.5",
+        "METERWARDEN_JAVA": "/opt/java",
+    }
+    assert load(environment(load(given))) == load(given)
+
+
+def test_an_empty_variable_counts_as_not_set() -> None:
+    assert load(HOME | {"METERWARDEN_KAFKA": ""}).kafka.bootstrap is None
+
+
+def test_an_empty_home_of_the_user_is_no_obstacle() -> None:
+    assert isinstance(load({"HOME": "", "XDG_DATA_HOME": "", "JAVA_HOME": ""}), Settings)
+
+
+def test_every_setting_is_in_the_table_of_the_readme() -> None:
+    readme = (Path(__file__).parents[2] / "deploy" / "README.md").read_text(encoding="utf-8")
+    rows = {line.split("`")[1]: line for line in readme.splitlines() if line.startswith("| `METERWARDEN_")}
+    assert set(rows) == {spec.name for spec in FIELDS} | {"METERWARDEN_SETTINGS"}
+    for spec in FIELDS:
+        assert spec.meaning in rows[spec.name]
+        assert (spec.default or "none") in rows[spec.name]

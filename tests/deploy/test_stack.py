@@ -1,0 +1,228 @@
+"""The embedded stack as its users meet it: started, killed, found again, stopped."""
+
+import dataclasses
+import os
+import signal
+import stat
+import subprocess
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import psycopg
+import pytest
+from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
+from kafka.admin import NewTopic
+
+from deploy.settings import DatabaseSettings, KafkaSettings, Settings
+from deploy.stack import SERVERS, PartStatus, Stack, StackError
+from deploy.stack.errors import PartFailed
+from deploy.stack.kafka_server import MESSAGE_BYTES
+
+pytestmark = pytest.mark.integration
+
+
+@pytest.fixture
+def stranger() -> Iterator[subprocess.Popen[bytes]]:
+    """A process that is none of ours."""
+    with subprocess.Popen(["sleep", "600"]) as process:
+        yield process
+        process.kill()
+
+
+def pids(stack: Stack) -> dict[str, tuple[int, ...]]:
+    return {part.name: part.pids for part in stack.status() if part.name in SERVERS}
+
+
+def part(stack: Stack, name: str) -> PartStatus:
+    return next(status for status in stack.status() if status.name == name)
+
+
+def leave_traces(stack: Stack) -> None:
+    with psycopg.connect(stack.dsn) as connection:
+        connection.execute("create table trace as select 42 as answer")
+    admin = KafkaAdminClient(bootstrap_servers=stack.bootstrap)
+    admin.create_topics([NewTopic(name="trace", num_partitions=1, replication_factor=1)])
+    admin.close()
+    producer = KafkaProducer(bootstrap_servers=stack.bootstrap, acks="all")
+    producer.send("trace", b"42").get(30)
+    producer.close()
+
+
+def traces(stack: Stack) -> tuple[int, bytes]:
+    with psycopg.connect(stack.dsn) as connection:
+        row = connection.execute("select answer from trace").fetchone()
+    consumer = KafkaConsumer(
+        bootstrap_servers=stack.bootstrap, consumer_timeout_ms=30_000, auto_offset_reset="earliest"
+    )
+    consumer.assign([TopicPartition("trace", 0)])
+    message = next(consumer)
+    consumer.close()
+    assert row is not None
+    return row[0], message.value
+
+
+def test_what_was_stored_survives_kills_of_each_part_and_a_clean_stop(instance: Settings) -> None:
+    assert " " in str(instance.home)
+    stack = Stack(instance)
+    assert stack.up(SERVERS) == list(SERVERS)
+    first = pids(stack)
+    assert all(part(stack, name).healthy for name in SERVERS)
+    leave_traces(stack)
+
+    assert stack.up(SERVERS) == []
+    assert pids(stack) == first
+
+    for killed in SERVERS:
+        before = pids(stack)
+        assert stack.kill(killed) == list(before[killed])
+        assert not part(stack, killed).healthy
+        assert stack.up(SERVERS) == [killed]
+        after = pids(stack)
+        assert after[killed] != before[killed]
+        assert {name: pid for name, pid in after.items() if name != killed} == {
+            name: pid for name, pid in before.items() if name != killed
+        }
+        assert traces(stack) == (42, b"42")
+
+    assert stack.down() == ["kafka", "postgresql"]
+    assert pids(stack) == {"postgresql": (), "kafka": ()}
+    assert stack.down() == []
+
+    assert stack.up(SERVERS) == list(SERVERS)
+    assert traces(stack) == (42, b"42")
+
+
+def test_a_second_instance_runs_beside_the_first_and_stops_alone(stack: Stack, instance: Settings) -> None:
+    before = pids(stack)
+    second = Stack(instance)
+    second.up(SERVERS)
+    assert not set(pids(second).values()) & set(before.values())
+    assert second.dsn != stack.dsn
+    second.down()
+    assert pids(stack) == before
+    assert all(part(stack, name).healthy for name in SERVERS)
+
+
+def test_two_who_start_the_same_instance_at_once_start_it_once(instance: Settings) -> None:
+    with ThreadPoolExecutor(2) as pool:
+        both = list(pool.map(lambda _: Stack(instance).up(["postgresql"]), range(2)))
+    assert sorted(both) == [[], ["postgresql"]]
+
+
+def test_a_server_is_found_again_when_its_record_is_lost(instance: Settings) -> None:
+    stack = Stack(instance)
+    stack.up(SERVERS)
+    before = pids(stack)
+    for record in (instance.home / "run").glob("*.json"):
+        record.unlink()
+    assert stack.up(SERVERS) == []
+    assert pids(stack) == before
+    assert stack.down() == ["kafka", "postgresql"]
+
+
+def test_a_lock_file_that_names_a_stranger_stops_nobody(instance: Settings, stranger: subprocess.Popen[bytes]) -> None:
+    stack = Stack(instance)
+    stack.up(["postgresql"])
+    stack.kill("postgresql")
+    lock = instance.home / "data" / "postgresql" / "postmaster.pid"
+    lines = lock.read_text().splitlines()
+    lock.write_text("\n".join([str(stranger.pid), *lines[1:]]) + "\n")
+
+    assert stack.up(["postgresql"]) == ["postgresql"]
+    assert part(stack, "postgresql").healthy
+    assert stack.down() == ["postgresql"]
+    assert stranger.poll() is None
+
+
+def test_a_server_that_is_stopped_by_hand_for_good_is_killed_when_its_time_is_over(instance: Settings) -> None:
+    settings = dataclasses.replace(instance, stop_timeout_s=2.0)
+    stack = Stack(settings)
+    stack.up(["kafka"])
+    (pid,) = pids(stack)["kafka"]
+    os.kill(pid, signal.SIGSTOP)
+    assert not part(stack, "kafka").healthy
+    assert stack.down() == ["kafka"]
+    assert not Path(f"/proc/{pid}").exists() or Path(f"/proc/{pid}/stat").read_text().split()[2] == "Z"
+
+
+def test_servers_that_exist_already_are_checked_and_left_alone(stack: Stack, instance: Settings) -> None:
+    borrowed = dataclasses.replace(
+        instance,
+        kafka=KafkaSettings(bootstrap=stack.bootstrap),
+        database=DatabaseSettings(dsn=stack.dsn),
+    )
+    other = Stack(borrowed)
+    assert other.up(SERVERS) == []
+    assert [(status.name, status.healthy, status.external) for status in other.status()][:2] == [
+        ("postgresql", True, True),
+        ("kafka", True, True),
+    ]
+    assert other.down() == []
+    assert other.kill("kafka") == []
+    assert all(part(stack, name).healthy for name in SERVERS)
+
+
+def test_a_server_that_is_said_to_exist_and_does_not_answer_is_named(instance: Settings) -> None:
+    nowhere = instance.kafka.port  # nobody listens there
+    with pytest.raises(PartFailed, match=rf"127\.0\.0\.1:{nowhere}.*METERWARDEN_KAFKA"):
+        Stack(dataclasses.replace(instance, kafka=KafkaSettings(bootstrap=f"127.0.0.1:{nowhere}"))).up(["kafka"])
+    dsn = f"postgresql://me:secret@127.0.0.1:{nowhere}/mine"
+    with pytest.raises(PartFailed, match=rf"127\.0\.0\.1:{nowhere}/mine.*METERWARDEN_DATABASE") as caught:
+        Stack(dataclasses.replace(instance, database=DatabaseSettings(dsn=dsn))).up(["postgresql"])
+    assert "secret" not in str(caught.value)
+
+
+def test_the_database_is_durable_private_and_has_the_extension(stack: Stack) -> None:
+    wanted = {
+        "fsync": "on",
+        "synchronous_commit": "on",
+        "full_page_writes": "on",
+        "track_commit_timestamp": "on",
+        "jit": "off",
+        "listen_addresses": "127.0.0.1",
+        "password_encryption": "scram-sha-256",
+        "data_checksums": "on",
+        "server_encoding": "UTF8",
+    }
+    with psycopg.connect(stack.dsn) as connection:
+        got = {name: connection.execute("select current_setting(%s)", [name]).fetchone() for name in wanted}
+        assert got == {name: (value,) for name, value in wanted.items()}
+        assert connection.execute("select 1 from pg_extension where extname = 'timescaledb'").fetchone() == (1,)
+        locale = "select datlocprovider, datlocale from pg_database where datname = current_database()"
+        assert connection.execute(locale).fetchone() == ("b", "C.UTF-8")
+    with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
+        psycopg.connect(stack.dsn.replace(":", ":x", 2).replace(":x//", "://", 1))
+
+
+def test_the_password_is_readable_by_its_owner_alone(stack: Stack) -> None:
+    folder = stack.settings.home / "secrets"
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    assert [stat.S_IMODE(file.stat().st_mode) for file in folder.iterdir()] == [0o600]
+    assert stack.dsn.split(":")[2].split("@")[0] not in repr(stack.settings)
+
+
+def test_the_servers_do_not_run_as_root(stack: Stack) -> None:
+    owners = {Path(f"/proc/{pid}").stat().st_uid for processes in pids(stack).values() for pid in processes}
+    assert 0 not in owners
+
+
+def test_a_message_of_50_mb_arrives(stack: Stack, fresh_topic: "object") -> None:
+    assert callable(fresh_topic)
+    topic = fresh_topic("large")
+    value = bytes(50_000_000)
+    producer = KafkaProducer(bootstrap_servers=stack.bootstrap, max_request_size=MESSAGE_BYTES, acks="all")
+    assert producer.send(topic, value).get(60).offset == 0
+    producer.close()
+
+
+def test_a_topic_that_nobody_made_does_not_appear(stack: Stack, topic_prefix: str) -> None:
+    consumer = KafkaConsumer(topic_prefix + "unknown", bootstrap_servers=stack.bootstrap, consumer_timeout_ms=1500)
+    assert list(consumer) == []
+    assert topic_prefix + "unknown" not in consumer.topics()
+    consumer.close()
+
+
+def test_unknown_parts_are_refused(instance: Settings) -> None:
+    with pytest.raises(StackError, match=r"postgresql, kafka, workers \(got redis\)"):
+        Stack(instance).up(["redis"])
