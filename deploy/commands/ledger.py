@@ -11,6 +11,8 @@ import click
 import numpy as np
 
 from analytics.domain.ledger import Ledger, LedgerFault
+from deploy.settings import load as settings
+from deploy.stack import Stack
 from ingest.ledger_files import LedgerReport, read_ledger
 from ingest.ledger_writing import write_ledger_template
 
@@ -56,6 +58,33 @@ def check(context: click.Context, file: Path, zone: ZoneInfo) -> None:
     report = read_ledger(file, zone=zone)
     _tell(report, file)
     context.exit(FAULTY if report.faults else 0)
+
+
+@command.command()
+@_FILE
+@_ZONE
+@click.pass_context
+def load(context: click.Context, file: Path, zone: ZoneInfo) -> None:
+    """Load a ledger file over the ledger in force: all of it, or nothing where anything is wrong."""
+    report = read_ledger(file, zone=zone)
+    _tell(report, file)
+    if report.faults:
+        context.exit(FAULTY)
+    from deploy.ledger_loading import load as into_database  # noqa: PLC0415 - a check needs no database driver
+
+    loaded = into_database(Stack(settings()).dsn, report.ledger, file.name)
+    if loaded.faults:
+        click.echo(fault_table(loaded.faults, report.titles))
+        click.echo(f"{file}: nothing is loaded; version {loaded.version} stays in force")
+        context.exit(FAULTY)
+    if not loaded.loaded:
+        click.echo(f"{file}: says what was loaded before; version {loaded.version} stays in force")
+        return
+    changes = loaded.changes
+    click.echo(
+        f"{file}: loaded as version {loaded.version}: {len(changes.added_units)} units are new, "
+        f"{len(changes.replaced_units)} replaced; installations: {changes.added} new, {changes.changed} changed"
+    )
 
 
 @command.command()

@@ -17,7 +17,7 @@ _MICROSECOND = timedelta(microseconds=1)
 _YEARS = range(1900, 2201)
 
 _INVISIBLE = re.compile("[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff]")
-_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+_CONTROL = re.compile("[\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f\ud800-\udfff]")  # all but line breaks and tabs
 _SHEET_ERRORS = frozenset({"#N/A", "#REF!", "#VALUE!", "#DIV/0!", "#NAME?", "#NULL!", "#NUM!", "#SPILL!", "#CALC!"})
 _NUMBER = re.compile(r"[+-]?(?:\d+|\d{1,3}(?:[,' ]\d{3})+)(?:\.\d*)?(?:[eE][+-]?\d{1,3})?")
 _SPAN = re.compile(r"(?P<count>\d+(?:\.\d+)?)\s*(?P<unit>\D*)")
@@ -43,11 +43,11 @@ def is_empty(cell: object) -> bool:
 def text(cell: object, limit: int = 1000) -> str:
     """Text on one line, without the invisible characters that copying leaves behind."""
     if isinstance(cell, str):
-        plain = " ".join(cell.split())
-        if not plain.isprintable():
-            plain = " ".join(_INVISIBLE.sub("", plain).split())
-            if _CONTROL.search(plain):
+        if not cell.isprintable():
+            if _CONTROL.search(cell):
                 raise CellError("text without control characters")
+            cell = _INVISIBLE.sub("", cell)
+        plain = " ".join(cell.split())
         if plain in _SHEET_ERRORS:
             raise CellError("a value (the sheet's formula has an error)")
         if len(plain) > limit:

@@ -19,6 +19,16 @@ class _Places(dict[object, int]):
         return place
 
 
+@dataclass(frozen=True, slots=True)
+class Strange:
+    """A cell that no file has (a list, say), as text: nothing reads it, so it becomes a fault."""
+
+    text: str
+
+    def __str__(self) -> str:
+        return self.text
+
+
 def _key(cell: object) -> object:
     """Key that tells 1, 1.0 and True apart; strings are their own."""
     if cell is None or cell.__class__ is str:
@@ -28,7 +38,7 @@ def _key(cell: object) -> object:
     try:
         hash(cell)
     except TypeError:
-        return (cell.__class__, repr(cell))
+        return (Strange, Strange(repr(cell)))
     return (cell.__class__, cell)
 
 

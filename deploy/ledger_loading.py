@@ -1,0 +1,40 @@
+"""A checked ledger into the database, from a program that is not a worker."""
+
+import asyncio
+
+import psycopg
+
+from analytics.domain.ledger import Ledger
+from streams.store.connections import understood
+from streams.store.ledger import LoadReport, load_ledger
+
+__all__ = ["load"]
+
+
+def load(dsn: str, ledger: Ledger, source: str) -> LoadReport:
+    """Load a ledger over the one in force, all or nothing; safe to repeat.
+
+    Parameters
+    ----------
+    dsn : str
+        The database.
+    ledger : Ledger
+        Without faults.
+    source : str
+        Where it comes from, for the record.
+
+    Raises
+    ------
+    StoreUnavailable
+        If the database cannot be reached or goes away; nothing is loaded.
+    """
+    return asyncio.run(_load(dsn, ledger, source))
+
+
+async def _load(dsn: str, ledger: Ledger, source: str) -> LoadReport:
+    async with understood():
+        connection = await psycopg.AsyncConnection.connect(
+            dsn, autocommit=True, connect_timeout=10, application_name="meterwarden ledger load"
+        )
+        async with connection:
+            return await load_ledger(connection, ledger, source)
