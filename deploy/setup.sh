@@ -85,4 +85,5 @@ install_python() {
 
 install_packages
 install_python
+"$venv/bin/python" -m deploy.warm
 "$venv/bin/python" -m deploy.stack
