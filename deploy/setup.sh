@@ -80,10 +80,11 @@ install_python() {
     "$venv/bin/python" -m compileall -q -j 0 -x '/tests?/' "$venv/lib" >/dev/null 2>&1 || true
     "$venv/bin/python" -m pip install -q --disable-pip-version-check --no-deps --no-index --no-build-isolation -e . ||
         fail "the project itself could not be installed"
+    say "compiling the core"
+    "$venv/bin/python" -m deploy.warm
     printf '%s\n' "$made_of" >"$venv/.made-of"
 }
 
 install_packages
 install_python
-"$venv/bin/python" -m deploy.warm
 "$venv/bin/python" -m deploy.stack
