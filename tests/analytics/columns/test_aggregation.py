@@ -98,7 +98,7 @@ def test_a_works_adds_up_as_worked_out_by_hand() -> None:
             (S1, H0, 2.0, 1.0, 1.0, 0),
             (S2, H0, 3.0, 1.0, 1.0, 0),
             (S3, H0, 180.0, 1.0, 1.0, 0),  # a temperature
-            (E3, H0 + 1, 20.0, 0.5, 0.5, 0),  # the incomer has no evidence: only what went out is known
+            (E3, H0 + 1, 20.0, 0.5, 0.5, HourFlag.ROLLOVER),  # the incomer has no evidence: only what went out is known
             (E1, H0 + 2, 10.0, 1.0, 0.0, HourFlag.ESTIMATED),
             (X1, H0 + 2, 7.0, 0.25, 0.25, 0),
         ]
@@ -106,7 +106,7 @@ def test_a_works_adds_up_as_worked_out_by_hand() -> None:
     membership = Membership.from_ledger(WORKS)
     assert named(totals_by_hour(hours, membership), membership) == {
         ("/", "electricity", "kWh", H0): (70.0, round(2 / 3, 6), round(2 / 3, 6), HourFlag.ROLLOVER),
-        ("/", "electricity", "kWh", H0 + 1): (-20.0, round(0.5 / 3, 6), round(0.5 / 3, 6), 0),
+        ("/", "electricity", "kWh", H0 + 1): (-20.0, round(0.5 / 3, 6), round(0.5 / 3, 6), HourFlag.ROLLOVER),
         ("/", "electricity", "kWh", H0 + 2): (10.0, round(1 / 3, 6), 0.0, HourFlag.ESTIMATED),
         ("A/", "electricity", "kWh", H0): (60.0, 1.0, 0.5, HourFlag.ESTIMATED),
         ("A/pump", "electricity", "kWh", H0 + 2): (7.0, 0.25, 0.25, 0),
