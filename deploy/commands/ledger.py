@@ -5,12 +5,13 @@ import unicodedata
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo
 
 import click
 import numpy as np
 
 from analytics.domain.ledger import Ledger, LedgerFault
+from deploy.commands.parameters import ZoneName
 from deploy.settings import load as settings
 from deploy.stack import Stack
 from ingest.ledger_files import LedgerReport, read_ledger
@@ -24,24 +25,7 @@ FAULTY: Final = 1
 _REQUIRED_WIDTH: Final = 64
 
 _FILE = click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-
-
-class _Zone(click.ParamType):
-    """A time zone by its name."""
-
-    name = "zone"
-
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> ZoneInfo:
-        """Zone of the name."""
-        if isinstance(value, ZoneInfo):
-            return value
-        try:
-            return ZoneInfo(str(value))
-        except (ZoneInfoNotFoundError, ValueError, OSError):
-            self.fail(f"{value!r} is not a time zone such as Asia/Shanghai", param, ctx)
-
-
-_ZONE = click.option("--zone", type=_Zone(), default="Asia/Shanghai", show_default=True, help="Zone of local times.")
+_ZONE = click.option("--zone", type=ZoneName(), default="Asia/Shanghai", show_default=True, help="Zone of local times.")
 
 
 @click.group()
