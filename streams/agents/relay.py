@@ -46,6 +46,7 @@ class Publisher:
                 client_id=self._client,
                 enable_idempotence=True,
                 linger_ms=5,
+                max_request_size=4 * 2**20,
                 request_timeout_ms=10_000,
             )
             try:

@@ -1,0 +1,240 @@
+"""What the fault tests are made of: workers as processes, a load that keeps account, and the reckoning at the end."""
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psycopg
+from aiokafka import AIOKafkaProducer
+from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
+from kafka.admin import NewTopic
+
+from ingest.wire import partition_of
+from tests.streams.site import Message, Site
+
+ROOT = Path(__file__).parents[2]
+
+
+class Worker:
+    """A worker process."""
+
+    def __init__(self, name: str, logs: Path, **options: Any) -> None:
+        self.name = name
+        self.log = logs / f"{name}-{time.monotonic_ns()}.log"
+        with self.log.open("ab") as sink:
+            command = [sys.executable, "-m", "tests.faults.worker", json.dumps({"worker": name, **options})]
+            self._process = subprocess.Popen(command, cwd=ROOT, stdout=sink, stderr=sink, env=os.environ.copy())
+
+    @property
+    def running(self) -> bool:
+        return self._process.poll() is None
+
+    def signal(self, number: signal.Signals) -> None:
+        self._process.send_signal(number)
+
+    def kill(self) -> None:
+        """At once, as a power cut would."""
+        self._process.kill()
+        self._process.wait()
+
+    def stop(self) -> int:
+        """Cleanly; the exit code."""
+        self._process.terminate()
+        try:
+            return self._process.wait(60)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            raise
+
+    def tail(self, lines: int = 40) -> str:
+        return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
+
+    def said(self, text: str) -> bool:
+        return text in self.log.read_text(errors="replace")
+
+
+class Load(threading.Thread):
+    """Sends readings tick by tick until told to stop, through broken brokers too; each tick is acknowledged."""
+
+    def __init__(self, bootstrap: str, topic: str, site: Site, *, partitions: int, pause_s: float) -> None:
+        super().__init__(daemon=True)
+        self._servers = bootstrap
+        self._topic = topic
+        self._site = site
+        self._partitions = partitions
+        self._pause_s = pause_s
+        self._ending = threading.Event()
+        self.ticks = 0
+        self.failed: BaseException | None = None
+
+    def run(self) -> None:
+        """Blocks, and every tenth tick JSON messages."""
+        try:
+            asyncio.run(self._send_all())
+        except BaseException as error:  # noqa: BLE001 - told by `end`
+            self.failed = error
+
+    async def _send_all(self) -> None:
+        producer = AIOKafkaProducer(
+            bootstrap_servers=self._servers, enable_idempotence=True, linger_ms=10, request_timeout_ms=120_000
+        )
+        await producer.start()
+        try:
+            while not self._ending.is_set():
+                tick = self.ticks
+                messages = self._site.singles(tick, 1) if tick % 10 == 9 else self._site.blocks(tick, 1)
+                await asyncio.gather(*[await self._send(producer, message) for message in messages])
+                self.ticks += 1
+                await asyncio.sleep(self._pause_s)
+        finally:
+            await producer.stop()
+
+    async def _send(self, producer: AIOKafkaProducer, message: Message) -> Any:
+        partition = partition_of(message.unit_code, self._partitions)
+        key = message.unit_code.encode()
+        return await producer.send(self._topic, message.value, key=key, partition=partition, headers=message.headers)
+
+    def end(self) -> int:
+        """Stop after the tick under way; the ticks that were sent."""
+        self._ending.set()
+        self.join(180)
+        assert not self.is_alive(), "the load did not come to its end"
+        assert self.failed is None, repr(self.failed)
+        return self.ticks
+
+    def abandon(self) -> None:
+        """Stop, whatever becomes of it."""
+        self._ending.set()
+        self.join(10)
+
+
+@dataclass
+class Arena:
+    """One topic, one database, one group, and the workers between them."""
+
+    bootstrap: str
+    dsn: str
+    topic: str
+    partitions: int
+    logs: Path
+    options: dict[str, Any] = field(default_factory=dict)
+    workers: list[Worker] = field(default_factory=list)
+    loads: list[Load] = field(default_factory=list)
+
+    def make_topic(self, **configuration: str) -> None:
+        admin = KafkaAdminClient(bootstrap_servers=self.bootstrap)
+        admin.create_topics([NewTopic(self.topic, self.partitions, 1, topic_configs=configuration)])
+        admin.close()
+
+    def delete_topic(self) -> None:
+        admin = KafkaAdminClient(bootstrap_servers=self.bootstrap)
+        admin.delete_topics([self.topic])
+        admin.close()
+
+    def worker(self, name: str, **options: Any) -> Worker:
+        worker = Worker(
+            name,
+            self.logs,
+            **{
+                "bootstrap": self.bootstrap,
+                "dsn": self.dsn,
+                "group": f"group.{self.topic}",
+                "topic": self.topic,
+                "rejected_topic": f"{self.topic}.rejected",
+                "snapshot_s": 3.0,
+                "collect_s": 0.05,
+                "compute_threads": 1,
+                **self.options,
+                **options,
+            },
+        )
+        self.workers.append(worker)
+        return worker
+
+    def ends(self) -> dict[int, int]:
+        consumer = KafkaConsumer(bootstrap_servers=self.bootstrap)
+        try:
+            parts = [TopicPartition(self.topic, i) for i in range(self.partitions)]
+            return {tp.partition: end for tp, end in consumer.end_offsets(parts).items()}
+        finally:
+            consumer.close()
+
+    def query(self, text: str, *parameters: object) -> list[tuple[Any, ...]]:
+        with psycopg.connect(self.dsn, autocommit=True) as connection:
+            return connection.execute(text, parameters).fetchall()
+
+    def fences(self) -> dict[int, int]:
+        rows = self.query(
+            "select distinct on (partition) partition, next_offset from stream_fence order by 1, epoch desc"
+        )
+        return dict(rows)
+
+    def wait_until_stored(self, timeout_s: float = 90.0) -> None:
+        """Until the fences are at the ends of the topic."""
+        ends = {partition: end for partition, end in self.ends().items() if end}
+        self.wait(
+            lambda: {k: v for k, v in self.fences().items() if v} == ends, timeout_s, lambda: (self.fences(), ends)
+        )
+
+    def wait(self, true: Callable[[], bool], timeout_s: float, what: Callable[[], object] = lambda: "") -> None:
+        deadline = time.monotonic() + timeout_s
+        while not true():
+            if time.monotonic() > deadline:
+                raise AssertionError(
+                    f"not within {timeout_s} s: {what()}\n" + "\n".join(w.tail() for w in self.workers)
+                )
+            time.sleep(0.1)
+
+    def reckon(self, site: Site, ticks: int, *, rejected: int = 0) -> None:
+        """Nothing lost, nothing twice: by count, by sum, by register and time; hours add up to the registers."""
+        sent = site.units * site.meters * ticks
+        expected = sum(float(site.values(tick).sum()) for tick in range(ticks)) * site.units
+        [(count, distinct, total)] = self.query(
+            "select count(*), count(distinct (register_id, measured_at)), sum(value) from reading_hot"
+        )
+        assert count == sent, f"lost {sent - distinct}, doubled {count - distinct}"
+        assert distinct == count
+        assert np.isclose(total, expected, rtol=1e-12), (total, expected)
+        [(refused,)] = self.query("select coalesce(sum(readings), 0) from rejected")
+        assert refused == rejected
+        [(hours, amount)] = self.query("select count(*), coalesce(sum(amount), 0) from consumption_hour")
+        span_h = (ticks - 1) * site.interval_us // 3_600_000_000
+        assert hours == site.units * site.meters * span_h
+        per_hour = site.units * sum(meter % 7 + 1 for meter in range(site.meters))
+        assert np.isclose(amount, per_hour * span_h, rtol=1e-9)
+
+    def load(self, site: Site, *, pause_s: float) -> Load:
+        """A load that runs, until its `end` or the arena's."""
+        self.loads.append(Load(self.bootstrap, self.topic, site, partitions=self.partitions, pause_s=pause_s))
+        self.loads[-1].start()
+        return self.loads[-1]
+
+    def close(self) -> None:
+        for traffic in self.loads:
+            traffic.abandon()
+        for worker in self.workers:
+            if worker.running:
+                worker.signal(signal.SIGCONT)
+                worker.kill()
+
+
+@contextmanager
+def arena(bootstrap: str, dsn: str, topic: str, logs: Path, *, partitions: int = 4, **options: Any) -> Iterator[Arena]:
+    """An arena whose workers are gone afterwards."""
+    made = Arena(bootstrap, dsn, topic, partitions, logs, options)
+    made.make_topic()
+    try:
+        yield made
+    finally:
+        made.close()

@@ -1,0 +1,37 @@
+"""A worker as a process of the fault tests: ``python -m tests.faults.worker JSON``."""
+
+import asyncio
+import json
+import signal
+import sys
+from typing import Any
+
+import streams.batch
+from deploy.worker import run
+from streams.config import StreamsConfig
+from streams.logs import log_to
+from streams.state import PartitionState
+from streams.steps import StepResult, step
+
+POISON = 666_666.0
+"""A reading of this value breaks the step where the test asks for it."""
+
+
+def breaking_step(state: PartitionState, blocks: Any) -> StepResult:
+    result = step(state, blocks)
+    if any((block.value == POISON).any() for block in blocks):
+        raise ZeroDivisionError("a step that nobody thought of")
+    return result
+
+
+async def main(options: dict[str, Any]) -> int:
+    if options.pop("poison", False):
+        setattr(streams.batch, "step", breaking_step)  # noqa: B010 - mypy wants it so
+    stop = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
+    return await run(StreamsConfig(**options), stop)
+
+
+if __name__ == "__main__":
+    log_to(sys.stderr)
+    sys.exit(asyncio.run(main(json.loads(sys.argv[1]))))
