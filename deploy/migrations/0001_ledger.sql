@@ -1,5 +1,7 @@
 -- The dated ledger: who uses energy where, which meter stood where and when, and by which version we know it.
--- Ids are stable: a row is updated in place or ended by a date, never deleted and made again.
+-- Ids are stable: a row is updated in place or ended by a date, never deleted and made again. Only streams.store.ledger
+-- writes here, set by set, with ids it has just joined; foreign keys are checked row by row at some 8 us each, so there
+-- is one for each owner and none for what is said twice (unit_id for row security) or is looked up in passing.
 
 create extension if not exists timescaledb;
 
@@ -72,26 +74,23 @@ create table metering_point (
     id              int4 generated always as identity primary key,
     unit_id         int4 not null references unit,
     code            text not null,
-    parent_id       int4 references metering_point,
+    parent_id       int4,
     parent_complete boolean not null,                -- its children cover it wholly
     level           text not null check (level in ('unit', 'sub_unit', 'equipment')),
-    sub_unit_id     int4 references sub_unit,
-    equipment_id    int4 references main_equipment,
+    sub_unit_id     int4,
+    equipment_id    int4,
     carrier         text not null,
     direction       text not null check (direction in ('in', 'out', 'own')),
     required        boolean not null,                -- counts in Nl, the theoretical need
     annual_use      float8,
     rated_power_kw  float8,
-    amount_unit     int2 not null references measure_unit,  -- canonical unit its amounts are in
+    amount_unit     int2 not null,                   -- measure_unit.code its amounts are in
     unique (unit_id, code)
 );
-create index on metering_point (parent_id);
-create index on metering_point (sub_unit_id);
-create index on metering_point (equipment_id);
 
 create table exemption (
     point_id int4 primary key references metering_point,
-    unit_id  int4 not null references unit,
+    unit_id  int4 not null,
     reason   text not null
 );
 
@@ -105,7 +104,7 @@ create table meter (
 
 create table register (
     id       int4 generated always as identity primary key,
-    unit_id  int4 not null references unit,
+    unit_id  int4 not null,
     meter_id int4 not null references meter,
     name     text not null default 'main',
     unique (meter_id, name)
@@ -114,13 +113,13 @@ create table register (
 -- A meter at a point from-to, with what its row of the ledger says; '' where the ledger says nothing.
 create table installation (
     id             int4 generated always as identity primary key,
-    unit_id        int4 not null references unit,
+    unit_id        int4 not null,
     point_id       int4 not null references metering_point,
     meter_id       int4 not null references meter,
     installed_from timestamptz not null,
     installed_to   timestamptz not null default 'infinity' check (installed_to > installed_from),  -- half open
     multiplier     float8 not null,
-    measure_unit   int2 not null references measure_unit,   -- of the register
+    measure_unit   int2 not null,                    -- measure_unit.code of the register
     full_scale     float8,
     max_rate       float8,
     interval_s     float8,
@@ -142,7 +141,7 @@ create index on installation (meter_id, installed_from);
 -- Every certificate that any version of the ledger named.
 create table verification (
     meter_id         int4 not null references meter,
-    unit_id          int4 not null references unit,
+    unit_id          int4 not null,
     verified_on      date,
     cycle_months     int4,
     verification_due date,

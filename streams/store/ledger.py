@@ -46,6 +46,9 @@ order by v.unit_id, v.version desc
 _BLOB: Final = "select blob from ledger_version where id = %s"
 
 
+_LARGE: Final = 1_000  # rows
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoadReport:
     """What became of a load.
@@ -187,6 +190,8 @@ async def _take_in(connection: psycopg.AsyncConnection, ledger: Ledger, version:
                 await copy.write(await asyncio.to_thread(stage.csv, start))
         for statement in ledger_sql.STEPS:
             await cursor.execute(statement, {"version": version})
+        if len(ledger.rows) >= _LARGE:
+            await cursor.execute(ledger_sql.ANALYZE)
         async with cursor.copy(ledger_sql.IDS) as copy:
             stream = b"".join([bytes(part) async for part in copy])
     found = unpack(stream, ("int4",) * len(ID_COLUMNS), ID_COLUMNS)

@@ -6,7 +6,7 @@ row of every load. The load holds a lock, so nobody inserts in between.
 
 from typing import Final, LiteralString
 
-__all__ = ["COPY_IN", "IDS", "LOCK", "STAGE", "STEPS"]
+__all__ = ["ANALYZE", "COPY_IN", "IDS", "LOCK", "STAGE", "STEPS"]
 
 LOCK: Final = "select pg_advisory_xact_lock(x'6d770002'::int4)"
 """One ledger is loaded at a time."""
@@ -69,50 +69,51 @@ _PLACES: Final[tuple[LiteralString, ...]] = (
 _POINTS: Final[tuple[LiteralString, ...]] = (
     """
     create temporary table point_in on commit drop as
-    select distinct on (u.id, l.point)
-        u.id as unit_id, l.point as code, l.parent_point, l.parent_complete, l.level, s.id as sub_unit_id,
-        e.id as equipment_id, l.carrier, l.direction, l.required, l.annual_use, l.rated_power_kw, l.amount_unit,
-        l.exemption
-    from ledger_in l
-    join unit u on u.code = l.unit_code
-    left join sub_unit s on s.unit_id = u.id and s.name = l.sub_unit
-    left join main_equipment e on e.unit_id = u.id and e.name = l.equipment and e.sub_unit_id is not distinct from s.id
-    order by u.id, l.point, l.ordinal
+    select coalesce(p.id, nextval(pg_get_serial_sequence('metering_point', 'id'))::int4) as id,
+           p.id is null as is_new, l.*
+    from (
+        select distinct on (u.id, l.point)
+            u.id as unit_id, l.point as code, l.parent_point, l.parent_complete, l.level, s.id as sub_unit_id,
+            e.id as equipment_id, l.carrier, l.direction, l.required, l.annual_use, l.rated_power_kw, l.amount_unit,
+            l.exemption
+        from ledger_in l
+        join unit u on u.code = l.unit_code
+        left join sub_unit s on s.unit_id = u.id and s.name = l.sub_unit
+        left join main_equipment e
+            on e.unit_id = u.id and e.name = l.equipment and e.sub_unit_id is not distinct from s.id
+        order by u.id, l.point, l.ordinal
+    ) l
+    left join metering_point p on p.unit_id = l.unit_id and p.code = l.code
     """,
+    "alter table point_in add column parent_id int4",
     "analyze point_in",
     """
-    insert into metering_point (unit_id, code, parent_complete, level, sub_unit_id, equipment_id, carrier, direction,
-                                required, annual_use, rated_power_kw, amount_unit)
-    select unit_id, code, parent_complete, level, sub_unit_id, equipment_id, carrier, direction, required, annual_use,
-           rated_power_kw, amount_unit
-    from point_in l
-    where not exists (select from metering_point p where (p.unit_id, p.code) = (l.unit_id, l.code))
-    order by unit_id, code
+    update point_in l set parent_id = q.id from point_in q
+    where l.parent_point <> '' and q.unit_id = l.unit_id and q.code = l.parent_point
+    """,
+    """
+    insert into metering_point (id, unit_id, code, parent_id, parent_complete, level, sub_unit_id, equipment_id,
+                                carrier, direction, required, annual_use, rated_power_kw, amount_unit)
+    overriding system value
+    select id, unit_id, code, parent_id, parent_complete, level, sub_unit_id, equipment_id, carrier, direction,
+           required, annual_use, rated_power_kw, amount_unit
+    from point_in where is_new
     """,
     """
     update metering_point p
     set parent_id = l.parent_id, parent_complete = l.parent_complete, level = l.level, sub_unit_id = l.sub_unit_id,
         equipment_id = l.equipment_id, carrier = l.carrier, direction = l.direction, required = l.required,
         annual_use = l.annual_use, rated_power_kw = l.rated_power_kw, amount_unit = l.amount_unit
-    from (
-        select i.*, q.id as parent_id
-        from point_in i left join metering_point q on (q.unit_id, q.code) = (i.unit_id, i.parent_point)
-    ) l
-    where (p.unit_id, p.code) = (l.unit_id, l.code)
+    from point_in l
+    where p.id = l.id and not l.is_new
         and (p.parent_id, p.parent_complete, p.level, p.sub_unit_id, p.equipment_id, p.carrier, p.direction, p.required,
              p.annual_use, p.rated_power_kw, p.amount_unit)
         is distinct from (l.parent_id, l.parent_complete, l.level, l.sub_unit_id, l.equipment_id, l.carrier,
                           l.direction, l.required, l.annual_use, l.rated_power_kw, l.amount_unit)
     """,
+    "delete from exemption x using point_in l where x.point_id = l.id and l.exemption = ''",
     """
-    delete from exemption x using metering_point p, point_in l
-    where p.id = x.point_id and (p.unit_id, p.code) = (l.unit_id, l.code) and l.exemption = ''
-    """,
-    """
-    insert into exemption (point_id, unit_id, reason)
-    select p.id, p.unit_id, l.exemption
-    from point_in l join metering_point p on (p.unit_id, p.code) = (l.unit_id, l.code)
-    where l.exemption <> ''
+    insert into exemption (point_id, unit_id, reason) select id, unit_id, exemption from point_in where exemption <> ''
     on conflict (point_id) do update set reason = excluded.reason
     """,
 )
@@ -120,40 +121,43 @@ _POINTS: Final[tuple[LiteralString, ...]] = (
 _METERS: Final[tuple[LiteralString, ...]] = (
     """
     create temporary table meter_in on commit drop as
-    select distinct on (u.id, l.meter_no) u.id as unit_id, l.meter_no, l.serial_no
-    from ledger_in l join unit u on u.code = l.unit_code
-    where l.meter_no <> ''
-    order by u.id, l.meter_no, l.ordinal
+    select coalesce(m.id, nextval(pg_get_serial_sequence('meter', 'id'))::int4) as id, m.id is null as is_new, l.*
+    from (
+        select distinct on (u.id, l.meter_no) u.id as unit_id, l.meter_no, l.serial_no
+        from ledger_in l join unit u on u.code = l.unit_code
+        where l.meter_no <> ''
+        order by u.id, l.meter_no, l.ordinal
+    ) l
+    left join meter m on m.unit_id = l.unit_id and m.meter_no = l.meter_no
     """,
     "analyze meter_in",
     """
-    insert into meter (unit_id, meter_no, serial_no)
-    select unit_id, meter_no, serial_no from meter_in l
-    where not exists (select from meter m where (m.unit_id, m.meter_no) = (l.unit_id, l.meter_no))
-    order by unit_id, meter_no
+    insert into meter (id, unit_id, meter_no, serial_no) overriding system value
+    select id, unit_id, meter_no, serial_no from meter_in where is_new
     """,
     """
     update meter m set serial_no = l.serial_no from meter_in l
-    where (m.unit_id, m.meter_no) = (l.unit_id, l.meter_no) and m.serial_no <> l.serial_no
+    where m.id = l.id and not l.is_new and m.serial_no <> l.serial_no
     """,
     """
     insert into register (unit_id, meter_id)
-    select m.unit_id, m.id from meter_in l join meter m on (m.unit_id, m.meter_no) = (l.unit_id, l.meter_no)
-    where not exists (select from register r where r.meter_id = m.id and r.name = 'main')
-    order by m.id
+    select unit_id, id from meter_in l
+    where not exists (select from register r where r.meter_id = l.id and r.name = 'main')
+    order by id
     """,
 )
 
 _ROW_IDS: Final[tuple[LiteralString, ...]] = (
     """
     create temporary table row_in on commit drop as
-    select l.ordinal, u.id as unit_id, p.id as point_id, coalesce(m.id, 0) as meter_id,
-           coalesce(r.id, 0) as register_id
+    select l.ordinal, p.unit_id, p.id as point_id, coalesce(m.id, 0) as meter_id, coalesce(r.id, 0) as register_id,
+           o.id as installation_id
     from ledger_in l
     join unit u on u.code = l.unit_code
-    join metering_point p on p.unit_id = u.id and p.code = l.point
-    left join meter m on m.unit_id = u.id and m.meter_no = l.meter_no
+    join point_in p on p.unit_id = u.id and p.code = l.point
+    left join meter_in m on m.unit_id = u.id and m.meter_no = l.meter_no
     left join register r on r.meter_id = m.id and r.name = 'main'
+    left join installation o on o.point_id = p.id and o.installed_from = l.installed_from
     """,
     "analyze row_in",
 )
@@ -167,9 +171,7 @@ _INSTALLATIONS: Final[tuple[LiteralString, ...]] = (
            l.full_scale, l.max_rate, l.interval_s, l.first_reading, l.last_reading, l.name, l.model, l.range,
            l.manufacturer, l.place, l.instrument, l.purpose, l.accuracy_class, l.status
     from ledger_in l join row_in i using (ordinal)
-    where i.meter_id <> 0 and not exists (
-        select from installation o where (o.point_id, o.installed_from) = (i.point_id, l.installed_from)
-    )
+    where i.meter_id <> 0 and i.installation_id is null
     order by i.point_id, l.installed_from
     """,
     """
@@ -180,7 +182,7 @@ _INSTALLATIONS: Final[tuple[LiteralString, ...]] = (
         range = l.range, manufacturer = l.manufacturer, place = l.place, instrument = l.instrument,
         purpose = l.purpose, accuracy_class = l.accuracy_class, status = l.status
     from ledger_in l join row_in i using (ordinal)
-    where i.meter_id <> 0 and (o.point_id, o.installed_from) = (i.point_id, l.installed_from)
+    where o.id = i.installation_id and i.meter_id <> 0
         and (o.meter_id, o.installed_to, o.multiplier, o.measure_unit, o.full_scale, o.max_rate, o.interval_s,
              o.first_reading, o.last_reading, o.name, o.model, o.range, o.manufacturer, o.place, o.instrument,
              o.purpose, o.accuracy_class, o.status)
@@ -210,6 +212,9 @@ STEPS: Final[tuple[LiteralString, ...]] = (
     *_INSTALLATIONS,
 )
 """In this order, with the parameter `version`."""
+
+ANALYZE: Final = "analyze unit, sub_unit, main_equipment, metering_point, meter, register, installation"
+"""What the planner should know at once after a large load, before its own housekeeping finds the time."""
 
 IDS: Final = """
 copy (select unit_id, point_id, meter_id, register_id from row_in order by ordinal) to stdout (format binary)
