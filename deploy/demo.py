@@ -1,0 +1,204 @@
+"""The demo: a made-up region of real loads through the real Kafka, worker and database, held against the truth."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from subprocess import Popen
+from typing import Final
+from urllib.parse import urlsplit
+
+import psycopg
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from analytics.domain.errors import MeterwardenError
+from deploy.region import DEFAULT_SEED, Message, Region, build_region, region_messages, write_csv, write_xlsx
+from deploy.region.fetch import fetch_outcome
+from deploy.region.model import US_PER_HOUR, US_PER_QUARTER
+from deploy.region.report import tell_account, tell_checks, tell_kinds, tell_units
+from deploy.region.session import Place, fresh_place, load, push, stored_offset, working
+from deploy.region.verify import Account, account, check_conserved, check_hours, check_totals, score_detections
+from deploy.settings import Settings
+from deploy.stack import Stack
+from ingest.wire import REJECTED_TOPIC
+
+__all__ = ["DemoFailed", "DemoResult", "demo", "region_until"]
+
+NAME: Final = "demo"
+_TICK_S: Final = 2.0
+_PATIENCE_S: Final = 60.0
+_QUIET_S: Final = 2.5 * _TICK_S
+_QUARTERS_PER_DAY: Final = 96
+
+
+class DemoFailed(MeterwardenError):  # noqa: N818 - named after what happened
+    """The demo could not come to its end."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DemoResult:
+    """Where every reading went, and whether everything is as it truly was."""
+
+    account: Account
+    ok: bool
+
+
+def region_until(now_us: int, *, seed: int = DEFAULT_SEED, days: float = 30.0, units: int = 12) -> Region:
+    """A region that ends with the last full quarter hour: its newest readings are as fresh as can be.
+
+    Parameters
+    ----------
+    now_us : int
+        The wall clock. [us since 1970-01-01 UTC]
+    days : float
+        At least so long; it starts at a full hour. [d]
+    """
+    end = (now_us - 60_000_000) // US_PER_QUARTER * US_PER_QUARTER  # the last readings come up to a minute after it
+    quarters = round(days * _QUARTERS_PER_DAY)
+    start = (end - quarters * US_PER_QUARTER) // US_PER_HOUR * US_PER_HOUR
+    whole = (end - start) // US_PER_QUARTER
+    span = whole / _QUARTERS_PER_DAY
+    return build_region(seed, days=span, units=units, start_us=start, horizon_days=span)
+
+
+def demo(
+    settings: Settings, *, console: Console, seed: int = DEFAULT_SEED, days: float = 30.0, units: int = 12
+) -> DemoResult:
+    """Run the whole demo on the ordinary stack, in a database and topics of its own that each run makes anew.
+
+    Parameters
+    ----------
+    settings : Settings
+        Of the instance whose servers are used; they are started where they do not run.
+    console : Console
+        Where everything is told, whether right or wrong.
+    seed, days, units
+        Of the region; see `build_region`.
+
+    Raises
+    ------
+    DemoFailed
+        If the worker ends, or does not get to the end of what was sent.
+    """
+    stack = Stack(settings, say=console.print)
+    with _step(console, "Kafka and TimescaleDB are up"):
+        stack.up(("postgresql", "kafka"))
+    with _step(console, "a region made of real loads"):
+        region = region_until(time.time_ns() // 1_000, seed=seed, days=days, units=units)
+        messages = region_messages(region)
+    console.print(
+        f"  {len(region.units)} units, {len(region.truth.segments)} registers at {len(region.points)} points, "
+        f"{days:g} days: {region.sent:,} readings in {len(messages):,} messages, {len(region.truth.faults)} faults",
+        highlight=False,
+    )
+    with _step(console, "a database and topics of their own"):
+        place = fresh_place(settings, bootstrap=stack.bootstrap, dsn=stack.dsn, name=NAME)
+    folder = settings.home / NAME
+    with _step(console, "the units' ledger is loaded"):
+        folder.mkdir(parents=True, exist_ok=True)
+        write_csv(region.ledger_rows, folder / "ledger.csv")
+        write_xlsx(region.ledger_rows, folder / "ledger.xlsx")
+        load(place, folder / "ledger.xlsx")
+    _through(console, settings, place, region, messages, folder / "worker.log")
+    with _step(console, "compared with the truth"):
+        outcome = fetch_outcome(place.dsn, region)
+        accounted = account(region, outcome)
+        checks = (check_hours(region, outcome), check_conserved(region, outcome), check_totals(region, outcome))
+    console.print()
+    tell_units(console, region, outcome)
+    tell_kinds(console, score_detections(region, outcome))
+    tell_account(console, accounted)
+    tell_checks(console, checks)
+    _tell_places(console, settings, place, folder)
+    return DemoResult(account=accounted, ok=accounted.ok and all(check.ok for check in checks))
+
+
+@contextmanager
+def _step(console: Console, what: str) -> Iterator[None]:
+    """Tell what was done, and how long it took."""
+    began = time.monotonic()
+    yield
+    console.print(f"{what} [dim]({time.monotonic() - began:.1f} s)[/]", highlight=False)
+
+
+def _through(
+    console: Console, settings: Settings, place: Place, region: Region, messages: list[Message], log: Path
+) -> None:
+    """Send everything, let a worker take it, and wait until all of it is stored."""
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[rate]}"),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=console) as progress:
+        sending = _Meter(progress, "readings sent to Kafka", region.sent)
+        ends = push(place, messages, told=sending.at)
+        # a worker that ran meanwhile would often be at the end of the topic, and take the past for silence
+        storing = _Meter(progress, "messages stored by the worker", sum(ends.values()), per=region.sent)
+        with working(place, home=settings.home, log=log, tick_s=_TICK_S) as worker:
+            _until_stored(place, worker, storing, log)
+    console.print(
+        f"  sent in {sending.seconds:.1f} s; taken, followed and stored in {storing.seconds:.1f} s, the worker's start "
+        "included",
+        highlight=False,
+    )
+
+
+class _Meter:
+    """A bar of progress with its rate in readings."""
+
+    def __init__(self, progress: Progress, what: str, total: int, *, per: int | None = None) -> None:
+        self._progress = progress
+        self._began = time.monotonic()
+        self._share = (per or total) / max(total, 1)
+        self._task = progress.add_task(what, total=total, rate="")
+        self.total = total
+        self.seconds = 0.0
+
+    def at(self, done: int) -> None:
+        """So many are done."""
+        self.seconds = time.monotonic() - self._began
+        rate = f"{done * self._share / max(self.seconds, 1e-3):,.0f} readings/s"
+        self._progress.update(self._task, completed=done, rate=rate)
+
+
+def _until_stored(place: Place, worker: Popen[bytes], storing: _Meter, log: Path) -> None:
+    """Wait until the fences stand at the end, no total is stale, and silence was looked for once."""
+    before, moved = (-1, -1), time.monotonic()
+    with psycopg.connect(place.dsn, autocommit=True) as connection:
+        while True:
+            if worker.poll() is not None:
+                raise DemoFailed(f"the worker ended with {worker.returncode}: see {log}")
+            now, (offset, stale) = time.monotonic(), stored_offset(connection, place)
+            if offset > before[0] and offset <= storing.total:
+                storing.at(offset)
+            if (offset, stale) != before:
+                before, moved = (offset, stale), now
+            if offset >= storing.total and now - moved > (_PATIENCE_S if stale else _QUIET_S):
+                return  # totals that stay stale are told by the checks
+            if now - moved > _PATIENCE_S:
+                raise DemoFailed(f"the worker must store all {storing.total} messages (got to {offset}): see {log}")
+            time.sleep(0.1)
+
+
+def _tell_places(console: Console, settings: Settings, place: Place, folder: Path) -> None:
+    """Where to look."""
+    address = urlsplit(place.dsn)
+    psql = next(settings.cache.glob("postgresql-*/root/usr/lib/postgresql/*/bin/psql"), Path("psql"))
+    password = f'PGPASSWORD="$(cat {settings.home}/secrets/database_password)" ' if not settings.database.dsn else ""
+    database = address.path.lstrip("/")
+    connect = f"{password}{psql} -h {address.hostname} -p {address.port} -U {address.username} {database}"
+    rejected = "select unit_code, reason, required, got, readings from rejected order by id"
+    for what, where in (
+        ("database", connect),
+        ("rejected", f'{connect} -c "{rejected}"'),
+        ("topics", f"{place.topic} and {place.kafka.topic(REJECTED_TOPIC)} at {place.kafka.bootstrap}"),
+        ("ledger", f"{folder / 'ledger.xlsx'}, {folder / 'ledger.csv'}"),
+        ("worker's log", str(folder / "worker.log")),
+        ("servers' logs", str(settings.home / "logs")),
+    ):
+        console.print(f"{what:<14}", where, soft_wrap=True, highlight=False, markup=False)

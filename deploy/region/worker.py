@@ -1,0 +1,44 @@
+"""A worker for a region's own topics and database: ``python -m deploy.region.worker PREFIX TICK_S``."""
+
+import asyncio
+import signal
+import sys
+from dataclasses import replace
+
+from deploy.settings import load
+from deploy.worker import config_of, run
+from ingest.wire import READINGS_TOPIC, REJECTED_TOPIC
+from streams.config import StreamsConfig
+from streams.logs import log_to
+
+__all__ = ["main", "region_config"]
+
+
+def region_config(config: StreamsConfig, *, prefix: str, tick_s: float) -> StreamsConfig:
+    """The configuration of an ordinary worker, with topics and a group of its own."""
+    return replace(
+        config,
+        group=prefix + config.group,
+        topic=prefix + READINGS_TOPIC,
+        rejected_topic=prefix + REJECTED_TOPIC,
+        tick_s=tick_s,
+        relay_s=0.5,
+    )
+
+
+def main(prefix: str, tick_s: float) -> int:
+    """Work until SIGTERM or SIGINT."""
+    log_to(sys.stderr)
+    return asyncio.run(_until_told(region_config(config_of(load(), tag="demo"), prefix=prefix, tick_s=tick_s)))
+
+
+async def _until_told(config: StreamsConfig) -> int:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    return await run(config, stop)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1], float(sys.argv[2])))
