@@ -85,9 +85,19 @@ def understood(spec: ColumnSpec, raw: RawColumn, parse: Parser, line: Index) -> 
     return Understood(cells, given[raw.codes], bad_rows, faults)
 
 
+def _alone(cells: Cells, given: Mask) -> Cells:
+    """Names of their own, which no cell can have, for rows that give none."""
+    nameless = np.flatnonzero(~given)
+    if not isinstance(cells, TextColumn) or len(nameless) == 0:
+        return cells
+    codes = cells.codes.copy()
+    codes[nameless] = np.arange(len(nameless)) + len(cells.values)
+    return TextColumn.normalised(codes, (*cells.values, *(f"\0{row:012d}" for row in range(len(nameless)))))
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Draft:
-    """n rows that name their unit and point, sorted as a ledger's rows are.
+    """n rows, sorted as a ledger's rows are; one that does not say its unit or point stands alone in its own.
 
     Attributes
     ----------
@@ -121,9 +131,11 @@ class Draft:
 
     @classmethod
     def of(cls, columns: Mapping[str, Understood], raw: Mapping[str, RawColumn], line: Index) -> "Draft":
-        """Draft of the rows that name a unit and a point."""
-        rows = LedgerRows.of({name: columns[name].cells for name in COLUMNS})
-        keyed = np.flatnonzero(columns["unit_code"].given & columns["point"].given)
+        """Draft of the columns."""
+        cells = {name: columns[name].cells for name in COLUMNS}
+        for name in ("unit_code", "point"):
+            cells[name] = _alone(cells[name], columns[name].given)
+        rows = LedgerRows.of(cells)
         keys = (
             line,
             rows.text("meter_no").codes,
@@ -131,7 +143,7 @@ class Draft:
             rows.text("point").codes,
             rows.text("unit_code").codes,
         )
-        origin = keyed[np.lexsort(tuple(key[keyed] for key in keys))]
+        origin = np.lexsort(keys)
         rows = rows.take(origin)
         grouping = group(rows)
         given = {name: column.given[origin] for name, column in columns.items()}

@@ -91,7 +91,7 @@ def parents_known(draft: Draft) -> Iterator[LedgerFault]:
     parent_name = _point_text(draft, "parent_point")
     parent = parents(draft.rows, draft.grouping)
     row = _speaker(draft, "parent_point")
-    lost = (parent_name.codes != parent_name.code_of("")) & (parent < 0)
+    lost = (parent_name.codes != parent_name.code_of("")) & (parent < 0) & draft.given["unit_code"][row]
     elsewhere = _units_by_point(draft, {parent_name.values[code] for code in np.unique(parent_name.codes[lost])})
 
     def required(index: int) -> str:
@@ -117,7 +117,8 @@ def _units_by_point(draft: Draft, names: set[str]) -> dict[str, str]:
     """First unit that has a point of each of these names."""
     point, unit = _point_text(draft, "point"), draft.rows.text("unit_code").take(draft.grouping.point_row)
     codes = [code for code in map(point.code_of, names) if code >= 0]
-    rows = np.flatnonzero(np.isin(point.codes, codes))[::-1].tolist()
+    known = np.isin(point.codes, codes) & draft.given["unit_code"][draft.grouping.point_row]
+    rows = np.flatnonzero(known)[::-1].tolist()
     return {point.values[point.codes[row]]: shown(unit.values[unit.codes[row]]) for row in rows}
 
 

@@ -312,6 +312,26 @@ def test_two_meters_do_not_bear_one_makers_serial_number() -> None:
     assert places(*rows) == []
 
 
+def test_a_row_without_its_unit_or_point_is_judged_by_itself_all_the_same() -> None:
+    rows = (
+        metered("P1", "M1", unit_code="", unit="tea", parent_point="P9"),
+        metered("", "M1", level="", multiplier=0),
+        bare("", parent_point="P9"),
+        bare("", unit_code=""),
+    )
+    assert places(*rows) == [
+        (2, "unit_code"),
+        (2, "unit"),
+        (3, "level"),
+        (3, "point"),
+        (3, "multiplier"),
+        (4, "point"),
+        (4, "parent_point"),
+        (5, "unit_code"),
+        (5, "point"),
+    ]
+
+
 def test_a_broken_cell_raises_no_alarm_about_its_neighbours() -> None:
     assert places(metered("P1", "M1", unit="tea", first_reading="x", full_scale=3)) == [
         (2, "unit"),

@@ -1,0 +1,122 @@
+"""`meterwarden ledger` as a person calls it."""
+
+import asyncio
+from pathlib import Path
+
+import psycopg
+import pytest
+from click.testing import CliRunner, Result
+
+from analytics.domain.ledger import Ledger, LedgerFault
+from deploy.cli import cli
+from deploy.commands.ledger import fault_table
+from ingest.ledger_files import read_ledger
+from streams.store.ledger import read_ledger as read_stored
+
+GOLDEN = Path(__file__).parents[1] / "golden"
+PLANT = GOLDEN / "ledger_plant.csv"
+FAULTY = GOLDEN / "ledger_faults.csv"
+
+
+def called(*words: str | Path, dsn: str | None = None) -> Result:
+    environment = {} if dsn is None else {"METERWARDEN_DATABASE": dsn}
+    return CliRunner().invoke(cli, ["ledger", *map(str, words)], env=environment)
+
+
+def test_a_sound_ledger_is_summed_up() -> None:
+    result = called("check", PLANT)
+    assert result.exit_code == 0
+    assert "12 rows, 2 units, 10 points (2 of them without a meter), 9 meters, 10 installations" in result.output
+
+
+def test_every_fault_is_a_line_of_the_table() -> None:
+    result = called("check", FAULTY)
+    assert result.exit_code == 1
+    lines = result.output.splitlines()
+    assert lines[0].split() == ["row", "column", "required", "got"]
+    numbered = [line for line in lines if line[:1].isdigit()]
+    assert len(numbered) == len(read_ledger(FAULTY).faults) == 62
+    assert lines[-1].endswith("faults: 62, in rows: 28, of 32 read; nothing is loaded")
+
+
+def test_columns_are_called_what_the_file_calls_them(tmp_path: Path) -> None:
+    path = tmp_path / "台账.csv"
+    path.write_text("用能单位代码,计量级别,计量点编号,能源种类,备注\nU1,用能单位,P1,茶,x\n", "gb18030")
+    result = called("check", path)
+    assert result.exit_code == 1
+    assert "能源种类 (carrier)" in result.output
+    assert "passed over: 备注" in result.output
+
+
+def test_the_table_stands_in_columns_with_chinese_too() -> None:
+    faults = [
+        LedgerFault(2, "carrier", "one of many " * 12, "'茶'"),
+        LedgerFault(0, "", "a point", "no such row"),
+    ]
+    table = fault_table(faults, {"carrier": "能源种类"}).splitlines()
+    assert table[0].index("required") == table[-1].index("a point")
+    assert table[1].startswith("2    能源种类 (carrier)  one of many")
+    assert table[-1].startswith("–    –                   a point")
+    assert len(table) == 5
+
+
+def test_the_zone_of_local_times_can_be_said() -> None:
+    assert called("check", PLANT, "--zone", "Europe/Berlin").exit_code == 0
+    refused = called("check", PLANT, "--zone", "Mars/Olympus")
+    assert refused.exit_code == 2
+    assert "'Mars/Olympus' is not a time zone" in refused.output
+
+
+def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    assert called("check", tmp_path / "no.csv").exit_code == 2
+    assert called("check", tmp_path).exit_code == 2
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+def test_a_template_is_written_and_has_nothing_in_it_yet(tmp_path: Path, language: str) -> None:
+    path = tmp_path / "form.xlsx"
+    assert called("template", path, "--language", language).exit_code == 0
+    assert "at least one row" in called("check", path).output
+    assert called("template", tmp_path / "form.doc").exit_code == 2
+
+
+@pytest.mark.integration
+def test_a_ledger_is_loaded_once_and_never_in_part(database: str, tmp_path: Path) -> None:
+    refused = called("load", FAULTY, dsn=database)
+    assert refused.exit_code == 1
+    assert "nothing is loaded" in refused.output
+    assert versions(database) == 0
+
+    loaded = called("load", PLANT, dsn=database)
+    assert loaded.exit_code == 0, loaded.output
+    assert "loaded as version 1: 2 units are new, 0 replaced; installations: 10 new, 0 changed" in loaded.output
+    again = called("load", PLANT, dsn=database)
+    assert (again.exit_code, versions(database)) == (0, 1)
+    assert "says what was loaded before" in again.output
+
+    shorter = tmp_path / "shorter.csv"
+    shorter.write_text("".join(PLANT.read_text("utf-8").splitlines(keepends=True)[:-2]), "utf-8")
+    lost = called("load", shorter, dsn=database)
+    assert (lost.exit_code, versions(database)) == (1, 1)
+    assert "meter 'M-G0' at point 'P-G0'" in lost.output
+
+    expected, stored = read_ledger(PLANT).ledger, asyncio.run(in_force(database))
+    assert all(stored.rows.values(name) == expected.rows.values(name) for name in expected.rows.columns)
+
+
+def test_a_database_that_does_not_answer_is_told_plainly() -> None:
+    result = called("load", PLANT, dsn="postgresql://nobody@127.0.0.1:1/none")
+    assert result.exit_code == 2
+    assert "the database must answer" in result.output
+
+
+async def in_force(dsn: str) -> Ledger:
+    async with await psycopg.AsyncConnection.connect(dsn, autocommit=True) as connection:
+        return (await read_stored(connection)).ledger
+
+
+def versions(dsn: str) -> int:
+    with psycopg.connect(dsn) as connection:
+        row = connection.execute("select count(*) from ledger_version").fetchone()
+    assert row is not None
+    return int(row[0])
