@@ -30,13 +30,13 @@ hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "local")
 
 def private_settings(home: Path) -> Settings:
     """Settings of an instance of its own in a folder: free ports, small buffers, the shared programs."""
-    kafka, controller, database = free_ports(3)
+    kafka, controller, database, metrics = free_ports(4)
     return dataclasses.replace(
         load(),
         home=home,
         kafka=KafkaSettings(port=kafka, controller_port=controller, heap_mb=384),
         database=DatabaseSettings(port=database, buffers_mb=256, wal_mb=1024),
-        workers=WorkerSettings(count=0),
+        workers=WorkerSettings(count=0, metrics_port=metrics),
         disk_free_mb=512,
     )
 

@@ -146,6 +146,30 @@ def test_a_server_that_is_stopped_by_hand_for_good_is_killed_when_its_time_is_ov
     assert not Path(f"/proc/{pid}").exists() or Path(f"/proc/{pid}/stat").read_text().split()[2] == "Z"
 
 
+def test_workers_start_into_a_ready_house_and_a_killed_one_is_started_again(instance: Settings) -> None:
+    two = dataclasses.replace(instance.workers, count=2)
+    stack = Stack(dataclasses.replace(instance, workers=two))
+    assert stack.up() == ["postgresql", "kafka", "workers"]
+    first = part(stack, "workers")
+    assert first.healthy
+    assert len(first.pids) == 2
+    with psycopg.connect(stack.dsn) as connection:
+        assert connection.execute("select to_regclass('schema_migration') is not null").fetchone() == (True,)
+
+    os.kill(first.pids[0], signal.SIGKILL)
+    assert not part(stack, "workers").healthy
+    assert stack.up() == ["workers"]
+    second = part(stack, "workers")
+    assert second.healthy
+    assert len(set(first.pids) & set(second.pids)) == 1
+
+    fewer = Stack(dataclasses.replace(instance, workers=dataclasses.replace(two, count=1)))
+    assert not part(fewer, "workers").healthy
+    assert fewer.up() == []
+    assert len(part(fewer, "workers").pids) == 1
+    assert fewer.down() == ["workers", "kafka", "postgresql"]
+
+
 def test_servers_that_exist_already_are_checked_and_left_alone(stack: Stack, instance: Settings) -> None:
     borrowed = dataclasses.replace(
         instance,

@@ -1,0 +1,16 @@
+"""`meterwarden migrate`."""
+
+import click
+
+from deploy.migrate import migrate
+from deploy.settings import load
+from deploy.stack import Stack
+
+__all__ = ["command"]
+
+
+@click.command()
+def command() -> None:
+    """Bring the database to the schema of this version; `up` does so too."""
+    applied = migrate(Stack(load()).dsn)
+    click.echo(f"applied: {', '.join(applied)}" if applied else "the schema is up to date")
