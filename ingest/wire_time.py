@@ -17,7 +17,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["TIME_REQUIRED", "format_utc", "parse_time", "parse_times"]
+__all__ = ["TIME_REQUIRED", "format_utc", "instants_of_wall", "parse_time", "parse_times"]
 
 TIME_REQUIRED = "an ISO 8601 time with an offset, as 2026-11-21T08:15:00+08:00"
 
@@ -42,6 +42,8 @@ _MONTH_START = np.array(
 )
 _MONTH_LENGTH = np.diff(_MONTH_START).astype(np.uint8)
 _DAY_US = 86400 * 1_000_000
+_FIRST_WALL_S = -62_135_510_400  # a day after the calendar begins, so that any offset stays inside
+_LAST_WALL_S = 253_402_214_400  # a day before it ends
 _MIN_TOGETHER = 16  # below this the columns cost more than they save
 _ZERO, _PLUS, _MINUS, _COLON, _DOT, _NEWLINE = b"0+-:.\n"
 _DATE_AND_TIME_DIGITS = (0, 1, 2, 3, 5, 6, 8, 9, 11, 12, 14, 15, 17, 18)
@@ -244,6 +246,25 @@ def _shift_to_utc(wall_us: Longs, readable: Bools, zone: ZoneInfo) -> None:
         constant[i] = offset[i] == _offset_of_wall((first + i + 1) * 86400, zone)
     readable &= constant[day]
     wall_us -= offset[day] * 1_000_000
+
+
+def instants_of_wall(wall_us: Longs, zone: ZoneInfo) -> tuple[Longs, Bools]:
+    """Instants at which a zone's wall clock shows these times [us], and which of them a calendar has.
+
+    Examples
+    --------
+    >>> instants_of_wall(np.array([0, 8 * 3_600_000_000, 2**62]), ZoneInfo("Asia/Shanghai"))
+    (array([-28800000000,            0,            0]), array([ True,  True, False]))
+    """
+    us = wall_us.copy()
+    usual = (wall_us >= 0) & (wall_us < _MONTH_START[-1].astype(np.int64) * _DAY_US)
+    known = usual.copy()
+    _shift_to_utc(us, known, zone)
+    for i in np.flatnonzero(~known).tolist():
+        wall_s, micro = divmod(int(wall_us[i]), 1_000_000)
+        known[i] = _FIRST_WALL_S <= wall_s < _LAST_WALL_S
+        us[i] = (wall_s - _offset_of_wall(wall_s, zone)) * 1_000_000 + micro if known[i] else 0
+    return us, known
 
 
 @lru_cache(maxsize=65536)

@@ -1,0 +1,68 @@
+"""Readings from lines of JSON: a reading, an array or an envelope a line, as on the wire."""
+
+import gzip
+import zlib
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import BinaryIO
+from zoneinfo import ZoneInfo
+
+import numpy as np
+
+from ingest.reading_types import FilePart, RowFault, UnreadableFile
+from ingest.wire import decode_records
+
+__all__ = ["read_json_lines"]
+
+_LINES = 16_384
+_BYTES = 1 << 24
+
+
+def read_json_lines(path: Path, *, zone: ZoneInfo, received_at: int) -> Iterator[FilePart]:
+    """Parts of a file of JSON lines, in order; blank lines are passed over."""
+    size = max(path.stat().st_size, 1)
+    with path.open("rb") as raw:
+        number = 0
+        for lines in _stretches(path, raw):
+            numbers = np.arange(number + 1, number + 1 + len(lines))
+            number += len(lines)
+            filled = [i for i, line in enumerate(lines) if line.strip()]
+            values = [lines[i].rstrip(b"\r\n") for i in filled]
+            rows = numbers[filled].astype(np.int32)
+            blocks, faults = decode_records(values, timestamps_us=np.full(len(values), received_at), zone=zone)
+            yield FilePart(
+                blocks=[replace(block, message=rows[block.message]) for block in blocks],
+                faults=[
+                    RowFault(
+                        row=int(rows[fault.message]),
+                        column=fault.required.partition(":")[0] if ":" in fault.required else "",
+                        reason=fault.reason,
+                        required=fault.required,
+                        got=fault.got,
+                        payload=fault.payload,
+                        readings=fault.readings,
+                        unit_code=fault.unit_code,
+                    )
+                    for fault in faults
+                ],
+                share=min(raw.tell() / size, 1.0),
+            )
+
+
+def _stretches(path: Path, raw: BinaryIO) -> Iterator[list[bytes]]:
+    """Lines, some thousands at a time and not many megabytes."""
+    file = gzip.GzipFile(fileobj=raw) if path.suffix == ".gz" else raw
+    lines: list[bytes] = []
+    size = 0
+    try:
+        for line in file:
+            lines.append(line)
+            size += len(line)
+            if len(lines) >= _LINES or size >= _BYTES:
+                yield lines
+                lines, size = [], 0
+    except (OSError, EOFError, zlib.error) as error:
+        raise UnreadableFile(f"{path.name}: must be a whole file (got {error} after {len(lines)} lines)") from error
+    if lines:
+        yield lines
