@@ -15,19 +15,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analytics.coal import FactorTable
-from analytics.columns.intervals import Int64s
 from analytics.columns.register import EVENT_ROW, HOUR_ROW, last_of_each_hour
 from analytics.domain.ledger import Ledger
-from analytics.domain.quality import DetectionKind, RejectReason
+from analytics.domain.quality import DetectionKind
 from deploy.backfill.rows import detection_columns, energy_day_columns, hour_columns, rejected_columns
 from deploy.backfill.spool import Spool
+from ingest.reading_files import FilePart, RowFault
 from ingest.result_files import ResultDirectory
 from ingest.wire import Block
 from streams.detected import last_of_each_event
 from streams.state import PartitionState
 from streams.steps import StepResult, close_hours, step
 
-__all__ = ["Chunk", "Report", "Source", "Unreadable", "backfill", "end_of_day"]
+__all__ = ["Report", "Source", "backfill", "end_of_day"]
 
 SLICE = 1_000_000
 """Readings that go through the steps at once."""
@@ -38,41 +38,6 @@ _SETTLED_US = 24 * 3_600_000_000
 """So long after the last reading every hour that it reached is over: nothing more comes, so it is written half full."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _FAULTS = np.array([kind.value for kind in DetectionKind if kind.is_fault], np.int16)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Unreadable:
-    """A row of a file that gives no reading.
-
-    Attributes
-    ----------
-    row : int
-        Row in the file.
-    reason, required, got
-        Why.
-    reading : str
-        The row as it came.
-    unit_code : str
-        Empty where it could not be read.
-    readings : int
-        How many are lost with it.
-    """
-
-    row: int
-    reason: RejectReason
-    required: str
-    got: str
-    reading: str
-    unit_code: str = ""
-    readings: int = 1
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Chunk:
-    """A stretch of a file: blocks with the row of each reading, and what could not be read."""
-
-    blocks: Sequence[tuple[Block, Int64s]]
-    unreadable: Sequence[Unreadable] = ()
 
 
 class Source(Protocol):
@@ -88,8 +53,8 @@ class Source(Protocol):
         """About how many readings it holds."""
         ...
 
-    def chunks(self) -> Iterator[Chunk]:
-        """Its readings, once, in the order of the file."""
+    def parts(self) -> Iterator[FilePart]:
+        """Its readings and faulty rows, once, in the order of the file."""
         ...
 
 
@@ -198,24 +163,24 @@ class _Run:
     def lay_aside(self, sources: Sequence[Source], spool: Spool, results: ResultDirectory) -> None:
         """Read the files, count what they hold, and keep what has to be worked out."""
         for number, source in enumerate(sources):
-            for chunk in source.chunks():
-                for block, row in chunk.blocks:
-                    self._lay_aside(block, row, number, spool)
-                self._refuse_unreadable(chunk.unreadable, source.name, results)
-                self.tell(f"read {self.report.sent} readings, in {source.name}")
+            for part in source.parts():
+                for block in part.blocks:
+                    self._lay_aside(block, number, spool)
+                self._refuse(part.faults, source.name, results)
+                self.tell(f"{source.name}: {part.share:.0%} read, {self.report.sent} readings so far")
 
-    def _lay_aside(self, block: Block, row: Int64s, file: int, spool: Spool) -> None:
+    def _lay_aside(self, block: Block, file: int, spool: Spool) -> None:
         if self.limit_us is not None and (late := block.measured_at > self.limit_us).any():
             self.report.later += int(late.sum())
-            block, row = block.take(~late), row[~late]
+            block = block.take(~late)
         if not len(block):
             return
         self.report.sent += len(block)
         possible = block.measured_at[block.measured_at <= block.received_at]
         self.newest_us = max(self.newest_us, int(possible.max(initial=0)))
-        spool.add(block, file=file, row=row)
+        spool.add(block, file=file)
 
-    def _refuse_unreadable(self, rows: Sequence[Unreadable], file: str, results: ResultDirectory) -> None:
+    def _refuse(self, rows: Sequence[RowFault], file: str, results: ResultDirectory) -> None:
         self.report.sent += sum(row.readings for row in rows)
         for row in rows:
             self.report.reasons[row.reason.name.lower()] += row.readings
@@ -233,7 +198,7 @@ class _Run:
                     "value": None,
                     "unit": None,
                     "register": None,
-                    "reading": [row.reading for row in rows],
+                    "reading": [row.payload.decode("utf-8", "backslashreplace") for row in rows],
                     "file": [file] * len(rows),
                     "readings": [row.readings for row in rows],
                 },
@@ -257,7 +222,8 @@ class _Run:
             state.ledger,
             results,
         )
-        self.tell(f"worked out {self.report.accepted + self.report.rejected} of {self.report.sent} readings")
+        done = self.report.accepted + self.report.rejected
+        self.tell(f"{done} of {self.report.sent} readings worked out")
 
     def _count(self, result: StepResult) -> None:
         if len(result.late):

@@ -16,14 +16,14 @@ from typing import IO, Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from analytics.columns.intervals import Int32s, Int64s
+from analytics.columns.intervals import Int32s
 from ingest.wire import Block, MeterList
 
 __all__ = ["Slice", "Spool"]
 
 _ROW = np.dtype(
     [
-        ("measured_at", "<i8"), ("received_at", "<i8"), ("value", "<f8"), ("row", "<i8"),
+        ("measured_at", "<i8"), ("received_at", "<i8"), ("value", "<f8"), ("row", "<i4"),
         ("unit_code", "<i4"), ("name", "<i4"), ("stated", "<i4"), ("file", "<i4"), ("quality", "<i2"),
     ]
 )  # fmt: skip
@@ -45,7 +45,7 @@ class Slice:
 
     blocks: list[Block]
     file: list[Int32s]
-    row: list[Int64s]
+    row: list[Int32s]
 
 
 class _Numbers:
@@ -106,17 +106,15 @@ class Spool:
         """Units of each bucket as indices into the ledger; the last bucket has none."""
         return [*self._runs, range(0)]
 
-    def add(self, block: Block, *, file: int, row: Int64s) -> None:
+    def add(self, block: Block, *, file: int) -> None:
         """Lay readings aside.
 
         Parameters
         ----------
         block : Block
-            n readings of one unit.
+            Readings of one unit; `message` is their row in the file.
         file : int
             Index of the file they come from.
-        row : (n,) int64
-            Their rows in it.
         """
         names = self._names_of.get(block.meters)
         if names is None:
@@ -124,7 +122,7 @@ class Spool:
         rows = np.empty(len(block), _ROW)
         rows["measured_at"], rows["received_at"] = block.measured_at, block.received_at
         rows["value"], rows["quality"] = block.value, block.quality
-        rows["unit_code"], rows["file"], rows["row"] = self._codes.number(block.unit_code), file, row
+        rows["unit_code"], rows["file"], rows["row"] = self._codes.number(block.unit_code), file, block.message
         rows["name"] = names[block.meter]
         rows["stated"] = self._stated.numbers(block.units)[block.unit]
         self._files[self._bucket_of.get(block.unit_code, len(self._runs))].write(rows.data)

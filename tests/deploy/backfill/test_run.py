@@ -14,8 +14,9 @@ import pytest
 from analytics.domain.errors import ConfigurationError
 from analytics.domain.ledger import Ledger
 from analytics.domain.quality import RejectReason
-from deploy.backfill import Chunk, Report, Unreadable, backfill
+from deploy.backfill import Report, backfill
 from ingest.factor_files import read_factors
+from ingest.reading_files import FilePart, RowFault
 from ingest.result_files import read_results
 from ingest.wire import Block, MeterList
 from tests.ledgers import ledger_of
@@ -35,25 +36,25 @@ class Memory:
     """A file of readings that lies in memory; every reading is a block of its own."""
 
     readings: Sequence[Reading]
-    unreadable: Sequence[Unreadable] = ()
+    faults: Sequence[RowFault] = ()
     name: str = "memory.csv"
 
     @property
     def likely_readings(self) -> int:
         return len(self.readings)
 
-    def chunks(self) -> Iterator[Chunk]:
+    def parts(self) -> Iterator[FilePart]:
         for row, (unit_code, meter, at, value, unit) in enumerate(self.readings, 2):
-            yield Chunk(blocks=[(block_of(unit_code, meter, us(at), value, unit), np.array([row]))])
-        yield Chunk(blocks=[], unreadable=self.unreadable)
+            yield FilePart(blocks=[block_of(row, unit_code, meter, us(at), value, unit)], faults=[], share=0.5)
+        yield FilePart(blocks=[], faults=self.faults, share=1.0)
 
 
-def block_of(unit_code: str, meter: str, at_us: int, value: float, unit: str) -> Block:
+def block_of(row: int, unit_code: str, meter: str, at_us: int, value: float, unit: str) -> Block:
     zero = np.zeros(1, np.int32)
     return Block(
         unit_code=unit_code, meters=MeterList.of([meter]), meter=zero, measured_at=np.array([at_us]),
         value=np.array([value]), units=(unit,), unit=zero.astype(np.uint8), received_at=np.array([at_us + 1_000_000]),
-        quality=zero.astype(np.int16), message=zero, position=zero,
+        quality=zero.astype(np.int16), message=zero + row, position=zero,
     )  # fmt: skip
 
 
@@ -137,14 +138,15 @@ def test_every_rejected_reading_has_a_row_with_its_place_its_reason_and_itself(t
 
 
 def test_a_row_that_gives_no_reading_is_sent_and_rejected(tmp_path: Path) -> None:
-    broken = Unreadable(
-        row=7, reason=RejectReason.BAD_TIME, required="a time", got="noon", reading="A,M1,noon,5,kWh", readings=3
-    )
+    broken = RowFault(
+        row=7, column="measured_at", reason=RejectReason.BAD_TIME, required="a time", got="noon",
+        payload='{"unit_code":"A","measured_at":"正午"}'.encode(), readings=3, unit_code="A",
+    )  # fmt: skip
     source = Memory(READINGS[:3], [broken])
     report = backfill(LEDGER, [source], tmp_path / "out", zone=ZONE, factors=read_factors())
     assert (report.sent, report.accepted, report.rejected) == (6, 3, 3)
     rows = rows_of(tmp_path / "out", "rejected", "row", "reason", "required", "got", "reading", "readings", "file")
-    assert rows == [(7, "bad_time", "a time", "noon", "A,M1,noon,5,kWh", 3, "memory.csv")]
+    assert rows == [(7, "bad_time", "a time", "noon", '{"unit_code":"A","measured_at":"正午"}', 3, "memory.csv")]
 
 
 def test_a_day_to_stop_at_leaves_out_what_came_later_but_for_its_closing_midnight(tmp_path: Path) -> None:
@@ -212,8 +214,8 @@ def test_no_readings_give_empty_files(tmp_path: Path) -> None:
 
 def test_nothing_is_left_behind_when_a_file_breaks_off(tmp_path: Path) -> None:
     class Broken(Memory):
-        def chunks(self) -> Iterator[Chunk]:
-            yield next(super().chunks())
+        def parts(self) -> Iterator[FilePart]:
+            yield next(super().parts())
             raise ConfigurationError("the file ends in the middle")
 
     with pytest.raises(ConfigurationError, match="in the middle"):

@@ -26,8 +26,8 @@ def block_of(unit_code: str, readings: list[tuple[str, int, float, str]]) -> Blo
         unit=np.array([units.index(unit) for *_, unit in readings], np.uint8),
         received_at=np.arange(n, dtype=np.int64),
         quality=np.arange(n, dtype=np.int16),
-        message=np.zeros(n, np.int32),
-        position=np.arange(n, dtype=np.int32),
+        message=np.arange(n, dtype=np.int32) + 2,
+        position=np.zeros(n, np.int32),
     )
 
 
@@ -62,7 +62,7 @@ def test_every_reading_comes_back_once_in_time_order(
     sent = []
     with Spool(tmp_path_factory.mktemp("spool"), UNITS, buckets) as spool:
         for file, (unit_code, readings) in enumerate(blocks):
-            spool.add(block_of(unit_code, readings), file=file, row=np.arange(len(readings)) + 2)
+            spool.add(block_of(unit_code, readings), file=file)
             sent += [(unit_code, *reading, file, row + 2) for row, reading in enumerate(readings)]
         slices = [list(spool.slices(bucket, size)) for bucket in range(len(spool.runs))]
     back = [reading for of_bucket in slices for taken in of_bucket for reading in readings_of(taken)]
@@ -85,13 +85,13 @@ def test_every_reading_comes_back_once_in_time_order(
 def test_a_unit_that_states_hundreds_of_units_comes_in_several_blocks(tmp_path: Path) -> None:
     with Spool(tmp_path, UNITS, 1) as spool:
         for i in range(600):
-            spool.add(block_of("A", [("M", i, float(i), f"unit {i}")]), file=0, row=np.array([i]))
+            spool.add(block_of("A", [("M", i, float(i), f"unit {i}")]), file=i)
         (taken,) = spool.slices(0, 10_000)
     assert [len(block.units) for block in taken.blocks] == [256, 256, 88]
-    assert sorted(row for *_, row in readings_of(taken)) == list(range(600))
+    assert sorted(file for *_, file, _ in readings_of(taken)) == list(range(600))
 
 
 def test_without_units_everything_is_unknown(tmp_path: Path) -> None:
     with Spool(tmp_path, (), 7) as spool:
-        spool.add(block_of("A", [("M", 1, 1.0, "kWh")]), file=0, row=np.array([2]))
+        spool.add(block_of("A", [("M", 1, 1.0, "kWh")]), file=0)
         assert [list(spool.slices(bucket, 10)) != [] for bucket in range(len(spool.runs))] == [False, True]

@@ -1,0 +1,46 @@
+"""Files of readings as sources of a backfill."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from ingest.reading_files import FilePart, read_readings
+
+__all__ = ["ReadingsFile"]
+
+_DENSE_BYTES, _PLAIN_BYTES = 6, 50
+"""Least bytes that a reading takes in a compressed file, and in a plain one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadingsFile:
+    """A file of readings in any format of the interchange files.
+
+    Attributes
+    ----------
+    path : Path
+    zone : ZoneInfo
+        Of times without an offset.
+    received_at : int
+        For readings that do not say when they were received. [us since 1970-01-01 UTC]
+    """
+
+    path: Path
+    zone: ZoneInfo
+    received_at: int
+
+    @property
+    def name(self) -> str:
+        """Its path as it was given."""
+        return str(self.path)
+
+    @property
+    def likely_readings(self) -> int:
+        """At most so many readings, by its size."""
+        dense = self.path.suffix.lower() in {".parquet", ".gz"}
+        return self.path.stat().st_size // (_DENSE_BYTES if dense else _PLAIN_BYTES) + 1
+
+    def parts(self) -> Iterator[FilePart]:
+        """Its readings and faulty rows."""
+        return read_readings(self.path, zone=self.zone, received_at=self.received_at)

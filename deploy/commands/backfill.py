@@ -1,0 +1,102 @@
+"""`meterwarden backfill`."""
+
+import time
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import click
+
+from deploy.backfill import ReadingsFile, Report, backfill
+from deploy.commands.ledger import FAULTY, fault_table
+from deploy.commands.parameters import ZoneName
+from deploy.settings import load
+from ingest.factor_files import read_factors
+from ingest.ledger_files import read_ledger
+
+__all__ = ["command"]
+
+_TELL_EVERY_S = 2.0
+_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+
+@click.command()
+@click.option("--ledger", type=_FILE, required=True, help="Ledger of the units, .xlsx or .csv.")
+@click.option("--readings", type=_FILE, multiple=True, required=True, help="File of readings; may be given again.")
+@click.argument("more_readings", type=_FILE, nargs=-1, metavar="[FILE]...")
+@click.option(
+    "--out", type=click.Path(path_type=Path), metavar="DIR", required=True, help="Directory for the result files."
+)
+@click.option(
+    "--as-of",
+    type=click.DateTime(["%Y-%m-%d"]),
+    metavar="DATE",
+    help="Last local day to look at; silence is judged then.",
+)
+@click.option("--factors", type=_FILE, multiple=True, help="Factors to coal equivalent that were entered, .toml.")
+@click.option("--zone", type=ZoneName(), help="Zone of local days and times; else that of the settings.")
+@click.pass_context
+def command(
+    context: click.Context,
+    *,
+    ledger: Path,
+    readings: tuple[Path, ...],
+    more_readings: tuple[Path, ...],
+    out: Path,
+    as_of: datetime | None,
+    factors: tuple[Path, ...],
+    zone: ZoneInfo | None,
+) -> None:
+    """Work files of readings out into result files, without Kafka or a database."""
+    began = time.monotonic()
+    zone = zone or load().zone
+    report = read_ledger(ledger, zone=zone)
+    if report.ignored:
+        click.echo(f"{ledger}: columns that are not of the ledger, passed over: {', '.join(report.ignored)}", err=True)
+    if report.faults:
+        click.echo(fault_table(report.faults, report.titles))
+        rows = len({fault.row for fault in report.faults})
+        click.echo(
+            f"{ledger}: faults: {len(report.faults)}, in rows: {rows}, of {report.rows} read; nothing is written"
+        )
+        context.exit(FAULTY)
+    received_at = time.time_ns() // 1000
+    done = backfill(
+        report.ledger,
+        [ReadingsFile(path=path, zone=zone, received_at=received_at) for path in (*readings, *more_readings)],
+        out,
+        zone=zone,
+        factors=read_factors(*factors),
+        as_of=None if as_of is None else as_of.date(),
+        tell=_now_and_then(),
+    )
+    click.echo(_summary(done, out, time.monotonic() - began))
+
+
+def _now_and_then() -> Callable[[str], None]:
+    """Tell how far it is, but not more often than somebody reads."""
+    told = time.monotonic()
+
+    def tell(line: str) -> None:
+        nonlocal told
+        if time.monotonic() - told >= _TELL_EVERY_S:
+            told = time.monotonic()
+            click.echo(line, err=True)
+
+    return tell
+
+
+def _summary(report: Report, out: Path, took_s: float) -> str:
+    lines = [f"{out}: " + ", ".join(f"{name} {rows}" for name, rows in report.rows.items()) + " rows"]
+    if report.detections:
+        lines.append("found: " + ", ".join(f"{kind} {n}" for kind, n in report.detections.most_common()))
+    if report.reasons:
+        lines.append("rejected: " + ", ".join(f"{reason} {n}" for reason, n in report.reasons.most_common()))
+    later = f" later={report.later}" if report.later else ""
+    rate = report.sent / took_s
+    lines.append(
+        f"backfill: sent={report.sent} accepted={report.accepted} rejected={report.rejected}{later} "
+        f"in {took_s:.1f} s, {rate:,.0f} readings/s"
+    )
+    return "\n".join(lines)

@@ -1,0 +1,57 @@
+"""46 real water registers as a ledger and a file of readings, for tests only.
+
+The times are wall-clock times of Spain: the hour that 2016-10-30 had twice is in them twice.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+from numpy.typing import NDArray
+
+__all__ = ["ZONE", "Registers", "ledger_csv", "registers"]
+
+ZONE = ZoneInfo("Europe/Madrid")
+_FILE = Path(__file__).parents[4] / "shared" / "data" / "daiad_water_registers.parquet"
+
+
+@dataclass(frozen=True)
+class Registers:
+    """n readings of 46 meters: number, wall-clock time [us], and the register [L]."""
+
+    meter: NDArray[np.int16]
+    wall_us: NDArray[np.int64]
+    litres: NDArray[np.float64]
+
+    @property
+    def unit_codes(self) -> list[str]:
+        """Ten meters make a unit."""
+        return [f"D{meter // 20}" for meter in self.meter.tolist()]
+
+    @property
+    def meter_nos(self) -> list[str]:
+        return [f"W{meter:02d}" for meter in self.meter.tolist()]
+
+
+def registers(request: pytest.FixtureRequest) -> Registers:
+    """The registers; the test is skipped, loudly, where they are not there."""
+    if not _FILE.exists():
+        reporter = request.config.pluginmanager.get_plugin("terminalreporter")
+        if reporter is not None:
+            reporter.write_line(f"WARNING: real registers are missing, nothing is tested on them: {_FILE}", yellow=True)
+        pytest.skip(f"real water registers are missing: {_FILE}")
+    table = pq.read_table(_FILE)
+    wall_us = table["ts"].to_numpy().astype("datetime64[us]").astype(np.int64)
+    return Registers(table["meter"].to_numpy(), wall_us, table["reading_l"].to_numpy())
+
+
+def ledger_csv(data: Registers) -> str:
+    """A ledger of the meters, each the water intake of a home of its unit."""
+    rows = ["unit_code,level,point,carrier,meter_no,unit,instrument,interval_s,installed_from,multiplier"]
+    for meter in np.unique(data.meter).tolist():
+        place = f"D{meter // 20},unit,P{meter:02d},water"
+        rows.append(f"{place},W{meter:02d},L,water_flow,3600,2016-03-01,1")
+    return "\n".join(rows) + "\n"
