@@ -16,22 +16,19 @@ guards their sources.
 import asyncio
 import logging
 import time
-from collections import OrderedDict
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar
 
 import aiokafka
 import faust
-from aiokafka.consumer.fetcher import FetchResult
-from aiokafka.errors import IllegalStateError, KafkaError
-from aiokafka.structs import OffsetAndMetadata
+from aiokafka.errors import KafkaError
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage
 from faust.types.tuples import ack_lock
 
 from analytics.domain.errors import ConfigurationError
+from streams.batch_fetch import BatchConsumerThread, BatchOptions, PositionOf, Record, Records, Run
 
 __all__ = ["BatchApp", "BatchConsumer", "BatchOptions", "PositionOf", "Record", "RecordsSchema", "Run"]
 
@@ -39,8 +36,6 @@ log = logging.getLogger("metering.consumer")
 
 FAUST_VERSION = "0.15.3"
 AIOKAFKA_VERSION = "0.14."
-COMMIT_S = 5.0
-"""Longest time that committing may take. [s]"""
 NOTHING = {TP("", -1)}
 """What to fetch when nothing may be fetched: an empty set would mean everything."""
 
@@ -55,132 +50,6 @@ def _refuse_other_versions(faust_version: str, aiokafka_version: str) -> None:
 
 
 _refuse_other_versions(faust.__version__, aiokafka.__version__)
-
-PositionOf = Callable[[TP], Awaitable[int]]
-"""Where to begin reading a partition that was just assigned; may take as long as the database is away."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BatchOptions:
-    """What the batch consumer needs to know.
-
-    Attributes
-    ----------
-    topics : frozenset of str
-        Topics delivered as runs; any other stays one message an event.
-    position_of : PositionOf
-        Asked once for each partition after each assignment, and after `BatchConsumer.reposition`.
-    on_revoked : callable
-        Awaited for the partitions that go away, before they can be anybody else's.
-    fetch_wait_ms : int
-        Longest time the broker holds a fetch that finds nothing. A fetch in flight for idle partitions keeps busy ones
-        of the same broker waiting, so this bounds latency. [ms]
-    fetch_max_bytes : int
-        Most bytes of one fetch over all partitions. [byte]
-    poll_s : float
-        Longest time until a partition that was let go is looked at again. [s]
-    """
-
-    topics: frozenset[str]
-    position_of: PositionOf
-    on_revoked: Callable[[set[TP]], Awaitable[None]]
-    fetch_wait_ms: int = 100
-    fetch_max_bytes: int = 16 * 2**20
-    poll_s: float = 0.1
-
-
-class Record(Protocol):
-    """What is used of a Kafka record."""
-
-    offset: int
-    timestamp: int  # ms
-    value: bytes | None
-    headers: Sequence[tuple[str, bytes | None]]
-
-
-@dataclass(frozen=True, slots=True)
-class Run:
-    """Records of one partition as they came in one fetch.
-
-    Attributes
-    ----------
-    records : list of Record
-        At least one, offsets rising. They may leave numbers out (transaction markers, compaction).
-    start : int
-        The offset that was asked for: where the run before this one ended.
-    end : int
-        The offset after the last record.
-    fetched_at : float
-        `time.monotonic` after the fetch. [s]
-    """
-
-    records: list[Record]
-    start: int
-    end: int
-    fetched_at: float
-
-
-def _as_it_is(_: Any, record: Record) -> Record:
-    return record
-
-
-class _FetchResults(OrderedDict[Any, Any]):
-    """aiokafka's fetched data by partition, whose records stay the compiled parser's: 2 us each instead of 6."""
-
-    def __setitem__(self, tp: Any, result: Any) -> None:
-        if type(result) is FetchResult and tp.topic in self.topics:
-            result._partition_records._consumer_record = _as_it_is  # noqa: SLF001
-        super().__setitem__(tp, result)
-
-    topics: frozenset[str] = frozenset()
-
-
-class BatchConsumerThread(driver.AIOKafkaConsumerThread):
-    """The thread with aiokafka's event loop: fetches that do not hold each other up, commits that may fail."""
-
-    def _create_worker_consumer(self, transport: Any) -> aiokafka.AIOKafkaConsumer:
-        options: BatchOptions = self.app.batch_options
-        consumer = super()._create_worker_consumer(transport)
-        consumer._fetch_max_wait_ms = options.fetch_wait_ms  # noqa: SLF001 - Faust fixes it at 1500
-        consumer._fetch_max_bytes = options.fetch_max_bytes  # noqa: SLF001
-        return consumer
-
-    async def on_start(self) -> None:
-        """Connect to Kafka."""
-        await super().on_start()
-        results = self._ensure_consumer()._fetcher._records = _FetchResults()  # noqa: SLF001
-        results.topics = self.app.batch_options.topics
-
-    async def _commit(self, offsets: Mapping[TP, int]) -> bool:
-        here = self.assignment()
-        wanted = {driver.ensure_aiokafka_TP(tp): OffsetAndMetadata(n, "") for tp, n in offsets.items() if tp in here}
-        try:
-            await asyncio.wait_for(self._ensure_consumer().commit(wanted), COMMIT_S)  # aiokafka itself never gives up
-        except (KafkaError, TimeoutError) as error:
-            log.warning("offsets not committed (the fence holds the truth): %r", error)
-            return False
-        now = time.monotonic()
-        self.tp_last_committed_at.update(dict.fromkeys(offsets, now))
-        return True
-
-    async def seek_safely(self, tp: TP, offset: int) -> bool:
-        """Seek in aiokafka's own thread; False where the partition is no longer assigned."""
-        future = asyncio.run_coroutine_threadsafe(self._seek_here(tp, offset), self.thread_loop)
-        return await asyncio.wrap_future(future)
-
-    async def _seek_here(self, tp: TP, offset: int) -> bool:
-        try:
-            self._ensure_consumer().seek(driver.ensure_aiokafka_TP(tp), offset)
-        except IllegalStateError:
-            return False
-        return True
-
-    async def first_offset(self, tp: TP) -> int:
-        """Oldest offset the broker still keeps of a partition."""
-        consumer = self._ensure_consumer()
-        aiotp = driver.ensure_aiokafka_TP(tp)
-        future = asyncio.run_coroutine_threadsafe(consumer.beginning_offsets([aiotp]), self.thread_loop)
-        return int((await asyncio.wrap_future(future))[aiotp])
 
 
 class BatchConsumer(driver.Consumer):
@@ -287,7 +156,6 @@ class BatchConsumer(driver.Consumer):
         if not wanted:
             await self._poll_nothing()
             return
-        turns = {tp: self._turn.get(tp, 0) for tp in wanted}
         blocked = self._held or self._throttled
         try:
             fetched = await self._getmany(wanted, self.options.poll_s if blocked else timeout)
@@ -304,9 +172,9 @@ class BatchConsumer(driver.Consumer):
             if tp.topic not in self.options.topics:
                 for record in records:
                     yield tp, self._to_message(tp, record)
-            elif self._turn.get(tp, 0) == turns.get(tp) and tp not in self._held:
+            elif tp not in self._held:
                 self.app.monitor.track_tp_end_offset(tp, self.highwater(tp))
-                run = self._next_run(tp, records, now)
+                run = await self._next_run(tp, records, now)
                 if run is not None:
                     self._read_offset[tp] = None  # else Faust drops a run that begins below the last one it saw
                     yield tp, self._run_message(tp, run, generation)
@@ -318,23 +186,25 @@ class BatchConsumer(driver.Consumer):
         with suppress(asyncio.TimeoutError):
             await asyncio.wait_for(self._let_go.wait(), self.options.poll_s)
 
-    def _next_run(self, tp: TP, records: list[Record], now: float) -> Run | None:
+    async def _next_run(self, tp: TP, records: Records, now: float) -> Run | None:
+        """The records as the continuation of what was delivered, or None where they are not that.
+
+        A fetch that was under way while the position changed may have been thrown away, and what follows it is not
+        what follows the last run; a topic that was recreated begins below; one that was cleaned begins above.
+        """
         start = self._position[tp]
-        if not records:
-            return None
-        if records[0].offset < start:
-            log.error(
-                "%s %d went back from %d to %d: the topic was recreated or truncated",
-                tp.topic,
-                tp.partition,
-                start,
-                records[0].offset,
-            )
-            self.reposition(tp)
+        if records.start != start and not await self._cleaned(tp, start, records.start):
+            if self._position.get(tp) == start:
+                log.warning("%s %d: fetched from %d instead of %d", tp.topic, tp.partition, records.start, start)
+                self.reposition(tp)
             return None
         end = records[-1].offset + 1
         self._position[tp] = end
-        return Run(records, start, end, now)
+        return Run(list(records), start, end, now)
+
+    async def _cleaned(self, tp: TP, wanted: int, got: int) -> bool:
+        """Whether Kafka dropped what was wanted, so that `got` is the next there is."""
+        return got > wanted and tp not in self._held and await self.first_offset(tp) >= got
 
     def _run_message(self, tp: TP, run: Run, generation: int) -> ConsumerMessage:
         last = run.records[-1]

@@ -8,10 +8,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from kafka import KafkaProducer
 
 from deploy.migrate import migrate
 from deploy.settings import Settings
 from deploy.stack import Stack
+from ingest.wire import partition_of
 from tests.faults.harness import Arena, arena
 from tests.faults.worker import POISON
 from tests.streams.site import JSON, Message, Site, load, produce_all
@@ -205,10 +207,6 @@ def _poison(code: str, meter: str) -> Message:
 
 
 def _send_giant(bootstrap: str, topic: str, code: str, value: bytes, partitions: int) -> None:
-    from kafka import KafkaProducer  # noqa: PLC0415
-
-    from ingest.wire import partition_of  # noqa: PLC0415
-
-    producer = KafkaProducer(bootstrap_servers=bootstrap, max_request_size=len(value) + 1000, buffer_memory=2**27)
+    producer = KafkaProducer(bootstrap_servers=bootstrap, max_request_size=len(value) + 1000)
     producer.send(topic, value=value, key=code.encode(), partition=partition_of(code, partitions)).get(60)
     producer.close()

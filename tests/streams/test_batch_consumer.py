@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import inspect
 import logging
+import random
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -11,7 +12,7 @@ from typing import Any
 
 import aiokafka
 import pytest
-from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 from aiokafka.consumer.fetcher import Fetcher, FetchResult, PartitionRecords
 from aiokafka.consumer.subscription_state import SubscriptionState
 from aiokafka.errors import KafkaConnectionError
@@ -27,7 +28,8 @@ from kafka.admin import NewTopic
 from analytics.domain.errors import ConfigurationError
 from deploy.stack import Stack
 from streams import batch_consumer
-from streams.batch_consumer import BatchApp, BatchConsumerThread, BatchOptions, RecordsSchema, Run
+from streams.batch_consumer import BatchApp, BatchOptions, RecordsSchema, Run
+from streams.batch_fetch import BatchConsumerThread
 
 # What the batch consumer overrides, calls or stands in for. A changed source is no fault: read what changed, see that
 # `streams.batch_consumer` still holds, and enter the new digest (the failure prints it).
@@ -263,6 +265,45 @@ def test_reposition_reads_again_from_where_the_application_says(stack: Stack, fr
         return seen
 
     assert asyncio.run(scenario()).values(0)[50:] == [b"%d" % i for i in range(20, 50)]
+
+
+@pytest.mark.integration
+def test_a_fetch_under_way_while_the_position_changes_makes_no_hole(
+    stack: Stack, fresh_topic: Callable[..., str]
+) -> None:
+    topic = fresh_topic("race")
+    produce(stack, topic, 100)
+
+    async def scenario() -> Reading:
+        async with reading(stack, topic) as seen:
+            await seen.until(lambda: seen.count == 100)
+            for _ in range(20):  # the consumer waits for more in a fetch that the change of position finds under way
+                seen.runs.clear()
+                seen.app.consumer.reposition(TP(topic, 0))
+                await seen.until(lambda: seen.count == 100, 10.0)
+                assert seen.values(0) == [b"%d" % i for i in range(100)]
+                await asyncio.sleep(random.uniform(0.0, 0.3))
+        return seen
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.integration
+def test_what_kafka_dropped_is_stepped_over(stack: Stack, fresh_topic: Callable[..., str]) -> None:
+    topic = fresh_topic("dropped")
+    produce(stack, topic, 100)
+
+    async def scenario() -> Reading:
+        admin = AIOKafkaAdminClient(bootstrap_servers=stack.bootstrap)
+        await admin.start()
+        await admin.delete_records({aiokafka.TopicPartition(topic, 0): RecordsToDelete(before_offset=30)})
+        await admin.close()
+        async with reading(stack, topic) as seen:
+            await seen.until(lambda: seen.count == 70)
+        return seen
+
+    runs = asyncio.run(scenario()).runs[0]
+    assert (runs[0].start, runs[0].records[0].offset) == (0, 30)
 
 
 @pytest.mark.integration
