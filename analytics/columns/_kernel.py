@@ -562,7 +562,8 @@ def _read(s, p, t, v, k, tab, rules, hours, events, cursor):
         _wait(s, p, t, v, k, _SENTINEL, 0, tab, rules, hours, events, cursor)
         return
     if not shown:
-        _wait(s, p, t, v, k, _SPIKE, 0, tab, rules, hours, events, cursor)
+        scale = _scale_of(s.good_at, s.good_value, t, v, rate, rules.slack)
+        _wait(s, p, t, v, k, _SCALE if scale != 0 else _SPIKE, scale, tab, rules, hours, events, cursor)
         return
     if (
         s.run_n == 0

@@ -34,8 +34,9 @@ log = logging.getLogger("metering.lane")
 _PORTION = 2000
 """Points whose past is worked out in one transaction when the ledger changed."""
 _IDLE_S = 60.0
-"""A partition that was read to its end and brought nothing for this long has nothing: its meters are judged by the
-wall clock. While records come in, possibly of long ago, a meter is silent only by what its neighbours measured."""
+"""A partition that was read to its end and brought nothing for this long has nothing more to say for now. [s]"""
+_LIVE_US = 900_000_000
+"""While records come in whose newest reading is older than this, the past is being caught up with: nobody is silent."""
 
 
 class TopicReplaced(MeterwardenError):  # noqa: N818 - named after what happened
@@ -183,6 +184,8 @@ class Lane:
     async def _tick(self) -> None:
         self._tick_at = time.monotonic() + self.shop.config.tick_s
         now_us = self._judged_at()
+        if now_us is None:
+            return
         batch = await self.shop.in_thread(tick, self.state, self._writer.stored, at=self.at, now_us=now_us)
         await self._settle()
         if self._snapshot_due():
@@ -191,14 +194,15 @@ class Lane:
         if not batch.empty:
             await self._store(batch, None)
 
-    def _judged_at(self) -> int:
-        """The instant by which silence and unfilled hours are judged. [us since 1970-01-01 UTC]"""
+    def _judged_at(self) -> int | None:
+        """The instant by which silence and unfilled hours are judged, if they can be. [us since 1970-01-01 UTC]"""
         now_us = int(self.shop.now() * 1e6)
         highwater = self.shop.reader.highwater(self.tp)
         at_end = highwater is not None and highwater <= self.at
         if at_end and time.monotonic() - self._taken_at > _IDLE_S:
             return now_us
-        return min(now_us, newest_us(self.state))
+        newest = min(now_us, newest_us(self.state))
+        return newest if newest > now_us - _LIVE_US else None
 
     async def _look_at_gap(self, piece: Piece) -> None:
         """Numbers left out are normal (transaction markers); records that Kafka dropped unread are not."""
