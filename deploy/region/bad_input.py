@@ -18,6 +18,7 @@ UNKNOWN_METER = "X99-0001"
 UNKNOWN_UNIT = "furlong"
 _R = RejectReason
 _STRANGER = "91999900DEMO999999"
+_TAKEN = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,18 +111,23 @@ def _spoilt(
     return replace(part, measured_at=part.measured_at % (24 * US_PER_HOUR))  # a clock that lost its battery
 
 
-def raw_messages(region: Region) -> tuple[RawMessage, ...]:
+def raw_messages(region: Region, *, horizon_days: float) -> tuple[RawMessage, ...]:
     """Messages that cannot be read, or not wholly, or that are no business of their partition; spread over the span.
 
     Parameters
     ----------
     region : Region
         Complete but for these.
+    horizon_days : float
+        They come after a third of it; a region that ends before has none. [d]
     """
     rng = np.random.default_rng([region.seed, 41])
     unit = next((u for u in region.units if u.delivery is Delivery.BLOCKS), region.units[0])
     sound = region.readings.take(np.flatnonzero((region.readings.unit == unit.index) & (region.readings.expected == 0)))
-    part = sound.take(slice(len(sound) // 3, len(sound) // 3 + 30))
+    begin = int(np.searchsorted(sound.received_at, region.start_us + int(horizon_days * 8 * US_PER_HOUR)))
+    part = sound.take(slice(begin, begin + _TAKEN))
+    if len(part) < _TAKEN:
+        return ()  # the region ends before
     at = int(part.received_at[-1])
     whole = block_message(region, unit.code, part)
     stranger = block_message(region, _STRANGER, part.take(slice(0, 25)))

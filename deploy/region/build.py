@@ -140,7 +140,7 @@ class _Builder:
         readings = join(columns)
         refuse_repeats(readings)
         region = self._region(flow, readings)
-        return replace(region, raw=raw_messages(region)) if self.with_faults else region
+        return replace(region, raw=raw_messages(region, horizon_days=self.horizon_days)) if self.with_faults else region
 
     def _plan_faults(self) -> None:
         end_us = self.start_us + self.quarters_n * US_PER_QUARTER

@@ -45,6 +45,7 @@ def test_a_longer_region_begins_with_the_shorter_one() -> None:
     known = {(f.kind, f.meter_no, f.start_us, f.end_us) for f in long.truth.faults}
     assert {(f.kind, f.meter_no, f.start_us, f.end_us) for f in short.truth.faults} <= known
     assert short.ledger_rows == long.ledger_rows
+    assert short.raw == long.raw
     for unit in range(3):
         early = [
             r.readings.take(np.flatnonzero((r.readings.unit == unit) & (r.readings.received_at < short.end_us)))
