@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
@@ -151,11 +152,14 @@ class Publisher:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if error is not None:
+            with suppress(PublishFailed):  # the error on its way says more
+                self.close(0.0)
+            return
         try:
-            if error is None:
-                self.flush()
+            self.flush()
         finally:
-            self.close(10.0 if error is None else 0.0)
+            self.close()
 
     @property
     def counts(self) -> Counts:

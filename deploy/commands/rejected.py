@@ -1,0 +1,231 @@
+"""`meterwarden rejected`: what the workers refused, and sending it again."""
+
+import asyncio
+import base64
+import json
+from collections import Counter
+from collections.abc import AsyncIterator, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+import click
+import psycopg
+
+from analytics.domain.errors import MeterwardenError
+from analytics.domain.quality import RejectReason
+from deploy.settings import load
+from deploy.stack import Stack
+from ingest.kafka import Publisher
+from ingest.replay import send_again
+from ingest.wire import shown
+from streams.store.connections import understood
+from streams.store.rejected import RejectedRecord, mark_replayed, select
+
+__all__ = ["command"]
+
+_PAGE: Final = 500
+_ONE_REPLAY: Final = 7_254_118_903  # of this project's advisory locks
+
+
+class ReplayRuns(MeterwardenError):  # noqa: N818 - named after what is the matter
+    """Somebody else is replaying rejected readings at this moment."""
+
+
+class _Since(click.ParamType):
+    """A time, or a day; without an offset in the settings' zone."""
+
+    name = "time"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
+        if isinstance(value, datetime):
+            return value
+        try:
+            when = datetime.fromisoformat(str(value))
+        except ValueError:
+            self.fail(f"{value!r} is not an ISO 8601 time such as 2026-11-21T08:15", param, ctx)
+        return when if when.tzinfo else when.replace(tzinfo=load().zone)
+
+
+_REASON = click.option(
+    "--reason", type=click.Choice([reason.name.lower() for reason in RejectReason]), help="Only those refused so."
+)
+_UNIT = click.option("--unit", metavar="CODE", help="Only those of this energy-using unit.")
+_SINCE = click.option("--since", type=_Since(), help="Only those refused at this time or later.")
+
+
+@click.group()
+def command() -> None:
+    """List what the workers refused, and send it again."""
+
+
+@command.command("list")
+@_REASON
+@_UNIT
+@_SINCE
+@click.option("--limit", type=click.IntRange(1), default=50, show_default=True, help="At most so many rows.")
+@click.option("--after", type=int, default=0, help="Go on after the row with this id.")
+@click.option("--pending", is_flag=True, help="Only those that were not replayed.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line, with the original bytes.")
+def list_rows(
+    *,
+    reason: str | None,
+    unit: str | None,
+    since: datetime | None,
+    limit: int,
+    after: int,
+    pending: bool,
+    as_json: bool,
+) -> None:
+    """Show what was refused, by reason, where it came from, what was required and what came."""
+    settings = load()
+
+    async def rows() -> list[RejectedRecord]:
+        async with understood(), await psycopg.AsyncConnection.connect(Stack(settings).dsn) as connection:
+            return await select(
+                connection, after=after, reason=reason, unit_code=unit, since=since, pending=pending, limit=limit
+            )
+
+    found = asyncio.run(rows())
+    if as_json:
+        for row in found:
+            click.echo(json.dumps(_object(row), ensure_ascii=False))
+        return
+    click.echo(_table(found, settings.zone))
+    if len(found) == limit:
+        click.echo(f"there may be more: --after {found[-1].id}")
+
+
+@command.command()
+@_REASON
+@_UNIT
+@_SINCE
+@click.option("--dry-run", is_flag=True, help="Tell what would be sent and send nothing.")
+def replay(*, reason: str | None, unit: str | None, since: datetime | None, dry_run: bool) -> None:
+    """Send what was refused to the workers again, as it came, after the ledger or a setting was mended."""
+    stack = Stack(load())
+    filters = {"reason": reason, "unit_code": unit, "since": since}
+    if dry_run:
+        rows, readings = asyncio.run(_counted(stack.dsn, filters))
+        click.echo(_said("would replay", rows, readings))
+        return
+    with Publisher(stack.kafka_config) as publisher:
+        rows, readings = asyncio.run(_replayed(stack.dsn, publisher, filters))
+    click.echo(_said("replayed", rows, readings))
+
+
+async def _replayed(dsn: str, publisher: Publisher, filters: dict[str, Any]) -> tuple[Counter[str], int]:
+    """Send page by page; a page is marked after its last acknowledgement.
+
+    Killed between, a page is sent twice, and the worker tells the readings of the second time as duplicates: nothing
+    is lost and nothing is doubled.
+    """
+    rows: Counter[str] = Counter()
+    readings = 0
+    async with understood(), await psycopg.AsyncConnection.connect(dsn, autocommit=True) as connection:
+        await _lock(connection)
+        # what is refused again while this runs gets a higher id: it waits for the next replay
+        last = await _last_id(connection)
+        async for page in _pages(connection, last, filters):
+            for row in page:
+                send_again(
+                    publisher,
+                    row.topic,
+                    row.payload,
+                    unit_code=row.unit_code,
+                    readings=row.readings,
+                    received_at=_us(row.stored_at),
+                )
+            publisher.flush()
+            await mark_replayed(connection, [row.id for row in page])
+            rows.update(row.reason for row in page)
+            readings += sum(row.readings for row in page)
+    return rows, readings
+
+
+async def _counted(dsn: str, filters: dict[str, Any]) -> tuple[Counter[str], int]:
+    rows: Counter[str] = Counter()
+    readings = 0
+    async with understood(), await psycopg.AsyncConnection.connect(dsn, autocommit=True) as connection:
+        async for page in _pages(connection, await _last_id(connection), filters):
+            rows.update(row.reason for row in page)
+            readings += sum(row.readings for row in page)
+    return rows, readings
+
+
+async def _pages(
+    connection: psycopg.AsyncConnection, last: int, filters: dict[str, Any]
+) -> AsyncIterator[list[RejectedRecord]]:
+    """Rows that were not replayed, up to the id `last`."""
+    after = 0
+    while True:
+        page = await select(connection, after=after, pending=True, limit=_PAGE, **filters)
+        page = [row for row in page if row.id <= last]
+        if not page:
+            return
+        yield page
+        after = page[-1].id
+
+
+async def _lock(connection: psycopg.AsyncConnection) -> None:
+    cursor = await connection.execute("select pg_try_advisory_lock(%s)", (_ONE_REPLAY,))
+    row = await cursor.fetchone()
+    if not row or not row[0]:
+        raise ReplayRuns("one replay at a time: another one is running")
+
+
+async def _last_id(connection: psycopg.AsyncConnection) -> int:
+    cursor = await connection.execute("select coalesce(max(id), 0) from rejected")
+    row = await cursor.fetchone()
+    return int(row[0]) if row else 0
+
+
+def _us(when: datetime) -> int:
+    return (when - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
+
+
+def _said(verb: str, rows: Counter[str], readings: int) -> str:
+    reasons = ", ".join(f"{reason} {n}" for reason, n in rows.most_common()) or "nothing"
+    return f"{verb}: rows={rows.total()} readings={readings} ({reasons})"
+
+
+def _object(row: RejectedRecord) -> dict[str, Any]:
+    try:
+        payload = {"payload": row.payload.decode()}
+    except UnicodeDecodeError:
+        payload = {"payload_base64": base64.b64encode(row.payload).decode()}
+    return {
+        "id": row.id,
+        "stored_at": row.stored_at.astimezone(UTC).isoformat(),
+        "reason": row.reason,
+        "required": row.required,
+        "got": row.got,
+        "unit_code": row.unit_code,
+        "topic": row.topic,
+        "partition": row.partition,
+        "offset": row.kafka_offset,
+        "position": row.position,
+        "readings": row.readings,
+        "replayed_at": row.replayed_at.astimezone(UTC).isoformat() if row.replayed_at else None,
+        **payload,
+    }
+
+
+def _table(found: Sequence[RejectedRecord], zone: ZoneInfo) -> str:
+    lines = [("id", "stored", "reason", "unit", "record", "readings", "required", "got", "replayed")]
+    lines += [
+        (
+            str(row.id),
+            f"{row.stored_at.astimezone(zone):%Y-%m-%d %H:%M:%S}",
+            row.reason,
+            row.unit_code or "–",
+            f"{row.partition}/{row.kafka_offset}" + (f"[{row.position}]" if row.position >= 0 else ""),
+            str(row.readings),
+            shown(row.required, 40),
+            shown(row.got, 40),
+            f"{row.replayed_at.astimezone(zone):%Y-%m-%d %H:%M:%S}" if row.replayed_at else "–",
+        )
+        for row in found
+    ]
+    widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
+    return "\n".join("  ".join(cell.ljust(w) for cell, w in zip(line, widths, strict=True)).rstrip() for line in lines)
