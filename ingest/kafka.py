@@ -26,6 +26,7 @@ __all__ = [
 ]
 
 _BATCH_BYTES = 2**19  # a block of some thousand readings is 20 to 100 kB
+_UNKNOWN_TOPIC_MS = 15_000  # how long `send` waits to hear of a topic it does not know
 _TOLD = 3  # failures named in one error
 
 
@@ -71,6 +72,7 @@ class Publisher:
                 batch_size=_BATCH_BYTES,
                 max_request_size=config.max_message_bytes,
                 delivery_timeout_ms=delivery_ms,
+                max_block_ms=min(_UNKNOWN_TOPIC_MS, delivery_ms),
                 request_timeout_ms=min(30_000, delivery_ms - config.linger_ms),
                 bootstrap_timeout_ms=round(config.bootstrap_timeout_s * 1000),
                 allow_auto_create_topics=False,
