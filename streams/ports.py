@@ -20,8 +20,10 @@ from analytics.domain.quality import DetectionKind, RejectReason
 
 __all__ = [
     "HOUR_ROW",
+    "POINT_DAY_ROW",
     "READING_ROW",
     "STORED_HOUR",
+    "TOTAL_ROW",
     "Assigned",
     "DetectionRow",
     "FenceLost",
@@ -31,13 +33,17 @@ __all__ = [
     "Int64s",
     "PartitionStore",
     "PartitionTransaction",
+    "PointDays",
     "Readings",
     "RegisterName",
     "RejectedRow",
+    "SeriesName",
     "Snapshot",
     "StoreRejected",
     "StoredLedger",
     "TopicPartition",
+    "Totals",
+    "TotalsTransaction",
 ]
 
 Int32s = NDArray[np.int32]
@@ -71,11 +77,41 @@ HOUR_ROW = np.dtype(
 STORED_HOUR = np.dtype([*HOUR_ROW.descr, ("revision", "<i4")])
 """`HOUR_ROW` and the revision it is stored with, 0 as first written."""
 
+POINT_DAY_ROW = np.dtype(
+    [
+        ("point_id", "<i4"),
+        ("unit_id", "<i4"),
+        ("day", "<i4"),  # local, days since 1970-01-01
+        ("amount", "<i8"),  # micro
+        ("completeness", "<f4"),
+        ("measured", "<f4"),
+        ("quality", "<i2"),  # all HourFlag bits of its hours
+    ]
+)
+"""One local day of one metering point."""
+
+TOTAL_ROW = np.dtype(
+    [
+        ("series", "<i4"),  # index into the names that come with the rows
+        ("at", "<i8"),  # hours since 1970-01-01 UTC, or local days since 1970-01-01
+        ("amount", "<i8"),  # micro
+        ("tce", "<f8"),  # NaN where no factor applies
+        ("completeness", "<f4"),  # mean over the points that are expected
+        ("measured", "<f4"),
+        ("quality", "<i2"),
+        ("factor", "<i4"),  # index into the factor texts that come with the rows, -1 for none
+    ]
+)
+"""One hour or day of one series of totals."""
+
 Readings = NDArray[np.void]
 """(n,) array of `READING_ROW`."""
 
 Hours = NDArray[np.void]
 """(n,) array of `HOUR_ROW` or `STORED_HOUR`."""
+
+PointDays = NDArray[np.void]
+"""(n,) array of `POINT_DAY_ROW`."""
 
 
 class FenceLost(MeterwardenError):  # noqa: N818 - named after what happened to the caller
@@ -153,6 +189,17 @@ class RegisterName(NamedTuple):
     register: str
 
 
+class SeriesName(NamedTuple):
+    """What a series of totals is known by; see `analytics.columns.membership`."""
+
+    unit_id: int
+    scope: str
+    name: str
+    sub_unit: str
+    carrier: str
+    symbol: str
+
+
 class HourCounts(NamedTuple):
     """What an upsert of hours did; the rest was stored already, as it is."""
 
@@ -188,6 +235,24 @@ class RejectedRow:
     unit_code: str | None
     payload: bytes
     readings: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Totals:
+    """n totals.
+
+    Attributes
+    ----------
+    rows : (n,) TOTAL_ROW
+    series : sequence of SeriesName
+        Which `rows["series"]` indexes.
+    factors : sequence of str
+        Texts which `rows["factor"]` indexes.
+    """
+
+    rows: NDArray[np.void]
+    series: Sequence[SeriesName]
+    factors: Sequence[str]
 
 
 class PartitionTransaction(Protocol):
@@ -270,6 +335,49 @@ class PartitionTransaction(Protocol):
         ...
 
 
+class TotalsTransaction(Protocol):
+    """Units whose totals are stale: while it is open nobody else works on them, and leaving it settles their marks.
+
+    Totals replace those of the windows they are given for: what is stored there and not given any more is removed.
+    """
+
+    @property
+    def unit_ids(self) -> Int32s:
+        """(k,) Unit of each stale span, ascending; a unit may have several spans."""
+        ...
+
+    @property
+    def first_hour(self) -> Int64s:
+        """(k,) First hour of each span. [h since 1970-01-01 UTC]"""
+        ...
+
+    @property
+    def last_hour(self) -> Int64s:
+        """(k,) Last hour of each span, inclusive. [h since 1970-01-01 UTC]"""
+        ...
+
+    async def read_hours(self, point_ids: Int32s, from_hour: Int64s, to_hour: Int64s) -> Hours:
+        """Stored hours of half-open windows of points, as `PartitionTransaction.read_hours` gives them."""
+        ...
+
+    async def replace_point_days(
+        self, rows: PointDays, unit_ids: Int32s, first_day: Int64s, last_day: Int64s
+    ) -> HourCounts:
+        """Days of the points of some units in windows of days, both ends inclusive.
+
+        Revisions as for hours.
+        """
+        ...
+
+    async def replace_unit_hours(self, totals: Totals, unit_ids: Int32s, first_hour: Int64s, last_hour: Int64s) -> int:
+        """Hourly totals of some units in windows of hours, both ends inclusive; the number of rows new or changed."""
+        ...
+
+    async def replace_unit_days(self, totals: Totals, unit_ids: Int32s, first_day: Int64s, last_day: Int64s) -> int:
+        """Daily totals of some units in windows of days, both ends inclusive; the number of rows new or changed."""
+        ...
+
+
 class PartitionStore(Protocol):
     """The store as a worker sees it."""
 
@@ -321,6 +429,15 @@ class PartitionStore(Protocol):
         """The ledger as of a version, of the units whose code `units` accepts.
 
         Runs off the event loop where it takes long; a million installations take some seconds.
+        """
+        ...
+
+    def totals(
+        self, unit_ids: Int32s | None = None, *, limit: int = 100
+    ) -> AbstractAsyncContextManager[TotalsTransaction]:
+        """Claim units with stale hours (of `unit_ids`, or any), the longest stale first; none may be left to claim.
+
+        An exception in the block leaves the marks as they were.
         """
         ...
 

@@ -22,7 +22,7 @@ from streams.ports import (
     StoredLedger,
     TopicPartition,
 )
-from streams.store import detections, fence, hours, marks, readings, registers, rejected, snapshots
+from streams.store import detections, fence, hours, marks, readings, registers, rejected, snapshots, totals
 from streams.store.connections import Connections
 from streams.store.ledger import read_ledger
 
@@ -53,7 +53,7 @@ class TimescaleStore:
             dsn,
             size=connections,
             name=f"meterwarden {owner}",
-            session=(hours.TEMPORARY, detections.TEMPORARY, rejected.TEMPORARY),
+            session=(hours.TEMPORARY, detections.TEMPORARY, rejected.TEMPORARY, *totals.TEMPORARY),
         )
 
     async def assign(self, partition: TopicPartition) -> Assigned:
@@ -96,6 +96,12 @@ class TimescaleStore:
         """The ledger as of a version; see `streams.ports.PartitionStore.ledger`."""
         async with self._connections.connection() as connection:
             return await read_ledger(connection, version, units)
+
+    @asynccontextmanager
+    async def totals(self, unit_ids: Int32s | None = None, *, limit: int = 100) -> AsyncIterator[totals.TotalsClaim]:
+        """Claim units with stale hours; see `streams.ports.PartitionStore.totals`."""
+        async with self._connections.connection() as connection, connection.transaction():
+            yield await totals.claim(connection, unit_ids, limit)
 
     @asynccontextmanager
     async def relay(self, limit: int = 1000) -> AsyncIterator[Sequence[rejected.RejectedRecord]]:

@@ -8,6 +8,7 @@ import psycopg
 import pytest
 
 from streams.ports import TopicPartition
+from streams.store.connections import Connections
 from streams.store.partitions import TimescaleStore
 
 WORLD = """
@@ -35,14 +36,21 @@ where schemaname = 'public' and tablename not in ('schema_migration', 'store_set
 
 
 @pytest.fixture
-def world(module_database: str) -> str:
-    """The address of a database with the small world in it and nothing else."""
+def empty(module_database: str) -> str:
+    """The address of a migrated database with nothing in it."""
     with psycopg.connect(module_database, autocommit=True) as connection:
         row = connection.execute(EMPTIED).fetchone()
         assert row is not None
         connection.execute(f"truncate {row[0]} restart identity")
-        connection.execute(WORLD)
     return module_database
+
+
+@pytest.fixture
+def world(empty: str) -> str:
+    """The address of a database with the small world in it and nothing else."""
+    with psycopg.connect(empty, autocommit=True) as connection:
+        connection.execute(WORLD)
+    return empty
 
 
 @pytest.fixture
@@ -59,3 +67,14 @@ async def opened(dsn: str, owner: str = "a", *, connections: int = 2) -> AsyncIt
         yield store
     finally:
         await store.close()
+
+
+@asynccontextmanager
+async def connected(dsn: str) -> AsyncIterator[psycopg.AsyncConnection]:
+    """A connection as the store opens them, closed afterwards."""
+    connections = Connections(dsn)
+    try:
+        async with connections.connection() as connection:
+            yield connection
+    finally:
+        await connections.close()

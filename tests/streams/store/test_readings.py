@@ -8,8 +8,7 @@ import pytest
 
 from streams.ports import READING_ROW, Readings, RegisterName, TopicPartition
 from streams.store import readings as table
-from streams.store.connections import Connections
-from tests.streams.store.conftest import opened
+from tests.streams.store.conftest import connected, opened
 
 pytestmark = pytest.mark.integration
 
@@ -128,13 +127,11 @@ def test_the_ledger_version_is_the_newest(world: str) -> None:
 
 def test_a_transaction_sees_what_it_wrote_and_others_do_not(world: str, topic: TopicPartition) -> None:
     async def scenario() -> None:
-        others = Connections(world)
         async with opened(world) as store, store.transaction(await store.assign(topic), at=0) as tx:
             await tx.write_readings(rows_of((T0, T0, 1.0, 1, 0, 1)))
             window = np.array([1], np.int32), np.array([T0]), np.array([T0 + 1])
             assert len(await tx.readings_of(*window)) == 1
-            async with others.connection() as other:
+            async with connected(world) as other:
                 assert len(await table.of_registers(other, *window)) == 0
-        await others.close()
 
     asyncio.run(scenario())

@@ -8,9 +8,8 @@ import pytest
 from analytics.domain.quality import RejectReason
 from streams.ports import RejectedRow, TopicPartition
 from streams.store import rejected
-from streams.store.connections import Connections
 from streams.store.partitions import TimescaleStore
-from tests.streams.store.conftest import opened
+from tests.streams.store.conftest import connected, opened
 
 pytestmark = pytest.mark.integration
 
@@ -42,11 +41,8 @@ async def keep(store: TimescaleStore, topic: TopicPartition, *rows: RejectedRow)
 
 
 async def listed(dsn: str, **wanted: object) -> list[rejected.RejectedRecord]:
-    connections = Connections(dsn)
-    async with connections.connection() as connection:
-        found = await rejected.select(connection, **wanted)  # type: ignore[arg-type]  # what a test asks for
-    await connections.close()
-    return found
+    async with connected(dsn) as connection:
+        return await rejected.select(connection, **wanted)  # type: ignore[arg-type]  # what a test asks for
 
 
 def test_a_refused_reading_keeps_its_bytes_and_place(world: str, topic: TopicPartition) -> None:
@@ -131,10 +127,8 @@ def test_what_was_replayed_is_no_longer_pending(world: str, topic: TopicPartitio
         async with opened(world) as store:
             await keep(store, topic, refused(1), refused(2))
         ids = [row.id for row in await listed(world)]
-        connections = Connections(world)
-        async with connections.connection() as connection:
+        async with connected(world) as connection:
             assert await rejected.mark_replayed(connection, ids[:1]) == 1
-        await connections.close()
         assert [row.id for row in await listed(world, pending=True)] == ids[1:]
         assert (await listed(world))[0].replayed_at is not None
 
