@@ -8,11 +8,12 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from numpy.typing import NDArray
 
-__all__ = ["ZONE", "Registers", "ledger_csv", "registers"]
+__all__ = ["ZONE", "Registers", "registers", "write_files"]
 
 ZONE = ZoneInfo("Europe/Madrid")
 _FILE = Path(__file__).parents[4] / "shared" / "data" / "daiad_water_registers.parquet"
@@ -48,7 +49,25 @@ def registers(request: pytest.FixtureRequest) -> Registers:
     return Registers(table["meter"].to_numpy(), wall_us, table["reading_l"].to_numpy())
 
 
-def ledger_csv(data: Registers) -> str:
+def write_files(data: Registers, place: Path) -> tuple[Path, list[Path]]:
+    """The ledger and two files of readings in `place`; the second half comes first."""
+    (place / "ledger.csv").write_text(_ledger_csv(data))
+    table = pa.table(
+        {
+            "unit_code": data.unit_codes,
+            "meter_no": data.meter_nos,
+            "measured_at": pa.array(data.wall_us).cast(pa.timestamp("us")),
+            "value": data.litres,
+            "unit": ["L"] * len(data.litres),
+        }
+    )
+    half = len(table) // 2
+    pq.write_table(table.slice(half), place / "second.parquet")
+    pq.write_table(table.slice(0, half), place / "first.parquet")
+    return place / "ledger.csv", [place / "second.parquet", place / "first.parquet"]
+
+
+def _ledger_csv(data: Registers) -> str:
     """A ledger of the meters, each the water intake of a home of its unit."""
     rows = ["unit_code,level,point,carrier,meter_no,unit,instrument,interval_s,installed_from,multiplier"]
     for meter in np.unique(data.meter).tolist():

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner
 
@@ -14,7 +13,7 @@ from analytics.columns.intervals import local_day
 from analytics.domain.quality import HourFlag
 from deploy.cli import cli
 from ingest.result_files import read_results
-from tests.deploy.backfill.daiad import ZONE, Registers, ledger_csv, registers
+from tests.deploy.backfill.daiad import ZONE, Registers, registers, write_files
 
 
 @pytest.fixture(scope="module")
@@ -25,23 +24,11 @@ def data(request: pytest.FixtureRequest) -> Registers:
 @pytest.fixture(scope="module")
 def summary_and_results(data: Registers, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Path]:
     place = tmp_path_factory.mktemp("registers")
-    (place / "ledger.csv").write_text(ledger_csv(data))
-    table = pa.table(
-        {
-            "unit_code": data.unit_codes,
-            "meter_no": data.meter_nos,
-            "measured_at": pa.array(data.wall_us).cast(pa.timestamp("us")),
-            "value": data.litres,
-            "unit": ["L"] * len(data.litres),
-        }
-    )
-    half = len(table) // 2
-    pq.write_table(table.slice(half), place / "second.parquet")
-    pq.write_table(table.slice(0, half), place / "first.parquet")
+    ledger, readings = write_files(data, place)
     ran = CliRunner().invoke(
         cli,
-        ["backfill", "--ledger", str(place / "ledger.csv"), "--readings", str(place / "second.parquet"),
-         str(place / "first.parquet"), "--out", str(place / "out"), "--zone", ZONE.key],
+        ["backfill", "--ledger", str(ledger), "--readings", *map(str, readings), "--out", str(place / "out"),
+         "--zone", ZONE.key],
         catch_exceptions=False,
     )  # fmt: skip
     assert ran.exit_code == 0, ran.output
