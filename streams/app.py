@@ -109,7 +109,9 @@ class WorkerApp(BatchApp):
             connections=config.connections + _EXTRA_CONNECTIONS,
         )
         self.threads = ThreadPoolExecutor(config.compute_threads, "metering-compute")
+        began = time.monotonic()
         await asyncio.get_running_loop().run_in_executor(self.threads, warm_up)
+        log.info("steps compiled or loaded in %.1f s", time.monotonic() - began)
         facts = await self.broker.make_topic(config.topic, partitions=config.partitions)
         self.shop = Workshop(
             config=config,

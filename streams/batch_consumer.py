@@ -192,7 +192,9 @@ class BatchConsumer(driver.Consumer):
         A fetch that was under way while the position changed may have been thrown away, and what follows it is not
         what follows the last run; a topic that was recreated begins below; one that was cleaned begins above.
         """
-        start = self._position[tp]
+        start = self._position.get(tp)
+        if start is None:  # revoked while the fetch was under way
+            return None
         if records.start != start and not await self._cleaned(tp, start, records.start):
             if self._position.get(tp) == start:
                 log.warning("%s %d: fetched from %d instead of %d", tp.topic, tp.partition, records.start, start)

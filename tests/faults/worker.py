@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import logging
 import signal
 import sys
 from typing import Any
@@ -34,4 +35,5 @@ async def main(options: dict[str, Any]) -> int:
 
 if __name__ == "__main__":
     log_to(sys.stderr)
+    logging.getLogger("aiokafka.consumer").setLevel(logging.INFO)
     sys.exit(asyncio.run(main(json.loads(sys.argv[1]))))
