@@ -147,7 +147,7 @@ def detection_rows(events: NDArray[Any], stored: StoredLedger) -> list[Detection
                 ended_at=None if event["ended"] == NEVER else int(event["ended"]),
                 detected_at=int(event["decided"]),
                 magnitude=magnitude(event),
-                confidence=1.0,
+                confidence=None,  # a rule fired; how often it is right has not been measured
                 evidence=evidence_json(event, ledger),
             )
         )

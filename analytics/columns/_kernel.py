@@ -735,10 +735,27 @@ def close(state, tab, rules, now, hours, events, cursor, first):
         s = state[p]
         if s.seen_at == NEVER or s.installation < 0:
             continue
-        if cursor[0] + 1 > hours.size or cursor[1] + 1 > events.size:
+        if cursor[0] + 1 > hours.size or cursor[1] + 2 > events.size:
             cursor[2] = cursor[0] + state.size - p
-            cursor[3] = cursor[1] + state.size - p
+            cursor[3] = cursor[1] + 2 * (state.size - p)
             return p
+        if s.repeat_n > 0 and now > s.repeat_to + rules.slack:
+            _emit_event(
+                s,
+                p,
+                _REPEAT,
+                s.repeat_from,
+                s.repeat_to,
+                now,
+                s.seen_value,
+                s.seen_value,
+                s.seen_value,
+                s.repeat_n,
+                0,
+                events,
+                cursor,
+            )
+            s.repeat_n = 0
         interval = tab[s.installation].interval
         due = interval > 0 and now - s.seen_at > rules.silent_after * interval + rules.slack
         if due and s.silent == 0 and now < tab[s.installation].installed_to:

@@ -104,7 +104,7 @@ def detection_columns(events: NDArray[Any], ledger: Ledger) -> Mapping[str, Colu
         "started_at": events["started"],
         "detected_at": events["decided"],
         "magnitude": [magnitude(event) for event in events],
-        "confidence": np.ones(len(events)),
+        "confidence": [None] * len(events),  # a rule fired; how often it is right has not been measured
         "evidence": [evidence_json(event, ledger).decode() for event in events],
         "ended_at": [None if ended == NEVER else ended for ended in events["ended"].tolist()],
     }

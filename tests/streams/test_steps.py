@@ -331,3 +331,11 @@ def test_nothing_is_asked_of_nobody() -> None:
     empty = Changed(point=np.empty(0, np.int32), since_us=np.empty(0, np.int64))
     done = memory.answer(recompute_changed(memory.state, empty))
     assert len(done.point) == 0
+
+
+def test_a_repeat_that_nothing_follows_is_told_by_the_clock() -> None:
+    memory = Memory()
+    memory.take(block_of([("M1", clock("08:00"), 1.0), ("M1", clock("08:15"), 2.0), ("M1", clock("08:15"), 2.0)]))
+    told = close_hours(memory.state, now_us=clock("08:20")).events
+    assert [(e["kind"], e["n"]) for e in told] == [(DetectionKind.DUPLICATE, 1)]
+    assert not len(close_hours(memory.state, now_us=clock("08:25")).events)
