@@ -1,0 +1,64 @@
+"""Names of the views that boards, reports and people read; their columns are documented where they are defined.
+
+Amounts are in the unit that stands beside them, days are local days of the site's zone (but `READING`'s ``day``, which
+is UTC and there to be filtered on), shares are from 0 to 1.
+"""
+
+from typing import Final
+
+__all__ = [
+    "DETECTION_LIST",
+    "LEDGER_METER",
+    "LEDGER_POINT",
+    "PIPELINE_BACKLOG",
+    "PIPELINE_STATE",
+    "POINT_DAY",
+    "POINT_HOUR",
+    "READING",
+    "REJECTED_BY_REASON",
+    "UNIT_COMPLETENESS",
+    "UNIT_DAY",
+    "UNIT_HOUR",
+    "VIEWS",
+]
+
+READING: Final = "reading"
+"""Every accepted reading, whichever layer holds it."""
+LEDGER_POINT: Final = "ledger_point"
+"""Metering points and where they stand in the unit."""
+LEDGER_METER: Final = "ledger_meter"
+"""Installations with meter and last certificate."""
+POINT_HOUR: Final = "point_hour"
+"""Hourly consumption of metering points."""
+POINT_DAY: Final = "point_day"
+"""The same by local day."""
+UNIT_HOUR: Final = "unit_hour"
+"""Hourly totals of units, sub-units and main equipment by carrier."""
+UNIT_DAY: Final = "unit_day"
+"""The same by local day."""
+UNIT_COMPLETENESS: Final = "unit_completeness"
+"""How complete a unit's data is, by local day."""
+DETECTION_LIST: Final = "detection_list"
+"""Detections and events with the names of what they are about."""
+REJECTED_BY_REASON: Final = "rejected_by_reason"
+"""What was refused, by hour, unit and reason."""
+PIPELINE_STATE: Final = "pipeline_state"
+"""Where each partition stands."""
+PIPELINE_BACKLOG: Final = "pipeline_backlog"
+"""One row: what waits to be relayed or added up, and the ledger version."""
+
+VIEWS: Final = (
+    READING,
+    LEDGER_POINT,
+    LEDGER_METER,
+    POINT_HOUR,
+    POINT_DAY,
+    UNIT_HOUR,
+    UNIT_DAY,
+    UNIT_COMPLETENESS,
+    DETECTION_LIST,
+    REJECTED_BY_REASON,
+    PIPELINE_STATE,
+    PIPELINE_BACKLOG,
+)
+"""All of them."""
