@@ -12,7 +12,7 @@ from ingest.ledger_headers import HEADER_ROWS, Header, find_header
 
 __all__ = ["LedgerTable", "table_of", "unreadable"]
 
-_CHUNK = 5000
+_CHUNK = 1000
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -60,24 +60,34 @@ class _Filling:
 
     def add(self, first: int, rows: Sequence[Sequence[object]]) -> None:
         """Add rows, the first of which has the number `first`; empty ones are left out."""
-        numbers, full = [], []
-        for number, row in enumerate(rows, start=first):
-            cells = row
-            if len(cells) != self._width:
-                if len(cells) > self._width and not all(map(_blank, cells[self._width :])):
-                    required = f"at most {self._width} cells, as the header has"
-                    self.faults.append(LedgerFault(number, "", required, f"{len(cells)} cells"))
-                cells = (*cells[: self._width], *[None] * (self._width - len(cells)))
-            if not _blank(cells[0]) or not all(map(_blank, cells)):
-                numbers.append(number)
-                full.append(cells)
-        columns = list(zip(*full, strict=True)) or [()] * self._width
+        numbers = np.arange(first, first + len(rows))
+        columns = list(zip(*rows, strict=True)) if set(map(len, rows)) == {self._width} else []
+        if not columns or any(map(_blank, columns[0])):
+            numbers, columns = self._mended(first, rows)
         for place, _, builder in self._builders:
             if self._text_only:
                 builder.extend_text(columns[place])
             else:
                 builder.extend(columns[place])
-        self._numbers.append(np.array(numbers, np.int64))
+        self._numbers.append(numbers)
+
+    def _mended(
+        self, first: int, rows: Sequence[Sequence[object]]
+    ) -> tuple[NDArray[np.int64], list[tuple[object, ...]]]:
+        """Numbers and columns of rows that are not empty, all as long as the header."""
+        numbers: list[int] = []
+        full: list[Sequence[object]] = []
+        for number, row in enumerate(rows, start=first):
+            cells = row
+            if len(cells) != self._width:
+                if not all(map(_blank, cells[self._width :])):
+                    required = f"at most {self._width} cells, as the header has"
+                    self.faults.append(LedgerFault(number, "", required, f"{len(cells)} cells"))
+                cells = (*cells[: self._width], *[None] * (self._width - len(cells)))
+            if not all(map(_blank, cells)):
+                numbers.append(number)
+                full.append(cells)
+        return np.array(numbers, np.int64), list(zip(*full, strict=True)) or [()] * self._width
 
     def table(self, header: Header) -> LedgerTable:
         """Table of all rows added."""

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from analytics.domain.ledger import COLUMNS, Ledger
 from analytics.domain.units import unit_of
-from ingest.ledger_files import ledger_from_bytes, ledger_to_bytes, read_ledger
+from ingest.ledger_files import read_ledger
 from ingest.ledger_headers import column_of
 from ingest.ledger_writing import MEANING, write_ledger_csv, write_ledger_template
 
@@ -260,20 +260,6 @@ def test_a_filled_template_is_a_ledger(tmp_path: Path) -> None:
     assert report.faults == []
     assert report.ledger.unit_codes == ("913205837353123451",)
     assert report.ledger.point_codes == ("1-2",)
-
-
-def test_bytes_of_a_ledger_give_it_back() -> None:
-    ledger = read_ledger(PLANT).ledger
-    again = ledger_from_bytes(ledger_to_bytes(ledger))
-    assert same(again, ledger)
-    assert again.installations.factor.tolist() == ledger.installations.factor.tolist()
-    assert same(ledger_from_bytes(ledger_to_bytes(Ledger.empty())), Ledger.empty())
-
-
-@pytest.mark.parametrize("blob", [b"", b"PAR1", b"x" * 100])
-def test_bytes_that_are_no_ledger_are_refused(blob: bytes) -> None:
-    with pytest.raises(ValueError, match="a ledger's bytes must be"):
-        ledger_from_bytes(blob)
 
 
 @given(st.binary(max_size=300))

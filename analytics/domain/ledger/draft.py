@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from analytics.domain.ledger.cells import CellError, Parser, is_empty
+from analytics.domain.ledger.cells import CellError, Parser, all_plain, code, is_empty, text
 from analytics.domain.ledger.derive import Grouping, Meters, UnitMatrix, group, meters
 from analytics.domain.ledger.faults import LedgerFault, shown
 from analytics.domain.ledger.raw import RawColumn
@@ -62,14 +62,18 @@ def understood(spec: ColumnSpec, raw: RawColumn, parse: Parser, line: Index) -> 
     values: list[object] = [empty] * len(raw.values)
     given = np.zeros(len(raw.values), np.bool_)
     required: dict[int, str] = {}
-    for place, cell in enumerate(raw.values):
-        if is_empty(cell):
-            continue
-        try:
-            values[place] = parse(cell)
-            given[place] = True
-        except CellError as error:
-            required[place] = str(error)
+    if parse in {text, code} and all_plain(raw.values):
+        values = [cell or empty for cell in raw.values]
+        given[:] = list(map(bool, values))
+    else:
+        for place, cell in enumerate(raw.values):
+            if is_empty(cell):
+                continue
+            try:
+                values[place] = parse(cell)
+                given[place] = True
+            except CellError as error:
+                required[place] = str(error)
     bad = np.zeros(len(raw.values), np.bool_)
     bad[list(required)] = True
     bad_rows = bad[raw.codes] if required else np.zeros(len(raw), np.bool_)

@@ -65,7 +65,7 @@ class TextColumn:
             distinct = tuple(texts)
             ranks[kept] = np.arange(len(kept))
         else:
-            distinct = tuple(sorted(set(texts)))
+            distinct = tuple(dict.fromkeys(sorted(texts)))  # runs that are sorted already are only merged
             place = dict(zip(distinct, range(len(distinct)), strict=True))
             ranks[kept] = np.fromiter(map(place.__getitem__, texts), np.int32, len(texts))
         return cls(_sealed(ranks[codes]), distinct)
