@@ -7,7 +7,7 @@ from pathlib import Path
 
 from deploy.stack.errors import PartFailed
 from deploy.stack.places import Places
-from deploy.stack.processes import Process, find, launch, rotate, tail, until
+from deploy.stack.processes import Process, find, launch, rotate, tail, until, works_in
 
 __all__ = ["Daemon"]
 
@@ -20,10 +20,12 @@ class Daemon:
         name: str,
         places: Places,
         *,
+        where: Path,
         belongs: Callable[[int, tuple[str, ...]], bool],
         own_account: bool = True,
     ) -> None:
         self.name = name
+        self._where = where
         self._places = places
         self._own_account = own_account
         self._belongs = belongs
@@ -34,14 +36,17 @@ class Daemon:
         return self._places.log(self.name)
 
     def process(self) -> Process | None:
-        """The running process: as recorded, or found by its command line when the record was lost."""
+        """The running process: as recorded, or found by its folder and command line when the record was lost.
+
+        The folder, not its name: another container or chroot may have all the same names.
+        """
         recorded = Process.read(self._places.record(self.name))
         if recorded is not None and recorded.alive():
             return recorded
-        others = find(self._belongs)
+        others = find(lambda pid, command: self._belongs(pid, command) and works_in(pid, self._where))
         return others[0] if others else None
 
-    def start(self, command: Sequence[str], *, environ: Mapping[str, str], where: Path) -> Process:
+    def start(self, command: Sequence[str], *, environ: Mapping[str, str]) -> Process:
         """Start it, keep its record, and put the old log aside.
 
         Raises `PartFailed` when it cannot even be started.
@@ -49,7 +54,7 @@ class Daemon:
         rotate(self.log)
         try:
             account = self._places.account if self._own_account else None
-            process = launch(command, account=account, environ=environ, log=self.log, where=where)
+            process = launch(command, account=account, environ=environ, log=self.log, where=self._where)
         except OSError as error:
             raise PartFailed(f"{self.name} could not be started: {error.strerror}: {error.filename}") from None
         process.write(self._places.record(self.name))

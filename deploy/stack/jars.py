@@ -17,6 +17,7 @@ RESOURCES: Final = Path(__file__).parent / "kafka"
 JAVA_NEEDED: Final = 17
 _SUMS: Final = (RESOURCES / "jars.sha256").read_bytes()
 VERSION: Final = re.findall(rb"kafka-server-([0-9.]+)\.jar", _SUMS)[0].decode()
+_PLUGIN: Final = "3.8.1"
 _WAIT_S: Final = 900.0
 
 
@@ -96,11 +97,11 @@ def _fetch(work: Path, into: Path) -> None:
         f"-DoutputDirectory={into}",
         "-DincludeScope=runtime",
         "-Dmaven.wagon.http.retryHandler.count=3",
-        "dependency:copy-dependencies",
+        f"org.apache.maven.plugins:maven-dependency-plugin:{_PLUGIN}:copy-dependencies",
     ]
     result = subprocess.run(command, cwd=work, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
     if result.returncode != 0:
-        said = "\n".join(line for line in result.stdout.splitlines() if "ERROR" in line)[:1000]
+        said = "\n".join(line for line in result.stdout.splitlines() if "ERROR" in line).replace("\x1b[0m", "")[:1000]
         raise StackError(f"Maven could not fetch Kafka {VERSION}: {said or result.stderr[-1000:]}")
 
 

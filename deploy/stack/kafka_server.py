@@ -33,7 +33,7 @@ class KafkaServer:
         self._places = places
         self._data = places.data(self.name)
         self._properties = places.conf / "kafka.properties"
-        self._daemon = Daemon(self.name, places, belongs=self._belongs)
+        self._daemon = Daemon(self.name, places, where=places.own_logs(self.name), belongs=self._belongs)
 
     @property
     def bootstrap(self) -> str:
@@ -76,7 +76,6 @@ class KafkaServer:
         self._daemon.start(
             [*command, _MAIN, str(self._properties)],
             environ=plain_environment(self._places),
-            where=self._places.own_logs(self.name),
         )
         return True
 

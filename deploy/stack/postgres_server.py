@@ -19,7 +19,7 @@ from deploy.stack.part import PartStatus
 from deploy.stack.places import Places, require_disk
 from deploy.stack.ports import require_free
 from deploy.stack.prefix import Prefix, prefix
-from deploy.stack.processes import Process, find, identity, until
+from deploy.stack.processes import Process, find, identity, until, works_in
 
 __all__ = ["DATABASE", "ExternalDatabase", "PostgresServer"]
 
@@ -39,7 +39,7 @@ class PostgresServer:
         self._settings = settings
         self._places = places
         self._data = places.data(self.name)
-        self._daemon = Daemon(self.name, places, belongs=self._belongs)
+        self._daemon = Daemon(self.name, places, where=self._data, belongs=self._belongs)
 
     @property
     def dsn(self) -> str:
@@ -66,7 +66,6 @@ class PostgresServer:
         self._daemon.start(
             [str(programs.bin / "postgres"), "-D", str(self._data), "-c", f"config_file={configuration}"],
             environ=plain_environment(self._places),
-            where=self._data,
         )
         return True
 
@@ -114,16 +113,8 @@ class PostgresServer:
         return self.dsn.rpartition("/")[0] + f"/{database}"
 
     def _belongs(self, pid: int, command: tuple[str, ...]) -> bool:
-        """Whether a process is our postmaster: it works in our data folder and is named in its lock file."""
-        if not any(part.endswith("postgres") for part in command[:6]):
-            return False
-        return pid == self._locked_by() and self._works_here(pid)
-
-    def _works_here(self, pid: int) -> bool:
-        try:
-            return Path(f"/proc/{pid}/cwd").readlink() == self._data.resolve()
-        except OSError:
-            return False
+        """Whether a process of our data folder is its postmaster: the one that the lock file names."""
+        return pid == self._locked_by() and any(part.endswith("postgres") for part in command[:6])
 
     def _locked_by(self) -> int | None:
         try:
@@ -145,7 +136,7 @@ class PostgresServer:
             (self._data / "postmaster.pid").unlink()
 
     def _leftovers(self) -> list[Process]:
-        return find(lambda pid, _command: self._works_here(pid))
+        return find(lambda pid, _command: works_in(pid, self._data))
 
     def _newest_log(self) -> Path | None:
         logs = list(self._places.own_logs(self.name).glob("*.log"))

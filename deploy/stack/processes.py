@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Self
 
-__all__ = ["Account", "Process", "find", "launch", "rotate", "tail", "until"]
+__all__ = ["Account", "Process", "find", "launch", "rotate", "tail", "until", "works_in"]
 
 _PROC: Final = Path("/proc")
 _LOGS_KEPT: Final = 5
@@ -122,6 +122,14 @@ def _command(pid: int) -> tuple[str, ...]:
     except OSError:
         return ()
     return tuple(part.decode(errors="replace") for part in raw.rstrip(b"\0").split(b"\0")) if raw else ()
+
+
+def works_in(pid: int, folder: Path) -> bool:
+    """Whether a process works in this very folder; a folder of the same name below another root is another one."""
+    try:
+        return (_PROC / str(pid) / "cwd").samefile(folder)
+    except OSError:
+        return False
 
 
 def find(belongs: Callable[[int, tuple[str, ...]], bool]) -> list[Process]:

@@ -5,7 +5,6 @@ import signal
 import sys
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 from typing import Protocol
 
 from deploy.settings import PREFIX, Settings, environment
@@ -60,7 +59,7 @@ class Workers:
             self._places.record(self._name(number)).unlink(missing_ok=True)
         missing = [(number, daemon) for number, daemon in self._daemons(self._wanted()) if daemon.process() is None]
         for number, daemon in missing:
-            daemon.start(self._command(number), environ=self._environment(), where=Path("/"))
+            daemon.start(self._command(number), environ=self._environment())
         return bool(missing)
 
     def ready(self) -> None:
@@ -105,7 +104,13 @@ class Workers:
 
     def _daemon(self, number: int) -> Daemon:
         tag = self._tag(number)
-        return Daemon(self._name(number), self._places, belongs=lambda _, command: tag in command, own_account=False)
+        return Daemon(
+            self._name(number),
+            self._places,
+            where=self._places.run,
+            belongs=lambda _, command: tag in command,
+            own_account=False,
+        )
 
     def _name(self, number: int) -> str:
         return f"worker-{number}"

@@ -4,7 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from deploy.stack.processes import Process, find, launch, rotate, tail
+from deploy.stack.processes import Process, find, launch, rotate, tail, works_in
 
 
 def test_a_process_is_itself_until_it_ends_and_nobody_afterwards(tmp_path: Path) -> None:
@@ -35,6 +35,20 @@ def test_a_process_is_found_by_its_command_line(tmp_path: Path) -> None:
         found = find(lambda _pid, command: mark in command)
         child.kill()
     assert [process.pid for process in found] == [child.pid]
+
+
+def test_a_process_works_in_its_folder_and_in_none_that_is_only_called_the_same(tmp_path: Path) -> None:
+    ours, theirs = tmp_path / "ours", tmp_path / "theirs"
+    for folder in (ours, theirs):
+        folder.mkdir()
+    with subprocess.Popen(["sleep", "600"], cwd=ours) as child:
+        assert works_in(child.pid, ours)
+        assert not works_in(child.pid, theirs)
+        ours.rename(tmp_path / "gone")
+        theirs.rename(ours)
+        assert not works_in(child.pid, ours)
+        assert not works_in(child.pid, tmp_path / "nowhere")
+        child.kill()
 
 
 def test_a_zombie_is_not_alive() -> None:

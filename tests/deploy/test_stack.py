@@ -18,6 +18,7 @@ from deploy.settings import DatabaseSettings, KafkaSettings, Settings
 from deploy.stack import SERVERS, PartStatus, Stack, StackError
 from deploy.stack.errors import PartFailed
 from deploy.stack.kafka_server import MESSAGE_BYTES
+from deploy.stack.processes import until
 
 pytestmark = pytest.mark.integration
 
@@ -141,7 +142,7 @@ def test_a_server_that_is_stopped_by_hand_for_good_is_killed_when_its_time_is_ov
     stack.up(["kafka"])
     (pid,) = pids(stack)["kafka"]
     os.kill(pid, signal.SIGSTOP)
-    assert not part(stack, "kafka").healthy
+    assert until(lambda: not part(stack, "kafka").healthy, 30.0)
     assert stack.down() == ["kafka"]
     assert not Path(f"/proc/{pid}").exists() or Path(f"/proc/{pid}/stat").read_text().split()[2] == "Z"
 
@@ -157,7 +158,7 @@ def test_workers_start_into_a_ready_house_and_a_killed_one_is_started_again(inst
         assert connection.execute("select to_regclass('schema_migration') is not null").fetchone() == (True,)
 
     os.kill(first.pids[0], signal.SIGKILL)
-    assert not part(stack, "workers").healthy
+    assert until(lambda: not part(stack, "workers").healthy, 30.0)
     assert stack.up() == ["workers"]
     second = part(stack, "workers")
     assert second.healthy
