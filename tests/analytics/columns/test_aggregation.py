@@ -258,10 +258,10 @@ def ledgers(draw: st.DrawFn) -> Ledger:
 @st.composite
 def ledgers_with_hours(draw: st.DrawFn) -> tuple[Ledger, PointHours]:
     ledger = draw(ledgers())
-    hour = st.integers(H0 - 3, H0 + 50)
+    hours_drawn = st.integers(H0 - 3, H0 + 50)
     if draw(st.booleans()):
-        hour |= st.integers(H0 + 99_000, H0 + 99_050)  # so far apart that a table of all hours would be wasteful
-    cells = st.tuples(st.integers(0, len(ledger.point_codes) - 1), hour)
+        hours_drawn |= st.integers(H0 + 99_000, H0 + 99_050)  # so far apart that a table of all hours would be wasteful
+    cells = st.tuples(st.integers(0, len(ledger.point_codes) - 1), hours_drawn)
     rows: list[Row] = []
     for point, hour in draw(st.lists(cells, unique=True, max_size=40)):
         covered = draw(st.integers(0, 4)) / 4
