@@ -179,6 +179,7 @@ _FOLDED: dict[str, Unit] = {
 _BY_SIZE: dict[tuple[QuantityKind, Fraction], Unit] = {(unit.kind, unit.factor): unit for unit in UNITS.values()}
 _NO_PREFIX = frozenset({_K.TEMPERATURE, _K.PRESSURE, _K.POWER, _K.DIMENSIONLESS})
 _CHINESE_PREFIX = {"十": 1, "百": 2, "千": 3, "万": 4, "十万": 5, "百万": 6, "千万": 7, "亿": 8}
+_LONGEST = 64
 
 CARRIERS: Mapping[str, tuple[Unit, ...]] = MappingProxyType(
     {
@@ -247,7 +248,7 @@ KIND_TABLE: NDArray[np.int16] = _table(
 """(CODE_COUNT,) `QuantityKind` of a unit by code, 0 where there is none."""
 
 _SUPERSCRIPT = str.maketrans("⁻⁺⁰¹²³⁴⁵⁶⁷⁸⁹", "-+0123456789")
-_RAISED = re.compile(r"(?<=[0-90-9])[⁻⁺]?[⁰¹²³⁴⁵⁶⁷⁸⁹]+")
+_RAISED = re.compile(r"(?<=[0-9０-９])[⁻⁺]?[⁰¹²³⁴⁵⁶⁷⁸⁹]+")
 _IGNORED = re.compile(r"[\s·⋅•∙()\[\]]+")
 _NUMBER = r"(?P<mantissa>\d[\d,]*(?:\.\d+)?)(?:(?:\^|\*\*)(?P<power>[+-]?\d{1,2})|[eE](?P<scientific>[+-]?\d{1,2}))?"
 _LEADING = re.compile(rf"[xX×*]?{_NUMBER}[xX×*]?(?P<unit>\D.*)", re.ASCII)
@@ -270,7 +271,7 @@ def _power_of_ten(match: re.Match[str]) -> int | None:
 
 
 def _named(text: str) -> Unit | None:
-    """Unit of a name without a number: as written, then forgiving case, then with a Chinese multiplier."""
+    """Unit of a name without a number: as written, then forgiving case."""
     plain = text if text in _EXACT else re.sub(r"(?<=[WwRrAa])[-.*](?=[Hh]$)", "", text)
     unit = _EXACT.get(plain)
     if unit is not None:
@@ -278,22 +279,29 @@ def _named(text: str) -> Unit | None:
     folded = plain.casefold()
     if plain.startswith("m") and folded in _MEGA:
         raise UnitError(
-            f"unit {text[:80]!r} is ambiguous: a small m is milli, a capital M is mega (write {_MEGA[folded].symbol})"
+            f"unit {text!r} is ambiguous: a small m is milli, a capital M is mega (write {_MEGA[folded].symbol})"
         )
-    unit = _FOLDED.get(folded)
-    if unit is not None:
-        return unit
-    for word in sorted(_CHINESE_PREFIX, key=len, reverse=True):
-        if text.startswith(word) and len(text) > len(word):
-            inner = _named(text[len(word) :])
-            return None if inner is None else _with_prefix(inner, _CHINESE_PREFIX[word])
-    return None
+    return _FOLDED.get(folded)
+
+
+def _with_word(text: str) -> Unit | None:
+    """Unit of a name that may have one Chinese multiplier before it (万立方米)."""
+    unit = _named(text)
+    for word, exponent in _CHINESE_PREFIX.items():
+        if unit is not None:
+            break
+        inner = _named(text.removeprefix(word)) if text.startswith(word) else None
+        unit = None if inner is None else _with_prefix(inner, exponent)
+    return unit
 
 
 def _search(text: str) -> Unit:
+    unknown = f"unit {text[:_LONGEST]!r} is not known: expected one like kWh, MWh, GJ, m3, L, Nm3, t, kg, ×10 kWh"
+    if len(text) > _LONGEST:
+        raise UnitError(unknown)
     raised = _RAISED.sub(lambda match: "^" + match[0].translate(_SUPERSCRIPT), text)
     plain = _IGNORED.sub("", unicodedata.normalize("NFKC", raised))
-    unit = _named(plain) if plain else None
+    unit = _with_word(plain)
     if unit is not None:
         return unit
     for pattern in (_LEADING, _TRAILING):
@@ -309,7 +317,7 @@ def _search(text: str) -> Unit:
         unit = _with_prefix(inner, exponent)
         if unit is not None:
             return unit
-    raise UnitError(f"unit {text[:80]!r} is not known: expected one like kWh, MWh, GJ, m3, L, Nm3, t, kg, ×10 kWh")
+    raise UnitError(unknown)
 
 
 @lru_cache(maxsize=4096)

@@ -107,6 +107,20 @@ def test_what_is_no_unit_is_refused(text: str) -> None:
         parse_unit(text)
 
 
+@pytest.mark.parametrize(
+    "text", ["万" * 5000 + "kWh", "x1" * 50_000, "1" * 100_000, "kWh" * 30_000, "万万立方米", "10万 m3"]
+)
+def test_endless_and_doubled_multipliers_are_refused(text: str) -> None:
+    assert find_unit(text) is None
+
+
+@given(st.text(st.sampled_from("kKwWhHmM3³lLtTgGjJnN℃度万千百十亿瓦时焦立方米升吨标x×*^ 01.,⁻²e()"), max_size=12))
+def test_any_pieces_of_units_are_a_unit_or_refused(text: str) -> None:
+    unit = find_unit(text)
+    if unit is not None:
+        assert parse_unit(unit.symbol) == unit == unit_of(unit.code)
+
+
 @given(st.text())
 def test_any_text_is_a_unit_or_refused(text: str) -> None:
     unit = find_unit(text)
