@@ -1,4 +1,8 @@
+import importlib
 import json
+import subprocess
+import sys
+from pathlib import Path
 
 import click
 import pytest
@@ -15,6 +19,21 @@ def test_every_command_can_be_imported_and_says_what_it_does(name: str) -> None:
     command = cli.get_command(click.Context(cli), name)
     assert command is not None
     assert command.get_short_help_str(200).endswith(".")
+
+
+def test_the_table_has_every_command_there_is() -> None:
+    modules = {path.stem for path in Path(module.__file__).with_name("commands").glob("*.py")}
+    with_command = {name for name in modules if hasattr(importlib.import_module(f"deploy.commands.{name}"), "command")}
+    assert with_command == set(COMMANDS)
+
+
+def test_the_overview_lists_all_and_imports_none() -> None:
+    program = (
+        "import sys; from deploy.cli import cli; cli(['--help'], standalone_mode=False); print('numba' in sys.modules)"
+    )
+    told = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
+    assert told.endswith("False\n")
+    assert all(f"  {name} " in told and sentence in told for name, sentence in COMMANDS.items())
 
 
 def test_an_unknown_command_is_refused() -> None:
