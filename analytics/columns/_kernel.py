@@ -121,7 +121,7 @@ _SCALE_WINDOW = 0.05  # a x10^n reading must land within this share of the regis
 _ROLLBACK_SHARE = 0.01
 _DAY_H = 24.0
 _LOW_SHARE = 0.01
-_NOISE_SHARE = 1e-4  # a fall of a step or two of the dial, and below this share of it, is no use and no fault
+_NOISE_SHARE = 0.01  # a fall of a step or two of the dial, and below this share of it, is no use and no fault
 
 
 @compiled
