@@ -46,5 +46,5 @@ class TransientError(MeterwardenError):
     """The other side is slow or gone: trying again may help."""
 
 
-class StoreUnavailable(TransientError):
+class StoreUnavailable(TransientError):  # noqa: N818 - the name says what happened
     """The database cannot be reached or went away in the middle."""

@@ -115,4 +115,4 @@ class DetectionKind(IntEnum):
     @property
     def is_fault(self) -> bool:
         """Whether it accuses the meter or its data path; a rollover or a declared replacement does not."""
-        return self < 100  # noqa: PLR2004
+        return self < 100

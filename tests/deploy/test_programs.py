@@ -17,7 +17,7 @@ def test_a_prefix_without_its_stamp_or_moved_elsewhere_does_not_count(tmp_path: 
     built.root.mkdir()
     assert not built.complete
     (built.root / ".complete").write_text(f"{built.root}\n")
-    assert built.complete
+    assert prefix.Prefix.of(tmp_path).complete
     (tmp_path / "elsewhere").mkdir()
     moved = built.root.rename(tmp_path / "elsewhere" / built.root.name)
     assert not prefix.Prefix(moved).complete
