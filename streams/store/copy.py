@@ -6,14 +6,14 @@ grouped by which of their columns are NULL (their order means nothing to COPY), 
 Text goes last in the row, appended in Python: for small tables.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["HEADER", "PG_EPOCH_US", "TRAILER", "Column", "Layout", "unpack"]
+__all__ = ["HEADER", "PG_EPOCH_US", "TRAILER", "WIRE", "Column", "Layout", "from_wire"]
 
 HEADER = b"PGCOPY\n\xff\r\n\0" + b"\0" * 8
 """Signature, flags and the length of an empty extension."""
@@ -28,9 +28,8 @@ INFINITY_US = np.iinfo(np.int64).max
 
 _PG_EPOCH_DAY = 10_957  # 2000-01-01 [d since 1970-01-01]
 _US_PER_HOUR = 3_600_000_000
-_HEADER_SIZE = len(HEADER)
 
-_WIRE = {
+WIRE = {
     "int2": ">i2",
     "int4": ">i4",
     "int8": ">i8",
@@ -40,7 +39,10 @@ _WIRE = {
     "date": ">i4",
     "timestamptz": ">i8",
     "hour": ">i8",  # a timestamptz, given as hours since 1970-01-01 UTC
+    "xid": ">u4",
 }
+"""What a type is on the wire."""
+
 _TEXT = frozenset({"text", "bytea", "jsonb"})
 
 
@@ -142,7 +144,7 @@ class Layout:
             for i, column in enumerate(self._fixed):
                 fields.append((f"l{i}", ">i4"))
                 if column.name not in absent:
-                    fields.append((f"v{i}", _WIRE[column.kind]))
+                    fields.append((f"v{i}", WIRE[column.kind]))
             self._dtypes[pattern] = np.dtype(fields)
         return self._dtypes[pattern]
 
@@ -173,47 +175,8 @@ def _text(value: str | bytes | None, prefix: bytes) -> bytes:
     return len(raw).to_bytes(4, "big") + raw
 
 
-def unpack(stream: bytes, kinds: Sequence[str], names: Sequence[str]) -> NDArray[np.void]:
-    """Rows of a binary COPY to the client, where no column is NULL and all have a fixed width.
-
-    Parameters
-    ----------
-    stream : bytes
-        The whole stream, from `HEADER` to `TRAILER`.
-    kinds : sequence of str
-        Types of the columns, as in `Column`.
-    names : sequence of str
-        Fields of the result.
-
-    Returns
-    -------
-    (n,) structured
-        Native byte order; timestamptz as us, `hour` as hours since 1970-01-01 UTC.
-
-    Raises
-    ------
-    ValueError
-        If the stream is not made of such rows.
-    """
-    fields: list[tuple[str, str]] = [("n", ">i2")]
-    for i, kind in enumerate(kinds):
-        fields += [(f"l{i}", ">i4"), (f"v{i}", _WIRE[kind])]
-    wire = np.dtype(fields)
-    body = len(stream) - _HEADER_SIZE - len(TRAILER)
-    if body < 0 or body % wire.itemsize or not stream.endswith(TRAILER):
-        msg = f"a COPY of rows of {wire.itemsize} bytes must be a multiple of that (got {body} bytes)"
-        raise ValueError(msg)
-    got = np.frombuffer(stream, wire, body // wire.itemsize, _HEADER_SIZE)
-    rows = np.empty(len(got), [(name, "<" + _WIRE[kind].lstrip(">")) for name, kind in zip(names, kinds, strict=True)])
-    for i, (name, kind) in enumerate(zip(names, kinds, strict=True)):
-        if len(got) and (got[f"l{i}"] != got[f"v{i}"].dtype.itemsize).any():
-            msg = f"column {name} must not be NULL"
-            raise ValueError(msg)
-        rows[name] = _from_wire(got[f"v{i}"], kind)
-    return rows
-
-
-def _from_wire(given: NDArray[Any], kind: str) -> NDArray[Any]:
+def from_wire(given: NDArray[Any], kind: str) -> NDArray[Any]:
+    """Values as PostgreSQL sends them, in native byte order, as this project has them: the way back of a column."""
     if kind == "timestamptz":
         return _shifted(given.astype(np.int64), PG_EPOCH_US)
     if kind == "hour":

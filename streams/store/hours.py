@@ -7,7 +7,8 @@ import numpy as np
 import psycopg
 
 from streams.ports import STORED_HOUR, HourCounts, Hours, Int32s, Int64s
-from streams.store.copy import Column, Layout, unpack
+from streams.store.columns import fetch
+from streams.store.copy import WIRE, Column, Layout
 from streams.store.instants import US_PER_HOUR, instant
 
 __all__ = ["MICRO", "TEMPORARY", "clear", "in_windows", "remove", "upsert"]
@@ -31,6 +32,7 @@ _KINDS: Final = {
     "quality": "int2",
     "revision": "int4",
 }
+_FETCHED: Final = np.dtype([(name, np.dtype(WIRE[kind]).newbyteorder("=")) for name, kind in _KINDS.items()])
 _LAYOUT: Final = Layout(*(Column(name, kind) for name, kind in _KINDS.items() if name != "revision"))
 _COPY_IN: Final = """
 copy hour_in (start, amount, point_id, unit_id, completeness, measured, quality) from stdin (format binary)
@@ -49,16 +51,16 @@ with written as (
 select count(*) filter (where revision = 0), count(*) filter (where revision > 0) from written
 """
 _IN_WINDOWS: Final = """
-copy (
-    select h.start, h.amount, h.point_id, h.unit_id, h.completeness, h.measured, h.quality, h.revision
-    from unnest(%(point_ids)s::int4[], %(from_us)s::int8[], %(to_us)s::int8[]) as w (point_id, from_us, to_us)
-    cross join lateral (
-        select c.* from consumption_hour c
-        where c.point_id = w.point_id and c.start >= at_us(w.from_us) and c.start < at_us(w.to_us)
-            and c.start between %(first)s and %(last)s
-        offset 0  -- one walk of the primary key for each window, whatever the planner thinks of their number
-    ) h
-) to stdout (format binary)
+select array_send(array_agg(h.start)), array_send(array_agg(h.amount)), array_send(array_agg(h.point_id)),
+       array_send(array_agg(h.unit_id)), array_send(array_agg(h.completeness)), array_send(array_agg(h.measured)),
+       array_send(array_agg(h.quality)), array_send(array_agg(h.revision))
+from unnest(%(point_ids)s::int4[], %(from_us)s::int8[], %(to_us)s::int8[]) as w (point_id, from_us, to_us)
+cross join lateral (
+    select c.* from consumption_hour c
+    where c.point_id = w.point_id and c.start >= at_us(w.from_us) and c.start < at_us(w.to_us)
+        and c.start between %(first)s and %(last)s
+    offset 0  -- one walk of the primary key for each window, whatever the planner thinks of their number
+) h
 """
 _REMOVE: Final = """
 delete from consumption_hour h
@@ -100,9 +102,7 @@ async def in_windows(
         "first": _start(int(from_hour.min())),
         "last": _start(int(to_hour.max())),
     }
-    async with connection.cursor() as cursor, cursor.copy(_IN_WINDOWS, parameters) as copy:
-        stream = b"".join([bytes(part) async for part in copy])
-    return _stored(unpack(stream, tuple(_KINDS.values()), tuple(_KINDS)))
+    return _stored(await fetch(connection, _IN_WINDOWS, parameters, _KINDS, _FETCHED))
 
 
 async def remove(connection: psycopg.AsyncConnection, point_ids: Int32s, hours: Int64s) -> int:

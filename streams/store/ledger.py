@@ -25,7 +25,7 @@ from analytics.domain.ledger import (
 from analytics.domain.ledger.derive import group, meters
 from streams.ports import StoredLedger
 from streams.store import ledger_blob, ledger_sql
-from streams.store.copy import unpack
+from streams.store.columns import fetch
 from streams.store.ledger_blob import ID_COLUMNS, RowIds
 from streams.store.ledger_stage import CHUNK, Stage
 
@@ -47,6 +47,7 @@ _BLOB: Final = "select blob from ledger_version where id = %s"
 
 
 _LARGE: Final = 1_000  # rows
+_IDS: Final = np.dtype([(name, np.int32) for name in ID_COLUMNS])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -192,10 +193,8 @@ async def _take_in(connection: psycopg.AsyncConnection, ledger: Ledger, version:
             await cursor.execute(statement, {"version": version})
         if len(ledger.rows) >= _LARGE:
             await cursor.execute(ledger_sql.ANALYZE)
-        async with cursor.copy(ledger_sql.IDS) as copy:
-            stream = b"".join([bytes(part) async for part in copy])
-    found = unpack(stream, ("int4",) * len(ID_COLUMNS), ID_COLUMNS)
-    return {name: found[name].astype(np.int32) for name in ID_COLUMNS}
+    found = await fetch(connection, ledger_sql.IDS, (), dict.fromkeys(ID_COLUMNS, "int4"), _IDS)
+    return {name: found[name].copy() for name in ID_COLUMNS}
 
 
 def _same(before: LedgerRows, after: LedgerRows) -> bool:

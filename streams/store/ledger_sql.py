@@ -217,5 +217,7 @@ ANALYZE: Final = "analyze unit, sub_unit, main_equipment, metering_point, meter,
 """What the planner should know at once after a large load, before its own housekeeping finds the time."""
 
 IDS: Final = """
-copy (select unit_id, point_id, meter_id, register_id from row_in order by ordinal) to stdout (format binary)
+select array_send(array_agg(unit_id order by ordinal)), array_send(array_agg(point_id order by ordinal)),
+       array_send(array_agg(meter_id order by ordinal)), array_send(array_agg(register_id order by ordinal))
+from row_in
 """

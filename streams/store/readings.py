@@ -1,30 +1,53 @@
 """Readings as rows: append them, and find those of some registers and times again."""
 
-from typing import Final, LiteralString
+from collections.abc import Mapping
+from typing import Any, Final
 
 import numpy as np
 import psycopg
 
 from streams.ports import READING_ROW, Int32s, Int64s, Readings
-from streams.store.copy import Column, Layout, unpack
+from streams.store.columns import fetch
+from streams.store.copy import Column, Layout
 from streams.store.instants import instant
 
-__all__ = ["append", "of_registers"]
+__all__ = ["KINDS", "append", "of_registers"]
 
-_KINDS: Final = ("timestamptz", "timestamptz", "float8", "int4", "int2", "int2")
-_LAYOUT: Final = Layout(*(Column(name, kind) for name, kind in zip(READING_ROW.names or (), _KINDS, strict=True)))
+KINDS: Final = {
+    "measured_at": "timestamptz",
+    "received_at": "timestamptz",
+    "value": "float8",
+    "register_id": "int4",
+    "quality": "int2",
+    "unit": "int2",
+}
+"""Columns of a reading in the database."""
+
+_LAYOUT: Final = Layout(*(Column(name, kind) for name, kind in KINDS.items()))
 _APPEND: Final = """
 copy reading_hot (measured_at, received_at, value, register_id, quality, unit) from stdin (format binary)
 """
-_OF_REGISTERS: Final = """
-copy (
-    select r.measured_at, r.received_at, r.value, r.register_id, r.quality, r.unit
-    from unnest(%(register_ids)s::int4[], %(from_us)s::int8[], %(to_us)s::int8[]) as w (register_id, from_us, to_us)
-    join reading_hot r on r.register_id = w.register_id
-        and r.measured_at >= at_us(w.from_us) and r.measured_at < at_us(w.to_us)
-    where r.measured_at between %(first)s and %(last)s
-) to stdout (format binary)
+_OF_HOT: Final = """
+select array_send(array_agg(r.measured_at)), array_send(array_agg(r.received_at)), array_send(array_agg(r.value)),
+       array_send(array_agg(r.register_id)), array_send(array_agg(r.quality)), array_send(array_agg(r.unit))
+from unnest(%(register_ids)s::int4[], %(from_us)s::int8[], %(to_us)s::int8[]) as w (register_id, from_us, to_us)
+join reading_hot r on r.register_id = w.register_id
+    and r.measured_at >= at_us(w.from_us) and r.measured_at < at_us(w.to_us)
+where r.measured_at between %(first)s and %(last)s
 """
+_OF_HISTORY: Final = """
+select array_send(array_agg(r.measured_at)), array_send(array_agg(r.received_at)), array_send(array_agg(r.value)),
+       array_send(array_agg(r.register_id)), array_send(array_agg(r.quality)), array_send(array_agg(r.unit))
+from unnest(%(register_ids)s::int4[], %(from_us)s::int8[], %(to_us)s::int8[]) as w (register_id, from_us, to_us)
+cross join lateral (
+    select h.* from reading_unpacked h
+    where h.register_id = w.register_id and h.measured_at >= at_us(w.from_us) and h.measured_at < at_us(w.to_us)
+        and h.day between (at_us(w.from_us) at time zone 'UTC')::date and (at_us(w.to_us) at time zone 'UTC')::date
+        and h.day between %(first)s::date and %(last)s::date
+    offset 0  -- one walk of the primary key for each window
+) r
+"""
+_HAS_HISTORY: Final = "select exists (select from reading_history)"
 
 _APART_US: Final = 3 * 3_600_000_000
 """Windows further apart than this are asked for separately, so that no chunk between them is read."""
@@ -42,10 +65,15 @@ async def append(connection: psycopg.AsyncConnection, rows: Readings) -> int:
 async def of_registers(
     connection: psycopg.AsyncConnection, register_ids: Int32s, from_us: Int64s, to_us: Int64s
 ) -> Readings:
-    """Rows in half-open windows of registers, sorted by register and time, each once."""
+    """Rows in half-open windows of registers from both layers, sorted by register and time, each once."""
+    near = _neighbours(from_us, to_us)
+    cursor = await connection.execute(_HAS_HISTORY)
+    row = await cursor.fetchone()
+    layers = (_OF_HOT, _OF_HISTORY) if row is not None and row[0] else (_OF_HOT,)
     found = [
-        await _fetch(connection, _OF_REGISTERS, register_ids[near], from_us[near], to_us[near])
-        for near in _neighbours(from_us, to_us)
+        await fetch(connection, layer, _windows(register_ids[i], from_us[i], to_us[i]), KINDS, READING_ROW)
+        for layer in layers
+        for i in near
     ]
     rows = np.concatenate(found) if found else np.empty(0, READING_ROW)
     order = np.lexsort((rows["measured_at"], rows["register_id"]))
@@ -56,19 +84,14 @@ async def of_registers(
     return rows[fresh]
 
 
-async def _fetch(
-    connection: psycopg.AsyncConnection, query: LiteralString, register_ids: Int32s, from_us: Int64s, to_us: Int64s
-) -> Readings:
-    parameters = {
+def _windows(register_ids: Int32s, from_us: Int64s, to_us: Int64s) -> Mapping[str, Any]:
+    return {
         "register_ids": register_ids.tolist(),
         "from_us": from_us.tolist(),
         "to_us": to_us.tolist(),
         "first": instant(int(from_us.min())),
         "last": instant(int(to_us.max())),
     }
-    async with connection.cursor() as cursor, cursor.copy(query, parameters) as copy:
-        stream = b"".join([bytes(part) async for part in copy])
-    return unpack(stream, _KINDS, READING_ROW.names or ()).astype(READING_ROW, copy=False)
 
 
 def _neighbours(from_us: Int64s, to_us: Int64s) -> list[Int64s]:

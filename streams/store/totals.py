@@ -23,12 +23,14 @@ from streams.ports import (
     Totals,
 )
 from streams.store import hours, marks
-from streams.store.copy import Column, Layout, unpack
+from streams.store.columns import fetch
+from streams.store.copy import Column, Layout
 from streams.store.instants import US_PER_HOUR
 
 __all__ = ["TEMPORARY", "TotalsClaim", "claim"]
 
 _NAN: Final = float("nan")
+_KEY: Final = np.dtype([("owner", np.int32), ("at", np.int64)])
 _TOTAL: Final = (
     Column("unit_id", "int4"),
     Column("series_id", "int4"),
@@ -80,14 +82,12 @@ _HOURS: Final = _Table(
     select count(*), 0 from written
     """,
     keys="""
-    copy (
-        select t.series_id, t.start
-        from unnest(%(unit_ids)s::int4[], %(first)s::int8[], %(last)s::int8[]) as w (unit_id, first_us, last_us)
-        cross join lateral (
-            select e.series_id, e.start from unit_energy_hour e
-            where e.unit_id = w.unit_id and e.start >= at_us(w.first_us) and e.start <= at_us(w.last_us) offset 0
-        ) t
-    ) to stdout (format binary)
+    select array_send(array_agg(t.series_id)), array_send(array_agg(t.start))
+    from unnest(%(unit_ids)s::int4[], %(first)s::int8[], %(last)s::int8[]) as w (unit_id, first_us, last_us)
+    cross join lateral (
+        select e.series_id, e.start from unit_energy_hour e
+        where e.unit_id = w.unit_id and e.start >= at_us(w.first_us) and e.start <= at_us(w.last_us) offset 0
+    ) t
     """,
     remove="""
     delete from unit_energy_hour t using unnest(%(owners)s::int4[], %(times)s::int8[]) as w (series_id, start_us)
@@ -119,16 +119,14 @@ _DAYS: Final = _Table(
     select count(*), 0 from written
     """,
     keys="""
-    copy (
-        select t.series_id, t.day
-        from unnest(%(unit_ids)s::int4[], %(first)s::int8[], %(last)s::int8[]) as w (unit_id, first_day, last_day)
-        cross join lateral (
-            select e.series_id, e.day from unit_energy_day e
-            where e.unit_id = w.unit_id
-                and e.day between date '1970-01-01' + w.first_day::int4 and date '1970-01-01' + w.last_day::int4
-            offset 0
-        ) t
-    ) to stdout (format binary)
+    select array_send(array_agg(t.series_id)), array_send(array_agg(t.day))
+    from unnest(%(unit_ids)s::int4[], %(first)s::int8[], %(last)s::int8[]) as w (unit_id, first_day, last_day)
+    cross join lateral (
+        select e.series_id, e.day from unit_energy_day e
+        where e.unit_id = w.unit_id
+            and e.day between date '1970-01-01' + w.first_day::int4 and date '1970-01-01' + w.last_day::int4
+        offset 0
+    ) t
     """,
     remove="""
     delete from unit_energy_day t using unnest(%(owners)s::int4[], %(times)s::int8[]) as w (series_id, day)
@@ -165,16 +163,14 @@ _POINT_DAYS: Final = _Table(
     select count(*) filter (where revision = 0), count(*) filter (where revision > 0) from written
     """,
     keys="""
-    copy (
-        select t.point_id, t.day
-        from unnest(%(unit_ids)s::int4[], %(first)s::int8[], %(last)s::int8[]) as w (unit_id, first_day, last_day)
-        cross join lateral (
-            select d.point_id, d.day from consumption_day d
-            where d.unit_id = w.unit_id
-                and d.day between date '1970-01-01' + w.first_day::int4 and date '1970-01-01' + w.last_day::int4
-            offset 0
-        ) t
-    ) to stdout (format binary)
+    select array_send(array_agg(t.point_id)), array_send(array_agg(t.day))
+    from unnest(%(unit_ids)s::int4[], %(first)s::int8[], %(last)s::int8[]) as w (unit_id, first_day, last_day)
+    cross join lateral (
+        select d.point_id, d.day from consumption_day d
+        where d.unit_id = w.unit_id
+            and d.day between date '1970-01-01' + w.first_day::int4 and date '1970-01-01' + w.last_day::int4
+        offset 0
+    ) t
     """,
     remove="""
     delete from consumption_day t using unnest(%(owners)s::int4[], %(times)s::int8[]) as w (point_id, day)
@@ -302,15 +298,13 @@ class TotalsClaim:
             "first": (first.astype(np.int64) * scale).tolist(),
             "last": (last.astype(np.int64) * scale).tolist(),
         }
-        async with self._connection.cursor() as cursor:
-            async with cursor.copy(table.keys, windows) as copy:
-                stream = b"".join([bytes(part) async for part in copy])
-            stored = unpack(stream, ("int4", table.time_kind), ("owner", "at"))
-            given = columns[table.owner].astype(np.int64) << 32 | columns["at"].astype(np.int64)
-            gone = ~np.isin(stored["owner"].astype(np.int64) << 32 | stored["at"].astype(np.int64), given)
-            if gone.any():
-                owners, times = stored["owner"][gone], stored["at"][gone].astype(np.int64) * scale
-                await cursor.execute(table.remove, {"owners": owners.tolist(), "times": times.tolist()})
+        kinds = {"owner": "int4", "at": table.time_kind}
+        stored = await fetch(self._connection, table.keys, windows, kinds, _KEY)
+        given = columns[table.owner].astype(np.int64) << 32 | columns["at"].astype(np.int64)
+        gone = ~np.isin(stored["owner"].astype(np.int64) << 32 | stored["at"], given)
+        if gone.any():
+            owners, times = stored["owner"][gone], stored["at"][gone] * scale
+            await self._connection.execute(table.remove, {"owners": owners.tolist(), "times": times.tolist()})
 
     async def _columns(self, totals: Totals) -> dict[str, np.ndarray]:
         rows = totals.rows
