@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from shlex import quote
 from subprocess import Popen
 from typing import Final
 from urllib.parse import urlsplit
@@ -28,7 +29,7 @@ __all__ = ["DemoFailed", "DemoResult", "demo", "region_until"]
 
 NAME: Final = "demo"
 _TICK_S: Final = 2.0
-_PATIENCE_S: Final = 60.0
+_PATIENCE_S: Final = 180.0
 _QUIET_S: Final = 2.5 * _TICK_S
 _QUARTERS_PER_DAY: Final = 96
 
@@ -189,15 +190,16 @@ def _tell_places(console: Console, settings: Settings, place: Place, folder: Pat
     """Where to look."""
     address = urlsplit(place.dsn)
     psql = next(settings.cache.glob("postgresql-*/root/usr/lib/postgresql/*/bin/psql"), Path("psql"))
-    password = f'PGPASSWORD="$(cat {settings.home}/secrets/database_password)" ' if not settings.database.dsn else ""
+    secret = quote(str(settings.home / "secrets" / "database_password"))
+    password = f'PGPASSWORD="$(cat {secret})" ' if settings.database.dsn is None else ""
     database = address.path.lstrip("/")
-    connect = f"{password}{psql} -h {address.hostname} -p {address.port} -U {address.username} {database}"
-    rejected = "select unit_code, reason, required, got, readings from rejected order by id"
+    connect = f"{password}{quote(str(psql))} -h {address.hostname} -p {address.port} -U {address.username} {database}"
     for what, where in (
         ("database", connect),
-        ("rejected", f'{connect} -c "{rejected}"'),
+        ("its views", "unit_day, unit_hour, point_hour, reading, detection_list, pipeline_state, ledger_meter"),
+        ("rejected", "table rejected: unit_code, reason, required, got, payload"),
         ("topics", f"{place.topic} and {place.kafka.topic(REJECTED_TOPIC)} at {place.kafka.bootstrap}"),
-        ("ledger", f"{folder / 'ledger.xlsx'}, {folder / 'ledger.csv'}"),
+        ("ledger", f"{folder / 'ledger.xlsx'} and {folder / 'ledger.csv'}"),
         ("worker's log", str(folder / "worker.log")),
         ("servers' logs", str(settings.home / "logs")),
     ):

@@ -1,4 +1,4 @@
-"""The outcome of a region as the database has it."""
+"""The outcome of a region as the database shows it: through the views that people and boards read."""
 
 from collections.abc import Mapping
 from typing import Any, Final
@@ -17,21 +17,21 @@ _POSTGRES_EPOCH_US: Final = 946_684_800_000_000
 
 # numbers go out as they are kept: eight bytes a field, so that numpy reads a million rows in one go
 _READINGS: Final = """
-copy (select g.meter_id::int8, r.measured_at, r.value from reading_hot r join register g on g.id = r.register_id)
-to stdout (format binary)
+copy (select register_id::int8, measured_at, value from reading) to stdout (format binary)
 """
 _HOURS: Final = """
 copy (select point_id::int8, start, round(amount * 1e6)::int8, completeness::float8, measured::float8, quality::int8
-      from consumption_hour)
+      from point_hour)
 to stdout (format binary)
 """
 _TOTALS: Final = """
-copy (select h.series_id::int8, h.start, round(h.amount * 1e6)::int8, h.completeness::float8,
-             coalesce(h.tce, 'NaN')::float8
-      from unit_energy_hour h join energy_series s on s.id = h.series_id where s.scope = 'unit')
+copy (select series_id::int8, start, round(amount * 1e6)::int8, completeness::float8, coalesce(tce, 'NaN')::float8
+      from unit_hour where scope = 'unit')
 to stdout (format binary)
 """
-_METERS: Final = "select m.id, u.code, m.meter_no from meter m join unit u on u.id = m.unit_id"
+_REGISTERS: Final = """
+select g.id, u.code, m.meter_no from register g join meter m on m.id = g.meter_id join unit u on u.id = m.unit_id
+"""
 _POINTS: Final = "select p.id, u.code, p.code from metering_point p join unit u on u.id = p.unit_id"
 _SERIES: Final = """
 select s.id, u.code, s.carrier, s.unit from energy_series s join unit u on u.id = s.unit_id where s.scope = 'unit'
@@ -94,10 +94,10 @@ def _readings(connection: psycopg.Connection, region: Region) -> NDArray[Any]:
         for row in region.ledger_rows
         if row["meter_no"]
     }
-    place = _places(connection.execute(_METERS).fetchall(), known)
-    rows = _copied(connection, _READINGS, [("meter", ">i8"), ("measured_at", ">i8"), ("value", ">f8")])
+    place = _places(connection.execute(_REGISTERS).fetchall(), known)
+    rows = _copied(connection, _READINGS, [("register", ">i8"), ("measured_at", ">i8"), ("value", ">f8")])
     found = np.empty(len(rows), FOUND_READING)
-    found["meter"] = place[rows["meter"]]
+    found["meter"] = place[rows["register"]]
     found["measured_at"] = _us(rows["measured_at"])
     found["value"] = rows["value"]
     return found
