@@ -18,6 +18,7 @@ from kafka.errors import KafkaError
 
 from analytics.domain.errors import ConfigurationError
 from deploy.settings import Settings, load
+from ingest.factor_files import read_factors
 from streams.app import WorkerApp, create_app
 from streams.config import StreamsConfig
 from streams.logs import log_to
@@ -48,6 +49,7 @@ def config_of(settings: Settings, *, tag: str = "") -> StreamsConfig:
         bootstrap=kafka.bootstrap,
         dsn=database.dsn,
         partitions=kafka.partitions,
+        factors=read_factors(),
         worker=f"{socket.gethostname()}-{tag or os.getpid()}",
         zone=settings.zone,
         batch_readings=workers.batch_readings,

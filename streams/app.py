@@ -16,6 +16,7 @@ from analytics.domain.ledger import Ledger
 from streams.agents import readings
 from streams.agents.lanes import Lanes
 from streams.agents.relay import Publisher, Relay
+from streams.agents.totals import TotalsAgent
 from streams.agents.workshop import Workshop
 from streams.batch_consumer import BatchApp, BatchOptions
 from streams.broker import Broker
@@ -31,8 +32,8 @@ __all__ = ["WorkerApp", "create_app", "warm_up"]
 
 log = logging.getLogger("metering.worker")
 
-_EXTRA_CONNECTIONS = 2
-"""For the relay and for short questions, so that they never wait for transactions of partitions."""
+_EXTRA_CONNECTIONS = 3
+"""For the relay, totals and short questions, so that they never wait for transactions of partitions."""
 
 
 def warm_up() -> None:
@@ -113,6 +114,8 @@ class WorkerApp(BatchApp):
         await asyncio.get_running_loop().run_in_executor(self.threads, warm_up)
         log.info("steps compiled or loaded in %.1f s", time.monotonic() - began)
         facts = await self.broker.make_topic(config.topic, partitions=config.partitions)
+        for outgoing in (config.rejected_topic, config.hours_topic):
+            await self.broker.make_topic(outgoing, partitions=facts.partitions)
         self.shop = Workshop(
             config=config,
             store=self.store,
@@ -126,6 +129,8 @@ class WorkerApp(BatchApp):
         self.lanes = Lanes(self.shop)
         readings.register(self, readings_topic(self, config.topic, partitions=facts.partitions), self.lanes)
         self._go_on(self._watch_ledger(), "ledger")
+        totals = TotalsAgent(self.shop, self.store, self.lanes, self.publisher)
+        self._go_on(totals.run(config.totals_s), "totals")
         self._go_on(
             Relay(self.store, self.publisher, self.metrics, topic=config.rejected_topic).run(config.relay_s), "relay"
         )

@@ -95,6 +95,7 @@ class BatchConsumer(driver.Consumer):
     def _hold(self, tp: TP) -> None:
         self._turn[tp] = self._turn.get(tp, 0) + 1
         self._held.add(tp)
+        self._throttled.discard(tp)  # who throttled it is gone
         self._position.pop(tp, None)
         if (running := self._positioning.pop(tp, None)) is not None:
             running.cancel()
@@ -129,7 +130,6 @@ class BatchConsumer(driver.Consumer):
         for tp in revoked:
             self._hold(tp)
             self._held.discard(tp)
-            self._throttled.discard(tp)
             self._done.pop(tp, None)
         try:
             await self.options.on_revoked({tp for tp in revoked if tp.topic in self.options.topics})

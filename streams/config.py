@@ -3,7 +3,8 @@
 from dataclasses import dataclass, field
 from zoneinfo import ZoneInfo
 
-from ingest.wire import MAX_MESSAGE_BYTES, READINGS_TOPIC, REJECTED_TOPIC
+from analytics.coal import FactorTable
+from ingest.wire import HOURS_TOPIC, MAX_MESSAGE_BYTES, READINGS_TOPIC, REJECTED_TOPIC
 
 __all__ = ["StreamsConfig"]
 
@@ -24,12 +25,16 @@ class StreamsConfig:
         Where the readings come in.
     rejected_topic : str
         Where what was refused goes out.
+    hours_topic : str
+        Where hours go out, with their revision.
     partitions : int
         Partitions of the topic where it has to be created; an existing topic keeps what it has.
     worker : str
         Name of this worker in logs, metrics and the fence.
     zone : ZoneInfo
         Zone of times without an offset, and of local days.
+    factors : FactorTable or None
+        Coal equivalents of totals; without it they have none.
     batch_readings : int
         Readings after which a transaction is full. [1]
     collect_s : float
@@ -51,7 +56,9 @@ class StreamsConfig:
     ledger_s : float
         How often a newer ledger is looked for. [s]
     relay_s : float
-        How often rejected readings and stale totals are looked for. [s]
+        How often rejected readings are looked for. [s]
+    totals_s : float
+        How often stale totals are looked for. [s]
     session_s : float
         A worker that is not heard of for this long loses its partitions. [s]
     heartbeat_s : float
@@ -67,9 +74,11 @@ class StreamsConfig:
     group: str = "metering.worker"
     topic: str = READINGS_TOPIC
     rejected_topic: str = REJECTED_TOPIC
+    hours_topic: str = HOURS_TOPIC
     partitions: int = 8
     worker: str = "worker"
     zone: ZoneInfo = field(default_factory=lambda: ZoneInfo("Asia/Shanghai"))
+    factors: FactorTable | None = field(default=None, repr=False)
     batch_readings: int = 100_000
     collect_s: float = 0.2
     partition_bytes: int = 8 * 2**20
@@ -81,6 +90,7 @@ class StreamsConfig:
     tick_s: float = 15.0
     ledger_s: float = 2.0
     relay_s: float = 1.0
+    totals_s: float = 2.0
     session_s: float = 6.0
     heartbeat_s: float = 1.0
     max_message_bytes: int = MAX_MESSAGE_BYTES

@@ -30,6 +30,7 @@ class WorkerMetrics:
         self.lost_offsets = Counter(
             "metering_lost_offsets", "Offsets that Kafka dropped before they were read.", registry=self.registry
         )
+        self.totals = Counter("metering_totals", "Daily totals new or changed.", registry=self.registry)
         self.published = Counter("metering_published", "Records published.", ("topic",), registry=self.registry)
         self.lag = self._gauge("metering_lag", "Records of a partition not yet stored.")
         self.fence_at = self._gauge("metering_fence_moved_at", "When a partition's fence moved last. [s]")

@@ -31,6 +31,8 @@ __all__ = ["Lane", "TopicReplaced"]
 
 log = logging.getLogger("metering.lane")
 
+_BEHIND = 1000
+"""Records; of the largest blocks some millions of readings, of single readings not yet a second's."""
 _PORTION = 2000
 """Points whose past is worked out in one transaction when the ledger changed."""
 _IDLE_S = 60.0
@@ -104,6 +106,17 @@ class Lane:
             await self._save()
         finally:
             await self._let_pending_end()
+
+    @property
+    def stored(self) -> StoredLedger:
+        """The ledger in use."""
+        return self._writer.stored
+
+    @property
+    def behind(self) -> bool:
+        """Whether many more records wait than one transaction would take."""
+        highwater = self.shop.reader.highwater(self.tp)
+        return highwater is not None and highwater - self.at > _BEHIND
 
     # -- what there is to do ---------------------------------------------------------------------------------------
 

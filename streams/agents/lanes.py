@@ -79,6 +79,14 @@ class Lanes:
         """Lanes that run now."""
         return len(self._lanes)
 
+    def ledgers(self) -> list[StoredLedger]:
+        """The ledger of each partition this worker has now."""
+        return [lane.stored for lane in self._lanes.values()]
+
+    def behind(self) -> bool:
+        """Whether readings of some partition pile up."""
+        return any(lane.behind for lane in self._lanes.values())
+
     # -- their life ------------------------------------------------------------------------------------------------
 
     async def _state_of(self, tp: TP, assigned: Assigned) -> tuple[StoredLedger, PartitionState, int]:

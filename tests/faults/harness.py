@@ -152,6 +152,7 @@ class Arena:
                 "group": f"group.{self.topic}",
                 "topic": self.topic,
                 "rejected_topic": f"{self.topic}.rejected",
+                "hours_topic": f"{self.topic}.hours",
                 "snapshot_s": 3.0,
                 "collect_s": 0.05,
                 "compute_threads": 1,

@@ -9,6 +9,7 @@ from typing import Any
 
 import streams.batch
 from deploy.worker import run
+from ingest.factor_files import read_factors
 from streams.config import StreamsConfig
 from streams.logs import log_to
 from streams.state import PartitionState
@@ -30,7 +31,7 @@ async def main(options: dict[str, Any]) -> int:
         setattr(streams.batch, "step", breaking_step)  # noqa: B010 - mypy wants it so
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
-    return await run(StreamsConfig(**options), stop)
+    return await run(StreamsConfig(**options, factors=read_factors()), stop)
 
 
 if __name__ == "__main__":

@@ -260,6 +260,7 @@ def test_reposition_reads_again_from_where_the_application_says(stack: Stack, fr
         async with reading(stack, topic) as seen:
             await seen.until(lambda: seen.count == 50)
             seen.starts[0] = 20
+            seen.app.consumer.throttle(TP(topic, 0))  # forgotten with the reader that asked for it
             seen.app.consumer.reposition(TP(topic, 0))
             await seen.until(lambda: seen.count == 80)
         return seen
