@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -50,7 +51,7 @@ class Broker:
             with suppress(TopicAlreadyExistsError):
                 admin.create_topics([NewTopic(name, partitions, -1)])
                 log.info("topic %s made with %d partitions", name, partitions)
-            return _facts(admin, name)
+            return _facts_soon(admin, name)
 
         return await self._ask(make)
 
@@ -73,6 +74,18 @@ class Broker:
 
         self._thread.submit(close)
         self._thread.shutdown(wait=False)
+
+
+def _facts_soon(admin: KafkaAdminClient, name: str) -> TopicFacts:
+    """Facts of a topic that was made just now: brokers learn of it one after the other."""
+    deadline = time.monotonic() + _TIMEOUT_MS / 1000
+    while True:
+        try:
+            return _facts(admin, name)
+        except UnknownTopicOrPartitionError:
+            if time.monotonic() > deadline:
+                raise
+        time.sleep(0.05)
 
 
 def _facts(admin: KafkaAdminClient, name: str) -> TopicFacts:
