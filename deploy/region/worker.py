@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from deploy.settings import load
 from deploy.worker import config_of, run
-from ingest.wire import READINGS_TOPIC, REJECTED_TOPIC
+from ingest.wire import HOURS_TOPIC, READINGS_TOPIC, REJECTED_TOPIC
 from streams.config import StreamsConfig
 from streams.logs import log_to
 
@@ -21,6 +21,7 @@ def region_config(config: StreamsConfig, *, prefix: str, tick_s: float) -> Strea
         group=prefix + config.group,
         topic=prefix + READINGS_TOPIC,
         rejected_topic=prefix + REJECTED_TOPIC,
+        hours_topic=prefix + HOURS_TOPIC,
         tick_s=tick_s,
         relay_s=0.5,
     )
