@@ -23,18 +23,18 @@ T = TypeVar("T")
 METERS = 1_000_000
 IN_A_UNIT = 500
 
-REBUILD = """
-import resource, sys
+REBUILD = r"""
+import re, sys
 from pathlib import Path
-from typing import TypeVar
-from ingest.ledger_files import ledger_from_bytes
+from analytics.domain.ledger import Ledger
+from streams.store.ledger_blob import decode
 
-def peak():
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+def memory(what):
+    return 1024 * int(re.search(what + r":\s+(\d+) kB", Path("/proc/self/status").read_text())[1])
 
-before = peak()
-ledger = ledger_from_bytes(Path(sys.argv[1]).read_bytes())
-print(len(ledger.meter_nos), peak() - before)
+before = memory("VmRSS")
+ledger = Ledger.from_rows(decode(Path(sys.argv[1]).read_bytes())[0])
+print(len(ledger.meter_nos), memory("VmHWM") - before, memory("VmRSS") - before)
 """
 
 
