@@ -1,0 +1,194 @@
+"""Kafka to TimescaleDB with broker, worker and database on the same cores; one JSON object a line.
+
+The ceiling is what two connections copy into the same table of the same database in the same run, ready-made buffers
+and nothing else.
+"""
+
+import asyncio
+import json
+import re
+import statistics
+import threading
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import psycopg
+import pytest
+from aiokafka import AIOKafkaProducer
+
+from analytics.columns.register import POINT_STATE
+from deploy.stack import Stack
+from deploy.stack.ports import free_ports
+from ingest.wire import MeterList, encode_block, partition_of
+from streams.ports import READING_ROW
+from streams.store import readings
+from tests.faults.harness import Arena, Worker, arena
+from tests.streams.site import BLOCK, MINUTE_US, Site, load, produce_all
+
+pytestmark = [pytest.mark.benchmark, pytest.mark.integration, pytest.mark.timeout(1800)]
+
+SITE = Site(units=200, meters=500)  # 100,000 meters
+PARTITIONS = 8
+
+
+def tell(bench: str, value: float, unit: str, **more: object) -> None:
+    line = json.dumps({"bench": bench, "value": float(f"{value:.4g}"), "unit": unit, **more})
+    print(line, flush=True)  # noqa: T201 - a benchmark's output is its lines
+
+
+def copy_ceiling(dsn: str, *, seconds: float = 6.0) -> float:
+    """Rows a second that two connections copy into `reading_hot`."""
+    rows = np.zeros(100_000, READING_ROW)
+    rows["measured_at"] = 1_700_000_000_000_000 + np.arange(len(rows))
+    rows["received_at"] = rows["measured_at"]
+    done = [0, 0]
+
+    async def copy(number: int) -> None:
+        async with await psycopg.AsyncConnection.connect(dsn, autocommit=True) as connection:
+            end = time.perf_counter() + seconds
+            while time.perf_counter() < end:
+                async with connection.transaction():
+                    done[number] += await readings.append(connection, rows)
+
+    threads = [threading.Thread(target=lambda n=n: asyncio.run(copy(n))) for n in (0, 1)]
+    began = time.perf_counter()
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    rate = sum(done) / (time.perf_counter() - began)
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        connection.execute("truncate reading_hot")
+    return rate
+
+
+@contextmanager
+def place_for(stack: Stack, dsn: str, topic: str, logs: Path, site: Site = SITE) -> Iterator[Arena]:
+    asyncio.run(load(dsn, site.ledger()))
+    with arena(stack.bootstrap, dsn, topic, logs, partitions=PARTITIONS, snapshot_s=60.0, collect_s=0.2) as place:
+        yield place
+
+
+class Watched:
+    """A worker whose counters are looked at."""
+
+    def __init__(self, place: Arena, name: str = "bench") -> None:
+        (self.port,) = free_ports(1)
+        self.started = time.perf_counter()
+        self.worker: Worker = place.worker(name, metrics_port=self.port, compute_threads=2)
+
+    def stored(self) -> float:
+        try:
+            page = urllib.request.urlopen(f"http://127.0.0.1:{self.port}/metrics", timeout=5).read().decode()
+        except OSError:
+            return 0.0
+        found = re.search(r"^metering_readings_total (\S+)", page, re.MULTILINE)
+        return float(found[1]) if found else 0.0
+
+    def rate(self, total: int) -> float:
+        """Readings a second from the first to the last, once they flow."""
+        points: list[tuple[float, float]] = []
+        while not points or points[-1][1] < total:
+            assert self.worker.running, self.worker.tail()
+            now = self.stored()
+            if now > 0:
+                points.append((time.perf_counter(), now))
+            time.sleep(0.1)
+        begin = next(point for point in points if point[1] >= 0.1 * total)
+        return (points[-1][1] - begin[1]) / (points[-1][0] - begin[0])
+
+
+def test_blocks_end_to_end(stack: Stack, database: str, topic_prefix: str, tmp_path: Path) -> None:
+    ticks = 90
+    with place_for(stack, database, topic_prefix + "blocks", tmp_path) as place:
+        ceiling = copy_ceiling(database)
+        tell("copy_ceiling", ceiling, "readings/s")
+        produce_all(stack.bootstrap, place.topic, SITE.blocks(0, ticks), partitions=PARTITIONS)
+        watched = Watched(place)
+        rate = watched.rate(ticks * SITE.units * SITE.meters)
+        tell("end_to_end_blocks", rate, "readings/s", ratio_to_ceiling=round(rate / ceiling, 3))
+        [(count, size)] = place.query("select count(*), hypertable_size('reading_hot') from reading_hot")
+        tell("bytes_stored_a_reading", size / count, "byte")
+        assert watched.worker.stop() == 0
+        [(state,)] = place.query("select sum(length(state)) from stream_snapshot")
+        tell("state_in_memory_a_meter", POINT_STATE.itemsize, "byte")
+        tell("state_stored_a_meter", state / (SITE.units * SITE.meters), "byte")
+
+
+def test_single_json_end_to_end(stack: Stack, database: str, topic_prefix: str, tmp_path: Path) -> None:
+    ticks = 15
+    with place_for(stack, database, topic_prefix + "singles", tmp_path) as place:
+        ceiling = copy_ceiling(database)
+        produce_all(stack.bootstrap, place.topic, SITE.singles(0, ticks), partitions=PARTITIONS)
+        rate = Watched(place).rate(ticks * SITE.units * SITE.meters)
+        tell("end_to_end_single_json", rate, "readings/s", ratio_to_ceiling=round(rate / ceiling, 3))
+
+
+@pytest.mark.parametrize("share", [0.25, 0.5])
+def test_reading_to_queryable(stack: Stack, database: str, topic_prefix: str, tmp_path: Path, share: float) -> None:
+    """At a share of the goal of 500,000 readings a second, paced evenly."""
+    seconds, rate = 20.0, 500_000 * share
+    with place_for(stack, database, f"{topic_prefix}paced-{share}", tmp_path) as place:
+        watched = Watched(place)
+        place.wait(lambda: len(place.fences()) == PARTITIONS, 60)
+        asyncio.run(_pace(stack.bootstrap, place.topic, rate, seconds))
+        place.wait_until_stored()
+        rows = place.query(
+            "select extract(epoch from stored_at(xmin) - received_at) from reading_hot tablesample system (5)"
+        )
+        delays = sorted(float(row[0]) for row in rows if row[0] is not None)
+        assert delays, "the server keeps commit timestamps"
+        p99 = statistics.quantiles(delays, n=100)[98]
+        tell("reading_to_queryable_p99", p99, "s", readings_per_s=rate, p50=round(statistics.median(delays), 3))
+        assert watched.worker.running
+
+
+async def _pace(bootstrap: str, topic: str, rate: float, seconds: float) -> None:
+    producer = AIOKafkaProducer(bootstrap_servers=bootstrap, linger_ms=20, max_batch_size=2**18)
+    await producer.start()
+    codes = SITE.codes
+    meters, meter = MeterList.of(SITE.names), np.arange(SITE.meters, dtype=np.uint16)
+    base = (
+        (time.time_ns() // 1000 - int(seconds * rate / SITE.meters / SITE.units + 2) * MINUTE_US)
+        // MINUTE_US
+        * MINUTE_US
+    )
+    began = time.perf_counter()
+    for number in range(int(rate * seconds / SITE.meters)):
+        tick, unit = divmod(number, SITE.units)
+        early = number * SITE.meters / rate - (time.perf_counter() - began)
+        if early > 0.002:
+            await asyncio.sleep(early)
+        code = codes[unit]
+        value = encode_block(
+            code,
+            meters=meters,
+            meter=meter,
+            measured_at=np.full(SITE.meters, base + tick * MINUTE_US),
+            value=SITE.values(tick),
+            units=["kWh"],
+            received_at=time.time_ns() // 1000,
+        )
+        await producer.send(topic, value, key=code.encode(), partition=partition_of(code, PARTITIONS), headers=BLOCK)
+    await producer.stop()
+
+
+def test_restart_with_a_million_meters(stack: Stack, database: str, topic_prefix: str, tmp_path: Path) -> None:
+    site = Site(units=2000, meters=500)
+    with place_for(stack, database, topic_prefix + "million", tmp_path, site) as place:
+        produce_all(stack.bootstrap, place.topic, site.blocks(0, 1), partitions=PARTITIONS)
+        first = place.worker("first")
+        place.wait_until_stored(300)
+        assert first.stop() == 0
+        produce_all(stack.bootstrap, place.topic, site.blocks(1, 1), partitions=PARTITIONS)
+        began = time.perf_counter()
+        before = sum(place.fences().values())
+        place.worker("second")
+        place.wait(lambda: sum(place.fences().values()) > before, 300)
+        tell("restart_1m_meters_first_stored", time.perf_counter() - began, "s")
+        place.wait_until_stored(300)
+        tell("restart_1m_meters_all_stored", time.perf_counter() - began, "s")
