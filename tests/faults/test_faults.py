@@ -43,7 +43,7 @@ def test_killing_workers_broker_and_database_at_random_loses_and_doubles_nothing
     with arena(own_stack.bootstrap, own_stack.dsn, "kills", tmp_path) as place:
         team = [place.worker("a"), place.worker("b")]
         traffic = place.load(SITE, pause_s=0.05)
-        place.wait(lambda: sum(place.fences().values()) > 0, 60)
+        place.wait(lambda: sum(place.fences().values()) > 0, 180)
         for number, what in enumerate(kills):
             time.sleep(dice.uniform(0.3, 3.0))
             if what == "worker":
@@ -71,7 +71,7 @@ def test_a_frozen_worker_that_wakes_after_its_partitions_moved_is_refused(
     with arena(stack.bootstrap, database, topic, tmp_path) as place:
         zombie = place.worker("zombie")
         traffic = place.load(SITE, pause_s=0.02)
-        place.wait(lambda: sum(place.fences().values()) > 100, 60)
+        place.wait(lambda: sum(place.fences().values()) > 100, 180)
         for freeze in range(3):
             zombie.signal(signal.SIGSTOP)
             if freeze == 0:
@@ -90,7 +90,7 @@ def test_a_frozen_worker_that_wakes_after_its_partitions_moved_is_refused(
 
 def _wait_until_more(place: Arena, of: Callable[[], int]) -> None:
     before = of()
-    place.wait(lambda: of() > before, 60, of)
+    place.wait(lambda: of() > before, 120, of)
 
 
 def _epochs(place: Arena) -> int:
@@ -106,9 +106,9 @@ def test_two_workers_share_take_over_and_leave_cleanly(
     with arena(stack.bootstrap, database, topic, tmp_path) as place:
         team = {"a": place.worker("a")}
         traffic = place.load(SITE, pause_s=0.05)
-        place.wait(lambda: _owners(place) == {"a"}, 60)
+        place.wait(lambda: _owners(place) == {"a"}, 180)
         team["b"] = place.worker("b")
-        place.wait(lambda: _owners(place) == {"a", "b"}, 60, lambda: _owners(place))
+        place.wait(lambda: _owners(place) == {"a", "b"}, 180, lambda: _owners(place))
         time.sleep(2)
         assert team["a"].stop() == 0, "SIGTERM is a clean stop"
         place.wait(lambda: _owners(place) == {"b"}, 30, lambda: _owners(place))
@@ -156,7 +156,7 @@ def test_a_database_away_for_a_minute_is_waited_for(own_stack: Stack, tmp_path: 
     with arena(own_stack.bootstrap, own_stack.dsn, "away", tmp_path) as place:
         team = [place.worker("a"), place.worker("b")]
         traffic = place.load(SITE, pause_s=0.02)
-        place.wait(lambda: sum(place.fences().values()) > 100, 60)
+        place.wait(lambda: sum(place.fences().values()) > 100, 180)
         time.sleep(2)
         epochs = _epochs(place)
         own_stack.down(("postgresql",))
