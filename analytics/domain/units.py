@@ -7,23 +7,30 @@ the other only through measured temperature and pressure. So is coal equivalent,
 
 A register may count tens or hundreds of a unit ("×10 kWh", "10^3 m3", "x100 L", "kWh*10", 万立方米). Such a unit has
 its own code; where the product is a unit with a name (×1000 kWh), it is that one (MWh).
-
-Codes are stored with every reading: never renumber one, never use one again.
 """
 
 import re
 import unicodedata
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from enum import IntEnum
-from fractions import Fraction
 from functools import lru_cache
 from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
 
-from analytics.domain.errors import MeterwardenError
+from analytics.domain.unit_tables import (
+    BY_CODE,
+    CODE_COUNT,
+    FACTOR_TABLE,
+    KIND_TABLE,
+    NO_UNIT,
+    SPELLINGS,
+    UNITS,
+    QuantityKind,
+    Unit,
+    UnitError,
+    with_prefix,
+)
 
 __all__ = [
     "CARRIERS",
@@ -45,139 +52,12 @@ __all__ = [
     "unit_of",
 ]
 
-NO_UNIT = 0
-"""Code of "no unit, or one that is not known"."""
-
-_PREFIX_STRIDE = 128
-_PREFIX_LIMIT = 12
-CODE_COUNT = _PREFIX_STRIDE * (2 * _PREFIX_LIMIT + 1)
-"""Every code is below this: the length of the tables."""
-
-
-class UnitError(MeterwardenError):
-    """A unit that is not known, is ambiguous, or measures another quantity than asked for."""
-
-
-class QuantityKind(IntEnum):
-    """What is measured. Quantities of different kinds are never added, compared or converted."""
-
-    NONE = 0
-    ENERGY = 1
-    REACTIVE_ENERGY = 2
-    APPARENT_ENERGY = 3
-    VOLUME = 4
-    STANDARD_VOLUME = 5
-    MASS = 6
-    POWER = 7
-    TEMPERATURE = 8
-    PRESSURE = 9
-    DIMENSIONLESS = 10
-    COAL_EQUIVALENT = 11
-
-    @property
-    def is_counted(self) -> bool:
-        """Whether a register counts it up, so that differences of readings are consumption."""
-        return self in _COUNTED
-
-
-_COUNTED = frozenset(
-    {
-        QuantityKind.ENERGY,
-        QuantityKind.REACTIVE_ENERGY,
-        QuantityKind.APPARENT_ENERGY,
-        QuantityKind.VOLUME,
-        QuantityKind.STANDARD_VOLUME,
-        QuantityKind.MASS,
-    }
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Unit:
-    """A unit of measurement.
-
-    Attributes
-    ----------
-    code : int
-        What is stored in the database; fits int16.
-    symbol : str
-        How it is written; `parse_unit` reads it back.
-    kind : QuantityKind
-        What it measures.
-    factor : Fraction
-        Exact size in the kind's base unit (J, varh, VAh, mL, g, W, Pa, 1, gce): only ratios of factors mean anything.
-    """
-
-    code: int
-    symbol: str
-    kind: QuantityKind
-    factor: Fraction
-
-    def __str__(self) -> str:
-        return self.symbol
-
-
-_K = QuantityKind
-
-# code, symbol, kind, size in the kind's base unit, other spellings. Case and width are forgiven later, see _lookup.
-_DEFINITIONS: tuple[tuple[int, str, QuantityKind, int, str], ...] = (
-    (1, "kWh", _K.ENERGY, 3_600_000, "千瓦时 千瓦小时 度 度电"),
-    (2, "Wh", _K.ENERGY, 3_600, "瓦时"),
-    (3, "MWh", _K.ENERGY, 3_600_000_000, "兆瓦时"),
-    (4, "GWh", _K.ENERGY, 3_600_000_000_000, "吉瓦时"),
-    (5, "J", _K.ENERGY, 1, "焦 焦耳"),
-    (6, "kJ", _K.ENERGY, 1_000, "千焦 千焦耳"),
-    (7, "MJ", _K.ENERGY, 1_000_000, "兆焦 兆焦耳"),
-    (8, "GJ", _K.ENERGY, 1_000_000_000, "吉焦 吉焦耳"),
-    (9, "TJ", _K.ENERGY, 1_000_000_000_000, "太焦 太焦耳"),
-    (20, "kvarh", _K.REACTIVE_ENERGY, 1_000, "千乏时"),
-    (21, "varh", _K.REACTIVE_ENERGY, 1, "乏时"),
-    (22, "Mvarh", _K.REACTIVE_ENERGY, 1_000_000, "兆乏时"),
-    (25, "kVAh", _K.APPARENT_ENERGY, 1_000, "千伏安时"),
-    (26, "VAh", _K.APPARENT_ENERGY, 1, "伏安时"),
-    (27, "MVAh", _K.APPARENT_ENERGY, 1_000_000, "兆伏安时"),
-    (30, "m3", _K.VOLUME, 1_000_000, "m^3 m**3 立方米 立方 方 工况m3 m3工况 工况立方米 立方米工况 kL 千升"),
-    (31, "L", _K.VOLUME, 1_000, "升 公升 dm3"),
-    (
-        40,
-        "Nm3",
-        _K.STANDARD_VOLUME,
-        1_000_000,
-        "Nm^3 m3N 标方 标立方 标立方米 标准立方 标准立方米 标m3 m3标 m3标准状态",
-    ),
-    (50, "t", _K.MASS, 1_000_000, "吨 公吨"),
-    (51, "kg", _K.MASS, 1_000, "千克 公斤"),
-    (52, "g", _K.MASS, 1, "克"),
-    (60, "kW", _K.POWER, 1_000, "千瓦"),
-    (61, "W", _K.POWER, 1, "瓦"),
-    (62, "MW", _K.POWER, 1_000_000, "兆瓦"),
-    (70, "°C", _K.TEMPERATURE, 1, "degC 摄氏度"),
-    (80, "MPa", _K.PRESSURE, 1_000_000, "兆帕"),
-    (81, "kPa", _K.PRESSURE, 1_000, "千帕"),
-    (82, "Pa", _K.PRESSURE, 1, "帕"),
-    (83, "bar", _K.PRESSURE, 100_000, "巴"),
-    (90, "1", _K.DIMENSIONLESS, 100, "无量纲"),
-    (91, "%", _K.DIMENSIONLESS, 1, ""),
-    (100, "tce", _K.COAL_EQUIVALENT, 1_000_000, "吨标准煤 吨标煤"),
-    (101, "kgce", _K.COAL_EQUIVALENT, 1_000, "千克标准煤 千克标煤"),
-)
-
-UNITS: Mapping[str, Unit] = MappingProxyType(
-    {symbol: Unit(code, symbol, kind, Fraction(size)) for code, symbol, kind, size, _ in _DEFINITIONS}
-)
-"""The units with a name of their own, by symbol."""
-
-_EXACT: dict[str, Unit] = {
-    alias: UNITS[symbol] for _, symbol, _, _, aliases in _DEFINITIONS for alias in (symbol, *aliases.split())
-}
-_MEGA: dict[str, Unit] = {alias.casefold(): unit for alias, unit in _EXACT.items() if alias.startswith("M")}
+_MEGA: dict[str, Unit] = {alias.casefold(): unit for alias, unit in SPELLINGS.items() if alias.startswith("M")}
 _FOLDED: dict[str, Unit] = {
     alias.casefold(): unit
-    for alias, unit in _EXACT.items()
+    for alias, unit in SPELLINGS.items()
     if unit.symbol != "g"  # G alone could be giga of anything
 }
-_BY_SIZE: dict[tuple[QuantityKind, Fraction], Unit] = {(unit.kind, unit.factor): unit for unit in UNITS.values()}
-_NO_PREFIX = frozenset({_K.TEMPERATURE, _K.PRESSURE, _K.POWER, _K.DIMENSIONLESS})
 _CHINESE_PREFIX = {"十": 1, "百": 2, "千": 3, "万": 4, "十万": 5, "百万": 6, "千万": 7, "亿": 8}
 _LONGEST = 64
 
@@ -202,50 +82,7 @@ CARRIERS: Mapping[str, tuple[Unit, ...]] = MappingProxyType(
 )
 """Energy names of the standard, each with the canonical units its registers may lead to; the first is the default."""
 
-_AUXILIARY = {_K.TEMPERATURE: UNITS["°C"], _K.PRESSURE: UNITS["MPa"]}
-
-
-def _with_prefix(unit: Unit, exponent: int) -> Unit | None:
-    """`unit` times ten to the `exponent`, a named unit where there is one."""
-    factor = unit.factor * Fraction(10) ** exponent
-    named = _BY_SIZE.get((unit.kind, factor))
-    if named is not None:
-        return named
-    if unit.kind in _NO_PREFIX or abs(exponent) > _PREFIX_LIMIT:
-        return None
-    rank = 2 * exponent - 1 if exponent > 0 else -2 * exponent
-    return Unit(unit.code + _PREFIX_STRIDE * rank, f"10^{exponent} {unit.symbol}", unit.kind, factor)
-
-
-def _all_units() -> dict[int, Unit]:
-    found = {unit.code: unit for unit in UNITS.values()}
-    for unit in UNITS.values():
-        for exponent in range(-_PREFIX_LIMIT, _PREFIX_LIMIT + 1):
-            prefixed = _with_prefix(unit, exponent)
-            if prefixed is not None:
-                found[prefixed.code] = prefixed
-    return found
-
-
-_BY_CODE = _all_units()
-
-
-def _table(values: dict[int, float], fill: float, dtype: type[np.generic]) -> NDArray[np.generic]:
-    table = np.full(CODE_COUNT, fill, dtype)
-    table[list(values)] = list(values.values())
-    table.setflags(write=False)
-    return table
-
-
-FACTOR_TABLE: NDArray[np.float64] = _table(
-    {code: float(unit.factor) for code, unit in _BY_CODE.items()}, np.nan, np.float64
-).astype(np.float64, copy=False)
-"""(CODE_COUNT,) size of a unit in its kind's base unit, by code, NaN where there is none; a / b converts a to b."""
-
-KIND_TABLE: NDArray[np.int16] = _table(
-    {code: int(unit.kind) for code, unit in _BY_CODE.items()}, int(_K.NONE), np.int16
-).astype(np.int16, copy=False)
-"""(CODE_COUNT,) `QuantityKind` of a unit by code, 0 where there is none."""
+_AUXILIARY = {QuantityKind.TEMPERATURE: UNITS["°C"], QuantityKind.PRESSURE: UNITS["MPa"]}
 
 _SUPERSCRIPT = str.maketrans("⁻⁺⁰¹²³⁴⁵⁶⁷⁸⁹", "-+0123456789")
 _RAISED = re.compile(r"(?<=[0-9０-９])[⁻⁺]?[⁰¹²³⁴⁵⁶⁷⁸⁹]+")
@@ -272,8 +109,8 @@ def _power_of_ten(match: re.Match[str]) -> int | None:
 
 def _named(text: str) -> Unit | None:
     """Unit of a name without a number: as written, then forgiving case."""
-    plain = text if text in _EXACT else re.sub(r"(?<=[WwRrAa])[-.*](?=[Hh]$)", "", text)
-    unit = _EXACT.get(plain)
+    plain = text if text in SPELLINGS else re.sub(r"(?<=[WwRrAa])[-.*](?=[Hh]$)", "", text)
+    unit = SPELLINGS.get(plain)
     if unit is not None:
         return unit
     folded = plain.casefold()
@@ -291,7 +128,7 @@ def _with_word(text: str) -> Unit | None:
         if unit is not None:
             break
         inner = _named(text.removeprefix(word)) if text.startswith(word) else None
-        unit = None if inner is None else _with_prefix(inner, exponent)
+        unit = None if inner is None else with_prefix(inner, exponent)
     return unit
 
 
@@ -314,7 +151,7 @@ def _search(text: str) -> Unit:
             raise UnitError(
                 f"unit {text!r} is ambiguous: the number beside it must be a power of ten such as ×100 or 10^3"
             )
-        unit = _with_prefix(inner, exponent)
+        unit = with_prefix(inner, exponent)
         if unit is not None:
             return unit
     raise UnitError(unknown)
@@ -348,7 +185,7 @@ def parse_unit(text: str) -> Unit:
     >>> parse_unit("mWh")
     Traceback (most recent call last):
         ...
-    analytics.domain.units.UnitError: unit 'mWh' is ambiguous: a small m is milli, a capital M is mega (write MWh)
+    analytics.domain.unit_tables.UnitError: unit 'mWh' is ambiguous: a small m is milli, a capital M is mega (write MWh)
     """
     found = _cached(text)
     if isinstance(found, str):
@@ -391,7 +228,7 @@ def unit_of(code: int) -> Unit:
     UnitError
         If no unit has the code.
     """
-    unit = _BY_CODE.get(int(code))
+    unit = BY_CODE.get(int(code))
     if unit is None:
         raise UnitError(f"no unit has the code {code}")
     return unit
