@@ -10,6 +10,7 @@ from analytics.domain.ledger import COLUMNS, Level
 from analytics.domain.ledger.build import build_ledger
 from deploy.region import write_csv, write_xlsx
 from deploy.region.meters import canonical_factor
+from deploy.region.model import Segment
 from ingest.ledger_files import read_ledger
 from tests.deploy.regions import month
 
@@ -28,7 +29,7 @@ def test_the_ledger_says_what_a_dial_unit_is_as_the_simulation_has_it() -> None:
     rows = region.ledger_rows
     ledger, _ = build_ledger({name: [row[name] or None for row in rows] for name in COLUMNS})
     points = {(region.units[p.unit].code, p.code): p for p in region.points}
-    by_point = {}
+    by_point: dict[tuple[str, str], list[Segment]] = {}
     for segment in region.truth.segments:
         if segment.declared:
             point = region.points[segment.meter.point]
