@@ -16,7 +16,8 @@ parent_complete 下级齐全
 carrier direction 能源种类 流向
 annual_use rated_power_kw 年用量 额定功率
 required exemption 应配备 免配原因
-meter_no serial_no name model range manufacturer place 管理编号 出厂编号 计量器具名称 型号规格 测量范围 生产厂家 安装使用地点
+meter_no serial_no name model 管理编号 出厂编号 计量器具名称 型号规格
+range manufacturer place 测量范围 生产厂家 安装使用地点
 instrument 器具类别
 purpose 计量目的
 accuracy_class 准确度等级
@@ -54,7 +55,7 @@ INSTRUMENTS = [
 
 
 def test_columns_are_those_of_the_interchange_table() -> None:
-    expected = {}
+    expected: dict[str, str] = {}
     for line in INTERCHANGE.strip().splitlines():
         words = line.split()
         half = len(words) // 2
