@@ -9,7 +9,7 @@ import psycopg
 from streams.ports import STORED_HOUR, HourCounts, Hours, Int32s, Int64s
 from streams.store.columns import fetch
 from streams.store.copy import WIRE, Column, Layout
-from streams.store.instants import US_PER_HOUR, instant
+from streams.store.instants import US_PER_HOUR, instant, within_reach
 
 __all__ = ["MICRO", "TEMPORARY", "clear", "in_windows", "remove", "upsert"]
 
@@ -97,8 +97,8 @@ async def in_windows(
         return np.empty(0, STORED_HOUR)
     parameters = {
         "point_ids": point_ids.tolist(),
-        "from_us": (from_hour.astype(np.int64) * US_PER_HOUR).tolist(),
-        "to_us": (to_hour.astype(np.int64) * US_PER_HOUR).tolist(),
+        "from_us": within_reach(from_hour.astype(np.int64) * US_PER_HOUR),
+        "to_us": within_reach(to_hour.astype(np.int64) * US_PER_HOUR),
         "first": _start(int(from_hour.min())),
         "last": _start(int(to_hour.max())),
     }

@@ -3,7 +3,11 @@
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-__all__ = ["US_PER_HOUR", "instant"]
+import numpy as np
+
+from streams.ports import Int64s
+
+__all__ = ["US_PER_HOUR", "instant", "within_reach"]
 
 US_PER_HOUR: Final = 3_600_000_000
 
@@ -21,3 +25,9 @@ def instant(us: int) -> datetime:
     ('1969-12-31T23:59:59.999999+00:00', 9999)
     """
     return _EPOCH + timedelta(microseconds=min(max(us, _EARLIEST_US), _LATEST_US))
+
+
+def within_reach(us: Int64s) -> list[int]:
+    """Bounds of half-open windows that the database has names for: those outside the years 1 to 9999 become its ends."""
+    clipped: list[int] = np.clip(us.astype(np.int64), _EARLIEST_US, _LATEST_US + 1).tolist()
+    return clipped

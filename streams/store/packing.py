@@ -110,6 +110,7 @@ def _line(numbers: Int64s, start: Int64s, scales: tuple[int, ...]) -> _Line:
         info = np.iinfo(f"i{bits}")
         width[(low >= info.min) & (high <= info.max)] = bits
     width[(low == 0) & (high == 0)] = 0
+    width[np.maximum.reduceat(np.abs(risen), start) >= _EXACT] = 8  # the database multiplies intervals as float8
     return _Line(base, step, scale, deviation, width)
 
 

@@ -24,6 +24,7 @@ from streams.ports import (
 )
 from streams.store import detections, fence, hours, marks, readings, registers, rejected, snapshots, totals
 from streams.store.connections import Connections
+from streams.store.layers import Layers, LayersPolicy
 from streams.store.ledger import read_ledger
 
 __all__ = ["TimescaleStore"]
@@ -113,6 +114,10 @@ class TimescaleStore:
             rows = await rejected.unrelayed(connection, limit)
             yield rows
             await rejected.mark_relayed(connection, [row.id for row in rows])
+
+    def layers(self, policy: LayersPolicy) -> Layers:
+        """What keeps the layers of readings in order on this store's connections; keep one and ask it now and then."""
+        return Layers(self._connections, policy)
 
     async def close(self) -> None:
         """Give the connections back."""

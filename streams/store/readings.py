@@ -9,7 +9,7 @@ import psycopg
 from streams.ports import READING_ROW, Int32s, Int64s, Readings
 from streams.store.columns import fetch
 from streams.store.copy import Column, Layout
-from streams.store.instants import instant
+from streams.store.instants import instant, within_reach
 
 __all__ = ["KINDS", "append", "of_registers"]
 
@@ -87,8 +87,8 @@ async def of_registers(
 def _windows(register_ids: Int32s, from_us: Int64s, to_us: Int64s) -> Mapping[str, Any]:
     return {
         "register_ids": register_ids.tolist(),
-        "from_us": from_us.tolist(),
-        "to_us": to_us.tolist(),
+        "from_us": within_reach(from_us),
+        "to_us": within_reach(to_us),
         "first": instant(int(from_us.min())),
         "last": instant(int(to_us.max())),
     }

@@ -35,22 +35,32 @@ where schemaname = 'public' and tablename not in ('schema_migration', 'store_set
 """
 
 
-@pytest.fixture
-def empty(module_database: str) -> str:
-    """The address of a migrated database with nothing in it."""
-    with psycopg.connect(module_database, autocommit=True) as connection:
+def emptied(dsn: str) -> str:
+    """A migrated database without what other tests left in it."""
+    with psycopg.connect(dsn, autocommit=True) as connection:
         row = connection.execute(EMPTIED).fetchone()
         assert row is not None
         connection.execute(f"truncate {row[0]} restart identity")
-    return module_database
+    return dsn
+
+
+def peopled(dsn: str) -> str:
+    """A migrated database with the small world in it and nothing else."""
+    with psycopg.connect(emptied(dsn), autocommit=True) as connection:
+        connection.execute(WORLD)
+    return dsn
 
 
 @pytest.fixture
-def world(empty: str) -> str:
+def empty(module_database: str) -> str:
+    """The address of a migrated database with nothing in it."""
+    return emptied(module_database)
+
+
+@pytest.fixture
+def world(module_database: str) -> str:
     """The address of a database with the small world in it and nothing else."""
-    with psycopg.connect(empty, autocommit=True) as connection:
-        connection.execute(WORLD)
-    return empty
+    return peopled(module_database)
 
 
 @pytest.fixture

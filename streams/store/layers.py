@@ -1,0 +1,279 @@
+"""The layers of readings are kept in order: chunks at rest are indexed, old ones packed, empty ones dropped.
+
+One worker at a time does this, a chunk a transaction, and writers wait for no more than a moment: a chunk is packed
+from a snapshot, then locked, and if readings came into it meanwhile it is left alone and done again under lock.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+import psycopg
+from psycopg import sql
+
+from analytics.domain.errors import StoreUnavailable
+from streams.ports import READING_ROW, Int64s, Readings
+from streams.store import packing
+from streams.store.columns import decode
+from streams.store.connections import Connections
+from streams.store.readings import KINDS
+
+__all__ = ["Layers", "LayersPolicy", "Maintained"]
+
+log = logging.getLogger("metering.store")
+
+_ALONE: Final = "select pg_try_advisory_xact_lock(x'6d770004'::int4)"
+_IMPATIENT: Final = "set local lock_timeout = '3s'"
+_CHUNKS: Final = """
+select c.chunk_schema, c.chunk_name, c.range_start, c.range_end, pg_relation_size(k.oid) = 0 as empty,
+       coalesce(pg_stat_get_tuples_inserted(k.oid), 0) as inserted,
+       exists (select from pg_class i where i.relnamespace = k.relnamespace and i.relname = c.chunk_name || %(suffix)s)
+           as sealed
+from timescaledb_information.chunks c
+join pg_class k on k.oid = format('%%I.%%I', c.chunk_schema, c.chunk_name)::regclass
+where c.hypertable_name = 'reading_hot' and c.range_end <= %(before)s
+order by c.range_start
+"""
+_SEAL: Final = sql.SQL("create index {} on {} (register_id, measured_at)")
+_SEALED: Final = "_register"
+_COUNT: Final = sql.SQL("select count(*) from {}")
+_LOCK_OUT_WRITERS: Final = sql.SQL("lock table {} in share row exclusive mode")
+_LOCK_OUT_ALL: Final = sql.SQL("lock table {} in access exclusive mode")
+_TRUNCATE: Final = sql.SQL("truncate {}")
+_DROP: Final = "select drop_chunks('reading_hot', older_than => %s, newer_than => %s)"
+_REGISTERS: Final = sql.SQL("""
+select register_id, array_send(array_agg(measured_at)), array_send(array_agg(received_at)),
+       array_send(array_agg(value)), array_send(array_agg(quality)), array_send(array_agg(unit)),
+       array_send(array_agg(writer))
+from (
+    select measured_at, received_at, value, register_id, quality, unit, xmin as writer from {}
+    order by register_id, measured_at
+) r
+group by register_id order by register_id
+""")
+_COMMITTED: Final = """
+select array_send(array_agg(coalesce(stored_at(w.writer::text::xid), '-infinity') order by w.ordinal))
+from unnest(%s::int8[]) with ordinality as w (writer, ordinal)
+"""
+_RETAIN_HOT: Final = "select drop_chunks('reading_hot', older_than => %s::timestamptz)"
+_RETAIN_HISTORY: Final = "select drop_chunks('reading_history', older_than => %s::date)"
+
+_AT_ONCE: Final = 2_000_000  # readings packed in one piece, of whole registers
+_DTYPE: Final = np.dtype([*READING_ROW.descr, ("stored_at", "<i8")])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LayersPolicy:
+    """What is done when.
+
+    Attributes
+    ----------
+    rest_s : float
+        A chunk is at rest when its time is over and nothing came into it for this long. [s]
+    pack_after_h : float, optional
+        Chunks that ended this long ago are packed; None never. [h]
+    retain_days : float, optional
+        Readings older than this are dropped, packed or not; None never. [d]
+    """
+
+    rest_s: float = 600.0
+    pack_after_h: float | None = None
+    retain_days: float | None = None
+
+
+@dataclass(slots=True, kw_only=True)
+class Maintained:
+    """What was done."""
+
+    sealed: list[str] = field(default_factory=list)
+    packed: list[str] = field(default_factory=list)
+    readings_packed: int = 0
+    dropped: list[str] = field(default_factory=list)
+
+
+class _Chunk(NamedTuple):
+    schema: str
+    name: str
+    start: datetime
+    end: datetime
+    empty: bool
+    inserted: int
+    sealed: bool
+
+    @property
+    def identifier(self) -> sql.Identifier:
+        return sql.Identifier(self.schema, self.name)
+
+
+class _GrewError(Exception):
+    """Readings came into a chunk while it was packed."""
+
+
+class Layers:
+    """Keeps the layers in order. Remembers when it saw which chunk change, so keep one of it.
+
+    Parameters
+    ----------
+    connections : Connections
+    policy : LayersPolicy
+    """
+
+    def __init__(self, connections: Connections, policy: LayersPolicy) -> None:
+        self._connections = connections
+        self._policy = policy
+        self._seen: dict[str, tuple[int, float]] = {}
+
+    async def maintain(self, now: datetime) -> Maintained:
+        """Do what is due; what cannot be locked now is left for the next time.
+
+        Parameters
+        ----------
+        now : datetime
+            Wall clock, aware.
+        """
+        done = Maintained()
+        await self._retain(now)
+        for chunk in await self._chunks(now):
+            old = self._policy.pack_after_h is not None and chunk.end <= now - timedelta(
+                hours=self._policy.pack_after_h
+            )
+            try:
+                if chunk.empty:
+                    if old and self._rested(chunk) and await self._drop(chunk):
+                        done.dropped.append(chunk.name)
+                elif old and self._rested(chunk):
+                    done.readings_packed += await self._pack(chunk)
+                    done.packed.append(chunk.name)
+                elif not chunk.sealed and self._rested(chunk) and await self._seal(chunk):
+                    done.sealed.append(chunk.name)
+            except StoreUnavailable as error:
+                log.info("chunk %s is left for later: %s", chunk.name, error)
+        return done
+
+    async def _chunks(self, now: datetime) -> Sequence[_Chunk]:
+        async with self._connections.connection() as connection:
+            cursor = await connection.execute(_CHUNKS, {"suffix": _SEALED, "before": now})
+            return [_Chunk(*row) for row in await cursor.fetchall()]
+
+    def _rested(self, chunk: _Chunk) -> bool:
+        """Whether nothing came into it for long enough."""
+        clock = time.monotonic()
+        inserted, since = self._seen.get(chunk.name, (-1, clock))
+        if inserted != chunk.inserted:
+            since = clock
+        self._seen[chunk.name] = (chunk.inserted, since)
+        return clock - since >= self._policy.rest_s
+
+    async def _seal(self, chunk: _Chunk) -> bool:
+        async with self._connections.connection() as connection, connection.transaction():
+            if not await _alone(connection):
+                return False
+            await connection.execute(_IMPATIENT)
+            await connection.execute(_SEAL.format(sql.Identifier(chunk.name + _SEALED), chunk.identifier))
+        return True
+
+    async def _drop(self, chunk: _Chunk) -> bool:
+        async with self._connections.connection() as connection, connection.transaction():
+            if not await _alone(connection):
+                return False
+            await connection.execute(_IMPATIENT)
+            await connection.execute(_LOCK_OUT_ALL.format(chunk.identifier))
+            if await _count(connection, chunk):
+                return False
+            await connection.execute(_DROP, (chunk.end, chunk.start))
+        self._seen.pop(chunk.name, None)
+        return True
+
+    async def _retain(self, now: datetime) -> None:
+        if self._policy.retain_days is None:
+            return
+        before = now - timedelta(days=self._policy.retain_days)
+        async with self._connections.connection() as connection:
+            await connection.execute(_RETAIN_HOT, (before,))
+            await connection.execute(_RETAIN_HISTORY, (before.date(),))
+
+    async def _pack(self, chunk: _Chunk) -> int:
+        try:
+            return await self._move(chunk, locked=False)
+        except _GrewError:
+            log.info("chunk %s grew while it was packed; again, under lock", chunk.name)
+            return await self._move(chunk, locked=True)
+
+    async def _move(self, chunk: _Chunk, *, locked: bool) -> int:
+        """Move a chunk's readings into history, all or none; how many."""
+        async with self._connections.connection() as connection, connection.transaction():
+            if not await _alone(connection):
+                return 0
+            await connection.execute(_IMPATIENT)
+            if locked:
+                await connection.execute(_LOCK_OUT_WRITERS.format(chunk.identifier))
+            moved = 0
+            async with self._connections.extra() as reader:
+                async for rows in _pieces(reader, chunk):
+                    moved += len(rows)
+                    await _append(connection, rows)
+            await connection.execute(_LOCK_OUT_ALL.format(chunk.identifier))
+            if await _count(connection, chunk) != moved:
+                raise _GrewError
+            await connection.execute(_TRUNCATE.format(chunk.identifier))
+        return moved
+
+
+async def _alone(connection: psycopg.AsyncConnection) -> bool:
+    return bool(await _scalar(connection, _ALONE))
+
+
+async def _count(connection: psycopg.AsyncConnection, chunk: _Chunk) -> int:
+    return int(await _scalar(connection, _COUNT.format(chunk.identifier)))
+
+
+async def _scalar(connection: psycopg.AsyncConnection, query: Any, parameters: Sequence[Any] = ()) -> Any:
+    row = await (await connection.execute(query, parameters)).fetchone()
+    assert row is not None, "such a query always has a row"
+    return row[0]
+
+
+async def _pieces(reader: psycopg.AsyncConnection, chunk: _Chunk) -> AsyncIterator[Readings]:
+    """A chunk's readings by register and time, some whole registers at a time; `stored_at` is the writer's id."""
+    async with reader.transaction(), reader.cursor("pieces", binary=True) as cursor:
+        await cursor.execute(_REGISTERS.format(chunk.identifier))
+        piece: list[Readings] = []
+        async for register_id, *sent in cursor:
+            piece.append(_rows(register_id, sent))
+            if sum(map(len, piece)) >= _AT_ONCE:
+                yield np.concatenate(piece)
+                piece = []
+        if piece:
+            yield np.concatenate(piece)
+
+
+def _rows(register_id: int, sent: Sequence[bytes]) -> Readings:
+    columns = [name for name in KINDS if name != "register_id"]
+    first = decode(sent[0], KINDS[columns[0]])
+    rows = np.empty(len(first), _DTYPE)
+    rows["register_id"] = register_id
+    rows[columns[0]] = first
+    for name, column in zip(columns[1:], sent[1:], strict=False):
+        rows[name] = decode(column, KINDS[name])
+    rows["stored_at"] = decode(sent[-1], "xid")
+    return rows
+
+
+async def _append(connection: psycopg.AsyncConnection, rows: Readings) -> None:
+    """Add runs; readings that came late make runs of their own beside those of their day."""
+    stored = await _stored_at(connection, rows["stored_at"])
+    packed = await asyncio.to_thread(packing.pack, rows, stored)
+    async with connection.cursor() as cursor, cursor.copy(packing.COPY_IN) as copy:
+        await copy.write(packed)
+
+
+async def _stored_at(connection: psycopg.AsyncConnection, writers: Int64s) -> Int64s:
+    """When transactions were committed, the smallest int64 where the server does not know (any more)."""
+    distinct, place = np.unique(writers, return_inverse=True)
+    sent = await _scalar(connection, _COMMITTED, (distinct.tolist(),))
+    return np.asarray(decode(bytes(sent), "timestamptz"), np.int64)[place]
