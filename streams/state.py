@@ -11,7 +11,7 @@ from analytics.columns.register import POINT_STATE, RegisterRules, RegisterTable
 from analytics.columns.screening import ScreeningRules
 from analytics.domain.errors import MeterwardenError
 from analytics.domain.ledger import Ledger
-from analytics.domain.units import unit_codes
+from analytics.domain.units import QuantityKind, unit_codes
 from ingest.wire import MeterList
 
 __all__ = ["MAIN_REGISTER", "PartitionState", "SnapshotMismatch", "StepRules"]
@@ -46,6 +46,8 @@ class PartitionState:
         Which one of how many.
     points : (p,) POINT_STATE
         One record for each point of `ledger`; steps change it in place.
+    counted : (p,) bool
+        Whether the point's register counts something up; a thermometer's readings are kept and not followed.
     register_names : list of str
         Registers that blocks spoke of, "main" first; `meter_lists` points into it.
     """
@@ -56,6 +58,7 @@ class PartitionState:
     rules: StepRules
     table: RegisterTable
     points: NDArray[Any]
+    counted: NDArray[np.bool_]
     register_names: list[str] = field(default_factory=lambda: ["main"])
     _meters: dict[tuple[str, MeterList], tuple[NDArray[np.int32], NDArray[np.int16]]] = field(default_factory=dict)
     _units: dict[tuple[str, ...], NDArray[np.int16]] = field(default_factory=dict)
@@ -64,8 +67,10 @@ class PartitionState:
     def empty(cls, ledger: Ledger, *, partition: int = 0, partitions: int = 1, rules: StepRules | None = None) -> Self:
         """State in which nothing was read yet."""
         rules = rules or StepRules()
+        counted = np.array([QuantityKind(kind).is_counted for kind in range(len(QuantityKind))])
         return cls(
             ledger=ledger,
+            counted=counted[ledger.point_kind],
             partition=partition,
             partitions=partitions,
             rules=rules,

@@ -133,6 +133,8 @@ def step(state: PartitionState, blocks: Sequence[Block]) -> StepResult:
     rows["quality"] = screened.quality
     reasons = screened.reason.copy()
     followed = (reasons == 0) & (rows["register"] == MAIN_REGISTER)
+    if not state.counted.all():
+        followed[followed] = state.counted[state.ledger.installations.point[rows["installation"][followed]]]
     hours, events = np.empty(0, HOUR_ROW), np.empty(0, EVENT_ROW)
     late = np.zeros(len(rows), bool)
     if followed.any():

@@ -339,3 +339,16 @@ def test_a_repeat_that_nothing_follows_is_told_by_the_clock() -> None:
     told = close_hours(memory.state, now_us=clock("08:20")).events
     assert [(e["kind"], e["n"]) for e in told] == [(DetectionKind.DUPLICATE, 1)]
     assert not len(close_hours(memory.state, now_us=clock("08:25")).events)
+
+
+def test_a_thermometer_is_kept_and_not_counted() -> None:
+    memory = Memory(
+        ledger_of(
+            {**METER, "point": "T1", "meter_no": "M1", "unit": "°C", "carrier": "steam", "instrument": "temperature"},
+            {**METER, "point": "T2", "meter_no": "M2"},
+        )
+    )
+    memory.take(block_of([("M1", clock("08:00"), 90.0), ("M1", clock("10:00"), 95.0)], unit="°C"))
+    memory.take(block_of([("M2", clock("08:00"), 1.0), ("M2", clock("09:00"), 3.0)]))
+    assert len(memory.readings) == 4
+    assert {key[0] for key in memory.hours} == {1}
