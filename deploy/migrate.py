@@ -15,6 +15,7 @@ import psycopg
 
 from analytics.domain.errors import ConfigurationError, StoreUnavailable
 from analytics.domain.units import CODE_COUNT, KIND_TABLE, NO_UNIT, unit_of
+from streams.store.site import Site, settle
 
 __all__ = ["Migration", "migrate", "migrations", "pending"]
 
@@ -65,7 +66,7 @@ def migrations() -> tuple[Migration, ...]:
     return tuple(found)
 
 
-def migrate(dsn: str) -> list[str]:
+def migrate(dsn: str, *, site: Site | None = None) -> list[str]:
     """Apply what is missing; the names of the files applied, none where the schema is up to date.
 
     Safe to run from several places at once: one works, the others wait and then find nothing to do.
@@ -74,6 +75,8 @@ def migrate(dsn: str) -> list[str]:
     ----------
     dsn : str
         Database to migrate; its user owns the schema.
+    site : Site, optional
+        What the site has settled; None leaves what the database says.
 
     Raises
     ------
@@ -91,6 +94,8 @@ def migrate(dsn: str) -> list[str]:
             applied.append(migration.name)
         with connection.transaction():
             _say_units(connection)
+            if site is not None:
+                settle(connection, site)
         if _edition(connection) == "timescale":
             with connection.transaction():
                 connection.execute(_trusted((files("deploy.migrations") / EDITION_FILE).read_text("utf-8")))

@@ -28,6 +28,6 @@ def instant(us: int) -> datetime:
 
 
 def within_reach(us: Int64s) -> list[int]:
-    """Bounds of half-open windows that the database has names for: those outside the years 1 to 9999 become its ends."""
+    """Bounds of half-open windows; those outside the years 1 to 9999, which have no names, are moved to their ends."""
     clipped: list[int] = np.clip(us.astype(np.int64), _EARLIEST_US, _LATEST_US + 1).tolist()
     return clipped

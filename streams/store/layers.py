@@ -28,6 +28,7 @@ __all__ = ["Layers", "LayersPolicy", "Maintained"]
 log = logging.getLogger("metering.store")
 
 _ALONE: Final = "select pg_try_advisory_xact_lock(x'6d770004'::int4)"
+_COLUMNSTORE: Final = "select current_setting('timescaledb.license', true) = 'timescale'"
 _IMPATIENT: Final = "set local lock_timeout = '3s'"
 _CHUNKS: Final = """
 select c.chunk_schema, c.chunk_name, c.range_start, c.range_end, pg_relation_size(k.oid) = 0 as empty,
@@ -76,7 +77,8 @@ class LayersPolicy:
     rest_s : float
         A chunk is at rest when its time is over and nothing came into it for this long. [s]
     pack_after_h : float, optional
-        Chunks that ended this long ago are packed; None never. [h]
+        Chunks that ended this long ago are packed; None never. A server whose license gives it the columnstore packs by
+        that, and not by this. [h]
     retain_days : float, optional
         Readings older than this are dropped, packed or not; None never. [d]
     """
@@ -127,6 +129,7 @@ class Layers:
         self._connections = connections
         self._policy = policy
         self._seen: dict[str, tuple[int, float]] = {}
+        self._columnstore = False
 
     async def maintain(self, now: datetime) -> Maintained:
         """Do what is due; what cannot be locked now is left for the next time.
@@ -157,8 +160,14 @@ class Layers:
 
     async def _chunks(self, now: datetime) -> Sequence[_Chunk]:
         async with self._connections.connection() as connection:
+            self._columnstore = bool(await _scalar(connection, _COLUMNSTORE))
             cursor = await connection.execute(_CHUNKS, {"suffix": _SEALED, "before": now})
             return [_Chunk(*row) for row in await cursor.fetchall()]
+
+    def _old(self, chunk: _Chunk, now: datetime) -> bool:
+        """Whether it is time to pack it."""
+        after_h = self._policy.pack_after_h
+        return after_h is not None and not self._columnstore and chunk.end <= now - timedelta(hours=after_h)
 
     def _rested(self, chunk: _Chunk) -> bool:
         """Whether nothing came into it for long enough."""
