@@ -23,6 +23,7 @@ from deploy.region.session import Place, fresh_place, load, push, stored_offset,
 from deploy.region.verify import Account, account, check_conserved, check_hours, check_totals, score_detections
 from deploy.settings import Settings
 from deploy.stack import Stack
+from deploy.stack.places import exclusive
 from ingest.wire import REJECTED_TOPIC
 
 __all__ = ["DemoFailed", "DemoResult", "demo", "region_until"]
@@ -82,7 +83,14 @@ def demo(
     ------
     DemoFailed
         If the worker ends, or does not get to the end of what was sent.
+    StackError
+        If a server cannot be started, or another demo runs in this instance.
     """
+    with exclusive(settings.home / "run" / "demo.lock", what="another `meterwarden demo`", timeout_s=0.0):
+        return _demo(settings, console, seed=seed, days=days, units=units)
+
+
+def _demo(settings: Settings, console: Console, *, seed: int, days: float, units: int) -> DemoResult:
     stack = Stack(settings, say=console.print)
     with _step(console, "Kafka and TimescaleDB are up"):
         stack.up(("postgresql", "kafka"))

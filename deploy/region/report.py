@@ -6,11 +6,14 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from analytics.domain.units import CARRIERS
 from deploy.region.model import Region
 from deploy.region.outcome import Outcome
 from deploy.region.verify import Account, Check, KindScore
 
 __all__ = ["tell_account", "tell_checks", "tell_kinds", "tell_units"]
+
+_ORDER = tuple(CARRIERS)
 
 
 def tell_units(console: Console, region: Region, outcome: Outcome) -> None:
@@ -18,14 +21,14 @@ def tell_units(console: Console, region: Region, outcome: Outcome) -> None:
     table = Table(title="what each unit used", title_justify="left")
     for name in ("unit", "sector", "carrier"):
         table.add_column(name, no_wrap=True)
-    for name in ("used", "", "tce", "complete", "faults found / put in"):
+    for name in ("used", "", "tce", "complete", "faults found"):
         table.add_column(name, justify="right" if name else "left", no_wrap=True)
     totals = outcome.totals
     for unit in region.units:
         mine = totals[totals["unit"] == unit.index]
         found = _faulty_points(region, outcome, unit.index)
         head = (unit.name, unit.sector)
-        for series in np.unique(mine["series"]).tolist():
+        for series in sorted(np.unique(mine["series"]).tolist(), key=lambda s: _ORDER.index(outcome.series[s][0])):
             rows = mine[mine["series"] == series]
             carrier, symbol = outcome.series[series]
             tce = rows["tce"].sum()
@@ -48,7 +51,7 @@ def _faulty_points(region: Region, outcome: Outcome, unit: int) -> str:
     injected = [f for f in region.truth.faults if f.unit_code == region.units[unit].code]
     said = {(d.kind, region.points[d.point].code) for d in outcome.detections if region.points[d.point].unit == unit}
     found = sum((f.kind, f.point) in said for f in injected)
-    return f"{found} / {len(injected)}"
+    return f"{found} of {len(injected)}"
 
 
 def tell_kinds(console: Console, scores: Sequence[KindScore]) -> None:

@@ -14,7 +14,7 @@ import psycopg
 from kafka import KafkaAdminClient, KafkaProducer
 from psycopg import conninfo, sql
 
-from analytics.domain.errors import LedgerError, MeterwardenError
+from analytics.domain.errors import ConfigurationError, LedgerError, MeterwardenError, StoreUnavailable
 from analytics.domain.ledger import Ledger
 from deploy.migrate import migrate
 from deploy.region.messages import Message
@@ -63,13 +63,15 @@ def fresh_place(settings: Settings, *, bootstrap: str, dsn: str, name: str) -> P
         Kafka, and the user's own database, which is only asked to make another one.
     name : str
         Begins the names of both; what begins otherwise is not touched.
+
+    Raises
+    ------
+    ConfigurationError
+        If the database's user may not make databases.
+    StoreUnavailable
+        If the database does not answer.
     """
-    database = f"meterwarden_{name}"
-    with psycopg.connect(dsn, autocommit=True) as connection:
-        identifier = sql.Identifier(database)
-        connection.execute(sql.SQL("drop database if exists {} with (force)").format(identifier))
-        connection.execute(sql.SQL("create database {}").format(identifier))
-    own = _with_database(dsn, database)
+    own = _fresh_database(dsn, f"meterwarden_{name}")
     migrate(own)
     _forget_topics(bootstrap, f"{name}-")
     # a new name each time: Kafka deletes a topic some time after it says that it has
@@ -81,6 +83,22 @@ def fresh_place(settings: Settings, *, bootstrap: str, dsn: str, name: str) -> P
     )
     create_topics(config)
     return Place(dsn=own, kafka=config)
+
+
+def _fresh_database(dsn: str, database: str) -> str:
+    """Make a database anew beside the one of `dsn`; its address."""
+    try:
+        with psycopg.connect(dsn, autocommit=True) as connection:
+            identifier = sql.Identifier(database)
+            connection.execute(sql.SQL("drop database if exists {} with (force)").format(identifier))
+            connection.execute(sql.SQL("create database {}").format(identifier))
+    except psycopg.errors.InsufficientPrivilege as error:
+        raise ConfigurationError(
+            f"the database's user must be allowed to make the database {database} (got: {error})"
+        ) from error
+    except psycopg.OperationalError as error:
+        raise StoreUnavailable(f"the database must answer (got: {error})") from error
+    return _with_database(dsn, database)
 
 
 def _with_database(dsn: str, database: str) -> str:

@@ -5,15 +5,21 @@ import os
 import re
 import subprocess
 import sys
-from pathlib import Path
 
 import psycopg
 import pytest
+from kafka import KafkaAdminClient
 from rich.console import Console
 
+from analytics.domain.errors import ConfigurationError
 from deploy.demo import demo, region_until
+from deploy.region import Region
+from deploy.region.fetch import fetch_outcome
 from deploy.region.model import US_PER_HOUR, US_PER_QUARTER
-from deploy.stack import Stack
+from deploy.region.outcome import Outcome
+from deploy.region.session import fresh_place
+from deploy.stack import Stack, StackError
+from deploy.stack.places import exclusive
 
 LINE = re.compile(r"demo: sent=(\d+) accepted=(\d+) rejected=(\d+) lost=(\d+) doubled=(\d+)")
 NOW = 1_795_312_345_678_901
@@ -61,37 +67,62 @@ def test_the_command_ends_with_the_account_and_success(stack: Stack) -> None:
     assert "psql" in told
 
 
+def _fetch_less_one(dsn: str, region: Region) -> Outcome:
+    with psycopg.connect(dsn) as connection:
+        connection.execute(
+            "delete from reading_hot where (register_id, measured_at) in "
+            "(select register_id, measured_at from reading_hot limit 1)"
+        )
+    return fetch_outcome(dsn, region)
+
+
 @pytest.mark.integration
-def test_a_second_run_begins_anew_and_leaves_what_is_not_its_own(stack: Stack) -> None:
+def test_a_second_run_begins_anew_touches_nothing_else_and_tells_a_lost_row(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with psycopg.connect(stack.dsn, autocommit=True) as connection:
         connection.execute("create table if not exists somebody_elses (value int)")
         connection.execute("insert into somebody_elses values (42)")
-    for seed in (1, 2):
-        said = Console(file=io.StringIO(), width=118)
-        result = demo(stack.settings, console=said, seed=seed, days=1.0, units=2)
-        assert result.ok, said.file.getvalue()  # type: ignore[attr-defined]  # it is the StringIO from above
-        assert (result.account.lost, result.account.doubled) == (0, 0)
+    said = io.StringIO()
+    first = demo(stack.settings, console=Console(file=said, width=118), seed=1, days=1.0, units=2)
+    assert first.ok, said.getvalue()
+    assert (first.account.lost, first.account.doubled) == (0, 0)
+    monkeypatch.setattr("deploy.demo.fetch_outcome", _fetch_less_one)
+    second = demo(stack.settings, console=Console(file=said, width=118), seed=2, days=1.0, units=2)
+    assert not second.ok
+    assert (second.account.lost, second.account.doubled) == (1, 0)
+    assert second.account.accepted + second.account.rejected == second.account.sent - 1
     with psycopg.connect(stack.dsn) as connection:
         assert connection.execute("select value from somebody_elses").fetchone() == (42,)
         names = {row[0] for row in connection.execute("select datname from pg_database").fetchall()}
     assert "meterwarden_demo" in names
-    assert Path(stack.settings.home / "demo" / "ledger.xlsx").is_file()
+    topics = {name for name in _topics(stack) if name.startswith("demo-")}
+    assert len({name.partition(".")[0] for name in topics}) == 1  # those of the first run are gone
+    assert (stack.settings.home / "demo" / "ledger.xlsx").is_file()
+
+
+def _topics(stack: Stack) -> set[str]:
+    admin = KafkaAdminClient(bootstrap_servers=stack.bootstrap.split(","))
+    try:
+        return set(admin.list_topics())
+    finally:
+        admin.close()
 
 
 @pytest.mark.integration
-def test_a_lost_row_is_told_and_fails(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
-    from deploy import demo as module  # noqa: PLC0415
-    from deploy.region.fetch import fetch_outcome  # noqa: PLC0415
+def test_two_demos_of_one_instance_do_not_run_at_once(stack: Stack) -> None:
+    with (
+        exclusive(stack.settings.home / "run" / "demo.lock", what="this test", timeout_s=0.0),
+        pytest.raises(StackError, match="demo"),
+    ):
+        demo(stack.settings, console=Console(file=io.StringIO()), days=1.0, units=1)
 
-    def fetch_less_one(dsn: str, region: object) -> object:
-        with psycopg.connect(dsn) as connection:
-            connection.execute(
-                "delete from reading_hot where (register_id, measured_at) in "
-                "(select register_id, measured_at from reading_hot limit 1)"
-            )
-        return fetch_outcome(dsn, region)  # type: ignore[arg-type]  # passed through
 
-    monkeypatch.setattr(module, "fetch_outcome", fetch_less_one)
-    result = demo(stack.settings, console=Console(file=io.StringIO()), days=1.0, units=1)
-    assert not result.ok
-    assert result.account.lost == 1
+@pytest.mark.integration
+def test_who_may_not_make_databases_is_told_so(stack: Stack) -> None:
+    with psycopg.connect(stack.dsn, autocommit=True) as connection:
+        connection.execute("drop role if exists humble")
+        connection.execute("create role humble login password 'x'")
+    address = stack.dsn.rpartition("@")[2]
+    with pytest.raises(ConfigurationError, match="must be allowed to make the database"):
+        fresh_place(stack.settings, bootstrap=stack.bootstrap, dsn=f"postgresql://humble:x@{address}", name="humble")
