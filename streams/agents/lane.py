@@ -33,6 +33,8 @@ log = logging.getLogger("metering.lane")
 
 _BEHIND = 1000
 """Records; of the largest blocks some millions of readings, of single readings not yet a second's."""
+_POISON_IN_A_ROW = 20
+"""When so many messages on end break a step, the step is broken and not they: nothing more is rejected, all waits."""
 _PORTION = 2000
 """Points whose past is worked out in one transaction when the ledger changed."""
 _IDLE_S = 60.0
@@ -154,16 +156,19 @@ class Lane:
         try:
             batch = await self._compute(piece, snapshot=False)
             await self._store(batch, piece)
+            self.shop.poisoned.pop(self.tp.partition, None)
         except (FenceLost, TopicReplaced, StoreUnavailable):
             raise
         except Exception as error:
             self.state.points = points
-            if not blames_the_rows(error):
+            poisoned = self.shop.poisoned.get(self.tp.partition, 0)
+            if not blames_the_rows(error) or poisoned >= _POISON_IN_A_ROW:
                 raise
             if len(piece.records) > 1:
                 for half in piece.split(len(piece.records) // 2):
                     await self._take_carefully(half)
                 return
+            self.shop.poisoned[self.tp.partition] = poisoned + 1
             log.exception("message %d of partition %d is rejected: it breaks a step", piece.start, self.tp.partition)
             self.shop.metrics.poison.inc()
             self.at = piece.end

@@ -73,6 +73,8 @@ class Workshop:
         Ledger version to be used; 0 while none is loaded.
     suspects : dict
         Offsets below which a partition is taken message by message where it breaks, because it broke before.
+    poisoned : dict
+        Messages of a partition that were rejected in a row because each broke a step.
     now : callable
         Wall clock. [s since 1970-01-01 UTC]
     """
@@ -89,6 +91,7 @@ class Workshop:
     newest: int = 0
     newest_known: asyncio.Event = field(default_factory=asyncio.Event)
     suspects: dict[int, int] = field(default_factory=dict)
+    poisoned: dict[int, int] = field(default_factory=dict)
     now: Callable[[], float] = time.time
 
     async def in_thread(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:

@@ -200,6 +200,27 @@ def test_poison_and_giants_are_rejected_with_their_bytes_and_the_rest_goes_on(
         assert worker.stop() == 0
 
 
+def test_a_step_that_is_broken_altogether_rejects_a_few_and_waits_for_a_better_one(
+    stack: Stack, database: str, topic_prefix: str, tmp_path: Path
+) -> None:
+    asyncio.run(load(database, SITE.ledger()))
+    topic = topic_prefix + "broken"
+    with arena(stack.bootstrap, database, topic, tmp_path, partitions=1) as place:
+        produce_all(stack.bootstrap, topic, SITE.blocks(0, 70), partitions=1)
+        bad = place.worker("bad", broken=True)
+        place.wait(lambda: place.query("select count(*) from rejected") == [(20,)], 120)
+        time.sleep(5)
+        assert bad.running
+        assert place.query("select count(*), max(kafka_offset) from rejected") == [(20, 19)]
+        assert bad.stop() == 0
+        good = place.worker("good")
+        place.wait_until_stored(120)
+        [(stored,)] = place.query("select count(*) from reading_hot")
+        [(refused,)] = place.query("select count(*) from rejected")
+        assert (stored, refused) == ((SITE.units * 70 - 20) * SITE.meters, 20)
+        assert good.stop() == 0
+
+
 def _poison(code: str, meter: str) -> Message:
     at = "2026-10-01T00:00:00Z"
     text = f'{{"unit_code":"{code}","meter_no":"{meter}","measured_at":"{at}","value":{POISON},"unit":"kWh"}}'

@@ -20,13 +20,21 @@ POISON = 666_666.0
 
 
 def breaking_step(state: PartitionState, blocks: Any) -> StepResult:
+    """The step, which breaks after it has changed the state."""
     result = step(state, blocks)
     if any((block.value == POISON).any() for block in blocks):
         raise ZeroDivisionError("a step that nobody thought of")
     return result
 
 
+def broken_step(_state: PartitionState, _blocks: Any) -> StepResult:
+    """A step that takes nothing at all."""
+    raise ZeroDivisionError("a step that is broken")
+
+
 async def main(options: dict[str, Any]) -> int:
+    if options.pop("broken", False):
+        setattr(streams.batch, "step", broken_step)  # noqa: B010 - mypy wants it so
     if options.pop("poison", False):
         setattr(streams.batch, "step", breaking_step)  # noqa: B010 - mypy wants it so
     stop = asyncio.Event()

@@ -88,7 +88,10 @@ def test_late_readings_are_put_in_their_place_and_hours_get_a_revision(place: Ar
 
 def test_a_corrected_ledger_works_out_the_past_and_its_totals(place: Arena) -> None:
     send(place, SITE.blocks(0, 122))
-    total = "select coalesce(sum(amount), 0), coalesce(sum(tce), 0) from unit_energy_day where scope = 'equipment'"
+    total = (
+        "select coalesce(sum(d.amount), 0), coalesce(sum(d.tce), 0)"
+        " from unit_energy_day d join energy_series s on s.id = d.series_id where s.scope = 'equipment'"
+    )
     place.wait(lambda: place.query(total)[0][0] == pytest.approx(PER_HOUR * 2), 30, lambda: place.query(total))
     assert place.query(total)[0][1] > 0
     asyncio.run(load(place.dsn, SITE.ledger(multiplier=10.0)))
