@@ -3,7 +3,7 @@
 import numpy as np
 
 from analytics.domain.ledger import build_ledger
-from ingest.wire import Block, MeterList, warm_up
+from ingest.wire import Block, MeterList
 from streams.state import PartitionState
 from streams.steps import close_hours, step
 
@@ -43,7 +43,6 @@ def warm() -> int:
     )
     accepted = len(step(state, [block]).readings)
     close_hours(state, now_us=_AT_US)
-    warm_up()
     return accepted
 
 

@@ -9,8 +9,6 @@ The header ``content-type`` tells them apart, the first byte where it is missing
 when the collector got the readings, for those that do not say it themselves; else the Kafka record's time is taken.
 """
 
-from zoneinfo import ZoneInfo
-
 from ingest.wire_block import encode_block, encode_rows
 from ingest.wire_decode import decode_records
 from ingest.wire_json import encode_readings_json
@@ -56,12 +54,4 @@ __all__ = [
     "partition_of",
     "rejected_headers",
     "shown",
-    "warm_up",
 ]
-
-
-def warm_up() -> int:
-    """Compile the scanner of JSON messages, or load it from its cache; the number of readings it found in one."""
-    reading = b'{"unit_code":"U","meter_no":"M","measured_at":"2026-01-01T00:00:00Z","value":1,"unit":"kWh"}'
-    blocks, _ = decode_records([reading], timestamps_us=[0], zone=ZoneInfo("UTC"))
-    return len(blocks[0])

@@ -1,14 +1,12 @@
-"""JSON readings as columns: the usual ones scanned together, unusual and unsound ones taken apart with care.
+"""JSON readings as columns: thousands of sound messages at once, an unsound one element by element.
 
 ``{"unit_code", "meter_no", "measured_at", "value", "unit"}`` and optionally ``register``, ``quality`` (0 to 255 as the
 sender knows it, plus 256 where its time had no offset and a zone was assumed) and ``received_at``; unknown members are
 ignored, the last of repeated members counts. Text is UTF-8; a byte order mark before it is tolerated.
 """
 
-import dataclasses
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from contextlib import suppress
 from itertools import chain, compress, repeat
 from zoneinfo import ZoneInfo
 
@@ -19,11 +17,10 @@ from numpy.typing import NDArray
 from analytics.domain.quality import ReadingFlag, RejectReason
 from ingest.wire_elements import ERRORS, Elements, Envelope, Member, Reading, Refusal, judged, split
 from ingest.wire_group import Columns, Ids, grouped
-from ingest.wire_scan import Scanned, Texts, scanned
 from ingest.wire_time import TIME_REQUIRED, format_utc, parse_times
 from ingest.wire_types import MAIN_REGISTER, NAME_SEPARATOR, REGISTER_SEPARATOR, Block, Fault, shown
 
-__all__ = ["decode_json", "encode_readings_json"]
+__all__ = ["JsonBatch", "encode_readings_json"]
 
 _MAX_QUALITY = int(ReadingFlag.STATED_MASK | ReadingFlag.ZONE_ASSUMED)
 _TOGETHER = 4096  # readings turned into columns at once: their objects stay in the processor's cache
@@ -34,47 +31,21 @@ _decode_one = msgspec.json.Decoder(Reading).decode
 _decode_array = msgspec.json.Decoder(list[Reading]).decode
 _decode_envelope = msgspec.json.Decoder(Envelope).decode
 
+Place = tuple[int, int]  # message and position in it
 
-def decode_json(
-    values: Sequence[bytes | None],
-    texts: Texts,
-    messages: Sequence[int],
-    received_at: NDArray[np.int64],
-    zone: ZoneInfo,
-) -> tuple[list[Block], list[Fault]]:
-    """Blocks and faults of the JSON messages of a batch: one block a unit, in the order of the messages.
+
+class JsonBatch:
+    """Collects the JSON messages of a batch of records and turns them into blocks and faults.
 
     Parameters
     ----------
     values : sequence of bytes or None
-        The records' values, JSON or not.
-    texts : Texts
-        Those that are JSON.
-    messages : sequence of int
-        Which they are.
+        The records' values, JSON or not; messages are named by their place in it.
     received_at : (n,) int64
         When each record was received, for readings that do not say it. [us since 1970-01-01 UTC]
     zone : ZoneInfo
         Zone of times without an offset.
     """
-    usual = scanned(texts, np.array(messages, np.int32), received_at, zone)
-    if usual.taken.all():
-        blocks = usual.blocks()
-        if blocks is not None:
-            return blocks, []
-    rest = _JsonBatch(values, received_at, zone)
-    unusual = list(compress(messages, (~usual.taken).tolist()))
-    done = 0
-    while done < len(unusual):
-        done += rest.add_singles(unusual, done)
-        if done < len(unusual):
-            rest.add(unusual[done])
-            done += 1
-    return rest.finish(usual)
-
-
-class _JsonBatch:
-    """Collects JSON messages that the scanner did not take, and turns them into blocks and faults."""
 
     def __init__(self, values: Sequence[bytes | None], received_at: NDArray[np.int64], zone: ZoneInfo) -> None:
         self._values, self._received_at, self._zone = values, received_at, zone
@@ -86,13 +57,18 @@ class _JsonBatch:
         self._faults: list[Fault] = []
         self._refused: dict[tuple[int, RejectReason, str], list[tuple[int, Refusal]]] = defaultdict(list)
 
-    def add_singles(self, messages: Sequence[int], start: int) -> int:
-        """Take messages from `start` on while each is one sound reading; returns how many."""
-        stretch = messages[start : start + _STRETCH]
+    def add_singles(self, start: int, stop: int) -> int:
+        """Take records from `start` on while each is one sound reading, to `stop` at most; returns how many."""
         readings: list[Reading | Member] = []
-        with suppress(*ERRORS):  # extend keeps those before an unsound one
-            readings.extend(map(_decode_one, (self._values[i] or b"" for i in stretch)))
-        self._add(readings, stretch[: len(readings)], repeat(0, len(readings)))
+        for low in range(start, stop, _STRETCH):
+            try:
+                # extend keeps those before an unsound one; none is None, the caller has looked
+                readings.extend(map(_decode_one, self._values[low : min(low + _STRETCH, stop)]))  # type: ignore[arg-type]
+            except ERRORS:
+                break
+            if len(readings) >= _TOGETHER:
+                break
+        self._add(readings, range(start, start + len(readings)), repeat(0, len(readings)))
         return len(readings)
 
     def add(self, message: int) -> None:
@@ -114,27 +90,14 @@ class _JsonBatch:
             else:
                 self._add([one], (message,), (position,))
 
-    def finish(self, usual: Scanned) -> tuple[list[Block], list[Fault]]:
-        """One block a unit, of these readings and those the scanner took, and the faults."""
+    def finish(self) -> tuple[list[Block], list[Fault]]:
+        """One block a unit, in the order of the messages, and the faults."""
         self._flush()
         self._name_faults()
-        blocks = None if self._parts else usual.blocks()
-        if blocks is None:
-            columns = Columns.joined([*self._parts, self._renamed(usual)])
-            order = np.lexsort((columns.position, columns.message))
-            names = (list(self._unit_codes), list(self._names), list(self._units))
-            blocks = grouped(columns.take(order), *names)
-        return blocks, sorted(self._faults, key=lambda fault: (fault.message, fault.position))
-
-    def _renamed(self, usual: Scanned) -> Columns:
-        """Columns of the scanner with our numbers for its texts."""
-        codes, names, units = usual.named()
-        columns = usual.columns
-        return dataclasses.replace(
-            columns,
-            unit_code=self._unit_codes.column(codes)[columns.unit_code],
-            name=self._names.column(names)[columns.name],
-            unit=self._units.column(units)[columns.unit],
+        if not self._parts:
+            return [], self._faults
+        return grouped(Columns.joined(self._parts), list(self._unit_codes), list(self._names), list(self._units)), (
+            self._faults
         )
 
     def _add(self, readings: Sequence[Reading | Member], message: Iterable[int], position: Iterable[int]) -> None:

@@ -17,7 +17,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["MONTH_START", "TIME_REQUIRED", "format_utc", "instants_of_wall", "parse_time", "parse_times"]
+__all__ = ["TIME_REQUIRED", "format_utc", "instants_of_wall", "parse_time", "parse_times"]
 
 TIME_REQUIRED = "an ISO 8601 time with an offset, as 2026-11-21T08:15:00+08:00"
 
@@ -31,7 +31,7 @@ _ISO = re.compile(
 )
 _EPOCH_ORDINAL = date(1970, 1, 1).toordinal()
 _FIRST_YEAR, _LAST_YEAR = 1970, 2199
-MONTH_START = np.array(
+_MONTH_START = np.array(
     [
         date(y, m, 1).toordinal() - _EPOCH_ORDINAL
         for y in range(_FIRST_YEAR, _LAST_YEAR + 2)
@@ -40,9 +40,7 @@ MONTH_START = np.array(
     ],
     np.int32,
 )
-"""Days since 1970-01-01 of the first of each month, to January 2200."""
-
-_MONTH_LENGTH = np.diff(MONTH_START).astype(np.uint8)
+_MONTH_LENGTH = np.diff(_MONTH_START).astype(np.uint8)
 _DAY_US = 86400 * 1_000_000
 _FIRST_WALL_S = -62_135_510_400  # a day after the calendar begins, so that any offset stays inside
 _LAST_WALL_S = 253_402_214_400  # a day before it ends
@@ -189,7 +187,7 @@ class _Shape:
         sound &= day <= _MONTH_LENGTH[index]
 
         of_day = hour * np.int32(3600) + minute * np.int32(60) + second
-        seconds = (MONTH_START[index] + day).astype(np.int64)
+        seconds = (_MONTH_START[index] + day).astype(np.int64)
         seconds -= 1
         seconds *= 86400
         seconds += of_day
@@ -259,7 +257,7 @@ def instants_of_wall(wall_us: Longs, zone: ZoneInfo) -> tuple[Longs, Bools]:
     (array([-28800000000,            0,            0]), array([ True,  True, False]))
     """
     us = wall_us.copy()
-    usual = (wall_us >= 0) & (wall_us < MONTH_START[-1].astype(np.int64) * _DAY_US)
+    usual = (wall_us >= 0) & (wall_us < _MONTH_START[-1].astype(np.int64) * _DAY_US)
     known = usual.copy()
     _shift_to_utc(us, known, zone)
     for i in np.flatnonzero(~known).tolist():
