@@ -15,9 +15,10 @@ import psycopg
 
 from analytics.domain.errors import ConfigurationError, StoreUnavailable
 from analytics.domain.units import CODE_COUNT, KIND_TABLE, NO_UNIT, unit_of
+from deploy.settings import Settings
 from streams.store.site import Site, settle
 
-__all__ = ["Migration", "migrate", "migrations", "pending"]
+__all__ = ["Migration", "migrate", "migrations", "pending", "site_of"]
 
 LOCK: Final = 0x6D77_0001  # of everything that changes the schema of a meterwarden database
 EDITION_FILE: Final = "timescale_edition.sql"
@@ -38,6 +39,12 @@ insert into measure_unit (code, symbol, kind) values (%s, %s, %s)
 on conflict (code) do update set symbol = excluded.symbol, kind = excluded.kind
 where (measure_unit.symbol, measure_unit.kind) <> (excluded.symbol, excluded.kind)
 """
+
+
+def site_of(settings: Settings) -> Site:
+    """What the settings settle about the database."""
+    database = settings.database
+    return Site(zone=settings.zone, chunk_h=database.chunk_h, retain_days=database.retain_days or None)
 
 
 class Migration(NamedTuple):

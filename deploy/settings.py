@@ -55,6 +55,12 @@ class DatabaseSettings:
     port: int = 15432
     buffers_mb: int = 512
     wal_mb: int = 4096
+    chunk_h: int = 24
+    """Length of a chunk of narrow readings."""
+    pack_after_h: int = 0
+    """0 never packs."""
+    retain_days: int = 0
+    """0 keeps readings for ever."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -250,6 +256,27 @@ FIELDS: Final[tuple[Field, ...]] = (
         parse=_whole(256, 1_048_576),
         default="4096",
         meaning="max_wal_size of our PostgreSQL. [MiB]",
+    ),
+    Field(
+        name="METERWARDEN_CHUNK_H",
+        path="database.chunk_h",
+        parse=_whole(1, 168),
+        default="24",
+        meaning="Length of a chunk of new readings: such that two fit in the database's memory. [h]",
+    ),
+    Field(
+        name="METERWARDEN_PACK_AFTER_H",
+        path="database.pack_after_h",
+        parse=_whole(0, 87_600),
+        default="0",
+        meaning="Readings this old are packed to a tenth of their room; 0 never. [h]",
+    ),
+    Field(
+        name="METERWARDEN_RETAIN_DAYS",
+        path="database.retain_days",
+        parse=_whole(0, 36_500),
+        default="0",
+        meaning="Readings this old are dropped, their consumption stays; 0 never. [d]",
     ),
     Field(
         name="METERWARDEN_WORKERS",

@@ -23,6 +23,7 @@ from ingest.factor_files import read_factors
 from streams.app import WorkerApp, create_app
 from streams.config import StreamsConfig
 from streams.logs import log_to
+from streams.store.layers import LayersPolicy
 
 __all__ = ["config_of", "main", "run", "spare_the_collector"]
 
@@ -50,6 +51,10 @@ def config_of(settings: Settings, *, tag: str = "") -> StreamsConfig:
         bootstrap=kafka.bootstrap,
         dsn=database.dsn,
         partitions=kafka.partitions,
+        layers=LayersPolicy(
+            pack_after_h=database.pack_after_h or None,
+            retain_days=database.retain_days or None,
+        ),
         factors=read_factors(),
         worker=f"{socket.gethostname()}-{tag or os.getpid()}",
         zone=settings.zone,

@@ -5,6 +5,7 @@ import logging
 import time
 from collections.abc import Coroutine
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -12,6 +13,7 @@ import numpy as np
 from faust.types import TP
 
 from analytics.columns.register import RegisterTable, advance, close, empty_state
+from analytics.domain.errors import StoreUnavailable
 from analytics.domain.ledger import Ledger
 from streams.agents import readings
 from streams.agents.lanes import Lanes
@@ -23,6 +25,7 @@ from streams.broker import Broker
 from streams.config import StreamsConfig
 from streams.incarnation import TopicGuard
 from streams.metrics import MetricsPage, WorkerMetrics
+from streams.ports import StoreRejected
 from streams.state import PartitionState
 from streams.steps import step
 from streams.store.partitions import TimescaleStore
@@ -32,8 +35,8 @@ __all__ = ["WorkerApp", "create_app", "warm_up"]
 
 log = logging.getLogger("metering.worker")
 
-_EXTRA_CONNECTIONS = 3
-"""For the relay, totals and short questions, so that they never wait for transactions of partitions."""
+_EXTRA_CONNECTIONS = 4
+"""For relay, totals, layers and short questions, so that they never wait for transactions of partitions."""
 
 
 def warm_up() -> None:
@@ -134,6 +137,7 @@ class WorkerApp(BatchApp):
         self._go_on(
             Relay(self.store, self.publisher, self.metrics, topic=config.rejected_topic).run(config.relay_s), "relay"
         )
+        self._go_on(self._keep_layers(), "layers")
         if config.metrics_port:
             self.page = MetricsPage.open(self.metrics, host=config.metrics_host, port=max(config.metrics_port, 0))
             log.info("metrics on port %d", self.page.port)
@@ -160,6 +164,19 @@ class WorkerApp(BatchApp):
 
     def _go_on(self, work: Coroutine[Any, Any, None], name: str) -> None:
         self._tasks.append(asyncio.create_task(work, name=f"metering.{name}"))
+
+    async def _keep_layers(self) -> None:
+        """Index, pack and drop what has come to rest, one worker at a time; a fault is told and tried again."""
+        layers = self.store.layers(self.config.layers)
+        while True:
+            await asyncio.sleep(self.config.layers_s)
+            try:
+                done = await layers.maintain(datetime.now(UTC))
+            except (StoreUnavailable, StoreRejected) as error:
+                log.warning("the layers of readings are left for later: %s", error)
+                continue
+            if done:
+                log.info("layers of readings: %s", done)
 
     async def _watch_ledger(self) -> None:
         """Notice a newer ledger within seconds."""

@@ -5,6 +5,7 @@ from zoneinfo import ZoneInfo
 
 from analytics.coal import FactorTable
 from ingest.wire import HOURS_TOPIC, MAX_MESSAGE_BYTES, READINGS_TOPIC, REJECTED_TOPIC
+from streams.store.layers import LayersPolicy
 
 __all__ = ["StreamsConfig"]
 
@@ -59,6 +60,10 @@ class StreamsConfig:
         How often rejected readings are looked for. [s]
     totals_s : float
         How often stale totals are looked for. [s]
+    layers : LayersPolicy
+        When readings at rest are indexed, packed and dropped.
+    layers_s : float
+        How often that is looked for. [s]
     session_s : float
         A worker that is not heard of for this long loses its partitions. [s]
     heartbeat_s : float
@@ -91,6 +96,8 @@ class StreamsConfig:
     ledger_s: float = 2.0
     relay_s: float = 1.0
     totals_s: float = 2.0
+    layers: LayersPolicy = field(default_factory=LayersPolicy)
+    layers_s: float = 60.0
     session_s: float = 6.0
     heartbeat_s: float = 1.0
     max_message_bytes: int = MAX_MESSAGE_BYTES

@@ -2,7 +2,7 @@
 
 import click
 
-from deploy.migrate import migrate
+from deploy.migrate import migrate, site_of
 from deploy.settings import load
 from deploy.stack import Stack
 
@@ -12,5 +12,6 @@ __all__ = ["command"]
 @click.command()
 def command() -> None:
     """Bring the database to the schema of this version; `up` does so too."""
-    applied = migrate(Stack(load()).dsn)
+    settings = load()
+    applied = migrate(Stack(settings).dsn, site=site_of(settings))
     click.echo(f"applied: {', '.join(applied)}" if applied else "the schema is up to date")

@@ -127,10 +127,10 @@ class Stack:
     def _prepare(self) -> None:
         """Bring the database and the topics to what the workers expect."""
         # imported here, for both are slow to import and most commands need neither
-        from deploy.migrate import migrate  # noqa: PLC0415
+        from deploy.migrate import migrate, site_of  # noqa: PLC0415
         from ingest.kafka import create_topics  # noqa: PLC0415
 
-        migrate(self.dsn)
+        migrate(self.dsn, site=site_of(self.settings))
         create_topics(self.kafka_config)
 
     @contextmanager

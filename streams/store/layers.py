@@ -97,6 +97,9 @@ class Maintained:
     readings_packed: int = 0
     dropped: list[str] = field(default_factory=list)
 
+    def __bool__(self) -> bool:
+        return bool(self.sealed or self.packed or self.dropped)
+
 
 class _Chunk(NamedTuple):
     schema: str
