@@ -37,6 +37,7 @@ from deploy.region.spoil import Rows, magnitude_of, spoil
 __all__ = ["build_region"]
 
 DEFAULT_SEED = 20_261_122
+DEFAULT_ZONE = "Asia/Shanghai"
 DEFAULT_START_US = 1_792_771_200_000_000  # 2026-10-24 00:00 in Shanghai
 Floats = NDArray[np.float64]
 Instants = NDArray[np.int64]
@@ -53,7 +54,7 @@ def build_region(
     days: float = 30.0,
     units: int = 12,
     start_us: int = DEFAULT_START_US,
-    zone: str = "Asia/Shanghai",
+    zone: str = DEFAULT_ZONE,
     horizon_days: float | None = None,
     with_faults: bool = True,
 ) -> Region:

@@ -4,20 +4,28 @@ import asyncio
 import signal
 import sys
 from dataclasses import replace
+from zoneinfo import ZoneInfo
 
+from deploy.region.build import DEFAULT_ZONE
 from deploy.settings import load
 from deploy.worker import config_of, run
 from ingest.wire import HOURS_TOPIC, READINGS_TOPIC, REJECTED_TOPIC
 from streams.config import StreamsConfig
 from streams.logs import log_to
+from streams.store.layers import LayersPolicy
 
 __all__ = ["main", "region_config"]
 
 
 def region_config(config: StreamsConfig, *, prefix: str, tick_s: float) -> StreamsConfig:
-    """The configuration of an ordinary worker, with topics and a group of its own."""
+    """The configuration of an ordinary worker, with topics and a group of its own.
+
+    The region's zone, whatever the instance's is, and nothing of the month is dropped for its age.
+    """
     return replace(
         config,
+        zone=ZoneInfo(DEFAULT_ZONE),
+        layers=LayersPolicy(),
         group=prefix + config.group,
         topic=prefix + READINGS_TOPIC,
         rejected_topic=prefix + REJECTED_TOPIC,

@@ -16,9 +16,11 @@ from deploy.commands.simulate import _Duration
 from deploy.region import Message, build_region, region_messages, write_xlsx
 from deploy.region.model import US_PER_HOUR
 from deploy.region.session import Place, fresh_place, load
-from deploy.simulate import _MARK, LONGEST_PAST_S, Pace, Progress, _upcoming, anchor, play
+from deploy.settings import Settings
+from deploy.simulate import _MARK, LONGEST_PAST_S, Pace, Progress, _upcoming, anchor, play, simulate
 from deploy.stack import Stack
 from ingest.kafka import end_offsets
+from ingest.wire import READINGS_TOPIC
 
 START = 1_792_771_200_000_000
 
@@ -137,3 +139,29 @@ def test_a_database_with_real_units_is_left_alone(stack: Stack) -> None:
         connection.execute("insert into unit (code, name, version) values ('91110000MA01ABCD2E', 'a real one', 1)")
     with pytest.raises(ConfigurationError, match="without real units"):
         anchor(place.dsn)
+
+
+@pytest.mark.integration
+def test_a_simulation_that_ran_before_goes_on_with_the_same_registers(instance: Settings) -> None:
+    said: list[str] = []
+    told: list[Progress] = []
+
+    def run(for_s: float) -> Progress:
+        return simulate(instance, speed=7_200.0, for_s=for_s, seed=4, units=2, say=said.append, told=told.append)
+
+    first = run(3.0)
+    assert first.readings > 0
+    assert "the ledger of 2 units is loaded" in said
+    second = run(1.0)
+    assert any("goes on" in line for line in said)
+    assert second.simulated_us >= first.simulated_us
+    servers = Stack(instance)
+    seed, units, start_us = anchor(servers.dsn) or (0, 0, 0)
+    assert (seed, units) == (4, 2)
+    region = build_region(4, days=2.0, units=2, start_us=start_us, horizon_days=30.0)
+    readings = region.readings
+    first_due = 3.0 * 7_200.0 * 1e6  # it began so far back that it met the clock when it ended
+    came = (readings.received_at >= first.simulated_us - first_due) & (readings.received_at <= second.simulated_us)
+    sent = sum(end_offsets(servers.kafka_config, READINGS_TOPIC).values())
+    assert sent == first.messages + second.messages
+    assert abs(int(came.sum()) - first.readings - second.readings) <= len(region.meter_nos)
