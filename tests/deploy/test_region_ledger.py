@@ -3,6 +3,7 @@
 from collections import Counter
 from datetime import date
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -10,9 +11,11 @@ from analytics.domain.ledger import COLUMNS, Level
 from analytics.domain.ledger.build import build_ledger
 from deploy.region import write_csv, write_xlsx
 from deploy.region.meters import canonical_factor
-from deploy.region.model import Segment
 from ingest.ledger_files import read_ledger
 from tests.deploy.regions import month
+
+if TYPE_CHECKING:
+    from deploy.region.model import Segment
 
 
 def test_the_ledger_has_no_faults_and_all_installations() -> None:
