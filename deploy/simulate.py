@@ -17,8 +17,7 @@ from deploy.region.model import US_PER_HOUR
 from deploy.region.session import Place, load, send
 from deploy.settings import Settings
 from deploy.stack import Stack
-from ingest.config import KafkaConfig
-from ingest.kafka import Publisher, create_topics
+from ingest.kafka import Publisher
 
 __all__ = ["LONGEST_PAST_S", "Pace", "Progress", "anchor", "play", "simulate"]
 
@@ -133,8 +132,8 @@ def simulate(
     """
     stack = Stack(settings, say=say)
     stack.up()
-    place = Place(dsn=stack.dsn, kafka=KafkaConfig(bootstrap=stack.bootstrap, partitions=settings.kafka.partitions))
-    create_topics(place.kafka)
+    place = Place(dsn=stack.dsn, kafka=stack.kafka_config)
+    zone = settings.zone.key  # the arrays of one gateway say local time without an offset
     folder = settings.home / "simulation"
     folder.mkdir(parents=True, exist_ok=True)
     known = anchor(place.dsn)
@@ -143,7 +142,7 @@ def simulate(
     pace = Pace.of(now_us=now_us, speed=speed, for_s=for_s, reached_us=_reached(reached) if known else None)
     if known is None:
         start_us = pace.begin_us // US_PER_HOUR * US_PER_HOUR
-        _load_ledger(place, folder, seed=seed, units=units, start_us=start_us)
+        _load_ledger(place, folder, seed=seed, units=units, start_us=start_us, zone=zone)
         say(f"the ledger of {units} units is loaded")
     else:
         seed, units, start_us = known
@@ -154,7 +153,7 @@ def simulate(
         reached.write_text(str(progress.simulated_us), encoding="ascii")
         told(progress)
 
-    upcoming = _upcoming(seed=seed, units=units, start_us=start_us, begin_us=pace.begin_us)
+    upcoming = _upcoming(seed=seed, units=units, start_us=start_us, begin_us=pace.begin_us, zone=zone)
     return play(place, upcoming, pace, for_s=for_s, told=note)
 
 
@@ -169,18 +168,20 @@ def _reached(file: Path) -> int | None:
         return None
 
 
-def _load_ledger(place: Place, folder: Path, *, seed: int, units: int, start_us: int) -> None:
-    region = build_region(seed, days=1.0, units=units, start_us=start_us, horizon_days=_HORIZON_DAYS)
+def _load_ledger(place: Place, folder: Path, *, seed: int, units: int, start_us: int, zone: str) -> None:
+    region = build_region(seed, days=1.0, units=units, start_us=start_us, zone=zone, horizon_days=_HORIZON_DAYS)
     write_xlsx(region.ledger_rows, folder / "ledger.xlsx")
     load(place, folder / "ledger.xlsx", source=_MARK.format(seed=seed, units=units, start_us=start_us))
 
 
-def _upcoming(*, seed: int, units: int, start_us: int, begin_us: int) -> Iterator[Message]:
+def _upcoming(*, seed: int, units: int, start_us: int, begin_us: int, zone: str) -> Iterator[Message]:
     """Messages from `begin_us` on, without end: the region is made longer when they run out."""
     days = max((begin_us - start_us) / _DAY_US, 0.0) + _HORIZON_DAYS
     after_us = begin_us
     while True:
-        region: Region = build_region(seed, days=days, units=units, start_us=start_us, horizon_days=_HORIZON_DAYS)
+        region: Region = build_region(
+            seed, days=days, units=units, start_us=start_us, zone=zone, horizon_days=_HORIZON_DAYS
+        )
         # what arrives in the last hours is not complete: something of it may be said later
         until_us = region.end_us - 2 * US_PER_HOUR
         messages = region_messages(region, span_us=_LIVE_SPAN_US, after_us=after_us)
