@@ -248,3 +248,32 @@ def test_a_block_written_as_json_says_the_same(sent: tuple[str, dict[str, object
     found, faults = decode(*encode_readings_json(block))
     assert not faults
     assert all_rows(found) == rows(block)
+
+
+number = st.from_regex(r"-?(0|[1-9][0-9]{0,17})(\.[0-9]{1,18})?([eE][+-]?[0-9]{1,3})?", fullmatch=True)
+
+
+@given(st.lists(number, min_size=1, max_size=20))
+def test_every_number_is_the_nearest_float(numbers: list[str]) -> None:
+    sent = [message(value="@").replace(b'"@"', text.encode()) for text in numbers]
+    found, faults = decode(*sent)
+    refused = {fault.message for fault in faults}
+    values = {int(i): v for block in found for i, v in zip(block.message, block.value, strict=True)}
+    for i, text in enumerate(numbers):
+        assert (i in refused) == (float(text) in {float("inf"), float("-inf")})
+        assert i in refused or values[i] == float(text)
+
+
+def test_names_that_share_their_beginning_or_register_are_told_apart() -> None:
+    names, registers = ["M", "MM", "M" * 8, "M" * 9, "M" * 15 + "N", "一" * 3], [None, "r", "rr", "M"]
+    every = [(code, name, register) for code in ("A", "B") for name in names for register in registers]
+    found, _ = decode(*(message(unit_code=code, meter_no=name, register=register) for code, name, register in every))
+    assert [(block.unit_code, len(block.meters)) for block in found] == [("A", 24), ("B", 24)]
+    assert [row[:2] for row in all_rows(found)] == [(c, name + (f"\x1f{r}" if r else "")) for c, name, r in every]
+
+
+def test_array_that_breaks_off_late_leaves_nothing_of_itself() -> None:
+    whole = b"[" + b",".join(message(meter_no=f"M-{i}") for i in range(50)) + b"]"
+    found, faults = decode(message(meter_no="before"), whole[:-1], message(meter_no="after"))
+    assert [row[1] for row in all_rows(found)] == ["before", "after"]
+    assert [(fault.message, fault.payload) for fault in faults] == [(1, whole[:-1])]
