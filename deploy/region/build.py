@@ -55,7 +55,6 @@ def build_region(
     units: int = 12,
     start_us: int = DEFAULT_START_US,
     zone: str = DEFAULT_ZONE,
-    until_us: int | None = None,
     horizon_days: float | None = None,
     with_faults: bool = True,
 ) -> Region:
@@ -76,9 +75,6 @@ def build_region(
         A full hour. [us since 1970-01-01 UTC]
     zone : str
         IANA name of local time.
-    until_us : int, optional
-        Leave out what is received later; not before the last quarter hour, or the truth says more than the readings.
-        [us since 1970-01-01 UTC]
     horizon_days : float, optional
         Stretch into which one set of faults and the ledger's events are laid; by default `days`, at most 30. [d]
     with_faults : bool
@@ -97,9 +93,7 @@ def build_region(
     """
     if start_us % US_PER_HOUR or days * _QUARTERS_PER_DAY < 8:
         raise ValueError(f"a region starts at a full hour and lasts two hours or more (got {start_us} us, {days} d)")
-    builder = _Builder(seed, days, units, start_us, ZoneInfo(zone), horizon_days or min(days, 30.0), with_faults)
-    region = builder.build()
-    return region if until_us is None else _received_until(region, until_us)
+    return _Builder(seed, days, units, start_us, ZoneInfo(zone), horizon_days or min(days, 30.0), with_faults).build()
 
 
 class _Builder:
@@ -321,14 +315,6 @@ class _Builder:
                 events=tuple(self.events),
             ),
         )
-
-
-def _received_until(region: Region, until_us: int) -> Region:
-    return replace(
-        region,
-        readings=region.readings.take(region.readings.received_at <= until_us),
-        raw=tuple(message for message in region.raw if message.received_at <= until_us),
-    )
 
 
 def _index(places: dict[str, int], name: str) -> int:
