@@ -97,9 +97,10 @@ def _demo(settings: Settings, console: Console, *, seed: int, days: float, units
     with _step(console, "a region made of real loads"):
         region = region_until(time.time_ns() // 1_000, seed=seed, days=days, units=units)
         messages = region_messages(region)
+    numbers = {row["meter_no"] for row in region.ledger_rows} - {""}
     console.print(
-        f"  {len(region.units)} units, {len(region.truth.segments)} registers at {len(region.points)} points, "
-        f"{days:g} days: {region.sent:,} readings in {len(messages):,} messages, {len(region.truth.faults)} faults",
+        f"  {len(region.units)} units, {len(numbers)} meters at {len(region.points)} points, {days:g} days: "
+        f"{region.sent:,} readings in {len(messages):,} messages, {len(region.truth.faults)} faults",
         highlight=False,
     )
     with _step(console, "a database and topics of their own"):
