@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,7 +49,7 @@ class DemoResult:
 
 
 def region_until(now_us: int, *, seed: int = DEFAULT_SEED, days: float = 30.0, units: int = 12) -> Region:
-    """A region that ends with the last full quarter hour: its newest readings are as fresh as can be.
+    """A region as it would be known now: nothing in it was received later.
 
     Parameters
     ----------
@@ -57,12 +58,10 @@ def region_until(now_us: int, *, seed: int = DEFAULT_SEED, days: float = 30.0, u
     days : float
         At least so long; it starts at a full hour. [d]
     """
-    end = (now_us - 60_000_000) // US_PER_QUARTER * US_PER_QUARTER  # the last readings come up to a minute after it
-    quarters = round(days * _QUARTERS_PER_DAY)
-    start = (end - quarters * US_PER_QUARTER) // US_PER_HOUR * US_PER_HOUR
-    whole = (end - start) // US_PER_QUARTER
-    span = whole / _QUARTERS_PER_DAY
-    return build_region(seed, days=span, units=units, start_us=start, horizon_days=span)
+    end = -(-now_us // US_PER_QUARTER) * US_PER_QUARTER
+    start = (now_us - round(days * _QUARTERS_PER_DAY) * US_PER_QUARTER) // US_PER_HOUR * US_PER_HOUR
+    span = (end - start) // US_PER_QUARTER / _QUARTERS_PER_DAY
+    return build_region(seed, days=span, units=units, start_us=start, until_us=now_us, horizon_days=span)
 
 
 def demo(
@@ -144,16 +143,17 @@ def _through(
         TextColumn("{task.fields[rate]}"),
         TimeElapsedColumn(),
     )
-    with Progress(*columns, console=console) as progress:
+    with Progress(*columns, console=console) as progress, ThreadPoolExecutor(1, "push") as thread:
         sending = _Meter(progress, "readings sent to Kafka", region.sent)
-        ends = push(place, messages, told=sending.at)
-        # a worker that ran meanwhile would often be at the end of the topic, and take the past for silence
-        storing = _Meter(progress, "messages stored by the worker", sum(ends.values()), per=region.sent)
+        storing = _Meter(progress, "messages stored by the worker", len(messages), per=region.sent)
         with working(place, home=settings.home, log=log, tick_s=_TICK_S) as worker:
-            _until_stored(place, worker, storing, log)
+            pushing = thread.submit(push, place, messages, told=sending.at)
+            totals_s = _until_stored(place, worker, pushing, storing, log)
+            began = time.monotonic()
+        stopped_s = time.monotonic() - began
     console.print(
-        f"  sent in {sending.seconds:.1f} s; taken, followed and stored in {storing.seconds:.1f} s, the worker's start "
-        "included",
+        f"  sent in {sending.seconds:.1f} s; stored after {storing.seconds:.1f} s, the worker's start included; totals "
+        f"of units {totals_s:.1f} s later; the worker stopped in {stopped_s:.1f} s",
         highlight=False,
     )
 
@@ -169,6 +169,11 @@ class _Meter:
         self.total = total
         self.seconds = 0.0
 
+    @property
+    def full_at(self) -> float:
+        """When it was last moved, by the monotonic clock. [s]"""
+        return self._began + self.seconds
+
     def at(self, done: int) -> None:
         """So many are done."""
         self.seconds = time.monotonic() - self._began
@@ -176,20 +181,27 @@ class _Meter:
         self._progress.update(self._task, completed=done, rate=rate)
 
 
-def _until_stored(place: Place, worker: Popen[bytes], storing: _Meter, log: Path) -> None:
-    """Wait until the fences stand at the end, no total is stale, and silence was looked for once."""
+def _until_stored(
+    place: Place, worker: Popen[bytes], pushing: Future[dict[int, int]], storing: _Meter, log: Path
+) -> float:
+    """Wait until the fences stand at the end, no total is stale, and silence was looked for once.
+
+    Returns how long after the last message the totals were made. [s]
+    """
     before, moved = (-1, -1), time.monotonic()
     with psycopg.connect(place.dsn, autocommit=True) as connection:
         while True:
             if worker.poll() is not None:
                 raise DemoFailed(f"the worker ended with {worker.returncode}: see {log}")
+            if pushing.done():
+                pushing.result()  # raises what went wrong there
             now, (offset, stale) = time.monotonic(), stored_offset(connection, place)
             if offset > before[0] and offset <= storing.total:
                 storing.at(offset)
             if (offset, stale) != before:
                 before, moved = (offset, stale), now
             if offset >= storing.total and now - moved > (_PATIENCE_S if stale else _QUIET_S):
-                return  # totals that stay stale are told by the checks
+                return max(moved - storing.full_at, 0.0)  # totals that stay stale are told by the checks
             if now - moved > _PATIENCE_S:
                 raise DemoFailed(f"the worker must store all {storing.total} messages (got to {offset}): see {log}")
             time.sleep(0.1)

@@ -55,6 +55,7 @@ def build_region(
     units: int = 12,
     start_us: int = DEFAULT_START_US,
     zone: str = DEFAULT_ZONE,
+    until_us: int | None = None,
     horizon_days: float | None = None,
     with_faults: bool = True,
 ) -> Region:
@@ -75,6 +76,9 @@ def build_region(
         A full hour. [us since 1970-01-01 UTC]
     zone : str
         IANA name of local time.
+    until_us : int, optional
+        Leave out what is received later; not before the last quarter hour, or the truth says more than the readings.
+        [us since 1970-01-01 UTC]
     horizon_days : float, optional
         Stretch into which one set of faults and the ledger's events are laid; by default `days`, at most 30. [d]
     with_faults : bool
@@ -93,7 +97,9 @@ def build_region(
     """
     if start_us % US_PER_HOUR or days * _QUARTERS_PER_DAY < 8:
         raise ValueError(f"a region starts at a full hour and lasts two hours or more (got {start_us} us, {days} d)")
-    return _Builder(seed, days, units, start_us, ZoneInfo(zone), horizon_days or min(days, 30.0), with_faults).build()
+    builder = _Builder(seed, days, units, start_us, ZoneInfo(zone), horizon_days or min(days, 30.0), with_faults)
+    region = builder.build()
+    return region if until_us is None else _received_until(region, until_us)
 
 
 class _Builder:
@@ -315,6 +321,14 @@ class _Builder:
                 events=tuple(self.events),
             ),
         )
+
+
+def _received_until(region: Region, until_us: int) -> Region:
+    return replace(
+        region,
+        readings=region.readings.take(region.readings.received_at <= until_us),
+        raw=tuple(message for message in region.raw if message.received_at <= until_us),
+    )
 
 
 def _index(places: dict[str, int], name: str) -> int:

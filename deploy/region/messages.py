@@ -10,13 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deploy.region.flows import local_offset_us
-from deploy.region.model import US_PER_HOUR, US_PER_QUARTER, Delivery, Readings, Region, Unit
+from deploy.region.model import US_PER_HOUR, US_PER_SECOND, Delivery, Readings, Region, Unit
 from ingest.wire import CONTENT_TYPE, CONTENT_TYPE_BLOCK, CONTENT_TYPE_JSON, RECEIVED_AT, MeterList, encode_block
 
 __all__ = ["Message", "block_message", "region_messages"]
 
 HISTORY_SPAN_US = 4 * US_PER_HOUR
 """How much a collector that has a month to tell packs into one block."""
+_ARRAY_SPAN_US = 300 * US_PER_SECOND
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +136,7 @@ def _json(region: Region, unit: Unit, readings: Readings, zone: ZoneInfo) -> Ite
         for row, at in zip(rows, readings.received_at.tolist(), strict=True):
             yield Message(at, unit.code, encode(row), (kind, (RECEIVED_AT, b"%d" % at)), 1)
         return
-    for cut in _cuts(readings.received_at, US_PER_QUARTER):
+    for cut in _cuts(readings.received_at, _ARRAY_SPAN_US):
         at = int(readings.received_at[cut][-1])
         part = rows[cut]
         yield Message(at, unit.code, encode(part), (kind, (RECEIVED_AT, b"%d" % at)), len(part))

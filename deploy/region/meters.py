@@ -119,6 +119,8 @@ def _kind(rng: np.random.Generator, point: Point) -> tuple[str, str, str, str, s
 def _interval(rng: np.random.Generator, point: Point) -> int:
     if point.carrier == "coal" and point.level == "unit":
         return 86_400  # weighed up once a day
+    if point.carrier == "electricity" and point.level == "unit" and point.direction == "in":
+        return 300  # what the grid bills is looked at more often
     if point.carrier in {"water", "natural_gas"} and point.level == "equipment" and rng.uniform() < 0.12:
         return 3_600
     return 900

@@ -205,7 +205,7 @@ def _allowed(point: Point, segments: list[Segment], flow: Floats, place: NDArray
     limit = float(meter.accuracy_class.rstrip("S")) / 100.0
     step = max(_step(s) for s in segments)
     rate = flow / 900.0
-    back = meter.interval_s // 900
+    back = max(meter.interval_s // 900, 1)
     behind = np.convolve(rate, np.ones(back) / back, "full")[: len(rate)]  # mean over the interval up to a quarter
     late = meter.offset_s + meter.jitter_s
     edges = 4 * place[:, None] + np.array([0, 4])
