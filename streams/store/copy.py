@@ -74,7 +74,7 @@ class Layout:
     >>> rows = {"id": np.array([1, 2]), "share": np.array([0.5, np.nan])}
     >>> packed = layout.pack(rows)
     >>> len(packed) - len(HEADER) - len(TRAILER)
-    28
+    32
     """
 
     def __init__(self, *columns: Column) -> None:
