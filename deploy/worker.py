@@ -1,8 +1,8 @@
 """A stream worker as a process: ``python -m deploy.worker``.
 
 It reads the settings, waits for Kafka and the database to be there, works until SIGTERM or SIGINT, and then finishes
-the batch it is at, leaves its states behind and leaves the group. It ends with 1 when Faust broke, so that who started
-it starts it again; nothing is lost by that, for what counts is in the database.
+the batch it is at, leaves its states behind and leaves the group. When Faust breaks it begins again by itself; nothing
+is lost by that, for what counts is in the database.
 """
 
 import asyncio
@@ -13,6 +13,7 @@ import os
 import signal
 import socket
 import sys
+import time
 from collections.abc import Sequence
 
 from kafka.errors import KafkaError
@@ -31,6 +32,11 @@ log = logging.getLogger("metering.worker")
 
 _STOP_S = 45.0
 """A clean stop that takes longer is given up: the fence makes an unclean one safe too."""
+_CRASHED_STOP_S = 10.0
+_PAUSES_S = (1.0, 2.0, 5.0, 15.0, 30.0)
+"""Before a worker that broke begins again: the first time, the second time …"""
+_SOUND_S = 120.0
+"""Who worked for this long and then broke, broke for the first time."""
 
 
 def config_of(settings: Settings, *, tag: str = "") -> StreamsConfig:
@@ -77,30 +83,61 @@ def spare_the_collector() -> None:
 async def run(config: StreamsConfig, stop: asyncio.Event) -> int:
     """Work until `stop` is set; the exit code."""
     spare_the_collector()
-    app = create_app(config)
+    broken = 0
     while not stop.is_set():
-        try:
-            await app.start()
+        began = time.monotonic()
+        error = await _work(config, stop)
+        if error is None:
             break
-        except (KafkaError, OSError) as error:
-            log.warning("Kafka is not there yet: %s", error)
-            await _discard(app)
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(stop.wait(), 2.0)
-            app = create_app(config)
+        broken = 0 if time.monotonic() - began > _SOUND_S else broken
+        pause_s = _PAUSES_S[min(broken, len(_PAUSES_S) - 1)]
+        broken += 1
+        log.error("Faust broke, it begins again in %.0f s: %r", pause_s, error)
+        await _wait(stop, pause_s)
+    return 0
+
+
+async def _work(config: StreamsConfig, stop: asyncio.Event) -> BaseException | None:
+    """Work until `stop` is set, or until Faust breaks: then what broke it."""
+    app = await _started(config, stop)
+    if app is None:
+        return None
     broke = asyncio.ensure_future(_broke(app))
     told = asyncio.ensure_future(stop.wait())
     await asyncio.wait({broke, told}, return_when=asyncio.FIRST_COMPLETED)
-    failed = broke.done() and not told.done()
-    if failed:
-        log.error("Faust broke: %r", app.crash_reason)
+    error = None if told.done() else app.crash_reason
     for task in (broke, told):
         task.cancel()
+    limit_s = _STOP_S if error is None else _CRASHED_STOP_S
     try:
-        await asyncio.wait_for(app.stop(), _STOP_S)
+        await asyncio.wait_for(app.stop(), limit_s)
     except TimeoutError:
-        log.warning("no clean stop within %.0f s", _STOP_S)
-    return 1 if failed else 0
+        log.warning("no clean stop within %.0f s", limit_s)
+    except Exception:
+        if error is None:
+            raise
+        log.exception("what broke could not be stopped cleanly")
+    return error
+
+
+async def _started(config: StreamsConfig, stop: asyncio.Event) -> WorkerApp | None:
+    """An application that has started, as soon as Kafka is there."""
+    while not stop.is_set():
+        app = create_app(config)
+        try:
+            await app.start()
+        except (KafkaError, OSError) as error:
+            log.warning("Kafka is not there yet: %s", error)
+            await _discard(app)
+            await _wait(stop, 2.0)
+        else:
+            return app
+    return None
+
+
+async def _wait(stop: asyncio.Event, seconds: float) -> None:
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(stop.wait(), seconds)
 
 
 async def _discard(app: WorkerApp) -> None:

@@ -54,13 +54,30 @@ def test_killing_workers_broker_and_database_at_random_loses_and_doubles_nothing
                 assert own_stack.kill(what)
                 time.sleep(dice.uniform(0.0, 1.0))
                 own_stack.up((what,))
-        for i in (0, 1):
-            if not team[i].running:  # it may have met a broker that was away when it started
-                team[i] = place.worker(f"{'ab'[i]}-last")
+        assert all(worker.running for worker in team), "no worker gives up because of a server"
         ticks = traffic.end()
         place.wait_until_stored(120)
         place.reckon(SITE, ticks)
         assert [worker.stop() for worker in team] == [0, 0]
+
+
+def test_a_worker_that_breaks_begins_again_by_itself(
+    stack: Stack, database: str, topic_prefix: str, tmp_path: Path
+) -> None:
+    asyncio.run(load(database, SITE.ledger()))
+    with arena(stack.bootstrap, database, topic_prefix + "breaks", tmp_path) as place:
+        worker = place.worker("a")
+        traffic = place.load(SITE, pause_s=0.02)
+        for _ in range(2):
+            place.wait(lambda: bool(place.fences()), 180)
+            _wait_until_more(place, lambda: sum(place.fences().values()))
+            worker.signal(signal.SIGUSR1)
+            _wait_until_more(place, lambda: _epochs(place))
+        ticks = traffic.end()
+        place.wait_until_stored()
+        place.reckon(SITE, ticks)
+        assert worker.said("it begins again in 2 s: RuntimeError")
+        assert worker.stop() == 0
 
 
 def test_a_frozen_worker_that_wakes_after_its_partitions_moved_is_refused(

@@ -7,13 +7,17 @@ import signal
 import sys
 from typing import Any
 
+import deploy.worker
 import streams.batch
 from deploy.worker import run
 from ingest.factor_files import read_factors
+from streams.app import WorkerApp, create_app
 from streams.config import StreamsConfig
 from streams.logs import log_to
 from streams.state import PartitionState
 from streams.steps import StepResult, step
+
+_tasks: set[asyncio.Future[None]] = set()
 
 POISON = 666_666.0
 """A reading of this value breaks the step where the test asks for it."""
@@ -32,7 +36,23 @@ def broken_step(_state: PartitionState, _blocks: Any) -> StepResult:
     raise ZeroDivisionError("a step that is broken")
 
 
+def crash_on_signal() -> None:
+    """Break Faust itself whenever SIGUSR1 comes."""
+    made: list[WorkerApp] = []
+
+    def create(config: StreamsConfig) -> WorkerApp:
+        made.append(create_app(config))
+        return made[-1]
+
+    def crash() -> None:
+        _tasks.add(asyncio.ensure_future(made[-1].crash(RuntimeError("Faust met what nobody thought of"))))
+
+    setattr(deploy.worker, "create_app", create)  # noqa: B010 - mypy wants it so
+    asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, crash)
+
+
 async def main(options: dict[str, Any]) -> int:
+    crash_on_signal()
     if options.pop("broken", False):
         setattr(streams.batch, "step", broken_step)  # noqa: B010 - mypy wants it so
     if options.pop("poison", False):
