@@ -25,7 +25,7 @@ from streams.ports import (
 from streams.store import detections, fence, hours, marks, readings, registers, rejected, snapshots, totals
 from streams.store.connections import Connections
 from streams.store.layers import Layers, LayersPolicy
-from streams.store.ledger import read_ledger
+from streams.store.ledger_reading import LedgerShelf
 
 __all__ = ["TimescaleStore"]
 
@@ -56,6 +56,8 @@ class TimescaleStore:
             name=f"meterwarden {owner}",
             session=(hours.TEMPORARY, detections.TEMPORARY, rejected.TEMPORARY, *totals.TEMPORARY),
         )
+
+        self._shelf = LedgerShelf(self._connections)
 
     async def assign(self, partition: TopicPartition) -> Assigned:
         """Take a partition over; see `streams.ports.PartitionStore.assign`."""
@@ -95,8 +97,7 @@ class TimescaleStore:
 
     async def ledger(self, version: int, units: Callable[[str], bool]) -> StoredLedger:
         """The ledger as of a version; see `streams.ports.PartitionStore.ledger`."""
-        async with self._connections.connection() as connection:
-            return await read_ledger(connection, version, units)
+        return await self._shelf.ledger(version, units)
 
     @asynccontextmanager
     async def totals(self, unit_ids: Int32s | None = None, *, limit: int = 100) -> AsyncIterator[totals.TotalsClaim]:
@@ -121,6 +122,7 @@ class TimescaleStore:
 
     async def close(self) -> None:
         """Give the connections back."""
+        self._shelf.clear()
         await self._connections.close()
 
 

@@ -13,7 +13,7 @@ from analytics.domain.errors import RegistryError
 from analytics.domain.ledger import Ledger, build_ledger
 from streams.ports import StoredLedger, StoreRejected
 from streams.store.ledger import LoadReport, load_ledger, read_ledger
-from tests.streams.store.conftest import connected
+from tests.streams.store.conftest import connected, opened
 
 pytestmark = pytest.mark.integration
 
@@ -227,6 +227,25 @@ def test_some_units_can_be_read_alone(empty: str) -> None:
     assert whole.ledger.unit_codes == ("U0", "U1", "U2")
     assert same(whole.ledger, ledger_of(*U1, *U2, {"unit_code": "U0"}))
     assert read(empty, units=lambda _: False).ledger.unit_codes == ()
+
+
+def test_partitions_that_ask_for_their_units_share_what_is_read(empty: str) -> None:
+    load(empty, ledger_of(*U1), ledger_of(*U2))
+
+    async def scenario() -> None:
+        async with opened(empty) as store:
+            first, second = await asyncio.gather(
+                store.ledger(2, lambda code: code == "U1"), store.ledger(2, lambda code: code == "U2")
+            )
+            assert same(first.ledger, ledger_of(*U1))
+            assert same(second.ledger, ledger_of(*U2))
+            assert set(first.point_ids.tolist()).isdisjoint(second.point_ids.tolist())
+            assert (await store.ledger(1, lambda _: True)).ledger.unit_codes == ("U1",)
+            assert (await store.ledger(2, lambda _: False)).ledger.unit_codes == ()
+            with pytest.raises(RegistryError, match="up to 2"):
+                await store.ledger(3, lambda _: True)
+
+    asyncio.run(scenario())
 
 
 def test_versions_that_were_never_loaded_are_told_apart(empty: str) -> None:
