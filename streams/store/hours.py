@@ -5,13 +5,14 @@ from typing import Final
 
 import numpy as np
 import psycopg
+from numpy.typing import NDArray
 
 from streams.ports import STORED_HOUR, HourCounts, Hours, Int32s, Int64s
 from streams.store.columns import fetch
 from streams.store.copy import WIRE, Column, Layout
 from streams.store.instants import US_PER_HOUR, instant, within_reach
 
-__all__ = ["MICRO", "TEMPORARY", "clear", "in_windows", "remove", "upsert"]
+__all__ = ["MICRO", "TEMPORARY", "Frontier", "clear", "in_windows", "insert", "remove", "upsert"]
 
 MICRO: Final = 1e6
 """An amount is stored in the canonical unit as float8, and counted in millionths of it: exact up to 2**51 of them."""
@@ -20,6 +21,18 @@ TEMPORARY: Final = """
 create temporary table hour_in (
     start timestamptz, amount float8, point_id int4, unit_id int4, completeness float4, measured float4, quality int2
 ) on commit delete rows
+"""
+
+_UNASKED: Final = np.iinfo(np.int64).min
+_NONE: Final = _UNASKED + 1
+_LATEST_KINDS: Final = {"point_id": "int4", "hour": "hour"}
+_LATEST_ROW: Final = np.dtype([("point_id", np.int32), ("hour", np.int64)])
+_LATEST: Final = """
+select array_send(array_agg(w.point_id)), array_send(array_agg(h.start))
+from unnest(%s::int4[]) as w (point_id)
+cross join lateral (
+    select c.start from consumption_hour c where c.point_id = w.point_id order by c.start desc limit 1
+) h
 """
 
 _KINDS: Final = {
@@ -36,6 +49,9 @@ _FETCHED: Final = np.dtype([(name, np.dtype(WIRE[kind]).newbyteorder("=")) for n
 _LAYOUT: Final = Layout(*(Column(name, kind) for name, kind in _KINDS.items() if name != "revision"))
 _COPY_IN: Final = """
 copy hour_in (start, amount, point_id, unit_id, completeness, measured, quality) from stdin (format binary)
+"""
+_INSERT: Final = """
+copy consumption_hour (start, amount, point_id, unit_id, completeness, measured, quality) from stdin (format binary)
 """
 _UPSERT: Final = """
 with written as (
@@ -69,15 +85,60 @@ where h.point_id = w.point_id and h.start = at_us(w.start_us) and h.start betwee
 """
 
 
+class Frontier:
+    """The latest hour stored of each point: later hours are new, and are copied straight into the table.
+
+    That is half the price of an upsert. Only the owner of a partition writes hours of its points, so what it has asked
+    for once and stored since is the latest there is, until another becomes the owner.
+    """
+
+    def __init__(self) -> None:
+        self._latest = np.empty(0, np.int64)
+
+    async def is_new(self, connection: psycopg.AsyncConnection, rows: Hours) -> NDArray[np.bool_]:
+        """Which rows cannot be stored already; asks the database about points not met before."""
+        points = rows["point_id"]
+        self._reach(points)
+        strange = np.unique(points[self._latest[points] == _UNASKED])
+        if len(strange):
+            found = await fetch(connection, _LATEST, (strange.tolist(),), _LATEST_KINDS, _LATEST_ROW)
+            self._latest[strange] = _NONE
+            self._latest[found["point_id"]] = found["hour"]
+        new: NDArray[np.bool_] = rows["hour"] > self._latest[points]
+        return new
+
+    def pass_on(self, rows: Hours) -> None:
+        """Say that rows were committed."""
+        self._reach(rows["point_id"])
+        np.maximum.at(self._latest, rows["point_id"], rows["hour"])
+
+    def forget(self) -> None:
+        """Ask about all points anew."""
+        self._latest = np.empty(0, np.int64)
+
+    def _reach(self, points: Int32s) -> None:
+        size = int(points.max(initial=-1)) + 1
+        if size > len(self._latest):
+            grown = np.full(size + size // 4, _UNASKED)
+            grown[: len(self._latest)] = self._latest
+            self._latest = grown
+
+
+async def insert(connection: psycopg.AsyncConnection, rows: Hours) -> int:
+    """Insert hours that are known to be new; how many."""
+    if len(rows):
+        async with connection.cursor() as cursor, cursor.copy(_INSERT) as copy:
+            await copy.write(_packed(rows))
+    return len(rows)
+
+
 async def upsert(connection: psycopg.AsyncConnection, rows: Hours) -> HourCounts:
     """Insert or revise hours; what is stored as it is already is left alone."""
     if not len(rows):
         return HourCounts(0, 0)
-    columns = {name: rows[name] for name in _LAYOUT.names if name not in {"start", "amount"}}
-    columns |= {"start": rows["hour"], "amount": rows["amount"] / MICRO}
     async with connection.cursor() as cursor:
         async with cursor.copy(_COPY_IN) as copy:
-            await copy.write(_LAYOUT.pack(columns))
+            await copy.write(_packed(rows))
         await cursor.execute(_UPSERT)
         row = await cursor.fetchone()
     assert row is not None, "a count always has a row"
@@ -117,6 +178,11 @@ async def remove(connection: psycopg.AsyncConnection, point_ids: Int32s, hours: 
     }
     cursor = await connection.execute(_REMOVE, parameters)
     return cursor.rowcount
+
+
+def _packed(rows: Hours) -> bytes:
+    columns = {name: rows[name] for name in _LAYOUT.names if name not in {"start", "amount"}}
+    return _LAYOUT.pack(columns | {"start": rows["hour"], "amount": rows["amount"] / MICRO})
 
 
 def _stored(found: Hours) -> Hours:

@@ -4,8 +4,10 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Final
 
+import numpy as np
 import psycopg
 
+from analytics.domain.errors import StoreUnavailable
 from analytics.domain.quality import DetectionKind
 from streams.ports import (
     Assigned,
@@ -50,6 +52,7 @@ class TimescaleStore:
     def __init__(self, dsn: str, *, group: str, owner: str, connections: int = 2) -> None:
         self._group = group
         self._owner = owner
+        self._frontiers: dict[TopicPartition, tuple[int, hours.Frontier]] = {}
         self._connections = Connections(
             dsn,
             size=connections,
@@ -74,9 +77,21 @@ class TimescaleStore:
 
     @asynccontextmanager
     async def _transaction(self, assigned: Assigned, at: int) -> AsyncIterator["Transaction"]:
-        async with self._connections.connection() as connection, connection.transaction():
-            await fence.lock(connection, self._group, assigned.partition, assigned.epoch, at)
-            yield Transaction(connection, self._group, assigned.partition, at)
+        frontier = self._frontier(assigned)
+        async with self._connections.connection() as connection:
+            async with connection.transaction():
+                await fence.lock(connection, self._group, assigned.partition, assigned.epoch, at)
+                transaction = Transaction(connection, self._group, assigned.partition, at, frontier)
+                yield transaction
+            transaction.committed()
+
+    def _frontier(self, assigned: Assigned) -> hours.Frontier:
+        """What this owner has stored; a new epoch knows nothing, for another may have written in between."""
+        epoch, frontier = self._frontiers.get(assigned.partition, (0, hours.Frontier()))
+        if epoch != assigned.epoch:
+            frontier = hours.Frontier()
+            self._frontiers[assigned.partition] = assigned.epoch, frontier
+        return frontier
 
     async def fence(self, assigned: Assigned) -> int:
         """The fence now; see `streams.ports.PartitionStore.fence`."""
@@ -129,8 +144,17 @@ class TimescaleStore:
 class Transaction:
     """`streams.ports.PartitionTransaction`: one database transaction that holds the partition's fence."""
 
-    def __init__(self, connection: psycopg.AsyncConnection, group: str, partition: TopicPartition, at: int) -> None:
+    def __init__(
+        self,
+        connection: psycopg.AsyncConnection,
+        group: str,
+        partition: TopicPartition,
+        at: int,
+        frontier: hours.Frontier,
+    ) -> None:
         self._connection = connection
+        self._frontier = frontier
+        self._hours: list[Hours] = []
         self._group = group
         self._partition = partition
         self._found = at
@@ -158,7 +182,15 @@ class Transaction:
         """Insert or revise hours."""
         if self._again("hours"):
             await hours.clear(self._connection)
-        return await hours.upsert(self._connection, rows)
+        fresh = np.zeros(len(rows), np.bool_) if self._hours else await self._frontier.is_new(self._connection, rows)
+        self._hours.append(rows)
+        try:
+            inserted = await hours.insert(self._connection, rows[fresh])
+        except psycopg.errors.UniqueViolation as error:
+            self._frontier.forget()
+            raise StoreUnavailable("hours must be written by their partition's owner alone; asking anew") from error
+        counts = await hours.upsert(self._connection, rows[~fresh])
+        return counts._replace(inserted=counts.inserted + inserted)
 
     async def remove_hours(self, point_ids: Int32s, hours_: Int64s) -> int:
         """Remove hours that have no evidence any more."""
@@ -199,6 +231,11 @@ class Transaction:
             )
         await fence.move(self._connection, self._group, self._partition, next_offset)
         self._fence = next_offset
+
+    def committed(self) -> None:
+        """Say that all of it is stored."""
+        for rows in self._hours:
+            self._frontier.pass_on(rows)
 
     def _again(self, what: str) -> bool:
         """Whether rows of this kind were staged in this transaction before."""

@@ -7,8 +7,9 @@ import numpy as np
 import psycopg
 import pytest
 
-from streams.ports import HOUR_ROW, HourCounts, Hours, TopicPartition
-from streams.store.partitions import Transaction
+from analytics.domain.errors import StoreUnavailable
+from streams.ports import HOUR_ROW, Assigned, HourCounts, Hours, TopicPartition
+from streams.store.partitions import TimescaleStore, Transaction
 from tests.streams.store.conftest import opened
 
 pytestmark = pytest.mark.integration
@@ -105,6 +106,82 @@ def test_several_writes_in_one_transaction_do_not_meddle(world: str, topic: Topi
         assert (await all_hours(tx))["amount"].tolist() == [1, 2]
 
     within(world, topic, write, read)
+
+
+def test_hours_in_the_order_of_time_are_new_and_late_ones_revise(world: str, topic: TopicPartition) -> None:
+    async def first(tx: Transaction) -> None:
+        assert await tx.write_hours(rows_of(hour(1, H0, 10), hour(2, H0, 20))) == (2, 0)
+
+    async def second(tx: Transaction) -> None:
+        rows = rows_of(hour(1, H0 + 1, 11), hour(1, H0 + 2, 12), hour(2, H0, 21), hour(2, H0 + 1, 22), hour(3, H0, 30))
+        assert await tx.write_hours(rows) == (4, 1)
+
+    async def third(tx: Transaction) -> None:
+        assert await tx.write_hours(rows_of(hour(1, H0 + 1, 99), hour(1, H0 + 3, 13))) == (1, 1)
+        found = await all_hours(tx)
+        assert found["amount"].tolist() == [10, 99, 12, 13, 21, 22, 30]
+        assert found["revision"].tolist() == [0, 1, 0, 0, 1, 0, 0]
+
+    within(world, topic, first, second, third)
+
+
+def test_hours_that_were_rolled_back_are_not_taken_for_stored(world: str, topic: TopicPartition) -> None:
+    async def scenario() -> None:
+        async with opened(world) as store:
+            assigned = await store.assign(topic)
+
+            async def write(*amounts: int, fail: bool = False) -> None:
+                async with store.transaction(assigned, at=0) as tx:
+                    await tx.write_hours(rows_of(*(hour(1, H0 + k, amount) for k, amount in enumerate(amounts))))
+                    if fail:
+                        raise ZeroDivisionError
+
+            await write(1)
+            with pytest.raises(ZeroDivisionError):
+                await write(1, 2, fail=True)
+            await write(1, 3, 4)
+            async with store.transaction(assigned, at=0) as tx:
+                assert (await all_hours(tx))["amount"].tolist() == [1, 3, 4]
+
+    asyncio.run(scenario())
+
+
+def test_an_owner_that_comes_back_does_not_trust_what_it_knew(world: str, topic: TopicPartition) -> None:
+    async def scenario() -> None:
+        async with opened(world, "a") as a, opened(world, "b") as b:
+            for store, amount in ((a, 1), (b, 2), (a, 3)):
+                assigned = await store.assign(topic)
+                for k in range(3):
+                    async with store.transaction(assigned, at=0) as tx:
+                        await tx.write_hours(rows_of(hour(1, H0 + k, amount)))
+            async with a.transaction(assigned, at=0) as tx:
+                found = await all_hours(tx)
+            assert (found["amount"].tolist(), found["revision"].tolist()) == ([3, 3, 3], [2, 2, 2])
+
+    asyncio.run(scenario())
+
+
+def test_hours_that_somebody_else_wrote_are_noticed_and_asked_for_anew(world: str, topic: TopicPartition) -> None:
+    async def write(store: TimescaleStore, assigned: Assigned, at: int, amount: int) -> None:
+        async with store.transaction(assigned, at=0) as tx:
+            await tx.write_hours(rows_of(hour(1, at, amount)))
+
+    async def scenario() -> None:
+        async with opened(world) as store:
+            assigned = await store.assign(topic)
+            await write(store, assigned, H0, 1)
+            with psycopg.connect(world, autocommit=True) as connection:
+                connection.execute(
+                    "insert into consumption_hour "
+                    "select start + interval '1 h', 9, 1, 1, 1, 1, 0, 0 from consumption_hour"
+                )
+            with pytest.raises(StoreUnavailable):
+                await write(store, assigned, H0 + 1, 2)
+            await write(store, assigned, H0 + 1, 2)
+            async with store.transaction(assigned, at=0) as tx:
+                assert (await all_hours(tx))["revision"].tolist() == [0, 1]
+
+    asyncio.run(scenario())
 
 
 def test_removed_hours_are_gone_and_others_are_not(world: str, topic: TopicPartition) -> None:
