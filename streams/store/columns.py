@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from streams.store.copy import WIRE, from_wire
 
-__all__ = ["decode", "fetch"]
+__all__ = ["decode", "fetch", "in_order"]
 
 _HEADER: Final = 20  # dimensions, has NULL, element type, length, lower bound
 
@@ -69,3 +69,18 @@ async def fetch(
     for name, column in zip(kinds, columns, strict=True):
         rows[name] = column
     return rows
+
+
+def in_order(rows: NDArray[np.void], owner: str, at: str) -> NDArray[np.void]:
+    """Rows sorted by owner and time, each pair of these once.
+
+    Examples
+    --------
+    >>> rows = np.array([(2, 5), (1, 7), (2, 5)], [("id", "i4"), ("hour", "i8")])
+    >>> in_order(rows, "id", "hour").tolist()
+    [(1, 7), (2, 5)]
+    """
+    ordered = rows[np.lexsort((rows[at], rows[owner]))]
+    fresh = np.ones(len(ordered), np.bool_)
+    fresh[1:] = (ordered[owner][1:] != ordered[owner][:-1]) | (ordered[at][1:] != ordered[at][:-1])
+    return ordered[fresh]

@@ -11,7 +11,7 @@ from streams.ports import FenceLost, TopicPartition
 
 __all__ = ["PATIENCE_S", "lock", "look", "move", "take_over"]
 
-PATIENCE_S: Final = 5.0
+PATIENCE_S: Final = 2.0
 """How long a transaction of the former owner may still run before its session is ended."""
 
 _TAKE_OVER: Final = """

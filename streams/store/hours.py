@@ -8,7 +8,7 @@ import psycopg
 from numpy.typing import NDArray
 
 from streams.ports import STORED_HOUR, HourCounts, Hours, Int32s, Int64s
-from streams.store.columns import fetch
+from streams.store.columns import fetch, in_order
 from streams.store.copy import WIRE, Column, Layout
 from streams.store.instants import US_PER_HOUR, instant, within_reach
 
@@ -192,12 +192,7 @@ def _stored(found: Hours) -> Hours:
             rows[name] = found[name]
     rows["hour"] = found["start"]
     rows["amount"] = np.rint(found["amount"] * MICRO)
-    order = np.lexsort((rows["hour"], rows["point_id"]))
-    rows = rows[order]
-    fresh = np.ones(len(rows), np.bool_)
-    same_point = rows["point_id"][1:] == rows["point_id"][:-1]
-    fresh[1:] = ~(same_point & (rows["hour"][1:] == rows["hour"][:-1]))
-    return rows[fresh]
+    return in_order(rows, "point_id", "hour")
 
 
 def _start(hour: int) -> datetime:

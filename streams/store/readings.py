@@ -7,7 +7,7 @@ import numpy as np
 import psycopg
 
 from streams.ports import READING_ROW, Int32s, Int64s, Readings
-from streams.store.columns import fetch
+from streams.store.columns import fetch, in_order
 from streams.store.copy import Column, Layout
 from streams.store.instants import instant, within_reach
 
@@ -76,12 +76,7 @@ async def of_registers(
         for i in near
     ]
     rows = np.concatenate(found) if found else np.empty(0, READING_ROW)
-    order = np.lexsort((rows["measured_at"], rows["register_id"]))
-    rows = rows[order]
-    fresh = np.ones(len(rows), np.bool_)
-    same_register = rows["register_id"][1:] == rows["register_id"][:-1]
-    fresh[1:] = ~(same_register & (rows["measured_at"][1:] == rows["measured_at"][:-1]))
-    return rows[fresh]
+    return in_order(rows, "register_id", "measured_at")
 
 
 def _windows(register_ids: Int32s, from_us: Int64s, to_us: Int64s) -> Mapping[str, Any]:
