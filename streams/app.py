@@ -8,10 +8,12 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 import numpy as np
 from faust.types import TP
 
+from analytics.columns.intervals import FIRST_HOUR, local_day
 from analytics.columns.register import RegisterTable, advance, close, empty_state
 from analytics.domain.errors import StoreUnavailable
 from analytics.domain.ledger import Ledger
@@ -39,8 +41,12 @@ _EXTRA_CONNECTIONS = 4
 """For relay, totals, layers and short questions, so that they never wait for transactions of partitions."""
 
 
-def warm_up() -> None:
-    """Compile, or load from the cache, what the steps run; a member of the group must not be deaf for that long."""
+def warm_up(zone: ZoneInfo) -> None:
+    """Compile, or load from the cache, what the steps run, and lay out the days of the worker's zone.
+
+    A member of the group must not be deaf for that long.
+    """
+    local_day([FIRST_HOUR], zone)
     ledger = Ledger.empty()
     table = RegisterTable(ledger.installations)
     nothing = np.empty(0, np.int32)
@@ -114,7 +120,7 @@ class WorkerApp(BatchApp):
         )
         self.threads = ThreadPoolExecutor(config.compute_threads, "metering-compute")
         began = time.monotonic()
-        await asyncio.get_running_loop().run_in_executor(self.threads, warm_up)
+        await asyncio.get_running_loop().run_in_executor(self.threads, warm_up, config.zone)
         log.info("steps compiled or loaded in %.1f s", time.monotonic() - began)
         facts = await self.broker.make_topic(config.topic, partitions=config.partitions)
         for outgoing in (config.rejected_topic, config.hours_topic):

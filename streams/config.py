@@ -89,7 +89,7 @@ class StreamsConfig:
     partition_bytes: int = 8 * 2**20
     fetch_bytes: int = 2 * 2**20
     compute_threads: int = 2
-    connections: int = 2
+    connections: int = 4
     snapshot_s: float = 60.0
     snapshot_readings: int = 20_000_000
     tick_s: float = 15.0

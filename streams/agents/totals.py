@@ -129,7 +129,7 @@ class TotalsAgent:
             if not len(tx.unit_ids):
                 return 0
             maker = await self._maker(stored)
-            spans = maker.spans(tx.unit_ids, tx.first_hour, tx.last_hour)
+            spans = await self._shop.in_thread(maker.spans, tx.unit_ids, tx.first_hour, tx.last_hour)
             rows = await tx.read_hours(*maker.windows(spans))
             hours = await self._shop.in_thread(maker.point_hours, rows)
             days = await self._shop.in_thread(maker.point_days, hours)

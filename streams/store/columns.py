@@ -11,6 +11,7 @@ import numpy as np
 import psycopg
 from numpy.typing import NDArray
 
+from streams.store import arrays  # noqa: F401 - queries of columns take columns
 from streams.store.copy import WIRE, from_wire
 
 __all__ = ["decode", "fetch", "in_order"]

@@ -101,7 +101,7 @@ class Frontier:
         self._reach(points)
         strange = np.unique(points[self._latest[points] == _UNASKED])
         if len(strange):
-            found = await fetch(connection, _LATEST, (strange.tolist(),), _LATEST_KINDS, _LATEST_ROW)
+            found = await fetch(connection, _LATEST, (strange,), _LATEST_KINDS, _LATEST_ROW)
             self._latest[strange] = _NONE
             self._latest[found["point_id"]] = found["hour"]
         new: NDArray[np.bool_] = rows["hour"] > self._latest[points]
@@ -157,7 +157,7 @@ async def in_windows(
     if not len(point_ids):
         return np.empty(0, STORED_HOUR)
     parameters = {
-        "point_ids": point_ids.tolist(),
+        "point_ids": point_ids,
         "from_us": within_reach(from_hour.astype(np.int64) * US_PER_HOUR),
         "to_us": within_reach(to_hour.astype(np.int64) * US_PER_HOUR),
         "first": _start(int(from_hour.min())),
@@ -171,8 +171,8 @@ async def remove(connection: psycopg.AsyncConnection, point_ids: Int32s, hours: 
     if not len(point_ids):
         return 0
     parameters = {
-        "point_ids": point_ids.tolist(),
-        "start_us": (hours.astype(np.int64) * US_PER_HOUR).tolist(),
+        "point_ids": point_ids,
+        "start_us": hours.astype(np.int64) * US_PER_HOUR,
         "first": _start(int(hours.min())),
         "last": _start(int(hours.max())),
     }

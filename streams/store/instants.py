@@ -27,7 +27,6 @@ def instant(us: int) -> datetime:
     return _EPOCH + timedelta(microseconds=min(max(us, _EARLIEST_US), _LATEST_US))
 
 
-def within_reach(us: Int64s) -> list[int]:
+def within_reach(us: Int64s) -> Int64s:
     """Bounds of half-open windows; those outside the years 1 to 9999, which have no names, are moved to their ends."""
-    clipped: list[int] = np.clip(us.astype(np.int64), _EARLIEST_US, _LATEST_US + 1).tolist()
-    return clipped
+    return np.clip(us.astype(np.int64), _EARLIEST_US, _LATEST_US + 1)

@@ -287,5 +287,5 @@ async def _append(connection: psycopg.AsyncConnection, rows: Readings) -> None:
 async def _stored_at(connection: psycopg.AsyncConnection, writers: Int64s) -> Int64s:
     """When transactions were committed, the smallest int64 where the server does not know (any more)."""
     distinct, place = np.unique(writers, return_inverse=True)
-    sent = await _scalar(connection, _COMMITTED, (distinct.tolist(),))
+    sent = await _scalar(connection, _COMMITTED, (distinct,))
     return np.asarray(decode(bytes(sent), "timestamptz"), np.int64)[place]

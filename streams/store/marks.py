@@ -6,6 +6,7 @@ import numpy as np
 import psycopg
 
 from streams.ports import Int32s, Int64s
+from streams.store import arrays  # noqa: F401 - they are the parameters here
 from streams.store.instants import US_PER_HOUR
 
 __all__ = ["Spans", "add", "claim"]
@@ -41,16 +42,16 @@ async def add(connection: psycopg.AsyncConnection, unit_ids: Int32s, first_hour:
     """Mark hours of units, both ends inclusive."""
     if len(unit_ids):
         parameters = {
-            "unit_ids": unit_ids.tolist(),
-            "first_us": (first_hour.astype(np.int64) * US_PER_HOUR).tolist(),
-            "last_us": (last_hour.astype(np.int64) * US_PER_HOUR).tolist(),
+            "unit_ids": unit_ids,
+            "first_us": first_hour.astype(np.int64) * US_PER_HOUR,
+            "last_us": last_hour.astype(np.int64) * US_PER_HOUR,
         }
         await connection.execute(_ADD, parameters)
 
 
 async def claim(connection: psycopg.AsyncConnection, unit_ids: Int32s | None, limit: int) -> Spans:
     """Take the marks of up to `limit` units that nobody else works on; they come back if the transaction fails."""
-    wanted = {"unit_ids": None if unit_ids is None else unit_ids.tolist(), "limit": limit}
+    wanted = {"unit_ids": unit_ids, "limit": limit}
     cursor = await connection.execute(_CANDIDATES, wanted)
     candidates = [unit_id for (unit_id,) in await cursor.fetchall()]
     cursor = await connection.execute(_LOCK, (candidates,))

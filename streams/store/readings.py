@@ -81,7 +81,7 @@ async def of_registers(
 
 def _windows(register_ids: Int32s, from_us: Int64s, to_us: Int64s) -> Mapping[str, Any]:
     return {
-        "register_ids": register_ids.tolist(),
+        "register_ids": register_ids,
         "from_us": within_reach(from_us),
         "to_us": within_reach(to_us),
         "first": instant(int(from_us.min())),

@@ -294,9 +294,9 @@ class TotalsClaim:
         """Remove what is stored in the windows and not given any more; mostly nothing is."""
         scale = US_PER_HOUR if table.time_kind == "hour" else 1
         windows = {
-            "unit_ids": unit_ids.tolist(),
-            "first": (first.astype(np.int64) * scale).tolist(),
-            "last": (last.astype(np.int64) * scale).tolist(),
+            "unit_ids": unit_ids,
+            "first": first.astype(np.int64) * scale,
+            "last": last.astype(np.int64) * scale,
         }
         kinds = {"owner": "int4", "at": table.time_kind}
         stored = await fetch(self._connection, table.keys, windows, kinds, _KEY)
@@ -304,7 +304,7 @@ class TotalsClaim:
         gone = ~np.isin(stored["owner"].astype(np.int64) << 32 | stored["at"], given)
         if gone.any():
             owners, times = stored["owner"][gone], stored["at"][gone] * scale
-            await self._connection.execute(table.remove, {"owners": owners.tolist(), "times": times.tolist()})
+            await self._connection.execute(table.remove, {"owners": owners, "times": times})
 
     async def _columns(self, totals: Totals) -> dict[str, np.ndarray]:
         rows = totals.rows

@@ -130,7 +130,7 @@ def test_single_json_end_to_end(stack: Stack, database: str, topic_prefix: str, 
 
 @pytest.mark.parametrize("share", [0.25, 0.5])
 def test_reading_to_queryable(stack: Stack, database: str, topic_prefix: str, tmp_path: Path, share: float) -> None:
-    """At a share of the goal of 500,000 readings a second, paced evenly."""
+    """At a share of the goal of 500,000 readings a second, paced evenly; half-way an hour of all meters closes."""
     seconds, rate = 20.0, 500_000 * share
     with place_for(stack, database, f"{topic_prefix}paced-{share}", tmp_path) as place:
         watched = Watched(place)
@@ -152,11 +152,8 @@ async def _pace(bootstrap: str, topic: str, rate: float, seconds: float) -> None
     await producer.start()
     codes = SITE.codes
     meters, meter = MeterList.of(SITE.names), np.arange(SITE.meters, dtype=np.uint16)
-    base = (
-        (time.time_ns() // 1000 - int(seconds * rate / SITE.meters / SITE.units + 2) * MINUTE_US)
-        // MINUTE_US
-        * MINUTE_US
-    )
+    ticks = int(rate * seconds / SITE.meters / SITE.units)
+    base = time.time_ns() // 3_600_000_000_000 * 3_600_000_000 - (60 + ticks // 2) * MINUTE_US
     began = time.perf_counter()
     for number in range(int(rate * seconds / SITE.meters)):
         tick, unit = divmod(number, SITE.units)
