@@ -20,6 +20,7 @@ from streams.ports import (
     Readings,
     RegisterName,
     RejectedRow,
+    SeriesName,
     Snapshot,
     StoredLedger,
     TopicPartition,
@@ -60,6 +61,7 @@ class TimescaleStore:
             session=(hours.TEMPORARY, detections.TEMPORARY, rejected.TEMPORARY, *totals.TEMPORARY),
         )
 
+        self._series: dict[SeriesName, int] = {}
         self._shelf = LedgerShelf(self._connections)
 
     async def assign(self, partition: TopicPartition) -> Assigned:
@@ -117,8 +119,15 @@ class TimescaleStore:
     @asynccontextmanager
     async def totals(self, unit_ids: Int32s | None = None, *, limit: int = 100) -> AsyncIterator[totals.TotalsClaim]:
         """Claim units with stale hours; see `streams.ports.PartitionStore.totals`."""
-        async with self._connections.connection() as connection, connection.transaction():
-            yield await totals.claim(connection, unit_ids, limit)
+        async with self._connections.connection() as connection:
+            try:
+                async with connection.transaction():
+                    claim = await totals.claim(connection, unit_ids, limit, self._series)
+                    yield claim
+            except BaseException:
+                self._series.clear()  # one of them may be why
+                raise
+        self._series.update(claim.met)
 
     @asynccontextmanager
     async def relay(self, limit: int = 1000) -> AsyncIterator[Sequence[rejected.RejectedRecord]]:

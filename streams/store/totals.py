@@ -4,7 +4,7 @@ A claim deletes the marks it has seen and reads the hours afterwards, so an hour
 seen here or leaves a mark for the next claim. A lock for each unit keeps two claims of one unit apart.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, LiteralString
 
@@ -229,9 +229,17 @@ from unnest(%s::text[]) with ordinality as w (text, ordinal) join factor f on f.
 
 
 class TotalsClaim:
-    """`streams.ports.TotalsTransaction` on a connection that is in a transaction."""
+    """`streams.ports.TotalsTransaction` on a connection that is in a transaction.
 
-    def __init__(self, connection: psycopg.AsyncConnection, spans: marks.Spans) -> None:
+    `series` are the ids met before; those that this transaction meets first are in `met`, to be kept once it is
+    committed.
+    """
+
+    def __init__(
+        self, connection: psycopg.AsyncConnection, spans: marks.Spans, series: Mapping[SeriesName, int]
+    ) -> None:
+        self.met: dict[SeriesName, int] = {}
+        self._series = series
         self._connection = connection
         self._spans = spans
         self._staged: set[LiteralString] = set()
@@ -320,9 +328,13 @@ class TotalsClaim:
         }
 
     async def _series_ids(self, series: Sequence[SeriesName]) -> Int32s:
-        parameters = [list(column) for column in zip(*series, strict=True)] or [[]] * len(SeriesName._fields)
-        await self._connection.execute(_SERIES_MISSING, parameters)
-        return await self._ids(_SERIES, parameters, len(series))
+        strange = [name for name in series if name not in self._series and name not in self.met]
+        if strange:
+            parameters = [list(column) for column in zip(*strange, strict=True)]
+            await self._connection.execute(_SERIES_MISSING, parameters)
+            self.met.update(zip(strange, (await self._ids(_SERIES, parameters, len(strange))).tolist(), strict=True))
+        ids = [self.met[name] if name in self.met else self._series[name] for name in series]
+        return np.array(ids, np.int32)
 
     async def _factor_ids(self, factors: Sequence[str]) -> Int32s:
         await self._connection.execute(_FACTORS_MISSING, (list(factors),))
@@ -336,6 +348,8 @@ class TotalsClaim:
         return ids
 
 
-async def claim(connection: psycopg.AsyncConnection, unit_ids: Int32s | None, limit: int) -> TotalsClaim:
+async def claim(
+    connection: psycopg.AsyncConnection, unit_ids: Int32s | None, limit: int, series: Mapping[SeriesName, int]
+) -> TotalsClaim:
     """Claim up to `limit` units with stale hours, inside a transaction."""
-    return TotalsClaim(connection, await marks.claim(connection, unit_ids, limit))
+    return TotalsClaim(connection, await marks.claim(connection, unit_ids, limit), series)
