@@ -9,7 +9,7 @@ demo: setup
 	@$(BIN)/meterwarden demo
 
 test: lint
-	@$(BIN)/python -m pytest -m "not benchmark"
+	@$(BIN)/python -m pytest -m "not benchmark" -n 2 --dist worksteal
 
 bench: setup
 	@$(BIN)/python -m pytest tests/benchmarks -m benchmark -p no:randomly -s

@@ -10,6 +10,7 @@ import shutil
 import tempfile
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import hypothesis
@@ -19,6 +20,7 @@ from kafka import KafkaAdminClient
 from kafka.admin import NewTopic
 from psycopg import sql
 
+from deploy.migrate import migrate
 from deploy.settings import DatabaseSettings, KafkaSettings, Settings, WorkerSettings, load
 from deploy.stack import Stack
 from deploy.stack.ports import free_ports
@@ -70,22 +72,38 @@ def stack() -> Iterator[Stack]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
+@pytest.fixture(scope="session")
+def templates(stack: Stack) -> tuple[str, str]:
+    """Names of databases to copy: one with the extension and nothing else, one that is migrated."""
+    with psycopg.connect(stack.dsn, autocommit=True) as connection:
+        for name in ("bare", "migrated"):
+            _copy(connection, name, "template0")
+        with psycopg.connect(_address(stack, "bare"), autocommit=True) as bare:
+            bare.execute("set client_min_messages = warning")
+            bare.execute("create extension if not exists timescaledb")
+        migrate(_address(stack, "migrated"))
+        return _closed(connection, "bare"), _closed(connection, "migrated")
+
+
 @pytest.fixture
-def empty_database(stack: Stack) -> Iterator[str]:
+def empty_database(stack: Stack, templates: tuple[str, str]) -> Iterator[str]:
     """The address of a fresh database that has the extension and nothing else."""
-    yield from _database(stack)
+    with _database(stack, templates[0]) as address:
+        yield address
 
 
 @pytest.fixture
-def database(stack: Stack) -> Iterator[str]:
+def database(stack: Stack, templates: tuple[str, str]) -> Iterator[str]:
     """The address of a fresh, migrated database."""
-    yield from _database(stack, migrated=True)
+    with _database(stack, templates[1]) as address:
+        yield address
 
 
 @pytest.fixture(scope="module")
-def module_database(stack: Stack) -> Iterator[str]:
+def module_database(stack: Stack, templates: tuple[str, str]) -> Iterator[str]:
     """The address of a migrated database that the tests of one module share."""
-    yield from _database(stack, migrated=True)
+    with _database(stack, templates[1]) as address:
+        yield address
 
 
 @pytest.fixture
@@ -119,21 +137,28 @@ def _folder() -> Path:
     return folder
 
 
-def _database(stack: Stack, *, migrated: bool = False) -> Iterator[str]:
+@contextmanager
+def _database(stack: Stack, template: str) -> Iterator[str]:
     name = f"test_{uuid.uuid4().hex[:12]}"
-    dsn = stack.dsn.rpartition("/")[0] + f"/{name}"
     with psycopg.connect(stack.dsn, autocommit=True) as connection:
-        connection.execute(sql.SQL("create database {}").format(sql.Identifier(name)))
-    try:
-        if migrated:
-            from deploy.migrate import migrate  # noqa: PLC0415 - only tests that need it pay for it
-
-            migrate(dsn)
-        else:
-            with psycopg.connect(dsn, autocommit=True) as connection:
-                connection.execute("set client_min_messages = warning")
-                connection.execute("create extension if not exists timescaledb")
-        yield dsn
-    finally:
-        with psycopg.connect(stack.dsn, autocommit=True) as connection:
+        _copy(connection, name, template)
+        try:
+            yield _address(stack, name)
+        finally:
             connection.execute(sql.SQL("drop database if exists {} with (force)").format(sql.Identifier(name)))
+
+
+def _copy(connection: psycopg.Connection, name: str, template: str) -> None:
+    """Copying an empty database takes a fraction of the time that migrating one takes."""
+    connection.execute(sql.SQL("create database {} template {}").format(sql.Identifier(name), sql.Identifier(template)))
+
+
+def _closed(connection: psycopg.Connection, name: str) -> str:
+    """Shut a database, so that nobody, the extension's own workers least of all, keeps it from being copied."""
+    connection.execute(sql.SQL("alter database {} allow_connections false").format(sql.Identifier(name)))
+    connection.execute("select pg_terminate_backend(pid) from pg_stat_activity where datname = %s", (name,))
+    return name
+
+
+def _address(stack: Stack, name: str) -> str:
+    return stack.dsn.rpartition("/")[0] + f"/{name}"
