@@ -7,7 +7,11 @@ is UTC and there to be filtered on), shares are from 0 to 1.
 from typing import Final
 
 __all__ = [
+    "COMPLIANCE_LIST",
+    "COMPLIANCE_REGION",
     "DETECTION_LIST",
+    "EQUIPPING_RATE_LIST",
+    "FINDING_LIST",
     "LEDGER_METER",
     "LEDGER_POINT",
     "PIPELINE_BACKLOG",
@@ -19,6 +23,7 @@ __all__ = [
     "UNIT_COMPLETENESS",
     "UNIT_DAY",
     "UNIT_HOUR",
+    "VERIFICATION_STATE",
     "VIEWS",
 ]
 
@@ -46,6 +51,16 @@ PIPELINE_STATE: Final = "pipeline_state"
 """Where each partition stands."""
 PIPELINE_BACKLOG: Final = "pipeline_backlog"
 """One row: what waits to be relayed or added up, and the ledger version."""
+FINDING_LIST: Final = "finding_list"
+"""What was found against the standards; a row without `closed_at` stands."""
+COMPLIANCE_LIST: Final = "compliance_list"
+"""How each unit stood on each day that it was judged for."""
+COMPLIANCE_REGION: Final = "compliance_region"
+"""The same for all units together, a row a day."""
+EQUIPPING_RATE_LIST: Final = "equipping_rate_list"
+"""Equipping rates by unit, day, carrier and level."""
+VERIFICATION_STATE: Final = "verification_state"
+"""Meters that stand somewhere now, and whether their verification holds."""
 
 VIEWS: Final = (
     READING,
@@ -60,5 +75,10 @@ VIEWS: Final = (
     REJECTED_BY_REASON,
     PIPELINE_STATE,
     PIPELINE_BACKLOG,
+    FINDING_LIST,
+    COMPLIANCE_LIST,
+    COMPLIANCE_REGION,
+    EQUIPPING_RATE_LIST,
+    VERIFICATION_STATE,
 )
 """All of them."""
