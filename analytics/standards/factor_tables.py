@@ -2,89 +2,23 @@
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import date
 from itertools import pairwise
 
-from analytics.domain.errors import ConfigurationError
-from analytics.domain.units import CARRIERS, Unit, UnitError, canonical_unit, parse_unit
-from analytics.standards.factors import (
-    CONFIDENCE,
-    EPOCH_ORDINAL,
-    KJ_PER_KGCE,
-    Factor,
-    Fuel,
-    Reference,
-    tce_per_unit,
-)
+from analytics.domain.units import CARRIERS, Unit, UnitError, canonical_unit
+from analytics.standards.factors import CONFIDENCE, KJ_PER_KGCE, Factor, Fuel, Reference, tce_per_unit
+from analytics.standards.tables import TableRow, mapping, raise_faults, table_rows
 
 __all__ = ["entered_factors", "read_reference"]
-
-
-@dataclass(slots=True)
-class _Row:
-    """One table of a parsed file, read field by field; faults are collected, not thrown."""
-
-    where: str
-    values: Mapping[str, object]
-    faults: list[str]
-
-    def fault(self, message: str) -> None:
-        self.faults.append(f"{self.where}: {message}")
-
-    def has(self, key: str) -> bool:
-        return key in self.values
-
-    def text(self, key: str, default: str | None = None) -> str:
-        value = self.values.get(key, default)
-        if not isinstance(value, str):
-            self.fault(f"{key} must be text (got {value!r})")
-            return ""
-        return value
-
-    def texts(self, key: str) -> tuple[str, ...]:
-        value = self.values.get(key, [])
-        if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
-            self.fault(f"{key} must be a list of texts (got {value!r})")
-            return ()
-        return tuple(value)
-
-    def number(self, key: str) -> float:
-        """A positive number; 1.0 stands in where it is faulty, the faults are thrown together later."""
-        value = self.values.get(key)
-        good = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value) and value > 0
-        if not good:
-            self.fault(f"{key} must be a number above 0 (got {value!r})")
-            return 1.0
-        assert isinstance(value, int | float)
-        return float(value)
-
-    def day(self, key: str, *, required: bool = False) -> int | None:
-        value = self.values.get(key)
-        if value is None and not required:
-            return None
-        if type(value) is not date:
-            self.fault(f"{key} must be a date such as 2026-01-01 (got {value!r})")
-            return None
-        return value.toordinal() - EPOCH_ORDINAL
-
-    def unit(self, key: str) -> Unit:
-        text = self.text(key)
-        try:
-            return parse_unit(text)
-        except UnitError as error:
-            self.fault(f"{key}: {error}")
-            return parse_unit("kg")
 
 
 def read_reference(document: Mapping[str, object]) -> Reference:
     """Check an edition's tables; raises `ConfigurationError` with every fault."""
     faults: list[str] = []
-    standard = _Row("[standard]", _mapping(document.get("standard"), "[standard]", faults), faults)
-    sources = _mapping(document.get("sources", {}), "[sources]", faults)
+    standard = TableRow("[standard]", mapping(document.get("standard"), "[standard]", faults), faults)
+    sources = mapping(document.get("sources", {}), "[sources]", faults)
     fuels: dict[str, Fuel] = {}
     for table in ("fuel", "electricity_heat", "medium"):
-        for row in _rows(document, table, faults):
+        for row in table_rows(document, table, faults):
             fuel = _fuel(row, sources)
             if fuel.name in fuels:
                 row.fault(f"energy {fuel.name!r} is listed twice")
@@ -93,13 +27,13 @@ def read_reference(document: Mapping[str, object]) -> Reference:
         edition=standard.text("number"),
         in_force_day=standard.day("in_force_from", required=True) or 0,
         fuels=fuels,
-        carriers=dict(_carrier(row, fuels) for row in _rows(document, "carrier", faults)),
+        carriers=dict(_carrier(row, fuels) for row in table_rows(document, "carrier", faults)),
     )
-    _raise(faults, "the factor table of the standard")
+    raise_faults(faults, "the factor table of the standard")
     return reference
 
 
-def _fuel(row: _Row, sources: Mapping[str, object]) -> Fuel:
+def _fuel(row: TableRow, sources: Mapping[str, object]) -> Fuel:
     kgce: tuple[float, float] | None
     if row.has("kgce"):
         kgce = (row.number("kgce"),) * 2
@@ -120,7 +54,7 @@ def _fuel(row: _Row, sources: Mapping[str, object]) -> Fuel:
     return Fuel(name=row.text("energy"), per=row.unit("per"), kgce=kgce, confidence=confidence, sources=named)
 
 
-def _carrier(row: _Row, fuels: Mapping[str, Fuel]) -> tuple[tuple[str, str], tuple[tuple[str, ...], str]]:
+def _carrier(row: TableRow, fuels: Mapping[str, Fuel]) -> tuple[tuple[str, str], tuple[tuple[str, ...], str]]:
     carrier, unit, names = row.text("energy"), row.unit("unit"), row.texts("fuels")
     if carrier not in CARRIERS:
         row.fault(f"energy must be a carrier of the ledger (got {carrier!r})")
@@ -139,22 +73,22 @@ def _carrier(row: _Row, fuels: Mapping[str, Fuel]) -> tuple[tuple[str, str], tup
 def entered_factors(reference: Reference, documents: Iterable[Mapping[str, object]]) -> list[Factor]:
     """Check factors that were entered; raises `ConfigurationError` with every fault."""
     faults: list[str] = []
-    factors: list[tuple[_Row, Factor]] = []
+    factors: list[tuple[TableRow, Factor]] = []
     for document in documents:
         faults += [f"[{key}]: only [[factor]] can be entered" for key in document if key != "factor"]
-        for row in _rows(document, "factor", faults):
+        for row in table_rows(document, "factor", faults):
             factor = _entered(row, reference)
             if factor is not None:
                 factors.append((row, factor))
     _check_overlaps(factors)
-    _raise(faults, "the entered factors")
+    raise_faults(faults, "the entered factors")
     return [factor for _, factor in factors]
 
 
 _ENTERED = ("carrier", "unit_code", "valid_from", "valid_to", "kgce", "ncv_kj", "per", "source", "fuel")
 
 
-def _entered(row: _Row, reference: Reference) -> Factor | None:
+def _entered(row: TableRow, reference: Reference) -> Factor | None:
     for key in row.values:
         if key not in _ENTERED:
             row.fault(f"{key} is none of {', '.join(_ENTERED)}")
@@ -192,7 +126,7 @@ def _entered(row: _Row, reference: Reference) -> Factor | None:
 
 
 def _entered_fuel(
-    row: _Row, reference: Reference, carrier: str, unit_code: str, first_day: int | None, end_day: int | None
+    row: TableRow, reference: Reference, carrier: str, unit_code: str, first_day: int | None, end_day: int | None
 ) -> Factor | None:
     name = row.text("fuel")
     fuel = reference.fuels.get(name)
@@ -217,7 +151,7 @@ def _entered_fuel(
     )
 
 
-def _canonical(row: _Row, carrier: str, per: Unit) -> Unit | None:
+def _canonical(row: TableRow, carrier: str, per: Unit) -> Unit | None:
     try:
         canonical = canonical_unit(carrier, per)
     except UnitError as error:
@@ -229,8 +163,8 @@ def _canonical(row: _Row, carrier: str, per: Unit) -> Unit | None:
     return None
 
 
-def _check_overlaps(factors: Sequence[tuple[_Row, Factor]]) -> None:
-    def order(pair: tuple[_Row, Factor]) -> tuple[str, str, str, float]:
+def _check_overlaps(factors: Sequence[tuple[TableRow, Factor]]) -> None:
+    def order(pair: tuple[TableRow, Factor]) -> tuple[str, str, str, float]:
         factor = pair[1]
         since = -math.inf if factor.first_day is None else factor.first_day
         return factor.carrier, factor.unit, factor.unit_code, since
@@ -239,26 +173,3 @@ def _check_overlaps(factors: Sequence[tuple[_Row, Factor]]) -> None:
         same = (one.carrier, one.unit, one.unit_code) == (other.carrier, other.unit, other.unit_code)
         if same and (one.end_day is None or other.first_day is None or other.first_day < one.end_day):
             row.fault(f"two factors of {other.carrier} in {other.unit} hold on the same day ({one.text})")
-
-
-def _mapping(value: object, where: str, faults: list[str]) -> Mapping[str, object]:
-    if isinstance(value, Mapping):
-        return value
-    faults.append(f"{where}: must be a table (got {value!r})")
-    return {}
-
-
-def _rows(document: Mapping[str, object], table: str, faults: list[str]) -> list[_Row]:
-    value = document.get(table, [])
-    if not isinstance(value, list):
-        faults.append(f"[[{table}]]: must be a list of tables (got {value!r})")
-        return []
-    return [
-        _Row(f"[[{table}]] number {i}", _mapping(item, f"[[{table}]] number {i}", faults), faults)
-        for i, item in enumerate(value, 1)
-    ]
-
-
-def _raise(faults: Sequence[str], what: str) -> None:
-    if faults:
-        raise ConfigurationError(f"{what}: {len(faults)} faults\n" + "\n".join(faults))

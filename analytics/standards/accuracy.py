@@ -1,0 +1,392 @@
+"""Required against installed accuracy class (GB 17167 table 4; 4.3.8 at the unit's level, 4.3.9 and 4.3.10 below it).
+
+Which row of the table applies may not be known: a water meter without a pipe diameter, an unknown user category. Then all
+rows that may apply are asked: a class that satisfies all of them passes, one that satisfies none fails, and between
+these a person has to enter what is missing.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Final, NamedTuple
+
+import numpy as np
+
+from analytics.domain.accuracy import AccuracyClass, AccuracyClassError, parse_accuracy_class
+from analytics.domain.finding import Finding, Phrase, Severity, Verdict
+from analytics.domain.ledger import Level
+from analytics.standards.editions import AccuracyTable, Edition, UserCategory
+from analytics.standards.facts import UnitFacts
+from analytics.standards.rules import Rules
+from analytics.standards.scene import Scene, UseKey, levels
+from analytics.standards.words import carrier_name, instrument_name, level_name, listing
+
+__all__ = ["Requirement", "accuracy_findings", "accuracy_verdict", "combined_class", "requirement", "user_category"]
+
+_KNOWN_DAYS: Final = 28  # a month's mean use is known from about a month on
+_MONTHS: Final = 12.0
+_YEAR_DAYS: Final = 365.0
+_NARROW_PIPE_MM: Final = 250
+_OILS: Final = {
+    "refined_oil": "refined_oil",
+    "heavy_oil": "heavy_or_residual_oil",
+    "residual_oil": "heavy_or_residual_oil",
+}
+_MASS: Final = ("mass", "质量")
+_DC: Final = ("dc", "直流")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Requirement:
+    """Classes of the rows that may apply, none where the table has none; and what else a document asks."""
+
+    classes: tuple[AccuracyClass, ...]
+    what: Phrase
+    lacking: Phrase
+    further: str = ""
+
+
+class Category(NamedTuple):
+    """Category of an electricity user and what it was concluded from; None where nothing says it."""
+
+    category: UserCategory | None
+    why: Phrase
+
+
+def combined_class(parts: Sequence[AccuracyClass]) -> AccuracyClass:
+    """Class of a sensor with its secondary instrument, by error synthesis: the root of the sum of squares (note 1).
+
+    Raises
+    ------
+    AccuracyClassError
+        If a part has no number.
+
+    Examples
+    --------
+    >>> str(combined_class([parse_accuracy_class("1.5"), parse_accuracy_class("0.5")]))
+    '1.59'
+    """
+    total = Decimal(0)
+    for part in parts:
+        if part.number is None:
+            raise AccuracyClassError(f"a part's class must be a number to be combined (got {part})")
+        total += part.number**2
+    rounded_up = total.sqrt().quantize(Decimal("0.01"), rounding="ROUND_CEILING")
+    return parse_accuracy_class(f"{rounded_up:f}")
+
+
+def accuracy_verdict(installed: AccuracyClass | None, required: Sequence[AccuracyClass]) -> Verdict:
+    """What a class says against the classes that may be required.
+
+    Examples
+    --------
+    >>> asked = [parse_accuracy_class("2.5"), parse_accuracy_class("1.5")]
+    >>> [accuracy_verdict(parse_accuracy_class(text), asked).value for text in ("1.5", "2.0", "4.0")]
+    ['pass', 'person', 'fail']
+    """
+    if not required:
+        return Verdict.NOT_APPLICABLE
+    if installed is None:
+        return Verdict.PERSON
+    answers = {installed.at_least_as_strict_as(one) for one in required}
+    if answers == {True}:
+        return Verdict.PASS
+    return Verdict.FAIL if answers == {False} else Verdict.PERSON
+
+
+def user_category(table: AccuracyTable, rules: Rules, facts: UnitFacts, monthly_kwh: float) -> Category:
+    """Category of an electricity user, the highest of which one limit is reached.
+
+    Parameters
+    ----------
+    monthly_kwh : float
+        Mean use a month, NaN where not known. [kWh]
+    """
+    if facts.single_phase:
+        single = next((one for one in table.categories if one.single_phase), None)
+        return Category(single, Phrase("single-phase supply", "单相供电"))
+    kva = facts.transformer_kva
+    for category in table.categories:
+        if category.single_phase or (category.high_voltage and facts.high_voltage is False):
+            continue
+        why = _reached(category, rules, monthly_kwh, kva)
+        if why is not None:
+            return Category(category, why)
+    return Category(None, Phrase("neither use nor transformer capacity is known", "用电量与变压器容量均不明"))
+
+
+def _reached(category: UserCategory, rules: Rules, monthly_kwh: float, kva: float | None) -> Phrase | None:
+    if category.monthly_kwh_ge is not None and monthly_kwh >= category.monthly_kwh_ge:
+        return Phrase(f"{monthly_kwh:,.0f} kWh a month", f"月均用电 {monthly_kwh:,.0f} kWh")
+    limit = category.transformer_kva_ge
+    if kva is not None and limit is not None:
+        at_edge = rules.category_iv_by_review and _is_lowest_limit(limit)
+        if kva > limit or (kva == limit and not at_edge):
+            return Phrase(f"transformers of {kva:g} kVA", f"变压器容量 {kva:g} kVA")
+    if category.load_kva_lt is not None:
+        if kva is not None:
+            return Phrase(f"transformers of {kva:g} kVA", f"变压器容量 {kva:g} kVA")
+        if not np.isnan(monthly_kwh):
+            return Phrase(
+                f"{monthly_kwh:,.0f} kWh a month, transformer capacity not entered",
+                f"月均用电 {monthly_kwh:,.0f} kWh，未录入变压器容量",
+            )
+    return None
+
+
+def _is_lowest_limit(limit: float) -> bool:
+    return limit == 315.0  # the one edge that the two documents print differently
+
+
+def requirement(
+    edition: Edition,
+    rules: Rules,
+    *,
+    instrument: str,
+    carrier: str,
+    purpose: str,
+    level: str,
+    category: UserCategory | None,
+) -> Requirement:
+    """What table 4 asks of an instrument.
+
+    Parameters
+    ----------
+    instrument, carrier, purpose, level : str
+        As the ledger has them.
+    category : UserCategory or None
+        Of the unit, for electricity meters.
+    """
+    table = edition.accuracy
+    kind, keys, lacking = _keys(table, instrument, carrier, purpose, category)
+    classes = [table.rows[kind, key].required for key in keys if (kind, key) in table.rows]
+    if kind == "electricity_meter" and level != "unit":
+        classes = [table.relaxed(one) for one in classes]
+    trade = table.trade.get((kind, carrier)) if purpose == "trade" and level == "unit" else None
+    further = ""
+    if trade is not None:
+        asked = trade.required_review if rules.refined_oil_by_review and trade.required_review else trade.required
+        classes = [asked] if asked is not None else classes
+        further = trade.further
+    name, fluid = instrument_name(instrument), carrier_name(carrier)
+    what = Phrase(f"{name.en} meter ({fluid.en})", f"{name.zh}({fluid.zh})")
+    unique = tuple(dict.fromkeys(classes))
+    return Requirement(classes=unique, what=what, lacking=lacking, further=further)
+
+
+_NONE: Final = Phrase("", "")
+
+
+def _keys(
+    table: AccuracyTable, instrument: str, carrier: str, purpose: str, category: UserCategory | None
+) -> tuple[str, tuple[str, ...], Phrase]:
+    """Kind of instrument of the table, keys of the rows that may apply, and what would tell which."""
+    folded = purpose.casefold()
+    if instrument == "electricity":
+        if any(word in folded for word in _DC):
+            return "electricity_meter", ("dc",), _NONE
+        if category is not None:
+            return "electricity_meter", (f"user_{category.id}",), _NONE
+        keys = tuple(f"user_{one.id}" for one in table.categories)
+        return "electricity_meter", keys, Phrase("transformer capacity or monthly use", "变压器容量或月均用电量")
+    if instrument == "oil_flow":
+        return "oil_flow", ((_OILS[carrier],) if carrier in _OILS else ()), _NONE
+    if instrument in {"gas_flow", "steam_flow"}:
+        return "gas_flow", ((carrier,) if carrier in {"coal_gas", "natural_gas", "steam"} else ()), _NONE
+    if instrument == "water_flow":
+        if purpose.isdigit():
+            return "water_flow", ("dn_le_250" if int(purpose) <= _NARROW_PIPE_MM else "dn_gt_250",), _NONE
+        return "water_flow", ("dn_le_250", "dn_gt_250"), Phrase("the pipe's diameter", "管径")
+    if instrument == "weighing":
+        keys = (purpose,) if purpose in {"static", "dynamic"} else ("static", "dynamic")
+        return "weighing", keys, _NONE if len(keys) == 1 else Phrase("static or dynamic", "静态或动态")
+    if instrument in {"temperature", "pressure"}:
+        if any(word in folded for word in _MASS):
+            return instrument, ("mass_calculation",), _NONE
+        keys = ("plain",) if purpose == "plain" else ("plain", "mass_calculation")
+        return instrument, keys, Phrase("whether it serves a mass calculation", "是否用于质量计算")
+    return instrument, (), _NONE
+
+
+def monthly_kwh(scene: Scene, declared: dict[int, float], unit: int) -> float:
+    """Mean electricity use of a unit a month: measured where about a month is known, else declared. [kWh]"""
+    use = scene.evidence.uses.get(UseKey(unit, "unit", "", "", "electricity"))
+    if use is not None and use.days >= _KNOWN_DAYS and use.symbol == "kWh":
+        return use.amount / use.days * _YEAR_DAYS / _MONTHS
+    return declared.get(unit, np.nan) / _MONTHS
+
+
+def _declared_kwh(scene: Scene) -> dict[int, float]:
+    """Declared yearly electricity of units, of their own level's inputs. [kWh]"""
+    ledger = scene.ledger
+    here = scene.carrier_is("electricity") & (ledger.point_level == Level.UNIT) & ~np.isnan(ledger.point_annual_use)
+    here &= ledger.point_direction == 0
+    totals: dict[int, float] = {}
+    for point in np.flatnonzero(here).tolist():
+        unit = int(ledger.point_unit[point])
+        totals[unit] = totals.get(unit, 0.0) + float(ledger.point_annual_use[point])
+    return totals
+
+
+class _Judged(NamedTuple):
+    verdict: Verdict
+    asked: Requirement
+    installed: AccuracyClass | None
+    electric: bool
+
+
+def accuracy_findings(scene: Scene) -> Iterator[Finding]:
+    """A finding for each meter that does not pass, and one for all that do, by level and energy.
+
+    Parameters
+    ----------
+    scene : Scene
+    """
+    ledger = scene.ledger
+    categories = _categories(scene)
+    columns = [scene.column(name) for name in ("instrument", "purpose", "accuracy_class")]
+    known: dict[tuple[object, ...], _Judged] = {}
+    passed: dict[tuple[int, str, str], list[int]] = {}
+    point = np.flatnonzero(scene.stands & scene.ledger.point_required)
+    units, point_levels = ledger.point_unit[point].tolist(), ledger.point_level[point].tolist()
+    codes = zip(*(column.codes[point].tolist() for column in columns), strict=True)
+    carriers = scene.carrier[point].tolist()
+    parts = scene.facts.assemblies
+    for p, unit, level, carrier, code in zip(point.tolist(), units, point_levels, carriers, codes, strict=True):
+        category = categories.get(unit)
+        name = "" if category is None or category.category is None else category.category.id
+        assembly = parts.get((ledger.unit_codes[unit], scene.meter_no(p))) if parts else None
+        key = (id(scene.applied[unit].edition), level, carrier, name, code, assembly)
+        judged = known.get(key)
+        if judged is None:
+            texts = [column.values[c] for column, c in zip(columns, code, strict=True)]
+            judged = known[key] = _judge(
+                scene, unit, levels[level], scene.carriers[carrier], texts, category, assembly
+            )
+        if judged.verdict is Verdict.PASS:
+            passed.setdefault((unit, levels[level], scene.carriers[carrier]), []).append(p)
+        elif judged.verdict is not Verdict.NOT_APPLICABLE:
+            yield _finding(scene, p, judged, category)
+    for (unit, level_text, energy), points in passed.items():
+        yield _all_well(scene, unit, level_text, energy, points)
+
+
+def _categories(scene: Scene) -> dict[int, Category]:
+    declared = _declared_kwh(scene)
+    here = scene.carrier_is("electricity")
+    made = {}
+    for unit in np.unique(scene.ledger.point_unit[here]).tolist():
+        made[unit] = user_category(
+            scene.applied[unit].edition.accuracy,
+            scene.rules,
+            scene.facts.of(scene.ledger.unit_codes[unit]),
+            monthly_kwh(scene, declared, unit),
+        )
+    return made
+
+
+def _judge(
+    scene: Scene,
+    unit: int,
+    level: str,
+    carrier: str,
+    texts: Sequence[str],
+    category: Category | None,
+    assembly: tuple[AccuracyClass, ...] | None,
+) -> _Judged:
+    instrument, purpose, stated = texts
+    asked = requirement(
+        scene.applied[unit].edition,
+        scene.rules,
+        instrument=instrument,
+        carrier=carrier,
+        purpose=purpose,
+        level=level,
+        category=None if category is None else category.category,
+    )
+    installed = parse_accuracy_class(stated) if stated else combined_class(assembly) if assembly else None
+    verdict = accuracy_verdict(installed, asked.classes)
+    if verdict is Verdict.PASS and asked.further:
+        verdict = Verdict.PERSON
+    return _Judged(verdict, asked, installed, instrument == "electricity")
+
+
+def _clause(edition: Edition, level: str) -> str:
+    return edition.clauses[f"accuracy_{level}"]
+
+
+def _finding(scene: Scene, point: int, judged: _Judged, category: Category | None) -> Finding:
+    ledger = scene.ledger
+    unit, level = int(ledger.point_unit[point]), levels[ledger.point_level[point]]
+    find = scene.finder(unit, "accuracy", _clause(scene.applied[unit].edition, level))
+    meter, failed = scene.meter_no(point), judged.verdict is Verdict.FAIL
+    asked = judged.asked
+    return find(
+        verdict=judged.verdict,
+        severity=scene.rules.severity["accuracy", level] if failed else Severity.INFO,
+        required=_required(asked, category if judged.electric else None),
+        found=_found(judged.installed),
+        next_step=_next_step(judged, meter),
+        level=level,
+        carrier=ledger.point_carrier[point],
+        point=ledger.point_codes[point],
+        meter_no=meter,
+        meters=(meter,),
+        points=(ledger.point_codes[point],),
+        evidence={
+            "required": [str(one) for one in asked.classes],
+            "installed": None if judged.installed is None else str(judged.installed),
+        },
+    )
+
+
+def _required(asked: Requirement, category: Category | None) -> Phrase:
+    classes = " / ".join(dict.fromkeys(str(one) for one in asked.classes))
+    en, zh = f"{asked.what.en}: class {classes} or better", f"{asked.what.zh}准确度等级不低于 {classes} 级"
+    if category is not None and category.category is not None:
+        en += f" (user category {category.category.id}: {category.why.en})"
+        zh += f"({category.category.zh}，{category.why.zh})"
+    if asked.further:
+        en += f", and {asked.further}"
+        zh += f"，并符合 {asked.further}"
+    return Phrase(en, zh)
+
+
+def _found(installed: AccuracyClass | None) -> Phrase:
+    if installed is None:
+        return Phrase("no class in the ledger", "台账未填准确度等级")
+    return Phrase(f"class {installed}", f"{installed} 级")
+
+
+def _next_step(judged: _Judged, meter: str) -> Phrase:
+    asked = judged.asked
+    strictest = min(asked.classes, key=lambda one: one.rank)
+    if judged.verdict is Verdict.FAIL:
+        return Phrase(
+            f"Replace {meter} by a meter of class {strictest} or better.", f"将 {meter} 更换为 {strictest} 级或更高等级的器具。"
+        )
+    if judged.installed is None:
+        return Phrase(
+            f"Enter the class of {meter} from its valid certificate.", f"按有效检定证书补录 {meter} 的准确度等级。"
+        )
+    if asked.lacking.en:
+        return Phrase(f"Enter for {meter}: {asked.lacking.en}.", f"请补录{asked.lacking.zh}({meter})。")
+    if asked.further:
+        return Phrase(f"Check {meter} against {asked.further}.", f"请按 {asked.further} 核查 {meter}。")
+    return Phrase(f"Compare the class of {meter} by hand.", f"请人工核对 {meter} 的准确度等级。")
+
+
+def _all_well(scene: Scene, unit: int, level: str, carrier: str, points: Sequence[int]) -> Finding:
+    find = scene.finder(unit, "accuracy", _clause(scene.applied[unit].edition, level))
+    name, where = carrier_name(carrier), level_name(level)
+    meters = [scene.meter_no(point) for point in points]
+    return find(
+        verdict=Verdict.PASS,
+        required=Phrase(
+            f"{name.en}, {where.en}: classes by table 4", f"{where.zh}{name.zh}计量器具准确度等级符合表4"
+        ),
+        found=Phrase(f"{len(meters)} as required: {listing(meters)}", f"{len(meters)} 台符合:{listing(meters, chinese=True)}"),
+        level=level,
+        carrier=carrier,
+        evidence={"meters": len(meters)},
+    )

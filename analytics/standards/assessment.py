@@ -1,0 +1,241 @@
+"""Every question put to every unit of a ledger, on one day: findings, rates, and how each unit stands."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import tzinfo
+
+import numpy as np
+
+from analytics.columns.intervals import hour_of, local_day
+from analytics.domain.finding import Finding, Severity, Verdict
+from analytics.domain.ledger import NO_INSTANT, Ledger
+from analytics.standards.accuracy import accuracy_findings
+from analytics.standards.data_quality import data_quality_findings
+from analytics.standards.editions import EditionBook
+from analytics.standards.equipping import Rate, equipping_rates, rate_findings
+from analytics.standards.facts import Facts
+from analytics.standards.main_users import main_use
+from analytics.standards.rules import Grade, Rules
+from analytics.standards.scene import Evidence, Scene
+from analytics.standards.verification import VerificationCount, verification_counts, verification_findings
+
+__all__ = ["Assessment", "Standing", "assess", "grade_of"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """How a unit stands.
+
+    Attributes
+    ----------
+    unit : int
+        Index into the ledger's units.
+    edition, edition_zh : str
+    state : str
+        ``serious`` or ``findings`` where something fails, ``unknown`` where a person must tell first, ``compliant``.
+    grade : str
+        Empty where the rules cannot say without data.
+    failed, serious, warnings, person : int
+        Findings that fail, of them serious and warnings; those that a person must decide.
+    points_needed, points_present : int
+        Nl and Ns of all levels and energies.
+    verification : VerificationCount
+    completeness : float or None
+        Mean over the meters that are required. [1]
+    """
+
+    unit: int
+    edition: str
+    edition_zh: str
+    state: str
+    grade: str
+    failed: int
+    serious: int
+    warnings: int
+    person: int
+    points_needed: int
+    points_present: int
+    verification: VerificationCount
+    completeness: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Assessment:
+    """What came out.
+
+    Attributes
+    ----------
+    day : int
+        Local day. [d since 1970-01-01]
+    findings : tuple of Finding
+        By unit; failures first, the most serious first.
+    rates : tuple of Rate
+    standings : tuple of Standing
+        One for each unit of the ledger.
+    """
+
+    ledger: Ledger
+    day: int
+    findings: tuple[Finding, ...]
+    rates: tuple[Rate, ...]
+    standings: tuple[Standing, ...]
+
+
+_VERDICTS = {Verdict.FAIL: 0, Verdict.PERSON: 1, Verdict.PASS: 2, Verdict.NOT_APPLICABLE: 3}
+_SEVERITIES = {Severity.SERIOUS: 0, Severity.WARNING: 1, Severity.INFO: 2}
+
+
+def assess(
+    ledger: Ledger,
+    *,
+    book: EditionBook,
+    rules: Rules,
+    facts: Facts,
+    evidence: Evidence,
+    day: int,
+    at_us: int,
+    zone: tzinfo,
+) -> Assessment:
+    """Judge every unit of a ledger on a local day.
+
+    Parameters
+    ----------
+    ledger : Ledger
+    book : EditionBook
+        The edition in force on the day counts, a sector's own before the general one.
+    rules : Rules
+    facts : Facts
+    evidence : Evidence
+        Of the ledger's points; `Evidence.none` where there are no data.
+    day : int
+        [d since 1970-01-01]
+    at_us : int
+        Instant of that day at which meters are counted. [us since 1970-01-01 UTC]
+    zone : tzinfo
+        Of local days.
+    """
+    applied = tuple(book.applied(day, facts.of(code).sector) for code in ledger.unit_codes)
+    scene = Scene.of(ledger, applied=applied, rules=rules, facts=facts, evidence=evidence, day=day, at_us=at_us)
+    main = main_use(scene)
+    rates = equipping_rates(scene, main.counted)
+    findings = [*rate_findings(scene, rates), *main.findings, *accuracy_findings(scene)]
+    findings += verification_findings(scene)
+    findings += data_quality_findings(scene, _fault_day(evidence, zone))
+    findings.sort(key=_order)
+    return Assessment(
+        ledger=ledger,
+        day=day,
+        findings=tuple(findings),
+        rates=rates,
+        standings=tuple(_standings(scene, findings, rates)),
+    )
+
+
+def _fault_day(evidence: Evidence, zone: tzinfo) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+    known = evidence.fault_since != NO_INSTANT
+    days = np.zeros(len(known), np.int64)
+    if known.any():
+        days[known] = local_day(hour_of(evidence.fault_since[known]), zone)
+    return days
+
+
+def _order(finding: Finding) -> tuple[object, ...]:
+    return finding.unit, _VERDICTS[finding.verdict], _SEVERITIES[finding.severity], finding.clause, finding.point
+
+
+def _standings(scene: Scene, findings: Sequence[Finding], rates: Sequence[Rate]) -> Iterator[Standing]:
+    units = len(scene.ledger.unit_codes)
+    counts = np.zeros((units, 5), np.int64)
+    for finding in findings:
+        failed = finding.verdict is Verdict.FAIL
+        person = finding.verdict is Verdict.PERSON
+        if failed:
+            counts[finding.unit, 0] += 1
+            counts[finding.unit, 1] += finding.severity is Severity.SERIOUS
+            counts[finding.unit, 2] += finding.severity is Severity.WARNING
+        elif person:
+            counts[finding.unit, 3] += 1
+            counts[finding.unit, 4] += finding.severity is not Severity.INFO
+    needed, present = np.zeros(units, np.int64), np.zeros(units, np.int64)
+    for rate in rates:
+        needed[rate.unit] += rate.needed
+        present[rate.unit] += rate.present
+    completeness = _completeness(scene)
+    for unit, verified in enumerate(verification_counts(scene)):
+        failed_count, serious, warnings, person_count, open_questions = counts[unit].tolist()
+        share = None if np.isnan(completeness[unit]) else float(completeness[unit])
+        yield Standing(
+            unit=unit,
+            edition=scene.applied[unit].text,
+            edition_zh=scene.applied[unit].text_zh,
+            state=_state(failed_count, serious, open_questions),
+            grade=grade_of(
+                scene.rules.grades,
+                serious=serious,
+                warnings=warnings,
+                person=person_count,
+                completeness=share,
+                verified=verified,
+            ),
+            failed=failed_count,
+            serious=serious,
+            warnings=warnings,
+            person=person_count,
+            points_needed=int(needed[unit]),
+            points_present=int(present[unit]),
+            verification=verified,
+            completeness=share,
+        )
+
+
+def _completeness(scene: Scene) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+    units = len(scene.ledger.unit_codes)
+    known = scene.stands & scene.ledger.point_required & ~np.isnan(scene.evidence.completeness)
+    unit = scene.ledger.point_unit[known]
+    count = np.bincount(unit, minlength=units)
+    total = np.bincount(unit, scene.evidence.completeness[known], minlength=units)
+    return np.where(count > 0, total / np.maximum(count, 1), np.nan)
+
+
+def _state(failed: int, serious: int, open_questions: int) -> str:
+    if serious:
+        return "serious"
+    if failed:
+        return "findings"
+    return "unknown" if open_questions else "compliant"
+
+
+def grade_of(
+    grades: Sequence[Grade],
+    *,
+    serious: int,
+    warnings: int,
+    person: int,
+    completeness: float | None,
+    verified: VerificationCount,
+) -> str:
+    """The first grade whose limits all hold; empty where it hangs on what is not known.
+
+    Parameters
+    ----------
+    completeness : float or None
+        [1]
+    """
+    share = 100.0 * verified.valid / verified.meters if verified.meters else None
+    for grade in grades:
+        held: list[bool | None] = [
+            limit is None or value <= limit
+            for limit, value in ((grade.serious, serious), (grade.warnings, warnings), (grade.person, person))
+        ]
+        held.append(_at_least(None if completeness is None else 100.0 * completeness, grade.completeness))
+        held.append(_at_least(share, grade.verified))
+        if False in held:
+            continue
+        return "" if None in held else grade.name
+    return ""
+
+
+def _at_least(value: float | None, limit: float | None) -> bool | None:
+    if limit is None:
+        return True
+    return None if value is None else value >= limit

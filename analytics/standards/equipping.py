@@ -1,0 +1,233 @@
+"""Equipping rate Rp = Ns / Nl by energy and level (GB 17167 4.3.1 and table 3), on whole numbers.
+
+Nl counts the collection points that the theoretical need names. Ns counts those of them at which a meter may be used:
+installed, not out of use, within its verification. A meter of which nothing says whether its verification holds counts
+neither for nor against: the rate then lies between two, and where they fall on both sides of the requirement a person
+has to tell. Rounding never decides: 94.999… % is below 95 %.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analytics.domain.errors import RegistryError
+from analytics.domain.finding import Finding, Phrase, Severity, Verdict
+from analytics.domain.ledger import MeterStatus
+from analytics.standards.scene import Scene, VerificationState, levels
+from analytics.standards.words import carrier_name, level_name, listing
+
+__all__ = ["Rate", "equipping_rate", "equipping_rates", "rate_findings", "rate_verdict"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rate:
+    """One equipping rate.
+
+    Attributes
+    ----------
+    unit : int
+        Index into the ledger's units.
+    needed, present, unknown : int
+        Nl, Ns, and meters whose verification is not known.
+    rate, required : Fraction or None
+        None where nothing is needed, and where the edition has no row. [%]
+    missing : tuple of str
+        Points that count in Nl without a meter that may be used.
+    unfit : tuple of str
+        Meters that stand there and may not be used.
+    """
+
+    unit: int
+    carrier: str
+    level: str
+    needed: int
+    present: int
+    unknown: int
+    rate: Fraction | None
+    required: Fraction | None
+    has_row: bool
+    verdict: Verdict
+    missing: tuple[str, ...]
+    unfit: tuple[str, ...]
+    bare: tuple[str, ...]
+
+
+def equipping_rate(present: int, needed: int) -> Fraction | None:
+    """Ns / Nl, exactly; None where nothing is needed. [%]
+
+    Raises
+    ------
+    RegistryError
+        If more meters are counted than points that need one.
+
+    Examples
+    --------
+    >>> equipping_rate(19, 20)
+    Fraction(95, 1)
+    """
+    if not 0 <= present <= needed:
+        raise RegistryError(f"Ns must be from 0 to Nl, the theoretical need (got Ns = {present}, Nl = {needed})")
+    return Fraction(100 * present, needed) if needed else None
+
+
+def rate_verdict(present: int, unknown: int, needed: int, required: Fraction | None) -> Verdict:
+    """What a rate says against a requirement, with some meters that may or may not count.
+
+    Examples
+    --------
+    >>> rate_verdict(94, 0, 100, Fraction(95)), rate_verdict(94, 1, 100, Fraction(95))
+    (<Verdict.FAIL: 'fail'>, <Verdict.PERSON: 'person'>)
+    """
+    least, most = equipping_rate(present, needed), equipping_rate(present + unknown, needed)
+    if required is None or least is None or most is None:
+        return Verdict.NOT_APPLICABLE
+    if least >= required:
+        return Verdict.PASS
+    return Verdict.FAIL if most < required else Verdict.PERSON
+
+
+def equipping_rates(scene: Scene, counted: NDArray[np.bool_]) -> tuple[Rate, ...]:
+    """Every rate of every unit that has a point of the energy and level.
+
+    Parameters
+    ----------
+    scene : Scene
+    counted : (p,) bool
+        Points of the theoretical need.
+    """
+    ledger = scene.ledger
+    point = np.flatnonzero(counted)
+    key = (ledger.point_unit[point].astype(np.int64) * len(levels) + ledger.point_level[point]) * max(
+        len(scene.carriers), 1
+    ) + scene.carrier[point]
+    order = np.argsort(key, kind="stable")
+    point, key = point[order], key[order]
+    starts = np.flatnonzero(np.append(True, key[1:] != key[:-1])) if len(key) else np.empty(0, np.int64)
+    return tuple(_rate(scene, group) for group in np.split(point, starts[1:]) if len(group))
+
+
+def _rate(scene: Scene, points: NDArray[np.int64]) -> Rate:
+    ledger, first = scene.ledger, int(points[0])
+    unit, level, carrier = int(ledger.point_unit[first]), levels[ledger.point_level[first]], ledger.point_carrier[first]
+    rates = scene.applied[unit].edition.rates
+    required = rates.get((carrier, level))
+    usable, unsure = scene.usable[points], scene.unsure[points]
+    present, unknown = int(usable.sum()), int(unsure.sum())
+    lacking = points[~usable & ~unsure]
+    stands = scene.installation[lacking] >= 0
+    return Rate(
+        unit=unit,
+        carrier=carrier,
+        level=level,
+        needed=len(points),
+        present=present,
+        unknown=unknown,
+        rate=equipping_rate(present, len(points)),
+        required=required,
+        has_row=(carrier, level) in rates,
+        verdict=rate_verdict(present, unknown, len(points), required),
+        missing=scene.point_names(lacking),
+        unfit=scene.meter_nos(lacking[stands]),
+        bare=scene.point_names(lacking[~stands]),
+    )
+
+
+def rate_findings(scene: Scene, rates: tuple[Rate, ...]) -> Iterator[Finding]:
+    """A finding for each rate, and one for each unit that has no meter at all (4.3.2)."""
+    equipped = {rate.unit for rate in rates if rate.present or rate.unknown}
+    for rate in rates:
+        yield _finding(scene, rate)
+    for unit in range(len(scene.ledger.unit_codes)):
+        yield _equipped(scene, unit, has_meter=unit in equipped)
+
+
+def _finding(scene: Scene, rate: Rate) -> Finding:
+    find = scene.finder(rate.unit, "rate", scene.applied[rate.unit].edition.clauses["rate"])
+    failed = rate.verdict is Verdict.FAIL
+    return find(
+        verdict=rate.verdict,
+        severity=scene.rules.severity["rate", rate.level] if failed else Severity.INFO,
+        required=_required(rate),
+        found=_found(rate),
+        next_step=_next_step(rate),
+        level=rate.level,
+        carrier=rate.carrier,
+        meters=rate.unfit,
+        points=rate.missing,
+        evidence={
+            "needed": rate.needed,
+            "present": rate.present,
+            "unknown": rate.unknown,
+            "rate": None if rate.rate is None else float(rate.rate),
+            "required": None if rate.required is None else float(rate.required),
+        },
+    )
+
+
+def _required(rate: Rate) -> Phrase:
+    carrier, level = carrier_name(rate.carrier), level_name(rate.level)
+    if rate.required is None:
+        why = ("no requirement", "无要求") if rate.has_row else ("the table has no row for it", "表中无此能源种类")
+        return Phrase(f"{carrier.en}, {level.en}: {why[0]}", f"{level.zh}{carrier.zh}:{why[1]}")
+    share = f"{float(rate.required):g} %"
+    return Phrase(
+        f"{carrier.en}, {level.en}: equipping rate at least {share}", f"{level.zh}{carrier.zh}计量器具配备率不低于 {share}"
+    )
+
+
+def _found(rate: Rate) -> Phrase:
+    assert rate.rate is not None, "a rate is made of points"
+    shown = _shown(rate.rate, rate.required)
+    en = f"{shown} % ({rate.present} of {rate.needed})"
+    zh = f"{shown} %(应配 {rate.needed},实配可用 {rate.present})"
+    if rate.unknown:
+        en += f", {rate.unknown} more with unknown verification"
+        zh += f",另有 {rate.unknown} 台检定状态不明"
+    return Phrase(en, zh)
+
+
+def _shown(rate: Fraction, required: Fraction | None) -> str:
+    """Rate with as many decimals as it needs to stand on its side of the requirement."""
+    for decimals in range(1, 12):
+        text = f"{float(rate):.{decimals}f}"
+        if required is None or (Fraction(text) >= required) == (rate >= required):
+            return text.rstrip("0").rstrip(".") if "." in text else text
+    return f"{rate.numerator}/{rate.denominator}"
+
+
+def _next_step(rate: Rate) -> Phrase:
+    if rate.verdict is Verdict.PERSON:
+        return Phrase(
+            "Enter the verification dates that the ledger lacks.", "请在台账中补录检定日期与有效期。"
+        )
+    if rate.verdict is not Verdict.FAIL:
+        return Phrase("", "")
+    en, zh = [], []
+    if rate.bare:
+        en.append(f"install meters at {listing(rate.bare)}")
+        zh.append(f"在 {listing(rate.bare, chinese=True)} 加装计量器具")
+    if rate.unfit:
+        en.append(f"verify or replace {listing(rate.unfit)}")
+        zh.append(f"对 {listing(rate.unfit, chinese=True)} 送检或更换")
+    text = "; ".join(en)
+    return Phrase(text[:1].upper() + text[1:] + ".", "；".join(zh) + "。")
+
+
+def _equipped(scene: Scene, unit: int, *, has_meter: bool) -> Finding:
+    find = scene.finder(unit, "equipped", scene.applied[unit].edition.clauses["equipped"])
+    out_of_use = scene.status == MeterStatus.OUT_OF_USE
+    overdue = scene.verification == VerificationState.OVERDUE
+    mine = scene.ledger.point_unit == unit if not has_meter else np.zeros(len(out_of_use), np.bool_)
+    return find(
+        verdict=Verdict.PASS if has_meter else Verdict.FAIL,
+        severity=Severity.INFO if has_meter else Severity.SERIOUS,
+        required=Phrase("the unit is fitted with energy meters", "用能单位应配备能源计量器具"),
+        found=Phrase("it is", "已配备")
+        if has_meter
+        else Phrase("no meter that may be used", "没有可用的能源计量器具"),
+        next_step=Phrase("", "") if has_meter else Phrase("Install meters.", "请配备能源计量器具。"),
+        meters=scene.meter_nos(np.flatnonzero(mine & (out_of_use | overdue))),
+    )

@@ -1,0 +1,336 @@
+"""Who is a main sub-unit or main equipment (tables 1 and 2), and so which points count in the theoretical need Nl.
+
+Declared and measured use are each held against the limit of the energy (≥, any one of the quantities used, made or
+passed on). Neither is guessed: a sum that is not whole can reach a limit, but cannot stay below it. An hour's measured
+use says the power; water counts one tonne a cubic metre; gas counts at standard state only.
+
+A point that the ledger requires counts. One that it exempts does not, unless its reason does not hold.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analytics.domain.finding import Finding, Phrase, Severity, Verdict
+from analytics.domain.ledger import Level
+from analytics.standards.editions import Edition, Limit
+from analytics.standards.scene import Scene, Use, UseKey, levels
+from analytics.standards.words import carrier_name
+
+__all__ = ["MainUse", "main_use"]
+
+Floats = NDArray[np.float64]
+Int8s = NDArray[np.int8]
+Int32s = NDArray[np.int32]
+Mask = NDArray[np.bool_]
+
+YES: Final = 1
+NO: Final = 0
+UNKNOWN: Final = -1
+_HOURS_A_YEAR: Final = 8760.0
+_WHOLE_YEAR_DAYS: Final = 360
+_GJ_A_MWH: Final = 3.6
+_DIRECTIONS: Final = 3
+
+_REASONS: Final = (
+    ("heating", re.compile(r"季节|采暖|供暖|heating|season", re.IGNORECASE)),
+    ("auxiliary", re.compile(r"表\s*3\s*注\s*3|辅助|auxiliary", re.IGNORECASE)),
+    (
+        "group",
+        re.compile(r"表\s*2\s*注\s*[12]|装置|系统|工序|工段|锅炉房|泵房|集中|assessable|centrally", re.IGNORECASE),
+    ),
+)
+_HEATED: Final = frozenset({"steam", "hot_water"})
+_AUXILIARY: Final = frozenset({"electricity", "steam", "water"})
+
+
+class _Owner(NamedTuple):
+    """Sub-unit or device and energy: (o,) arrays; `of_point` (p,) is -1 for points of the unit's own level."""
+
+    of_point: Int32s
+    first: NDArray[np.int64]
+    declared: Int8s
+    measured: Int8s
+    declared_amount: Floats
+    measured_amount: Floats
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class MainUse:
+    """What counts.
+
+    Attributes
+    ----------
+    counted : (p,) bool
+        Points that count in the theoretical need Nl.
+    declared, measured : (p,) int8
+        Whether the point's sub-unit or device is a main one by what is declared and by what is measured: 1 yes, 0 no,
+        -1 not known; -1 at the unit's own level.
+    findings : tuple of Finding
+    """
+
+    counted: Mask
+    declared: Int8s
+    measured: Int8s
+    findings: tuple[Finding, ...]
+
+
+def main_use(scene: Scene) -> MainUse:
+    """Decide which points count, and find where the ledger, the limits and the meters disagree.
+
+    Parameters
+    ----------
+    scene : Scene
+    """
+    owner = _owners(scene)
+    below = owner.of_point >= 0
+    place = np.maximum(owner.of_point, 0)
+    unknown = np.full(len(below), UNKNOWN, np.int8)
+    declared = np.where(below, owner.declared[place], unknown) if len(owner.first) else unknown
+    measured = np.where(below, owner.measured[place], unknown) if len(owner.first) else unknown
+    counted = scene.ledger.point_required.copy()
+    findings: list[Finding] = []
+    exempt = np.flatnonzero(~counted)
+    covered = _covered(scene) if len(exempt) else counted
+    for point in exempt.tolist():
+        main = max(int(declared[point]), int(measured[point]))
+        finding = _exemption(scene, point, main, metered=bool(covered[point]))
+        if finding is not None:
+            counted[point] = finding.verdict is Verdict.FAIL
+            findings.append(finding)
+    findings += _disagreements(scene, owner)
+    return MainUse(counted=counted, declared=declared, measured=measured, findings=tuple(findings))
+
+
+def _owners(scene: Scene) -> _Owner:
+    ledger = scene.ledger
+    point = np.flatnonzero(ledger.point_level != Level.UNIT)
+    names: dict[tuple[int, int, str, str, str], int] = {}
+    of_point = np.full(len(ledger.point_codes), -1, np.int32)
+    units, point_levels = ledger.point_unit.tolist(), ledger.point_level.tolist()
+    for p in point.tolist():
+        key = units[p], point_levels[p], ledger.point_sub_unit[p], ledger.point_equipment[p], ledger.point_carrier[p]
+        of_point[p] = names.setdefault(key, len(names))
+    first = np.full(len(names), -1, np.int64)
+    first[of_point[point[::-1]]] = point[::-1]
+    declared_amount, whole = _declared(scene, of_point, len(names))
+    limit, divisor = _limits(scene, first)
+    declared_amount = declared_amount / divisor
+    below = np.where(whole & (divisor != _HOURS_A_YEAR), NO, UNKNOWN)  # a yearly use says the mean of an hour, no more
+    declared = np.where(declared_amount >= limit, YES, below).astype(np.int8)
+    measured, measured_amount = _measured(scene, names)
+    return _Owner(of_point, first, declared, measured, declared_amount, measured_amount)
+
+
+def _limits(scene: Scene, first: NDArray[np.int64]) -> tuple[Floats, Floats]:
+    """Limit of each owner, and what its declared amount is divided by to be in the limit's unit (per hour)."""
+    limit, divisor = np.full(len(first), np.inf), np.ones(len(first))
+    ledger = scene.ledger
+    known: dict[tuple[int, int, str], tuple[float, float]] = {}
+    for o, p in enumerate(first.tolist()):
+        edition = scene.applied[int(ledger.point_unit[p])].edition
+        key = id(edition), int(ledger.point_level[p]), ledger.point_carrier[p]
+        found = known.get(key)
+        if found is None:
+            row = edition.limit_of(key[2], levels[key[1]])
+            found = known[key] = (np.inf, 1.0) if row is None else (row.value, _divisor(row.unit))
+        limit[o], divisor[o] = found
+    return limit, divisor
+
+
+def _divisor(unit: str) -> float:
+    """What turns an amount a year (or a power in kW) into the limit's unit."""
+    return {"kW": 1.0, "MW": 1000.0, "t/h": _HOURS_A_YEAR, "m3/h": _HOURS_A_YEAR, "GJ/h": _HOURS_A_YEAR}.get(unit, 1.0)
+
+
+def _declared(scene: Scene, of_point: Int32s, owners: int) -> tuple[Floats, Mask]:
+    """The greatest of an owner's inputs, outputs and own production, and whether all its points state theirs."""
+    ledger = scene.ledger
+    parent = ledger.point_parent
+    top = (of_point >= 0) & ((parent < 0) | (of_point[parent] != of_point))
+    point = np.flatnonzero(top)
+    power = ledger.point_rated_power_kw
+    mean_kw = np.where(scene.carrier_is("electricity"), ledger.point_annual_use / _HOURS_A_YEAR, np.nan)
+    stated_kw = np.where(np.isnan(power), mean_kw, power)
+    by_power = _limited_by_power(scene)
+    amount = np.where(by_power, stated_kw, ledger.point_annual_use)[point]
+    whole = ~np.isnan(np.where(by_power, power, ledger.point_annual_use)[point])
+    known = ~np.isnan(amount)
+    group = of_point[point].astype(np.int64) * _DIRECTIONS + ledger.point_direction[point]
+    total = np.bincount(group, np.where(known, amount, 0.0), minlength=owners * _DIRECTIONS)
+    lacking = np.bincount(of_point[point], ~whole, minlength=owners)
+    greatest = total.reshape(owners, _DIRECTIONS).max(axis=1) if owners else np.empty(0)
+    return greatest, np.asarray(lacking[:owners] == 0, np.bool_)
+
+
+def _limited_by_power(scene: Scene) -> Mask:
+    """Points whose level and energy have a limit in kW or MW; (p,) bool."""
+    found = np.zeros(len(scene.ledger.point_codes), np.bool_)
+    for edition in {id(applied.edition): applied.edition for applied in scene.applied}.values():
+        for carrier in scene.carriers:
+            for level in (Level.SUB_UNIT, Level.EQUIPMENT):
+                row = edition.limit_of(carrier, levels[level])
+                if row is not None and row.unit in {"kW", "MW"}:
+                    found |= scene.carrier_is(carrier) & (scene.ledger.point_level == level)
+    return found
+
+
+def _measured(scene: Scene, names: Mapping[tuple[int, int, str, str, str], int]) -> tuple[Int8s, Floats]:
+    verdict, amounts = np.full(len(names), UNKNOWN, np.int8), np.full(len(names), np.nan)
+    for key, use in scene.evidence.uses.items():
+        if key.scope == "unit":
+            continue
+        o = names.get((key.unit, levels.index(key.scope), key.sub_unit, _equipment(key), key.carrier))
+        limit = scene.applied[key.unit].edition.limit_of(key.carrier, key.scope)
+        if o is None or limit is None:
+            continue
+        amount = _in_limit_unit(use, limit, key.carrier)
+        if not np.isnan(amount):
+            amounts[o] = amount
+            whole = use.days >= _WHOLE_YEAR_DAYS
+            verdict[o] = YES if amount >= limit.value else NO if whole else UNKNOWN
+    return verdict, amounts
+
+
+def _equipment(key: UseKey) -> str:
+    return key.name if key.scope == "equipment" else ""
+
+
+def _in_limit_unit(use: Use, limit: Limit, carrier: str) -> float:
+    """Measured use in the unit of a limit, NaN where it does not convert."""
+    symbol = "t" if carrier == "water" and use.symbol == "m3" else use.symbol
+    quantity, _, per = limit.unit.partition("/")
+    amount = use.amount if per == "a" else use.most_in_an_hour
+    if limit.unit == "MW":
+        return amount / _GJ_A_MWH if symbol == "GJ" else np.nan
+    expected = {"kW": "kWh", "m3": "Nm3", "t": "t", "GJ": "GJ"}[quantity]
+    return amount if symbol == expected else np.nan
+
+
+def _covered(scene: Scene) -> Mask:
+    """Points above which, or above whose sub-unit, a usable meter stands; (p,) bool."""
+    parent = scene.ledger.point_parent
+    covered = np.zeros(len(parent), np.bool_)
+    above = parent.copy()
+    while (above >= 0).any():
+        covered |= (above >= 0) & scene.usable[above] & (scene.ledger.point_level[above] != Level.UNIT)
+        above = np.where(above >= 0, parent[above], -1).astype(np.int32)
+    return covered
+
+
+def _reason(text: str) -> str:
+    return next((kind for kind, pattern in _REASONS if pattern.search(text)), "")
+
+
+def _exemption(scene: Scene, point: int, main: int, *, metered: bool) -> Finding | None:
+    """What is wrong with, or open about, a point's exemption; None where its reason holds."""
+    ledger = scene.ledger
+    level, carrier = levels[ledger.point_level[point]], ledger.point_carrier[point]
+    kind = _reason(ledger.point_exemption[point])
+    if kind == "heating" and level != "equipment" and carrier in _HEATED:
+        return None
+    if level != "unit" and main == NO:
+        return None
+    if kind == "group" and level == "equipment":
+        return None if metered else _refuted(scene, point, "no usable meter stands above it", "其上级没有可用的计量器具")
+    if kind == "auxiliary" and level == "equipment" and carrier in _AUXILIARY:
+        return None if main != YES else _refuted(scene, point, "its use reaches the limit", "其用能量达到限定值")
+    return _open(scene, point)
+
+
+def _refuted(scene: Scene, point: int, why: str, why_zh: str) -> Finding:
+    ledger = scene.ledger
+    level, carrier = levels[ledger.point_level[point]], ledger.point_carrier[point]
+    edition = scene.applied[ledger.point_unit[point]].edition
+    find = scene.finder(int(ledger.point_unit[point]), "exemption", _clause(edition, level))
+    reason, name = ledger.point_exemption[point], ledger.point_codes[point]
+    return find(
+        verdict=Verdict.FAIL,
+        severity=scene.rules.severity["other", level],
+        required=Phrase("an exempt point has a reason that holds", "免配的采集点须有成立的理由"),
+        found=Phrase(f"exempt for {reason!r}, but {why}", f"免配原因为“{reason}”，但{why_zh}"),
+        next_step=Phrase(
+            f"Install a meter at {name}, or give a reason that holds.", f"在计量点 {name} 加装计量器具，或更正免配原因。"
+        ),
+        level=level,
+        carrier=carrier,
+        point=name,
+        points=(name,),
+    )
+
+
+def _open(scene: Scene, point: int) -> Finding:
+    ledger = scene.ledger
+    level, carrier = levels[ledger.point_level[point]], ledger.point_carrier[point]
+    edition = scene.applied[ledger.point_unit[point]].edition
+    find = scene.finder(int(ledger.point_unit[point]), "exemption", _clause(edition, level))
+    reason, name = ledger.point_exemption[point], ledger.point_codes[point]
+    return find(
+        verdict=Verdict.PERSON,
+        required=Phrase("an exemption that the standard's notes name", "符合标准附注的免配原因"),
+        found=Phrase(f"exempt for {reason!r}", f"免配原因为“{reason}”"),
+        next_step=Phrase(
+            f"Confirm that {name} needs no meter of its own.", f"请确认计量点 {name} 可不单独配备计量器具。"
+        ),
+        level=level,
+        carrier=carrier,
+        point=name,
+        points=(name,),
+    )
+
+
+def _clause(edition: Edition, level: str) -> str:
+    return edition.clauses["rate"] if level == "unit" else edition.clauses[f"main_{level}"]
+
+
+def _disagreements(scene: Scene, owner: _Owner) -> Iterator[Finding]:
+    """Where what is declared and what is measured do not agree, and what is required without being main."""
+    hidden = np.flatnonzero((owner.declared == NO) & (owner.measured == YES))
+    for o in hidden.tolist():
+        yield _disagreement(scene, owner, o, Severity.WARNING, Verdict.FAIL)
+    shrunk = np.flatnonzero((owner.declared == YES) & (owner.measured == NO))
+    for o in shrunk.tolist():
+        yield _disagreement(scene, owner, o, Severity.INFO, Verdict.PERSON)
+
+
+def _disagreement(scene: Scene, owner: _Owner, o: int, severity: Severity, verdict: Verdict) -> Finding:
+    ledger, p = scene.ledger, int(owner.first[o])
+    level, carrier = levels[ledger.point_level[p]], ledger.point_carrier[p]
+    applied = scene.applied[ledger.point_unit[p]]
+    limit = applied.edition.limit_of(carrier, level)
+    assert limit is not None, "what has no limit is not held against one"
+    find = scene.finder(int(ledger.point_unit[p]), "main", _clause(applied.edition, level))
+    who = ledger.point_equipment[p] or ledger.point_sub_unit[p]
+    name = carrier_name(carrier)
+    points = scene.point_names(np.flatnonzero(owner.of_point == o))
+    side, side_zh = ("below", "低于") if verdict is Verdict.FAIL else ("at or above", "不低于")
+    other, other_zh = ("at or above", "不低于") if verdict is Verdict.FAIL else ("below", "低于")
+    return find(
+        verdict=verdict,
+        severity=severity,
+        required=Phrase(
+            f"declared {name.en} of {who} on the side of {limit.value:g} {limit.unit} on which it is measured",
+            f"{who}申报的{name.zh}用量与实测在限定值 {limit.value:g} {limit.unit} 的同一侧",
+        ),
+        found=Phrase(
+            f"declared {side} the limit, measured {other} it", f"申报{side_zh}限定值，实测{other_zh}限定值"
+        ),
+        next_step=Phrase(
+            f"Correct what is declared for {who} in the ledger, or explain the difference.",
+            f"请更正台账中{who}的申报用量，或说明差异原因。",
+        ),
+        level=level,
+        carrier=carrier,
+        point=ledger.point_codes[p],
+        points=points,
+        evidence={
+            "limit": limit.value,
+            "unit": limit.unit,
+            "declared": round(float(owner.declared_amount[o]), 3),
+            "measured": round(float(owner.measured_amount[o]), 3),
+        },
+    )

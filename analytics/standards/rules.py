@@ -1,0 +1,183 @@
+"""Rules of supervision as data: conflicts settled, severities, verification, data quality, key units, grades."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from analytics.domain.finding import Severity
+from analytics.domain.ledger.vocabulary import INSTRUMENT_WORDS, LEVEL_WORDS
+from analytics.standards.tables import TableRow, mapping, raise_faults, table_rows
+
+__all__ = ["Cycle", "DataQualityRules", "Grade", "Rules", "load_rules"]
+
+_QUESTIONS: Final = ("rate", "accuracy", "overdue", "silent", "other")
+_READINGS: Final = ("gb17167", "jjf1356")
+_SEVERITIES: Final = tuple(severity.value for severity in Severity)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DataQualityRules:
+    """Figures that collected data are held against; see ``supervision.toml``."""
+
+    basis: str
+    basis_zh: str
+    window_days: int
+    completeness: float
+    consistency: float
+    day_start_min: float
+    month_start_days: float
+    interval_min: float
+    tolerated_interval_min: float
+    fault_working_days: int
+    holidays: frozenset[int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cycle:
+    """Longest usual cycle of a kind of instrument. [months]"""
+
+    months: float
+    source: str
+    confidence: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grade:
+    """A grade and what it asks at least; None asks nothing. Shares in %."""
+
+    name: str
+    serious: int | None
+    warnings: int | None
+    person: int | None
+    completeness: float | None
+    verified: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rules:
+    """What `load_rules` has checked.
+
+    Attributes
+    ----------
+    refined_oil_by_review, category_iv_by_review : bool
+        Whether the review rules' (JJF 1356) reading of a conflict counts, and not the standard's.
+    severity : mapping of (question, level) to Severity
+    due_soon_days, due_now_days : int
+    mandatory_purposes : frozenset of str
+    mandatory_rate : float
+        [%]
+    cycles : mapping of instrument to Cycle
+    data_quality : DataQualityRules
+    key_unit_tce : tuple of two float
+        A key unit in any case, and one where an authority names it. [tce/a]
+    grades : tuple of Grade
+        The best first.
+    """
+
+    name: str
+    refined_oil_by_review: bool
+    category_iv_by_review: bool
+    severity: Mapping[tuple[str, str], Severity]
+    due_soon_days: int
+    due_now_days: int
+    mandatory_purposes: frozenset[str]
+    mandatory_rate: float
+    cycles: Mapping[str, Cycle]
+    data_quality: DataQualityRules
+    key_unit_tce: tuple[float, float]
+    grades: tuple[Grade, ...]
+
+
+def load_rules(document: Mapping[str, object]) -> Rules:
+    """Check rules of supervision.
+
+    Parameters
+    ----------
+    document : mapping
+        Parsed file in the form of ``analytics/standards/supervision.toml``.
+
+    Raises
+    ------
+    ConfigurationError
+        With every fault.
+    """
+    faults: list[str] = []
+
+    def table(name: str) -> TableRow:
+        if name not in document:
+            faults.append(f"[{name}]: must be there")
+        return TableRow(f"[{name}]", mapping(document.get(name, {}), f"[{name}]", faults), faults)
+
+    conflict, verification, key_unit = table("conflict"), table("verification"), table("key_unit")
+    rules = Rules(
+        name=table("rules").name("name"),
+        refined_oil_by_review=conflict.choice("refined_oil_trade", _READINGS) == "jjf1356",
+        category_iv_by_review=conflict.choice("category_iv_at_315_kva", _READINGS) == "jjf1356",
+        severity=_severity(table("severity")),
+        due_soon_days=verification.count("due_soon_days"),
+        due_now_days=verification.count("due_now_days"),
+        mandatory_purposes=frozenset(verification.texts("mandatory_purposes")),
+        mandatory_rate=verification.share("mandatory_rate"),
+        cycles=dict(_cycle(row) for row in table_rows(document, "cycle", faults)),
+        data_quality=_data_quality(table("data_quality")),
+        key_unit_tce=(key_unit.number("over_tce"), key_unit.number("named_tce")),
+        grades=tuple(_grade(row) for row in table_rows(document, "grade", faults)),
+    )
+    if rules.due_now_days > rules.due_soon_days:
+        verification.fault(f"due_now_days must not be above due_soon_days (got {rules.due_now_days})")
+    if not rules.grades:
+        faults.append("[[grade]]: one grade or more must be there")
+    raise_faults(faults, f"the rules {rules.name}")
+    return rules
+
+
+def _severity(table: TableRow) -> Mapping[tuple[str, str], Severity]:
+    table.only(*_QUESTIONS)
+    return {
+        (question, level): Severity(table.table(question).choice(level, _SEVERITIES))
+        for question in _QUESTIONS
+        for level in LEVEL_WORDS
+    }
+
+
+def _cycle(row: TableRow) -> tuple[str, Cycle]:
+    instrument = row.choice("instrument", tuple(INSTRUMENT_WORDS))
+    cycle = Cycle(months=row.number("months"), source=row.name("source"), confidence=row.text("confidence"))
+    return instrument, cycle
+
+
+def _data_quality(table: TableRow) -> DataQualityRules:
+    return DataQualityRules(
+        basis=table.name("basis"),
+        basis_zh=table.name("basis_zh"),
+        window_days=max(table.count("window_days"), 1),
+        completeness=table.share("completeness"),
+        consistency=table.share("consistency"),
+        day_start_min=table.number("day_start_min"),
+        month_start_days=table.number("month_start_days"),
+        interval_min=table.number("interval_min"),
+        tolerated_interval_min=table.number("tolerated_interval_min"),
+        fault_working_days=table.count("fault_working_days"),
+        holidays=frozenset(_holidays(table)),
+    )
+
+
+def _holidays(table: TableRow) -> list[int]:
+    value = table.values.get("holidays", [])
+    if not isinstance(value, list):
+        table.fault(f"holidays must be a list of dates (got {value!r})")
+        return []
+    days = (TableRow(f"{table.where}.holidays", {"day": item}, table.faults).day("day") for item in value)
+    return [day for day in days if day is not None]
+
+
+def _grade(row: TableRow) -> Grade:
+    row.only("name", "serious", "warnings", "person", "completeness", "verified")
+    return Grade(
+        name=row.name("name"),
+        serious=row.count("serious") if row.has("serious") else None,
+        warnings=row.count("warnings") if row.has("warnings") else None,
+        person=row.count("person") if row.has("person") else None,
+        completeness=row.share("completeness") if row.has("completeness") else None,
+        verified=row.share("verified") if row.has("verified") else None,
+    )
