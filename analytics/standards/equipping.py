@@ -15,8 +15,7 @@ from numpy.typing import NDArray
 
 from analytics.domain.errors import RegistryError
 from analytics.domain.finding import Finding, Phrase, Severity, Verdict
-from analytics.domain.ledger import MeterStatus
-from analytics.standards.scene import Scene, VerificationState, levels
+from analytics.standards.scene import Scene, levels
 from analytics.standards.words import carrier_name, level_name, listing
 
 __all__ = ["Rate", "equipping_rate", "equipping_rates", "rate_findings", "rate_verdict"]
@@ -218,9 +217,8 @@ def _next_step(rate: Rate) -> Phrase:
 
 def _equipped(scene: Scene, unit: int, *, has_meter: bool) -> Finding:
     find = scene.finder(unit, "equipped", scene.applied[unit].edition.clauses["equipped"])
-    out_of_use = scene.status == MeterStatus.OUT_OF_USE
-    overdue = scene.verification == VerificationState.OVERDUE
-    mine = scene.ledger.point_unit == unit if not has_meter else np.zeros(len(out_of_use), np.bool_)
+    first, end = scene.ledger.unit_point_start[unit : unit + 2].tolist()
+    unfit = np.empty(0, np.int64) if has_meter else first + np.flatnonzero(scene.stands[first:end])
     return find(
         verdict=Verdict.PASS if has_meter else Verdict.FAIL,
         severity=Severity.INFO if has_meter else Severity.SERIOUS,
@@ -229,5 +227,5 @@ def _equipped(scene: Scene, unit: int, *, has_meter: bool) -> Finding:
         if has_meter
         else Phrase("no meter that may be used", "没有可用的能源计量器具"),
         next_step=Phrase("", "") if has_meter else Phrase("Install meters.", "请配备能源计量器具。"),
-        meters=scene.meter_nos(np.flatnonzero(mine & (out_of_use | overdue))),
+        meters=scene.meter_nos(unfit),
     )

@@ -8,7 +8,7 @@ A point that the ledger requires counts. One that it exempts does not, unless it
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
@@ -19,7 +19,7 @@ from analytics.domain.finding import Finding, Phrase, Severity, Verdict
 from analytics.domain.ledger import Level
 from analytics.standards.editions import Edition, Limit
 from analytics.standards.scene import Scene, Use, UseKey, levels
-from analytics.standards.words import carrier_name
+from analytics.standards.words import carrier_name, listing
 
 __all__ = ["MainUse", "main_use"]
 
@@ -128,18 +128,19 @@ def _owners(scene: Scene) -> _Owner:
 
 def _limits(scene: Scene, first: NDArray[np.int64]) -> tuple[Floats, Floats]:
     """Limit of each owner, and what its declared amount is divided by to be in the limit's unit (per hour)."""
-    limit, divisor = np.full(len(first), np.inf), np.ones(len(first))
     ledger = scene.ledger
-    known: dict[tuple[int, int, str], tuple[float, float]] = {}
-    for o, p in enumerate(first.tolist()):
-        edition = scene.applied[int(ledger.point_unit[p])].edition
-        key = id(edition), int(ledger.point_level[p]), ledger.point_carrier[p]
-        found = known.get(key)
-        if found is None:
-            row = edition.limit_of(key[2], levels[key[1]])
-            found = known[key] = (np.inf, 1.0) if row is None else (row.value, _divisor(row.unit))
-        limit[o], divisor[o] = found
-    return limit, divisor
+    editions = {id(applied.edition): applied.edition for applied in scene.applied}
+    number = {key: i for i, key in enumerate(editions)}
+    of_unit = np.array([number[id(applied.edition)] for applied in scene.applied], np.int64)
+    kind = (of_unit[ledger.point_unit[first]] * len(levels) + ledger.point_level[first]) * len(scene.carriers)
+    distinct, which = np.unique(kind + scene.carrier[first], return_inverse=True)
+    found = np.ones((len(distinct), 2))
+    chosen = tuple(editions.values())
+    for i, one in enumerate(distinct.tolist()):
+        rest, carrier = divmod(one, len(scene.carriers))
+        row = chosen[rest // len(levels)].limit_of(scene.carriers[carrier], levels[rest % len(levels)])
+        found[i] = (np.inf, 1.0) if row is None else (row.value, _divisor(row.unit))
+    return found[which, 0], found[which, 1]
 
 
 def _divisor(unit: str) -> float:
@@ -181,15 +182,20 @@ def _limited_by_power(scene: Scene) -> Mask:
 
 def _measured(scene: Scene, names: Mapping[tuple[int, int, str, str, str], int]) -> tuple[Int8s, Floats]:
     verdict, amounts = np.full(len(names), UNKNOWN, np.int8), np.full(len(names), np.nan)
+    limits: dict[tuple[int, str, str], Limit | None] = {}
     for key, use in scene.evidence.uses.items():
         if key.scope == "unit":
             continue
         o = names.get((key.unit, levels.index(key.scope), key.sub_unit, _equipment(key), key.carrier))
-        limit = scene.applied[key.unit].edition.limit_of(key.carrier, key.scope)
+        edition = scene.applied[key.unit].edition
+        kind = id(edition), key.carrier, key.scope
+        if kind not in limits:
+            limits[kind] = edition.limit_of(key.carrier, key.scope)
+        limit = limits[kind]
         if o is None or limit is None:
             continue
         amount = _in_limit_unit(use, limit, key.carrier)
-        if not np.isnan(amount):
+        if amount == amount:  # noqa: PLR0124 - not NaN, and a hundred times cheaper than asking numpy
             amounts[o] = amount
             whole = use.days >= _WHOLE_YEAR_DAYS
             verdict[o] = YES if amount >= limit.value else NO if whole else UNKNOWN
@@ -288,49 +294,52 @@ def _clause(edition: Edition, level: str) -> str:
 
 
 def _disagreements(scene: Scene, owner: _Owner) -> Iterator[Finding]:
-    """Where what is declared and what is measured do not agree, and what is required without being main."""
-    hidden = np.flatnonzero((owner.declared == NO) & (owner.measured == YES))
-    for o in hidden.tolist():
-        yield _disagreement(scene, owner, o, Severity.WARNING, Verdict.FAIL)
-    shrunk = np.flatnonzero((owner.declared == YES) & (owner.measured == NO))
-    for o in shrunk.tolist():
-        yield _disagreement(scene, owner, o, Severity.INFO, Verdict.PERSON)
+    """Where what is declared and what is measured do not agree, by unit, level and energy."""
+    for declared, measured in ((NO, YES), (YES, NO)):
+        owners = np.flatnonzero((owner.declared == declared) & (owner.measured == measured))
+        groups: dict[tuple[int, int, int], list[int]] = {}
+        for o, p in zip(owners.tolist(), owner.first[owners].tolist(), strict=True):
+            key = int(scene.ledger.point_unit[p]), int(scene.ledger.point_level[p]), int(scene.carrier[p])
+            groups.setdefault(key, []).append(o)
+        for (unit, level, carrier), group in groups.items():
+            hidden = declared == NO
+            yield _disagreement(scene, owner, group, unit, levels[level], scene.carriers[carrier], hidden=hidden)
 
 
-def _disagreement(scene: Scene, owner: _Owner, o: int, severity: Severity, verdict: Verdict) -> Finding:
-    ledger, p = scene.ledger, int(owner.first[o])
-    level, carrier = levels[ledger.point_level[p]], ledger.point_carrier[p]
-    applied = scene.applied[ledger.point_unit[p]]
-    limit = applied.edition.limit_of(carrier, level)
+def _disagreement(
+    scene: Scene, owner: _Owner, group: Sequence[int], unit: int, level: str, carrier: str, *, hidden: bool
+) -> Finding:
+    ledger, edition = scene.ledger, scene.applied[unit].edition
+    limit = edition.limit_of(carrier, level)
     assert limit is not None, "what has no limit is not held against one"
-    find = scene.finder(int(ledger.point_unit[p]), "main", _clause(applied.edition, level))
-    who = ledger.point_equipment[p] or ledger.point_sub_unit[p]
-    name = carrier_name(carrier)
-    points = scene.point_names(np.flatnonzero(owner.of_point == o))
-    side, side_zh = ("below", "低于") if verdict is Verdict.FAIL else ("at or above", "不低于")
-    other, other_zh = ("at or above", "不低于") if verdict is Verdict.FAIL else ("below", "低于")
+    find = scene.finder(unit, "main" if hidden else "main_shrunk", _clause(edition, level))
+    points = owner.first[np.array(group, np.int64)]
+    who = [ledger.point_equipment[p] or ledger.point_sub_unit[p] for p in points.tolist()]
+    name, at = carrier_name(carrier), f"{limit.value:g} {limit.unit}"
+    sides = ("below", "at or above") if hidden else ("at or above", "below")
+    sides_zh = ("低于", "不低于") if hidden else ("不低于", "低于")
     return find(
-        verdict=verdict,
-        severity=severity,
+        verdict=Verdict.FAIL if hidden else Verdict.PERSON,
+        severity=scene.rules.severity["other", level] if hidden else Severity.INFO,
         required=Phrase(
-            f"declared {name.en} of {who} on the side of {limit.value:g} {limit.unit} on which it is measured",
-            f"{who}申报的{name.zh}用量与实测在限定值 {limit.value:g} {limit.unit} 的同一侧",
+            f"{name.en} declared on the side of {at} on which it is measured",
+            f"申报的{name.zh}用量与实测在限定值 {at} 的同一侧",
         ),
         found=Phrase(
-            f"declared {side} the limit, measured {other} it", f"申报{side_zh}限定值，实测{other_zh}限定值"
+            f"declared {sides[0]} the limit, measured {sides[1]} it: {listing(who)}",
+            f"申报{sides_zh[0]}限定值，实测{sides_zh[1]}限定值:{listing(who, chinese=True)}",
         ),
         next_step=Phrase(
-            f"Correct what is declared for {who} in the ledger, or explain the difference.",
-            f"请更正台账中{who}的申报用量，或说明差异原因。",
+            f"Correct in the ledger what is declared for {listing(who)}, or explain the difference.",
+            f"请更正台账中 {listing(who, chinese=True)} 的申报用量，或说明差异原因。",
         ),
         level=level,
         carrier=carrier,
-        point=ledger.point_codes[p],
-        points=points,
+        points=scene.point_names(points),
         evidence={
             "limit": limit.value,
             "unit": limit.unit,
-            "declared": round(float(owner.declared_amount[o]), 3),
-            "measured": round(float(owner.measured_amount[o]), 3),
+            "declared": [round(float(owner.declared_amount[o]), 3) for o in group],
+            "measured": [round(float(owner.measured_amount[o]), 3) for o in group],
         },
     )

@@ -1,0 +1,205 @@
+"""The review sheet of JJF 1356: each item conforms, does not, does not apply, or needs a person; and the verdict rule.
+
+Data answer an item only where they can. An item marked `part` can be found wrong by data but not right. What a person
+has decided stands, except where data show that it does not conform.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from analytics.domain.finding import Finding, Phrase, Verdict
+from analytics.standards.facts import Answer
+from analytics.standards.tables import TableRow, mapping, raise_faults, table_rows
+
+__all__ = ["ANSWERS", "Item", "ItemResult", "ReviewResult", "ReviewSheet", "load_review", "review"]
+
+ANSWERS: Final = ("levels", "equipping", "sector", "ledger", "verification", "withdrawal", "collection", "self_check")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Item:
+    """One item of the sheet."""
+
+    number: int
+    clause: str
+    subject: Phrase
+    answer: str
+    part: bool
+    may_not_apply: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReviewSheet:
+    """The items, ascending, and how many may fail for "basically meets"."""
+
+    number: str
+    items: tuple[Item, ...]
+    basic_up_to: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ItemResult:
+    """What is said of an item, and by whom: ``data``, a person's name, or nobody yet."""
+
+    item: Item
+    verdict: Verdict
+    why: Phrase
+    by: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReviewResult:
+    """The filled sheet.
+
+    Attributes
+    ----------
+    verdict : Phrase
+        The conclusion, or the ones that are still possible.
+    failed, open : int
+        Items that do not conform, and those that a person has yet to decide.
+    """
+
+    results: tuple[ItemResult, ...]
+    failed: int
+    open: int
+    verdict: Phrase
+
+
+def load_review(document: Mapping[str, object]) -> ReviewSheet:
+    """Check a review sheet; raises `ConfigurationError` with every fault."""
+    faults: list[str] = []
+    head = TableRow("[review]", mapping(document.get("review", {}), "[review]", faults), faults)
+    count = head.count("items")
+    items = [item for row in table_rows(document, "group", faults) for item in _items(row)]
+    numbers = [item.number for item in items]
+    if numbers != list(range(1, count + 1)):
+        faults.append(f"[[group]]: items must be 1 to {count}, each once, in order (got {numbers})")
+    sheet = ReviewSheet(number=head.name("number"), items=tuple(items), basic_up_to=head.count("basic_up_to"))
+    raise_faults(faults, f"the review sheet {sheet.number}")
+    return sheet
+
+
+def _items(row: TableRow) -> Iterator[Item]:
+    span, free = row.values.get("items"), row.values.get("not_applicable", [])
+    whole = isinstance(span, list) and len(span) == 2 and all(isinstance(one, int) for one in span)
+    if not whole or not isinstance(free, list):
+        row.fault(f"items must be the first and the last number, not_applicable a list (got {span!r}, {free!r})")
+        return
+    assert isinstance(span, list)
+    answer = row.choice("answer", (*ANSWERS, ""), "")
+    for number in range(span[0], span[1] + 1):
+        yield Item(
+            number=number,
+            clause=row.name("clause"),
+            subject=Phrase(row.name("en"), row.name("zh")),
+            answer=answer,
+            part=row.flag("part", default=False),
+            may_not_apply=number in free,
+        )
+
+
+_OPEN: Final = Phrase("needs a person", "需人工核查")
+
+
+def review(
+    sheet: ReviewSheet,
+    findings: Sequence[Finding],
+    *,
+    answers: Mapping[int, Answer],
+    sector: str,
+    self_checked: bool | None,
+) -> ReviewResult:
+    """Fill the sheet for one unit.
+
+    Parameters
+    ----------
+    findings : sequence of Finding
+        Of the unit.
+    answers : mapping of int to Answer
+        By item, what people decided.
+    sector : str
+        Empty where no sector standard applies.
+    self_checked : bool or None
+        Whether a self-check of this or the last year was recorded; None where no records are kept here.
+    """
+    results = tuple(_result(item, findings, answers.get(item.number), sector, self_checked) for item in sheet.items)
+    failed = sum(one.verdict is Verdict.FAIL for one in results)
+    still_open = sum(one.verdict is Verdict.PERSON for one in results)
+    return ReviewResult(
+        results=results, failed=failed, open=still_open, verdict=_conclusion(failed, still_open, sheet.basic_up_to)
+    )
+
+
+def _conclusion(failed: int, still_open: int, basic_up_to: int) -> Phrase:
+    meets = Phrase("meets the requirements", "符合要求")
+    basic = Phrase("basically meets, to be corrected", "基本符合要求，需整改")
+    fails = Phrase("does not meet the requirements", "不符合要求")
+
+    def of(count: int) -> Phrase:
+        return meets if count == 0 else basic if count <= basic_up_to else fails
+
+    least, most = of(failed), of(failed + still_open)
+    if least == most:
+        return least
+    return Phrase(
+        f"at best: {least.en} ({still_open} items are open)", f"目前最好为:{least.zh}(另有 {still_open} 项待人工核查)"
+    )
+
+
+def _result(
+    item: Item, findings: Sequence[Finding], said: Answer | None, sector: str, self_checked: bool | None
+) -> ItemResult:
+    verdict, why = _by_data(item, findings, sector, self_checked)
+    if verdict is Verdict.FAIL or said is None:
+        by = "" if verdict is Verdict.PERSON else "data"
+        return ItemResult(item=item, verdict=verdict, why=why, by=by)
+    if said.verdict == "not_applicable" and not item.may_not_apply:
+        why = Phrase("may not be 'not applicable'; " + said.note, "该项不允许选“不适用”；" + said.note)
+        return ItemResult(item=item, verdict=Verdict.PERSON, why=why, by=said.by)
+    return ItemResult(item=item, verdict=Verdict(said.verdict), why=Phrase(said.note, said.note), by=said.by)
+
+
+def _by_data(
+    item: Item, findings: Sequence[Finding], sector: str, self_checked: bool | None
+) -> tuple[Verdict, Phrase]:
+    if item.answer == "sector":
+        if sector:
+            return Verdict.PERSON, _OPEN
+        return Verdict.PERSON, Phrase("no sector is entered for the unit", "未录入所属行业")
+    if item.answer == "self_check":
+        if self_checked is None:
+            return Verdict.PERSON, Phrase("no self-check is recorded here", "系统内无自查记录")
+        return (
+            (Verdict.PASS, Phrase("recorded", "有记录"))
+            if self_checked
+            else (Verdict.FAIL, Phrase("none of this or the last year", "本年度与上年度均无自查记录"))
+        )
+    if not item.answer:
+        return Verdict.PERSON, _OPEN
+    about = [finding for finding in findings if _speaks(item.answer, finding)]
+    failed = [finding for finding in about if finding.verdict is Verdict.FAIL]
+    if failed:
+        first = failed[0]
+        more = len(failed) - 1
+        en, zh = f"{first.required.en}: {first.found.en}", f"{first.required.zh}:{first.found.zh}"
+        return Verdict.FAIL, Phrase(
+            en + (f" (and {more} more)" if more else ""), zh + (f"(另 {more} 项)" if more else "")
+        )
+    if item.part or not about or any(finding.verdict is Verdict.PERSON for finding in about):
+        return Verdict.PERSON, _OPEN
+    return Verdict.PASS, Phrase(f"{len(about)} findings, none fails", f"{len(about)} 项判定均未发现不符合")
+
+
+_RULES: Final[Mapping[str, frozenset[str]]] = {
+    "levels": frozenset({"equipped", "exemption", "main"}),
+    "equipping": frozenset({"rate", "accuracy"}),
+    "ledger": frozenset({"ledger"}),
+    "verification": frozenset({"verification", "verification_unknown", "certificates"}),
+    "withdrawal": frozenset({"verification"}),
+    "collection": frozenset({"completeness", "interval", "day_start", "silent", "fault_open"}),
+}
+
+
+def _speaks(answer: str, finding: Finding) -> bool:
+    return finding.rule in _RULES[answer]
