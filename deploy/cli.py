@@ -15,6 +15,8 @@ COMMANDS: Final = {
     "status": "Tell how each part is.",
     "migrate": "Bring the database to the schema of this version.",
     "ledger": "Check and load the ledger of units, metering points and meters.",
+    "standard": "Check and load what units are judged by: editions, rules, factors, facts.",
+    "comply": "Tell how a unit stands against the standard, clause by clause.",
     "ingest": "Send files of readings to Kafka.",
     "rejected": "List what the workers refused, and send it again.",
     "backfill": "Work files of readings out into result files, without servers.",

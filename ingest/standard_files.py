@@ -51,5 +51,5 @@ def parse_standard(text: str, *, source: str) -> Document:
 
 
 def standards_from(loaded: Sequence[Document] = ()) -> Standards:
-    """What is judged by: what ships, and what was loaded over it in this order; `ConfigurationError` with every fault."""
+    """What is judged by: what ships, and what was loaded over it in this order; raises as `standards_of` does."""
     return standards_of(shipped_standards(), loaded)

@@ -18,6 +18,7 @@ from analytics.columns.register import RegisterTable, advance, close, empty_stat
 from analytics.domain.errors import StoreUnavailable
 from analytics.domain.ledger import Ledger
 from streams.agents import readings
+from streams.agents.compliance import ComplianceAgent
 from streams.agents.lanes import Lanes
 from streams.agents.relay import Publisher, Relay
 from streams.agents.totals import TotalsAgent
@@ -37,8 +38,8 @@ __all__ = ["WorkerApp", "create_app", "warm_up"]
 
 log = logging.getLogger("metering.worker")
 
-_EXTRA_CONNECTIONS = 4
-"""For relay, totals, layers and short questions, so that they never wait for transactions of partitions."""
+_EXTRA_CONNECTIONS = 5
+"""For relay, totals, compliance, layers and short questions, so that they never wait for transactions of partitions."""
 
 
 def warm_up(zone: ZoneInfo) -> None:
@@ -143,6 +144,8 @@ class WorkerApp(BatchApp):
         self._go_on(
             Relay(self.store, self.publisher, self.metrics, topic=config.rejected_topic).run(config.relay_s), "relay"
         )
+        compliance = ComplianceAgent(self.store.compliance(config.zone), self.lanes)
+        self._go_on(compliance.run(config.compliance_s), "compliance")
         self._go_on(self._keep_layers(), "layers")
         if config.metrics_port:
             self.page = MetricsPage.open(self.metrics, host=config.metrics_host, port=max(config.metrics_port, 0))

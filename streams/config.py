@@ -60,6 +60,8 @@ class StreamsConfig:
         How often rejected readings are looked for. [s]
     totals_s : float
         How often stale totals are looked for. [s]
+    compliance_s : float
+        How often units are looked for that must be judged again. [s]
     layers : LayersPolicy
         When readings at rest are indexed, packed and dropped.
     layers_s : float
@@ -96,6 +98,7 @@ class StreamsConfig:
     ledger_s: float = 2.0
     relay_s: float = 1.0
     totals_s: float = 2.0
+    compliance_s: float = 10.0
     layers: LayersPolicy = field(default_factory=LayersPolicy)
     layers_s: float = 60.0
     session_s: float = 6.0

@@ -1,14 +1,14 @@
 """Required against installed accuracy class (GB 17167 table 4; 4.3.8 at the unit's level, 4.3.9 and 4.3.10 below it).
 
-Which row of the table applies may not be known: a water meter without a pipe diameter, an unknown user category. Then all
-rows that may apply are asked: a class that satisfies all of them passes, one that satisfies none fails, and between
+Which row of the table applies may not be known: a water meter without a pipe diameter, an unknown user category. Then
+all rows that may apply are asked: a class that satisfies all of them passes, one that satisfies none fails, and between
 these a person has to enter what is missing.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -177,35 +177,57 @@ def requirement(
 _NONE: Final = Phrase("", "")
 
 
-def _keys(
-    table: AccuracyTable, instrument: str, carrier: str, purpose: str, category: UserCategory | None
-) -> tuple[str, tuple[str, ...], Phrase]:
-    """Kind of instrument of the table, keys of the rows that may apply, and what would tell which."""
-    folded = purpose.casefold()
+_Keys: TypeAlias = tuple[str, tuple[str, ...], Phrase]
+"""Kind of instrument of the table, keys of the rows that may apply, and what would tell which."""
+
+
+def _keys(table: AccuracyTable, instrument: str, carrier: str, purpose: str, category: UserCategory | None) -> _Keys:
     if instrument == "electricity":
-        if any(word in folded for word in _DC):
-            return "electricity_meter", ("dc",), _NONE
-        if category is not None:
-            return "electricity_meter", (f"user_{category.id}",), _NONE
-        keys = tuple(f"user_{one.id}" for one in table.categories)
-        return "electricity_meter", keys, Phrase("transformer capacity or monthly use", "变压器容量或月均用电量")
+        return _electricity_keys(table, purpose, category)
     if instrument == "oil_flow":
         return "oil_flow", ((_OILS[carrier],) if carrier in _OILS else ()), _NONE
     if instrument in {"gas_flow", "steam_flow"}:
         return "gas_flow", ((carrier,) if carrier in {"coal_gas", "natural_gas", "steam"} else ()), _NONE
-    if instrument == "water_flow":
-        if purpose.isdigit():
-            return "water_flow", ("dn_le_250" if int(purpose) <= _NARROW_PIPE_MM else "dn_gt_250",), _NONE
-        return "water_flow", ("dn_le_250", "dn_gt_250"), Phrase("the pipe's diameter", "管径")
-    if instrument == "weighing":
-        keys = (purpose,) if purpose in {"static", "dynamic"} else ("static", "dynamic")
-        return "weighing", keys, _NONE if len(keys) == 1 else Phrase("static or dynamic", "静态或动态")
-    if instrument in {"temperature", "pressure"}:
-        if any(word in folded for word in _MASS):
-            return instrument, ("mass_calculation",), _NONE
-        keys = ("plain",) if purpose == "plain" else ("plain", "mass_calculation")
-        return instrument, keys, Phrase("whether it serves a mass calculation", "是否用于质量计算")
+    if instrument in _BY_PURPOSE:
+        return instrument, *_BY_PURPOSE[instrument](purpose)
     return instrument, (), _NONE
+
+
+def _electricity_keys(table: AccuracyTable, purpose: str, category: UserCategory | None) -> _Keys:
+    if any(word in purpose.casefold() for word in _DC):
+        return "electricity_meter", ("dc",), _NONE
+    if category is not None:
+        return "electricity_meter", (f"user_{category.id}",), _NONE
+    keys = tuple(f"user_{one.id}" for one in table.categories)
+    return "electricity_meter", keys, Phrase("transformer capacity or monthly use", "变压器容量或月均用电量")
+
+
+def _water_keys(purpose: str) -> tuple[tuple[str, ...], Phrase]:
+    if purpose.isdigit():
+        return ("dn_le_250" if int(purpose) <= _NARROW_PIPE_MM else "dn_gt_250",), _NONE
+    return ("dn_le_250", "dn_gt_250"), Phrase("the pipe's diameter", "管径")
+
+
+def _weighing_keys(purpose: str) -> tuple[tuple[str, ...], Phrase]:
+    if purpose in {"static", "dynamic"}:
+        return (purpose,), _NONE
+    return ("static", "dynamic"), Phrase("static or dynamic", "静态或动态")
+
+
+def _auxiliary_keys(purpose: str) -> tuple[tuple[str, ...], Phrase]:
+    if any(word in purpose.casefold() for word in _MASS):
+        return ("mass_calculation",), _NONE
+    if purpose == "plain":
+        return ("plain",), _NONE
+    return ("plain", "mass_calculation"), Phrase("whether it serves a mass calculation", "是否用于质量计算")
+
+
+_BY_PURPOSE: Final[Mapping[str, Callable[[str], tuple[tuple[str, ...], Phrase]]]] = {
+    "water_flow": _water_keys,
+    "weighing": _weighing_keys,
+    "temperature": _auxiliary_keys,
+    "pressure": _auxiliary_keys,
+}
 
 
 def monthly_kwh(scene: Scene, declared: dict[int, float], unit: int) -> float:
@@ -260,9 +282,7 @@ def accuracy_findings(scene: Scene) -> Iterator[Finding]:
         judged = known.get(key)
         if judged is None:
             texts = [column.values[c] for column, c in zip(columns, code, strict=True)]
-            judged = known[key] = _judge(
-                scene, unit, levels[level], scene.carriers[carrier], texts, category, assembly
-            )
+            judged = known[key] = _judge(scene, unit, levels[level], scene.carriers[carrier], texts, category, assembly)
         if judged.verdict is Verdict.PASS:
             passed.setdefault((unit, levels[level], scene.carriers[carrier]), []).append(p)
         elif judged.verdict is not Verdict.NOT_APPLICABLE:
@@ -363,7 +383,8 @@ def _next_step(judged: _Judged, meter: str) -> Phrase:
     strictest = min(asked.classes, key=lambda one: one.rank)
     if judged.verdict is Verdict.FAIL:
         return Phrase(
-            f"Replace {meter} by a meter of class {strictest} or better.", f"将 {meter} 更换为 {strictest} 级或更高等级的器具。"
+            f"Replace {meter} by a meter of class {strictest} or better.",
+            f"将 {meter} 更换为 {strictest} 级或更高等级的器具。",
         )
     if judged.installed is None:
         return Phrase(
@@ -382,10 +403,10 @@ def _all_well(scene: Scene, unit: int, level: str, carrier: str, points: Sequenc
     meters = [scene.meter_no(point) for point in points]
     return find(
         verdict=Verdict.PASS,
-        required=Phrase(
-            f"{name.en}, {where.en}: classes by table 4", f"{where.zh}{name.zh}计量器具准确度等级符合表4"
+        required=Phrase(f"{name.en}, {where.en}: classes by table 4", f"{where.zh}{name.zh}计量器具准确度等级符合表4"),
+        found=Phrase(
+            f"{len(meters)} as required: {listing(meters)}", f"{len(meters)} 台符合:{listing(meters, chinese=True)}"
         ),
-        found=Phrase(f"{len(meters)} as required: {listing(meters)}", f"{len(meters)} 台符合:{listing(meters, chinese=True)}"),
         level=level,
         carrier=carrier,
         evidence={"meters": len(meters)},

@@ -211,7 +211,9 @@ def _slow(scene: Scene, unit: int, points: NDArray[np.int64], verdict: Verdict, 
         ),
         found=Phrase(f"{len(meters)} meters are slower", f"{len(meters)} 台采集周期较长"),
         next_step=Phrase(
-            f"Shorten the interval of {listing(meters)}." if failed else f"Say why {listing(meters)} cannot be quicker.",
+            f"Shorten the interval of {listing(meters)}."
+            if failed
+            else f"Say why {listing(meters)} cannot be quicker.",
             f"请缩短 {listing(meters, chinese=True)} 的采集周期。"
             if failed
             else f"请说明 {listing(meters, chinese=True)} 采集周期较长的原因。",

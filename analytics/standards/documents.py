@@ -1,8 +1,8 @@
 """Everything that is judged by, from the files that say it: what ships, and what was loaded over it.
 
 A file's tables tell its kind: ``[rates]`` an edition, ``[rules]`` rules of supervision, ``[[factor]]`` or
-``[[equal_value]]`` factors to coal equivalent, and those of `facts` facts about units. An edition replaces the one of its
-number, rules replace all rules, factors those of the same name; facts add up.
+``[[equal_value]]`` factors to coal equivalent, and those of `facts` facts about units. An edition replaces the one of
+its number, rules replace all rules, factors those of the same name; facts add up.
 """
 
 from collections.abc import Mapping, Sequence
@@ -151,6 +151,4 @@ def _burnt(tables: Mapping[str, object]) -> list[object]:
     named = {row.get("carrier") for row in own if isinstance(row, Mapping)} if isinstance(own, list) else set()
     if not isinstance(rows, list):
         return []
-    return [
-        row for row in rows if isinstance(row, Mapping) and row.get("carrier") not in {*_VARIES, *named}
-    ]
+    return [row for row in rows if isinstance(row, Mapping) and row.get("carrier") not in {*_VARIES, *named}]

@@ -227,7 +227,9 @@ class EditionBook:
         own = own or [edition for edition in self.editions if not edition.sector]
         in_force = [edition for edition in own if edition.in_force_day <= day]
         if not in_force:
-            return _applied(own[0], f"days before {_written(own[0].in_force_day)}", _written(own[0].in_force_day) + "之前")
+            return _applied(
+                own[0], f"days before {_written(own[0].in_force_day)}", _written(own[0].in_force_day) + "之前"
+            )
         newest = in_force[-1]
         if newest.superseded_day is not None and newest.superseded_day <= day:
             return _applied(newest, newest.superseded_by, newest.superseded_by)

@@ -173,7 +173,8 @@ def _required(rate: Rate) -> Phrase:
         return Phrase(f"{carrier.en}, {level.en}: {why[0]}", f"{level.zh}{carrier.zh}:{why[1]}")
     share = f"{float(rate.required):g} %"
     return Phrase(
-        f"{carrier.en}, {level.en}: equipping rate at least {share}", f"{level.zh}{carrier.zh}计量器具配备率不低于 {share}"
+        f"{carrier.en}, {level.en}: equipping rate at least {share}",
+        f"{level.zh}{carrier.zh}计量器具配备率不低于 {share}",
     )
 
 
@@ -199,9 +200,7 @@ def _shown(rate: Fraction, required: Fraction | None) -> str:
 
 def _next_step(rate: Rate) -> Phrase:
     if rate.verdict is Verdict.PERSON:
-        return Phrase(
-            "Enter the verification dates that the ledger lacks.", "请在台账中补录检定日期与有效期。"
-        )
+        return Phrase("Enter the verification dates that the ledger lacks.", "请在台账中补录检定日期与有效期。")
     if rate.verdict is not Verdict.FAIL:
         return Phrase("", "")
     en, zh = [], []
@@ -223,9 +222,7 @@ def _equipped(scene: Scene, unit: int, *, has_meter: bool) -> Finding:
         verdict=Verdict.PASS if has_meter else Verdict.FAIL,
         severity=Severity.INFO if has_meter else Severity.SERIOUS,
         required=Phrase("the unit is fitted with energy meters", "用能单位应配备能源计量器具"),
-        found=Phrase("it is", "已配备")
-        if has_meter
-        else Phrase("no meter that may be used", "没有可用的能源计量器具"),
+        found=Phrase("it is", "已配备") if has_meter else Phrase("no meter that may be used", "没有可用的能源计量器具"),
         next_step=Phrase("", "") if has_meter else Phrase("Install meters.", "请配备能源计量器具。"),
         meters=scene.meter_nos(unfit),
     )

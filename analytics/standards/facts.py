@@ -124,7 +124,7 @@ def load_facts(documents: Iterable[Mapping[str, object]]) -> Facts:
     for document in documents:
         faults += [f"[{key}]: must be one of {', '.join(FACT_TABLES)}" for key in document if key not in _ALLOWED]
         for name, rows in tables.items():
-            rows += table_rows(document, name, faults)
+            rows.extend(table_rows(document, name, faults))
     facts = Facts(
         units=dict(map(_unit, tables["unit"])),
         assemblies=dict(map(_assembly, tables["assembly"])),

@@ -242,7 +242,9 @@ def _exemption(scene: Scene, point: int, main: int, *, metered: bool) -> Finding
     if level != "unit" and main == NO:
         return None
     if kind == "group" and level == "equipment":
-        return None if metered else _refuted(scene, point, "no usable meter stands above it", "其上级没有可用的计量器具")
+        return (
+            None if metered else _refuted(scene, point, "no usable meter stands above it", "其上级没有可用的计量器具")
+        )
     if kind == "auxiliary" and level == "equipment" and carrier in _AUXILIARY:
         return None if main != YES else _refuted(scene, point, "its use reaches the limit", "其用能量达到限定值")
     return _open(scene, point)
@@ -260,7 +262,8 @@ def _refuted(scene: Scene, point: int, why: str, why_zh: str) -> Finding:
         required=Phrase("an exempt point has a reason that holds", "免配的采集点须有成立的理由"),
         found=Phrase(f"exempt for {reason!r}, but {why}", f"免配原因为“{reason}”，但{why_zh}"),
         next_step=Phrase(
-            f"Install a meter at {name}, or give a reason that holds.", f"在计量点 {name} 加装计量器具，或更正免配原因。"
+            f"Install a meter at {name}, or give a reason that holds.",
+            f"在计量点 {name} 加装计量器具，或更正免配原因。",
         ),
         level=level,
         carrier=carrier,

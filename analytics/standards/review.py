@@ -160,35 +160,34 @@ def _result(
     return ItemResult(item=item, verdict=Verdict(said.verdict), why=Phrase(said.note, said.note), by=said.by)
 
 
-def _by_data(
-    item: Item, findings: Sequence[Finding], sector: str, self_checked: bool | None
-) -> tuple[Verdict, Phrase]:
-    if item.answer == "sector":
-        if sector:
-            return Verdict.PERSON, _OPEN
-        return Verdict.PERSON, Phrase("no sector is entered for the unit", "未录入所属行业")
+def _by_data(item: Item, findings: Sequence[Finding], sector: str, self_checked: bool | None) -> tuple[Verdict, Phrase]:
     if item.answer == "self_check":
-        if self_checked is None:
-            return Verdict.PERSON, Phrase("no self-check is recorded here", "系统内无自查记录")
-        return (
-            (Verdict.PASS, Phrase("recorded", "有记录"))
-            if self_checked
-            else (Verdict.FAIL, Phrase("none of this or the last year", "本年度与上年度均无自查记录"))
-        )
-    if not item.answer:
+        return _self_check(self_checked)
+    if item.answer == "sector" and not sector:
+        return Verdict.PERSON, Phrase("no sector is entered for the unit", "未录入所属行业")
+    if item.answer not in _RULES:
         return Verdict.PERSON, _OPEN
-    about = [finding for finding in findings if _speaks(item.answer, finding)]
+    about = [finding for finding in findings if finding.rule in _RULES[item.answer]]
     failed = [finding for finding in about if finding.verdict is Verdict.FAIL]
     if failed:
-        first = failed[0]
-        more = len(failed) - 1
-        en, zh = f"{first.required.en}: {first.found.en}", f"{first.required.zh}:{first.found.zh}"
-        return Verdict.FAIL, Phrase(
-            en + (f" (and {more} more)" if more else ""), zh + (f"(另 {more} 项)" if more else "")
-        )
+        return Verdict.FAIL, _first_of(failed)
     if item.part or not about or any(finding.verdict is Verdict.PERSON for finding in about):
         return Verdict.PERSON, _OPEN
     return Verdict.PASS, Phrase(f"{len(about)} findings, none fails", f"{len(about)} 项判定均未发现不符合")
+
+
+def _self_check(self_checked: bool | None) -> tuple[Verdict, Phrase]:
+    if self_checked is None:
+        return Verdict.PERSON, Phrase("no self-check is recorded here", "系统内无自查记录")
+    if self_checked:
+        return Verdict.PASS, Phrase("recorded", "有记录")
+    return Verdict.FAIL, Phrase("none of this or the last year", "本年度与上年度均无自查记录")
+
+
+def _first_of(failed: Sequence[Finding]) -> Phrase:
+    first, more = failed[0], len(failed) - 1
+    en, zh = f"{first.required.en}: {first.found.en}", f"{first.required.zh}:{first.found.zh}"
+    return Phrase(en + (f" (and {more} more)" if more else ""), zh + (f"(另 {more} 项)" if more else ""))
 
 
 _RULES: Final[Mapping[str, frozenset[str]]] = {
@@ -199,7 +198,3 @@ _RULES: Final[Mapping[str, frozenset[str]]] = {
     "withdrawal": frozenset({"verification"}),
     "collection": frozenset({"completeness", "interval", "day_start", "silent", "fault_open"}),
 }
-
-
-def _speaks(answer: str, finding: Finding) -> bool:
-    return finding.rule in _RULES[answer]

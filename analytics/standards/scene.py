@@ -14,7 +14,7 @@ from analytics.standards.editions import Applied
 from analytics.standards.facts import Facts
 from analytics.standards.rules import Rules
 
-__all__ = ["Certificates", "Evidence", "Scene", "Use", "UseKey", "VerificationState", "levels"]
+__all__ = ["Certificates", "Evidence", "Scene", "Use", "UseKey", "VerificationState", "certificate_in_force", "levels"]
 
 Floats = NDArray[np.float64]
 Int8s = NDArray[np.int8]
@@ -111,7 +111,7 @@ class Evidence:
     completeness : (p,) float64
         Share of the window that has measured evidence, 0 for a meter that stood there and sent nothing. [1]
     start_deviation_s : (p,) float64
-        From the day's midnight to the nearest reading; inf where there is none near it. [s]
+        From the midnight that opens the day to the reading nearest to it; NaN where none is near. [s]
     silent_since, fault_since : (p,) int64
         Since when the meter is silent, or has a fault (silence, gap, stuck …) that lasts. [us since 1970-01-01 UTC]
     at_risk : (p,) float64
@@ -233,7 +233,7 @@ class Scene:
         installation[made.point[in_force]] = in_force
         stands = installation >= 0
         meter = np.where(stands, made.meter[installation] if len(made) else -1, -1).astype(np.int32)
-        verified_on, due, twice = _certificate(ledger, evidence, day)
+        verified_on, due, twice = certificate_in_force(ledger, evidence.certificates, day)
         at = np.where(stands, meter, len(ledger.meter_nos))
         status = _status(ledger, installation)
         verification = np.where(stands, _states(due, day, rules)[at], VerificationState.UNKNOWN).astype(np.int8)
@@ -327,19 +327,21 @@ def _status(ledger: Ledger, installation: Int32s) -> Int8s:
     if not len(ledger.installations):
         return np.zeros(len(installation), np.int8)
     column = ledger.rows.text("status")
-    numbers = np.array([MeterStatus[value.upper()] if value else MeterStatus.UNKNOWN for value in column.values], np.int8)
+    numbers = np.array(
+        [MeterStatus[value.upper()] if value else MeterStatus.UNKNOWN for value in column.values], np.int8
+    )
     status = numbers[column.codes[ledger.installations.row[installation]]]
     return np.where(installation >= 0, status, MeterStatus.UNKNOWN).astype(np.int8)
 
 
-def _certificate(ledger: Ledger, evidence: Evidence, day: int) -> tuple[Int32s, Int32s, Mask]:
+def certificate_in_force(ledger: Ledger, more: Certificates | None, day: int) -> tuple[Int32s, Int32s, Mask]:
     """First and last day of the certificate that counts for each meter, and whether it is contradicted.
 
     Of those that were issued by the day the one that holds longest. (k + 1,), the last place is for no meter.
     """
     known = Certificates.of_ledger(ledger)
-    if evidence.certificates is not None:
-        known = known.joined(evidence.certificates)
+    if more is not None:
+        known = known.joined(more)
     count = len(ledger.meter_nos) + 1
     issued = (known.verified_on <= day) & (known.due != NO_DAY)  # NO_DAY is before every day
     meter, verified_on, due = known.meter[issued], known.verified_on[issued], known.due[issued]

@@ -1,4 +1,4 @@
-"""Verification of the meters in use (GB 17167 5.3.6), what its lapse puts at risk, and whether the ledger is whole (5.3.1).
+"""Verification of the meters in use (GB 17167 5.3.6), what its lapse puts at risk, and whether the ledger is whole.
 
 Readings of a meter past its cycle keep counting as data; the finding says how much energy they carry (JJF 1356 6.4.5:
 were past data at risk?).
@@ -58,7 +58,7 @@ def verification_counts(scene: Scene) -> tuple[VerificationCount, ...]:
     unit = scene.ledger.point_unit
 
     def count(mask: NDArray[np.bool_]) -> list[int]:
-        return np.bincount(unit[mask], minlength=units).tolist()
+        return [int(n) for n in np.bincount(unit[mask], minlength=units)]
 
     state = scene.verification
     mandatory = in_use & _mandatory(scene)
@@ -92,7 +92,9 @@ def verification_findings(scene: Scene) -> Iterator[Finding]:
     in_use, state = _in_use(scene), scene.verification
     for point in np.flatnonzero(in_use & (state == VerificationState.OVERDUE)).tolist():
         yield _overdue(scene, point)
-    for point in np.flatnonzero(in_use & (state >= VerificationState.DUE_90) & (state < VerificationState.OVERDUE)).tolist():
+    for point in np.flatnonzero(
+        in_use & (state >= VerificationState.DUE_90) & (state < VerificationState.OVERDUE)
+    ).tolist():
         yield _due(scene, point)
     for point in np.flatnonzero(in_use & scene.twice).tolist():
         yield _contradiction(scene, point)
@@ -173,7 +175,8 @@ def _overdue(scene: Scene, point: int) -> Finding:
         required=_WITHIN,
         found=Phrase(f"verification ran out on {until}", f"检定有效期已于 {until} 届满"),
         next_step=Phrase(
-            f"Have {place.meter} verified or replaced, and judge whether data since {until} are at risk (JJF 1356 6.4.5).",
+            f"Have {place.meter} verified or replaced, and judge whether data since {until} are at risk "
+            "(JJF 1356 6.4.5).",
             f"请将 {place.meter} 送检或更换，并评估 {until} 以来的数据是否受影响(JJF 1356 6.4.5)。",
         ),
         evidence=evidence,
@@ -191,9 +194,7 @@ def _due(scene: Scene, point: int) -> Finding:
         severity=Severity.WARNING if soon else Severity.INFO,
         required=_WITHIN,
         found=Phrase(f"verification holds until {until}", f"检定有效期至 {until}"),
-        next_step=Phrase(
-            f"Have {place.meter} verified before {until}.", f"请在 {until} 前安排 {place.meter} 检定。"
-        ),
+        next_step=Phrase(f"Have {place.meter} verified before {until}.", f"请在 {until} 前安排 {place.meter} 检定。"),
         evidence={"due": until, "within_days": scene.rules.due_now_days if soon else scene.rules.due_soon_days},
         **_about(place),
     )
@@ -306,8 +307,8 @@ def _ledger_gap(scene: Scene, unit: int, columns: Sequence[str], meters: tuple[s
         else Phrase(f"{len(meters)} meters lack {names}", f"{len(meters)} 台缺少:{names_zh}"),
         next_step=Phrase("", "")
         if whole
-        else Phrase(f"Fill in {names} for {listing(meters)}.", f"请补全 {listing(meters, chinese=True)} 的{names_zh}。"),
+        else Phrase(
+            f"Fill in {names} for {listing(meters)}.", f"请补全 {listing(meters, chinese=True)} 的{names_zh}。"
+        ),
         meters=meters,
     )
-
-

@@ -96,6 +96,8 @@ create table compliance_mark (
     judged_at   timestamptz not null default clock_timestamp()
 );
 
+create index on detection (unit_id, stored_at) where kind in ('silence', 'gap', 'stuck');   -- what changes a mark
+
 create view finding_list as
 select f.id, f.unit_id, u.code as unit_code, u.name as unit_name, f.edition, f.clause, f.level, f.carrier, f.point_id,
        p.code as point, f.meter_id, m.meter_no, f.required, f.found, f.verdict, f.severity, f.meters, f.next_step_zh,

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from datetime import tzinfo
 from typing import Final
 
 import numpy as np
@@ -26,6 +27,7 @@ from streams.ports import (
     TopicPartition,
 )
 from streams.store import detections, fence, hours, marks, readings, registers, rejected, snapshots, totals
+from streams.store.compliance import ComplianceStore
 from streams.store.connections import Connections
 from streams.store.layers import Layers, LayersPolicy
 from streams.store.ledger_reading import LedgerShelf
@@ -128,6 +130,10 @@ class TimescaleStore:
                 self._series.clear()  # one of them may be why
                 raise
         self._series.update(claim.met)
+
+    def compliance(self, zone: tzinfo) -> ComplianceStore:
+        """What judges units whose standing is stale; `zone` is that of local days."""
+        return ComplianceStore(self._connections, zone)
 
     @asynccontextmanager
     async def relay(self, limit: int = 1000) -> AsyncIterator[Sequence[rejected.RejectedRecord]]:

@@ -34,7 +34,16 @@ def named_by_clause(table: str, *fields: str) -> list[object]:
     ]
 
 
-MEASURED_UNIT = {"kW": "kWh", "t/a": "t", "t/h": "t", "m3/a": "Nm3", "m3/h": "Nm3", "GJ/a": "GJ", "GJ/h": "GJ", "MW": "GJ"}
+MEASURED_UNIT = {
+    "kW": "kWh",
+    "t/a": "t",
+    "t/h": "t",
+    "m3/a": "Nm3",
+    "m3/h": "Nm3",
+    "GJ/a": "GJ",
+    "GJ/h": "GJ",
+    "MW": "GJ",
+}
 
 
 @pytest.mark.parametrize("row", named_by_clause("limits", "energy", "level"))
@@ -46,9 +55,7 @@ def test_a_limit_is_reached_at_its_value_and_not_below(row: dict[str, str]) -> N
     for amount in (hourly, np.nextafter(hourly, 0), hourly * 1.5):
         key = UseKey(0, row["level"], "S", "E" if row["level"] == "equipment" else "S", row["energy"])
         yearly = unit.endswith("/a")
-        use = Use(
-            amount=amount if yearly else 1e9, days=365, most_in_an_hour=1e9 if yearly else amount, symbol=symbol
-        )
+        use = Use(amount=amount if yearly else 1e9, days=365, most_in_an_hour=1e9 if yearly else amount, symbol=symbol)
         point = {"point": "P", "level": row["level"], "sub_unit": "S", "carrier": row["energy"]}
         if row["level"] == "equipment":
             point["equipment"] = "E"

@@ -1,0 +1,71 @@
+"""`meterwarden standard`: editions, rules, factors and facts from files."""
+
+from datetime import date
+from pathlib import Path
+from typing import Final
+
+import click
+
+from analytics.standards.factors import EPOCH_ORDINAL
+from deploy.settings import load as settings
+from deploy.stack import Stack
+from ingest.standard_files import read_standard, shipped_standards, standards_from
+
+__all__ = ["command"]
+
+_FILE = click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+_WORDS: Final = {
+    "edition": "an edition of the standard",
+    "rules": "rules of supervision",
+    "factors": "factors to coal equivalent",
+    "facts": "facts about units",
+}
+
+
+@click.group()
+def command() -> None:
+    """Check, load and list what units are judged by: editions, rules, factors, facts."""
+
+
+@command.command()
+@_FILE
+def check(file: Path) -> None:
+    """Tell everything that is wrong with a file, without loading it."""
+    document, _ = read_standard(file)
+    standards_from([document])
+    click.echo(f"{file}: sound: {_WORDS[document.kind]}, {document.name}")
+
+
+@command.command()
+@_FILE
+def load(file: Path) -> None:
+    """Put a file in force, or nothing of it where anything is wrong."""
+    document, text = read_standard(file)
+    standards_from([document])
+    from deploy.compliance import load as into_database  # noqa: PLC0415 - a check needs no database driver
+
+    number = into_database(Stack(settings()).dsn, document, text, file.name)
+    if number:
+        click.echo(f"{file}: loaded as number {number}: {_WORDS[document.kind]}, {document.name}")
+    else:
+        click.echo(f"{file}: says what is in force already")
+
+
+@command.command(name="list")
+def listed() -> None:
+    """List what ships and what was loaded, and the editions by their days."""
+    from deploy.compliance import documents  # noqa: PLC0415 - as above
+
+    stored = documents(Stack(settings()).dsn)
+    standards = standards_from([one.document for one in stored])
+    click.echo(f"shipped: {shipped_standards().rules['rules']['name']} rules, GB/T 2589-2020 factors")  # type: ignore[index]  # the shipped file has them
+    for one in stored:
+        click.echo(f"{one.number}: {_WORDS[one.document.kind]}, {one.document.name}, {one.source}, {one.loaded_at}")
+    for edition in standards.book.editions:
+        since = date.fromordinal(edition.in_force_day + EPOCH_ORDINAL)
+        until = ""
+        if edition.superseded_day is not None:
+            until = f", superseded on {date.fromordinal(edition.superseded_day + EPOCH_ORDINAL)}"
+            until += f" by {edition.superseded_by}"
+        sector = f" for {edition.sector}" if edition.sector else ""
+        click.echo(f"edition {edition.number}{sector}: in force from {since}{until}")

@@ -1,0 +1,180 @@
+"""Compliance from a program that is not a worker: standards loaded, units judged, what a person reads of it."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import UTC, date, datetime, tzinfo
+from typing import Any, TypeVar
+
+import psycopg
+
+from analytics.domain.errors import RegistryError
+from analytics.standards.documents import Document
+from analytics.standards.energy import key_unit
+from analytics.standards.review import ReviewResult, review
+from streams.compliance import Judgement, judge
+from streams.store.connections import understood
+from streams.store.evidence import Moment
+from streams.store.standards import StoredDocument, load_document, read_documents, read_standards
+
+__all__ = ["as_json", "documents", "judged", "load", "review_of", "today"]
+
+_Result = TypeVar("_Result")
+
+
+def today(zone: tzinfo) -> date:
+    """Local day of now."""
+    return datetime.now(zone).date()
+
+
+def load(dsn: str, document: Document, text: str, source: str) -> int:
+    """Put a document in force; its number, 0 where the one in force says the same.
+
+    Raises
+    ------
+    ConfigurationError
+        With every fault; nothing is loaded.
+    StoreUnavailable
+        If the database cannot be reached.
+    """
+    return _run(dsn, lambda connection: load_document(connection, document, text, source))
+
+
+def documents(dsn: str) -> Sequence[StoredDocument]:
+    """What was loaded, in that order."""
+    return _run(dsn, read_documents)
+
+
+def judged(dsn: str, codes: Sequence[str] | None, day: date, zone: tzinfo) -> Judgement:
+    """Judge units on a local day (all without codes); nothing is written.
+
+    Raises
+    ------
+    RegistryError
+        If the ledger does not have a unit.
+    """
+    wanted = None if codes is None else frozenset(codes)
+
+    async def ask(connection: psycopg.AsyncConnection) -> Judgement:
+        standards = await read_standards(connection)
+        moment = Moment.of(day, now=datetime.now(UTC), zone=zone)
+        return await judge(connection, standards, moment, None if wanted is None else wanted.__contains__)
+
+    found = _run(dsn, ask)
+    missing = sorted((wanted or frozenset()) - set(found.stored.ledger.unit_codes))
+    if missing:
+        raise RegistryError(f"the ledger must have the unit (it has none with the code {', '.join(missing)})")
+    return found
+
+
+def _run(dsn: str, ask: Callable[[psycopg.AsyncConnection], Awaitable[_Result]]) -> _Result:
+    async def run() -> _Result:
+        async with understood():
+            connection = await psycopg.AsyncConnection.connect(
+                dsn, autocommit=True, connect_timeout=10, application_name="meterwarden comply"
+            )
+            async with connection:
+                await connection.execute("select set_config('timezone', 'UTC', false), set_config('jit', 'off', false)")
+                return await ask(connection)
+
+    return asyncio.run(run())
+
+
+def review_of(judgement: Judgement, unit: int) -> ReviewResult:
+    """The review sheet of a unit, as far as data and entered answers fill it."""
+    code, facts = judgement.stored.ledger.unit_codes[unit], judgement.standards.facts
+    year = judgement.moment.day.year
+    checks = {of for of_code, of in facts.self_checks if of_code == code}
+    return review(
+        judgement.standards.review,
+        [finding for finding in judgement.assessment.findings if finding.unit == unit],
+        answers={item: answer for (of_code, item), answer in facts.answers.items() if of_code == code},
+        sector=facts.of(code).sector,
+        self_checked=bool(checks & {year, year - 1}) if checks else None,
+    )
+
+
+def as_json(judgement: Judgement, unit: int) -> dict[str, Any]:
+    """How a unit stands, for programs."""
+    standing = judgement.assessment.standings[unit]
+    ledger, verified = judgement.stored.ledger, standing.verification
+    facts = judgement.standards.facts.of(ledger.unit_codes[unit])
+    year = judgement.energy_year[unit]
+    sheet = review_of(judgement, unit)
+    return {
+        "unit_code": ledger.unit_codes[unit],
+        "unit_name": ledger.unit_names[unit],
+        "as_of": judgement.moment.day.isoformat(),
+        "at": judgement.moment.at.astimezone(judgement.moment.zone).isoformat(timespec="seconds"),
+        "ledger_version": judgement.stored.version,
+        "edition": standing.edition,
+        "state": standing.state,
+        "grade": standing.grade,
+        "findings": {
+            "failed": standing.failed,
+            "serious": standing.serious,
+            "warnings": standing.warnings,
+            "person": standing.person,
+        },
+        "rates": [
+            {
+                "level": rate.level,
+                "carrier": rate.carrier,
+                "needed": rate.needed,
+                "present": rate.present,
+                "unknown": rate.unknown,
+                "rate": None if rate.rate is None else float(rate.rate),
+                "required": None if rate.required is None else float(rate.required),
+                "verdict": rate.verdict.value,
+                "missing": list(rate.missing),
+            }
+            for rate in judgement.assessment.rates
+            if rate.unit == unit
+        ],
+        "verification": {**verified._asdict(), "rate": verified.rate},
+        "completeness": standing.completeness,
+        "energy_year": {
+            "tce": year.tce,
+            "tce_equal_value": year.tce_equal,
+            "tce_known": year.tce_known,
+            "unknown": list(year.unknown),
+            "days": year.days,
+            "key_unit": key_unit(judgement.standards.rules, year, named=facts.named),
+        },
+        "review": {
+            "sheet": judgement.standards.review.number,
+            "failed": sheet.failed,
+            "open": sheet.open,
+            "verdict": sheet.verdict.en,
+            "verdict_zh": sheet.verdict.zh,
+        },
+        "clauses": [_finding(judgement, place) for place in _places(judgement, unit)],
+    }
+
+
+def _places(judgement: Judgement, unit: int) -> list[int]:
+    return [i for i, finding in enumerate(judgement.assessment.findings) if finding.unit == unit]
+
+
+def _finding(judgement: Judgement, place: int) -> dict[str, Any]:
+    finding = judgement.assessment.findings[place]
+    return {
+        "clause": finding.clause,
+        "rule": finding.rule,
+        "mandatory": finding.mandatory,
+        "edition": finding.edition,
+        "level": finding.level,
+        "carrier": finding.carrier,
+        "point": finding.point or None,
+        "meter_no": finding.meter_no or None,
+        "verdict": finding.verdict.value,
+        "severity": finding.severity.value,
+        "required": finding.required.en,
+        "found": finding.found.en,
+        "next_step": finding.next_step.en,
+        "required_zh": finding.required.zh,
+        "found_zh": finding.found.zh,
+        "next_step_zh": finding.next_step.zh,
+        "meters": list(finding.meters),
+        "points": list(finding.points),
+        "evidence": dict(finding.evidence),
+    }

@@ -1,0 +1,72 @@
+"""Units of this worker's partitions are judged again when what they are judged by or from has changed."""
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from typing import Protocol
+
+from analytics.domain.errors import ConfigurationError, StoreUnavailable
+from streams.ports import StoredLedger, StoreRejected
+from streams.store.compliance import ComplianceStore
+
+__all__ = ["ComplianceAgent"]
+
+log = logging.getLogger("metering.compliance")
+
+_UNITS_AT_ONCE = 20
+
+
+class Ledgers(Protocol):
+    """Who knows the ledgers in use."""
+
+    def ledgers(self) -> Sequence[StoredLedger]:
+        """One for each partition that this worker has."""
+
+    def behind(self) -> bool:
+        """Whether readings pile up: then judging waits a little, for it can be done later as well."""
+
+
+class ComplianceAgent:
+    """Judges what is stale, round after round.
+
+    Parameters
+    ----------
+    store : ComplianceStore
+    ledgers : Ledgers
+    """
+
+    def __init__(self, store: ComplianceStore, ledgers: Ledgers) -> None:
+        self._store = store
+        self._ledgers = ledgers
+
+    async def run(self, every_s: float) -> None:
+        """Until cancelled; a fault is told and tried again."""
+        while True:
+            await asyncio.sleep(every_s)
+            try:
+                for stored in self._ledgers.ledgers():
+                    await self.once(stored)
+            except (StoreUnavailable, StoreRejected, ConfigurationError) as error:
+                log.warning("compliance waits: %s", error)
+            except Exception:
+                log.exception("compliance waits")
+
+    async def once(self, stored: StoredLedger) -> int:
+        """Judge what is stale of a ledger's units; how many. While readings pile up, one batch at a time."""
+        total = 0
+        while len(stored.unit_ids):
+            judged = await self._store.judge_stale(stored, limit=_UNITS_AT_ONCE)
+            if judged is None:
+                break
+            total += judged.units
+            written = judged.written
+            log.info(
+                "judged %d units: findings opened %d, closed %d, changed %d",
+                judged.units,
+                written.opened,
+                written.closed,
+                written.changed,
+            )
+            if self._ledgers.behind():
+                break
+        return total

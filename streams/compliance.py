@@ -1,0 +1,111 @@
+"""Units judged from what is stored: ledger and evidence out of the database, the pure core in a thread."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+
+import psycopg
+
+from analytics.standards.assessment import Assessment, assess
+from analytics.standards.documents import Standards
+from analytics.standards.energy import EnergyDays, UnitEnergy, unit_energy
+from analytics.standards.factors import EPOCH_ORDINAL
+from streams.ports import StoredLedger
+from streams.store.evidence import Moment, read_energy, read_evidence
+from streams.store.ledger import read_ledger
+
+__all__ = ["Judgement", "judge"]
+
+_YEAR = 365
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Judgement:
+    """What came of it.
+
+    Attributes
+    ----------
+    energy_day, energy_year : tuple of UnitEnergy
+        Of each unit of the ledger: the last whole day, and the 365 days that end with it.
+    """
+
+    moment: Moment
+    standards: Standards
+    stored: StoredLedger
+    assessment: Assessment
+    energy_day: tuple[UnitEnergy, ...]
+    energy_year: tuple[UnitEnergy, ...]
+
+
+async def judge(
+    connection: psycopg.AsyncConnection,
+    standards: Standards,
+    moment: Moment,
+    units: Callable[[str], bool] | None = None,
+    *,
+    stored: StoredLedger | None = None,
+) -> Judgement:
+    """Judge units on a day; nothing is written.
+
+    The newest ledger counts, with what was true on that day: a correction of the past corrects what was.
+
+    Parameters
+    ----------
+    connection : AsyncConnection
+    standards : Standards
+    moment : Moment
+    units : callable
+        Takes a code; all units without it.
+    stored : StoredLedger
+        The newest ledger of these units, where it is at hand.
+    """
+    if stored is None:
+        stored = await read_ledger(connection, units=units)
+    codes = set(stored.ledger.unit_codes)
+    months = sorted({month for code, _, month in standards.facts.months if code in codes})
+    evidence = await read_evidence(
+        connection, stored, moment, window_days=standards.rules.data_quality.window_days, months=months
+    )
+    assessment = await asyncio.to_thread(
+        assess,
+        stored.ledger,
+        book=standards.book,
+        rules=standards.rules,
+        facts=standards.facts,
+        evidence=evidence,
+        day=moment.number,
+        at_us=moment.at_us,
+        zone=moment.zone,
+    )
+    last = moment.last_whole_day
+    series = await read_energy(connection, stored.unit_ids.tolist(), last - timedelta(days=_YEAR - 1), last)
+    last_day = last.toordinal() - EPOCH_ORDINAL
+    return Judgement(
+        moment=moment,
+        standards=standards,
+        stored=stored,
+        assessment=assessment,
+        energy_day=_energy(stored, series, standards, last_day, last_day),
+        energy_year=_energy(stored, series, standards, last_day - _YEAR + 1, last_day),
+    )
+
+
+def _energy(
+    stored: StoredLedger,
+    series: Mapping[tuple[int, str, str, str], tuple[EnergyDays, ...]],
+    standards: Standards,
+    first_day: int,
+    last_day: int,
+) -> tuple[UnitEnergy, ...]:
+    return tuple(
+        unit_energy(
+            series.get((unit_id, "unit", "", ""), ()),
+            first_day=first_day,
+            last_day=last_day,
+            unit_code=code,
+            factors=standards.factors,
+            equal_value=standards.equal_value,
+        )
+        for unit_id, code in zip(stored.unit_ids.tolist(), stored.ledger.unit_codes, strict=True)
+    )
