@@ -17,6 +17,7 @@ COMMANDS: Final = {
     "ledger": "Check and load the ledger of units, metering points and meters.",
     "standard": "Check and load what units are judged by: editions, rules, factors, facts.",
     "comply": "Tell how a unit stands against the standard, clause by clause.",
+    "report": "Write a unit's month, or the region's, as .xlsx and .html.",
     "ingest": "Send files of readings to Kafka.",
     "rejected": "List what the workers refused, and send it again.",
     "backfill": "Work files of readings out into result files, without servers.",

@@ -65,6 +65,8 @@ class Assessment:
 
     Attributes
     ----------
+    scene : Scene
+        The ledger as it stood, and what it was judged from.
     day : int
         Local day. [d since 1970-01-01]
     findings : tuple of Finding
@@ -74,7 +76,7 @@ class Assessment:
         One for each unit of the ledger.
     """
 
-    ledger: Ledger
+    scene: Scene
     day: int
     findings: tuple[Finding, ...]
     rates: tuple[Rate, ...]
@@ -123,7 +125,7 @@ def assess(
     findings += data_quality_findings(scene, _fault_day(evidence, zone))
     findings.sort(key=_order)
     return Assessment(
-        ledger=ledger,
+        scene=scene,
         day=day,
         findings=tuple(findings),
         rates=rates,

@@ -20,8 +20,9 @@ __all__ = ["ComplianceStore", "Judged", "part_of"]
 
 _ALONE: Final = "select pg_advisory_xact_lock(x'6d770008'::int4)"
 _STALE: Final = """
-select n.id, n.fingerprint from (
-    select u.id, concat_ws('/', u.version, %(document)s::int4, %(hour)s::text, d.newest) as fingerprint
+select n.id, n.facts || n.data from (
+    select u.id, concat_ws('/', u.version, %(document)s::int4, '') as facts,
+           concat_ws('/', %(hour)s::text, d.newest) as data
     from unit u
     left join lateral (
         select max(stored_at)::text as newest from detection
@@ -30,7 +31,9 @@ select n.id, n.fingerprint from (
     where u.id = any(%(units)s) and u.version <= %(version)s
 ) n
 left join compliance_mark m on m.unit_id = n.id
-where m.fingerprint is distinct from n.fingerprint
+where m.fingerprint is distinct from n.facts || n.data
+    and (m.unit_id is null or not starts_with(m.fingerprint, n.facts) or not exists (
+        select from dirty_hour d where d.unit_id = n.id and d.marked_at < clock_timestamp() - interval '30 seconds'))
 order by m.judged_at nulls first
 limit %(limit)s
 """
@@ -91,7 +94,7 @@ class ComplianceStore:
         """Judge some of a ledger's units that have changed since they were judged last, None where none has.
 
         A unit changes with its ledger, with what it is judged by, with a silence, gap or stuck register that begins or
-        ends, and with the hour, for its data do.
+        ends, and with the hour, for its data do. While its totals lag behind, what only its data changed waits.
         """
         now = datetime.now(UTC) if now is None else now
         async with self._connections.connection() as connection:

@@ -1,0 +1,213 @@
+"""What a report tells, in the order in which a person needs it; how it looks is another matter."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from functools import cached_property
+from typing import Final
+
+from analytics.domain.finding import Finding, Phrase, Severity, Verdict
+from analytics.standards.assessment import Standing
+from analytics.standards.change import Change
+from analytics.standards.energy import EnergyDays, UnitEnergy
+from analytics.standards.equipping import Rate
+from analytics.standards.factors import EPOCH_ORDINAL
+from analytics.standards.facts import SelfCheck
+from analytics.standards.review import ReviewResult
+from streams.compliance import Judgement
+
+__all__ = ["STATES", "VERDICTS", "MeterRow", "RegionReport", "RegionRow", "UnitReport"]
+
+STATES: Final[Mapping[str, Phrase]] = {
+    "compliant": Phrase("compliant", "符合"),
+    "findings": Phrase("does not comply", "有不符合项"),
+    "serious": Phrase("serious non-conformities", "有严重不符合项"),
+    "unknown": Phrase("a person has to tell", "待人工核查"),
+}
+VERDICTS: Final[Mapping[Verdict, Phrase]] = {
+    Verdict.PASS: Phrase("conforms", "符合"),
+    Verdict.FAIL: Phrase("does not conform", "不符合"),
+    Verdict.PERSON: Phrase("needs a person", "需人工核查"),
+    Verdict.NOT_APPLICABLE: Phrase("not applicable", "不适用"),
+}
+_STEPS: Final = 8
+_WORST: Final = 10
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MeterRow:
+    """A line of the ledger forms (B.3 to B.6), as it stands on the report's day."""
+
+    level: str
+    point: str
+    carrier: str
+    sub_unit: str
+    equipment: str
+    required: bool
+    exemption: str
+    meter_no: str
+    serial_no: str
+    name: str
+    model: str
+    accuracy_class: str
+    range: str
+    manufacturer: str
+    place: str
+    instrument: str
+    purpose: str
+    cycle_months: float | None
+    verified_on: date | None
+    verification_due: date | None
+    state: str
+    status: str
+    completeness: float | None
+    annual_use: float | None
+    rated_power_kw: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class UnitReport:
+    """A unit's month.
+
+    Attributes
+    ----------
+    judgement : Judgement
+        Of this unit alone, on the month's last day or today.
+    month : str
+        ``2026-10``.
+    energy : UnitEnergy
+        Of the month, or of as much of it as is over.
+    days : sequence of EnergyDays
+        The same day by day.
+    sub_units : mapping of name to UnitEnergy
+    products : mapping of product to (tce a unit, text of its unit)
+    changes : sequence of Change
+        Since a month before.
+    meters : sequence of MeterRow
+        Every point, with its meter where it has one.
+    review : ReviewResult
+    self_checks : mapping of year to SelfCheck
+    """
+
+    judgement: Judgement
+    month: str
+    first_day: date
+    last_day: date
+    energy: UnitEnergy
+    days: Sequence[EnergyDays]
+    sub_units: Mapping[str, UnitEnergy]
+    products: Mapping[str, tuple[float, str]]
+    changes: Sequence[Change]
+    meters: Sequence[MeterRow]
+    review: ReviewResult
+    self_checks: Mapping[int, SelfCheck]
+
+    @property
+    def code(self) -> str:
+        """Of the unit."""
+        return self.judgement.stored.ledger.unit_codes[0]
+
+    @property
+    def name(self) -> str:
+        """Of the unit."""
+        return self.judgement.stored.ledger.unit_names[0]
+
+    @property
+    def standing(self) -> Standing:
+        """How it stands."""
+        return self.judgement.assessment.standings[0]
+
+    @property
+    def rates(self) -> Sequence[Rate]:
+        """Its equipping rates, from the unit's edge downwards."""
+        order = {"unit": 0, "sub_unit": 1, "equipment": 2}
+        return sorted(self.judgement.assessment.rates, key=lambda rate: (order[rate.level], rate.carrier))
+
+    @property
+    def findings(self) -> Sequence[Finding]:
+        """All of them."""
+        return self.judgement.assessment.findings
+
+    @cached_property
+    def open_findings(self) -> Sequence[Finding]:
+        """What fails or waits for a person."""
+        return [one for one in self.findings if one.verdict in {Verdict.FAIL, Verdict.PERSON}]
+
+    @cached_property
+    def steps(self) -> Sequence[Finding]:
+        """What to do next, the most urgent first: one line for what one errand mends."""
+        due = [one for one in self.findings if one.rule == "verification_due" and one.severity is Severity.WARNING]
+        seen: set[str] = set()
+        steps = []
+        for one in [*self.open_findings, *due]:
+            if one.next_step.zh and one.next_step.zh not in seen and one.severity is not Severity.INFO:
+                seen.add(one.next_step.zh)
+                steps.append(one)
+        return steps[:_STEPS]
+
+    @cached_property
+    def worst(self) -> Sequence[tuple[MeterRow, Sequence[Finding]]]:
+        """Meters with the most that fails, the serious first."""
+        by_meter: dict[str, list[Finding]] = {}
+        for one in self.findings:
+            if one.verdict is Verdict.FAIL and one.meter_no:
+                by_meter.setdefault(one.meter_no, []).append(one)
+        rows = {row.meter_no: row for row in self.meters if row.meter_no}
+        ranked = sorted(
+            ((rows[meter], found) for meter, found in by_meter.items() if meter in rows),
+            key=lambda pair: (
+                -sum(one.severity is Severity.SERIOUS for one in pair[1]),
+                -len(pair[1]),
+                pair[0].meter_no,
+            ),
+        )
+        return ranked[:_WORST]
+
+    @property
+    def as_of(self) -> date:
+        """The day that was judged."""
+        return date.fromordinal(self.judgement.assessment.day + EPOCH_ORDINAL)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegionRow:
+    """A unit in the regional summary."""
+
+    code: str
+    name: str
+    standing: Standing
+    key_unit: str
+    tce_year: float | None
+    tce_month: float | None
+    first_step: Phrase
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegionReport:
+    """All units on a day.
+
+    Attributes
+    ----------
+    mandatory_target : float
+        Of the region's mandatory instruments within their verification. [%]
+    """
+
+    as_of: date
+    month: str
+    edition: Phrase
+    rows: Sequence[RegionRow]
+    mandatory_target: float
+
+    @property
+    def mandatory(self) -> tuple[int, int]:
+        """Mandatory instruments within their verification, and all of them."""
+        verified = [row.standing.verification for row in self.rows]
+        return sum(one.mandatory_valid for one in verified), sum(one.mandatory for one in verified)
+
+    def count(self, state: str) -> int:
+        """Units of a state."""
+        return sum(row.standing.state == state for row in self.rows)
+
+    def graded(self, grade: str) -> int:
+        """Units of a grade."""
+        return sum(row.standing.grade == grade for row in self.rows)

@@ -1,0 +1,450 @@
+"""Reports as workbooks in the columns of the review's forms (JJF 1356 B.2 to B.10), so that they can be handed in."""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from datetime import date
+from pathlib import Path
+from typing import Final
+
+from openpyxl import Workbook
+from openpyxl.styles import Alignment, Font, PatternFill
+from openpyxl.utils import get_column_letter
+
+from analytics.domain.finding import Phrase
+from analytics.standards.factors import EPOCH_ORDINAL
+from analytics.standards.words import carrier_name, instrument_name, level_name
+from dashboards.reports.content import STATES, VERDICTS, MeterRow, RegionReport, UnitReport
+
+__all__ = ["region_workbook", "unit_workbook"]
+
+_BOLD: Final = Font(bold=True)
+_HEAD: Final = PatternFill("solid", fgColor="DDE5EC")
+_WIDEST: Final = 60
+_STATES: Final = {
+    "qualified": Phrase("qualified", "合格"),
+    "limited": Phrase("limited", "准用"),
+    "out_of_use": Phrase("out of use", "停用"),
+}
+_VERIFICATION: Final = {
+    "UNKNOWN": Phrase("unknown", "不明"),
+    "VALID": Phrase("valid", "有效"),
+    "DUE_90": Phrase("due in 90 days", "90 天内到期"),
+    "DUE_30": Phrase("due in 30 days", "30 天内到期"),
+    "OVERDUE": Phrase("overdue", "超期"),
+}
+
+_Cell = str | int | float | None | object
+
+
+def _picker(language: str) -> Callable[[Phrase], str]:
+    if language not in {"zh", "en"}:
+        raise ValueError(f"language must be zh or en (got {language!r})")
+    return (lambda phrase: phrase.zh) if language == "zh" else (lambda phrase: phrase.en)
+
+
+def _sheet(book: Workbook, title: str, heads: Sequence[str], rows: Iterable[Sequence[_Cell]]) -> None:
+    sheet = book.create_sheet(title)
+    sheet.append(list(heads))
+    widths = [_width(head) for head in heads]
+    for row in rows:
+        cells = [_plain(cell) for cell in row]
+        sheet.append(cells)
+        widths = [max(width, _width(cell)) for width, cell in zip(widths, cells, strict=True)]
+    for i, width in enumerate(widths, 1):
+        sheet.column_dimensions[get_column_letter(i)].width = min(width + 2, _WIDEST)
+        cell = sheet.cell(row=1, column=i)
+        cell.font, cell.fill = _BOLD, _HEAD
+        cell.alignment = Alignment(wrap_text=True, vertical="top")
+    sheet.freeze_panes = "A2"
+
+
+def _plain(cell: _Cell) -> _Cell:
+    """A cell as openpyxl takes it: a text that begins like a formula stays a text."""
+    if isinstance(cell, str) and cell.startswith(("=", "+", "-", "@")) and len(cell) > 1:
+        return "'" + cell
+    return cell
+
+
+def _width(cell: _Cell) -> int:
+    text = "" if cell is None else str(cell)
+    return sum(2 if ord(letter) > 0x2E80 else 1 for letter in text)
+
+
+def unit_workbook(report: UnitReport, path: Path, *, language: str = "zh") -> None:
+    """Write a unit's month.
+
+    Parameters
+    ----------
+    path : Path
+        Replaced where it exists.
+    language : str
+        ``zh`` or ``en``.
+    """
+    say = _picker(language)
+    book = Workbook()
+    if book.active is not None:
+        book.remove(book.active)
+    _summary(book, report, say)
+    _findings(book, report, say)
+    _rates(book, report, say)
+    _equipment(book, report, say)
+    every = [row for row in report.meters if row.meter_no]
+    _ledger(book, say(Phrase("B.3 ledger", "B.3 计量器具一览表")), every, say)
+    for form, level in (("B.4", "unit"), ("B.5", "sub_unit"), ("B.6", "equipment")):
+        title = f"{form} {say(level_name(level))}"
+        _ledger(book, title, [row for row in every if row.level == level], say)
+    _by_instrument(book, report, say)
+    _accuracy(book, report, say)
+    _energy(book, report, say)
+    _review(book, report, say)
+    _self_checks(book, report, say)
+    book.save(path)
+
+
+def _heads(say: Callable[[Phrase], str], *phrases: tuple[str, str]) -> list[str]:
+    return [say(Phrase(*one)) for one in phrases]
+
+
+def _summary(book: Workbook, report: UnitReport, say: Callable[[Phrase], str]) -> None:
+    standing, verified = report.standing, report.standing.verification
+    rows: list[tuple[str, _Cell]] = [
+        (say(Phrase("unit", "用能单位")), report.name),
+        (say(Phrase("code", "统一社会信用代码")), report.code),
+        (say(Phrase("month", "月份")), report.month),
+        (say(Phrase("as of", "截至")), report.as_of),
+        (say(Phrase("edition", "判定依据")), say(Phrase(standing.edition, standing.edition_zh))),
+        (say(Phrase("state", "状态")), say(STATES[standing.state])),
+        (say(Phrase("grade", "等级")), standing.grade or None),
+        (say(Phrase("do not conform", "不符合项")), standing.failed),
+        (say(Phrase("of them serious", "其中严重")), standing.serious),
+        (say(Phrase("need a person", "待人工核查")), standing.person),
+        (say(Phrase("points needed (Nl)", "应配 (Nl)")), standing.points_needed),
+        (say(Phrase("usable meters (Ns)", "实配可用 (Ns)")), standing.points_present),
+        (say(Phrase("meters in use", "在用器具")), verified.meters),
+        (say(Phrase("within verification", "检定有效")), verified.valid),
+        (say(Phrase("overdue", "超期")), verified.overdue),
+        (say(Phrase("verification unknown", "检定不明")), verified.unknown),
+        (say(Phrase("data completeness, %", "数据完整率 %")), _percent(standing.completeness)),
+        (say(Phrase("tce of the month, equivalent value", "本月综合能耗 tce(当量值)")), report.energy.tce),
+        (say(Phrase("tce of the month, equal value", "本月综合能耗 tce(等价值)")), report.energy.tce_equal),
+        (report.judgement.standards.review.number, say(report.review.verdict)),
+    ]
+    rows += [
+        (say(Phrase(f"next step {i}", f"下一步 {i}")), say(one.next_step)) for i, one in enumerate(report.steps, 1)
+    ]
+    _sheet(book, say(Phrase("summary", "首页")), _heads(say, ("item", "项目"), ("value", "内容")), rows)
+
+
+def _percent(share: float | None) -> float | None:
+    return None if share is None else round(100 * share, 4)
+
+
+def _findings(book: Workbook, report: UnitReport, say: Callable[[Phrase], str]) -> None:
+    heads = _heads(
+        say,
+        ("clause", "条款"),
+        ("mandatory", "强制"),
+        ("verdict", "判定"),
+        ("severity", "严重程度"),
+        ("level", "计量级别"),
+        ("energy", "能源种类"),
+        ("point", "计量点"),
+        ("meter", "管理编号"),
+        ("required", "要求"),
+        ("found", "现状"),
+        ("next step", "下一步"),
+        ("meters", "涉及器具"),
+        ("points", "涉及计量点"),
+        ("edition", "依据"),
+    )
+    rows = (
+        (
+            one.clause,
+            "*" if one.mandatory else "",
+            say(VERDICTS[one.verdict]),
+            one.severity.value,
+            say(level_name(one.level)) if one.level else "",
+            say(carrier_name(one.carrier)) if one.carrier else "",
+            one.point,
+            one.meter_no,
+            say(one.required),
+            say(one.found),
+            say(one.next_step),
+            ", ".join(one.meters),
+            ", ".join(one.points),
+            one.edition,
+        )
+        for one in report.findings
+    )
+    _sheet(book, say(Phrase("clauses", "逐条判定")), heads, rows)
+
+
+def _rates(book: Workbook, report: UnitReport, say: Callable[[Phrase], str]) -> None:
+    heads = _heads(
+        say,
+        ("level", "计量级别"),
+        ("energy", "能源种类"),
+        ("needed (Nl)", "应配数 Nl"),
+        ("installed and usable (Ns)", "实配数 Ns"),
+        ("verification unknown", "检定不明"),
+        ("rate, %", "配备率 %"),
+        ("required, %", "要求 %"),
+        ("verdict", "判定"),
+        ("points without a usable meter", "缺配计量点"),
+    )
+    rows = (
+        (
+            say(level_name(rate.level)),
+            say(carrier_name(rate.carrier)),
+            rate.needed,
+            rate.present,
+            rate.unknown,
+            None if rate.rate is None else float(rate.rate),
+            None if rate.required is None else float(rate.required),
+            say(VERDICTS[rate.verdict]),
+            ", ".join(rate.missing),
+        )
+        for rate in report.rates
+    )
+    _sheet(book, say(Phrase("B.8 rates by energy", "B.8 配备汇总(按能源)")), heads, rows)
+
+
+def _equipment(book: Workbook, report: UnitReport, say: Callable[[Phrase], str]) -> None:
+    heads = _heads(
+        say,
+        ("sub-unit", "次级用能单位"),
+        ("equipment", "主要用能设备"),
+        ("energy", "能源种类"),
+        ("rated power, kW", "额定功率 kW"),
+        ("declared use a year", "年用量(申报)"),
+        ("point", "计量点"),
+        ("meter", "管理编号"),
+        ("exempt because", "免配原因"),
+    )
+    rows = (
+        (
+            row.sub_unit,
+            row.equipment,
+            say(carrier_name(row.carrier)),
+            row.rated_power_kw,
+            row.annual_use,
+            row.point,
+            row.meter_no,
+            row.exemption,
+        )
+        for row in report.meters
+        if row.equipment
+    )
+    _sheet(book, say(Phrase("B.2 main equipment", "B.2 主要用能设备")), heads, rows)
+
+
+def _ledger(book: Workbook, title: str, meters: Sequence[MeterRow], say: Callable[[Phrase], str]) -> None:
+    heads = _heads(
+        say,
+        ("name", "计量器具名称"),
+        ("model", "型号规格"),
+        ("accuracy class", "准确度等级"),
+        ("range", "测量范围"),
+        ("manufacturer", "生产厂家"),
+        ("serial number", "出厂编号"),
+        ("management number", "管理编号"),
+        ("place of use", "安装使用地点"),
+        ("cycle, months", "检定周期(月)"),
+        ("verified on", "检定日期"),
+        ("valid until", "有效期至"),
+        ("verification", "检定状态"),
+        ("status", "状态"),
+        ("energy", "能源种类"),
+        ("point", "计量点"),
+    )
+    rows = (
+        (
+            row.name,
+            row.model,
+            row.accuracy_class,
+            row.range,
+            row.manufacturer,
+            row.serial_no,
+            row.meter_no,
+            row.place,
+            row.cycle_months,
+            row.verified_on,
+            row.verification_due,
+            say(_VERIFICATION[row.state]),
+            say(_STATES[row.status]) if row.status in _STATES else "",
+            say(carrier_name(row.carrier)),
+            row.point,
+        )
+        for row in meters
+    )
+    _sheet(book, title[:31], heads, rows)
+
+
+def _by_instrument(book: Workbook, report: UnitReport, say: Callable[[Phrase], str]) -> None:
+    """B.8 by kind of instrument: what is installed, by level."""
+    count = Counter((row.instrument, row.level) for row in report.meters if row.meter_no)
+    heads = _heads(say, ("instrument", "器具类别")) + [
+        say(level_name(one)) for one in ("unit", "sub_unit", "equipment")
+    ]
+    rows = (
+        (say(instrument_name(kind)), *(count[kind, level] for level in ("unit", "sub_unit", "equipment")))
+        for kind in sorted({kind for kind, _ in count})
+    )
+    _sheet(book, say(Phrase("B.8 by instrument", "B.8 配备汇总(按器具)")), heads, rows)
+
+
+def _accuracy(book: Workbook, report: UnitReport, say: Callable[[Phrase], str]) -> None:
+    """B.9: classes installed by kind, level and energy, and how many do not meet the requirement."""
+    failing = {one.meter_no for one in report.findings if one.rule == "accuracy" and one.verdict.value == "fail"}
+    count: Counter[tuple[str, str, str, str]] = Counter()
+    coarse: Counter[tuple[str, str, str, str]] = Counter()
+    for row in report.meters:
+        if row.meter_no:
+            key = row.instrument, row.level, row.carrier, row.accuracy_class
+            count[key] += 1
+            coarse[key] += row.meter_no in failing
+    heads = _heads(
+        say,
+        ("instrument", "器具类别"),
+        ("level", "计量级别"),
+        ("energy", "能源种类"),
+        ("class", "准确度等级"),
+        ("meters", "台数"),
+        ("too coarse", "不符合台数"),
+    )
+    rows = (
+        (
+            say(instrument_name(key[0])),
+            say(level_name(key[1])),
+            say(carrier_name(key[2])),
+            key[3],
+            count[key],
+            coarse[key],
+        )
+        for key in sorted(count)
+    )
+    _sheet(book, say(Phrase("B.9 accuracy", "B.9 准确度汇总")), heads, rows)
+
+
+def _energy(book: Workbook, report: UnitReport, say: Callable[[Phrase], str]) -> None:
+    heads = _heads(
+        say,
+        ("whose", "范围"),
+        ("energy", "能源种类"),
+        ("consumption", "消费量"),
+        ("unit", "计量单位"),
+        ("tce, equivalent value", "折标量 tce(当量值)"),
+        ("tce, equal value", "折标量 tce(等价值)"),
+        ("completeness, %", "完整率 %"),
+        ("factor", "折标系数"),
+    )
+    whole = say(Phrase("unit", "用能单位"))
+    scopes = [(whole, report.energy), *report.sub_units.items()]
+    rows: list[Sequence[_Cell]] = [
+        (
+            name,
+            say(carrier_name(one.carrier)),
+            one.amount,
+            one.symbol,
+            one.tce,
+            one.tce_equal,
+            _percent(one.completeness),
+            one.factor,
+        )
+        for name, energy in scopes
+        for one in energy.carriers
+    ]
+    total = say(Phrase("total", "合计"))
+    rows.append(
+        (whole, total, None, "", report.energy.tce, report.energy.tce_equal, None, ", ".join(report.energy.unknown))
+    )
+    _sheet(book, say(Phrase("B.10 energy", "B.10 能源消费")), heads, rows)
+
+
+def _review(book: Workbook, report: UnitReport, say: Callable[[Phrase], str]) -> None:
+    heads = _heads(
+        say,
+        ("item", "序号"),
+        ("clause", "条款"),
+        ("subject (of its group)", "审查内容(所属组)"),
+        ("verdict", "结论"),
+        ("why", "说明"),
+        ("by", "判定人"),
+    )
+    rows: list[Sequence[_Cell]] = [
+        (one.item.number, one.item.clause, say(one.item.subject), say(VERDICTS[one.verdict]), say(one.why), one.by)
+        for one in report.review.results
+    ]
+    rows.append((None, "", say(Phrase("conclusion", "审查结论")), say(report.review.verdict), "", ""))
+    _sheet(book, say(Phrase("JJF 1356 sheet", "JJF 1356 审查表")), heads, rows)
+
+
+def _self_checks(book: Workbook, report: UnitReport, say: Callable[[Phrase], str]) -> None:
+    heads = _heads(
+        say,
+        ("year", "年度"),
+        ("done on", "自查日期"),
+        ("by", "自查人"),
+        ("result", "结果"),
+    )
+    rows = [
+        (year, date.fromordinal(one.done_day + EPOCH_ORDINAL), one.by, one.result)
+        for year, one in sorted(report.self_checks.items(), reverse=True)
+    ]
+    _sheet(book, say(Phrase("self-checks", "自查记录")), heads, rows)
+
+
+def region_workbook(report: RegionReport, path: Path, *, language: str = "zh") -> None:
+    """Write all units' standing."""
+    say = _picker(language)
+    book = Workbook()
+    if book.active is not None:
+        book.remove(book.active)
+    heads = _heads(
+        say,
+        ("code", "统一社会信用代码"),
+        ("unit", "用能单位"),
+        ("state", "状态"),
+        ("grade", "等级"),
+        ("serious", "严重"),
+        ("do not conform", "不符合项"),
+        ("need a person", "待人工核查"),
+        ("needed (Nl)", "应配"),
+        ("usable (Ns)", "实配可用"),
+        ("meters", "在用器具"),
+        ("valid", "检定有效"),
+        ("overdue", "超期"),
+        ("mandatory", "强检器具"),
+        ("of them valid", "强检有效"),
+        ("completeness, %", "数据完整率 %"),
+        ("tce of the month", "本月综合能耗 tce"),
+        ("tce of the year", "年综合能耗 tce"),
+        ("key unit", "重点用能单位"),
+        ("first step", "首要事项"),
+    )
+    rows = (
+        (
+            row.code,
+            row.name,
+            say(STATES[row.standing.state]),
+            row.standing.grade,
+            row.standing.serious,
+            row.standing.failed,
+            row.standing.person,
+            row.standing.points_needed,
+            row.standing.points_present,
+            row.standing.verification.meters,
+            row.standing.verification.valid,
+            row.standing.verification.overdue,
+            row.standing.verification.mandatory,
+            row.standing.verification.mandatory_valid,
+            _percent(row.standing.completeness),
+            row.tce_month,
+            row.tce_year,
+            row.key_unit,
+            say(row.first_step),
+        )
+        for row in report.rows
+    )
+    _sheet(book, say(Phrase("region", "区域汇总")), heads, rows)
+    book.save(path)

@@ -1,0 +1,51 @@
+"""`meterwarden report`: what an enterprise and a reviewer take away, as .xlsx and .html."""
+
+import re
+from pathlib import Path
+
+import click
+
+from dashboards.reports import region_page, region_workbook, unit_page, unit_workbook
+from deploy.reporting import region_report, unit_report
+from deploy.settings import load as settings
+from deploy.stack import Stack
+
+__all__ = ["command"]
+
+
+class Month(click.ParamType):
+    """A month such as 2026-10."""
+
+    name = "YYYY-MM"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """The month, checked."""
+        if not re.fullmatch(r"(19|20)\d\d-(0[1-9]|1[0-2])", value):
+            self.fail(f"must be a month such as 2026-10 (got {value!r})", param, ctx)
+        return value
+
+
+@click.command()
+@click.option("--unit", "code", help="Code of the energy-using unit.")
+@click.option("--region", is_flag=True, help="All units instead of one.")
+@click.option("--month", type=Month(), required=True, help="Month, such as 2026-10.")
+@click.option("--out", type=click.Path(file_okay=False, path_type=Path), required=True, help="Directory.")
+@click.option("--language", type=click.Choice(["zh", "en"]), default="zh", show_default=True, help="Of the report.")
+def command(*, code: str | None, region: bool, month: str, out: Path, language: str) -> None:
+    """Write a unit's month (or the region's) as a workbook in the forms' columns and as a page that opens anywhere."""
+    if (code is None) != region:
+        raise click.UsageError("exactly one of --unit CODE and --region must be given")
+    chosen = settings()
+    dsn = Stack(chosen).dsn
+    stem = f"{'region' if code is None else re.sub(r'[^0-9A-Za-z_-]', '_', code)}-{month}"
+    out.mkdir(parents=True, exist_ok=True)
+    workbook, page = out / f"{stem}.xlsx", out / f"{stem}.html"
+    if code is None:
+        summary = region_report(dsn, month, chosen.zone)
+        region_workbook(summary, workbook, language=language)
+        page.write_text(region_page(summary, language=language), encoding="utf-8")
+    else:
+        report = unit_report(dsn, code, month, chosen.zone)
+        unit_workbook(report, workbook, language=language)
+        page.write_text(unit_page(report, language=language), encoding="utf-8")
+    click.echo(f"{workbook}\n{page}")

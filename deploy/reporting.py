@@ -1,0 +1,229 @@
+"""What a report needs, out of the database: a unit's month, or all units on its last day."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from datetime import UTC, date, datetime, timedelta, tzinfo
+
+import numpy as np
+import psycopg
+
+from analytics.domain.errors import RegistryError
+from analytics.domain.finding import Phrase, Severity, Verdict
+from analytics.domain.ledger import NO_DAY
+from analytics.standards.change import changes
+from analytics.standards.documents import Standards
+from analytics.standards.energy import EnergyDays, UnitEnergy, key_unit, per_product, unit_energy
+from analytics.standards.factors import EPOCH_ORDINAL
+from analytics.standards.scene import VerificationState, levels
+from dashboards.reports.content import MeterRow, RegionReport, RegionRow, UnitReport
+from deploy.compliance import review_of
+from streams.compliance import Judgement, judge
+from streams.store.connections import understood
+from streams.store.evidence import Moment, read_energy
+from streams.store.standards import read_standards
+
+__all__ = ["month_days", "region_report", "unit_report"]
+
+
+def month_days(month: str) -> tuple[date, date]:
+    """First and last day of a month such as ``2026-10``.
+
+    Examples
+    --------
+    >>> month_days("2024-02")[1].isoformat()
+    '2024-02-29'
+    """
+    first = date.fromisoformat(f"{month}-01")
+    return first, (first.replace(day=28) + timedelta(days=4)).replace(day=1) - timedelta(days=1)
+
+
+def unit_report(dsn: str, code: str, month: str, zone: tzinfo) -> UnitReport:
+    """A unit's month; of the month under way what is over of it.
+
+    Raises
+    ------
+    RegistryError
+        If the ledger does not have the unit, or the month has not begun.
+    """
+    return asyncio.run(_unit_report(dsn, code, month, zone))
+
+
+def region_report(dsn: str, month: str, zone: tzinfo) -> RegionReport:
+    """All units on a month's last day, or now."""
+    return asyncio.run(_region_report(dsn, month, zone))
+
+
+async def _connected(dsn: str) -> psycopg.AsyncConnection:
+    connection = await psycopg.AsyncConnection.connect(
+        dsn, autocommit=True, connect_timeout=10, application_name="meterwarden report"
+    )
+    await connection.execute("select set_config('timezone', 'UTC', false), set_config('jit', 'off', false)")
+    return connection
+
+
+def _span(month: str, now: datetime, zone: tzinfo) -> tuple[date, date]:
+    """First day of a month, and its last or today."""
+    first, last = month_days(month)
+    today = now.astimezone(zone).date()
+    if first > today:
+        raise RegistryError(f"a report is of a month that has begun (got {month}, today is {today})")
+    return first, min(last, today)
+
+
+async def _unit_report(dsn: str, code: str, month: str, zone: tzinfo) -> UnitReport:
+    now = datetime.now(UTC)
+    first, day = _span(month, now, zone)
+    async with understood():
+        connection = await _connected(dsn)
+        async with connection:
+            standards = await read_standards(connection)
+            judgement = await judge(connection, standards, Moment.of(day, now=now, zone=zone), code.__eq__)
+            if not judgement.stored.unit_ids.size:
+                raise RegistryError(f"the ledger must have the unit (it has none with the code {code})")
+            before_day = first - timedelta(days=1)
+            before = await judge(
+                connection, standards, Moment.of(before_day, now=now, zone=zone), stored=judgement.stored
+            )
+            series = await read_energy(connection, judgement.stored.unit_ids.tolist(), first, day, ("unit", "sub_unit"))
+    return _assembled(judgement, before, series, month, first, day)
+
+
+def _assembled(
+    judgement: Judgement,
+    before: Judgement,
+    series: Mapping[tuple[int, str, str, str], tuple[EnergyDays, ...]],
+    month: str,
+    first: date,
+    day: date,
+) -> UnitReport:
+    code, facts = judgement.stored.ledger.unit_codes[0], judgement.standards.facts
+    whole = next((days for (_, scope, _, _), days in series.items() if scope == "unit"), ())
+    energy = _energy(whole, judgement.standards, code, first, day)
+    outputs = {
+        product: (one.amount, one.unit)
+        for (of_code, product, of_month), one in facts.outputs.items()
+        if (of_code, of_month) == (code, month)
+    }
+    return UnitReport(
+        judgement=judgement,
+        month=month,
+        first_day=first,
+        last_day=day,
+        energy=energy,
+        days=whole,
+        sub_units={
+            name: _energy(days, judgement.standards, code, first, day)
+            for (_, scope, _, name), days in sorted(series.items())
+            if scope == "sub_unit"
+        },
+        products=per_product(energy, outputs),
+        changes=changes(before.assessment.findings, judgement.assessment.findings),
+        meters=_meters(judgement),
+        review=review_of(judgement, 0),
+        self_checks={year: one for (of_code, year), one in facts.self_checks.items() if of_code == code},
+    )
+
+
+def _energy(series: Sequence[EnergyDays], standards: Standards, code: str, first: date, last: date) -> UnitEnergy:
+    return unit_energy(
+        series,
+        first_day=first.toordinal() - EPOCH_ORDINAL,
+        last_day=last.toordinal() - EPOCH_ORDINAL,
+        unit_code=code,
+        factors=standards.factors,
+        equal_value=standards.equal_value,
+    )
+
+
+def _meters(judgement: Judgement) -> list[MeterRow]:
+    """Every point of the ledger with the meter that stands there on the day."""
+    scene, ledger = judgement.assessment.scene, judgement.stored.ledger
+    columns = {name: scene.column(name) for name in _TEXTS}
+    cycle, share = scene.number("cycle_months"), scene.evidence.completeness
+    return [
+        MeterRow(
+            level=levels[ledger.point_level[p]],
+            point=ledger.point_codes[p],
+            carrier=ledger.point_carrier[p],
+            sub_unit=ledger.point_sub_unit[p],
+            equipment=ledger.point_equipment[p],
+            required=bool(ledger.point_required[p]),
+            exemption=ledger.point_exemption[p],
+            meter_no=scene.meter_no(p),
+            cycle_months=_known(cycle[p]),
+            verified_on=_date(int(scene.verified_on[p])),
+            verification_due=_date(int(scene.due[p])),
+            state=VerificationState(int(scene.verification[p])).name,
+            completeness=_known(share[p]),
+            annual_use=_known(ledger.point_annual_use[p]),
+            rated_power_kw=_known(ledger.point_rated_power_kw[p]),
+            **{name: column.of(p) for name, column in columns.items()},
+        )
+        for p in range(len(ledger.point_codes))
+    ]
+
+
+_TEXTS = (
+    "serial_no",
+    "name",
+    "model",
+    "accuracy_class",
+    "range",
+    "manufacturer",
+    "place",
+    "instrument",
+    "purpose",
+    "status",
+)
+
+
+def _known(value: float) -> float | None:
+    return None if np.isnan(value) else float(value)
+
+
+def _date(day: int) -> date | None:
+    return None if day == NO_DAY else date.fromordinal(day + EPOCH_ORDINAL)
+
+
+async def _region_report(dsn: str, month: str, zone: tzinfo) -> RegionReport:
+    now = datetime.now(UTC)
+    first, day = _span(month, now, zone)
+    async with understood():
+        connection = await _connected(dsn)
+        async with connection:
+            standards = await read_standards(connection)
+            judgement = await judge(connection, standards, Moment.of(day, now=now, zone=zone))
+            series = await read_energy(connection, judgement.stored.unit_ids.tolist(), first, day)
+    rows = [
+        _row(judgement, unit, series.get((unit_id, "unit", "", ""), ()), first, day)
+        for unit, unit_id in enumerate(judgement.stored.unit_ids.tolist())
+    ]
+    rows.sort(key=lambda row: (-row.standing.serious, -row.standing.failed, -row.standing.person, row.code))
+    applied = standards.book.applied(judgement.moment.number)
+    return RegionReport(
+        as_of=day,
+        month=month,
+        edition=Phrase(applied.text, applied.text_zh),
+        rows=rows,
+        mandatory_target=standards.rules.mandatory_rate,
+    )
+
+
+def _row(judgement: Judgement, unit: int, series: Sequence[EnergyDays], first: date, day: date) -> RegionRow:
+    ledger, standards = judgement.stored.ledger, judgement.standards
+    code, year = ledger.unit_codes[unit], judgement.energy_year[unit]
+    urgent = (
+        one
+        for one in judgement.assessment.findings
+        if one.unit == unit and one.verdict is not Verdict.PASS and one.severity is not Severity.INFO
+    )
+    step = next((one.next_step for one in urgent if one.next_step.zh), Phrase("", ""))
+    return RegionRow(
+        code=code,
+        name=ledger.unit_names[unit],
+        standing=judgement.assessment.standings[unit],
+        key_unit=key_unit(standards.rules, year, named=standards.facts.of(code).named),
+        tce_year=year.tce,
+        tce_month=_energy(series, standards, code, first, day).tce,
+        first_step=step,
+    )
