@@ -109,7 +109,8 @@ class Evidence:
     ----------
     uses : mapping of UseKey to Use
     completeness : (p,) float64
-        Share of the window that has measured evidence, 0 for a meter that stood there and sent nothing. [1]
+        Share of the window that has evidence, 0 for a meter that stood there and sent nothing; evidence that is not
+        estimated, but for meters that are read less than hourly. [1]
     start_deviation_s : (p,) float64
         From the midnight that opens the day to the reading nearest to it; NaN where none is near. [s]
     silent_since, fault_since : (p,) int64

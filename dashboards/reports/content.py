@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
-from typing import Final
+from typing import Final, NamedTuple
 
 from analytics.domain.finding import Finding, Phrase, Severity, Verdict
 from analytics.standards.assessment import Standing
@@ -14,6 +14,7 @@ from analytics.standards.equipping import Rate
 from analytics.standards.factors import EPOCH_ORDINAL
 from analytics.standards.facts import SelfCheck
 from analytics.standards.review import ReviewResult
+from analytics.standards.words import listing
 from streams.compliance import Judgement
 
 __all__ = ["STATES", "VERDICTS", "MeterRow", "RegionReport", "RegionRow", "UnitReport"]
@@ -32,6 +33,23 @@ VERDICTS: Final[Mapping[Verdict, Phrase]] = {
 }
 _STEPS: Final = 8
 _WORST: Final = 10
+
+
+class Step(NamedTuple):
+    """What to do next, and the findings that it mends."""
+
+    todo: Phrase
+    findings: Sequence[Finding]
+
+    @classmethod
+    def of(cls, findings: Sequence[Finding]) -> "Step":
+        """One errand for findings that differ in nothing but the meter."""
+        first, meters = findings[0], [one.meter_no for one in findings]
+        if len(findings) == 1 or not first.meter_no:
+            return cls(first.next_step, findings)
+        en = first.next_step.en.replace(first.meter_no, listing(meters))
+        zh = first.next_step.zh.replace(first.meter_no, listing(meters, chinese=True))
+        return cls(Phrase(en, zh), findings)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,16 +152,15 @@ class UnitReport:
         return [one for one in self.findings if one.verdict in {Verdict.FAIL, Verdict.PERSON}]
 
     @cached_property
-    def steps(self) -> Sequence[Finding]:
+    def steps(self) -> Sequence[Step]:
         """What to do next, the most urgent first: one line for what one errand mends."""
         due = [one for one in self.findings if one.rule == "verification_due" and one.severity is Severity.WARNING]
-        seen: set[str] = set()
-        steps = []
+        errands: dict[tuple[str, str], list[Finding]] = {}
         for one in [*self.open_findings, *due]:
-            if one.next_step.zh and one.next_step.zh not in seen and one.severity is not Severity.INFO:
-                seen.add(one.next_step.zh)
-                steps.append(one)
-        return steps[:_STEPS]
+            if one.next_step.zh and one.severity is not Severity.INFO:
+                same = one.next_step.zh.replace(one.meter_no, "") if one.meter_no else one.next_step.zh
+                errands.setdefault((one.clause, same), []).append(one)
+        return [Step.of(found) for found in list(errands.values())[:_STEPS]]
 
     @cached_property
     def worst(self) -> Sequence[tuple[MeterRow, Sequence[Finding]]]:

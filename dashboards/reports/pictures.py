@@ -52,6 +52,10 @@ def _rectangle(x: float, y: float, width: float, height: float, colour: str, hin
     )
 
 
+def _short(value: float) -> str:
+    return f"{value:,.0f}" if value >= 1000 else f"{value:.3g}"
+
+
 def rates(bars: Sequence[Bar], title: str) -> Markup:
     """Bars from 0 to 100 %, each with a mark at what is required."""
     row, left, wide = 30, 250, 380
@@ -83,7 +87,7 @@ def columns(values: Mapping[date, float], first: date, last: date, title: str, u
     step = wide / days
     parts = [
         _rectangle(left, top + high, wide, 1, GREY),
-        _text(left - 8, top + 10, f"{most:,.4g}", size=11, anchor="end"),
+        _text(left - 8, top + 10, _short(most), size=11, anchor="end"),
     ]
     parts.append(_text(left - 8, top + high + 4, "0", size=11, anchor="end"))
     for i in range(days):

@@ -129,9 +129,7 @@ def _summary(book: Workbook, report: UnitReport, say: Callable[[Phrase], str]) -
         (say(Phrase("tce of the month, equal value", "本月综合能耗 tce(等价值)")), report.energy.tce_equal),
         (report.judgement.standards.review.number, say(report.review.verdict)),
     ]
-    rows += [
-        (say(Phrase(f"next step {i}", f"下一步 {i}")), say(one.next_step)) for i, one in enumerate(report.steps, 1)
-    ]
+    rows += [(say(Phrase(f"next step {i}", f"下一步 {i}")), say(one.todo)) for i, one in enumerate(report.steps, 1)]
     _sheet(book, say(Phrase("summary", "首页")), _heads(say, ("item", "项目"), ("value", "内容")), rows)
 
 

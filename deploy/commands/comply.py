@@ -8,7 +8,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from analytics.domain.finding import Finding, Phrase, Verdict
+from analytics.domain.finding import Finding, Phrase, Severity, Verdict
 from analytics.standards.words import carrier_name, level_name
 from deploy.compliance import as_json, judged, review_of, today
 from deploy.settings import load as settings
@@ -17,6 +17,7 @@ from streams.compliance import Judgement
 
 __all__ = ["command"]
 
+_WIDTH: Final = 150
 _STATES: Final = {
     "compliant": Phrase("compliant", "符合"),
     "findings": Phrase("findings", "有不符合项"),
@@ -47,7 +48,10 @@ def command(*, code: str, as_of: datetime | None, machine: bool, language: str, 
     if machine:
         click.echo(json.dumps(as_json(judgement, 0), ensure_ascii=False, indent=2))
     else:
-        _tell(Console(soft_wrap=False), judgement, chinese=language == "zh", everything=everything)
+        console = Console()
+        if not console.is_terminal:
+            console = Console(width=_WIDTH)  # a pipe has none of its own
+        _tell(console, judgement, chinese=language == "zh", everything=everything)
 
 
 def _tell(console: Console, judgement: Judgement, *, chinese: bool, everything: bool) -> None:
@@ -74,8 +78,9 @@ def _tell(console: Console, judgement: Judgement, *, chinese: bool, everything: 
         highlight=False,
     )
     console.print(_rates(judgement, chinese=chinese))
-    shown = [one for one in judgement.assessment.findings if everything or one.verdict is not Verdict.PASS]
-    console.print(_findings(shown, chinese=chinese))
+    for one in judgement.assessment.findings:
+        if everything or one.verdict is not Verdict.PASS:
+            _tell_finding(console, one, chinese=chinese)
 
 
 def _rates(judgement: Judgement, *, chinese: bool) -> Table:
@@ -95,18 +100,18 @@ def _rates(judgement: Judgement, *, chinese: bool) -> Table:
     return table
 
 
-def _findings(findings: list[Finding], *, chinese: bool) -> Table:
-    heads = ("条款", "判定", "计量点", "器具", "要求", "现状", "下一步")
-    english = ("clause", "verdict", "point", "meter", "required", "found", "next step")
-    table = Table(*(heads if chinese else english), show_lines=True)
-    for one in findings:
-        verdict = _VERDICTS[one.verdict]
-        phrases = (one.required, one.found, one.next_step)
-        table.add_row(
-            one.clause,
-            (verdict.zh if chinese else verdict.en) + ("!" if one.severity.value == "serious" else ""),
-            one.point,
-            one.meter_no,
-            *(phrase.zh if chinese else phrase.en for phrase in phrases),
-        )
-    return table
+def _tell_finding(console: Console, one: Finding, *, chinese: bool) -> None:
+    """A clause in two or three lines: what, required and found, what to do."""
+
+    def words(phrase: Phrase) -> str:
+        return phrase.zh if chinese else phrase.en
+
+    style = {Verdict.FAIL: "red", Verdict.PERSON: "yellow", Verdict.PASS: "blue"}.get(one.verdict, "")
+    urgent = " !" if one.severity is Severity.SERIOUS else ""
+    about = " · ".join(part for part in (one.point, one.meter_no) if part)
+    console.print(
+        f"{one.clause}  {words(_VERDICTS[one.verdict])}{urgent}  {about}".rstrip(), style=style, highlight=False
+    )
+    console.print(f"    {words(one.required)} — {words(one.found)}", highlight=False, markup=False)
+    if one.next_step.en:
+        console.print(f"    → {words(one.next_step)}", highlight=False, markup=False)

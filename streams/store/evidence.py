@@ -19,6 +19,7 @@ __all__ = ["Moment", "read_energy", "read_evidence"]
 
 _YEAR: Final = 365
 _NEAR: Final = timedelta(minutes=30)
+_HOUR_US: Final = 3_600_000_000
 
 _USES: Final = """
 with d as (
@@ -33,7 +34,7 @@ select s.unit_id, s.scope, s.sub_unit, s.name, s.carrier, s.unit, d.amount, d.da
 from d join energy_series s on s.id = d.series_id
 """
 _POINT_DAYS: Final = """
-select point_id, sum(measured)::float8, count(*) from consumption_day
+select point_id, sum(measured)::float8, sum(completeness)::float8 from consumption_day
 where unit_id = any(%(units)s) and day between %(window_from)s and %(window_to)s group by point_id
 """
 _FIRST_DAY: Final = "select unit_id, min(day) from consumption_day where unit_id = any(%(units)s) group by unit_id"
@@ -228,10 +229,13 @@ async def _completeness(
     np.minimum.at(began, made.point, made.installed_from // 86_400_000_000 + 1)
     start = np.maximum(np.maximum(first[ledger.point_unit], last - window_days + 1), began)
     due = last - start + 1
+    slow = np.zeros(len(ledger.point_codes), np.bool_)  # read less than hourly: every hour between is an estimate
+    slow[made.point[made.interval_us > _HOUR_US]] = True
     received = np.zeros(len(ledger.point_codes))
-    for point, measured, _ in await asked.rows(_POINT_DAYS):
-        if points.get(point) >= 0:
-            received[points.get(point)] = measured
+    for point, measured, evident in await asked.rows(_POINT_DAYS):
+        place = points.get(point)
+        if place >= 0:
+            received[place] = evident if slow[place] else measured
     return np.where(due > 0, np.minimum(received / np.maximum(due, 1), 1.0), np.nan)
 
 
