@@ -78,6 +78,30 @@ SCHEMAS: Mapping[str, pa.Schema] = {
     ),
     "detections": _schema(_DETECTION),
     "events": _schema(_DETECTION),
+    "findings": _schema(
+        [
+            ("unit_code", pa.string()),
+            ("edition", pa.string()),
+            ("clause", pa.string()),
+            ("level", pa.string()),
+            ("carrier", pa.string()),
+            ("required", pa.string()),
+            ("found", pa.string()),
+            ("verdict", pa.string()),
+            ("meters", pa.list_(pa.string())),
+            ("as_of", pa.date32()),
+            ("rule", pa.string()),
+            ("severity", pa.string()),
+            ("mandatory", pa.bool_()),
+            ("point", pa.string()),
+            ("meter_no", pa.string()),
+            ("points", pa.list_(pa.string())),
+            ("next_step", pa.string()),
+            ("required_zh", pa.string()),
+            ("found_zh", pa.string()),
+            ("next_step_zh", pa.string()),
+        ]
+    ),
     "rejected": _schema(
         [
             ("row", pa.int64()),
@@ -98,7 +122,7 @@ SCHEMAS: Mapping[str, pa.Schema] = {
 }
 """Columns of each file. `events` holds what is no fault: rollovers, declared replacements, new multipliers."""
 
-_REPLACEABLE = frozenset(f"{name}.parquet" for name in (*SCHEMAS, "observability", "findings"))
+_REPLACEABLE = frozenset(f"{name}.parquet" for name in (*SCHEMAS, "observability"))
 
 
 class Labels:

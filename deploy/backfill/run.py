@@ -18,10 +18,13 @@ from analytics.coal import FactorTable
 from analytics.columns.register import EVENT_ROW, HOUR_ROW, last_of_each_hour
 from analytics.domain.ledger import Ledger
 from analytics.domain.quality import DetectionKind
+from analytics.standards.documents import Standards
+from deploy.backfill.findings import finding_columns
 from deploy.backfill.rows import detection_columns, energy_day_columns, hour_columns, rejected_columns
 from deploy.backfill.spool import Spool
 from ingest.reading_files import FilePart, RowFault
 from ingest.result_files import ResultDirectory
+from ingest.standard_files import standards_from
 from ingest.wire import Block
 from streams.detected import last_of_each_event
 from streams.state import PartitionState
@@ -110,6 +113,7 @@ def backfill(
     *,
     zone: tzinfo,
     factors: FactorTable,
+    standards: Standards | None = None,
     as_of: date | None = None,
     tell: Callable[[str], None] = lambda _: None,
     slice_size: int = SLICE,
@@ -127,6 +131,8 @@ def backfill(
         Of the local days.
     factors : FactorTable
         To coal equivalent.
+    standards : Standards, optional
+        What units are judged by; what ships, without it.
     as_of : date, optional
         Readings after the end of this local day are left out (the one at its closing midnight belongs to it), and
         silence is judged at its end; without it, at the newest reading.
@@ -135,7 +141,8 @@ def backfill(
     slice_size : int
         Readings that go through the steps at once; what comes out does not depend on it.
     """
-    run = _Run(ledger, zone, factors, tell, slice_size, None if as_of is None else end_of_day(as_of, zone))
+    limit_us = None if as_of is None else end_of_day(as_of, zone)
+    run = _Run(ledger, zone, factors, standards or standards_from(), tell, slice_size, limit_us)
     with ResultDirectory(out) as results:
         likely = sum(source.likely_readings for source in sources)
         with Spool(results.scratch, ledger.unit_codes, buckets=-(-likely // BUCKET)) as spool:
@@ -154,6 +161,7 @@ class _Run:
     ledger: Ledger
     zone: tzinfo
     factors: FactorTable
+    standards: Standards
     tell: Callable[[str], None]
     slice_size: int
     limit_us: int | None
@@ -239,4 +247,8 @@ class _Run:
         fault = np.isin(events["kind"], _FAULTS)
         for name, chosen in (("detections", fault), ("events", ~fault)):
             results.write(name, detection_columns(events[chosen], ledger))
+        if len(ledger.unit_codes) and self.report.until_us:
+            until_us, standards = self.report.until_us, self.standards
+            findings = finding_columns(hours, events, ledger, standards=standards, until_us=until_us, zone=self.zone)
+            results.write("findings", findings)
         self.report.detections.update(DetectionKind(kind).name.lower() for kind in events["kind"].tolist())

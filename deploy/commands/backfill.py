@@ -14,6 +14,7 @@ from deploy.commands.parameters import ZoneName
 from deploy.settings import load
 from ingest.factor_files import read_factors
 from ingest.ledger_files import read_ledger
+from ingest.standard_files import read_standard, standards_from
 
 __all__ = ["command"]
 
@@ -35,6 +36,9 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
     help="Last local day to look at; silence is judged then.",
 )
 @click.option("--factors", type=_FILE, multiple=True, help="Factors to coal equivalent that were entered, .toml.")
+@click.option(
+    "--standard", "standards", type=_FILE, multiple=True, help="Edition, rules or facts to judge by beside what ships."
+)
 @click.option("--zone", type=ZoneName(), help="Zone of local days and times; else that of the settings.")
 @click.pass_context
 def command(
@@ -46,6 +50,7 @@ def command(
     out: Path,
     as_of: datetime | None,
     factors: tuple[Path, ...],
+    standards: tuple[Path, ...],
     zone: ZoneInfo | None,
 ) -> None:
     """Work files of readings out into result files, without Kafka or a database."""
@@ -68,6 +73,7 @@ def command(
         out,
         zone=zone,
         factors=read_factors(*factors),
+        standards=standards_from([read_standard(path)[0] for path in standards]),
         as_of=None if as_of is None else as_of.date(),
         tell=_now_and_then(),
     )

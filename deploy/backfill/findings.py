@@ -1,0 +1,183 @@
+"""`findings`: units judged by what a backfill has worked out, as the live system judges them by what is stored."""
+
+from collections.abc import Mapping
+from datetime import date, tzinfo
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analytics.columns.aggregation import (
+    MICRO,
+    PointDays,
+    PointHours,
+    consumption_day,
+    shares,
+    totals_by_day,
+    totals_by_hour,
+)
+from analytics.columns.intervals import HOUR_US, local_day
+from analytics.columns.membership import Membership
+from analytics.columns.register import NEVER
+from analytics.domain.ledger import NO_DAY, NO_INSTANT, Ledger
+from analytics.domain.quality import DetectionKind
+from analytics.standards.assessment import assess
+from analytics.standards.documents import Standards
+from analytics.standards.factors import EPOCH_ORDINAL
+from analytics.standards.scene import Evidence, Use, UseKey, certificate_in_force
+from ingest.result_files import Column
+
+__all__ = ["evidence_of", "finding_columns"]
+
+_YEAR: Final = 365
+_LASTING: Final = (DetectionKind.SILENCE, DetectionKind.GAP, DetectionKind.STUCK)
+
+
+def finding_columns(
+    hours: NDArray[Any], events: NDArray[Any], ledger: Ledger, *, standards: Standards, until_us: int, zone: tzinfo
+) -> Mapping[str, Column]:
+    """`findings` of some units.
+
+    Parameters
+    ----------
+    hours : (n,) analytics.columns.register.HOUR_ROW
+        All of them.
+    events : (e,) analytics.columns.register.EVENT_ROW
+    ledger : Ledger
+        That both index.
+    until_us : int
+        Instant up to which was read; its local day is judged. [us since 1970-01-01 UTC]
+    """
+    at_us = until_us - 1
+    day = int(local_day(np.array([at_us // HOUR_US]), zone)[0])
+    evidence = evidence_of(
+        hours,
+        events,
+        ledger,
+        day=day,
+        window_days=standards.rules.data_quality.window_days,
+        until_us=until_us,
+        zone=zone,
+    )
+    found = assess(
+        ledger,
+        book=standards.book,
+        rules=standards.rules,
+        facts=standards.facts,
+        evidence=evidence,
+        day=day,
+        at_us=at_us,
+        zone=zone,
+    ).findings
+    return {
+        "unit_code": [ledger.unit_codes[one.unit] for one in found],
+        "edition": [one.edition for one in found],
+        "clause": [one.clause for one in found],
+        "level": [one.level or None for one in found],
+        "carrier": [one.carrier or None for one in found],
+        "required": [one.required.en for one in found],
+        "found": [one.found.en for one in found],
+        "verdict": [one.verdict.value for one in found],
+        "meters": [list(one.meters) for one in found],
+        "as_of": [date.fromordinal(day + EPOCH_ORDINAL)] * len(found),
+        "rule": [one.rule for one in found],
+        "severity": [one.severity.value for one in found],
+        "mandatory": [one.mandatory for one in found],
+        "point": [one.point or None for one in found],
+        "meter_no": [one.meter_no or None for one in found],
+        "points": [list(one.points) for one in found],
+        "next_step": [one.next_step.en or None for one in found],
+        "required_zh": [one.required.zh for one in found],
+        "found_zh": [one.found.zh for one in found],
+        "next_step_zh": [one.next_step.zh or None for one in found],
+    }
+
+
+def evidence_of(
+    hours: NDArray[Any],
+    events: NDArray[Any],
+    ledger: Ledger,
+    *,
+    day: int,
+    window_days: int,
+    until_us: int,
+    zone: tzinfo,
+) -> Evidence:
+    """What hours and events of points say on a day; the start of the day is not looked at, for it needs readings."""
+    known = PointHours.from_register(hours)
+    days = consumption_day(known, zone)
+    silent, fault = _lasting(events, len(ledger.point_codes))
+    over = until_us // HOUR_US  # of the day under way nothing counts in completeness
+    whole = int(local_day(np.array([over]), zone)[0]) - 1
+    return Evidence(
+        uses=_uses(known, ledger, day, zone),
+        completeness=_completeness(hours, ledger, last=whole, window_days=window_days, zone=zone),
+        start_deviation_s=np.full(len(ledger.point_codes), np.nan),
+        silent_since=silent,
+        fault_since=fault,
+        at_risk=_at_risk(days, ledger, day),
+    )
+
+
+def _uses(hours: PointHours, ledger: Ledger, day: int, zone: tzinfo) -> Mapping[UseKey, Use]:
+    membership = Membership.from_ledger(ledger)
+    keys = membership.keys()
+    by_day, by_hour = totals_by_day(hours, membership, zone), totals_by_hour(hours, membership)
+    inside = (by_day.at > day - _YEAR) & (by_day.at <= day)
+    series = by_day.series[inside]
+    amount = np.bincount(series, by_day.amount_micro[inside], minlength=len(keys)) / MICRO
+    count = np.bincount(series, minlength=len(keys))
+    most = np.full(len(keys), np.nan)
+    np.fmax.at(most, by_hour.series, by_hour.amount_micro / MICRO)
+    return {
+        UseKey(
+            key.unit,
+            key.scope,
+            {"unit": "", "sub_unit": key.name, "equipment": key.sub_unit}[key.scope],
+            key.name,
+            key.carrier,
+        ): Use(amount=float(amount[i]), days=int(count[i]), most_in_an_hour=float(most[i]), symbol=key.symbol)
+        for i, key in enumerate(keys)
+        if count[i]
+    }
+
+
+def _completeness(
+    hours: NDArray[Any], ledger: Ledger, *, last: int, window_days: int, zone: tzinfo
+) -> NDArray[np.float64]:
+    points, made = len(ledger.point_codes), ledger.installations
+    evident, measured = shares(hours["covered"], hours["estimated"])
+    slow = np.zeros(points, np.bool_)  # read less than hourly: every hour between is an estimate
+    slow[made.point[made.interval_us > HOUR_US]] = True
+    share = np.where(slow[hours["point"]], evident, measured)
+    at = local_day(hours["hour"], zone) if len(hours) else np.empty(0, np.int32)
+    first = np.full(len(ledger.unit_codes), np.iinfo(np.int64).max)
+    np.minimum.at(first, ledger.point_unit[hours["point"]], at)
+    began = np.full(points, np.iinfo(np.int64).max)
+    np.minimum.at(began, made.point, made.installed_from // (24 * HOUR_US) + 1)
+    start = np.maximum(np.maximum(first[ledger.point_unit], last - window_days + 1), began)
+    due = last - start + 1
+    inside = (at <= last) & (at > last - window_days)
+    received = np.bincount(hours["point"][inside], share[inside], minlength=points) / 24
+    return np.where(due > 0, np.minimum(received / np.maximum(due, 1), 1.0), np.nan)
+
+
+def _lasting(events: NDArray[Any], points: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    never = np.iinfo(np.int64).max
+    silent, fault = np.full(points, never), np.full(points, never)
+    lasting = events[(events["ended"] == NEVER) & np.isin(events["kind"], [kind.value for kind in _LASTING])]
+    np.minimum.at(fault, lasting["point"], lasting["started"])
+    quiet = lasting[lasting["kind"] == DetectionKind.SILENCE.value]
+    np.minimum.at(silent, quiet["point"], quiet["started"])
+    return np.where(silent == never, NO_INSTANT, silent), np.where(fault == never, NO_INSTANT, fault)
+
+
+def _at_risk(days: PointDays, ledger: Ledger, day: int) -> NDArray[np.float64]:
+    made = ledger.installations
+    _, due, _ = certificate_in_force(ledger, None, day)
+    over = np.full(len(ledger.point_codes), np.iinfo(np.int64).max)
+    stands = np.flatnonzero(due[made.meter] != NO_DAY)
+    over[made.point[stands]] = due[made.meter[stands]]  # by start, so the last meter of a point stays
+    after = (days.day > over[days.point]) & (days.day <= day)
+    total = np.bincount(days.point[after], days.amount_micro[after], minlength=len(over)) / MICRO
+    return np.where(np.bincount(days.point[after], minlength=len(over)) > 0, total, np.nan)

@@ -1,0 +1,213 @@
+"""Findings live with the ledger and the data: opened, changed, closed, kept; and judged again only when something changed."""
+
+import asyncio
+from collections.abc import Mapping
+from datetime import UTC, date, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import psycopg
+import pytest
+
+from analytics.domain.errors import ConfigurationError
+from analytics.domain.ledger import build_ledger
+from ingest.standard_files import parse_standard, standards_from
+from streams.agents.compliance import ComplianceAgent
+from streams.compliance import judge
+from streams.ports import StoredLedger
+from streams.store.compliance import part_of
+from streams.store.evidence import Moment
+from streams.store.ledger import load_ledger, read_ledger
+from streams.store.standards import load_document
+from tests.ledger_rows import columns_of, metered
+from tests.streams.store.conftest import connected, opened
+from tests.streams.store.test_views import asked
+
+pytestmark = pytest.mark.integration
+
+SHANGHAI = ZoneInfo("Asia/Shanghai")
+TODAY = datetime.now(SHANGHAI).date()
+SAID = {
+    "serial_no": "S",
+    "name": "电能表",
+    "model": "X",
+    "range": "1",
+    "manufacturer": "云澜",
+    "place": "here",
+    "accuracy_class": "0.2S",
+    "status": "qualified",
+    "cycle_months": 72,
+    "interval_s": 900,
+}
+
+
+def meter(
+    point: str, *, unit: str = "U1", verified: date = TODAY - timedelta(days=400), **facts: object
+) -> Mapping[str, object]:
+    said = {**SAID, "serial_no": f"S-{unit}-{point}", "verified_on": verified.isoformat()}
+    return metered(point, f"M-{point}", unit_code=unit, **(said | facts))
+
+
+async def load(dsn: str, *rows: Mapping[str, object]) -> StoredLedger:
+    ledger, faults = build_ledger(columns_of(*rows))
+    assert not faults, faults[:3]
+    async with connected(dsn) as connection:
+        report = await load_ledger(connection, ledger, "test")
+        assert not report.faults, report.faults
+        return await read_ledger(connection)
+
+
+class Ledgers:
+    def __init__(self, stored: StoredLedger) -> None:
+        self.stored = stored
+
+    def ledgers(self) -> list[StoredLedger]:
+        return [self.stored]
+
+    def behind(self) -> bool:
+        return False
+
+
+async def judged(dsn: str, stored: StoredLedger) -> int:
+    async with opened(dsn) as store:
+        return await ComplianceAgent(store.compliance(SHANGHAI), Ledgers(stored)).once(stored)
+
+
+STANDING = """
+select rule, verdict, severity, coalesce(point, '') from finding_list
+where closed_at is null and unit_code = 'U1' and verdict <> 'pass' order by 1, 4
+"""
+
+
+def test_a_ledger_change_opens_and_closes_findings_and_history_stays(empty: str) -> None:
+    long_ago = TODAY - timedelta(days=4000)
+    first = asyncio.run(load(empty, meter("A"), meter("B", verified=long_ago), meter("A", unit="U2")))
+    assert asyncio.run(judged(empty, first)) == 2
+    assert asked(empty, STANDING) == [("rate", "fail", "serious", ""), ("verification", "fail", "serious", "B")]
+    assert asyncio.run(judged(empty, first)) == 0  # nothing has changed since
+    opened_at = asked(empty, "select max(opened_at) from finding")[0][0]
+
+    second = asyncio.run(load(empty, meter("A"), meter("B", verified=TODAY - timedelta(days=2))))
+    assert asyncio.run(judged(empty, second)) == 1  # the other unit's ledger is as it was
+    assert asked(empty, STANDING) == []
+    closed = asked(empty, "select rule, point, closed_at >= opened_at from finding_list where verdict = 'fail'")
+    assert sorted(closed) == [("rate", None, True), ("verification", "B", True)]
+    same = asked(
+        empty, "select count(*) from finding where rule = 'ledger' and closed_at is null and opened_at <= %s", opened_at
+    )
+    assert same == [(2,)]  # what says the same goes on
+
+    days = asked(
+        empty,
+        "select unit_code, state, findings, points_needed, points_present, meters from compliance_list order by 1",
+    )
+    assert days == [("U1", "compliant", 0, 2, 2, 2), ("U2", "compliant", 0, 1, 1, 1)]
+    rates = asked(
+        empty, "select unit_code, carrier, level, needed, present, rate, required, verdict from equipping_rate_list"
+    )
+    assert sorted(rates)[0] == ("U1", "electricity", "unit", 2, 2, 100.0, 100.0, "pass")
+    assert asked(empty, "select units, compliant, edition from compliance_region") == [
+        (2, 2, "GB 17167-2006 (stands in for GB 17167-2025)")
+    ]
+    states = asked(empty, "select unit_code, point, state from verification_state order by 1, 2")
+    assert states == [("U1", "A", "valid"), ("U1", "B", "valid"), ("U2", "A", "valid")]
+
+
+SILENCE = """
+insert into detection (unit_id, point_id, meter_id, kind, started_at, detected_at)
+select i.unit_id, i.point_id, i.meter_id, 'silence', now() - interval '1 hour', now()
+from ledger_meter i where i.unit_code = 'U1' and i.point = 'A'
+"""
+
+
+def test_a_silent_meter_is_found_and_forgotten_when_it_speaks(empty: str) -> None:
+    stored = asyncio.run(load(empty, meter("A"), meter("B")))
+    asyncio.run(judged(empty, stored))
+    assert asked(empty, STANDING) == []
+    with psycopg.connect(empty, autocommit=True) as connection:
+        connection.execute(SILENCE)
+    assert asyncio.run(judged(empty, stored)) == 1
+    assert asked(empty, STANDING) == [("silent", "fail", "serious", "A")]
+    with psycopg.connect(empty, autocommit=True) as connection:
+        connection.execute("update detection set ended_at = now(), state = 'closed', stored_at = clock_timestamp()")
+    assert asyncio.run(judged(empty, stored)) == 1
+    assert asked(empty, STANDING) == []
+
+
+DAYS = """
+insert into consumption_day (day, amount, point_id, unit_id, completeness, measured, quality)
+select d::date, 240, p.id, p.unit_id, case p.code when 'A' then 1 else 0.5 end, case p.code when 'A' then 1 else 0.5 end, 0
+from metering_point p, generate_series(%(today)s::date - 40, %(today)s::date, interval '1 day') d;
+"""
+SERIES = "insert into energy_series (unit_id, scope, name, carrier, unit) select id, 'unit', '', 'electricity', 'kWh' from unit"
+TOTALS = """
+insert into unit_energy_day (day, amount, tce, series_id, unit_id, completeness, measured, quality)
+select d::date, 1000, null, s.id, s.unit_id, 1, 1, 0
+from energy_series s, generate_series(%(today)s::date - 40, %(today)s::date, interval '1 day') d;
+"""
+
+
+def test_data_energy_and_what_is_at_risk_are_read(empty: str) -> None:
+    ended = TODAY - timedelta(days=10)
+    first = ended - timedelta(days=364)
+    over = meter("A", verified=first, cycle_months=None, verification_due=ended.isoformat())
+    asyncio.run(load(empty, over, meter("B")))
+    with psycopg.connect(empty, autocommit=True) as connection:
+        for statement in (DAYS, SERIES, TOTALS):
+            connection.execute(statement.encode(), {"today": TODAY})
+
+    async def ask() -> tuple[object, ...]:
+        async with connected(empty) as connection:
+            moment = Moment.of(TODAY, now=datetime.now(UTC), zone=SHANGHAI)
+            found = await judge(connection, standards_from(), moment)
+            past = await judge(connection, standards_from(), Moment.of(ended, now=datetime.now(UTC), zone=SHANGHAI))
+        late = next(one for one in found.assessment.findings if one.rule == "verification" and one.point == "A")
+        low = [one for one in found.assessment.findings if one.rule == "completeness" and one.point]
+        return (
+            late.evidence["at_risk"],
+            [(one.point, one.evidence["completeness"]) for one in low],
+            round(found.energy_day[0].tce or 0, 9),
+            found.energy_year[0].days,
+            [one.verdict.value for one in past.assessment.rates],
+            [one.verdict.value for one in found.assessment.rates],
+        )
+
+    at_risk, low, tce, days, before, after = asyncio.run(ask())
+    assert at_risk == 2400.0  # ten days of 240
+    assert low == [("B", 0.5)]
+    assert tce == round(1000 * 0.0001229, 9)
+    assert days == 40  # today is not over
+    assert (before, after) == (["pass"], ["fail"])  # the certificate still held on its last day
+
+
+def test_documents_are_checked_and_judged_by(empty: str) -> None:
+    stored = asyncio.run(load(empty, meter("A", accuracy_class="1.0")))
+    asyncio.run(judged(empty, stored))
+    assert ("accuracy", "person", "info", "A") in asked(empty, STANDING)
+    facts = '[[unit]]\nunit_code = "U1"\ntransformer_kva = 20000\nsource = "contract"\n'
+    faulty = '[[unit]]\nunit_code = "U1"\ntransformer_kva = -1\n'
+
+    async def load_text(text: str) -> int:
+        async with connected(empty) as connection:
+            return await load_document(connection, parse_standard(text, source="a.toml"), text, "a.toml")
+
+    with pytest.raises(ConfigurationError, match="above 0"):
+        asyncio.run(load_text(faulty))
+    assert asyncio.run(load_text(facts)) == 1
+    assert asyncio.run(load_text(facts)) == 0  # says the same
+    assert asked(empty, "select count(*) from standard_document") == [(1,)]
+    assert asyncio.run(judged(empty, stored)) == 1
+    assert asked(empty, STANDING) == [("accuracy", "fail", "serious", "A")]  # category I asks for 0.5S
+
+
+def test_a_part_of_a_ledger_keeps_its_ids(empty: str) -> None:
+    stored = asyncio.run(load(empty, *(meter(point, unit=unit) for unit in ("U1", "U2", "U3") for point in "AB")))
+    part = part_of(stored, stored.unit_ids[[0]].astype("int64") * 0 + 1)
+
+    async def alone() -> StoredLedger:
+        async with connected(empty) as connection:
+            return await read_ledger(connection, units="U2".__eq__)
+
+    expected = asyncio.run(alone())
+    assert part.ledger.unit_codes == ("U2",)
+    for name in ("unit_ids", "point_ids", "meter_ids", "register_ids"):
+        assert getattr(part, name).tolist() == getattr(expected, name).tolist()
