@@ -22,7 +22,7 @@ from streams.store.connections import understood
 from streams.store.evidence import Moment, read_energy
 from streams.store.standards import read_standards
 
-__all__ = ["month_days", "region_report", "unit_report"]
+__all__ = ["meter_rows", "month_days", "region_report", "unit_report"]
 
 
 def month_days(month: str) -> tuple[date, date]:
@@ -118,7 +118,7 @@ def _assembled(
         },
         products=per_product(energy, outputs),
         changes=changes(before.assessment.findings, judgement.assessment.findings),
-        meters=_meters(judgement),
+        meters=meter_rows(judgement),
         review=review_of(judgement, 0),
         self_checks={year: one for (of_code, year), one in facts.self_checks.items() if of_code == code},
     )
@@ -135,7 +135,7 @@ def _energy(series: Sequence[EnergyDays], standards: Standards, code: str, first
     )
 
 
-def _meters(judgement: Judgement) -> list[MeterRow]:
+def meter_rows(judgement: Judgement) -> list[MeterRow]:
     """Every point of the ledger with the meter that stands there on the day."""
     scene, ledger = judgement.assessment.scene, judgement.stored.ledger
     columns = {name: scene.column(name) for name in _TEXTS}

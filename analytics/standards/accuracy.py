@@ -11,6 +11,7 @@ from decimal import Decimal
 from typing import Final, NamedTuple, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
 from analytics.domain.accuracy import AccuracyClass, AccuracyClassError, parse_accuracy_class
 from analytics.domain.finding import Finding, Phrase, Severity, Verdict
@@ -19,7 +20,7 @@ from analytics.standards.editions import AccuracyTable, Edition, UserCategory
 from analytics.standards.facts import UnitFacts
 from analytics.standards.rules import Rules
 from analytics.standards.scene import Scene, UseKey, levels
-from analytics.standards.words import carrier_name, instrument_name, level_name, listing
+from analytics.standards.words import carrier_name, instrument_name, level_name
 
 __all__ = ["Requirement", "accuracy_findings", "accuracy_verdict", "combined_class", "requirement", "user_category"]
 
@@ -32,6 +33,7 @@ _OILS: Final = {
     "heavy_oil": "heavy_or_residual_oil",
     "residual_oil": "heavy_or_residual_oil",
 }
+_COLUMNS: Final = ("instrument", "purpose", "accuracy_class")
 _MASS: Final = ("mass", "质量")
 _DC: Final = ("dc", "直流")
 
@@ -264,31 +266,64 @@ def accuracy_findings(scene: Scene) -> Iterator[Finding]:
     ----------
     scene : Scene
     """
-    ledger = scene.ledger
     categories = _categories(scene)
-    columns = [scene.column(name) for name in ("instrument", "purpose", "accuracy_class")]
-    known: dict[tuple[object, ...], _Judged] = {}
-    passed: dict[tuple[int, str, str], list[int]] = {}
     point = np.flatnonzero(scene.stands & scene.ledger.point_required)
-    units, point_levels = ledger.point_unit[point].tolist(), ledger.point_level[point].tolist()
-    codes = zip(*(column.codes[point].tolist() for column in columns), strict=True)
-    carriers = scene.carrier[point].tolist()
-    parts = scene.facts.assemblies
-    for p, unit, level, carrier, code in zip(point.tolist(), units, point_levels, carriers, codes, strict=True):
+    kind, first = _kinds(scene, point, categories)
+    judged = [_judge(scene, p, categories) for p in point[first].tolist()]
+    verdict = np.array([one.verdict is Verdict.PASS for one in judged], np.bool_)
+    silent = np.array([one.verdict is Verdict.NOT_APPLICABLE for one in judged], np.bool_)
+    told = np.flatnonzero(~verdict[kind] & ~silent[kind]) if len(point) else np.empty(0, np.int64)
+    for p, k in zip(point[told].tolist(), kind[told].tolist(), strict=True):
+        yield _finding(scene, p, judged[k], categories.get(int(scene.ledger.point_unit[p])))
+    passed = point[verdict[kind]] if len(point) else point
+    for group in _by_group(scene, passed):
+        yield _all_well(scene, group)
+
+
+def _kinds(
+    scene: Scene, point: NDArray[np.int64], categories: Mapping[int, Category]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Points of one kind are judged alike: kind of each point, and the first point of each kind."""
+    ledger = scene.ledger
+    editions: dict[int, int] = {}
+    names: dict[str, int] = {}
+    of_unit = np.zeros((len(ledger.unit_codes), 2), np.int64)
+    for unit, applied in enumerate(scene.applied):
         category = categories.get(unit)
         name = "" if category is None or category.category is None else category.category.id
-        assembly = parts.get((ledger.unit_codes[unit], scene.meter_no(p))) if parts else None
-        key = (id(scene.applied[unit].edition), level, carrier, name, code, assembly)
-        judged = known.get(key)
-        if judged is None:
-            texts = [column.values[c] for column, c in zip(columns, code, strict=True)]
-            judged = known[key] = _judge(scene, unit, levels[level], scene.carriers[carrier], texts, category, assembly)
-        if judged.verdict is Verdict.PASS:
-            passed.setdefault((unit, levels[level], scene.carriers[carrier]), []).append(p)
-        elif judged.verdict is not Verdict.NOT_APPLICABLE:
-            yield _finding(scene, p, judged, category)
-    for (unit, level_text, energy), points in passed.items():
-        yield _all_well(scene, unit, level_text, energy, points)
+        of_unit[unit] = editions.setdefault(id(applied.edition), len(editions)), names.setdefault(name, len(names))
+    unit = ledger.point_unit[point]
+    parts = [of_unit[unit, 0], of_unit[unit, 1], ledger.point_level[point], scene.carrier[point]]
+    parts += [scene.column(name).codes[point] for name in _COLUMNS]
+    parts.append(_assembled(scene, point))
+    key = np.zeros(len(point), np.int64)
+    for part in parts:
+        key = key * (int(part.max(initial=0)) + 1) + part
+    _, first, kind = np.unique(key, return_index=True, return_inverse=True)
+    return kind, first
+
+
+def _assembled(scene: Scene, point: NDArray[np.int64]) -> NDArray[np.int64]:
+    """A number for each point whose meter's parts were entered, 0 for the others."""
+    numbers = np.zeros(len(point), np.int64)
+    parts = scene.facts.assemblies
+    if parts:
+        codes = scene.ledger.unit_codes
+        for i, p in enumerate(point.tolist()):
+            if (codes[scene.ledger.point_unit[p]], scene.meter_no(p)) in parts:
+                numbers[i] = i + 1
+    return numbers
+
+
+def _by_group(scene: Scene, points: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:
+    """Points by unit, level and energy."""
+    ledger = scene.ledger
+    key = (ledger.point_unit[points].astype(np.int64) * len(levels) + ledger.point_level[points]) * max(
+        len(scene.carriers), 1
+    ) + scene.carrier[points]
+    order = np.argsort(key, kind="stable")
+    points, key = points[order], key[order]
+    yield from (group for group in np.split(points, np.flatnonzero(key[1:] != key[:-1]) + 1) if len(group))
 
 
 def _categories(scene: Scene) -> dict[int, Category]:
@@ -305,30 +340,31 @@ def _categories(scene: Scene) -> dict[int, Category]:
     return made
 
 
-def _judge(
-    scene: Scene,
-    unit: int,
-    level: str,
-    carrier: str,
-    texts: Sequence[str],
-    category: Category | None,
-    assembly: tuple[AccuracyClass, ...] | None,
-) -> _Judged:
-    instrument, purpose, stated = texts
+def _judge(scene: Scene, point: int, categories: Mapping[int, Category]) -> _Judged:
+    ledger, unit = scene.ledger, int(scene.ledger.point_unit[point])
+    row = int(ledger.installations.row[scene.installation[point]])
+    instrument, purpose, stated = (_cell(scene, name, row) for name in _COLUMNS)
+    category = categories.get(unit)
     asked = requirement(
         scene.applied[unit].edition,
         scene.rules,
         instrument=instrument,
-        carrier=carrier,
+        carrier=ledger.point_carrier[point],
         purpose=purpose,
-        level=level,
+        level=levels[ledger.point_level[point]],
         category=None if category is None else category.category,
     )
+    assembly = scene.facts.assemblies.get((ledger.unit_codes[unit], scene.meter_no(point)))
     installed = parse_accuracy_class(stated) if stated else combined_class(assembly) if assembly else None
     verdict = accuracy_verdict(installed, asked.classes)
     if verdict is Verdict.PASS and asked.further:
         verdict = Verdict.PERSON
     return _Judged(verdict, asked, installed, instrument == "electricity")
+
+
+def _cell(scene: Scene, name: str, row: int) -> str:
+    column = scene.ledger.rows.text(name)
+    return column.values[int(column.codes[row])]
 
 
 def _clause(edition: Edition, level: str) -> str:
@@ -397,17 +433,16 @@ def _next_step(judged: _Judged, meter: str) -> Phrase:
     return Phrase(f"Compare the class of {meter} by hand.", f"请人工核对 {meter} 的准确度等级。")
 
 
-def _all_well(scene: Scene, unit: int, level: str, carrier: str, points: Sequence[int]) -> Finding:
+def _all_well(scene: Scene, points: NDArray[np.int64]) -> Finding:
+    ledger, first = scene.ledger, int(points[0])
+    unit, level, carrier = int(ledger.point_unit[first]), levels[ledger.point_level[first]], ledger.point_carrier[first]
     find = scene.finder(unit, "accuracy", _clause(scene.applied[unit].edition, level))
     name, where = carrier_name(carrier), level_name(level)
-    meters = [scene.meter_no(point) for point in points]
     return find(
         verdict=Verdict.PASS,
         required=Phrase(f"{name.en}, {where.en}: classes by table 4", f"{where.zh}{name.zh}计量器具准确度等级符合表4"),
-        found=Phrase(
-            f"{len(meters)} as required: {listing(meters)}", f"{len(meters)} 台符合:{listing(meters, chinese=True)}"
-        ),
+        found=Phrase(f"{len(points)} meters are as required", f"{len(points)} 台符合"),
         level=level,
         carrier=carrier,
-        evidence={"meters": len(meters)},
+        evidence={"meters": len(points)},
     )

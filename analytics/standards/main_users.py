@@ -181,12 +181,13 @@ def _limited_by_power(scene: Scene) -> Mask:
 
 
 def _measured(scene: Scene, names: Mapping[tuple[int, int, str, str, str], int]) -> tuple[Int8s, Floats]:
-    verdict, amounts = np.full(len(names), UNKNOWN, np.int8), np.full(len(names), np.nan)
+    verdict, amounts = [UNKNOWN] * len(names), [np.nan] * len(names)
+    place = {level: i for i, level in enumerate(levels)}
     limits: dict[tuple[int, str, str], Limit | None] = {}
     for key, use in scene.evidence.uses.items():
         if key.scope == "unit":
             continue
-        o = names.get((key.unit, levels.index(key.scope), key.sub_unit, _equipment(key), key.carrier))
+        o = names.get((key.unit, place[key.scope], key.sub_unit, _equipment(key), key.carrier))
         edition = scene.applied[key.unit].edition
         kind = id(edition), key.carrier, key.scope
         if kind not in limits:
@@ -199,7 +200,7 @@ def _measured(scene: Scene, names: Mapping[tuple[int, int, str, str, str], int])
             amounts[o] = amount
             whole = use.days >= _WHOLE_YEAR_DAYS
             verdict[o] = YES if amount >= limit.value else NO if whole else UNKNOWN
-    return verdict, amounts
+    return np.array(verdict, np.int8), np.array(amounts, np.float64)
 
 
 def _equipment(key: UseKey) -> str:

@@ -47,22 +47,17 @@ def _sheet(book: Workbook, title: str, heads: Sequence[str], rows: Iterable[Sequ
     sheet.append(list(heads))
     widths = [_width(head) for head in heads]
     for row in rows:
-        cells = [_plain(cell) for cell in row]
-        sheet.append(cells)
-        widths = [max(width, _width(cell)) for width, cell in zip(widths, cells, strict=True)]
+        sheet.append(list(row))
+        for cell in sheet[sheet.max_row]:
+            if cell.data_type == "f":  # a text of the ledger that begins with = is no formula
+                cell.data_type = "s"
+        widths = [max(width, _width(cell)) for width, cell in zip(widths, row, strict=True)]
     for i, width in enumerate(widths, 1):
         sheet.column_dimensions[get_column_letter(i)].width = min(width + 2, _WIDEST)
         cell = sheet.cell(row=1, column=i)
         cell.font, cell.fill = _BOLD, _HEAD
         cell.alignment = Alignment(wrap_text=True, vertical="top")
     sheet.freeze_panes = "A2"
-
-
-def _plain(cell: _Cell) -> _Cell:
-    """A cell as openpyxl takes it: a text that begins like a formula stays a text."""
-    if isinstance(cell, str) and cell.startswith(("=", "+", "-", "@")) and len(cell) > 1:
-        return "'" + cell
-    return cell
 
 
 def _width(cell: _Cell) -> int:

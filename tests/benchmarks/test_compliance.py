@@ -52,6 +52,7 @@ def region() -> Ledger:
         "meter_no": ["" if b else f"M{p:04d}" for p, b in zip(place.tolist(), bare.tolist(), strict=True)],
         "serial_no": ["" if b else f"S{u}-{p}" for u, p, b in zip(unit, place, bare.tolist(), strict=True)],
         "instrument": ["" if b else INSTRUMENT[c] for c, b in zip(carrier, bare.tolist(), strict=True)],
+        "purpose": ["100" if c == "water" else "" for c in carrier],
         "accuracy_class": rng.choice(["0.5S", "0.5", "1", "2", "2.5"], n, p=[0.2, 0.2, 0.3, 0.25, 0.05]).tolist(),
         "status": rng.choice(["qualified", "limited", "out_of_use"], n, p=[0.96, 0.03, 0.01]).tolist(),
         "unit": [UNIT[c] for c in carrier],

@@ -118,7 +118,7 @@ def spoiled(document: Mapping[str, Any], table: str, **more: object) -> Mapping[
 
 def test_a_faulty_edition_tells_all_its_faults(edition_document: Mapping[str, Any]) -> None:
     rates, accuracy = edition_document["rates"]["row"], edition_document["accuracy"]["row"]
-    bad = spoiled(edition_document, "rates", row=without(rates, energy="coke") + [{"energy": "steem", "unit": 101}])
+    bad = spoiled(edition_document, "rates", row=[*without(rates, energy="coke"), {"energy": "steem", "unit": 101}])
     bad = spoiled(
         bad,
         "accuracy",

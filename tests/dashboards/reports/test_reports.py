@@ -1,0 +1,175 @@
+"""Reports are opened again: the workbook by openpyxl, the page by an HTML parser and by a real browser."""
+
+import shutil
+import subprocess
+from datetime import date, datetime
+from html.parser import HTMLParser
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+import pytest
+from openpyxl import load_workbook
+
+from analytics.domain.finding import Phrase
+from dashboards.reports import RegionReport, region_page, region_workbook, unit_page, unit_workbook
+from dashboards.reports.content import RegionRow
+from tests.dashboards.reports.reported import report
+
+VOID = {"meta", "br", "img", "hr", "link"}
+
+
+class Outline(HTMLParser):
+    """Texts, and whether every tag that opens is closed."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.texts: list[str] = []
+        self.linked: list[str] = []
+        self.feed(text)
+        assert self.open == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.linked += [value or "" for name, value in attrs if name in {"src", "href"}]
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if data.strip():
+            self.texts.append(" ".join(data.split()))
+
+
+def test_the_workbook_says_what_was_judged(tmp_path: Path) -> None:
+    made, path = report(), tmp_path / "unit.xlsx"
+    unit_workbook(made, path)
+    book = load_workbook(path)
+    assert book.sheetnames == [
+        "首页",
+        "逐条判定",
+        "B.8 配备汇总(按能源)",
+        "B.2 主要用能设备",
+        "B.3 计量器具一览表",
+        "B.4 进出用能单位",
+        "B.5 主要次级用能单位",
+        "B.6 主要用能设备",
+        "B.8 配备汇总(按器具)",
+        "B.9 准确度汇总",
+        "B.10 能源消费",
+        "JJF 1356 审查表",
+        "自查记录",
+    ]
+    clauses = list(book["逐条判定"].iter_rows(min_row=2, values_only=True))
+    assert len(clauses) == len(made.findings)
+    for row, finding in zip(clauses, made.findings, strict=True):
+        assert (row[0], row[8], row[9]) == (finding.clause, finding.required.zh, finding.found.zh)
+    rates = {(row[0], row[1]): row[2:8] for row in book["B.8 配备汇总(按能源)"].iter_rows(min_row=2, values_only=True)}
+    assert rates["主要用能设备", "电力"] == (2, 1, 0, 50, 95, "不符合")
+    ledger = list(book["B.3 计量器具一览表"].iter_rows(min_row=2, values_only=True))
+    assert [row[6] for row in ledger] == ["M-E0", "M-E1", "M-E2", "M-G0"]
+    assert ledger[1][0] == "=1+1"
+    assert book["B.3 计量器具一览表"]["A3"].data_type == "s"  # a text that looks like a formula stays a text
+    assert ledger[1][10] == datetime(2026, 11, 17)  # noqa: DTZ001 - a date as Excel has it
+    assert len(list(book["JJF 1356 审查表"].iter_rows(min_row=2))) == 53
+    energy = list(book["B.10 能源消费"].iter_rows(min_row=2, values_only=True))
+    assert energy[0][:5] == ("用能单位", "电力", 22_000, "kWh", pytest.approx(2.7038))
+    assert energy[1][4] is None  # natural gas without a calorific value
+    assert energy[-1][4] is None
+
+
+def test_the_workbook_in_english(tmp_path: Path) -> None:
+    path = tmp_path / "unit.xlsx"
+    unit_workbook(report(), path, language="en")
+    book = load_workbook(path)
+    assert book.sheetnames[0] == "summary"
+    assert [cell.value for cell in book["clauses"][1]][:3] == ["clause", "mandatory", "verdict"]
+    with pytest.raises(ValueError, match="zh or en"):
+        unit_workbook(report(), path, language="fr")
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+def test_the_page_is_whole_and_fetches_nothing(language: str) -> None:
+    made = report()
+    page = unit_page(made, language=language)
+    outline = Outline(page)
+    text = "\n".join(outline.texts)
+    assert outline.linked == []
+    assert "http" not in page.replace("http://www.w3.org/2000/svg", "")
+    assert "云澜<示范>化工 & 有限公司" in text
+    for finding in made.findings:
+        assert (finding.required.zh if language == "zh" else finding.required.en) in text
+    assert ("下一步做什么" if language == "zh" else "What to do next") in text
+    assert "4,321" in text  # energy measured since the verification ran out
+
+
+def test_the_first_page_tells_what_to_do() -> None:
+    made = report()
+    steps = [step.todo.zh for step in made.steps]
+    assert "请将 M-E1 送检或更换，并评估 2026-11-17 以来的数据是否受影响(JJF 1356 6.4.5)。" in steps
+    assert any("加装" in step and "E3" in step for step in steps)
+    page = unit_page(made)
+    assert page.index("下一步做什么") < page.index("配备率与要求")
+
+
+def test_pictures_are_sound_and_say_their_numbers() -> None:
+    page = unit_page(report())
+    pictures = [part.partition("</svg>")[0] + "</svg>" for part in page.split("<svg ")[1:]]
+    assert len(pictures) == 4
+    for picture in pictures:
+        tree = ET.fromstring("<svg " + picture)
+        assert tree.attrib["role"] == "img"
+        assert all(float(rect.attrib["width"]) >= 0 for rect in tree.iter() if rect.tag.endswith("rect"))
+    assert "1 / 2" in pictures[0]
+
+
+def region() -> RegionReport:
+    made = report()
+    row = RegionRow(
+        code=made.code,
+        name=made.name,
+        standing=made.standing,
+        key_unit="unknown",
+        tce_year=None,
+        tce_month=2.5,
+        first_step=made.steps[0].todo,
+    )
+    return RegionReport(
+        as_of=date(2026, 11, 22), month="2026-11", edition=Phrase("E", "版"), rows=[row], mandatory_target=95.0
+    )
+
+
+def test_the_region(tmp_path: Path) -> None:
+    text = "\n".join(Outline(region_page(region())).texts)
+    assert "强检器具受检率 (1 / 1, 目标 ≥ 95 %)" in text
+    path = tmp_path / "region.xlsx"
+    region_workbook(region(), path)
+    rows = list(load_workbook(path)["区域汇总"].iter_rows(min_row=2, values_only=True))
+    assert [(row[0], row[2], row[15]) for row in rows] == [("U", "有不符合项", 2.5)]
+
+
+def test_a_browser_shows_the_page(tmp_path: Path) -> None:
+    browser = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if browser is None:
+        pytest.skip("NOT LOOKED AT IN A BROWSER: no chromium on this machine (apt-get install chromium)")
+    page, picture = tmp_path / "unit.html", tmp_path / "unit.png"
+    page.write_text(unit_page(report()), encoding="utf-8")
+    told = subprocess.run(
+        [
+            browser,
+            "--headless",
+            "--no-sandbox",
+            "--disable-gpu",
+            f"--user-data-dir={tmp_path}/profile",
+            "--window-size=1040,2400",
+            f"--screenshot={picture}",
+            page.as_uri(),
+        ],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+    )
+    assert "CONSOLE" not in told.stderr  # no errors of the page itself
+    assert picture.stat().st_size > 50_000
