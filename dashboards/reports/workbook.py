@@ -88,6 +88,8 @@ def unit_workbook(report: UnitReport, path: Path, *, language: str = "zh") -> No
     for form, level in (("B.4", "unit"), ("B.5", "sub_unit"), ("B.6", "equipment")):
         title = f"{form} {say(level_name(level))}"
         _ledger(book, title, [row for row in every if row.level == level], say)
+    others = [row for row in every if row.carrier == "recoverable_residual_energy"]
+    _ledger(book, say(Phrase("B.7 residual energy", "B.7 余能计量器具")), others, say)
     _by_instrument(book, report, say)
     _accuracy(book, report, say)
     _energy(book, report, say)

@@ -55,6 +55,7 @@ def test_the_workbook_says_what_was_judged(tmp_path: Path) -> None:
         "B.4 进出用能单位",
         "B.5 主要次级用能单位",
         "B.6 主要用能设备",
+        "B.7 余能计量器具",
         "B.8 配备汇总(按器具)",
         "B.9 准确度汇总",
         "B.10 能源消费",
