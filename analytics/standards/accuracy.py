@@ -288,10 +288,10 @@ def _kinds(
     editions: dict[int, int] = {}
     names: dict[str, int] = {}
     of_unit = np.zeros((len(ledger.unit_codes), 2), np.int64)
-    for unit, applied in enumerate(scene.applied):
-        category = categories.get(unit)
+    for u, applied in enumerate(scene.applied):
+        category = categories.get(u)
         name = "" if category is None or category.category is None else category.category.id
-        of_unit[unit] = editions.setdefault(id(applied.edition), len(editions)), names.setdefault(name, len(names))
+        of_unit[u] = editions.setdefault(id(applied.edition), len(editions)), names.setdefault(name, len(names))
     unit = ledger.point_unit[point]
     parts = [of_unit[unit, 0], of_unit[unit, 1], ledger.point_level[point], scene.carrier[point]]
     parts += [scene.column(name).codes[point] for name in _COLUMNS]

@@ -103,8 +103,8 @@ def test_a_loaded_edition_is_in_force_from_its_day(edition_document: Mapping[str
     third = metered("C", level="equipment", sub_unit="S", equipment="G")
     before = judge([device, bare, third], day=day_of("2026-01-31"), book=book)
     after = judge([device, bare, third], day=day_of("2026-02-01"), book=book)
-    assert (before.rates[0].verdict, before.rates[0].required) == (Verdict.FAIL, 95)
-    assert (after.rates[0].verdict, after.rates[0].required) == (Verdict.PASS, 60)
+    assert (before.rates[0].verdict, before.rates[0].required) == (Verdict.FAIL, Fraction(95))
+    assert (after.rates[0].verdict, after.rates[0].required) == (Verdict.PASS, Fraction(60))
     assert after.standings[0].edition == "GB 17167-2025"
 
 
@@ -312,7 +312,7 @@ COUNT = VerificationCount(meters=10, valid=10, due_90=0, due_30=0, overdue=0, un
 )
 def test_grades(more: Mapping[str, Any], grade: str) -> None:
     plain: dict[str, Any] = {"serious": 0, "warnings": 0, "person": 0, "completeness": 0.95, "verified": COUNT}
-    assert grade_of(shipped_rules().grades, **(plain | more)) == grade
+    assert grade_of(shipped_rules().grades, **{**plain, **more}) == grade
 
 
 def test_states() -> None:

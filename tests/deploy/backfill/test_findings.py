@@ -1,6 +1,6 @@
 """`findings` of a backfill: judged by what its readings say."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -31,7 +31,7 @@ def readings(meter: str, hours: range) -> list[tuple[str, str, str, float, str]]
 
 
 @pytest.fixture
-def found(tmp_path: Path) -> list[Mapping[str, object]]:
+def found(tmp_path: Path) -> Sequence[Mapping[str, object]]:
     ledger = ledger_of(
         installed("A"),
         installed("B", verification_due=day_of("2026-11-18")),
@@ -47,11 +47,10 @@ def found(tmp_path: Path) -> list[Mapping[str, object]]:
         as_of=date(2026, 11, 20),
     )
     assert done.rows["findings"] > 0
-    rows: list[Mapping[str, object]] = read_results(tmp_path / "out", "findings").to_pylist()
-    return rows
+    return read_results(tmp_path / "out", "findings").to_pylist()
 
 
-def test_findings_of_a_backfill(found: list[Mapping[str, object]]) -> None:
+def test_findings_of_a_backfill(found: Sequence[Mapping[str, object]]) -> None:
     failed = {(row["rule"], row["point"]): row for row in found if row["verdict"] == "fail"}
     assert set(failed) == {("rate", None), ("verification", "B"), ("silent", "B"), ("completeness", "B")}
     rate = failed["rate", None]
