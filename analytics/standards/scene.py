@@ -112,7 +112,7 @@ class Evidence:
         Share of the window that has evidence, 0 for a meter that stood there and sent nothing; evidence that is not
         estimated, but for meters that are read less than hourly. [1]
     start_deviation_s : (p,) float64
-        From the midnight that opens the day to the reading nearest to it; NaN where none is near. [s]
+        From the midnight that opens the last whole day to the reading nearest to it; NaN where none is near. [s]
     silent_since, fault_since : (p,) int64
         Since when the meter is silent, or has a fault (silence, gap, stuck …) that lasts. [us since 1970-01-01 UTC]
     at_risk : (p,) float64

@@ -186,19 +186,20 @@ class _Asked:
 
 
 def _parameters(stored: StoredLedger, moment: Moment, window_days: int) -> Mapping[str, Any]:
-    first = moment.day - timedelta(days=_YEAR)
+    first, whole = moment.day - timedelta(days=_YEAR), moment.last_whole_day
+    opened = datetime(whole.year, whole.month, whole.day, tzinfo=moment.zone)  # its chunk has come to rest: indexed
     return {
         "units": stored.unit_ids.tolist(),
         "day": moment.day,
         "first": first,
         "from_at": datetime(first.year, first.month, first.day, tzinfo=moment.zone) + timedelta(days=1),
         "until_at": moment.midnight + timedelta(days=1),
-        "window_from": moment.last_whole_day - timedelta(days=window_days - 1),
-        "window_to": moment.last_whole_day,
-        "midnight": moment.midnight,
-        "near_from": moment.midnight - _NEAR,
-        "near_to": moment.midnight + _NEAR,
-        "near_day": moment.day,
+        "window_from": whole - timedelta(days=window_days - 1),
+        "window_to": whole,
+        "midnight": opened,
+        "near_from": opened - _NEAR,
+        "near_to": opened + _NEAR,
+        "near_day": whole,
         "at": moment.at,
     }
 

@@ -149,13 +149,22 @@ from energy_series s, generate_series(%(today)s::date - 40, %(today)s::date, int
 """
 
 
+READINGS = """
+insert into reading_hot (measured_at, received_at, value, register_id, quality, unit)
+select at, at, 1, r.id, 0, 1
+from register r join ledger_meter m on m.meter_id = r.meter_id,
+     lateral (select (%(today)s::date - 1)::timestamp at time zone 'Asia/Shanghai'
+                  + case m.point when 'A' then interval '60 seconds' else interval '-61 seconds' end as at) t
+"""
+
+
 def test_data_energy_and_what_is_at_risk_are_read(empty: str) -> None:
     ended = TODAY - timedelta(days=10)
     first = ended - timedelta(days=364)
     over = meter("A", verified=first, cycle_months=None, verification_due=ended.isoformat())
     asyncio.run(load(empty, over, meter("B")))
     with psycopg.connect(empty, autocommit=True) as connection:
-        for statement in (DAYS, SERIES, TOTALS):
+        for statement in (DAYS, SERIES, TOTALS, READINGS):
             connection.execute(statement.encode(), {"today": TODAY})
 
     async def ask() -> tuple[object, ...]:
@@ -172,9 +181,11 @@ def test_data_energy_and_what_is_at_risk_are_read(empty: str) -> None:
             found.energy_year[0].days,
             [one.verdict.value for one in past.assessment.rates],
             [one.verdict.value for one in found.assessment.rates],
+            [one.meters for one in found.assessment.findings if one.rule == "day_start"],
         )
 
-    at_risk, low, tce, days, before, after = asyncio.run(ask())
+    at_risk, low, tce, days, before, after, starts = asyncio.run(ask())
+    assert starts == [("M-B",)]
     assert at_risk == 2400.0  # ten days of 240
     assert low == [("B", 0.5)]
     assert tce == round(1000 * 0.0001229, 9)
