@@ -161,10 +161,13 @@ def _assembly(row: TableRow) -> tuple[tuple[str, str], tuple[AccuracyClass, ...]
 
 def _class(row: TableRow, text: str) -> AccuracyClass:
     try:
-        return parse_accuracy_class(text)
+        found = parse_accuracy_class(text)
     except AccuracyClassError as error:
         row.fault(str(error))
         return parse_accuracy_class("1")
+    if found.number is None:
+        row.fault(f"a part's class must be a number, or it cannot be combined (got {text!r})")
+    return found
 
 
 def _month_name(row: TableRow) -> str:

@@ -287,6 +287,11 @@ def test_an_assembly_without_a_stated_class_is_combined() -> None:
     assert named(judge([row]), "accuracy")[0].verdict is Verdict.PERSON
 
 
+def test_parts_that_cannot_be_combined_are_refused() -> None:
+    with pytest.raises(ConfigurationError, match=r"must be a number.*'B'"):
+        load_facts([{"assembly": [{"unit_code": "U", "meter_no": "M", "classes": ["B"]}]}])
+
+
 def test_a_faulty_file_of_facts_tells_all_its_faults() -> None:
     rows = [{"unit_code": "", "transformer_kva": -1, "colour": "red"}]
     with pytest.raises(ConfigurationError) as caught:
