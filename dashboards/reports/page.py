@@ -106,7 +106,7 @@ def _number(value: float | None, digits: int = 4) -> str:
 
 
 def _render(template: str, speak: _Speaker, **content: Any) -> str:
-    folder = files("dashboards.reports").joinpath("templates")
+    folder = files("dashboards.reports.templates")
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     environment.filters["number"] = _number
     source = folder.joinpath(template).read_text(encoding="utf-8")

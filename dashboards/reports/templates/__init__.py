@@ -1,0 +1,1 @@
+"""Templates of the pages and their style; a package, so that they ship with it."""
