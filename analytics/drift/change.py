@@ -78,7 +78,7 @@ class GainChange:
     score : float
         Standard deviations from what sound meters do.
     confidence : float
-        Weight of the accused meter among all explanations, times the calibrated chance that anything changed. [1]
+        Weight of the accused meter among all explanations of the change. [1]
     candidates : tuple of Accused
         Explanations that are left, the best first.
     """

@@ -2,11 +2,16 @@
 
 from dataclasses import dataclass
 
-from analytics.drift.change import BalanceDays, GainChange
+import numpy as np
+
+from analytics.drift._decide import decide, released
+from analytics.drift.change import PARENT, BalanceDays, GainChange
 from analytics.drift.hours import GroupHours
-from analytics.drift.state import BalanceState
+from analytics.drift.state import NO_HOUR, BalanceState
 
 __all__ = ["Advanced", "advance", "restart"]
+
+_HOURS = 24
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,12 +41,72 @@ def advance(state: BalanceState, hours: GroupHours) -> Advanced:
     ValueError
         If hours are not ascending and later than those seen before, or do not fit the state's groups.
     """
-    raise NotImplementedError
+    _check(state, hours)
+    changes: list[GainChange] = []
+    days: list[BalanceDays] = []
+    day_of = hours.hour // _HOURS
+    bounds = np.flatnonzero(np.diff(day_of)) + 1
+    for begin, end in zip([0, *bounds.tolist()], [*bounds.tolist(), len(hours)], strict=True):
+        if begin == end:
+            continue
+        day = int(day_of[begin])
+        before = state.last_hour // _HOURS if state.last_hour != NO_HOUR else NO_HOUR
+        if before != NO_HOUR and day > before:
+            _close(state, before, changes, days)
+        for batch in state.batches:
+            batch.put(slice(begin, end), hours.hour[begin:end] % _HOURS, hours.parent, hours.child)
+        state.last_hour = int(hours.hour[end - 1])
+    return Advanced(changes=tuple(changes), days=_joined(days))
 
 
-def restart(state: BalanceState, *, child: int, group: int, hour: int) -> tuple[GainChange, ...]:
+def _close(state: BalanceState, day: int, changes: list[GainChange], days: list[BalanceDays]) -> None:
+    for batch in state.batches:
+        days.append(batch.close_day(day, state.closed_day))
+        changes += decide(batch, state.groups, day)
+    state.closed_day = day
+
+
+def _check(state: BalanceState, hours: GroupHours) -> None:
+    if hours.parent.shape != (len(hours), len(state.groups)) or hours.child.shape[1] != len(state.groups.child):
+        raise ValueError(
+            f"hours must have {len(state.groups)} parents and {len(state.groups.child)} children "
+            f"(got {hours.parent.shape[1:]} and {hours.child.shape[1:]})"
+        )
+    if len(hours) and (int(hours.hour[0]) <= state.last_hour or (np.diff(hours.hour) <= 0).any()):
+        raise ValueError(f"hours must ascend from after {state.last_hour} (they begin with {int(hours.hour[0])})")
+
+
+def _joined(days: list[BalanceDays]) -> BalanceDays:
+    names = ("group", "day", "hours", "parent", "children", "losses", "residual", "noise")
+    kinds = {"group": np.int32, "day": np.int32, "hours": np.int16}
+    return BalanceDays(
+        **{
+            name: np.concatenate([np.empty(0, kinds.get(name, np.float64)), *(getattr(part, name) for part in days)])
+            for name in names
+        }
+    )
+
+
+def restart(state: BalanceState, *, group: int, child: int) -> tuple[GainChange, ...]:
     """The meter of a child (or of the parent, `PARENT`) was replaced or adjusted: learn its gain anew.
 
-    Gives the closed detections of that meter.
+    Parameters
+    ----------
+    state : BalanceState
+        Changed in place.
+    group : int
+        Index into the groups.
+    child : int
+        Index among all children, or `PARENT`.
+
+    Returns
+    -------
+    tuple of GainChange
+        Closed detections of that meter.
     """
-    raise NotImplementedError
+    for batch in state.batches:
+        for row in np.flatnonzero(batch.group == group).tolist():
+            n = batch.mask.shape[1]
+            which = n if child == PARENT else child - int(state.groups.start[group])
+            return tuple(released(batch, state.groups, row, which, max(state.closed_day, 0)))
+    raise ValueError(f"a group from 0 to {len(state.groups) - 1} is required (got {group})")

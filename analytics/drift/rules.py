@@ -7,21 +7,58 @@ __all__ = ["BalanceRules"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BalanceRules:
-    """Engineering choices, not figures of a standard.
+    """Engineering choices, not figures of a standard. "Limit" is a meter's limit of error by its class.
 
     Parameters
     ----------
     alarm : float
-        Standard deviations from what sound meters do at which a change is said. [1]
+        Standard deviations from what sound meters do at which a change is said, in a group of ten. [1]
     margin : float
         Twice the log likelihood ratio by which a meter must explain a change better than any other. [1]
     patience_days : int
         So long a change that no single meter explains best is kept before it is said without a name. [d]
-    learning_days : int
-        Days of measured hours before anything is said. [d]
+    learning_days : float
+        Measured days before anything is said. [d]
+    hiss : float
+        Standard deviation of a meter's hourly noise over its limit. [1]
+    own, common : float
+        Standard deviation of the slow wander of a child's gain, and of the parent's, over their limits. [1]
+    level : float
+        Standard deviation of the parent's level of a week, over its limit. [1]
+    memory_days : float
+        Time over which sound meters wander. [d]
+    common_loss : float
+        Standard deviation of the linear losses and the parent's steady error. [1]
+    loss : float
+        Standard deviation of fixed and of quadratic losses, as shares of the usual load. [1]
+    loss_wander : float
+        Standard deviation of their slow change. [1]
+    noise_days : float
+        Time over which size and colour of the noise are learnt. [d]
+    half_life_days : float
+        Days after which what is older than five months counts half. [d]
+    misfit : float
+        Where the residual's variance after a change is more than this many times the usual, it is no gain change. [1]
+    open_noise : float
+        Noise as a share of the load above which a balance is held not to close. [1]
+    open_loss : float
+        Unexplained share of the flow above which a balance is held not to close. [1]
     """
 
     alarm: float = 4.5
     margin: float = 6.0
     patience_days: int = 21
-    learning_days: int = 45
+    learning_days: float = 45.0
+    hiss: float = 0.1
+    own: float = 0.1
+    common: float = 0.1
+    level: float = 0.1
+    memory_days: float = 60.0
+    common_loss: float = 0.03
+    loss: float = 0.05
+    loss_wander: float = 0.001
+    noise_days: float = 60.0
+    half_life_days: float = 180.0
+    misfit: float = 6.0
+    open_noise: float = 0.004
+    open_loss: float = 0.08

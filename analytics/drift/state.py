@@ -1,13 +1,26 @@
 """What is kept of balances between two runs of hours."""
 
+import copy
+import dataclasses
+import json
+import zlib
 from dataclasses import dataclass
-from typing import Self
+from typing import Any, Self
+
+import numpy as np
 
 from analytics.domain.errors import MeterwardenError
+from analytics.drift._batch import Batch, Standing, batch_sizes
+from analytics.drift._sums import Bank, DaySums
 from analytics.drift.groups import BalanceGroups
 from analytics.drift.rules import BalanceRules
 
-__all__ = ["BalanceState", "StateMismatch"]
+__all__ = ["NO_HOUR", "BalanceState", "StateMismatch"]
+
+NO_HOUR = -(2**40)
+"""Before any hour."""
+_MAGIC = b"MWB1"
+_SUMS = tuple(field.name for field in dataclasses.fields(DaySums))
 
 
 class StateMismatch(MeterwardenError):  # noqa: N818 - named after what happened
@@ -20,19 +33,64 @@ class BalanceState:
 
     All groups of one state go through the same hours, so keep one state for each set of groups whose hours close
     together: live, one for each energy-using unit. What comes out does not depend on how groups are put together.
+
+    Attributes
+    ----------
+    groups : BalanceGroups
+    rules : BalanceRules
+    batches : list of Batch
+        Groups by size.
+    last_hour : int
+        Newest hour seen. [h since 1970-01-01 UTC]
+    closed_day : int
+        Newest day that closed. [d since 1970-01-01 UTC]
     """
 
     groups: BalanceGroups
     rules: BalanceRules
+    batches: list[Batch]
+    last_hour: int = NO_HOUR
+    closed_day: int = NO_HOUR
 
     @classmethod
     def empty(cls, groups: BalanceGroups, rules: BalanceRules | None = None) -> Self:
         """State in which no hour was seen."""
-        raise NotImplementedError
+        rules = rules or BalanceRules()
+        places = batch_sizes(groups.sizes)
+        batches = [Batch.empty(groups, np.flatnonzero(places == n), int(n), rules) for n in np.unique(places).tolist()]
+        return cls(groups=groups, rules=rules, batches=batches)
 
     def to_bytes(self) -> bytes:
         """Everything, so that `from_bytes` goes on bit by bit the same."""
-        raise NotImplementedError
+        arrays: list[np.ndarray[Any, Any]] = []
+
+        def kept(array: np.ndarray[Any, Any]) -> dict[str, Any]:
+            arrays.append(np.ascontiguousarray(array))
+            return {"shape": array.shape, "type": array.dtype.str}
+
+        def sums(block: DaySums) -> dict[str, Any]:
+            return {name: kept(getattr(block, name)) for name in _SUMS}
+
+        head = {
+            "groups": self.groups.fingerprint.hex(),
+            "last_hour": self.last_hour,
+            "closed_day": self.closed_day,
+            "batches": [
+                {
+                    "numbers": {name: kept(array) for name, array in batch.numbers.items()},
+                    "base": sums(batch.bank.base),
+                    "base_until": batch.bank.base_until,
+                    "first": batch.bank.first,
+                    "days": batch.bank.days,
+                    "blocks": [sums(block) for block in batch.bank.blocks],
+                    "standing": [dataclasses.asdict(standing) for standing in batch.standing],
+                }
+                for batch in self.batches
+            ],
+        }
+        text = json.dumps(head).encode()
+        body = b"".join(array.tobytes() for array in arrays)
+        return _MAGIC + len(text).to_bytes(8, "little") + zlib.compress(text + body, 1)
 
     @classmethod
     def from_bytes(cls, data: bytes, groups: BalanceGroups, rules: BalanceRules | None = None) -> Self:
@@ -43,15 +101,95 @@ class BalanceState:
         StateMismatch
             If the bytes are of another format or of other groups.
         """
-        raise NotImplementedError
+        state = cls.empty(groups, rules)
+        if data[:4] != _MAGIC:
+            raise StateMismatch(f"a balance's state must begin with {_MAGIC!r} (got {data[:4]!r})")
+        plain = zlib.decompress(data[12:])
+        length = int.from_bytes(data[4:12], "little")
+        head = json.loads(plain[:length])
+        if head["groups"] != groups.fingerprint.hex():
+            raise StateMismatch(
+                f"a balance's state must be of the {len(groups)} groups it is opened with (it is of others)"
+            )
+        at = length
+
+        def array(described: dict[str, Any]) -> Any:
+            nonlocal at
+            kind = np.dtype(described["type"])
+            count = int(np.prod(described["shape"], dtype=np.int64))
+            found = np.frombuffer(plain, kind, count, at).reshape(described["shape"]).copy()
+            at += count * kind.itemsize
+            return found
+
+        def sums(described: dict[str, Any]) -> DaySums:
+            return DaySums(**{name: array(described[name]) for name in _SUMS})
+
+        for batch, kept in zip(state.batches, head["batches"], strict=True):
+            batch.numbers = {name: array(described) for name, described in kept["numbers"].items()}
+            batch.bank = Bank(
+                base=sums(kept["base"]),
+                base_until=kept["base_until"],
+                first=kept["first"],
+                days=kept["days"],
+                blocks=[sums(block) for block in kept["blocks"]],
+            )
+            batch.standing = [
+                Standing(**(one | {"candidates": [tuple(c) for c in one["candidates"]]})) for one in kept["standing"]
+            ]
+        state.last_hour, state.closed_day = head["last_hour"], head["closed_day"]
+        return state
 
     def copy(self) -> Self:
         """A state of its own, to go back to where a step has to be undone."""
-        raise NotImplementedError
+        batches = [dataclasses.replace(batch, numbers=dict(batch.numbers)) for batch in self.batches]
+        for batch in batches:
+            batch.numbers = {name: array.copy() for name, array in batch.numbers.items()}
+            batch.bank = copy.deepcopy(batch.bank)
+            batch.standing = copy.deepcopy(batch.standing)
+        return dataclasses.replace(self, batches=batches)
 
     def carry(self, groups: BalanceGroups) -> Self:
         """State for a changed ledger: groups with the same key go on, others begin anew.
 
         Kept detections, statistics and calibration move; indices become those of `groups`.
         """
-        raise NotImplementedError
+        fresh = type(self).empty(groups, self.rules)
+        fresh.last_hour, fresh.closed_day = self.last_hour, self.closed_day
+        old = {
+            self.groups.keys[group]: (batch, row)
+            for batch in self.batches
+            for row, group in enumerate(batch.group.tolist())
+        }
+        for batch in fresh.batches:
+            pairs = [
+                (row, *old[groups.keys[group]])
+                for row, group in enumerate(batch.group.tolist())
+                if groups.keys[group] in old
+            ]
+            _carry(batch, pairs)
+        return fresh
+
+
+def _carry(batch: Batch, pairs: list[tuple[int, Batch, int]]) -> None:
+    """Copy rows of old batches, which have the same places because a key names the children."""
+    if not pairs:
+        return
+    source = pairs[0][1].bank
+    g, p = batch.bank.base.b.shape
+    batch.bank.base_until = source.base_until
+    batch.bank.first, batch.bank.days = list(source.first), list(source.days)
+    batch.bank.blocks = [_like(block, g, p) for block in source.blocks]
+    for row, before, old in pairs:
+        for name, array in batch.numbers.items():
+            array[row] = before.numbers[name][old]
+        for mine, theirs in zip(
+            [batch.bank.base, *batch.bank.blocks], [before.bank.base, *before.bank.blocks], strict=True
+        ):
+            for name in _SUMS:
+                getattr(mine, name)[row] = getattr(theirs, name)[old]
+        batch.standing += [dataclasses.replace(s, row=row) for s in before.standing if s.row == old]
+
+
+def _like(block: DaySums, g: int, p: int) -> DaySums:
+    shapes = {"a": (g, p, p), "b": (g, p), "c": (g,), "n": (g,), "q": (g, p), "e": (g, block.e.shape[1])}
+    return DaySums(**{name: np.zeros(shapes[name], getattr(block, name).dtype) for name in _SUMS})

@@ -1,0 +1,382 @@
+"""From evidence to what is said: thresholds, naming or refusing, and the life of a detection."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analytics.domain.quality import DetectionKind
+from analytics.drift._batch import Batch, Standing
+from analytics.drift._evidence import Evidence, evidence, shift, sides
+from analytics.drift._shape import Shape, direction, look_closely
+from analytics.drift._sums import EXTRA, DaySums
+from analytics.drift.change import PARENT, UNNAMED, Accused, ChangeState, GainChange
+from analytics.drift.groups import BalanceGroups
+
+__all__ = ["decide", "gain_of", "released"]
+
+Floats = NDArray[np.float64]
+
+_HOURS = 24
+_TELL_DAYS = 7
+_RESTLESS_DAYS = 90.0
+_RESTLESS = 0.6745
+"""Median of a standard normal's absolute value."""
+_MOST_RESTLESS = 1.25
+"""A fault makes all of a group's meters look restless, so this must not silence it."""
+_SURE_HOURS, _SURE = 36.0, 2.5
+"""A change is said once so many hours show it, or sooner where it is so many times the threshold."""
+_YOUNG = 0.2
+"""So much higher is the threshold while a group is young; it falls over four learning times."""
+_QUIET_DAYS, _QUIET = 14, 1.6
+"""So long after a detection another in the same group must be so many times louder than the threshold."""
+_USUAL_GROUP = 10.0
+_UNCLOSED_DAYS = 14
+_CONSTANT_DAYS = 7
+"""A load that is always on must have been there so long before it is taken for one."""
+_SETTLE_DAYS = 14
+_RELEARN_DAYS = (21, 42)
+_BACK = 0.35
+_CANDIDATES = 5
+_Z95 = 1.96
+
+
+def gain_of(coefficient: float) -> float:
+    """Gain change of a meter whose coefficient changed: parent = (1 + e) child, so a child that lost 2 % has e = 2 %.
+
+    Examples
+    --------
+    >>> round(gain_of(0.02 / 0.98), 6)
+    -0.02
+    """
+    return 1.0 / (1.0 + max(coefficient, -0.95)) - 1.0
+
+
+def decide(batch: Batch, groups: BalanceGroups, day: int) -> list[GainChange]:
+    """Look at a day that has closed; changes that opened, were updated, or closed.
+
+    Parameters
+    ----------
+    batch : Batch
+        Changed in place.
+    groups : BalanceGroups
+    day : int
+        The day that closed. [d since 1970-01-01 UTC]
+    """
+    out = [change for standing in list(batch.standing) for change in _follow(batch, groups, standing, day)]
+    now, rules = batch.numbers, batch.rules
+    if not (now["days"] >= rules.learning_days).any() or len(batch.bank.first) < 2:
+        return out
+    halves = sides(batch.bank, batch.prior.together, batch.sigma2 / batch.prior.level)
+    seen = evidence(
+        batch.bank,
+        halves,
+        batch.prior,
+        batch.sigma2,
+        today=day,
+        memory=rules.memory_days,
+        least_before=_HOURS * rules.learning_days,
+    )
+    n = batch.mask.shape[1]
+    strength = np.abs(seen.z)
+    strength[:, :, : n + 1][:, now["loose"] > 0] = 0.0
+    strength[:, now["loose"][:, n] > 0, n + 1] = 0.0
+    _calibrate(batch, seen, day)
+    best = strength.max(axis=0)
+    limit = thresholds(batch)
+    for standing in batch.standing:
+        if day - standing.detected_day < _QUIET_DAYS:
+            limit[standing.row] = max(limit[standing.row], _QUIET * float(thresholds(batch)[standing.row]))
+    closes = closing(batch)
+    ripe = (best[:, : n + 1].max(axis=1) > limit) & (now["days"] >= rules.learning_days)
+    ripe &= groups.complete[batch.group]
+    for row in np.flatnonzero(~ripe).tolist():
+        now["pending"][row] = -1.0
+    for row in np.flatnonzero(ripe & closes & (now["unclosed_until"] < day)).tolist():
+        out += _rule(batch, groups, row, best[row], float(limit[row]), halves, seen, strength, day)
+    return out
+
+
+def thresholds(batch: Batch) -> Floats:
+    """Standard deviations at which each group is heard: more where many children, or where it is never quiet; (g,)."""
+    now = batch.numbers
+    many = np.log(np.maximum(batch.mask.sum(axis=1), 1) / _USUAL_GROUP)
+    plain = np.sqrt(np.maximum(batch.rules.alarm**2 + 2.0 * many, 9.0))
+    restless = now["restless"] / _RESTLESS
+    young = 1.0 + _YOUNG * np.clip(2.0 - now["days"] / (2.0 * batch.rules.learning_days), 0.0, 1.0)
+    return np.asarray(plain * young * np.clip(restless, 1.0, _MOST_RESTLESS), np.float64)
+
+
+def closing(batch: Batch) -> NDArray[np.bool_]:
+    """Whether each group's balance closes: quiet enough, and not too much unexplained; (g,) bool."""
+    total = batch.total()
+    inside = total.e[:, :-1].sum(axis=1)
+    lost = (total.e[:, -1] - inside) / np.maximum(inside, 1e-12)
+    rules = batch.rules
+    return np.asarray((batch.numbers["sigma"] < rules.open_noise) & (np.abs(lost) < rules.open_loss), np.bool_)
+
+
+def _calibrate(batch: Batch, seen: Evidence, day: int) -> None:
+    """How restless each group is: the median over meters and days of what should be standard normal, slowly."""
+    now = batch.numbers
+    n = batch.mask.shape[1]
+    age = day - seen.day + 1
+    middle = (age >= 5) & (age <= 60)
+    if not middle.any():
+        return
+    z = np.abs(seen.z[middle][:, :, :n])
+    z[:, ~(batch.mask & (now["loose"][:, :n] == 0))] = np.nan
+    z[z == 0.0] = np.nan
+    known = np.isfinite(z).any(axis=(0, 2))
+    if not known.any():
+        return
+    typical = np.zeros(len(known))
+    typical[known] = np.nanmedian(z[:, known], axis=(0, 2))
+    now["restless_days"] += known
+    part = 1.0 / np.clip(now["restless_days"], 1.0, _RESTLESS_DAYS)
+    now["restless"] += np.where(known, part * (typical - now["restless"]), 0.0)
+
+
+def _rule(
+    batch: Batch,
+    groups: BalanceGroups,
+    row: int,
+    best: Floats,
+    limit: float,
+    halves: tuple[list[DaySums], list[DaySums]],
+    seen: Evidence,
+    strength: Floats,
+    day: int,
+) -> list[GainChange]:
+    """What to make of a group in which something is louder than its threshold."""
+    now, rules = batch.numbers, batch.rules
+    n = batch.mask.shape[1]
+    top = int(best.argmax())
+    second = float(np.delete(best, top).max())
+    if now["pending"][row] < 0:
+        now["pending"][row] = day
+    named = best[top] ** 2 - second**2 >= rules.margin
+    if top == n + 1:  # a constant load came or went: learn it, accuse nobody
+        block = 1 + int(strength[:, row, top].argmax())
+        if named and day - batch.bank.first[block] >= _CONSTANT_DAYS:
+            _collapse(batch, row, block, [direction(top, n, n + EXTRA, batch.mask[row])], halves)
+        return []
+    if best[top] <= limit:
+        return []
+    shape = look_closely(
+        batch.bank,
+        batch.prior,
+        row,
+        top,
+        float(batch.sigma2[row]),
+        today=day,
+        memory=rules.memory_days,
+        least_before=_HOURS * rules.learning_days,
+    )
+    if shape is None or (shape.hours < _SURE_HOURS and best[top] < _SURE * limit):
+        return []
+    if shape.misfit > rules.misfit:
+        now["unclosed_until"][row] = day + _UNCLOSED_DAYS
+        return []
+    weight = np.exp(np.clip((best[: n + 1] ** 2 - best[top] ** 2) / 2.0, -700.0, 0.0))
+    weight[:n] *= batch.mask[row]
+    weight /= weight.sum() + np.exp(np.clip((best[n + 1] ** 2 - best[top] ** 2) / 2.0, -700.0, 0.0))
+    sizes = [seen.size[int(strength[:, row, j].argmax()), row, j] for j in range(n + 1)]
+    order = np.argsort(-weight)[:_CANDIDATES].tolist()
+    candidates = [(j, float(weight[j]), _gain(sizes[j], parent=j == n)) for j in order if weight[j] > 0.01]
+    if not named and day - now["pending"][row] < rules.patience_days:
+        return []
+    now["pending"][row] = -1.0
+    standing = _open(batch, row, top if named else -1, top, shape, candidates, float(best[top]), halves, day)
+    batch.standing.append(standing)
+    return [_told(batch, groups, standing, ChangeState.OPEN, day)]
+
+
+def _open(
+    batch: Batch,
+    row: int,
+    which: int,
+    top: int,
+    shape: Shape,
+    candidates: list[tuple[int, float, float]],
+    score: float,
+    halves: tuple[list[DaySums], list[DaySums]],
+    day: int,
+) -> Standing:
+    """Keep what the meter's gain was before, and begin to learn what it is now."""
+    n = batch.mask.shape[1]
+    p = n + EXTRA
+    d = direction(top, n, p, batch.mask[row])
+    before = halves[0][shape.block]
+    sigma2 = float(batch.sigma2[row])
+    information = before.a[row] / sigma2 + batch.prior.information[row]
+    mean = np.linalg.solve(information, (before.b[row] + before.q[row] * batch.prior.hiss[row]) / sigma2)
+    along = information @ d
+    weights = along / float(d @ along)
+    drift = shape.ramp_days > 0.0
+    at = len(batch.bank.first) if drift else shape.block
+    accused = [which] if which >= 0 else [j for j, share, _ in candidates if share > 0.02]
+    _collapse(batch, row, at, [direction(j, n, p, batch.mask[row]) for j in accused], halves)
+    for j in accused:
+        batch.loosen(row, j)
+    return Standing(
+        row=row,
+        which=which,
+        kind=int(DetectionKind.GAIN_DRIFT if drift else DetectionKind.GAIN_STEP),
+        start_day=shape.start,
+        low_day=shape.low,
+        high_day=shape.high,
+        detected_day=day,
+        told_day=day,
+        weights=weights.tolist(),
+        anchor=float(weights @ mean),
+        spare=1.0 / float(d @ along),
+        size=shape.size,
+        deviation=shape.deviation,
+        exposure=shape.exposure,
+        score=score,
+        share=candidates[0][1] if candidates else 1.0,
+        candidates=candidates,
+    )
+
+
+def _collapse(
+    batch: Batch, row: int, at: int, directions: list[Floats], halves: tuple[list[DaySums], list[DaySums]]
+) -> None:
+    """Forget what blocks before `at` say along some directions; the rest of what they say stays."""
+    bank = batch.bank
+    if at < len(bank.first):
+        past = halves[0][at]
+    else:
+        past = batch.total()
+    a, b, c = past.a[row].astype(np.float64), past.b[row].copy(), float(past.c[row])
+    for d in directions:
+        along = a @ d
+        strength = float(d @ along)
+        if strength > 1e-12:
+            t = float(d @ b)
+            a -= np.outer(along, along) / strength
+            b -= along * (t / strength)
+            c -= t * t / strength
+    base = bank.base
+    base.a[row], base.b[row], base.c[row] = a, b, c
+    base.n[row], base.q[row], base.e[row] = past.n[row], past.q[row], past.e[row]
+    for d in directions:
+        base.q[row] *= 1.0 - np.minimum(np.abs(d), 1.0)
+    for i in range(min(at, len(bank.first))):
+        block = bank.blocks[i]
+        for part in (block.a, block.b, block.c, block.n, block.q, block.e):
+            part[row] = 0.0
+
+
+def _follow(batch: Batch, groups: BalanceGroups, standing: Standing, day: int) -> Iterator[GainChange]:
+    """A standing detection a day later."""
+    row, n = standing.row, batch.mask.shape[1]
+    age = day - standing.detected_day
+    if standing.kind == DetectionKind.GAIN_DRIFT and standing.which >= 0 and age in _RELEARN_DAYS:
+        halves = sides(batch.bank, batch.prior.together, batch.sigma2 / batch.prior.level)
+        d = direction(standing.which, n, n + EXTRA, batch.mask[row])
+        _collapse(batch, row, len(batch.bank.first), [d], halves)
+    counted = batch.bank.blocks[-1].e[row] if batch.bank.first[-1] == day else np.zeros(n + 1)
+    standing.exposure += float(counted[n] if standing.which == n else counted[max(standing.which, 0)])
+    if age % _TELL_DAYS or standing.which < 0:
+        if standing.which < 0 and age >= _SETTLE_DAYS and age % _TELL_DAYS == 0:
+            yield _told(batch, groups, standing, ChangeState.UPDATED, day)
+        return
+    take = np.array([row])
+    mean, covariance = shift(_only(batch.total(), take), batch.prior, batch.sigma2[take], take)
+    weights = np.array(standing.weights)
+    size = float(weights @ mean[0]) - standing.anchor
+    variance = float(weights @ covariance[0] @ weights) + standing.spare
+    first = standing.size
+    if variance < (2.0 * standing.deviation) ** 2 or age >= _SETTLE_DAYS:
+        if standing.kind == DetectionKind.GAIN_DRIFT and abs(size) > 1e-6:
+            standing.exposure *= min(abs(first / size), 1.0)
+        standing.size, standing.deviation = size, variance**0.5
+    standing.told_day = day
+    back = abs(standing.size) < _BACK * abs(first) and abs(standing.size) < _Z95 * standing.deviation
+    if back and age >= _SETTLE_DAYS:
+        standing.size = first
+        batch.standing.remove(standing)
+        batch.loosen(row, standing.which, loose=False)
+        yield _told(batch, groups, standing, ChangeState.CLOSED, day)
+        return
+    yield _told(batch, groups, standing, ChangeState.UPDATED, day)
+
+
+def released(batch: Batch, groups: BalanceGroups, row: int, which: int, day: int) -> list[GainChange]:
+    """Close what stands against a meter that was replaced, and forget its gain."""
+    n = batch.mask.shape[1]
+    halves = sides(batch.bank, batch.prior.together, batch.sigma2 / batch.prior.level)
+    _collapse(batch, row, len(batch.bank.first), [direction(which, n, n + EXTRA, batch.mask[row])], halves)
+    out = []
+    for standing in [s for s in batch.standing if s.row == row and s.which in {which, -1}]:
+        batch.standing.remove(standing)
+        for j in [standing.which] if standing.which >= 0 else [j for j, _, _ in standing.candidates]:
+            batch.loosen(row, j, loose=False)
+        out.append(_told(batch, groups, standing, ChangeState.CLOSED, day))
+    return out
+
+
+def _only(sums: DaySums, take: NDArray[np.int64]) -> DaySums:
+    return DaySums(a=sums.a[take], b=sums.b[take], c=sums.c[take], n=sums.n[take], q=sums.q[take], e=sums.e[take])
+
+
+def _gain(coefficient: float, *, parent: bool) -> float:
+    """A parent that counts 2 % too much looks like children that lost 2 %: its gain moves with the coefficient."""
+    return coefficient if parent else gain_of(coefficient)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Interval:
+    value: float
+    low: float
+    high: float
+
+
+def _interval(standing: Standing, n: int) -> _Interval:
+    parent = standing.which == n
+    ends = [_gain(standing.size + sign * _Z95 * standing.deviation, parent=parent) for sign in (-1.0, 1.0)]
+    return _Interval(value=_gain(standing.size, parent=parent), low=min(ends), high=max(ends))
+
+
+def _told(batch: Batch, groups: BalanceGroups, standing: Standing, state: ChangeState, day: int) -> GainChange:
+    """A standing detection in the words of the public type."""
+    n = batch.mask.shape[1]
+    group = int(batch.group[standing.row])
+
+    def child(which: int) -> int:
+        return PARENT if which == n else int(batch.column[standing.row, which])
+
+    def point(which: int) -> int:
+        return int(groups.parent[group] if which in {n, -1} else groups.child[child(which)])
+
+    gain = _interval(standing, n)
+    unnamed = standing.which < 0
+    energies = sorted(g / (1.0 + g) * standing.exposure for g in (gain.low, gain.high))
+    nan = float("nan")
+    return GainChange(
+        group=group,
+        child=UNNAMED if unnamed else child(standing.which),
+        point=point(standing.which),
+        kind=DetectionKind(standing.kind),
+        state=state,
+        started_hour=_HOURS * standing.start_day,
+        started_low=_HOURS * standing.low_day,
+        started_high=_HOURS * standing.high_day,
+        detected_hour=_HOURS * (standing.detected_day + 1),
+        as_of_hour=_HOURS * (day + 1),
+        magnitude=nan if unnamed else gain.value,
+        magnitude_low=nan if unnamed else gain.low,
+        magnitude_high=nan if unnamed else gain.high,
+        energy=nan if unnamed else gain.value / (1.0 + gain.value) * standing.exposure,
+        energy_low=nan if unnamed else energies[0],
+        energy_high=nan if unnamed else energies[1],
+        score=standing.score,
+        confidence=standing.share,
+        candidates=tuple(
+            Accused(child=child(j), point=point(j), share=share, magnitude=size)
+            for j, share, size in standing.candidates
+        ),
+    )

@@ -1,0 +1,258 @@
+"""How well "this meter's gain changed on that day" explains what was summed, against what sound meters do anyway.
+
+For a change on day τ, everything before it gives the coefficients' mean β and covariance P; sound meters wander, so
+after τ they are N(β, R) with R = P + Q. With A, b the sums since τ and D what the children's own noise may pull,
+
+    s = A V⁻¹ (b - A β),   W = A V⁻¹ A,   V = A + A R A + D
+
+and Cov s = W where no meter changed. z_j = s_j / √W_jj is then standard normal, and s_j / W_jj the size of a change of
+child j alone. It is the whitened generalised likelihood ratio, with the null hypothesis "wanders as sound meters do"
+instead of "stands still": that is what holds the false alarms.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analytics.drift._sums import EXTRA, Bank, DaySums, without_level
+
+__all__ = ["Evidence", "Prior", "evidence", "prior_of", "shift", "sides", "without_open_week"]
+
+Floats = NDArray[np.float64]
+
+_PULL = 5.0
+"""How far off the pull of the children's own noise may be, over what is taken off for it."""
+_LEAST_AFTER = 12.0
+"""Measured hours that must lie after a change."""
+_LOOSE = 0.5
+"""Standard deviation of a gain that is known to be off."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Prior:
+    """What is known before any hour, and how sound meters wander.
+
+    Attributes
+    ----------
+    information : (g, p, p) float64
+        Inverse covariance of the coefficients about 0.
+    wander : (g, p, p) float64
+        Covariance of the change of sound meters in the long run.
+    level : (g,) float64
+        Variance of what all gains together stand off in one week.
+    together : (g, p) float64
+        1 for children, 0 else.
+    hiss : (g, p) float64
+        Variance of the children's own noise: it is in their sum and in the regressor, and pulls a flat load's gain.
+    mask : (g, n) bool
+        Which children there are.
+    """
+
+    information: Floats
+    wander: Floats
+    level: Floats
+    together: Floats
+    hiss: Floats
+    mask: NDArray[np.bool_]
+
+
+def prior_of(
+    mask: NDArray[np.bool_],
+    child_limit: Floats,
+    parent_limit: Floats,
+    *,
+    loose: NDArray[np.bool_],
+    own: float,
+    common: float,
+    hiss: float,
+    level: float,
+    common_loss: float,
+    extra: Floats,
+) -> Prior:
+    """Prior of groups: meters are within their class, losses within some percent.
+
+    Parameters
+    ----------
+    mask : (g, n) bool
+    child_limit : (g, n) float64
+        Limit of error by class. [1]
+    parent_limit : (g,) float64
+        The same of the parent. [1]
+    loose : (g, n + 1) bool
+        Children, then the parent, whose gain is known to be off: nothing is presumed of it.
+    own, common : float
+        Standard deviation of the wander of a child's gain, and of all together (the parent's), over their limits. [1]
+    hiss : float
+        Standard deviation of a child's noise over its limit. [1]
+    level : float
+        Standard deviation of what all gains together stand off in one week, over the parent's limit. [1]
+    common_loss : float
+        Standard deviation of linear losses and the parent's error. [1]
+    extra : (3, 2) float64
+        Standard deviations of the level and the wander of fixed loss, quadratic loss and clock.
+    """
+    g, n = mask.shape
+    p = n + EXTRA
+    known, wander = np.zeros((g, p, p)), np.zeros((g, p, p))
+    at = np.arange(p)
+    spread = np.where(mask, np.maximum(child_limit, 1e-4), 1e-6)
+    known[:, at[:n], at[:n]] = spread**2
+    wander[:, at[:n], at[:n]] = np.where(mask, (own * child_limit) ** 2, 1e-14)
+    free = loose[:, :n] & mask
+    known[:, at[:n], at[:n]] += np.where(free, _LOOSE**2, 0.0)
+    wander[:, at[:n], at[:n]] += np.where(free, (_LOOSE / 10.0) ** 2, 0.0)
+    both = (mask[:, :, None] & mask[:, None, :]).astype(np.float64)
+    parent_free = np.where(loose[:, n], _LOOSE, 0.0)[:, None, None]
+    known[:, :n, :n] += (common_loss**2 + parent_free**2) * both
+    wander[:, :n, :n] += (((common * parent_limit) ** 2)[:, None, None] + (parent_free / 10.0) ** 2) * both
+    known[:, at[n:], at[n:]] = extra[:, 0] ** 2
+    wander[:, at[n:], at[n:]] = extra[:, 1] ** 2
+    noise, together = np.zeros((g, p)), np.zeros((g, p))
+    together[:, :n] = mask
+    noise[:, :n] = np.where(mask, (hiss * child_limit) ** 2, 0.0)
+    return Prior(
+        information=np.linalg.inv(known),
+        wander=wander,
+        hiss=noise,
+        level=(level * parent_limit) ** 2,
+        together=together,
+        mask=mask,
+    )
+
+
+def shift(
+    pre: DaySums, prior: Prior, sigma2: Floats, take: slice | NDArray[np.int64] = slice(None)
+) -> tuple[Floats, Floats]:
+    """Mean and covariance of the coefficients by sums and prior; (g, p) and (g, p, p)."""
+    scale = 1.0 / sigma2
+    covariance = np.linalg.inv(pre.a * scale[:, None, None] + prior.information[take])
+    b = (pre.b + pre.q * prior.hiss[take]) * scale[:, None]
+    return np.matmul(covariance, b[:, :, None])[:, :, 0], covariance
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Evidence:
+    """For k days and g groups: children, then the parent, then a constant load.
+
+    Attributes
+    ----------
+    day : (k,) int64
+        First day after the change. [d]
+    z : (k, g, n + 2) float64
+        Standard deviations; a child that is not there has 0.
+    size : (k, g, n + 2) float64
+        Change of the coefficient.
+    deviation : (k, g, n + 2) float64
+        Its standard deviation.
+    """
+
+    day: NDArray[np.int64]
+    z: Floats
+    size: Floats
+    deviation: Floats
+
+
+def evidence(
+    bank: Bank,
+    halves: tuple[list[DaySums], list[DaySums]],
+    prior: Prior,
+    sigma2: Floats,
+    *,
+    today: int,
+    memory: float,
+    least_before: float,
+) -> Evidence:
+    """Evidence for a step on each block's first day.
+
+    Parameters
+    ----------
+    bank : Bank
+    halves : tuple
+        As `sides` gives them.
+    prior : Prior
+    sigma2 : (g,) float64
+        Variance of the noise.
+    today : int
+        The day that closed last. [d]
+    memory : float
+        Time over which sound meters wander. [d]
+    least_before : float
+        Measured hours that must lie before a change. [h]
+    """
+    days = list(range(1, len(bank.first)))
+    g, n = prior.mask.shape
+    z = np.zeros((len(days), g, n + 2))
+    size, deviation = np.zeros_like(z), np.ones_like(z)
+    before, after = halves
+    row = 0
+    scale = (1.0 / sigma2)[:, None]
+    at = np.arange(n + EXTRA)
+    for i in days:
+        pre, post = before[i], after[i]
+        mean, covariance = shift(pre, prior, sigma2)
+        age = today - bank.first[i] + 1
+        r = covariance + prior.wander * min(1.0, age / memory)
+        a = post.a * scale[:, :, None]
+        pull = post.q * prior.hiss * scale
+        rest = post.b * scale + pull - np.matmul(a, mean[:, :, None])[:, :, 0]
+        spread = np.matmul(a, np.matmul(r, a)) + a
+        spread[:, at, at] += (_PULL * pull) ** 2 + 1e-9
+        solved = np.linalg.solve(spread, np.concatenate((a, rest[:, :, None]), axis=2))
+        weighed = np.matmul(a, solved)
+        w, s = weighed[:, :, :-1], weighed[:, :, -1]
+        info = np.empty((g, n + 2))
+        score = np.empty((g, n + 2))
+        info[:, :n] = np.diagonal(w, axis1=1, axis2=2)[:, :n]
+        score[:, :n] = s[:, :n]
+        info[:, n] = w[:, :n, :n].sum(axis=(1, 2))
+        score[:, n] = s[:, :n].sum(axis=1)
+        info[:, n + 1], score[:, n + 1] = w[:, n, n], s[:, n]
+        good = (info > 1e-9) & ((pre.n >= least_before) & (post.n >= _LEAST_AFTER))[:, None]
+        good[:, :n] &= prior.mask
+        root = np.sqrt(np.where(good, info, 1.0))
+        z[row] = np.where(good, score / root, 0.0)
+        size[row] = np.where(good, score / root**2, 0.0)
+        deviation[row] = np.where(good, 1.0 / root, np.inf)
+        row += 1
+    return Evidence(day=np.array([bank.first[i] for i in days], np.int64), z=z, size=size, deviation=deviation)
+
+
+def sides(bank: Bank, mask: Floats, ratio: Floats) -> tuple[list[DaySums], list[DaySums]]:
+    """Sums before each block, and from it on; single days of one side are a week that is not over."""
+    weeks = [block for block, days in zip(bank.blocks, bank.days, strict=True) if days > 1]
+    singles = bank.blocks[len(weeks) :]
+    before, total = [], bank.base
+    for block in weeks:
+        before.append(total)
+        total = total + block
+    nothing = bank.base.nothing()
+    early = _running(singles, nothing)
+    before += [total + without_level(part, mask, ratio) for part in early[:-1]]
+    late = _running(singles[::-1], nothing)[:0:-1]
+    after = [without_level(part, mask, ratio) for part in late]
+    total = after[0] if after else nothing
+    for block in weeks[::-1]:
+        total = total + block
+        after.insert(0, total)
+    return before, after
+
+
+def without_open_week(bank: Bank, mask: Floats, ratio: Floats) -> DaySums:
+    """Everything summed; single days are a week that is not over."""
+    total, week = bank.base, bank.base.nothing()
+    for block, days in zip(bank.blocks, bank.days, strict=True):
+        if days > 1:
+            total = total + block
+        else:
+            week = week + block
+    return total + without_level(week, mask, ratio)
+
+
+def _running(blocks: list[DaySums], total: DaySums) -> list[DaySums]:
+    """Nothing, the first block, the first two, …"""
+    out = [total]
+    for block in blocks:
+        total = total + block
+        out.append(total)
+    return out
