@@ -84,17 +84,19 @@ def decide(batch: Batch, groups: BalanceGroups, day: int) -> list[GainChange]:
     strength[:, now["loose"][:, n] > 0, n + 1] = 0.0
     _calibrate(batch, seen, day)
     best = strength.max(axis=0)
+    blurred = np.maximum(seen.deviation / rules.sharp, 1.0) ** rules.blur
+    loud = (strength / blurred).max(axis=0)
     limit = thresholds(batch)
     for standing in batch.standing:
         if day - standing.detected_day < _QUIET_DAYS:
             limit[standing.row] = max(limit[standing.row], _QUIET * float(thresholds(batch)[standing.row]))
     closes = closing(batch)
-    ripe = (best[:, : n + 1].max(axis=1) > limit) & (now["days"] >= rules.learning_days)
+    ripe = (loud[:, : n + 1].max(axis=1) > limit) & (now["days"] >= rules.learning_days)
     ripe &= groups.complete[batch.group]
     for row in np.flatnonzero(~ripe).tolist():
         now["pending"][row] = -1.0
     for row in np.flatnonzero(ripe & closes & (now["unclosed_until"] < day)).tolist():
-        out += _rule(batch, groups, row, best[row], float(limit[row]), halves, seen, strength, day)
+        out += _rule(batch, groups, row, best[row], loud[row] * (rules.alarm / limit[row]), halves, seen, strength, day)
     return out
 
 
@@ -143,7 +145,7 @@ def _rule(
     groups: BalanceGroups,
     row: int,
     best: Floats,
-    limit: float,
+    loud: Floats,
     halves: tuple[list[DaySums], list[DaySums]],
     seen: Evidence,
     strength: Floats,
@@ -162,7 +164,7 @@ def _rule(
         if named and day - batch.bank.first[block] >= _CONSTANT_DAYS:
             _collapse(batch, row, block, [direction(top, n, n + EXTRA, batch.mask[row])], halves)
         return []
-    if best[top] <= limit:
+    if loud[top] <= rules.alarm:
         return []
     shape = look_closely(
         batch.bank,
@@ -174,7 +176,7 @@ def _rule(
         memory=rules.memory_days,
         least_before=_HOURS * rules.learning_days,
     )
-    if shape is None or (shape.hours < _SURE_HOURS and best[top] < _SURE * limit):
+    if shape is None or (shape.hours < _SURE_HOURS and best[top] < _SURE * rules.alarm):
         return []
     if shape.misfit > rules.misfit:
         now["unclosed_until"][row] = day + _UNCLOSED_DAYS
@@ -188,7 +190,7 @@ def _rule(
     if not named and day - now["pending"][row] < rules.patience_days:
         return []
     now["pending"][row] = -1.0
-    standing = _open(batch, row, top if named else -1, top, shape, candidates, float(best[top]), halves, day)
+    standing = _open(batch, row, top if named else -1, top, shape, candidates, float(loud[top]), halves, day)
     batch.standing.append(standing)
     return [_told(batch, groups, standing, ChangeState.OPEN, day)]
 

@@ -13,6 +13,9 @@ class BalanceRules:
     ----------
     alarm : float
         Standard deviations from what sound meters do at which a change is said, in a group of ten. [1]
+    sharp, blur : float
+        A meter whose gain change is known no better than `sharp` must be louder by that ratio to the power `blur`: what
+        the model does not hold (a curve at light load, noise in the children) leaks into what is hardly determined.
     margin : float
         Twice the log likelihood ratio by which a meter must explain a change better than any other. [1]
     patience_days : int
@@ -45,7 +48,9 @@ class BalanceRules:
         Unexplained share of the flow above which a balance is held not to close. [1]
     """
 
-    alarm: float = 4.5
+    alarm: float = 3.8
+    sharp: float = 0.004
+    blur: float = 0.8
     margin: float = 6.0
     patience_days: int = 21
     learning_days: float = 45.0
