@@ -102,6 +102,18 @@ SCHEMAS: Mapping[str, pa.Schema] = {
             ("next_step_zh", pa.string()),
         ]
     ),
+    "observability": _schema(
+        [
+            ("unit_code", pa.string()),
+            ("point", pa.string()),
+            ("question", pa.string()),
+            ("verdict", pa.string()),
+            ("reason", pa.string()),
+            ("share", pa.float64()),
+            ("smallest_30d", pa.float64()),
+            ("smallest_90d", pa.float64()),
+        ]
+    ),
     "rejected": _schema(
         [
             ("row", pa.int64()),
@@ -122,7 +134,7 @@ SCHEMAS: Mapping[str, pa.Schema] = {
 }
 """Columns of each file. `events` holds what is no fault: rollovers, declared replacements, new multipliers."""
 
-_REPLACEABLE = frozenset(f"{name}.parquet" for name in (*SCHEMAS, "observability"))
+_REPLACEABLE = frozenset(f"{name}.parquet" for name in SCHEMAS)
 
 
 class Labels:

@@ -3,11 +3,28 @@
 from dataclasses import dataclass
 from enum import Enum
 
+import numpy as np
+from numpy.typing import NDArray
+
 from analytics.domain.ledger import Ledger
+from analytics.domain.units import QuantityKind
+from analytics.drift._batch import Batch
+from analytics.drift._decide import closing, thresholds
+from analytics.drift._evidence import shift
 from analytics.drift.groups import BalanceGroups
 from analytics.drift.state import BalanceState
 
 __all__ = ["PointVerdict", "Question", "Reason", "Verdict", "judge"]
+
+Floats = NDArray[np.float64]
+
+_OBSERVABLE_30D, _OBSERVABLE_90D, _WEAK_90D = 0.05, 0.02, 0.05
+"""Observable: 5 % within 30 days or 2 % within 90; weak: 5 % within 90 days."""
+_RATIO = 0.15
+"""A lost phase or a wrong ratio changes the gain by a third or more; half of that must show within 30 days."""
+_HOURS = 24
+_TWIN = 0.6
+"""Share of a meter's deviation that comes of its siblings' loads being like its own."""
 
 
 class Question(Enum):
@@ -38,7 +55,7 @@ class Reason(Enum):
     LEARNING = "too few measured days so far"
     NO_DATA = "hours are missing at the parent or a child"
     SMALL_SHARE = "the meter's share of the parent is too small for the noise of the balance"
-    TWIN = "the load follows that of others too closely to be told apart"
+    TWIN = "the load hardly varies, or follows that of others too closely to be told apart"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,8 +84,20 @@ class PointVerdict:
     smallest_90d: float
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Sight:
+    """What a balance lets see of one of its meters."""
+
+    share: float
+    smallest_30d: float
+    smallest_90d: float
+    reason: Reason
+
+
 def judge(ledger: Ledger, groups: BalanceGroups, state: BalanceState | None = None) -> tuple[PointVerdict, ...]:
     """Verdict of every counted point of a ledger and each question, in the order of points.
+
+    A point may be a child in one balance and the parent of another; the better sight counts.
 
     Parameters
     ----------
@@ -78,4 +107,137 @@ def judge(ledger: Ledger, groups: BalanceGroups, state: BalanceState | None = No
     state : BalanceState, optional
         Of these groups; without it everything that has a declared complete balance is still learning.
     """
-    raise NotImplementedError
+    sights = _without_balance(ledger, groups)
+    for group, point, sight in _of_state(groups, state) if state is not None else _unlearnt(groups):
+        del group
+        old = sights.get(point)
+        if old is None or _better(sight, old):
+            sights[point] = sight
+    counted = np.array([QuantityKind(kind).is_counted for kind in range(len(QuantityKind))])[ledger.point_kind]
+    return tuple(
+        _verdict(point, question, sights.get(point, _blind(Reason.NO_REFERENCE)))
+        for point in np.flatnonzero(counted).tolist()
+        for question in Question
+    )
+
+
+def _blind(reason: Reason, share: float = float("nan")) -> _Sight:
+    return _Sight(share=share, smallest_30d=float("nan"), smallest_90d=float("nan"), reason=reason)
+
+
+def _better(new: _Sight, old: _Sight) -> bool:
+    if np.isnan(new.smallest_90d):
+        return np.isnan(old.smallest_90d) and old.reason is Reason.NO_REFERENCE
+    return bool(np.isnan(old.smallest_90d) or new.smallest_90d < old.smallest_90d)
+
+
+def _verdict(point: int, question: Question, sight: _Sight) -> PointVerdict:
+    month, season = sight.smallest_30d, sight.smallest_90d
+    if question is Question.RATIO:
+        seen, weak = month <= _RATIO, season <= _RATIO
+    else:
+        seen, weak = month <= _OBSERVABLE_30D or season <= _OBSERVABLE_90D, season <= _WEAK_90D
+    verdict = Verdict.OBSERVABLE if seen else Verdict.WEAK if weak else Verdict.NOT_OBSERVABLE
+    reason = sight.reason
+    if seen:
+        reason = Reason.SEEN
+    elif reason is Reason.SEEN:
+        reason = Reason.SMALL_SHARE
+    return PointVerdict(
+        point=point,
+        question=question,
+        verdict=verdict,
+        reason=reason,
+        share=sight.share,
+        smallest_30d=month,
+        smallest_90d=season,
+    )
+
+
+def _without_balance(ledger: Ledger, groups: BalanceGroups) -> dict[int, _Sight]:
+    """Points that hang below or above others without making a balance: the parent or a sibling has no meter."""
+    inside = {*groups.parent.tolist(), *groups.child.tolist()}
+    out = {}
+    for point, parent in enumerate(ledger.point_parent.tolist()):
+        for one in (point, parent):
+            if parent >= 0 and one not in inside:
+                out[one] = _blind(Reason.NOT_METERED)
+    return out
+
+
+def _unlearnt(groups: BalanceGroups) -> list[tuple[int, int, _Sight]]:
+    out = []
+    for group in range(len(groups)):
+        sight = _blind(Reason.LEARNING if groups.complete[group] else Reason.DECLARED_INCOMPLETE)
+        members = groups.child[groups.start[group] : groups.start[group + 1]].tolist()
+        out += [(group, int(point), sight) for point in [groups.parent[group], *members]]
+    return out
+
+
+def _of_state(groups: BalanceGroups, state: BalanceState) -> list[tuple[int, int, _Sight]]:
+    out = []
+    for batch in state.batches:
+        closes, limits = closing(batch), thresholds(batch)
+        total = batch.total()
+        mean, covariance = shift(total, batch.prior, batch.sigma2)
+        del mean
+        for row, group in enumerate(batch.group.tolist()):
+            members = groups.child[groups.start[group] : groups.start[group + 1]].tolist()
+            points = [*members, int(groups.parent[group])]
+            counted = total.e[row]
+            shares = np.append(counted[: len(members)] / max(float(counted[-1]), 1e-12), 1.0)
+            reason = _hindrance(batch, row, bool(groups.complete[group]), bool(closes[row]), state.closed_day)
+            if reason is not None:
+                out += [(group, p, _blind(reason, float(s))) for p, s in zip(points, shares, strict=True)]
+                continue
+            month = _smallest(batch, row, total.a[row], float(total.n[row]), covariance[row], 30.0, float(limits[row]))
+            season = _smallest(batch, row, total.a[row], float(total.n[row]), covariance[row], 90.0, float(limits[row]))
+            where = [*range(len(members)), batch.mask.shape[1]]
+            for j, point, share in zip(where, points, shares.tolist(), strict=True):
+                twin = season[2][j] > _TWIN and share > 0.02
+                sight = _Sight(
+                    share=float(share),
+                    smallest_30d=float(month[0][j]),
+                    smallest_90d=float(season[0][j]),
+                    reason=Reason.TWIN if twin else Reason.SMALL_SHARE,
+                )
+                out.append((group, point, sight))
+    return out
+
+
+def _hindrance(batch: Batch, row: int, complete: bool, closes: bool, day: int) -> Reason | None:  # noqa: FBT001
+    """What keeps a balance from showing anything, if something does."""
+    now = batch.numbers
+    if not complete:
+        return Reason.DECLARED_INCOMPLETE
+    if now["days"][row] < batch.rules.learning_days:
+        seen = now["days"][row] + now["scale_days"][row]
+        asked = sum(batch.bank.days) + now["scale_days"][row]
+        return Reason.NO_DATA if asked > 2.0 * batch.rules.learning_days and seen < asked / 2.0 else Reason.LEARNING
+    if not closes or now["unclosed_until"][row] >= day:
+        return Reason.FOUND_INCOMPLETE
+    return None
+
+
+def _smallest(
+    batch: Batch, row: int, a: Floats, hours: float, covariance: Floats, days: float, limit: float
+) -> tuple[Floats, Floats, Floats]:
+    """Smallest change found with an even chance after so many days like those before; its deviation; the siblings' part.
+
+    What the days to come will tell is taken from what as many past days told. The threshold rises with the deviation,
+    as it does for alarms.
+    """
+    n, rules = batch.mask.shape[1], batch.rules
+    sigma2 = float(batch.sigma2[row])
+    fresh = a * (days * _HOURS / max(hours, 1.0)) / sigma2
+    r = covariance + batch.prior.wander[row] * min(1.0, days / rules.memory_days)
+    p = len(fresh)
+    w = np.linalg.solve(np.eye(p) + fresh @ r, fresh)
+    info = np.append(np.diagonal(w)[:n], w[:n, :n].sum())
+    alone = np.append(np.diagonal(fresh)[:n], fresh[:n, :n].sum())
+    good = info > 1e-9
+    deviation = np.where(good, 1.0 / np.sqrt(np.where(good, info, 1.0)), np.inf)
+    confused = np.where(good, 1.0 - np.sqrt(np.clip(info / np.maximum(alone, 1e-12), 0.0, 1.0)), 1.0)
+    blurred = np.maximum(deviation / rules.sharp, 1.0) ** rules.blur
+    smallest = np.where(good, limit * blurred * deviation, np.nan)
+    return smallest, deviation, confused

@@ -1,6 +1,6 @@
 """Results of the pure steps as rows of the result files: ledger indices become codes and names."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import tzinfo
 from typing import Any
 
@@ -15,13 +15,22 @@ from analytics.columns.register import NEVER
 from analytics.domain.ledger import Ledger
 from analytics.domain.quality import DetectionKind
 from analytics.domain.units import unit_of
+from analytics.drift.observability import PointVerdict
 from deploy.backfill.spool import Slice
 from ingest.result_files import Column, Labels
 from ingest.wire import encode_readings_json
 from streams.detected import evidence_json, magnitude
 from streams.explain import Refusal
+from streams.gains import GainRow
 
-__all__ = ["detection_columns", "energy_day_columns", "hour_columns", "rejected_columns"]
+__all__ = [
+    "detection_columns",
+    "energy_day_columns",
+    "gain_columns",
+    "hour_columns",
+    "observability_columns",
+    "rejected_columns",
+]
 
 
 def hour_columns(hours: NDArray[Any], ledger: Ledger) -> Mapping[str, Column]:
@@ -107,6 +116,51 @@ def detection_columns(events: NDArray[Any], ledger: Ledger) -> Mapping[str, Colu
         "confidence": [None] * len(events),  # a rule fired; how often it is right has not been measured
         "evidence": [evidence_json(event, ledger).decode() for event in events],
         "ended_at": [None if ended == NEVER else ended for ended in events["ended"].tolist()],
+    }
+
+
+def gain_columns(rows: Sequence[GainRow], ledger: Ledger) -> Mapping[str, Column]:
+    """`detections` of the balance.
+
+    Parameters
+    ----------
+    rows : sequence of GainRow
+    ledger : Ledger
+        That they index.
+    """
+    return {
+        "unit_code": [ledger.unit_codes[ledger.point_unit[row.point]] for row in rows],
+        "point": [ledger.point_codes[row.point] for row in rows],
+        "meter_no": [None if row.meter is None else ledger.meter_nos[row.meter] for row in rows],
+        "kind": [row.kind.name.lower() for row in rows],
+        "started_at": [row.started_at for row in rows],
+        "detected_at": [row.detected_at for row in rows],
+        "magnitude": [row.magnitude for row in rows],
+        "confidence": [row.confidence for row in rows],
+        "evidence": [row.evidence_json().decode() for row in rows],
+        "ended_at": [row.ended_at for row in rows],
+    }
+
+
+def observability_columns(verdicts: Sequence[PointVerdict], ledger: Ledger) -> Mapping[str, Column]:
+    """`observability` of a ledger's points.
+
+    Parameters
+    ----------
+    verdicts : sequence of PointVerdict
+    ledger : Ledger
+        That they index.
+    """
+    point = np.array([verdict.point for verdict in verdicts], np.int64)
+    return {
+        "unit_code": Labels(ledger.point_unit[point], ledger.unit_codes),
+        "point": Labels(point, ledger.point_codes),
+        "question": [verdict.question.value for verdict in verdicts],
+        "verdict": [verdict.verdict.value for verdict in verdicts],
+        "reason": [verdict.reason.value for verdict in verdicts],
+        "share": np.array([verdict.share for verdict in verdicts], np.float64),
+        "smallest_30d": np.array([verdict.smallest_30d for verdict in verdicts], np.float64),
+        "smallest_90d": np.array([verdict.smallest_90d for verdict in verdicts], np.float64),
     }
 
 

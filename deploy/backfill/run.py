@@ -15,18 +15,30 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analytics.coal import FactorTable
+from analytics.columns.aggregation import PointHours
 from analytics.columns.register import EVENT_ROW, HOUR_ROW, last_of_each_hour
 from analytics.domain.ledger import Ledger
 from analytics.domain.quality import DetectionKind
+from analytics.drift.groups import BalanceGroups
+from analytics.drift.observability import judge
+from analytics.drift.state import BalanceState
 from analytics.standards.documents import Standards
 from deploy.backfill.findings import finding_columns
-from deploy.backfill.rows import detection_columns, energy_day_columns, hour_columns, rejected_columns
+from deploy.backfill.rows import (
+    detection_columns,
+    energy_day_columns,
+    gain_columns,
+    hour_columns,
+    observability_columns,
+    rejected_columns,
+)
 from deploy.backfill.spool import Spool
 from ingest.reading_files import FilePart, RowFault
 from ingest.result_files import ResultDirectory
 from ingest.standard_files import standards_from
 from ingest.wire import Block
 from streams.detected import last_of_each_event
+from streams.gains import follow, gain_rows
 from streams.state import PartitionState
 from streams.steps import StepResult, close_hours, step
 
@@ -39,6 +51,7 @@ BUCKET = 4_000_000
 
 _SETTLED_US = 24 * 3_600_000_000
 """So long after the last reading every hour that it reached is over: nothing more comes, so it is written half full."""
+_DAY_US = 24 * 3_600_000_000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _FAULTS = np.array([kind.value for kind in DetectionKind if kind.is_fault], np.int16)
 
@@ -252,3 +265,18 @@ class _Run:
             findings = finding_columns(hours, events, ledger, standards=standards, until_us=until_us, zone=self.zone)
             results.write("findings", findings)
         self.report.detections.update(DetectionKind(kind).name.lower() for kind in events["kind"].tolist())
+        self._balance(hours, ledger, results)
+
+    def _balance(self, hours: NDArray[Any], ledger: Ledger, results: ResultDirectory) -> None:
+        """Take the balances through all days that are over, and say what could be seen."""
+        groups = BalanceGroups.from_ledger(ledger)
+        state = BalanceState.empty(groups)
+        if len(hours) and len(groups):
+            first = int(hours["hour"].min())
+            over = min(self.report.until_us // _DAY_US * 24, int(hours["hour"].max()) // 24 * 24 + 24)
+            # the first hour of the day after is not looked at, and closes the last
+            changes = follow(state, ledger, PointHours.from_register(hours), first=first, end=over + 1)
+            rows = gain_rows(changes, ledger)
+            results.write("detections", gain_columns(rows, ledger))
+            self.report.detections.update(row.kind.name.lower() for row in rows)
+        results.write("observability", observability_columns(judge(ledger, groups, state), ledger))
