@@ -23,7 +23,7 @@ _TELL_DAYS = 7
 _RESTLESS_DAYS = 90.0
 _RESTLESS = 0.6745
 """Median of a standard normal's absolute value."""
-_MOST_RESTLESS = 1.25
+_MOST_RESTLESS = 1.1
 """A fault makes all of a group's meters look restless, so this must not silence it."""
 _SURE_HOURS, _SURE = 36.0, 2.5
 """A change is said once so many hours show it, or sooner where it is so many times the threshold."""
@@ -116,7 +116,10 @@ def closing(batch: Batch) -> NDArray[np.bool_]:
     inside = total.e[:, :-1].sum(axis=1)
     lost = (total.e[:, -1] - inside) / np.maximum(inside, 1e-12)
     rules = batch.rules
-    return np.asarray((batch.numbers["sigma"] < rules.open_noise) & (np.abs(lost) < rules.open_loss), np.bool_)
+    share = total.e[:, :-1] / np.maximum(inside, 1e-12)[:, None]
+    expected = rules.hiss * np.sqrt(batch.parent_limit**2 + ((share * batch.limits) ** 2).sum(axis=1))
+    quiet = batch.numbers["sigma"] < rules.open_noise * expected
+    return np.asarray(quiet & (np.abs(lost) < rules.open_loss), np.bool_)
 
 
 def _calibrate(batch: Batch, seen: Evidence, day: int) -> None:
@@ -164,19 +167,23 @@ def _rule(
         if named and day - batch.bank.first[block] >= _CONSTANT_DAYS:
             _collapse(batch, row, block, [direction(top, n, n + EXTRA, batch.mask[row])], halves)
         return []
-    if loud[top] <= rules.alarm:
-        return []
-    shape = look_closely(
-        batch.bank,
-        batch.prior,
-        row,
-        top,
-        float(batch.sigma2[row]),
-        today=day,
-        memory=rules.memory_days,
-        least_before=_HOURS * rules.learning_days,
+    shape = (
+        None
+        if loud[top] <= rules.alarm
+        else look_closely(
+            batch.bank,
+            batch.prior,
+            row,
+            top,
+            float(batch.sigma2[row]),
+            today=day,
+            memory=rules.memory_days,
+            least_before=_HOURS * rules.learning_days,
+        )
     )
-    if shape is None or (shape.hours < _SURE_HOURS and best[top] < _SURE * rules.alarm):
+    limit = float(batch.parent_limit[row] if top == n else batch.limits[row, top])
+    unsure = shape is None or (shape.hours < _SURE_HOURS and best[top] < _SURE * rules.alarm)
+    if shape is None or unsure or abs(shape.size) < rules.least * limit:
         return []
     if shape.misfit > rules.misfit:
         now["unclosed_until"][row] = day + _UNCLOSED_DAYS
@@ -248,10 +255,7 @@ def _collapse(
 ) -> None:
     """Forget what blocks before `at` say along some directions; the rest of what they say stays."""
     bank = batch.bank
-    if at < len(bank.first):
-        past = halves[0][at]
-    else:
-        past = batch.total()
+    past = halves[0][at] if at < len(bank.first) else batch.total()
     a, b, c = past.a[row].astype(np.float64), past.b[row].copy(), float(past.c[row])
     for d in directions:
         along = a @ d
@@ -343,6 +347,14 @@ def _interval(standing: Standing, n: int) -> _Interval:
     return _Interval(value=_gain(standing.size, parent=parent), low=min(ends), high=max(ends))
 
 
+def _energy(standing: Standing, gain: _Interval, day: int) -> tuple[float, float]:
+    """Energy counted too much, and half its 95 % interval: of the gain, and of the day on which it began."""
+    ends = [g / (1.0 + g) * standing.exposure for g in (gain.low, gain.value, gain.high)]
+    a_day = abs(ends[1]) / max(day + 1 - standing.start_day, 1)
+    unsure = a_day * max((standing.high_day - standing.low_day) / 2.0, 1.0)
+    return ends[1], float(np.hypot(abs(ends[2] - ends[0]) / 2.0, unsure))
+
+
 def _told(batch: Batch, groups: BalanceGroups, standing: Standing, state: ChangeState, day: int) -> GainChange:
     """A standing detection in the words of the public type."""
     n = batch.mask.shape[1]
@@ -356,7 +368,7 @@ def _told(batch: Batch, groups: BalanceGroups, standing: Standing, state: Change
 
     gain = _interval(standing, n)
     unnamed = standing.which < 0
-    energies = sorted(g / (1.0 + g) * standing.exposure for g in (gain.low, gain.high))
+    energy, spread = _energy(standing, gain, day)
     nan = float("nan")
     return GainChange(
         group=group,
@@ -372,9 +384,9 @@ def _told(batch: Batch, groups: BalanceGroups, standing: Standing, state: Change
         magnitude=nan if unnamed else gain.value,
         magnitude_low=nan if unnamed else gain.low,
         magnitude_high=nan if unnamed else gain.high,
-        energy=nan if unnamed else gain.value / (1.0 + gain.value) * standing.exposure,
-        energy_low=nan if unnamed else energies[0],
-        energy_high=nan if unnamed else energies[1],
+        energy=nan if unnamed else energy,
+        energy_low=nan if unnamed else energy - spread,
+        energy_high=nan if unnamed else energy + spread,
         score=standing.score,
         confidence=standing.share,
         candidates=tuple(

@@ -185,10 +185,9 @@ def evidence(
     z = np.zeros((len(days), g, n + 2))
     size, deviation = np.zeros_like(z), np.ones_like(z)
     before, after = halves
-    row = 0
     scale = (1.0 / sigma2)[:, None]
     at = np.arange(n + EXTRA)
-    for i in days:
+    for row, i in enumerate(days):
         pre, post = before[i], after[i]
         mean, covariance = shift(pre, prior, sigma2)
         age = today - bank.first[i] + 1
@@ -214,7 +213,6 @@ def evidence(
         z[row] = np.where(good, score / root, 0.0)
         size[row] = np.where(good, score / root**2, 0.0)
         deviation[row] = np.where(good, 1.0 / root, np.inf)
-        row += 1
     return Evidence(day=np.array([bank.first[i] for i in days], np.int64), z=z, size=size, deviation=deviation)
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from analytics.drift._evidence import Prior, shift
+from analytics.drift._evidence import Prior
 from analytics.drift._sums import Bank, DaySums, without_level
 
 __all__ = ["Shape", "direction", "look_closely"]
@@ -61,7 +61,7 @@ def direction(which: int, n: int, p: int, children: NDArray[np.bool_]) -> Floats
     if which == n:
         out[:n] = children
     else:
-        out[which if which < n else n] = 1.0
+        out[min(n, which)] = 1.0
     return out
 
 
@@ -161,7 +161,7 @@ def look_closely(
             r = covariance + one.wander[0] * min(1.0, (today - start + 1) / memory)
             for ramp in _RAMPS:
                 if ramp == 0.0 or today - start >= 10:
-                    fit = _fit(blocks, i, mean, r, d, ramp, start, today)
+                    fit = _fit(blocks, i, mean, r, d, ramp, start)
                     if fit is not None:
                         found.append((fit[0], ramp, i, *fit[1:]))
         running_a, running_b, running_n = running_a + blocks.a[i], running_b + blocks.b[i], running_n + blocks.n[i]
@@ -169,9 +169,9 @@ def look_closely(
         return None
     best = max(found, key=lambda f: f[0] + (_STEP_BONUS if f[1] == 0.0 else 0.0))
     near = [blocks.starts[f[2]] for f in found if f[1] == best[1] and f[0] >= best[0] - _NEAR]
-    score, ramp, i, size, deviation, misfit = best
+    _, ramp, i, size, deviation, misfit = best
     reach = _grown(blocks.middle[i:], blocks.starts[i], ramp)
-    counted = np.array([_counted(e, which, n, prior.mask[row]) for e in blocks.e[i:]])
+    counted = np.array([_counted(e, which, n) for e in blocks.e[i:]])
     later = [start for start in blocks.starts if start > max(near)]
     return Shape(
         ramp_days=ramp,
@@ -189,7 +189,7 @@ def look_closely(
     )
 
 
-def _counted(e: Floats, which: int, n: int, children: NDArray[np.bool_]) -> float:
+def _counted(e: Floats, which: int, n: int) -> float:
     return float(e[n]) if which == n else float(e[which])
 
 
@@ -199,7 +199,7 @@ def _grown(at: Floats, start: int, ramp: float) -> Floats:
 
 
 def _fit(
-    blocks: _Row, i: int, mean: Floats, r: Floats, d: Floats, ramp: float, start: int, today: int
+    blocks: _Row, i: int, mean: Floats, r: Floats, d: Floats, ramp: float, start: int
 ) -> tuple[float, float, float, float] | None:
     """Twice the log likelihood ratio, size, its deviation and the misfit of one shape."""
     w = _grown(blocks.middle[i:], start, ramp)

@@ -179,19 +179,20 @@ def _of_state(groups: BalanceGroups, state: BalanceState) -> list[tuple[int, int
     for batch in state.batches:
         closes, limits = closing(batch), thresholds(batch)
         total = batch.total()
-        mean, covariance = shift(total, batch.prior, batch.sigma2)
-        del mean
+        _, covariance = shift(total, batch.prior, batch.sigma2)
         for row, group in enumerate(batch.group.tolist()):
             members = groups.child[groups.start[group] : groups.start[group + 1]].tolist()
             points = [*members, int(groups.parent[group])]
             counted = total.e[row]
             shares = np.append(counted[: len(members)] / max(float(counted[-1]), 1e-12), 1.0)
-            reason = _hindrance(batch, row, bool(groups.complete[group]), bool(closes[row]), state.closed_day)
+            good = (bool(groups.complete[group]), bool(closes[row]))
+            reason = _hindrance(batch, row, *good, state.closed_day)
             if reason is not None:
                 out += [(group, p, _blind(reason, float(s))) for p, s in zip(points, shares, strict=True)]
                 continue
-            month = _smallest(batch, row, total.a[row], float(total.n[row]), covariance[row], 30.0, float(limits[row]))
-            season = _smallest(batch, row, total.a[row], float(total.n[row]), covariance[row], 90.0, float(limits[row]))
+            hours, limit = float(total.n[row]), float(limits[row])
+            month = _smallest(batch, row, total.a[row], hours, covariance[row], 30.0, limit)
+            season = _smallest(batch, row, total.a[row], hours, covariance[row], 90.0, limit)
             where = [*range(len(members)), batch.mask.shape[1]]
             for j, point, share in zip(where, points, shares.tolist(), strict=True):
                 twin = season[2][j] > _TWIN and share > 0.02
@@ -205,7 +206,7 @@ def _of_state(groups: BalanceGroups, state: BalanceState) -> list[tuple[int, int
     return out
 
 
-def _hindrance(batch: Batch, row: int, complete: bool, closes: bool, day: int) -> Reason | None:  # noqa: FBT001
+def _hindrance(batch: Batch, row: int, complete: bool, closes: bool, day: int) -> Reason | None:
     """What keeps a balance from showing anything, if something does."""
     now = batch.numbers
     if not complete:
@@ -222,7 +223,7 @@ def _hindrance(batch: Batch, row: int, complete: bool, closes: bool, day: int) -
 def _smallest(
     batch: Batch, row: int, a: Floats, hours: float, covariance: Floats, days: float, limit: float
 ) -> tuple[Floats, Floats, Floats]:
-    """Smallest change found with an even chance after so many days like those before; its deviation; the siblings' part.
+    """Smallest change found with an even chance after so many days; its deviation; the siblings' part of that.
 
     What the days to come will tell is taken from what as many past days told. The threshold rises with the deviation,
     as it does for alarms.

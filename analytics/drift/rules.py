@@ -18,6 +18,8 @@ class BalanceRules:
         the model does not hold (a curve at light load, noise in the children) leaks into what is hardly determined.
     margin : float
         Twice the log likelihood ratio by which a meter must explain a change better than any other. [1]
+    least : float
+        A change of less than this many times the meter's limit of error is not said. [1]
     patience_days : int
         So long a change that no single meter explains best is kept before it is said without a name. [d]
     learning_days : float
@@ -43,7 +45,7 @@ class BalanceRules:
     misfit : float
         Where the residual's variance after a change is more than this many times the usual, it is no gain change. [1]
     open_noise : float
-        Noise as a share of the load above which a balance is held not to close. [1]
+        Noise, over what the meters' classes let expect, above which a balance is held not to close. [1]
     open_loss : float
         Unexplained share of the flow above which a balance is held not to close. [1]
     """
@@ -51,7 +53,8 @@ class BalanceRules:
     alarm: float = 3.8
     sharp: float = 0.004
     blur: float = 0.8
-    margin: float = 6.0
+    margin: float = 4.0
+    least: float = 0.6
     patience_days: int = 21
     learning_days: float = 45.0
     hiss: float = 0.1
@@ -61,9 +64,9 @@ class BalanceRules:
     memory_days: float = 60.0
     common_loss: float = 0.03
     loss: float = 0.05
-    loss_wander: float = 0.001
+    loss_wander: float = 0.0003
     noise_days: float = 60.0
     half_life_days: float = 180.0
     misfit: float = 6.0
-    open_noise: float = 0.004
+    open_noise: float = 4.0
     open_loss: float = 0.08

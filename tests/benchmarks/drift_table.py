@@ -105,7 +105,7 @@ def by_engine(simulated: Simulated) -> tuple[Alarm, ...]:
 
 def plans(*, small: bool) -> list[Plan]:
     """What the table has a row for."""
-    n, many = (8, 2) if small else (60, 16)
+    n, many = (8, 2) if small else (40, 10)
     days = FAULT_DAY + FAULT_SPREAD_DAYS + 92
     ten = {"groups": n, "size": 10, "days": days, "least_share": 0.05}
     thirty = {"groups": many, "size": 30, "days": days, "least_share": 0.02}
@@ -143,7 +143,7 @@ def clean_plan(*, small: bool) -> Plan:
 
 def unclosed_plans(*, small: bool) -> list[Plan]:
     """Balances that do not close: no meter may be blamed."""
-    n = 6 if small else 20
+    n = 6 if small else 12
     return [
         Plan(
             name=f"{kind.value} of {size:.0%}",
@@ -177,7 +177,8 @@ def _row(name: str, result: Found, rate: float) -> str:
 
 
 def _clean(name: str, result: FalseAlarms) -> str:
-    return f"| {name} | {result.alarms} | {result.meter_days:,} | {result.rate:.3f} | {result.low:.3f} – {result.high:.3f} |"
+    interval = f"{result.low:.3f} – {result.high:.3f}"
+    return f"| {name} | {result.alarms} | {result.meter_days:,} | {result.rate:.3f} | {interval} |"
 
 
 def _say(text: str) -> None:
@@ -186,8 +187,8 @@ def _say(text: str) -> None:
 
 
 _HEAD = (
-    "| scenario | groups | seen by 45 d | recall by 30 / 45 / 60 / 90 d | median days | names right | refuses | precision "
-    "| gain error, pp | 95 % holds | called slow | chance, 45 d |\n|" + "---|" * 12
+    "| scenario | groups | seen by 45 d | recall by 30 / 45 / 60 / 90 d | median days | names right | refuses "
+    "| precision | gain error, pp | 95 % holds | called slow | chance, 45 d |\n|" + "---|" * 12
 )
 _CLEAN_HEAD = "| method, clean groups | alarms | meter-days | per 1,000 meter-days | 95 % |\n|---|---|---|---|---|"
 

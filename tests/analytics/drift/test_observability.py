@@ -1,0 +1,107 @@
+"""What can be seen is said before anything is found; without a reference nothing is, and nobody is accused."""
+
+import math
+
+import numpy as np
+
+from analytics.drift.engine import advance
+from analytics.drift.groups import UNKNOWN_LIMIT, BalanceGroups
+from analytics.drift.hours import GroupHours
+from analytics.drift.observability import PointVerdict, Question, Reason, Verdict, judge
+from analytics.drift.simulation import FaultKind, Simulated
+from analytics.drift.state import BalanceState
+from tests.analytics.drift.worlds import world
+from tests.ledgers import ledger_of
+
+CHILDREN = 5
+
+
+def plant(children: int = CHILDREN, *, complete: bool = True, metered: bool = True) -> dict[str, dict[str, object]]:
+    """A main meter with children of class 1, and a meter that stands alone."""
+    rows: dict[str, dict[str, object]] = {
+        "in": {"point": "in", "meter_no": "M0", "parent_complete": complete, "accuracy_class": "0.5S"},
+        "alone": {"point": "zz", "meter_no": "M99"},
+    }
+    for i in range(children):
+        rows[f"c{i}"] = {
+            "point": f"c{i}",
+            "parent_point": "in",
+            "level": "sub_unit",
+            "sub_unit": f"W{i}",
+            "meter_no": f"M{i + 1}" if metered or i else "",
+            "accuracy_class": "1.0",
+        }
+    return rows
+
+
+def judged(simulated: Simulated | None, rows: dict[str, dict[str, object]], days: int = 110) -> dict[str, PointVerdict]:
+    ledger = ledger_of(*rows.values())
+    groups = BalanceGroups.from_ledger(ledger)
+    state = BalanceState.empty(groups)
+    if simulated is not None:
+        hours = simulated.hours[: 24 * days]
+        advance(state, GroupHours(hour=hours.hour, parent=hours.parent, child=hours.child))
+    return {
+        ledger.point_codes[verdict.point]: verdict
+        for verdict in judge(ledger, groups, state)
+        if verdict.question is Question.DRIFT
+    }
+
+
+def test_a_single_meter_that_drifts_by_two_percent_is_not_observable_and_raises_nothing() -> None:
+    ledger = ledger_of({"point": "in", "meter_no": "M1"})
+    groups = BalanceGroups.from_ledger(ledger)
+    state = BalanceState.empty(groups)
+    loads = world([1], 120, kind=FaultKind.RAMP, size=-0.02).hours
+    hours = GroupHours(hour=loads.hour, parent=loads.parent[:, :0], child=loads.child[:, :0])
+    assert advance(state, hours).changes == ()
+    (drift, ratio) = judge(ledger, groups, state)
+    assert (drift.question, drift.verdict, drift.reason) == (
+        Question.DRIFT,
+        Verdict.NOT_OBSERVABLE,
+        Reason.NO_REFERENCE,
+    )
+    assert ratio.verdict is Verdict.NOT_OBSERVABLE
+    assert math.isnan(drift.smallest_90d)
+
+
+def test_a_closed_balance_shows_its_meters_and_says_how_small_an_error() -> None:
+    verdicts = judged(world([CHILDREN], 110), plant())
+    for i in range(CHILDREN):
+        verdict = verdicts[f"c{i}"]
+        assert verdict.verdict is Verdict.OBSERVABLE
+        assert 0.001 < verdict.smallest_90d < verdict.smallest_30d < 0.05
+    assert verdicts["in"].verdict is Verdict.OBSERVABLE
+    assert verdicts["in"].share == 1.0
+    assert verdicts["zz"].reason is Reason.NO_REFERENCE
+    assert sum(verdicts[f"c{i}"].share for i in range(CHILDREN)) < 1.0
+
+
+def test_the_smallest_error_is_about_what_the_engine_finds() -> None:
+    smallest = judged(world([CHILDREN], 110), plant())["c0"].smallest_30d
+    for size, finds in ((2.0 * smallest, True), (0.3 * smallest, False)):
+        simulated = world([CHILDREN], 122, kind=FaultKind.STEP, size=-size)
+        found = advance(BalanceState.empty(simulated.groups), simulated.hours).changes
+        assert bool(found) is finds
+
+
+def test_a_hidden_child_is_recognised() -> None:
+    verdicts = judged(world([CHILDREN], 110, kind=FaultKind.HIDDEN_CHILD, size=0.15), plant())
+    assert {verdicts[f"c{i}"].reason for i in range(CHILDREN)} == {Reason.FOUND_INCOMPLETE}
+    assert {verdicts[f"c{i}"].verdict for i in range(CHILDREN)} == {Verdict.NOT_OBSERVABLE}
+
+
+def test_why_nothing_can_be_seen_is_told_apart() -> None:
+    assert judged(None, plant())["c1"].reason is Reason.LEARNING
+    assert judged(None, plant(complete=False))["c1"].reason is Reason.DECLARED_INCOMPLETE
+    assert judged(None, plant(metered=False))["c1"].reason is Reason.NOT_METERED
+
+
+def test_limits_come_from_the_classes_of_the_ledger() -> None:
+    rows = plant(2)
+    rows["c1"]["accuracy_class"] = "B"
+    ledger = ledger_of(*rows.values())
+    groups = BalanceGroups.from_ledger(ledger)
+    assert groups.parent_limit.tolist() == [0.005]
+    assert groups.child_limit.tolist() == [0.01, UNKNOWN_LIMIT]
+    np.testing.assert_array_equal(groups.sizes, [2])
