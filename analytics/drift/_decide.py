@@ -32,7 +32,8 @@ _YOUNG = 0.2
 _QUIET_DAYS, _QUIET = 14, 1.6
 """So long after a detection another in the same group must be so many times louder than the threshold."""
 _USUAL_GROUP = 10.0
-_UNCLOSED_DAYS = 14
+_UNCLOSED_DAYS, _MISFIT_HOURS = 7, 72.0
+"""So long a balance is held not to close after days that no gain change explains, once there are enough of them."""
 _CONSTANT_DAYS = 7
 """A load that is always on must have been there so long before it is taken for one."""
 _SETTLE_DAYS = 14
@@ -95,7 +96,7 @@ def decide(batch: Batch, groups: BalanceGroups, day: int) -> list[GainChange]:
     ripe &= groups.complete[batch.group]
     for row in np.flatnonzero(~ripe).tolist():
         now["pending"][row] = -1.0
-    for row in np.flatnonzero(ripe & closes & (now["unclosed_until"] < day)).tolist():
+    for row in np.flatnonzero(ripe & closes).tolist():
         out += _rule(batch, groups, row, best[row], loud[row] * (rules.alarm / limit[row]), halves, seen, strength, day)
     return out
 
@@ -179,6 +180,7 @@ def _rule(
             today=day,
             memory=rules.memory_days,
             least_before=_HOURS * rules.learning_days,
+            fits=rules.misfit,
         )
     )
     limit = float(batch.parent_limit[row] if top == n else batch.limits[row, top])
@@ -186,7 +188,8 @@ def _rule(
     if shape is None or unsure or abs(shape.size) < rules.least * limit:
         return []
     if shape.misfit > rules.misfit:
-        now["unclosed_until"][row] = day + _UNCLOSED_DAYS
+        if shape.hours >= _MISFIT_HOURS:  # not the half day of a fault that began at noon
+            now["unclosed_until"][row] = day + _UNCLOSED_DAYS
         return []
     weight = np.exp(np.clip((best[: n + 1] ** 2 - best[top] ** 2) / 2.0, -700.0, 0.0))
     weight[:n] *= batch.mask[row]
@@ -331,7 +334,7 @@ def _only(sums: DaySums, take: NDArray[np.int64]) -> DaySums:
 
 def _gain(coefficient: float, *, parent: bool) -> float:
     """A parent that counts 2 % too much looks like children that lost 2 %: its gain moves with the coefficient."""
-    return coefficient if parent else gain_of(coefficient)
+    return float(coefficient if parent else gain_of(coefficient))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,12 +1,13 @@
 """A change of one gain looked at closely: step or ramp, since when, how big."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from analytics.drift._evidence import Prior
-from analytics.drift._sums import Bank, DaySums, without_level
+from analytics.drift._sums import EXTRA, Bank, DaySums, without_level
 
 __all__ = ["Shape", "direction", "look_closely"]
 
@@ -19,6 +20,8 @@ _NEAR = 3.84
 _STEP_BONUS = 6.0
 """A ramp has to explain so much more than a step: it has one number more to fit."""
 _LEAST_HOURS = 24.0
+_LEAST_RAMP = 10
+_ABOUT = 0.25
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,24 +81,8 @@ class _Row:
     starts: list[int]
 
 
-def _row_of(bank: Bank, row: int, prior: Prior, sigma2: float) -> _Row:
-    """Weeks, and the days of the week that is not over as one block."""
-    weeks = sum(1 for days in bank.days if days > 1)
-    blocks = [_one(block, row) for block in bank.blocks]
-    together, ratio = prior.together[row : row + 1], np.array([sigma2]) / prior.level[row]
-    first = list(bank.first[:weeks])
-    length = list(bank.days[:weeks])
-    parts = blocks[:weeks]
-    singles = blocks[weeks:]
-    cut = max(len(singles) - 3, 1)  # the newest three days apart: a change may be that young
-    for some, start in ((singles[:cut], 0), (singles[cut:], cut)):
-        if some:
-            total = some[0]
-            for block in some[1:]:
-                total = total + block
-            parts.append(without_level(total, together, ratio))
-            first.append(bank.first[weeks + start])
-            length.append(len(some))
+def _parts(parts: list[DaySums], first: list[int], length: list[int], prior: Prior, row: int, sigma2: float) -> _Row:
+    """Spans of one group, divided by the variance of the noise."""
     hiss = prior.hiss[row]
     return _Row(
         a=[np.asarray(part.a[0], np.float64) / sigma2 for part in parts],
@@ -106,6 +93,30 @@ def _row_of(bank: Bank, row: int, prior: Prior, sigma2: float) -> _Row:
         middle=np.array(first, np.float64) + np.array(length) / 2.0,
         starts=first,
     )
+
+
+def _views(bank: Bank, row: int, prior: Prior, sigma2: float) -> Iterator[tuple[DaySums, _Row]]:
+    """For each day on which a block begins: the sums before it, and the spans from it on.
+
+    The days of the week that is not over are one span on either side: each loses its level.
+    """
+    together, ratio = prior.together[row : row + 1], np.array([sigma2]) / prior.level[row]
+    weeks = sum(1 for days in bank.days if days > 1)
+    blocks = [_one(block, row) for block in bank.blocks]
+    nothing = blocks[0].nothing()
+
+    def joined(some: list[DaySums]) -> DaySums:
+        return without_level(sum(some, start=nothing), together, ratio)
+
+    before, newest = _one(bank.base, row), joined(blocks[weeks:])
+    for i in range(weeks):
+        first, length = [*bank.first[i:weeks], bank.first[weeks]], [*bank.days[i:weeks], len(blocks) - weeks]
+        yield before, _parts([*blocks[i:weeks], newest], first, length, prior, row, sigma2)
+        before = before + blocks[i]
+    for i in range(weeks, len(blocks)):
+        after = _parts([joined(blocks[i:])], [bank.first[i]], [len(blocks) - i], prior, row, sigma2)
+        if float(blocks[i].n[0]) > 0:
+            yield before + joined(blocks[weeks:i]), after
 
 
 def _one(sums: DaySums, row: int) -> DaySums:
@@ -121,7 +132,16 @@ def _one(sums: DaySums, row: int) -> DaySums:
 
 
 def look_closely(
-    bank: Bank, prior: Prior, row: int, which: int, sigma2: float, *, today: int, memory: float, least_before: float
+    bank: Bank,
+    prior: Prior,
+    row: int,
+    which: int,
+    sigma2: float,
+    *,
+    today: int,
+    memory: float,
+    least_before: float,
+    fits: float,
 ) -> Shape | None:
     """Best step or ramp of one meter of one group; None where nothing can be fitted.
 
@@ -139,58 +159,48 @@ def look_closely(
         [d]
     memory, least_before : float
         As for `evidence`.
+    fits : float
+        Most misfit of a gain change.
     """
-    blocks = _row_of(bank, row, prior, sigma2)
     n = prior.mask.shape[1]
-    d = direction(which, n, n + 3, prior.mask[row])
-    one = Prior(
-        information=prior.information[row : row + 1],
-        wander=prior.wander[row : row + 1],
-        level=prior.level[row : row + 1],
-        together=prior.together[row : row + 1],
-        hiss=prior.hiss[row : row + 1],
-        mask=prior.mask[row : row + 1],
-    )
-    pre = _one(bank.base, row)
-    found: list[tuple[float, float, int, float, float, float]] = []
-    running_a, running_b, running_n = pre.a[0] / sigma2, (pre.b[0] + pre.q[0] * one.hiss[0]) / sigma2, float(pre.n[0])
-    for i, start in enumerate(blocks.starts):
-        if blocks.n[i] > 0 and running_n >= least_before and sum(blocks.n[i:]) >= _LEAST_HOURS:
-            covariance = np.linalg.inv(running_a + one.information[0])
-            mean = covariance @ running_b
-            r = covariance + one.wander[0] * min(1.0, (today - start + 1) / memory)
-            for ramp in _RAMPS:
-                if ramp == 0.0 or today - start >= 10:
-                    fit = _fit(blocks, i, mean, r, d, ramp, start)
-                    if fit is not None:
-                        found.append((fit[0], ramp, i, *fit[1:]))
-        running_a, running_b, running_n = running_a + blocks.a[i], running_b + blocks.b[i], running_n + blocks.n[i]
+    d = direction(which, n, n + EXTRA, prior.mask[row])
+    found: list[tuple[float, float, _Row, float, float, float]] = []
+    for pre, after in _views(bank, row, prior, sigma2):
+        start = after.starts[0]
+        if float(pre.n[0]) < least_before or sum(after.n) < _LEAST_HOURS or after.n[0] == 0.0:
+            continue
+        covariance = np.linalg.inv(pre.a[0] / sigma2 + prior.information[row])
+        mean = covariance @ ((pre.b[0] + pre.q[0] * prior.hiss[row]) / sigma2)
+        r = covariance + prior.wander[row] * min(1.0, (today - start + 1) / memory)
+        for ramp in _RAMPS:
+            if ramp == 0.0 or today - start >= _LEAST_RAMP:
+                fit = _fit(after, mean, r, d, ramp, start)
+                if fit is not None:
+                    found.append((fit[0], ramp, after, *fit[1:]))
     if not found:
         return None
-    best = max(found, key=lambda f: f[0] + (_STEP_BONUS if f[1] == 0.0 else 0.0))
-    near = [blocks.starts[f[2]] for f in found if f[1] == best[1] and f[0] >= best[0] - _NEAR]
-    _, ramp, i, size, deviation, misfit = best
-    reach = _grown(blocks.middle[i:], blocks.starts[i], ramp)
-    counted = np.array([_counted(e, which, n) for e in blocks.e[i:]])
-    later = [start for start in blocks.starts if start > max(near)]
+    # a change at noon leaves its day half old, half new: of starts about as good, those whose days fit come first
+    loudest = max(f[0] for f in found)
+    fitting = [f for f in found if f[0] >= _ABOUT * loudest and f[5] <= fits]
+    best = max(fitting or found, key=lambda f: f[0] + (_STEP_BONUS if f[1] == 0.0 else 0.0))
+    near = [f[2].starts[0] for f in found if f[1] == best[1] and f[0] >= best[0] - _NEAR]
+    _, ramp, after, size, deviation, misfit = best
+    start = after.starts[0]
+    reach = _grown(after.middle, start, ramp)
+    grown = float(_grown(np.array([today + 1.0]), start, ramp)[0])
+    counted = np.array([e[n] if which == n else e[which] for e in after.e])
     return Shape(
         ramp_days=ramp,
-        block=bank.first.index(blocks.starts[i]),
-        start=blocks.starts[i],
-        low=max([start for start in blocks.starts if start < min(near)], default=min(near)),
-        high=min(later, default=today),
-        size=size * float(_grown(np.array([today + 1.0]), blocks.starts[i], ramp)[0]),
-        deviation=deviation,
-        exposure=float(
-            (reach * counted).sum() / max(float(_grown(np.array([today + 1.0]), blocks.starts[i], ramp)[0]), 0.05)
-        ),
-        hours=sum(blocks.n[i:]),
+        block=bank.first.index(start),
+        start=start,
+        low=max((first for first in bank.first if first < min(near)), default=min(near)),
+        high=min((first for first in bank.first if first > max(near)), default=today),
+        size=size * grown,
+        deviation=deviation * grown,
+        exposure=float((reach * counted).sum()) / max(grown, 0.05),
+        hours=sum(after.n),
         misfit=misfit,
     )
-
-
-def _counted(e: Floats, which: int, n: int) -> float:
-    return float(e[n]) if which == n else float(e[which])
 
 
 def _grown(at: Floats, start: int, ramp: float) -> Floats:
@@ -199,13 +209,13 @@ def _grown(at: Floats, start: int, ramp: float) -> Floats:
 
 
 def _fit(
-    blocks: _Row, i: int, mean: Floats, r: Floats, d: Floats, ramp: float, start: int
+    after: _Row, mean: Floats, r: Floats, d: Floats, ramp: float, start: int
 ) -> tuple[float, float, float, float] | None:
     """Twice the log likelihood ratio, size, its deviation and the misfit of one shape."""
-    w = _grown(blocks.middle[i:], start, ramp)
-    a = blocks.a[i:]
+    w = _grown(after.middle, start, ramp)
+    a = after.a
     post = sum(a[1:], start=a[0].copy())
-    rests = [b - x @ mean for b, x in zip(blocks.b[i:], a, strict=True)]
+    rests = [b - x @ mean for b, x in zip(after.b, a, strict=True)]
     rest = sum(rests[1:], start=rests[0].copy())
     p = len(d)
     k = r @ np.linalg.inv(np.eye(p) + post @ r)
@@ -219,7 +229,7 @@ def _fit(
     size = score / info
     moved = mean + k @ (rest - first @ d * size)  # the other coefficients, wandering as far as they may
     left = 0.0
-    for wi, x, b, c in zip(w, a, blocks.b[i:], blocks.c[i:], strict=True):
+    for wi, x, b, c in zip(w, a, after.b, after.c, strict=True):
         beta = moved + wi * size * d
         left += c - 2.0 * float(b @ beta) + float(beta @ x @ beta)
-    return score * score / info, size, info**-0.5, left / max(sum(blocks.n[i:]), 1.0)
+    return score * score / info, size, info**-0.5, left / max(sum(after.n), 1.0)

@@ -26,6 +26,7 @@ _LEAST_LOAD = 0.05
 """Hours below this share of the usual load are left out: meters are outside their class there."""
 _FLOOR = 0.1
 _HUBER = 3.5
+_BULK = 2.5
 _NEVER = -(2**40)
 
 
@@ -56,7 +57,7 @@ class DaySums:
     c : (g,) float64
         Sum of y².
     n : (g,) float64
-        Hours, weighed.
+        Measured hours.
     q : (g, p) float64
         Sum of the squared regressors as they are, not whitened: what the children's own noise adds goes with it.
     e : (g, n + 1) float64
@@ -177,7 +178,10 @@ def day_sums(
     white_y = np.where(joined[:, :, 0], (y[:, 1:] - r[:, :, 0] * y[:, :-1]) * norm[:, :, 0], y[:, 1:])
     rest = white_y - np.matmul(white_x, beta[:, :, None])[:, :, 0]
     limit = _HUBER * sigma[:, None]
-    w = np.where(day.valid, np.minimum(1.0, limit / np.maximum(np.abs(rest), limit * 1e-6)), 0.0)
+    away = np.abs(rest)
+    # where most of a day is far off it is no outlier but a change, and must not be weighed by how far
+    bulk = np.maximum(limit, _BULK * _median(away, day.valid)[:, None])
+    w = np.where(day.valid, np.minimum(1.0, bulk / np.maximum(away, limit * 1e-6)), 0.0)
     turned = (white_x * w[:, :, None]).transpose(0, 2, 1)
     u = y - np.matmul(x, beta[:, :, None])[:, :, 0]
     v = np.clip(u - level[:, None], -limit, limit) * ok
@@ -193,11 +197,19 @@ def day_sums(
         a=np.matmul(turned, white_x).astype(np.float32),
         b=np.matmul(turned, white_y[:, :, None])[:, :, 0],
         c=(w * white_y * white_y).sum(axis=1),
-        n=w.sum(axis=1),
+        n=day.valid.sum(axis=1).astype(np.float64),
         q=(day.x * day.x * w[:, :, None]).sum(axis=1),
         e=counted,
     )
     return sums, np.stack(noise)
+
+
+def _median(values: Floats, there: NDArray[np.bool_]) -> Floats:
+    """Lower median of the values that are there, 0 where none is; (g,)."""
+    ordered = np.sort(np.where(there, values, np.inf), axis=1)
+    middle = np.maximum(there.sum(axis=1) - 1, 0) // 2
+    found = np.take_along_axis(ordered, middle[:, None], axis=1)[:, 0]
+    return np.where(np.isfinite(found), found, 0.0)
 
 
 @dataclass(slots=True, kw_only=True, eq=False)

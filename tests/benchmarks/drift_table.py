@@ -105,7 +105,7 @@ def by_engine(simulated: Simulated) -> tuple[Alarm, ...]:
 
 def plans(*, small: bool) -> list[Plan]:
     """What the table has a row for."""
-    n, many = (8, 2) if small else (40, 10)
+    n, many = (8, 2) if small else (24, 8)
     days = FAULT_DAY + FAULT_SPREAD_DAYS + 92
     ten = {"groups": n, "size": 10, "days": days, "least_share": 0.05}
     thirty = {"groups": many, "size": 30, "days": days, "least_share": 0.02}
