@@ -51,6 +51,8 @@ class Standing:
         The change of the coefficient is weights · coefficients - anchor.
     spare : float
         Variance of the anchor.
+    drifts : float
+        Standard deviation of what a sound meter's gain wanders meanwhile.
     exposure : float
         Amount counted since the start, at the present size. [canonical unit]
     """
@@ -66,6 +68,7 @@ class Standing:
     weights: list[float]
     anchor: float
     spare: float
+    drifts: float
     size: float
     deviation: float
     exposure: float
@@ -228,7 +231,7 @@ class Batch:
             group=self.group.astype(np.int32),
             day=np.full(len(self.group), day, np.int32),
             hours=hours.astype(np.int16),
-            parent=counted[:, -1],
+            parent=counted[:, -1].copy(),
             children=inside,
             losses=np.where(ready, losses, np.nan),
             residual=np.where(ready, counted[:, -1] - inside - losses, np.nan),

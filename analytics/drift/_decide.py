@@ -41,6 +41,8 @@ _RELEARN_DAYS = (21, 42)
 _BACK = 0.35
 _CANDIDATES = 5
 _Z95 = 1.96
+_HONEST = 1.4
+"""The model's own deviation is too small by this: its 95 % intervals held 0.79 to 0.92 on the development part."""
 
 
 def gain_of(coefficient: float) -> float:
@@ -244,6 +246,7 @@ def _open(
         weights=weights.tolist(),
         anchor=float(weights @ mean),
         spare=1.0 / float(d @ along),
+        drifts=batch.rules.own * float(batch.parent_limit[row] if top == n else batch.limits[row, top]),
         size=shape.size,
         deviation=shape.deviation,
         exposure=shape.exposure,
@@ -346,7 +349,8 @@ class _Interval:
 
 def _interval(standing: Standing, n: int) -> _Interval:
     parent = standing.which == n
-    ends = [_gain(standing.size + sign * _Z95 * standing.deviation, parent=parent) for sign in (-1.0, 1.0)]
+    wide = _Z95 * float(np.hypot(_HONEST * standing.deviation, standing.drifts))
+    ends = [_gain(standing.size + sign * wide, parent=parent) for sign in (-1.0, 1.0)]
     return _Interval(value=_gain(standing.size, parent=parent), low=min(ends), high=max(ends))
 
 

@@ -126,7 +126,7 @@ def shift(
 ) -> tuple[Floats, Floats]:
     """Mean and covariance of the coefficients by sums and prior; (g, p) and (g, p, p)."""
     scale = 1.0 / sigma2
-    covariance = np.linalg.inv(pre.a * scale[:, None, None] + prior.information[take])
+    covariance = np.asarray(np.linalg.inv(pre.a * scale[:, None, None] + prior.information[take]), np.float64)
     b = (pre.b + pre.q * prior.hiss[take]) * scale[:, None]
     return np.matmul(covariance, b[:, :, None])[:, :, 0], covariance
 

@@ -199,7 +199,7 @@ def _of_state(groups: BalanceGroups, state: BalanceState) -> list[tuple[int, int
                 sight = _Sight(
                     share=float(share),
                     smallest_30d=float(month[0][j]),
-                    smallest_90d=float(season[0][j]),
+                    smallest_90d=float(np.fmin(month[0][j], season[0][j])),  # what a month shows, a season shows too
                     reason=Reason.TWIN if twin else Reason.SMALL_SHARE,
                 )
                 out.append((group, point, sight))

@@ -50,7 +50,7 @@ class BalanceRules:
         Unexplained share of the flow above which a balance is held not to close. [1]
     """
 
-    alarm: float = 3.8
+    alarm: float = 4.0
     sharp: float = 0.004
     blur: float = 0.8
     margin: float = 4.0

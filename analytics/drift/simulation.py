@@ -149,18 +149,20 @@ def draw_loads(
     -------
     (hours, c) float64
     """
-    t = len(loads)
+    seen = np.vstack((np.zeros(loads.shape[1]), np.cumsum(loads > 0, axis=0)))
+    begins = np.arange(0, len(loads) - hours + 1, 168)
+    there = seen[begins + hours] - seen[begins] >= _PRESENT * hours  # (weeks, m)
     out = np.empty((hours, int(sizes.sum())))
     at = 0
     for size in sizes.tolist():
-        first = 168 * int(rng.integers(0, (t - hours) // 168 + 1))
+        able = np.flatnonzero(there.sum(axis=1) >= size)
+        if not len(able):
+            most = int(there.sum(axis=1).max(initial=0))
+            raise ValueError(f"{size} children with {_PRESENT:.0%} of the hours are required, {most} have them at most")
+        week = int(rng.choice(able))
+        first = int(begins[week])
         window = loads[first : first + hours]
-        there = np.flatnonzero((window > 0).mean(axis=0) >= _PRESENT)
-        if len(there) < size:
-            raise ValueError(
-                f"{size} children with hours in {_PRESENT:.0%} of the span are required, {len(there)} have"
-            )
-        which = rng.choice(there, size, replace=False)
+        which = rng.choice(np.flatnonzero(there[week]), size, replace=False)
         scale = np.exp(spread * rng.standard_normal(size)) / np.nanmean(window[:, which], axis=0)
         out[:, at : at + size] = 100.0 * loads[first : first + hours, which] * scale
         at += size

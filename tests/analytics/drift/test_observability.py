@@ -70,7 +70,7 @@ def test_a_closed_balance_shows_its_meters_and_says_how_small_an_error() -> None
     for i in range(CHILDREN):
         verdict = verdicts[f"c{i}"]
         assert verdict.verdict is Verdict.OBSERVABLE
-        assert 0.001 < verdict.smallest_90d < verdict.smallest_30d < 0.05
+        assert 0.001 < verdict.smallest_90d <= verdict.smallest_30d < 0.05
     assert verdicts["in"].verdict is Verdict.OBSERVABLE
     assert verdicts["in"].share == 1.0
     assert verdicts["zz"].reason is Reason.NO_REFERENCE
