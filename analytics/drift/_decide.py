@@ -136,7 +136,7 @@ def _calibrate(batch: Batch, seen: Evidence, day: int) -> None:
     z = np.abs(seen.z[middle][:, :, :n])
     z[:, ~(batch.mask & (now["loose"][:, :n] == 0))] = np.nan
     z[z == 0.0] = np.nan
-    known = np.isfinite(z).any(axis=(0, 2))
+    known = np.asarray(np.isfinite(z).any(axis=(0, 2)), np.bool_).reshape(len(batch.group))
     if not known.any():
         return
     typical = np.zeros(len(known))

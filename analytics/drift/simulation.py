@@ -149,7 +149,8 @@ def draw_loads(
     -------
     (hours, c) float64
     """
-    seen = np.vstack((np.zeros(loads.shape[1]), np.cumsum(loads > 0, axis=0)))
+    seen = np.zeros((len(loads) + 1, loads.shape[1]), np.int64)
+    np.cumsum(loads > 0, axis=0, out=seen[1:])
     begins = np.arange(0, len(loads) - hours + 1, 168)
     there = seen[begins + hours] - seen[begins] >= _PRESENT * hours  # (weeks, m)
     out = np.empty((hours, int(sizes.sum())))
