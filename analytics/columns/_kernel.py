@@ -12,7 +12,7 @@ import math
 
 import numpy as np
 
-from analytics.columns._jit import compiled
+from analytics.columns._jit import compiled, compiled_plain
 from analytics.domain.quality import DetectionKind, HourFlag
 
 __all__ = [
@@ -166,12 +166,12 @@ def in_force(meter, at, start, order, installed_from, installed_to):
     return out
 
 
-@compiled
+@compiled_plain
 def _micro(value, factor):
     return np.rint(value * (factor * 1e6))
 
 
-@compiled
+@compiled_plain
 def _emit_hour(s, p, hours, cursor):
     if s.covered > 0:
         row = hours[cursor[0]]
@@ -188,7 +188,7 @@ def _emit_hour(s, p, hours, cursor):
     s.flags = 0
 
 
-@compiled
+@compiled_plain
 def _emit_event(s, p, kind, started, ended, decided, before, at, after, n, amount, events, cursor):
     row = events[cursor[1]]
     row.point = p
@@ -206,7 +206,7 @@ def _emit_event(s, p, kind, started, ended, decided, before, at, after, n, amoun
     cursor[1] += 1
 
 
-@compiled
+@compiled_plain
 def _spread(s, p, t1, micro, limit, flags, hours, cursor):
     """Count `micro` evenly over [anchor, t1), closing every hour it passes; the parts sum to `micro` exactly."""
     t0 = s.good_at
@@ -232,14 +232,14 @@ def _spread(s, p, t1, micro, limit, flags, hours, cursor):
             s.hour += 1
 
 
-@compiled
+@compiled_plain
 def _anchor(s, t, v):
     s.good_at = t
     s.good_value = v
     s.partial = 0
 
 
-@compiled
+@compiled_plain
 def _remember(s):
     """Keep the state at the anchor, before the next reading becomes the anchor."""
     s.prev_at = s.good_at
@@ -251,7 +251,7 @@ def _remember(s):
     s.prev_flags = s.flags
 
 
-@compiled
+@compiled_plain
 def _take_back(s):
     """Make the reading before the anchor the anchor again; hours written since are written anew by what follows."""
     s.good_at = s.prev_at
@@ -264,7 +264,7 @@ def _take_back(s):
     s.prev_at = NEVER
 
 
-@compiled
+@compiled_plain
 def _break_to(s, p, t, flag, hours, cursor):
     """Leave [anchor, t) without a value."""
     s.flags |= flag
@@ -276,7 +276,7 @@ def _break_to(s, p, t, flag, hours, cursor):
     s.prev_at = NEVER
 
 
-@compiled
+@compiled_plain
 def _open(s, p, t, v, hours, cursor):
     """An anchor where none stands; what an earlier meter counted in an hour before is closed."""
     hour = t // US_PER_HOUR
@@ -287,7 +287,7 @@ def _open(s, p, t, v, hours, cursor):
     _anchor(s, t, v)
 
 
-@compiled
+@compiled_plain
 def _resolution(v):
     """Step of the dial as far as the value shows it, and of a float32 of that size."""
     step = 0.001
@@ -302,7 +302,7 @@ def _resolution(v):
     return step
 
 
-@compiled
+@compiled_plain
 def _rise(t0, v0, t1, v1, rate, slack):
     """Whether the register may have risen from v0 to v1 in that time."""
     if v1 < v0:
@@ -314,7 +314,7 @@ def _rise(t0, v0, t1, v1, rate, slack):
     return d <= reach or d <= reach + max(_resolution(v0), _resolution(v1))
 
 
-@compiled
+@compiled_plain
 def _rolled(t0, v0, t1, v1, rate, slack, full_scale):
     """Whether the fall from v0 to v1 may be one pass through `full_scale`."""
     if math.isnan(full_scale) or v1 >= v0:
@@ -325,7 +325,7 @@ def _rolled(t0, v0, t1, v1, rate, slack, full_scale):
     return d <= rate * (float(t1 - t0 + slack) / 3.6e9) + max(_resolution(v0), _resolution(v1))
 
 
-@compiled
+@compiled_plain
 def _scale_of(t0, v0, t1, v1, rate, slack):
     """The n for which v1 * 10**n continues the register, or 0."""
     if v0 <= 0.0 or v1 <= 0.0:
@@ -343,7 +343,7 @@ def _scale_of(t0, v0, t1, v1, rate, slack):
     return n
 
 
-@compiled
+@compiled_plain
 def _is_sentinel(v):
     if v < 0.0:
         return True
@@ -354,7 +354,7 @@ def _is_sentinel(v):
     return False
 
 
-@compiled
+@compiled_plain
 def _end_run(s, p, decided, after, rate, events, cursor):
     """The waiting readings were wrong: say what they were."""
     if s.run_n == 0:
@@ -376,7 +376,7 @@ def _end_run(s, p, decided, after, rate, events, cursor):
     s.flags |= _SUSPECT
 
 
-@compiled
+@compiled_plain
 def _count(s, p, t, v, k, extra, tab, rules, hours, events, cursor):
     """Take (t, v) as good: count what was used since the anchor, and make it the anchor."""
     dt = t - s.good_at
@@ -397,7 +397,7 @@ def _count(s, p, t, v, k, extra, tab, rules, hours, events, cursor):
     _anchor(s, t, v)
 
 
-@compiled
+@compiled_plain
 def _close_installation(s, p, k, tab, rules, hours, events, cursor):
     """The installation ends as the ledger says: count up to its last reading, if one was declared."""
     _end_run(s, p, tab[k].installed_to, s.good_value, tab[k].rate, events, cursor)
@@ -411,7 +411,7 @@ def _close_installation(s, p, k, tab, rules, hours, events, cursor):
         _count(s, p, end, last, k, _REPLACEMENT, tab, rules, hours, events, cursor)
 
 
-@compiled
+@compiled_plain
 def _change_in_place(s, p, k, t, v, tab, rules, hours, events, cursor):
     """The same meter goes on from installation k to k + 1: another multiplier or unit from that instant."""
     start = tab[k + 1].installed_from
@@ -440,7 +440,7 @@ def _change_in_place(s, p, k, t, v, tab, rules, hours, events, cursor):
     _emit_event(s, p, _EV_CHANGE, start, start, start, tab[k].factor, tab[k + 1].factor, dial, 1, 0, events, cursor)
 
 
-@compiled
+@compiled_plain
 def _install(s, p, target, t, v, tab, rules, hours, events, cursor):
     """Walk the point's installations up to `target`; no anchor stands afterwards where the ledger gives none."""
     if s.installation < 0:
@@ -473,7 +473,7 @@ def _install(s, p, target, t, v, tab, rules, hours, events, cursor):
         _anchor(s, start, first)
 
 
-@compiled
+@compiled_plain
 def _new_level(s, p, t, v, k, tab, rules, hours, events, cursor):
     """The waiting readings agree with each other: the register goes on from there, what lies between has no value."""
     rate = tab[k].rate
@@ -500,7 +500,7 @@ def _new_level(s, p, t, v, k, tab, rules, hours, events, cursor):
     _count(s, p, t, v, k, 0, tab, rules, hours, events, cursor)
 
 
-@compiled
+@compiled_plain
 def _wait(s, p, t, v, k, kind, scale, tab, rules, hours, events, cursor):
     """(t, v) does not continue the register: let the next readings decide."""
     if s.run_n > 0:
@@ -537,7 +537,7 @@ def _wait(s, p, t, v, k, kind, scale, tab, rules, hours, events, cursor):
         _emit_event(s, p, kind, t, NEVER, t, s.good_value, v, v, 1, 0, events, cursor)
 
 
-@compiled
+@compiled_plain
 def _read(s, p, t, v, k, tab, rules, hours, events, cursor):
     """One new reading of the installation k, later than all before."""
     if s.installation != k:
@@ -587,7 +587,7 @@ def _read(s, p, t, v, k, tab, rules, hours, events, cursor):
     _wait(s, p, t, v, k, _SCALE if scale != 0 else 0, scale, tab, rules, hours, events, cursor)
 
 
-@compiled
+@compiled_plain
 def _room(s, t, k, tab, hours, events, cursor):
     """Whether the outputs can hold whatever one reading may add."""
     start = t
@@ -608,13 +608,13 @@ def _room(s, t, k, tab, hours, events, cursor):
     return True
 
 
-@compiled
+@compiled_plain
 def _span_limit(c, measured_span):
     """Longest time between two readings over which an hour's edge is measured."""
     return min(np.int64(1.5 * c.interval), measured_span) if c.interval > 0 else measured_span
 
 
-@compiled
+@compiled_plain
 def _ordinary(s, c, t, v, rules):
     """Whether (t, v) is the next sound reading, in the open hour or the one after it, with nothing else to tell."""
     return (
@@ -630,7 +630,7 @@ def _ordinary(s, c, t, v, rules):
     )
 
 
-@compiled
+@compiled_plain
 def advance(state, tab, rules, point, installation, at, value, disposition, hours, events, cursor, first):
     """Advance `state` by readings sorted by point and time, from index `first`.
 
@@ -725,7 +725,7 @@ def advance(state, tab, rules, point, installation, at, value, disposition, hour
     return point.size
 
 
-@compiled
+@compiled_plain
 def close(state, tab, rules, now, hours, events, cursor, first):
     """What only the clock can say: hours that are over but not filled, and meters that fell silent.
 
