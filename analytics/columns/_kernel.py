@@ -52,9 +52,14 @@ POINT_STATE = np.dtype(
         ("installation", "<i4"), ("seen_meter", "<i4"), ("run_n", "<i4"), ("repeat_n", "<i4"),
         ("flags", "<i2"), ("prev_flags", "<i2"),
         ("run_kind", "i1"), ("run_scale", "i1"), ("silent", "i1"), ("partial", "i1"),
+        # when the anchor was received
+        ("good_received", "<i8"),
+        # where the dial began to stand still, so that a gateway that repeats a value can catch up
+        ("flat_at", "<i8"), ("flat_amount", "<i8"), ("flat_covered", "<u4"), ("flat_estimated", "<u4"),
+        ("flat_flags", "<i2"), ("repeating", "i1"),
     ]
 )  # fmt: skip
-"""One metering point between two batches; 184 bytes."""
+"""One metering point between two batches; 219 bytes."""
 
 HOUR_ROW = np.dtype(
     [("hour", "<i8"), ("amount", "<i8"), ("covered", "<i8"), ("estimated", "<i8"), ("point", "<i4"), ("flags", "<i4")]
@@ -79,7 +84,7 @@ INSTALLATION_ROW = np.dtype(
 RULES_ROW = np.dtype(
     [
         ("slack", "<i8"), ("measured_span", "<i8"), ("opening_span", "<i8"), ("longest_gap", "<i8"),
-        ("partial_after", "<i8"), ("silent_after", "<f8"),
+        ("partial_after", "<i8"), ("silent_after", "<f8"), ("catch_up", "<i8"), ("repeat_hold", "<i8"),
     ]
 )  # fmt: skip
 
@@ -114,6 +119,7 @@ _UNDECLARED = int(DetectionKind.UNDECLARED_REPLACEMENT)
 _EV_ROLLOVER = int(DetectionKind.ROLLOVER)
 _EV_REPLACEMENT = int(DetectionKind.REPLACEMENT)
 _EV_CHANGE = int(DetectionKind.MULTIPLIER_CHANGE)
+_EV_CATCH_UP = int(DetectionKind.CATCH_UP)
 
 _CONFIRM = 3  # readings in a row that must agree with each other before a new level is believed
 _MAX_SCALE = 6
@@ -233,10 +239,22 @@ def _spread(s, p, t1, micro, limit, flags, hours, cursor):
 
 
 @compiled_plain
-def _anchor(s, t, v):
+def _anchor(s, t, v, r):
     s.good_at = t
     s.good_value = v
+    s.good_received = r
     s.partial = 0
+
+
+@compiled_plain
+def _stand(s):
+    """The dial shows the anchor's value again: keep the state as it was when it first did."""
+    if s.flat_at == NEVER:
+        s.flat_at = s.good_at
+        s.flat_amount = s.amount
+        s.flat_covered = s.covered
+        s.flat_estimated = s.estimated
+        s.flat_flags = s.flags
 
 
 @compiled_plain
@@ -262,6 +280,7 @@ def _take_back(s):
     s.estimated = s.prev_estimated
     s.flags = s.prev_flags | _SUSPECT
     s.prev_at = NEVER
+    s.flat_at = NEVER
 
 
 @compiled_plain
@@ -274,17 +293,19 @@ def _break_to(s, p, t, flag, hours, cursor):
         s.hour = hour
         s.flags = flag
     s.prev_at = NEVER
+    s.flat_at = NEVER
 
 
 @compiled_plain
-def _open(s, p, t, v, hours, cursor):
+def _open(s, p, t, v, r, hours, cursor):
     """An anchor where none stands; what an earlier meter counted in an hour before is closed."""
     hour = t // US_PER_HOUR
     if hour != s.hour:
         _emit_hour(s, p, hours, cursor)
         s.hour = hour
     s.prev_at = NEVER
-    _anchor(s, t, v)
+    s.flat_at = NEVER
+    _anchor(s, t, v, r)
 
 
 @compiled_plain
@@ -377,7 +398,7 @@ def _end_run(s, p, decided, after, rate, events, cursor):
 
 
 @compiled_plain
-def _count(s, p, t, v, k, extra, tab, rules, hours, events, cursor):
+def _count(s, p, t, v, r, k, extra, tab, rules, hours, events, cursor):
     """Take (t, v) as good: count what was used since the anchor, and make it the anchor."""
     dt = t - s.good_at
     factor = tab[k].factor
@@ -390,15 +411,19 @@ def _count(s, p, t, v, k, extra, tab, rules, hours, events, cursor):
         _emit_event(s, p, _EV_ROLLOVER, s.good_at, t, t, s.good_value, v, v, 1, micro, events, cursor)
         extra |= _ROLLOVER
     _remember(s)
+    if v == s.good_value and not rolled:
+        _stand(s)
+    else:
+        s.flat_at = NEVER
     if dt > rules.longest_gap:
         _break_to(s, p, t, _BREAK, hours, cursor)
     elif dt > 0:
         _spread(s, p, t, micro, _span_limit(tab[k], rules.measured_span), extra, hours, cursor)
-    _anchor(s, t, v)
+    _anchor(s, t, v, r)
 
 
 @compiled_plain
-def _close_installation(s, p, k, tab, rules, hours, events, cursor):
+def _close_installation(s, p, k, r, tab, rules, hours, events, cursor):
     """The installation ends as the ledger says: count up to its last reading, if one was declared."""
     _end_run(s, p, tab[k].installed_to, s.good_value, tab[k].rate, events, cursor)
     end, last = tab[k].installed_to, tab[k].last_reading
@@ -408,11 +433,11 @@ def _close_installation(s, p, k, tab, rules, hours, events, cursor):
     if _rise(s.good_at, s.good_value, end, last, rate, rules.slack) or _rolled(
         s.good_at, s.good_value, end, last, rate, rules.slack, full
     ):
-        _count(s, p, end, last, k, _REPLACEMENT, tab, rules, hours, events, cursor)
+        _count(s, p, end, last, r, k, _REPLACEMENT, tab, rules, hours, events, cursor)
 
 
 @compiled_plain
-def _change_in_place(s, p, k, t, v, tab, rules, hours, events, cursor):
+def _change_in_place(s, p, k, t, v, r, tab, rules, hours, events, cursor):
     """The same meter goes on from installation k to k + 1: another multiplier or unit from that instant."""
     start = tab[k + 1].installed_from
     rescale = tab[k].unit_factor / tab[k + 1].unit_factor
@@ -429,10 +454,11 @@ def _change_in_place(s, p, k, t, v, tab, rules, hours, events, cursor):
     if not math.isnan(dial) and start > s.good_at:
         fits = _rise(s.good_at, s.good_value, start, dial, tab[k].rate, rules.slack)
         if fits or _rolled(s.good_at, s.good_value, start, dial, tab[k].rate, rules.slack, tab[k].full_scale):
-            _count(s, p, start, dial, k, _CHANGE, tab, rules, hours, events, cursor)
+            _count(s, p, start, dial, r, k, _CHANGE, tab, rules, hours, events, cursor)
     s.flags |= _CHANGE
     s.good_value *= rescale
     s.prev_at = NEVER
+    s.flat_at = NEVER
     if s.run_n > 0:
         s.run_value *= rescale
         s.last_value *= rescale
@@ -441,41 +467,82 @@ def _change_in_place(s, p, k, t, v, tab, rules, hours, events, cursor):
 
 
 @compiled_plain
-def _install(s, p, target, t, v, tab, rules, hours, events, cursor):
+def _install(s, p, target, t, v, r, tab, rules, hours, events, cursor):
     """Walk the point's installations up to `target`; no anchor stands afterwards where the ledger gives none."""
     if s.installation < 0:
         s.installation = target
         start, first = tab[target].installed_from, tab[target].first_reading
         if not math.isnan(first) and start < t and t - start <= rules.opening_span:
-            _open(s, p, start, first, hours, cursor)
+            _open(s, p, start, first, r, hours, cursor)
         return
     while s.installation < target:
         k = s.installation
         standing = s.good_at != NEVER
         start, first = tab[k + 1].installed_from, tab[k + 1].first_reading
         if standing and tab[k].meter == tab[k + 1].meter and tab[k].installed_to == start:
-            _change_in_place(s, p, k, t, v, tab, rules, hours, events, cursor)
+            _change_in_place(s, p, k, t, v, r, tab, rules, hours, events, cursor)
             continue
         if standing:
-            _close_installation(s, p, k, tab, rules, hours, events, cursor)
+            _close_installation(s, p, k, r, tab, rules, hours, events, cursor)
         _emit_event(
             s, p, _EV_REPLACEMENT, start, start, start, s.good_value, tab[k].last_reading, first, 1, 0, events, cursor
         )
         s.installation = k + 1
         s.flags |= _REPLACEMENT
         s.prev_at = NEVER
+        s.flat_at = NEVER
         if math.isnan(first):
             s.good_at = NEVER
             continue
         start = max(start, s.good_at)
         if start > s.good_at:
             _break_to(s, p, start, _REPLACEMENT, hours, cursor)
-        _anchor(s, start, first)
+        _anchor(s, start, first, r)
 
 
 @compiled_plain
-def _new_level(s, p, t, v, k, tab, rules, hours, events, cursor):
-    """The waiting readings agree with each other: the register goes on from there, what lies between has no value."""
+def _caught_up(s, p, t, v, r, k, tab, rules, hours, events, cursor):
+    """The value that stood still was a repeat: what the waiting readings show was used in all that time."""
+    since, at, value = s.flat_at, s.run_at, s.run_value
+    amount = np.int64(_micro(value, tab[k].factor) - _micro(s.good_value, tab[k].factor))
+    _emit_event(s, p, _EV_CATCH_UP, since, at, t, s.good_value, value, v, 1, amount, events, cursor)
+    s.good_at = since
+    s.hour = since // US_PER_HOUR
+    s.amount = s.flat_amount
+    s.covered = s.flat_covered
+    s.estimated = s.flat_estimated
+    s.flags = s.flat_flags
+    _count(s, p, at, value, r, k, _SUSPECT, tab, rules, hours, events, cursor)
+
+
+@compiled_plain
+def _new_level(s, p, t, v, r, k, tab, rules, hours, events, cursor):
+    """The waiting readings agree with each other: the register goes on from there, what lies between has no value.
+
+    But where the dial stood still before, and the rise is possible in the time since it began to, nothing is lost.
+    """
+    rate = tab[k].rate
+    old, first = s.good_value, s.run_value
+    last_at, last_value = s.last_at, s.last_value
+    if (
+        s.flat_at != NEVER
+        and s.run_at - s.flat_at <= rules.catch_up
+        and _rise(s.flat_at, old, s.run_at, first, rate, rules.slack)
+    ):
+        _caught_up(s, p, t, v, r, k, tab, rules, hours, events, cursor)
+    else:
+        _broken_off(s, p, t, v, r, k, tab, rules, hours, events, cursor)
+    s.run_n = 0
+    s.run_kind = 0
+    s.run_scale = 0
+    if last_at > s.good_at:
+        _count(s, p, last_at, last_value, r, k, 0, tab, rules, hours, events, cursor)
+    _count(s, p, t, v, r, k, 0, tab, rules, hours, events, cursor)
+
+
+@compiled_plain
+def _broken_off(s, p, t, v, r, k, tab, rules, hours, events, cursor):
+    """The register goes on elsewhere: say what that is."""
     rate = tab[k].rate
     old, first = s.good_value, s.run_value
     reach = _LOW_SHARE * old if math.isinf(rate) else rate * (float(s.run_at - s.good_at + rules.slack) / 3.6e9)
@@ -490,24 +557,17 @@ def _new_level(s, p, t, v, k, tab, rules, hours, events, cursor):
         kind = _UNDECLARED
     _emit_event(s, p, kind, s.run_at, s.run_at, t, old, first, v, s.run_n + 1, 0, events, cursor)
     _break_to(s, p, s.run_at, _BREAK, hours, cursor)
-    _anchor(s, s.run_at, s.run_value)
-    last_at, last_value = s.last_at, s.last_value
-    s.run_n = 0
-    s.run_kind = 0
-    s.run_scale = 0
-    if last_at > s.good_at:
-        _count(s, p, last_at, last_value, k, 0, tab, rules, hours, events, cursor)
-    _count(s, p, t, v, k, 0, tab, rules, hours, events, cursor)
+    _anchor(s, s.run_at, s.run_value, r)
 
 
 @compiled_plain
-def _wait(s, p, t, v, k, kind, scale, tab, rules, hours, events, cursor):
+def _wait(s, p, t, v, r, k, kind, scale, tab, rules, hours, events, cursor):
     """(t, v) does not continue the register: let the next readings decide."""
     if s.run_n > 0:
         same = s.run_kind == kind and s.run_scale == scale
         if kind == 0 and same and _rise(s.last_at, s.last_value, t, v, tab[k].rate, rules.slack):
             if s.run_n + 1 >= _CONFIRM and v > s.run_value:
-                _new_level(s, p, t, v, k, tab, rules, hours, events, cursor)
+                _new_level(s, p, t, v, r, k, tab, rules, hours, events, cursor)
                 return
             s.run_n += 1
             s.last_at = t
@@ -538,13 +598,13 @@ def _wait(s, p, t, v, k, kind, scale, tab, rules, hours, events, cursor):
 
 
 @compiled_plain
-def _read(s, p, t, v, k, tab, rules, hours, events, cursor):
+def _read(s, p, t, v, r, k, tab, rules, hours, events, cursor):
     """One new reading of the installation k, later than all before."""
     if s.installation != k:
-        _install(s, p, k, t, v, tab, rules, hours, events, cursor)
+        _install(s, p, k, t, v, r, tab, rules, hours, events, cursor)
     if s.good_at == NEVER:
         if not _is_sentinel(v) and v < tab[k].top:
-            _open(s, p, t, v, hours, cursor)
+            _open(s, p, t, v, r, hours, cursor)
         return
     rate, full = tab[k].rate, tab[k].full_scale
     if t <= s.good_at:  # at the very instant of a declared replacement: the ledger's value stands
@@ -556,14 +616,20 @@ def _read(s, p, t, v, k, tab, rules, hours, events, cursor):
     ):
         suspect = _SUSPECT if s.run_n > 0 else 0
         _end_run(s, p, t, v, rate, events, cursor)
-        _count(s, p, t, v, k, suspect, tab, rules, hours, events, cursor)
+        _count(s, p, t, v, r, k, suspect, tab, rules, hours, events, cursor)
+        return
+    # the meter's clock may have fallen back: our own says how long the register had to rise
+    waited = r - s.good_received
+    if shown and waited > t - s.good_at and _rise(s.good_at, s.good_value, s.good_at + waited, v, rate, rules.slack):
+        _end_run(s, p, t, v, rate, events, cursor)
+        _count(s, p, t, v, r, k, _SUSPECT, tab, rules, hours, events, cursor)
         return
     if _is_sentinel(v):
-        _wait(s, p, t, v, k, _SENTINEL, 0, tab, rules, hours, events, cursor)
+        _wait(s, p, t, v, r, k, _SENTINEL, 0, tab, rules, hours, events, cursor)
         return
     if not shown:
         scale = _scale_of(s.good_at, s.good_value, t, v, rate, rules.slack)
-        _wait(s, p, t, v, k, _SCALE if scale != 0 else _SPIKE, scale, tab, rules, hours, events, cursor)
+        _wait(s, p, t, v, r, k, _SCALE if scale != 0 else _SPIKE, scale, tab, rules, hours, events, cursor)
         return
     if (
         s.run_n == 0
@@ -576,15 +642,15 @@ def _read(s, p, t, v, k, tab, rules, hours, events, cursor):
         if high - v > 2.0 * _resolution(high):
             _emit_event(s, p, _SPIKE, high_at, t, t, s.prev_value, high, v, 1, 0, events, cursor)
         _take_back(s)
-        _count(s, p, t, v, k, _SUSPECT, tab, rules, hours, events, cursor)
+        _count(s, p, t, v, r, k, _SUSPECT, tab, rules, hours, events, cursor)
         s.prev_at = NEVER
         return
     fall = s.good_value - v
     if 0.0 < fall <= min(2.0 * _resolution(s.good_value), _NOISE_SHARE * s.good_value) and s.run_n == 0:
-        _count(s, p, t, s.good_value, k, 0, tab, rules, hours, events, cursor)
+        _count(s, p, t, s.good_value, r, k, 0, tab, rules, hours, events, cursor)
         return
     scale = _scale_of(s.good_at, s.good_value, t, v, rate, rules.slack)
-    _wait(s, p, t, v, k, _SCALE if scale != 0 else 0, scale, tab, rules, hours, events, cursor)
+    _wait(s, p, t, v, r, k, _SCALE if scale != 0 else 0, scale, tab, rules, hours, events, cursor)
 
 
 @compiled_plain
@@ -595,6 +661,8 @@ def _room(s, t, k, tab, hours, events, cursor):
         start = min(start, s.good_at)
     if s.prev_at != NEVER:
         start = min(start, s.prev_at)
+    if s.run_n > 0 and s.flat_at != NEVER:
+        start = min(start, s.flat_at)
     if s.installation != k:
         start = min(start, tab[k].installed_from)
     need = (t - start) // US_PER_HOUR + 8
@@ -620,7 +688,7 @@ def _ordinary(s, c, t, v, rules):
     return (
         s.good_at != NEVER
         and s.run_n == 0
-        and s.repeat_n == 0
+        and (s.repeat_n == 0 or (s.repeating != 0 and t - s.repeat_to <= rules.repeat_hold))
         and s.silent == 0
         and s.good_at == s.seen_at
         and t < (s.hour + 2) * US_PER_HOUR
@@ -631,7 +699,21 @@ def _ordinary(s, c, t, v, rules):
 
 
 @compiled_plain
-def advance(state, tab, rules, point, installation, at, value, disposition, hours, events, cursor, first):
+def _tell_repeats(s, p, now, v, rules, events, cursor):
+    """Readings come more than once: said when it begins, and again when none has come for long."""
+    over = now - s.repeat_to > rules.repeat_hold
+    if s.repeating == 0 or over:
+        ended = s.repeat_to if over else NEVER
+        seen = s.seen_value
+        _emit_event(s, p, _REPEAT, s.repeat_from, ended, now, seen, seen, v, s.repeat_n, 0, events, cursor)
+        s.repeating = 1
+    if over:
+        s.repeating = 0
+        s.repeat_n = 0
+
+
+@compiled_plain
+def advance(state, tab, rules, point, installation, at, received, value, disposition, hours, events, cursor, first):
     """Advance `state` by readings sorted by point and time, from index `first`.
 
     Fills `disposition`, `hours[:cursor[0]]` and `events[:cursor[1]]`. Returns the index of the first reading not
@@ -642,6 +724,7 @@ def advance(state, tab, rules, point, installation, at, value, disposition, hour
         k = installation[i]
         t = at[i]
         v = value[i]
+        r = received[i]
         s = state[p]
         if s.seen_at != NEVER and t <= s.seen_at:
             same_meter = s.seen_meter == tab[k].meter
@@ -666,6 +749,10 @@ def advance(state, tab, rules, point, installation, at, value, disposition, hour
                 return i
             disposition[i] = ACCEPTED
             _remember(s)
+            if v == s.good_value:
+                _stand(s)
+            else:
+                s.flat_at = NEVER
             micro = np.int64(_micro(v, tab[k].factor) - _micro(s.good_value, tab[k].factor))
             if t < end:
                 s.amount += micro
@@ -687,7 +774,7 @@ def advance(state, tab, rules, point, installation, at, value, disposition, hour
                 s.covered = t - end
                 s.estimated = 0
                 s.flags = 0
-            _anchor(s, t, v)
+            _anchor(s, t, v, r)
             s.seen_at = t
             s.seen_value = v
             continue
@@ -695,22 +782,7 @@ def advance(state, tab, rules, point, installation, at, value, disposition, hour
             return i
         disposition[i] = ACCEPTED
         if s.repeat_n > 0:
-            _emit_event(
-                s,
-                p,
-                _REPEAT,
-                s.repeat_from,
-                s.repeat_to,
-                t,
-                s.seen_value,
-                s.seen_value,
-                v,
-                s.repeat_n,
-                0,
-                events,
-                cursor,
-            )
-            s.repeat_n = 0
+            _tell_repeats(s, p, t, v, rules, events, cursor)
         interval = tab[k].interval
         if interval > 0 and s.seen_at != NEVER and t - s.seen_at > 1.5 * interval:
             missing = np.int64(np.rint(float(t - s.seen_at) / float(interval))) - 1
@@ -718,7 +790,7 @@ def advance(state, tab, rules, point, installation, at, value, disposition, hour
         if s.silent != 0:
             _emit_event(s, p, _SILENCE, s.seen_at, t, t, s.seen_value, v, v, 0, 0, events, cursor)
             s.silent = 0
-        _read(s, p, t, v, k, tab, rules, hours, events, cursor)
+        _read(s, p, t, v, r, k, tab, rules, hours, events, cursor)
         s.seen_at = t
         s.seen_value = v
         s.seen_meter = tab[k].meter
@@ -740,22 +812,7 @@ def close(state, tab, rules, now, hours, events, cursor, first):
             cursor[3] = cursor[1] + 2 * (state.size - p)
             return p
         if s.repeat_n > 0 and now > s.repeat_to + rules.slack:
-            _emit_event(
-                s,
-                p,
-                _REPEAT,
-                s.repeat_from,
-                s.repeat_to,
-                now,
-                s.seen_value,
-                s.seen_value,
-                s.seen_value,
-                s.repeat_n,
-                0,
-                events,
-                cursor,
-            )
-            s.repeat_n = 0
+            _tell_repeats(s, p, now, s.seen_value, rules, events, cursor)
         interval = tab[s.installation].interval
         due = interval > 0 and now - s.seen_at > rules.silent_after * interval + rules.slack
         if due and s.silent == 0 and now < tab[s.installation].installed_to:

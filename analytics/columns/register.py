@@ -8,13 +8,15 @@ The rules, in the order in which a reading `(t, v)` meets them; the *anchor* is 
    new one begins with its first; the same meter with another multiplier or unit goes on, its dial interpolated at
    the change. Between a declared end and the next declared start nothing is known.
 3. **Rise.** `v` not below the anchor and reachable at the highest physical rate: good. The rise is spread evenly over
-   the time since the anchor.
+   the time since the anchor. A meter's clock may fall back, so where our own clock saw more time pass that counts too.
 4. **Rollover.** A fall that is a reachable rise through the full scale: good.
 5. **Spike.** A fall to between the anchor and the good reading before it: the anchor was the spike, and is taken back.
 6. **Anything else waits**, as a run, for the next readings: if the register then goes on from the anchor the run was
    a zero dip, a sentinel, a ×10ⁿ slip, a spike or a rollback and is set aside; if three readings agree among
    themselves on a new level, the register was reset, rolled back or replaced, and the time between has no value.
-   Sentinels, ×10ⁿ values and values that the dial cannot show never become a level.
+   But where the dial stood still before, and the rise is possible since it began to, a gateway repeated a value and
+   caught up: the rise is spread over that time. Sentinels, ×10ⁿ values and values that the dial cannot show never
+   become a level.
 
 An hour is written when a good reading reaches its end, and again when it changes. What is spread over an hour's edge
 inside a gap (longer than one and a half intervals, at most `measured_span_h`) is estimated.
@@ -29,6 +31,7 @@ import numpy.typing as npt
 from analytics.columns import _kernel
 from analytics.columns._kernel import ACCEPTED, CONFLICT, DUPLICATE, EVENT_ROW, HOUR_ROW, LATE, NEVER, POINT_STATE
 from analytics.domain.ledger import Installations
+from analytics.domain.quality import DetectionKind
 
 __all__ = [
     "ACCEPTED",
@@ -39,6 +42,7 @@ __all__ = [
     "LATE",
     "NEVER",
     "POINT_STATE",
+    "REGISTER_KINDS",
     "Advanced",
     "RegisterRules",
     "RegisterTable",
@@ -51,6 +55,24 @@ __all__ = [
 _US = 1_000_000
 _HOUR_US = 3600 * _US
 _MOST = 4e12  # canonical units: the most whose millionths an int64 can still tell apart and add
+
+REGISTER_KINDS = (
+    DetectionKind.GAP,
+    DetectionKind.SILENCE,
+    DetectionKind.SPIKE,
+    DetectionKind.ROLLBACK,
+    DetectionKind.RESET,
+    DetectionKind.ZERO_DIP,
+    DetectionKind.SENTINEL,
+    DetectionKind.SCALE,
+    DetectionKind.UNDECLARED_REPLACEMENT,
+    DetectionKind.ROLLOVER,
+    DetectionKind.REPLACEMENT,
+    DetectionKind.MULTIPLIER_CHANGE,
+    DetectionKind.CATCH_UP,
+)
+"""What follows from a point's readings in time order, and so from its history. Repeats are refused and leave no trace
+there, and habits go by the order of arrival."""
 
 Structured = npt.NDArray[Any]
 Ints = npt.NDArray[np.int64]
@@ -76,6 +98,10 @@ class RegisterRules:
         Expected intervals without a reading after which a meter is silent. [1]
     partial_after_s : float
         An hour not yet filled is written this long after its end. [s]
+    catch_up_d : float
+        Longest stillness after which a rise beyond the physical rate may be a catch-up. [d]
+    repeat_hold_h : float
+        Repeated readings are one detection until none has come for this long. [h]
     """
 
     clock_slack_s: float = 60.0
@@ -85,6 +111,8 @@ class RegisterRules:
     longest_gap_d: float = 400.0
     silent_after: float = 2.0
     partial_after_s: float = 900.0
+    catch_up_d: float = 8.0
+    repeat_hold_h: float = 24.0
 
 
 class RegisterTable:
@@ -122,6 +150,8 @@ class RegisterTable:
         row["longest_gap"] = rules.longest_gap_d * 24 * _HOUR_US
         row["silent_after"] = rules.silent_after
         row["partial_after"] = rules.partial_after_s * _US
+        row["catch_up"] = rules.catch_up_d * 24 * _HOUR_US
+        row["repeat_hold"] = rules.repeat_hold_h * _HOUR_US
         self.rules = row
 
 
@@ -155,10 +185,10 @@ def empty_state(n_points: int) -> Structured:
     Examples
     --------
     >>> int(empty_state(2)["installation"][0]), POINT_STATE.itemsize
-    (-1, 184)
+    (-1, 219)
     """
     state = np.zeros(n_points, POINT_STATE)
-    for name in ("good_at", "prev_at", "seen_at"):
+    for name in ("good_at", "prev_at", "seen_at", "flat_at"):
         state[name] = NEVER
     state["installation"] = -1
     state["seen_meter"] = -1
@@ -209,6 +239,7 @@ def advance(
     installation: npt.NDArray[np.int32],
     at_us: Ints,
     value: npt.NDArray[np.float64],
+    received_us: Ints | None = None,
 ) -> Advanced:
     """Advance `state` in place by readings in any order; each point's are taken in time order.
 
@@ -225,10 +256,14 @@ def advance(
         When measured. [µs since 1970 UTC]
     value : (n,) float64
         Finite register values in the unit of the installation. [dial units]
+    received_us : (n,) int64, optional
+        When received, of readings that were received in the rhythm of the meter: where its clock fell back, this says
+        how long the register had to rise. Of others, and without it, when measured. [µs since 1970 UTC]
     """
     order = _kernel.sort_by_point(point, at_us, state.size)
     disposition = np.empty(point.size, np.uint8)
-    columns = (point[order], installation[order], at_us[order], value[order])
+    received = at_us if received_us is None else received_us
+    columns = (point[order], installation[order], at_us[order], received[order], value[order])
     sorted_disposition = np.empty(point.size, np.uint8)
     out = _Outputs(hours=point.size // 2 + 1024, events=1024)
     done = 0

@@ -18,6 +18,8 @@ class ReadingFlag(IntFlag):
     UNIT_CONVERTED = 0x0200
     SENTINEL = 0x0400
     LATE = 0x0800
+    ASTRAY = 0x1000
+    """The dial shows that it was read later than its time says: kept, and left out of the hours."""
 
 
 class HourFlag(IntFlag):
@@ -111,6 +113,8 @@ class DetectionKind(IntEnum):
     ROLLOVER = 101
     REPLACEMENT = 102
     MULTIPLIER_CHANGE = 103
+    CATCH_UP = 104
+    """A gateway repeated a value and then told the true one: what was used meanwhile is known in total."""
 
     @property
     def is_fault(self) -> bool:

@@ -1,0 +1,357 @@
+"""The compiled walk over readings in the order of their arrival; `analytics.health.arrival` is its public door.
+
+Order of arrival does not depend on how a stream is cut, so pieces give what the whole gives. Times are int64
+microseconds since 1970 UTC, values float64 in the register's unit.
+"""
+
+import math
+
+import numpy as np
+
+from analytics.columns._jit import compiled_plain
+from analytics.columns._kernel import NEVER
+from analytics.domain.quality import DetectionKind
+
+__all__ = ["AHEAD", "BEHIND", "DRIFTS", "HEALTH_RULES", "HEALTH_STATE", "SLOTS", "UNSURE", "arrive"]
+
+SLOTS = 48
+"""Hours of a working day, then of a day of the weekend."""
+
+HEALTH_STATE = np.dtype(
+    [
+        # the newest reading by its own clock, and the one that arrived last
+        ("seen_at", "<i8"), ("received", "<i8"), ("value", "<f8"), ("last_at", "<i8"), ("last_received", "<i8"),
+        # since when the value has not changed; a reading whose time cannot be right
+        ("flat_from", "<i8"), ("astray_at", "<i8"), ("astray_received", "<i8"),
+        # since when readings have arrived as late as they do now, and since when the clock has been wrong
+        ("level_from", "<i8"), ("wrong_from", "<i8"), ("home_from", "<i8"),
+        # how late readings arrive: as learnt, and now [s]; use an hour; how odd it is that the dial stands still
+        ("home", "<f4"), ("level", "<f4"), ("use", "<f4"), ("surprise", "<f4"), ("longest", "<f4"),
+        ("hour", "<i4"), ("flat_n", "<i4"), ("meter", "<i4"),
+        # hours learnt of working days and of weekends
+        ("learnt_work", "<i2"), ("learnt_rest", "<i2"),
+        ("steady", "<i2"), ("odd", "i1"), ("moved", "i1"), ("stuck", "i1"), ("clock", "i1"),
+        # how often the dial moved in each hour of the day, in 255ths
+        ("slots", "u1", (SLOTS,)),
+    ]
+)  # fmt: skip
+"""Habits of one metering point between two batches; 178 bytes."""
+
+HEALTH_RULES = np.dtype(
+    [
+        ("offset_h", "<i8"), ("flat_us", "<i8"), ("catch_slack", "<i8"),
+        ("surprise", "<f8"), ("idle_weight", "<f8"), ("longest_weight", "<f8"),
+        ("tolerance_s", "<f8"), ("shift_s", "<f8"), ("confirm", "<i8"), ("home_after", "<i8"),
+    ]
+)  # fmt: skip
+
+UNSURE, AHEAD, BEHIND, DRIFTS = 0, 1, 2, 3
+"""What is known of a clock: it or the way to us is late; it is ahead; it went back; it runs away slowly."""
+
+_STUCK = int(DetectionKind.STUCK)
+_CLOCK = int(DetectionKind.CLOCK)
+
+_HOUR = 3_600_000_000
+_FORGET = 1.0 / 16.0  # a slot remembers about sixteen of its days
+_MEMORY_H = 168.0  # use an hour is remembered for about a week
+_DECAY = 0.999  # a day: the longest honest stillness is forgotten by half in two years
+_WALK = 72  # hours of a silence that are walked one by one
+_ODD = 3  # readings below the dial, or beyond it, after which they are believed
+_RUN = 30_000
+_LONG = 24 * 100
+
+
+@compiled_plain
+def _slot(hour, offset_h):
+    """Slot of an hour since 1970 UTC; 1970-01-01 was a Thursday."""
+    local = hour + offset_h
+    weekend = (local // 24 + 3) % 7 >= 5
+    return local % 24 + (24 if weekend else 0)
+
+
+@compiled_plain
+def _learn(s, slots, p, hour, moved, rules):
+    """An hour is over: what is odd about it if the dial stood still, and what it teaches."""
+    i = _slot(hour, rules.offset_h)
+    share = slots[p, i] / 255.0
+    if not moved:
+        s.surprise += -math.log(1.0 - min(share, 0.9375))
+    if s.stuck != 0 or s.surprise > rules.surprise:  # a stillness this odd is no habit; how odd it gets is kept
+        return
+    hours = s.learnt_work if i < 24 else s.learnt_rest
+    rate = max(_FORGET, 1.0 / (hours // 24 + 2.0))
+    share += ((1.0 if moved else 0.0) - share) * rate
+    slots[p, i] = np.uint8(min(255.0, max(0.0, np.rint(share * 255.0))))
+    if i % 24 == 0:
+        s.longest *= _DECAY
+    if hours < _LONG:
+        if i < 24:
+            s.learnt_work += 1
+        else:
+            s.learnt_rest += 1
+
+
+@compiled_plain
+def _limit(s, slots, p, factor, rules):
+    """Surprise beyond which a dial that stands still is told: higher for meters that often do."""
+    moves = 0
+    for i in range(24):  # of a working day; a weekend that is always still surprises nobody anyway
+        moves += slots[p, i]
+    days = s.learnt_work // 24
+    most = (days + 1.0) / (days + 2.0)  # what an hour that always moved has come to by now
+    own = rules.surprise * (1.0 + rules.idle_weight * max(0.0, 1.0 - moves / (24.0 * 255.0 * most)))
+    return max(own, rules.longest_weight * s.longest) * factor
+
+
+@compiled_plain
+def _tell(p, k, kind, how, started, ended, decided, before, at, after, n, amount, events, cursor):
+    row = events[cursor[0]]
+    row.point = p
+    row.installation = k
+    row.kind = kind
+    row.scale = how
+    row.n = n
+    row.started = started
+    row.ended = ended
+    row.decided = decided
+    row.before = before
+    row.at = at
+    row.after = after
+    row.amount = amount
+    cursor[0] += 1
+
+
+@compiled_plain
+def _missed(s, until, factor):
+    """What is usually used in the time that the dial has stood still. [millionths of the canonical unit]."""
+    micro = s.use * (float(until - s.flat_from) / _HOUR) * factor * 1e6
+    return np.int64(min(max(micro, 0.0), 4e18))
+
+
+@compiled_plain
+def _flat(s, slots, p, k, t, factor, c, rules, events, cursor):
+    """The same value again."""
+    s.flat_n += 1
+    hour = t // _HOUR
+    if c.interval >= 2 * _HOUR:
+        _learn(s, slots, p, hour, False, rules)
+        s.hour = hour
+    elif hour > s.hour:
+        _learn(s, slots, p, s.hour, s.moved != 0, rules)
+        for passed in range(max(s.hour + 1, hour - _WALK), hour):
+            _learn(s, slots, p, passed, False, rules)
+        s.hour = hour
+        s.moved = 0
+    if s.stuck != 0 or t - s.flat_from < max(rules.flat_us, 3 * c.interval):
+        return
+    if s.surprise >= _limit(s, slots, p, factor, rules):
+        s.stuck = 1
+        _tell(
+            p, k, _STUCK, 0, s.flat_from, NEVER, t, s.value, s.longest, s.surprise, s.flat_n,
+            _missed(s, t, c.factor), events, cursor,
+        )  # fmt: skip
+
+
+@compiled_plain
+def _moves(s, slots, p, k, t, v, c, rules, events, cursor):
+    """Another value: the stillness ends, if there was one."""
+    hour = t // _HOUR
+    gone = float(t - s.seen_at) / _HOUR
+    if s.stuck != 0:
+        _tell(
+            p, k, _STUCK, 0, s.flat_from, t, t, s.value, s.longest, v, s.flat_n,
+            _missed(s, t, c.factor), events, cursor,
+        )  # fmt: skip
+    elif v > s.value and gone > 0.0:
+        weight = min(1.0, gone / min(_MEMORY_H, s.learnt_work + s.learnt_rest + gone))
+        s.use += np.float32(((v - s.value) / gone - s.use) * weight)
+    s.longest = max(s.longest, s.surprise)
+    s.surprise = 0.0
+    s.stuck = 0
+    s.flat_from = t
+    s.flat_n = 1
+    if c.interval >= 2 * _HOUR:
+        _learn(s, slots, p, hour, True, rules)
+    elif hour > s.hour:
+        # in which hour of a silence it moved is not known, so these teach nothing; between two readings it is this one
+        if s.hour >= hour - 1:
+            _learn(s, slots, p, s.hour, s.moved != 0, rules)
+        s.surprise = 0.0
+        s.moved = 0
+    s.hour = hour
+    s.moved = 1
+
+
+@compiled_plain
+def _standing(s, slots, p, k, t, v, factor, c, rules, events, cursor):
+    """Follow the dial; False where the reading is set aside as odd."""
+    if v == s.value:
+        s.odd = 0
+        _flat(s, slots, p, k, t, factor, c, rules, events, cursor)
+        return True
+    if v < s.value or v >= c.top:  # a rollover, or no reading at all: the next ones tell
+        s.odd += 1
+        if s.odd < _ODD or v >= c.top:
+            s.odd = min(s.odd, _ODD)
+            return False
+        _moves(s, slots, p, k, t, s.value, c, rules, events, cursor)
+    else:
+        _moves(s, slots, p, k, t, v, c, rules, events, cursor)
+    s.odd = 0
+    s.value = v
+    return True
+
+
+@compiled_plain
+def _wrong_clock(s, c, shift, limit, rules):
+    """What is wrong with the clock if readings arrive that much later than they used to, -1 for nothing. [s]."""
+    if s.level < -rules.tolerance_s:
+        return AHEAD
+    if math.isnan(s.home) or shift <= limit:
+        return -1
+    if s.home_from >= s.level_from:  # never a jump since it was learnt
+        return DRIFTS
+    if s.astray_received >= s.level_from - 2 * c.interval:
+        return BEHIND
+    return UNSURE if shift < c.interval / 1e6 else -1
+
+
+@compiled_plain
+def _sample(s, p, k, late_s, arrived, factor, c, rules, events, cursor):
+    """The last reading of an upload arrived so many seconds after it was measured."""
+    if s.steady > 0 and abs(late_s - s.level) <= min(rules.tolerance_s, c.interval / 4e6):
+        s.steady = min(s.steady + 1, _RUN)
+        s.level += np.float32((late_s - s.level) / 8.0)
+    else:
+        s.steady = 1
+        s.level = late_s
+        s.level_from = arrived
+    if s.steady < rules.confirm:
+        return
+    limit = rules.shift_s * factor
+    home = max(s.home, np.float32(0.0)) if not math.isnan(s.home) else np.float32(0.0)
+    shift = s.level - home
+    if s.clock != 0:
+        if abs(shift) <= 0.5 * limit and s.level >= -rules.tolerance_s:
+            _tell(
+                p, k, _CLOCK, s.clock - 1, s.wrong_from, s.level_from, arrived, home, s.level, s.level, s.steady, 0,
+                events, cursor,
+            )  # fmt: skip
+            s.clock = 0
+        return
+    how = _wrong_clock(s, c, shift, limit, rules)
+    if how >= 0:
+        s.wrong_from = s.home_from if how == DRIFTS else s.level_from
+        s.clock = 1 + how
+        _tell(p, k, _CLOCK, how, s.wrong_from, NEVER, arrived, home, s.level, s.level, s.steady, 0, events, cursor)
+    elif s.steady >= rules.home_after and (math.isnan(s.home) or abs(shift) > limit):
+        s.home = s.level
+        s.home_from = arrived
+
+
+@compiled_plain
+def _another_meter(s, p, k, t, meter, events, cursor):
+    """What was open of the meter before ends here; the habit is the point's and stays."""
+    if s.stuck != 0:
+        _tell(p, k, _STUCK, 0, s.flat_from, t, t, s.value, s.longest, np.nan, s.flat_n, 0, events, cursor)
+    if s.clock != 0:
+        _tell(
+            p, k, _CLOCK, s.clock - 1, s.wrong_from, max(t, s.wrong_from), t, s.home, s.level, np.nan, s.steady, 0,
+            events, cursor,
+        )  # fmt: skip
+    s.meter = meter
+    s.seen_at = NEVER
+    s.last_received = NEVER
+    s.astray_at = NEVER
+    s.astray_received = NEVER
+    s.home = np.float32(np.nan)
+    s.use = 0.0
+    s.surprise = 0.0
+    s.steady = 0
+    s.stuck = 0
+    s.clock = 0
+    s.odd = 0
+
+
+@compiled_plain
+def _is_astray(s, c, t, r, v, punctual, rules):
+    """Whether the dial shows that it is later than this reading's time says, at a meter that is known to be punctual.
+
+    It came in the place of an ordinary reading: one interval after the one before, not beside or after others.
+    """
+    if v <= s.value or t <= s.astray_at or s.odd != 0 or math.isinf(c.rate) or v >= c.top:
+        return False
+    if math.isnan(s.home) or not punctual:
+        return False
+    waited = r - s.received
+    return waited >= c.interval // 2 and v - s.value <= c.rate * (float(waited + rules.catch_slack) / _HOUR)
+
+
+@compiled_plain
+def arrive(
+    state,
+    slots,
+    tab,
+    factors,
+    rules,
+    point,
+    installation,
+    at,
+    received,
+    value,
+    future,
+    astray,
+    punctual,
+    events,
+    cursor,
+    first,
+):
+    """Advance `state` by readings in the order of their arrival, from index `first`.
+
+    Fills `astray`, `punctual` and `events[:cursor[0]]`. Returns the index of the first reading not taken: the length
+    when all were, less when `events` is full.
+    """
+    for i in range(first, point.size):
+        if cursor[0] + 6 > events.size:
+            return i
+        p = point[i]
+        k = installation[i]
+        t = at[i]
+        r = received[i]
+        v = value[i]
+        s = state[p]
+        c = tab[k]
+        astray[i] = 0
+        punctual[i] = 0
+        if s.meter != c.meter:
+            if s.meter >= 0 and s.seen_at != NEVER and t <= s.seen_at:
+                continue
+            _another_meter(s, p, k, t, c.meter, events, cursor)
+        since_last = r - s.last_received if s.last_received != NEVER else np.int64(0)
+        punctual[i] = c.interval // 2 < since_last <= 3 * c.interval // 2
+        if c.interval > 0 and s.last_received != NEVER and since_last >= c.interval // 2:
+            late_s = np.float32((s.last_received - s.last_at) / 1e6)
+            _sample(s, p, k, late_s, s.last_received, factors[p, 1], c, rules, events, cursor)
+        s.last_at = t
+        s.last_received = r
+        if future[i]:
+            continue
+        if s.seen_at == NEVER:
+            if v < 0.0 or v >= c.top:
+                continue
+            s.hour = t // _HOUR
+            s.moved = 0
+            s.flat_from = t
+            s.flat_n = 1
+            s.value = v
+        elif t <= s.seen_at:
+            if t < s.seen_at and _is_astray(s, c, t, r, v, punctual[i], rules):
+                astray[i] = 1
+                s.astray_at = t
+                s.astray_received = r
+            continue
+        elif not _standing(s, slots, p, k, t, v, factors[p, 0], c, rules, events, cursor):
+            continue
+        s.seen_at = t
+        s.received = r
+    return point.size

@@ -1,0 +1,47 @@
+"""How bad a detection is, by its kind; table `detection` has the same words."""
+
+from enum import Enum
+
+from analytics.domain.quality import DetectionKind
+
+__all__ = ["Severity", "severity_of"]
+
+
+class Severity(Enum):
+    """What somebody should make of it."""
+
+    INFO = "info"
+    """Worth knowing: nothing is wrong with what is counted."""
+    WARNING = "warning"
+    """Somebody should look: the data path or the meter did something a sound one does not."""
+    SERIOUS = "serious"
+    """What the meter counts cannot be trusted."""
+
+
+_KINDS = DetectionKind
+_SERIOUS = frozenset(
+    {
+        _KINDS.STUCK,
+        _KINDS.SCALE,
+        _KINDS.RATIO,
+        _KINDS.RESET,
+        _KINDS.ROLLBACK,
+        _KINDS.UNDECLARED_REPLACEMENT,
+        _KINDS.GAIN_STEP,
+        _KINDS.GAIN_DRIFT,
+    }
+)
+_INFO = frozenset({_KINDS.GAP, _KINDS.DUPLICATE})
+
+
+def severity_of(kind: DetectionKind) -> Severity:
+    """How bad a kind of detection is; an event that is no fault is never more than worth knowing.
+
+    Examples
+    --------
+    >>> severity_of(DetectionKind.STUCK), severity_of(DetectionKind.ROLLOVER)
+    (<Severity.SERIOUS: 'serious'>, <Severity.INFO: 'info'>)
+    """
+    if kind in _SERIOUS:
+        return Severity.SERIOUS
+    return Severity.INFO if kind in _INFO or not kind.is_fault else Severity.WARNING
