@@ -19,6 +19,7 @@ from analytics.domain.errors import StoreUnavailable
 from analytics.domain.ledger import Ledger
 from streams.agents import readings
 from streams.agents.compliance import ComplianceAgent
+from streams.agents.detections import DetectionRelay
 from streams.agents.lanes import Lanes
 from streams.agents.relay import Publisher, Relay
 from streams.agents.totals import TotalsAgent
@@ -124,7 +125,7 @@ class WorkerApp(BatchApp):
         await asyncio.get_running_loop().run_in_executor(self.threads, warm_up, config.zone)
         log.info("steps compiled or loaded in %.1f s", time.monotonic() - began)
         facts = await self.broker.make_topic(config.topic, partitions=config.partitions)
-        for outgoing in (config.rejected_topic, config.hours_topic):
+        for outgoing in (config.rejected_topic, config.hours_topic, config.detections_topic):
             await self.broker.make_topic(outgoing, partitions=facts.partitions)
         self.shop = Workshop(
             config=config,
@@ -146,6 +147,8 @@ class WorkerApp(BatchApp):
         )
         compliance = ComplianceAgent(self.store.compliance(config.zone), self.lanes)
         self._go_on(compliance.run(config.compliance_s), "compliance")
+        relay = DetectionRelay(self.store, self.publisher, self.metrics, topic=config.detections_topic)
+        self._go_on(relay.run(config.relay_s), "detections")
         self._go_on(self._keep_layers(), "layers")
         if config.metrics_port:
             self.page = MetricsPage.open(self.metrics, host=config.metrics_host, port=max(config.metrics_port, 0))

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from zoneinfo import ZoneInfo
 
 from analytics.coal import FactorTable
-from ingest.wire import HOURS_TOPIC, MAX_MESSAGE_BYTES, READINGS_TOPIC, REJECTED_TOPIC
+from ingest.wire import DETECTIONS_TOPIC, HOURS_TOPIC, MAX_MESSAGE_BYTES, READINGS_TOPIC, REJECTED_TOPIC
 from streams.store.layers import LayersPolicy
 
 __all__ = ["StreamsConfig"]
@@ -28,6 +28,8 @@ class StreamsConfig:
         Where what was refused goes out.
     hours_topic : str
         Where hours go out, with their revision.
+    detections_topic : str
+        Where detections go out, each revision once.
     partitions : int
         Partitions of the topic where it has to be created; an existing topic keeps what it has.
     worker : str
@@ -82,6 +84,7 @@ class StreamsConfig:
     topic: str = READINGS_TOPIC
     rejected_topic: str = REJECTED_TOPIC
     hours_topic: str = HOURS_TOPIC
+    detections_topic: str = DETECTIONS_TOPIC
     partitions: int = 8
     worker: str = "worker"
     zone: ZoneInfo = field(default_factory=lambda: ZoneInfo("Asia/Shanghai"))

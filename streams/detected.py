@@ -11,17 +11,27 @@ from analytics.columns.register import NEVER
 from analytics.domain.ledger import Ledger
 from analytics.domain.quality import DetectionKind
 from analytics.domain.units import unit_of
+from analytics.health.arrival import AHEAD, BEHIND, DRIFTS, UNSURE
 
-__all__ = ["evidence", "evidence_json", "last_of_each_event", "magnitude"]
+__all__ = ["energy_affected", "evidence", "evidence_json", "last_of_each_event", "magnitude", "magnitude_unit"]
 
 _HOUR_US = 3_600_000_000
 _MICRO = 1_000_000
 _TIMES = frozenset({DetectionKind.GAP, DetectionKind.SILENCE, DetectionKind.STUCK})
 _COUNTS = frozenset({DetectionKind.DUPLICATE})
+_CLOCKS = {
+    UNSURE: "readings arrive later than they used to: the clock fell behind, or the way to us became slower",
+    AHEAD: "readings arrive before they were measured: the clock is ahead",
+    BEHIND: "times went back while the dial went on: the clock fell behind",
+    DRIFTS: "readings arrive later and later without a jump: the clock loses time",
+}
 
 
 def magnitude(event: np.void) -> float | None:
     """How big it is: hours for what lasts, the exponent of ten for a scale slip, repeats, else the dial's jump.
+
+    Of a clock it is by how many seconds it is ahead, negative behind; of a wrong ratio the share that is counted too
+    much, negative too little.
 
     Parameters
     ----------
@@ -31,7 +41,7 @@ def magnitude(event: np.void) -> float | None:
     Returns
     -------
     float or None
-        [h], [1] or [dial unit] by kind; None while it is not known.
+        [h], [s], [1] or [dial unit] by kind, see `magnitude_unit`; None while it is not known.
 
     Examples
     --------
@@ -46,7 +56,12 @@ def magnitude(event: np.void) -> float | None:
     """
     kind = DetectionKind(int(event["kind"]))
     if kind in _TIMES:
-        return None if event["ended"] == NEVER else float(event["ended"] - event["started"]) / _HOUR_US
+        until = event["decided"] if event["ended"] == NEVER and kind is DetectionKind.STUCK else event["ended"]
+        return None if until == NEVER else float(until - event["started"]) / _HOUR_US
+    if kind is DetectionKind.CLOCK:
+        return float(event["before"]) - float(event["at"])
+    if kind is DetectionKind.RATIO:
+        return float(event["at"]) / float(event["before"]) - 1.0
     if kind is DetectionKind.SCALE:
         return float(event["scale"])
     if kind in _COUNTS:
@@ -55,14 +70,70 @@ def magnitude(event: np.void) -> float | None:
     return jump if math.isfinite(jump) else None
 
 
+def magnitude_unit(event: np.void, ledger: Ledger) -> str:
+    """What `magnitude` is counted in: ``h``, ``s``, ``share``, ``decades``, ``readings`` or the unit of the dial."""
+    kind = DetectionKind(int(event["kind"]))
+    if kind in _TIMES:
+        return "h"
+    if kind in _COUNTS:
+        return "readings"
+    fixed = {DetectionKind.CLOCK: "s", DetectionKind.RATIO: "share", DetectionKind.SCALE: "decades"}
+    return fixed.get(kind) or _dial_unit(event, ledger) or ""
+
+
+def energy_affected(event: np.void) -> float | None:
+    """What is usually used in the time of a stuck dial; None for other kinds. [the point's canonical unit]"""
+    stuck = event["kind"] == DetectionKind.STUCK
+    return int(event["amount"]) / _MICRO if stuck and event["amount"] > 0 else None
+
+
+def _dial_unit(event: np.void, ledger: Ledger) -> str | None:
+    installation = int(event["installation"])
+    return unit_of(int(ledger.installations.unit[installation])).symbol if installation >= 0 else None
+
+
+def _rounded(value: float, digits: int = 1) -> float | None:
+    return round(float(value), digits) if math.isfinite(float(value)) else None
+
+
+def _stuck(event: np.void, ledger: Ledger) -> dict[str, Any]:
+    lasts = event["ended"] == NEVER
+    found: dict[str, Any] = {
+        "what": "the dial stands still, which this meter does not do at these hours",
+        "dial": float(event["before"]),
+        "unit": _dial_unit(event, ledger),
+        "readings_at_that_value": int(event["n"]),
+        "usual_use_in_that_time": int(event["amount"]) / _MICRO,
+        "most_surprising_before": _rounded(event["at"]),
+    }
+    found["surprise" if lasts else "dial_afterwards"] = _rounded(event["after"], 1 if lasts else 6)
+    return found
+
+
+def _clock(event: np.void) -> dict[str, Any]:
+    return {
+        "what": _CLOCKS[int(event["scale"])],
+        "usual_lateness_s": _rounded(event["before"]),
+        "lateness_s": _rounded(event["at"]),
+        "uploads_that_agree": int(event["n"]),
+        "proven": int(event["scale"]) in {AHEAD, BEHIND},
+    }
+
+
 def evidence(event: np.void, ledger: Ledger) -> dict[str, Any]:
-    """What was seen: the dial before, at and after, in its unit; how many readings; the amount where one is known.
+    """What was seen, for a person to read.
+
+    Of a register: the dial before, at and after, in its unit; how many readings; the amount where one is known.
 
     Parameters
     ----------
     event : EVENT_ROW
         One event; its `installation` is an index into `ledger`.
     """
+    if event["kind"] == DetectionKind.STUCK:
+        return _stuck(event, ledger)
+    if event["kind"] == DetectionKind.CLOCK:
+        return _clock(event)
     found: dict[str, Any] = {
         name: float(event[name]) for name in ("before", "at", "after") if math.isfinite(float(event[name]))
     }
@@ -72,8 +143,9 @@ def evidence(event: np.void, ledger: Ledger) -> dict[str, Any]:
         found["scale"] = int(event["scale"])
     if event["amount"]:
         found["amount"] = int(event["amount"]) / _MICRO
-    if event["installation"] >= 0:
-        found["unit"] = unit_of(int(ledger.installations.unit[event["installation"]])).symbol
+    unit = _dial_unit(event, ledger)
+    if unit is not None:
+        found["unit"] = unit
     return found
 
 

@@ -221,6 +221,13 @@ class DetectionRow:
     magnitude: float | None
     confidence: float | None
     evidence: bytes  # JSON object
+    severity: str = "warning"  # analytics.health.severity.Severity
+    magnitude_low: float | None = None  # 95 % interval
+    magnitude_high: float | None = None
+    magnitude_unit: str | None = None
+    energy_affected: float | None = None  # canonical unit of the point
+    energy_affected_low: float | None = None
+    energy_affected_high: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -309,12 +316,32 @@ class PartitionTransaction(Protocol):
         """Insert or replace detections by point, kind and start; the number of rows new or changed."""
         ...
 
-    async def withdraw_detections(
-        self, point_id: int, from_us: int, to_us: int, kinds: Sequence[DetectionKind] = ()
+    async def replace_detections(
+        self,
+        rows: Sequence[DetectionRow],
+        point_ids: Int32s,
+        from_us: Int64s,
+        standing_us: Int64s,
+        kinds: Sequence[DetectionKind],
     ) -> int:
-        """Mark detections that started in the half-open window as withdrawn: what is known now does not support them.
+        """Write detections, and withdraw those of some points that what is known now does not support any more.
 
-        Without `kinds`, all kinds. One that is written again afterwards is open or closed again.
+        Parameters
+        ----------
+        rows : sequence of DetectionRow
+        point_ids : (k,) int32
+            Points worked out anew, each once.
+        from_us : (k,) int64
+            What started at or after this and is not among `rows` is withdrawn. [us since 1970-01-01 UTC]
+        standing_us : (k,) int64
+            But not an open silence that began at or after this: nothing has come since. [us since 1970-01-01 UTC]
+        kinds : sequence of DetectionKind
+            Of these kinds only.
+
+        Returns
+        -------
+        int
+            Rows new, changed or withdrawn.
         """
         ...
 

@@ -24,6 +24,7 @@ from analytics.columns.register import (
 )
 from analytics.columns.screening import installations_in_force
 from analytics.domain.ledger import Ledger
+from analytics.domain.quality import ReadingFlag
 from analytics.domain.units import FACTOR_TABLE, KIND_TABLE
 from streams.state import PartitionState
 from streams.steps import READING
@@ -40,8 +41,11 @@ _WARM_UP = 16
 """Readings of a point before the first late one that suffice to find a sound anchor: more than any run waits."""
 
 HISTORY = np.dtype(
-    [("measured_at", "<i8"), ("received_at", "<i8"), ("value", "<f8"), ("meter", "<i4"), ("unit", "<i2")]
-)
+    [
+        ("measured_at", "<i8"), ("received_at", "<i8"), ("value", "<f8"), ("meter", "<i4"), ("unit", "<i2"),
+        ("quality", "<i2"),
+    ]
+)  # fmt: skip
 """A stored reading of a meter's main register; `meter` is an index into the state's ledger."""
 
 Ints = NDArray[np.int64]
@@ -159,7 +163,7 @@ def _history_rows(state: PartitionState, history: NDArray[Any], late: NDArray[An
     """Stored and late readings as one column of `READING`, the stored first; those of no installation dropped."""
     rows = np.zeros(len(history) + len(late), READING)
     kept = rows[: len(history)]
-    for name in ("measured_at", "received_at", "value", "meter", "unit"):
+    for name in ("measured_at", "received_at", "value", "meter", "unit", "quality"):
         kept[name] = history[name]
     kept["row"] = -1
     meter, at = np.ascontiguousarray(kept["meter"]), np.ascontiguousarray(kept["measured_at"])
@@ -174,7 +178,9 @@ def _history_rows(state: PartitionState, history: NDArray[Any], late: NDArray[An
     return rows[here]
 
 
-def _advance(state: PartitionState, points: NDArray[Any], rows: NDArray[Any], ordinal: NDArray[np.int32]) -> Advanced:
+def _advance(
+    state: PartitionState, points: NDArray[Any], rows: NDArray[Any], heard: Ints, ordinal: NDArray[np.int32]
+) -> Advanced:
     return advance(
         points,
         state.table,
@@ -182,6 +188,7 @@ def _advance(state: PartitionState, points: NDArray[Any], rows: NDArray[Any], or
         installation=np.ascontiguousarray(rows["installation"]),
         at_us=np.ascontiguousarray(rows["measured_at"]),
         value=np.ascontiguousarray(rows["dial"]),
+        received_us=heard,
     )
 
 
@@ -192,21 +199,21 @@ def _follow(
     at_point = state.ledger.installations.point[rows["installation"]]
     place = np.searchsorted(changed.point, at_point).clip(0, len(changed.point) - 1)
     rows = rows[changed.point[place] == at_point]
+    heard = _received_to_go_by(state, rows)
+    kept, repeated = _without_astray(rows)
+    again, rows, heard = rows[repeated], rows[kept], heard[kept]
     ordinal = np.searchsorted(changed.point, state.ledger.installations.point[rows["installation"]]).astype(np.int32)
     before = rows["measured_at"] < changed.since_us[ordinal]
     points = empty_state(len(changed.point))
-    earlier = _advance(state, points, rows[before], ordinal[before])
+    earlier = _advance(state, points, rows[before], heard[before], ordinal[before])
     warm = np.bincount(ordinal[before], minlength=len(changed.point)) >= _WARM_UP
     oldest = np.full(len(changed.point), _FOREVER)
     np.minimum.at(oldest, ordinal[before], rows["measured_at"][before])
-    anchor = np.minimum(
-        np.where(points["good_at"] == NEVER, changed.since_us, points["good_at"]),
-        np.where(points["prev_at"] == NEVER, _FOREVER, points["prev_at"]),
-    )
+    anchor = _earliest_that_may_change(state, points, changed)
     from_hour = anchor // US_PER_HOUR
     enough = everything | (warm & (oldest < from_hour * US_PER_HOUR))
     seen = np.where(points["seen_at"] == NEVER, changed.since_us, points["seen_at"])
-    after = _advance(state, points, rows[~before], ordinal[~before])
+    after = _advance(state, points, rows[~before], heard[~before], ordinal[~before])
     later = rows[~before]
     fresh = later["row"] >= 0
     said = after.disposition
@@ -228,10 +235,44 @@ def _follow(
         hours=hours,
         events=events,
         accepted=later[fresh & (said == ACCEPTED)] if fresh.any() else blank,
-        duplicates=later[fresh & (said != ACCEPTED) & (said != CONFLICT)] if fresh.any() else blank,
+        duplicates=np.concatenate([later[fresh & (said != ACCEPTED) & (said != CONFLICT)], again]),
         conflicts=later[fresh & (said == CONFLICT)] if fresh.any() else blank,
     )
     return done, enough
+
+
+def _earliest_that_may_change(state: PartitionState, points: NDArray[Any], changed: Changed) -> Ints:
+    """The anchor, the good reading before it, or where a stillness began that a gateway may still catch up."""
+    anchor = np.where(points["good_at"] == NEVER, changed.since_us, points["good_at"])
+    before = np.where(points["prev_at"] == NEVER, _FOREVER, points["prev_at"])
+    flat = points["flat_at"]
+    recent = (flat != NEVER) & (changed.since_us - flat.clip(0) <= state.table.rules["catch_up"][0])
+    earliest: Ints = np.minimum(np.minimum(anchor, before), np.where(recent, flat, _FOREVER))
+    return earliest
+
+
+def _received_to_go_by(state: PartitionState, rows: NDArray[Any]) -> Ints:
+    """When received, of rows that came one interval after the one before of their meter; of others when measured."""
+    order = np.lexsort((rows["measured_at"], rows["received_at"], rows["meter"]))
+    meter, received = rows["meter"][order], rows["received_at"][order]
+    interval = state.ledger.installations.interval_us[rows["installation"][order]]
+    since_last = np.zeros(len(rows), np.int64)
+    since_last[1:] = np.where(meter[1:] == meter[:-1], received[1:] - received[:-1], 0)
+    punctual = np.empty(len(rows), np.bool_)
+    punctual[order] = (since_last > interval // 2) & (since_last <= 3 * interval // 2)
+    return np.where(punctual, rows["received_at"], rows["measured_at"])
+
+
+def _without_astray(rows: NDArray[Any]) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Which rows count, those stored as astray do not; and which late ones repeat one of these."""
+    astray = (rows["row"] < 0) & ((rows["quality"] & int(ReadingFlag.ASTRAY)) != 0)
+    if not astray.any():
+        return ~astray, astray
+    names = ("meter", "measured_at", "value")
+    known = set(zip(*(rows[name][astray].tolist() for name in names), strict=True))
+    said = zip(*(rows[name].tolist() for name in names), strict=True)
+    again = (rows["row"] >= 0) & np.fromiter((key in known for key in said), np.bool_, len(rows))
+    return ~astray & ~again, again
 
 
 def _select(changed: Changed, which: NDArray[np.bool_]) -> Changed:
@@ -321,6 +362,7 @@ def switch(state: PartitionState, ledger: Ledger) -> tuple[PartitionState, Chang
     old_of = _same_points(state.ledger, ledger)
     known = np.flatnonzero(old_of >= 0)
     fresh.points[known] = state.points[old_of[known]]
+    fresh.health[known] = state.health[old_of[known]]
     since = _first_difference(state.ledger, ledger, old_of)
     seen = fresh.points["seen_at"]
     _renumber(fresh, state.ledger, old_of)
@@ -380,6 +422,7 @@ def _equal(x: float, y: float) -> bool:
 def _renumber(fresh: PartitionState, old: Ledger, old_of: NDArray[np.int64]) -> None:
     """Let kept states point at the new ledger's installations and meters."""
     points = fresh.points
+    fresh.health["meter"] = _same_meters(old, fresh.ledger, fresh.health["meter"])
     live = np.flatnonzero((old_of >= 0) & (points["installation"] >= 0))
     if not live.size:
         return
@@ -390,6 +433,15 @@ def _renumber(fresh: PartitionState, old: Ledger, old_of: NDArray[np.int64]) -> 
     points["seen_meter"][live] = np.where(
         count > 0, fresh.ledger.installations.meter[k.clip(0, max(len(fresh.ledger.installations) - 1, 0))], -1
     )
+
+
+def _same_meters(old: Ledger, new: Ledger, meter: NDArray[np.int32]) -> NDArray[np.int32]:
+    """Index in the new ledger of meters of the old one, -1 where it has them no more."""
+    found = meter.copy()
+    for i in np.flatnonzero(meter >= 0).tolist():
+        unit = old.unit_codes[old.meter_unit[meter[i]]]
+        found[i] = new.meter_index(unit).get(old.meter_nos[meter[i]], -1)
+    return found
 
 
 def _points_of_known_meters(old: Ledger, new: Ledger, old_of: NDArray[np.int64]) -> NDArray[np.bool_]:

@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 from analytics.columns.aggregation import shares
 from analytics.columns.register import NEVER
 from analytics.domain.quality import DetectionKind
+from analytics.health.severity import severity_of
 from ingest.wire import Block, Fault, encode_readings_json, encode_rows
 from streams.batch_consumer import Record
-from streams.detected import evidence_json, last_of_each_event, magnitude
+from streams.detected import energy_affected, evidence_json, last_of_each_event, magnitude, magnitude_unit
 from streams.explain import Refusal
 from streams.ports import (
     HOUR_ROW,
@@ -137,18 +138,22 @@ def detection_rows(events: NDArray[Any], stored: StoredLedger) -> list[Detection
     for event in last_of_each_event(events):
         point, installation = int(event["point"]), int(event["installation"])
         meter = int(ledger.installations.meter[installation]) if installation >= 0 else None
+        kind = DetectionKind(int(event["kind"]))
         rows.append(
             DetectionRow(
                 point_id=int(stored.point_ids[point]),
                 unit_id=int(stored.unit_ids[ledger.point_unit[point]]),
                 meter_id=None if meter is None else int(stored.meter_ids[meter]),
-                kind=DetectionKind(int(event["kind"])),
+                kind=kind,
                 started_at=int(event["started"]),
                 ended_at=None if event["ended"] == NEVER else int(event["ended"]),
                 detected_at=int(event["decided"]),
                 magnitude=magnitude(event),
                 confidence=None,  # a rule fired; how often it is right has not been measured
                 evidence=evidence_json(event, ledger),
+                severity=severity_of(kind).value,
+                magnitude_unit=magnitude_unit(event, ledger),
+                energy_affected=energy_affected(event),
             )
         )
     return rows

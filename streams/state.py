@@ -1,5 +1,6 @@
-"""What a worker keeps of one partition between two batches: the register state of its metering points."""
+"""What a worker keeps of one partition between two batches: registers and habits of its metering points."""
 
+import json
 from dataclasses import dataclass, field
 from typing import Any, Self
 
@@ -12,6 +13,7 @@ from analytics.columns.screening import ScreeningRules
 from analytics.domain.errors import MeterwardenError
 from analytics.domain.ledger import Ledger
 from analytics.domain.units import QuantityKind, unit_codes
+from analytics.health.arrival import HealthRules, empty_health, neutral_factors
 from ingest.wire import MeterList
 
 __all__ = ["MAIN_REGISTER", "PartitionState", "SnapshotMismatch", "StepRules"]
@@ -19,7 +21,9 @@ __all__ = ["MAIN_REGISTER", "PartitionState", "SnapshotMismatch", "StepRules"]
 MAIN_REGISTER = 0
 """Index of the main register among `PartitionState.register_names`."""
 
-_MAGIC = b"MWS1"
+_MAGIC = b"MWS2"
+_FIRST = b"MWS1"
+_FIRST_POINT = np.dtype(POINT_STATE.descr[: POINT_STATE.names.index("good_received")])  # type: ignore[union-attr]
 
 
 class SnapshotMismatch(MeterwardenError):  # noqa: N818 - named after what happened
@@ -32,6 +36,7 @@ class StepRules:
 
     screening: ScreeningRules = field(default_factory=ScreeningRules)
     register: RegisterRules = field(default_factory=RegisterRules)
+    health: HealthRules = field(default_factory=HealthRules)
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -46,6 +51,10 @@ class PartitionState:
         Which one of how many.
     points : (p,) POINT_STATE
         One record for each point of `ledger`; steps change it in place.
+    health : (p,) HEALTH_STATE
+        Habits of the same points.
+    factors : (p, 2) float32
+        What inspectors' verdicts make of the thresholds of stuck dials and of clocks; not part of a snapshot.
     counted : (p,) bool
         Whether the point's register counts something up; a thermometer's readings are kept and not followed.
     register_names : list of str
@@ -58,6 +67,9 @@ class PartitionState:
     rules: StepRules
     table: RegisterTable
     points: NDArray[Any]
+    health: NDArray[Any]
+    factors: NDArray[np.float32]
+    health_rules: NDArray[Any]
     counted: NDArray[np.bool_]
     register_names: list[str] = field(default_factory=lambda: ["main"])
     _meters: dict[tuple[str, MeterList], tuple[NDArray[np.int32], NDArray[np.int16]]] = field(default_factory=dict)
@@ -76,19 +88,25 @@ class PartitionState:
             rules=rules,
             table=RegisterTable(ledger.installations, rules.register),
             points=empty_state(len(ledger.point_codes)),
+            health=empty_health(len(ledger.point_codes)),
+            factors=neutral_factors(len(ledger.point_codes)),
+            health_rules=rules.health.row(),
         )
 
     def to_bytes(self) -> bytes:
         """Snapshot of the points; it can be opened with the very ledger it was taken with."""
-        raw = self.points.tobytes()
+        parts = [self.points, self.health]
+        head = json.dumps([_layout(part) for part in parts]).encode()
+        raw = b"".join(part.tobytes() for part in parts)
         packed = pa.compress(raw, codec="lz4", asbytes=True)
-        return _MAGIC + len(self.points).to_bytes(8, "little") + packed
+        count = len(self.points).to_bytes(8, "little")
+        return _MAGIC + count + len(head).to_bytes(4, "little") + head + packed
 
     @classmethod
     def from_bytes(
         cls, data: bytes, ledger: Ledger, *, partition: int = 0, partitions: int = 1, rules: StepRules | None = None
     ) -> Self:
-        """State as `to_bytes` left it.
+        """State as `to_bytes` left it, also that of a version before: what it did not keep yet begins anew.
 
         Raises
         ------
@@ -96,18 +114,34 @@ class PartitionState:
             If the snapshot is of another format or of a ledger with other points.
         """
         state = cls.empty(ledger, partition=partition, partitions=partitions, rules=rules)
-        if data[:4] != _MAGIC:
+        if data[:4] not in {_MAGIC, _FIRST}:
             raise SnapshotMismatch(f"snapshot must begin with {_MAGIC!r} (got {data[:4]!r})")
         count = int.from_bytes(data[4:12], "little")
         if count != len(state.points):
             raise SnapshotMismatch(f"snapshot must hold the ledger's {len(state.points)} points (got {count})")
-        raw = pa.decompress(data[12:], decompressed_size=count * POINT_STATE.itemsize, codec="lz4", asbytes=True)
-        state.points = np.frombuffer(raw, POINT_STATE).copy()
+        layouts, packed = [_FIRST_POINT], data[12:]
+        if data[:4] == _MAGIC:
+            end = 16 + int.from_bytes(data[12:16], "little")
+            layouts, packed = [_dtype(layout) for layout in json.loads(data[16:end])], data[end:]
+        size = count * sum(layout.itemsize for layout in layouts)
+        raw = pa.decompress(packed, decompressed_size=size, codec="lz4", asbytes=True)
+        start = 0
+        for part, layout in zip((state.points, state.health), layouts, strict=False):
+            kept = np.frombuffer(raw, layout, count, start)
+            for name in set(layout.names or ()) & set(part.dtype.names or ()):
+                part[name] = kept[name]
+            start += count * layout.itemsize
+        if "good_received" not in (layouts[0].names or ()):
+            state.points["good_received"] = state.points["good_at"]
         return state
 
-    def copy_points(self) -> NDArray[Any]:
-        """The points as they are now; assign it back to `points` to undo a step."""
-        return self.points.copy()
+    def copy_points(self) -> tuple[NDArray[Any], NDArray[Any]]:
+        """The points as they are now; give it to `put_back` to undo a step."""
+        return self.points.copy(), self.health.copy()
+
+    def put_back(self, copied: tuple[NDArray[Any], NDArray[Any]]) -> None:
+        """Undo what was done since `copy_points`."""
+        self.points, self.health = copied
 
     def meters_of(self, unit_code: str, meters: MeterList) -> tuple[NDArray[np.int32], NDArray[np.int16]]:
         """Ledger index (-1 unknown) and register index of each entry of a block's meters; kept for the next block."""
@@ -140,3 +174,11 @@ class PartitionState:
                 self._units.clear()
             found = self._units[units] = unit_codes(units)
         return found
+
+
+def _layout(part: NDArray[Any]) -> list[list[Any]]:
+    return [[name, *rest] for name, *rest in part.dtype.descr]
+
+
+def _dtype(layout: list[list[Any]]) -> np.dtype[Any]:
+    return np.dtype([(field[0], field[1], *(tuple(shape) for shape in field[2:])) for field in layout])

@@ -23,6 +23,7 @@ from analytics.columns.register import (
 )
 from analytics.columns.screening import screen
 from analytics.domain.quality import ReadingFlag, RejectReason
+from analytics.health.arrival import arrive
 from ingest.wire import Block, partition_of
 from streams.explain import Refusal, refusals_of
 from streams.state import MAIN_REGISTER, PartitionState
@@ -135,8 +136,12 @@ def step(state: PartitionState, blocks: Sequence[Block]) -> StepResult:
     followed = (reasons == 0) & (rows["register"] == MAIN_REGISTER)
     if not state.counted.all():
         followed[followed] = state.counted[state.ledger.installations.point[rows["installation"][followed]]]
-    hours, events = np.empty(0, HOUR_ROW), np.empty(0, EVENT_ROW)
+    hours, events, told = np.empty(0, HOUR_ROW), np.empty(0, EVENT_ROW), np.empty(0, EVENT_ROW)
     late = np.zeros(len(rows), bool)
+    if len(rows):
+        astray, punctual, told = _habits(state, rows, reasons, followed)
+        rows["quality"][astray] |= np.int16(ReadingFlag.ASTRAY)
+        followed &= ~astray
     if followed.any():
         whole = bool(followed.all())
         sound = rows if whole else rows[followed]
@@ -148,6 +153,7 @@ def step(state: PartitionState, blocks: Sequence[Block]) -> StepResult:
             installation=installation,
             at_us=np.ascontiguousarray(sound["measured_at"]),
             value=np.ascontiguousarray(sound["dial"]),
+            received_us=np.where(punctual if whole else punctual[followed], sound["received_at"], sound["measured_at"]),
         )
         hours, events = advanced.hours, advanced.events
         said = advanced.disposition
@@ -166,7 +172,42 @@ def step(state: PartitionState, blocks: Sequence[Block]) -> StepResult:
         sound_rows = rows[(reasons == 0) & ~late]
     else:
         sound_rows = rows[~late] if late.any() else rows
+    events = np.concatenate([events, told]) if len(told) else events
     return StepResult(readings=sound_rows, late=rows[late], hours=hours, events=events, refusals=refusals)
+
+
+def _habits(
+    state: PartitionState, rows: NDArray[Any], reasons: NDArray[np.uint8], followed: NDArray[np.bool_]
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_], NDArray[Any]]:
+    """Hold readings against the habits of their points: which are astray, which punctual, and what was noticed.
+
+    Readings refused as measured in the future speak of the clock.
+    """
+    future = (reasons == RejectReason.FUTURE) & (rows["installation"] >= 0) & (rows["register"] == MAIN_REGISTER)
+    if future.any():
+        future[future] = state.counted[state.ledger.installations.point[rows["installation"][future]]]
+    heard = followed | future
+    whole = bool(heard.all())
+    part = rows if whole else rows[heard]
+    installation = np.ascontiguousarray(part["installation"])
+    arrived = arrive(
+        state.health,
+        state.table,
+        state.health_rules,
+        point=state.ledger.installations.point[installation],
+        installation=installation,
+        at_us=np.ascontiguousarray(part["measured_at"]),
+        received_us=np.ascontiguousarray(part["received_at"]),
+        value=np.ascontiguousarray(part["dial"]),
+        future=future if whole else future[heard],
+        factors=state.factors,
+    )
+    if whole:
+        return arrived.astray, arrived.punctual, arrived.events
+    astray, punctual = np.zeros(len(rows), np.bool_), np.zeros(len(rows), np.bool_)
+    astray[heard] = arrived.astray
+    punctual[heard] = arrived.punctual
+    return astray, punctual, arrived.events
 
 
 def close_hours(state: PartitionState, *, now_us: int) -> StepResult:

@@ -9,6 +9,7 @@
     metering.rejected  ◄── relay: rejected rows not yet relayed ◄──────────────────────────┤
     metering.hours     ◄── totals: hours of dirty units, with revision ◄───────────────────┘
                            and their totals, in a transaction of their own
+    metering.detections ◄─ relay: detections whose newest revision is not relayed yet
 
 Nothing that counts is kept in Faust: no tables, no committed offsets. Position and results are one row's lock apart in
 the database, and what goes out to topics goes out from there, at least once.
@@ -18,10 +19,18 @@ from typing import Any
 
 from faust.types import TP
 
-from ingest.wire import HOURS_TOPIC, READINGS_TOPIC, REJECTED_TOPIC
+from ingest.wire import DETECTIONS_TOPIC, HOURS_TOPIC, READINGS_TOPIC, REJECTED_TOPIC
 from streams.batch_consumer import BatchApp, RecordsSchema
 
-__all__ = ["HOURS_TOPIC", "READINGS_AGENT", "READINGS_TOPIC", "REJECTED_TOPIC", "TP", "readings_topic"]
+__all__ = [
+    "DETECTIONS_TOPIC",
+    "HOURS_TOPIC",
+    "READINGS_AGENT",
+    "READINGS_TOPIC",
+    "REJECTED_TOPIC",
+    "TP",
+    "readings_topic",
+]
 
 READINGS_AGENT = "metering.readings"
 

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 from deploy.region.build import DEFAULT_ZONE
 from deploy.settings import load
 from deploy.worker import config_of, run
-from ingest.wire import HOURS_TOPIC, READINGS_TOPIC, REJECTED_TOPIC
+from ingest.wire import DETECTIONS_TOPIC, HOURS_TOPIC, READINGS_TOPIC, REJECTED_TOPIC
 from streams.config import StreamsConfig
 from streams.logs import log_to
 from streams.store.layers import LayersPolicy
@@ -30,6 +30,7 @@ def region_config(config: StreamsConfig, *, prefix: str, tick_s: float) -> Strea
         topic=prefix + READINGS_TOPIC,
         rejected_topic=prefix + REJECTED_TOPIC,
         hours_topic=prefix + HOURS_TOPIC,
+        detections_topic=prefix + DETECTIONS_TOPIC,
         tick_s=tick_s,
         relay_s=0.5,
     )

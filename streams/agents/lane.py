@@ -160,7 +160,7 @@ class Lane:
         except (FenceLost, TopicReplaced, StoreUnavailable):
             raise
         except Exception as error:
-            self.state.points = points
+            self.state.put_back(points)
             poisoned = self.shop.poisoned.get(self.tp.partition, 0)
             if not blames_the_rows(error) or poisoned >= _POISON_IN_A_ROW:
                 raise
@@ -311,7 +311,7 @@ class Lane:
         except Exception:
             if points is None:
                 raise
-            self.state.points = points
+            self.state.put_back(points)
             if len(piece.records) > 1:
                 for half in piece.split(len(piece.records) // 2):
                     await self._replay_piece(half)

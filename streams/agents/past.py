@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from analytics.columns.register import REGISTER_KINDS
 from analytics.domain.quality import RejectReason
 from streams.batch import Batch
 from streams.explain import refusals_of
@@ -34,7 +35,7 @@ def history_rows(rows: Readings, meter: NDArray[np.int32], register_ids: NDArray
     order = np.argsort(register_ids, kind="stable")
     place = np.searchsorted(register_ids[order], rows["register_id"])
     out = np.empty(len(rows), HISTORY)
-    for name in ("measured_at", "received_at", "value", "unit"):
+    for name in ("measured_at", "received_at", "value", "unit", "quality"):
         out[name] = rows[name]
     out["meter"] = meter[order[place]]
     return out
@@ -112,9 +113,13 @@ async def write_past(tx: PartitionTransaction, done: Recomputed, stored: StoredL
     if len(hours):
         await tx.write_hours(hours)
         await tx.mark_dirty(*dirty_spans(hours))
-    for point_id, from_us in zip(point_ids.tolist(), done.from_us.tolist(), strict=True):
-        await tx.withdraw_detections(point_id, max(from_us, _EARLIEST_US), _LATEST_US)
-    await tx.write_detections(detection_rows(done.events, stored))
+    await tx.replace_detections(
+        detection_rows(done.events, stored),
+        point_ids,
+        done.from_us.clip(_EARLIEST_US, _LATEST_US),
+        done.points["seen_at"].clip(_EARLIEST_US, _LATEST_US),
+        REGISTER_KINDS,
+    )
 
 
 def _keys(hours: Hours) -> NDArray[np.int64]:

@@ -1,21 +1,27 @@
 """Detections and events: written by point, kind and start, and withdrawn when what is known does not support them."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Final
 
 import numpy as np
 import psycopg
+from numpy.typing import NDArray
+from psycopg.rows import class_row
 
 from analytics.domain.quality import DetectionKind
-from streams.ports import DetectionRow
+from streams.ports import DetectionRow, Int32s, Int64s
 from streams.store.copy import Column, Layout
 
-__all__ = ["TEMPORARY", "clear", "kind_name", "upsert", "withdraw"]
+__all__ = ["TEMPORARY", "DetectionRecord", "clear", "kind_name", "mark_relayed", "replace", "unrelayed", "upsert"]
 
 TEMPORARY: Final = """
 create temporary table detection_in (
     unit_id int4, point_id int4, meter_id int4, started_at timestamptz, ended_at timestamptz, detected_at timestamptz,
-    magnitude float8, confidence float8, kind text, evidence jsonb
+    magnitude float8, confidence float8, kind text, evidence jsonb, severity text, magnitude_low float8,
+    magnitude_high float8, magnitude_unit text, energy_affected float8, energy_affected_low float8,
+    energy_affected_high float8
 ) on commit delete rows
 """
 
@@ -31,32 +37,91 @@ _LAYOUT: Final = Layout(
     Column("detected_at", "timestamptz"),
     Column("magnitude", "float8", null=_NAN),
     Column("confidence", "float8", null=_NAN),
+    Column("magnitude_low", "float8", null=_NAN),
+    Column("magnitude_high", "float8", null=_NAN),
+    Column("energy_affected", "float8", null=_NAN),
+    Column("energy_affected_low", "float8", null=_NAN),
+    Column("energy_affected_high", "float8", null=_NAN),
     Column("kind", "text"),
     Column("evidence", "jsonb"),
+    Column("severity", "text"),
+    Column("magnitude_unit", "text"),
 )
-_COPY_IN: Final = """
-copy detection_in (unit_id, point_id, meter_id, started_at, ended_at, detected_at, magnitude, confidence, kind,
-                   evidence) from stdin (format binary)
-"""
-_UPSERT: Final = """
-insert into detection as d (unit_id, point_id, meter_id, kind, started_at, ended_at, detected_at, magnitude, confidence,
-                            evidence, state)
-select unit_id, point_id, meter_id, kind, started_at, ended_at, detected_at, magnitude, confidence, evidence,
-       case when ended_at is null then 'open' else 'closed' end
+_FIELDS: Final = (
+    "unit_id, meter_id, ended_at, detected_at, magnitude, confidence, evidence, severity, magnitude_low, "
+    "magnitude_high, magnitude_unit, energy_affected, energy_affected_low, energy_affected_high"
+)
+"""What may change of a detection."""
+_OPTIONAL: Final = (
+    "magnitude", "confidence", "magnitude_low", "magnitude_high",
+    "energy_affected", "energy_affected_low", "energy_affected_high",
+)  # fmt: skip
+_COPY_IN: Final = (
+    f"copy detection_in ({', '.join(column.name for column in _LAYOUT.columns)}) from stdin (format binary)"
+)
+_UPSERT: Final = f"""
+insert into detection as d (point_id, kind, started_at, {_FIELDS}, state)
+select point_id, kind, started_at, {_FIELDS}, case when ended_at is null then 'open' else 'closed' end
 from detection_in
 on conflict (point_id, kind, started_at) do update
-set unit_id = excluded.unit_id, meter_id = excluded.meter_id, ended_at = excluded.ended_at,
-    detected_at = excluded.detected_at, magnitude = excluded.magnitude, confidence = excluded.confidence,
-    evidence = excluded.evidence, state = excluded.state, stored_at = clock_timestamp()
-where (d.unit_id, d.meter_id, d.ended_at, d.detected_at, d.magnitude, d.confidence, d.evidence, d.state)
-    is distinct from (excluded.unit_id, excluded.meter_id, excluded.ended_at, excluded.detected_at, excluded.magnitude,
-                      excluded.confidence, excluded.evidence, excluded.state)
-"""
+set ({_FIELDS}, state, revision, relayed, stored_at, updated_at) =
+    ({", ".join("excluded." + name for name in _FIELDS.split(", "))}, excluded.state, d.revision + 1, false,
+     clock_timestamp(), clock_timestamp())
+where ({", ".join("d." + name for name in _FIELDS.split(", "))}, d.state)
+    is distinct from ({", ".join("excluded." + name for name in _FIELDS.split(", "))}, excluded.state)
+"""  # noqa: S608 - names of columns
 _WITHDRAW: Final = """
-update detection set state = 'withdrawn', stored_at = clock_timestamp()
-where point_id = %(point_id)s and started_at >= at_us(%(from_us)s) and started_at < at_us(%(to_us)s)
-    and state <> 'withdrawn' and (%(kinds)s::text[] is null or kind = any(%(kinds)s))
+update detection d
+set state = 'withdrawn', revision = revision + 1, relayed = false, stored_at = clock_timestamp(),
+    updated_at = clock_timestamp()
+from unnest(%(point_ids)s::int4[], %(from_us)s::int8[], %(standing_us)s::int8[]) as w (point_id, from_us, standing_us)
+where d.point_id = w.point_id and d.started_at >= at_us(w.from_us) and d.state <> 'withdrawn'
+    and d.kind = any(%(kinds)s)
+    and not (d.kind = 'silence' and d.state = 'open' and d.started_at >= at_us(w.standing_us))
+    and not exists (
+        select from detection_in i
+        where (i.point_id, i.kind, i.started_at) = (d.point_id, d.kind, d.started_at)
+    )
 """
+_UNRELAYED: Final = """
+select d.id, d.revision, u.code as unit_code, p.code as point, m.meter_no, d.kind, d.severity, d.state, d.started_at,
+       d.ended_at, d.detected_at, d.magnitude, d.magnitude_low, d.magnitude_high, d.magnitude_unit, d.confidence,
+       d.energy_affected, d.energy_affected_low, d.energy_affected_high, s.symbol as energy_unit, d.evidence::text
+from detection d
+join unit u on u.id = d.unit_id
+join metering_point p on p.id = d.point_id
+left join meter m on m.id = d.meter_id
+left join measure_unit s on s.code = p.amount_unit
+where not d.relayed order by d.id limit %s for update of d skip locked
+"""
+_RELAYED: Final = "update detection set relayed = true where id = any(%s) and not relayed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DetectionRecord:
+    """A detection as it stands, with the names of what it is about; `revision` counts how often it was changed."""
+
+    id: int
+    revision: int
+    unit_code: str
+    point: str
+    meter_no: str | None
+    kind: str
+    severity: str
+    state: str
+    started_at: datetime
+    ended_at: datetime | None
+    detected_at: datetime
+    magnitude: float | None
+    magnitude_low: float | None
+    magnitude_high: float | None
+    magnitude_unit: str | None
+    confidence: float | None
+    energy_affected: float | None
+    energy_affected_low: float | None
+    energy_affected_high: float | None
+    energy_unit: str | None
+    evidence: str
 
 
 def kind_name(kind: DetectionKind) -> str:
@@ -81,18 +146,36 @@ async def clear(connection: psycopg.AsyncConnection) -> None:
     await connection.execute("truncate detection_in")
 
 
-async def withdraw(
-    connection: psycopg.AsyncConnection, point_id: int, from_us: int, to_us: int, kinds: Sequence[DetectionKind]
+async def replace(
+    connection: psycopg.AsyncConnection,
+    rows: Sequence[DetectionRow],
+    point_ids: Int32s,
+    from_us: Int64s,
+    standing_us: Int64s,
+    kinds: Sequence[DetectionKind],
 ) -> int:
-    """Withdraw what started in the half-open window; the number of rows."""
+    """Write `rows` and withdraw what else started in the windows; see `streams.ports.PartitionTransaction`."""
+    changed = await upsert(connection, rows)
     parameters = {
-        "point_id": point_id,
-        "from_us": from_us,
-        "to_us": to_us,
-        "kinds": [kind_name(kind) for kind in kinds] or None,
+        "point_ids": point_ids.tolist(),
+        "from_us": from_us.tolist(),
+        "standing_us": standing_us.tolist(),
+        "kinds": [kind_name(kind) for kind in kinds],
     }
     cursor = await connection.execute(_WITHDRAW, parameters)
-    return cursor.rowcount
+    return changed + cursor.rowcount
+
+
+async def unrelayed(connection: psycopg.AsyncConnection, limit: int) -> list[DetectionRecord]:
+    """The oldest detections whose newest revision is not on the topic yet and that nobody else is sending; locked."""
+    async with connection.cursor(row_factory=class_row(DetectionRecord)) as cursor:
+        await cursor.execute(_UNRELAYED, (limit,))
+        return await cursor.fetchall()
+
+
+async def mark_relayed(connection: psycopg.AsyncConnection, ids: Sequence[int]) -> int:
+    """Say that detections are on the topic as they stand; the number marked now."""
+    return (await connection.execute(_RELAYED, (list(ids),))).rowcount
 
 
 def _columns(rows: Sequence[DetectionRow]) -> Mapping[str, Any]:
@@ -103,8 +186,13 @@ def _columns(rows: Sequence[DetectionRow]) -> Mapping[str, Any]:
         "started_at": np.array([row.started_at for row in rows], np.int64),
         "ended_at": np.array([_NO_INSTANT if row.ended_at is None else row.ended_at for row in rows], np.int64),
         "detected_at": np.array([row.detected_at for row in rows], np.int64),
-        "magnitude": np.array([_NAN if row.magnitude is None else row.magnitude for row in rows], np.float64),
-        "confidence": np.array([_NAN if row.confidence is None else row.confidence for row in rows], np.float64),
         "kind": [kind_name(row.kind) for row in rows],
         "evidence": [row.evidence for row in rows],
+        "severity": [row.severity for row in rows],
+        "magnitude_unit": [row.magnitude_unit for row in rows],
+        **{name: _floats([getattr(row, name) for row in rows]) for name in _OPTIONAL},
     }
+
+
+def _floats(values: Sequence[float | None]) -> NDArray[np.float64]:
+    return np.array([_NAN if value is None else value for value in values], np.float64)

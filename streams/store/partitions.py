@@ -146,6 +146,18 @@ class TimescaleStore:
             yield rows
             await rejected.mark_relayed(connection, [row.id for row in rows])
 
+    @asynccontextmanager
+    async def relay_detections(self, limit: int = 1000) -> AsyncIterator[Sequence[detections.DetectionRecord]]:
+        """The oldest detections whose newest revision is not on their topic yet; leaving the block says that it is.
+
+        No other relay gets the same ones meanwhile, and none of them changes. After a crash they come again: id and
+        revision tell.
+        """
+        async with self._connections.connection() as connection, connection.transaction():
+            rows = await detections.unrelayed(connection, limit)
+            yield rows
+            await detections.mark_relayed(connection, [row.id for row in rows])
+
     def layers(self, policy: LayersPolicy) -> Layers:
         """What keeps the layers of readings in order on this store's connections; keep one and ask it now and then."""
         return Layers(self._connections, policy)
@@ -217,11 +229,18 @@ class Transaction:
             await detections.clear(self._connection)
         return await detections.upsert(self._connection, rows)
 
-    async def withdraw_detections(
-        self, point_id: int, from_us: int, to_us: int, kinds: Sequence[DetectionKind] = ()
+    async def replace_detections(
+        self,
+        rows: Sequence[DetectionRow],
+        point_ids: Int32s,
+        from_us: Int64s,
+        standing_us: Int64s,
+        kinds: Sequence[DetectionKind],
     ) -> int:
-        """Withdraw detections that started in the half-open window."""
-        return await detections.withdraw(self._connection, point_id, from_us, to_us, kinds)
+        """Write detections and withdraw what else started in the points' windows."""
+        if self._again("detections"):
+            await detections.clear(self._connection)
+        return await detections.replace(self._connection, rows, point_ids, from_us, standing_us, kinds)
 
     async def write_rejected(self, rows: Sequence[RejectedRow]) -> int:
         """Keep refused records and readings; how many are new."""

@@ -153,6 +153,7 @@ class Arena:
                 "topic": self.topic,
                 "rejected_topic": f"{self.topic}.rejected",
                 "hours_topic": f"{self.topic}.hours",
+                "detections_topic": f"{self.topic}.detections",
                 "snapshot_s": 3.0,
                 "collect_s": 0.05,
                 "compute_threads": 1,

@@ -4,12 +4,13 @@ from collections.abc import Generator
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from analytics.columns.register import NEVER, last_of_each_hour
+from analytics.columns.register import NEVER, POINT_STATE, last_of_each_hour
 from analytics.domain.ledger import Ledger
 from analytics.domain.quality import DetectionKind, ReadingFlag, RejectReason
 from ingest.wire import Block, MeterList, partition_of
@@ -352,3 +353,78 @@ def test_a_thermometer_is_kept_and_not_counted() -> None:
     memory.take(block_of([("M2", clock("08:00"), 1.0), ("M2", clock("09:00"), 3.0)]))
     assert len(memory.readings) == 4
     assert {key[0] for key in memory.hours} == {1}
+
+
+def punctual(days: int) -> list[tuple[str, int, float]]:
+    """A reading each quarter hour, 20 kWh an hour of the 100 that are possible at most."""
+    return [("M1", DAY * DAY_US + i * 15 * MINUTE_US, 1000.0 + 5.0 * i) for i in range(days * 96)]
+
+
+def live(memory: Memory, rows: list[tuple[str, int, float]], *, slow: range, by_us: int) -> None:
+    """Readings as a gateway sends them, one a block, the clock `by_us` behind in some of them."""
+    for i, (meter, at, value) in enumerate(rows):
+        block = block_of([(meter, at - (by_us if i in slow else 0), value)])
+        block.received_at[:] = at + 20 * 1_000_000
+        memory.take(block)
+
+
+def test_a_clock_that_falls_behind_breaks_nothing_off_and_loses_nothing() -> None:
+    rows = punctual(2)
+    memory = Memory()
+    live(memory, rows, slow=range(80, 140), by_us=47 * MINUTE_US)
+    kinds = {DetectionKind(kind) for _, kind, _ in memory.events}
+    assert kinds <= {DetectionKind.CLOCK, DetectionKind.GAP}
+    assert DetectionKind.CLOCK in kinds
+    astray = (memory.readings["quality"] & ReadingFlag.ASTRAY) != 0
+    assert int(astray.sum()) == 3
+    assert memory.refused == []
+    total = sum(amount for (point, _), (amount, *_) in memory.hours.items() if point == 0)
+    assert total + int(memory.state.points["amount"][0]) == round((rows[-1][2] - rows[0][2]) * 1e6)
+
+
+def test_an_astray_reading_that_comes_again_is_refused_and_stays_out_of_a_recomputation() -> None:
+    rows = punctual(2)
+    memory = Memory()
+    live(memory, rows[:90], slow=range(80, 90), by_us=47 * MINUTE_US)
+    hours = dict(memory.hours)
+    again = block_of([("M1", rows[80][1] - 47 * MINUTE_US, rows[80][2])])
+    memory.take(again)
+    assert memory.refused == [(RejectReason.DUPLICATE, 1)]
+    assert memory.hours == hours
+    late = block_of([("M1", rows[40][1] + MINUTE_US, rows[40][2])])  # a sound one
+    late.received_at[:] = rows[89][1] + 20 * 1_000_000
+    memory.take(late)
+    assert memory.readings["received_at"][-1] == rows[89][1] + 20 * 1_000_000
+    assert sum(row[0] for row in memory.hours.values()) == sum(row[0] for row in hours.values())
+
+
+def test_habits_are_part_of_the_snapshot_and_an_older_one_opens_without_them() -> None:
+    memory = Memory()
+    live(memory, punctual(1), slow=range(0), by_us=0)
+    state = memory.state
+    again = PartitionState.from_bytes(state.to_bytes(), LEDGER)
+    assert again.health.tobytes() == state.health.tobytes()
+    assert again.points.tobytes() == state.points.tobytes()
+    names = list(POINT_STATE.names or ())
+    before = np.dtype(POINT_STATE.descr[: names.index("good_received")])
+    old = np.zeros(len(state.points), before)
+    for name in before.names or ():
+        old[name] = state.points[name]
+    data = b"MWS1" + len(old).to_bytes(8, "little") + pa.compress(old.tobytes(), codec="lz4", asbytes=True)
+    opened = PartitionState.from_bytes(data, LEDGER)
+    assert np.array_equal(opened.points["good_value"], state.points["good_value"])
+    assert np.array_equal(opened.points["good_received"], state.points["good_at"])
+    assert (opened.health["meter"] == -1).all()
+
+
+def test_a_new_ledger_leaves_habits_with_their_points() -> None:
+    memory = Memory()
+    live(memory, punctual(2), slow=range(0), by_us=0)
+    wider = ledger_of(
+        {**METER, "point": "A0", "meter_no": "A"},
+        {**METER, "point": "P1", "meter_no": "M1"},
+        {**METER, "point": "P3", "meter_no": "M4", "unit": "MWh", "max_rate": 1.0},
+    )
+    state, _ = switch(memory.state, wider)
+    assert state.health["slots"][1].tobytes() == memory.state.health["slots"][0].tobytes()
+    assert state.health["meter"].tolist()[:2] == [-1, wider.meter_index("U")["M1"]]

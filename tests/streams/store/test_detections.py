@@ -4,10 +4,12 @@ import asyncio
 import json
 from collections.abc import Awaitable, Callable
 
+import numpy as np
 import psycopg
 import pytest
 
 from analytics.domain.quality import DetectionKind
+from analytics.health.severity import severity_of
 from streams.ports import DetectionRow, TopicPartition
 from streams.store.partitions import Transaction
 from tests.streams.store.conftest import opened
@@ -37,6 +39,7 @@ def detection(
         magnitude=magnitude,
         confidence=0.5,
         evidence=json.dumps({"hours": 3, "表": "é"}).encode(),
+        severity=severity_of(kind).value,
     )
 
 
@@ -87,29 +90,65 @@ def test_detections_are_withdrawn_by_window_and_kind(world: str, topic: TopicPar
             ]
         )
 
-    async def withdraw(tx: Transaction) -> None:
-        assert await tx.withdraw_detections(1, T0, T0 + 100, [DetectionKind.GAP]) == 1
-        assert await tx.withdraw_detections(1, T0, T0 + 100, [DetectionKind.GAP]) == 0
+    async def work_out_anew(tx: Transaction) -> None:
+        assert await anew(tx, detection(1, DetectionKind.GAP, T0 + 100)) == 1
+        assert await anew(tx, detection(1, DetectionKind.GAP, T0 + 100)) == 0
 
-    found = within(world, topic, write, withdraw)
+    found = within(world, topic, write, work_out_anew)
     assert [row[2] for row in found] == ["withdrawn", "open", "open", "open"]
 
 
-def test_without_kinds_all_are_withdrawn(world: str, topic: TopicPartition) -> None:
+async def anew(tx: Transaction, *rows: DetectionRow, standing: int = T0 + 1000) -> int:
+    """Point 1 was worked out anew from T0 on, and this is what came of it."""
+    return await tx.replace_detections(
+        rows,
+        np.array([1], np.int32),
+        np.array([T0]),
+        np.array([standing]),
+        [DetectionKind.GAP, DetectionKind.SILENCE],
+    )
+
+
+def test_one_that_is_found_again_is_open_again_and_no_other_kind_is_touched(world: str, topic: TopicPartition) -> None:
     async def write(tx: Transaction) -> None:
-        await tx.write_detections([detection(1, DetectionKind.GAP), detection(1, DetectionKind.STUCK)])
-        assert await tx.withdraw_detections(1, T0, T0 + 1) == 2
-
-    assert [row[2] for row in within(world, topic, write)] == ["withdrawn", "withdrawn"]
-
-
-def test_one_that_is_found_again_is_open_again(world: str, topic: TopicPartition) -> None:
-    async def write(tx: Transaction) -> None:
-        await tx.write_detections([detection()])
-        await tx.withdraw_detections(1, T0, T0 + 1)
+        await tx.write_detections([detection(), detection(1, DetectionKind.CLOCK)])
+        assert await anew(tx) == 1
         assert await tx.write_detections([detection()]) == 1
 
-    assert within(world, topic, write) == [(1, "gap", "open", None, 1)]
+    assert within(world, topic, write) == [(1, "clock", "open", None, 1), (1, "gap", "open", None, 1)]
+
+
+def test_a_silence_that_still_lasts_is_not_withdrawn(world: str, topic: TopicPartition) -> None:
+    async def write(tx: Transaction) -> None:
+        await tx.write_detections([detection(1, DetectionKind.SILENCE)])
+        assert await anew(tx, standing=T0) == 0
+        assert await anew(tx, standing=T0 + 1) == 1
+
+    assert within(world, topic, write) == [(1, "silence", "withdrawn", None, 1)]
+
+
+def test_a_revision_is_relayed_once_and_the_next_one_again(world: str, topic: TopicPartition) -> None:
+    seen: list[tuple[int, str, int, str]] = []
+
+    async def scenario() -> None:
+        async with opened(world) as store:
+            assigned = await store.assign(topic)
+
+            async def relay() -> None:
+                async with store.relay_detections() as rows:
+                    seen.extend((row.revision, row.state, len(row.evidence), row.unit_code) for row in rows)
+
+            for rows in ([detection()], [detection()], [detection(ended_at=T0 + 9)]):
+                async with store.transaction(assigned, at=0) as tx:
+                    await tx.write_detections(rows)
+                await relay()
+                await relay()
+
+    asyncio.run(scenario())
+    assert [row[:2] for row in seen] == [(0, "open"), (1, "closed")]
+    with psycopg.connect(world) as connection:
+        row = connection.execute("select severity, revision, updated_at > opened_at from detection_list").fetchone()
+    assert row == ("info", 1, True)
 
 
 def test_evidence_is_json_that_can_be_asked(world: str, topic: TopicPartition) -> None:
