@@ -191,7 +191,7 @@ class WorkerApp(BatchApp):
                 log.info("layers of readings: %s", done)
 
     async def _watch_ledger(self) -> None:
-        """Notice a newer ledger within seconds."""
+        """Notice a newer ledger, or a newer verdict of an inspector, within seconds."""
         while True:
             began = time.monotonic()
             newest = await self.shop.patiently(self.store.ledger_version, "tell the ledger version")
@@ -199,6 +199,7 @@ class WorkerApp(BatchApp):
                 log.info("ledger %d is the newest", newest)
                 self.shop.newest = newest
                 self.shop.newest_known.set()
+            self.shop.newest_verdict = await self.shop.patiently(self.store.newest_verdict, "tell the newest verdict")
             await asyncio.sleep(max(self.config.ledger_s - (time.monotonic() - began), 0.1))
 
 

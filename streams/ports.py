@@ -5,7 +5,7 @@ committed together or not at all, and a worker whose partition has been assigned
 Rows travel as numpy structured arrays whose fields are the tables' columns.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from analytics.domain.errors import MeterwardenError
 from analytics.domain.ledger import Ledger
 from analytics.domain.quality import DetectionKind, RejectReason
+from analytics.health.sensitivity import StandingVerdict
 
 __all__ = [
     "HOUR_ROW",
@@ -446,6 +447,14 @@ class PartitionStore(Protocol):
         -------
         (n,) int32
         """
+        ...
+
+    async def newest_verdict(self) -> int:
+        """Id of the newest of inspectors' verdicts, 0 before the first."""
+        ...
+
+    async def verdicts(self, unit_ids: Int32s) -> Mapping[int, Sequence[StandingVerdict]]:
+        """Verdicts that count, by the id of the point, of some units."""
         ...
 
     async def ledger_version(self) -> int:

@@ -26,6 +26,7 @@ from streams.ports import Assigned, FenceLost, StoredLedger
 from streams.recompute import Changed, Recomputed, switch
 from streams.state import PartitionState
 from streams.steps import newest_us, step
+from streams.verdicts import threshold_factors
 
 __all__ = ["Lane", "TopicReplaced"]
 
@@ -80,6 +81,7 @@ class Lane:
         self._tick_at = time.monotonic() + (1 + share) * shop.config.tick_s
         self._taken_at = time.monotonic()
         self._late_points: dict[int, int] = {}
+        self._verdict = 0
 
     # -- from outside ----------------------------------------------------------------------------------------------
 
@@ -126,6 +128,8 @@ class Lane:
         if self.shop.newest > self._writer.stored.version:
             await self._settle()
             await self._change_ledger(self.shop.newest)
+        if self.shop.newest_verdict > self._verdict:
+            await self._hear_verdicts(self.shop.newest_verdict)
         until = min(self._tick_at, time.monotonic() + self.shop.config.ledger_s)
         piece = await self.intake.piece(
             size=int(self.shop.config.batch_readings * self._bytes_a_reading),
@@ -345,6 +349,7 @@ class Lane:
         stored = await self.shop.ledger(version, self.tp.partition)
         self.state, changed = await self.shop.in_thread(switch, self.state, stored.ledger)
         self._writer.use(stored)
+        self._verdict = 0  # thresholds begin neutral
         for start in range(0, len(changed.point), _PORTION):
             part = slice(start, start + _PORTION)
             some = Changed(point=changed.point[part], since_us=changed.since_us[part])
@@ -353,6 +358,14 @@ class Lane:
         self._snapshot_taken()
         count = len(changed.point)
         log.info("partition %d: ledger %d, the past of %d points worked out anew", self.tp.partition, version, count)
+
+    async def _hear_verdicts(self, newest: int) -> None:
+        """Let what inspectors found move the thresholds from now on."""
+        stored = self._writer.stored
+        found = await self.shop.patiently(lambda: self.shop.store.verdicts(stored.unit_ids), "tell the verdicts")
+        await self._settle()
+        self.state.factors = threshold_factors(stored, found)
+        self._verdict = newest
 
     # -- what is told ----------------------------------------------------------------------------------------------
 

@@ -71,6 +71,8 @@ class Workshop:
         Transactions under way at once.
     newest : int
         Ledger version to be used; 0 while none is loaded.
+    newest_verdict : int
+        Id of the newest of inspectors' verdicts; 0 while there is none.
     suspects : dict
         Offsets below which a partition is taken message by message where it breaks, because it broke before.
     poisoned : dict
@@ -89,6 +91,7 @@ class Workshop:
     slots: asyncio.Semaphore
     rules: StepRules = field(default_factory=StepRules)
     newest: int = 0
+    newest_verdict: int = 0
     newest_known: asyncio.Event = field(default_factory=asyncio.Event)
     suspects: dict[int, int] = field(default_factory=dict)
     poisoned: dict[int, int] = field(default_factory=dict)

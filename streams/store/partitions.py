@@ -1,6 +1,6 @@
 """The store of partitions: results and position in one transaction, refused to who does not own the partition."""
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import tzinfo
 from typing import Final
@@ -10,6 +10,7 @@ import psycopg
 
 from analytics.domain.errors import StoreUnavailable
 from analytics.domain.quality import DetectionKind
+from analytics.health.sensitivity import StandingVerdict
 from streams.ports import (
     Assigned,
     DetectionRow,
@@ -28,6 +29,7 @@ from streams.ports import (
 )
 from streams.store import detections, fence, hours, marks, readings, registers, rejected, snapshots, totals
 from streams.store.compliance import ComplianceStore
+from streams.store import detections, fence, hours, marks, readings, registers, rejected, snapshots, totals, verdicts
 from streams.store.connections import Connections
 from streams.store.layers import Layers, LayersPolicy
 from streams.store.ledger_reading import LedgerShelf
@@ -113,6 +115,16 @@ class TimescaleStore:
             cursor = await connection.execute(_LEDGER_VERSION)
             row = await cursor.fetchone()
         return 0 if row is None else int(row[0])
+
+    async def newest_verdict(self) -> int:
+        """Id of the newest of inspectors' verdicts, 0 before the first."""
+        async with self._connections.connection() as connection:
+            return await verdicts.newest(connection)
+
+    async def verdicts(self, unit_ids: Int32s) -> Mapping[int, Sequence[StandingVerdict]]:
+        """Verdicts that count, by the id of the point, of some units."""
+        async with self._connections.connection() as connection:
+            return await verdicts.standing(connection, unit_ids)
 
     async def ledger(self, version: int, units: Callable[[str], bool]) -> StoredLedger:
         """The ledger as of a version; see `streams.ports.PartitionStore.ledger`."""

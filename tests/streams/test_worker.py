@@ -84,6 +84,12 @@ def test_late_readings_are_put_in_their_place_and_hours_get_a_revision(place: Ar
     send(place, iter([changed(SITE.codes[0], 40, value=known), changed(SITE.codes[0], 41, value=7.0)]))
     reasons = place.query("select reason, readings from rejected order by kafka_offset")
     assert reasons == [("duplicate", 1), ("conflict", 1)], "late ones too"
+    gaps = SITE.units * SITE.meters
+    out = published(place, f"{place.topic}.detections", 2 * gaps)
+    said = [json.loads(value) for _, value in out]
+    assert [(d["kind"], d["state"]) for d in said] == [("gap", "closed")] * gaps + [("gap", "withdrawn")] * gaps
+    assert {(d["unit_code"], d["meter_no"]) for d in said} >= {(SITE.codes[0], SITE.names[0])}
+    assert len({dict(headers)["identity"] for headers, _ in out}) == 2 * gaps, "each revision once"
 
 
 def test_a_corrected_ledger_works_out_the_past_and_its_totals(place: Arena) -> None:

@@ -1,0 +1,64 @@
+"""What inspectors found, as factors of thresholds: a meter that was found sound is told later, a faulty one sooner."""
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import Enum
+
+from analytics.domain.quality import DetectionKind
+
+__all__ = ["LEARNING_KINDS", "SiteVerdict", "StandingVerdict", "factor_of"]
+
+LEARNING_KINDS = (DetectionKind.STUCK, DetectionKind.CLOCK)
+"""Kinds whose thresholds can move, in the order of the columns of `analytics.health.arrival.neutral_factors`."""
+
+
+class SiteVerdict(Enum):
+    """What somebody found at a meter; table `meter_verdict` has the same words."""
+
+    FAULTY = "faulty"
+    SOUND = "sound"
+    LOAD_CHANGED = "load_changed"
+    """The meter is right: what it measures really changed."""
+    DATA_PATH = "data_path"
+    """The meter is right, the way from it to here is not: the detection was true, and says so again."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StandingVerdict:
+    """The newest verdict on one detection, or on a meter as a whole.
+
+    Attributes
+    ----------
+    kind : DetectionKind or None
+        None speaks of every kind.
+    """
+
+    kind: DetectionKind | None
+    verdict: SiteVerdict
+
+
+# each false alarm asks for half as much again, up to four times; each true one for a fifth less, down to a half
+_RAISE, _LOWER = 1.5, 0.8
+_MOST, _LEAST = 4.0, 0.5
+
+
+def factor_of(kind: DetectionKind, verdicts: Iterable[StandingVerdict]) -> float:
+    """Factor of the threshold of a kind of detection at a point. [1].
+
+    Parameters
+    ----------
+    kind : DetectionKind
+    verdicts : iterable of StandingVerdict
+        Of this point; those of other kinds are passed over.
+
+    Examples
+    --------
+    >>> sound = StandingVerdict(kind=DetectionKind.STUCK, verdict=SiteVerdict.SOUND)
+    >>> factor_of(DetectionKind.STUCK, [sound, sound]), factor_of(DetectionKind.CLOCK, [sound])
+    (2.25, 1.0)
+    """
+    count = Counter(v.verdict for v in verdicts if v.kind is None or v.kind is kind)
+    wrong = count[SiteVerdict.SOUND] + count[SiteVerdict.LOAD_CHANGED]
+    factor = _RAISE**wrong * _LOWER ** count[SiteVerdict.FAULTY]
+    return float(min(max(factor, _LEAST), _MOST))
