@@ -19,6 +19,7 @@ from analytics.domain.errors import StoreUnavailable
 from analytics.domain.ledger import Ledger
 from streams.agents import readings
 from streams.agents.compliance import ComplianceAgent
+from streams.agents.balance import BalanceAgent
 from streams.agents.detections import DetectionRelay
 from streams.agents.lanes import Lanes
 from streams.agents.relay import Publisher, Relay
@@ -41,6 +42,8 @@ log = logging.getLogger("metering.worker")
 
 _EXTRA_CONNECTIONS = 5
 """For relay, totals, compliance, layers and short questions, so that they never wait for transactions of partitions."""
+_EXTRA_CONNECTIONS = 7
+"""For the relays, totals, balances, layers and short questions, so that they never wait for transactions of partitions."""
 
 
 def warm_up(zone: ZoneInfo) -> None:
@@ -147,6 +150,8 @@ class WorkerApp(BatchApp):
         )
         compliance = ComplianceAgent(self.store.compliance(config.zone), self.lanes)
         self._go_on(compliance.run(config.compliance_s), "compliance")
+        if config.balance_s > 0:
+            self._go_on(BalanceAgent(self.shop, self.store, self.lanes).run(config.balance_s), "balance")
         relay = DetectionRelay(self.store, self.publisher, self.metrics, topic=config.detections_topic)
         self._go_on(relay.run(config.relay_s), "detections")
         self._go_on(self._keep_layers(), "layers")

@@ -64,6 +64,10 @@ class StreamsConfig:
         How often stale totals are looked for. [s]
     compliance_s : float
         How often units are looked for that must be judged again. [s]
+    balance_s : float
+        How often it is looked for days of balances that are over; 0 leaves balances alone. [s]
+    balance_lag_h : int
+        So long after its end an hour counts as settled: what comes later is not looked at again by balances. [h]
     layers : LayersPolicy
         When readings at rest are indexed, packed and dropped.
     layers_s : float
@@ -102,6 +106,8 @@ class StreamsConfig:
     relay_s: float = 1.0
     totals_s: float = 2.0
     compliance_s: float = 10.0
+    balance_s: float = 300.0
+    balance_lag_h: int = 6
     layers: LayersPolicy = field(default_factory=LayersPolicy)
     layers_s: float = 60.0
     session_s: float = 6.0

@@ -20,6 +20,7 @@ from analytics.domain.quality import DetectionKind, RejectReason
 from analytics.health.sensitivity import StandingVerdict
 
 __all__ = [
+    "BALANCE_ROW",
     "HOUR_ROW",
     "POINT_DAY_ROW",
     "READING_ROW",
@@ -32,6 +33,8 @@ __all__ = [
     "Hours",
     "Int32s",
     "Int64s",
+    "KeptBalance",
+    "ObservabilityRow",
     "PartitionStore",
     "PartitionTransaction",
     "PointDays",
@@ -90,6 +93,17 @@ POINT_DAY_ROW = np.dtype(
     ]
 )
 """One local day of one metering point."""
+
+BALANCE_ROW = np.dtype(
+    [
+        ("point_id", "<i4"),  # of the parent
+        ("hour", "<i8"),  # hours since 1970-01-01 UTC
+        ("parent", "<f8"),  # canonical unit, as the others
+        ("children", "<f8"),
+        ("loss", "<f8"),  # NaN where not known
+    ]
+)
+"""One hour of one balance in which every meter of it was measured."""
 
 TOTAL_ROW = np.dtype(
     [
@@ -229,6 +243,29 @@ class DetectionRow:
     energy_affected: float | None = None  # canonical unit of the point
     energy_affected_low: float | None = None
     energy_affected_high: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeptBalance:
+    """A unit's balances as they are kept; hours before `next_hour` are in the state. `engine` is its format."""
+
+    engine: int
+    ledger_version: int
+    next_hour: int
+    state: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ObservabilityRow:
+    """What could be seen at a point: `verdict` is ``observable``, ``weak`` or ``not_observable``."""
+
+    point_id: int
+    question: str
+    verdict: str
+    reason: str
+    smallest_30d: float | None
+    smallest_90d: float | None
+    detail: str  # JSON object
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

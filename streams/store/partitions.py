@@ -30,6 +30,19 @@ from streams.ports import (
 from streams.store import detections, fence, hours, marks, readings, registers, rejected, snapshots, totals
 from streams.store.compliance import ComplianceStore
 from streams.store import detections, fence, hours, marks, readings, registers, rejected, snapshots, totals, verdicts
+from streams.store import (
+    balances,
+    detections,
+    fence,
+    hours,
+    marks,
+    readings,
+    registers,
+    rejected,
+    snapshots,
+    totals,
+    verdicts,
+)
 from streams.store.connections import Connections
 from streams.store.layers import Layers, LayersPolicy
 from streams.store.ledger_reading import LedgerShelf
@@ -146,6 +159,12 @@ class TimescaleStore:
     def compliance(self, zone: tzinfo) -> ComplianceStore:
         """What judges units whose standing is stale; `zone` is that of local days."""
         return ComplianceStore(self._connections, zone)
+
+    @asynccontextmanager
+    async def balance(self, unit_id: int) -> AsyncIterator[balances.BalanceTransaction | None]:
+        """Hold a unit's balances in a transaction; None where another worker does."""
+        async with self._connections.connection() as connection, connection.transaction():
+            yield await balances.claim(connection, unit_id)
 
     @asynccontextmanager
     async def relay(self, limit: int = 1000) -> AsyncIterator[Sequence[rejected.RejectedRecord]]:
