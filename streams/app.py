@@ -43,7 +43,7 @@ log = logging.getLogger("metering.worker")
 _EXTRA_CONNECTIONS = 5
 """For relay, totals, compliance, layers and short questions, so that they never wait for transactions of partitions."""
 _EXTRA_CONNECTIONS = 7
-"""For the relays, totals, balances, layers and short questions, so that they never wait for transactions of partitions."""
+"""For relays, totals, balances, layers and short questions, so that they never wait for partitions' transactions."""
 
 
 def warm_up(zone: ZoneInfo) -> None:

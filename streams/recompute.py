@@ -24,7 +24,7 @@ from analytics.columns.register import (
 )
 from analytics.columns.screening import installations_in_force
 from analytics.domain.ledger import Ledger
-from analytics.domain.quality import ReadingFlag
+from analytics.domain.quality import DetectionKind, ReadingFlag
 from analytics.domain.units import FACTOR_TABLE, KIND_TABLE
 from streams.state import PartitionState
 from streams.steps import READING
@@ -117,12 +117,17 @@ class Recomputed:
     conflicts: NDArray[Any]
 
     def apply(self, state: PartitionState) -> None:
-        """Make it the state of its points. What was said of silence stays said."""
+        """Make it the state of its points. What was said of silence and of repeats stays said."""
         old = state.points[self.point]
         new = self.points.copy()
         same = new["seen_at"] == old["seen_at"]
         new["silent"] = np.where(same, old["silent"], 0)
         new["partial"] = 0
+        repeats = old["repeat_n"] > 0
+        new["repeat_n"] += old["repeat_n"]
+        new["repeat_to"] = np.where(repeats, np.maximum(old["repeat_to"], new["repeat_to"]), new["repeat_to"])
+        for name in ("repeat_from", "repeating"):
+            new[name] = np.where(repeats, old[name], new[name])
         state.points[self.point] = new
 
 
@@ -223,6 +228,9 @@ def _follow(
     kept_events = earlier.events[earlier.events["started"] >= from_us[earlier.events["point"]]]
     hours = last_of_each_hour(np.concatenate([kept_hours, after.hours]))
     events = np.concatenate([kept_events, after.events])
+    standing = state.points["repeating"][changed.point] != 0
+    said_already = (events["kind"] == DetectionKind.DUPLICATE) & (events["ended"] == NEVER) & standing[events["point"]]
+    events = events[~said_already]
     hours["point"] = changed.point[hours["point"]]
     events["point"] = changed.point[events["point"]]
     blank = np.empty(0, READING)

@@ -24,10 +24,10 @@ HEALTH_STATE = np.dtype(
         # since when the value has not changed; a reading whose time cannot be right
         ("flat_from", "<i8"), ("astray_at", "<i8"), ("astray_received", "<i8"),
         # since when readings have arrived as late as they do now, and since when the clock has been wrong
-        ("level_from", "<i8"), ("wrong_from", "<i8"), ("home_from", "<i8"),
-        # how late readings arrive: as learnt, and now [s]; use an hour; how odd it is that the dial stands still
-        ("home", "<f4"), ("level", "<f4"), ("use", "<f4"), ("surprise", "<f4"), ("longest", "<f4"),
-        ("hour", "<i4"), ("flat_n", "<i4"), ("meter", "<i4"),
+        ("level_from", "<i8"), ("wrong_from", "<i8"),
+        # how late readings arrive: as learnt, now, and while the clock was wrong [s]; use an hour; how odd the stillness
+        ("home", "<f4"), ("level", "<f4"), ("wrong", "<f4"), ("use", "<f4"), ("surprise", "<f4"), ("longest", "<f4"),
+        ("home_hour", "<i4"), ("hour", "<i4"), ("flat_n", "<i4"), ("meter", "<i4"),
         # hours learnt of working days and of weekends
         ("learnt_work", "<i2"), ("learnt_rest", "<i2"),
         ("steady", "<i2"), ("odd", "i1"), ("moved", "i1"), ("stuck", "i1"), ("clock", "i1"),
@@ -209,7 +209,7 @@ def _wrong_clock(s, c, shift, limit, rules):
         return AHEAD
     if math.isnan(s.home) or shift <= limit:
         return -1
-    if s.home_from >= s.level_from:  # never a jump since it was learnt
+    if s.home_hour * _HOUR >= s.level_from:  # never a jump since it was learnt
         return DRIFTS
     if s.astray_received >= s.level_from - 2 * c.interval:
         return BEHIND
@@ -232,21 +232,24 @@ def _sample(s, p, k, late_s, arrived, factor, c, rules, events, cursor):
     home = max(s.home, np.float32(0.0)) if not math.isnan(s.home) else np.float32(0.0)
     shift = s.level - home
     if s.clock != 0:
+        if abs(s.level - s.wrong) <= abs(s.level - home):  # still wrong: how much, is known better
+            s.wrong = s.level
         if abs(shift) <= 0.5 * limit and s.level >= -rules.tolerance_s:
             _tell(
-                p, k, _CLOCK, s.clock - 1, s.wrong_from, s.level_from, arrived, home, s.level, s.level, s.steady, 0,
+                p, k, _CLOCK, s.clock - 1, s.wrong_from, s.level_from, arrived, home, s.wrong, s.level, s.steady, 0,
                 events, cursor,
             )  # fmt: skip
             s.clock = 0
         return
     how = _wrong_clock(s, c, shift, limit, rules)
     if how >= 0:
-        s.wrong_from = s.home_from if how == DRIFTS else s.level_from
+        s.wrong_from = s.home_hour * _HOUR if how == DRIFTS else s.level_from
+        s.wrong = s.level
         s.clock = 1 + how
         _tell(p, k, _CLOCK, how, s.wrong_from, NEVER, arrived, home, s.level, s.level, s.steady, 0, events, cursor)
     elif s.steady >= rules.home_after and (math.isnan(s.home) or abs(shift) > limit):
         s.home = s.level
-        s.home_from = arrived
+        s.home_hour = arrived // _HOUR + 1
 
 
 @compiled_plain
@@ -256,7 +259,7 @@ def _another_meter(s, p, k, t, meter, events, cursor):
         _tell(p, k, _STUCK, 0, s.flat_from, t, t, s.value, s.longest, np.nan, s.flat_n, 0, events, cursor)
     if s.clock != 0:
         _tell(
-            p, k, _CLOCK, s.clock - 1, s.wrong_from, max(t, s.wrong_from), t, s.home, s.level, np.nan, s.steady, 0,
+            p, k, _CLOCK, s.clock - 1, s.wrong_from, max(t, s.wrong_from), t, s.home, s.wrong, np.nan, s.steady, 0,
             events, cursor,
         )  # fmt: skip
     s.meter = meter

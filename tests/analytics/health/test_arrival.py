@@ -179,6 +179,7 @@ def test_a_clock_that_falls_back_is_told_and_the_times_it_repeats_are_astray() -
     assert opened["before"] - opened["at"] == pytest.approx(-47 * 60, abs=10)
     assert opened["decided"] <= opened["started"] + 3 * HOUR_US
     assert closed["ended"] == readings.received[960 + 36 * 4]
+    assert closed["before"] - closed["at"] == pytest.approx(-47 * 60, abs=10)
     assert np.flatnonzero(arrived.astray).tolist() == [960, 961, 962]  # 47 minutes are three readings told before
 
 
