@@ -31,7 +31,7 @@ from streams.config import StreamsConfig
 from streams.incarnation import TopicGuard
 from streams.metrics import MetricsPage, WorkerMetrics
 from streams.ports import StoreRejected
-from streams.state import PartitionState
+from streams.state import PartitionState, rules_of
 from streams.steps import step
 from streams.store.partitions import TimescaleStore
 from streams.topology import readings_topic
@@ -139,6 +139,7 @@ class WorkerApp(BatchApp):
             partitions=facts.partitions,
             threads=self.threads,
             slots=asyncio.Semaphore(config.connections),
+            rules=rules_of(config.zone),
         )
         self.lanes = Lanes(self.shop)
         readings.register(self, readings_topic(self, config.topic, partitions=facts.partitions), self.lanes)

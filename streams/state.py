@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta, tzinfo
 from typing import Any, Self
 
 import numpy as np
@@ -16,7 +17,7 @@ from analytics.domain.units import QuantityKind, unit_codes
 from analytics.health.arrival import HealthRules, empty_health, neutral_factors
 from ingest.wire import MeterList
 
-__all__ = ["MAIN_REGISTER", "PartitionState", "SnapshotMismatch", "StepRules"]
+__all__ = ["MAIN_REGISTER", "PartitionState", "SnapshotMismatch", "StepRules", "rules_of"]
 
 MAIN_REGISTER = 0
 """Index of the main register among `PartitionState.register_names`."""
@@ -37,6 +38,19 @@ class StepRules:
     screening: ScreeningRules = field(default_factory=ScreeningRules)
     register: RegisterRules = field(default_factory=RegisterRules)
     health: HealthRules = field(default_factory=HealthRules)
+
+
+def rules_of(zone: tzinfo) -> StepRules:
+    """Rules for a site: habits go by its local hours, as they are in winter.
+
+    Examples
+    --------
+    >>> from zoneinfo import ZoneInfo
+    >>> rules_of(ZoneInfo("Europe/Berlin")).health.utc_offset_h
+    1
+    """
+    offset = datetime(2026, 1, 1, tzinfo=zone).utcoffset() or timedelta()
+    return StepRules(health=HealthRules(utc_offset_h=round(offset / timedelta(hours=1))))
 
 
 @dataclass(slots=True, kw_only=True, eq=False)

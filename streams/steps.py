@@ -136,29 +136,30 @@ def step(state: PartitionState, blocks: Sequence[Block]) -> StepResult:
     followed = (reasons == 0) & (rows["register"] == MAIN_REGISTER)
     if not state.counted.all():
         followed[followed] = state.counted[state.ledger.installations.point[rows["installation"][followed]]]
-    hours, events, told = np.empty(0, HOUR_ROW), np.empty(0, EVENT_ROW), np.empty(0, EVENT_ROW)
+    hours, events = np.empty(0, HOUR_ROW), np.empty(0, EVENT_ROW)
     late = np.zeros(len(rows), bool)
-    if len(rows):
-        astray, punctual, told = _habits(state, rows, reasons, followed)
-        rows["quality"][astray] |= np.int16(ReadingFlag.ASTRAY)
-        followed &= ~astray
-    if followed.any():
-        whole = bool(followed.all())
-        sound = rows if whole else rows[followed]
-        installation = np.ascontiguousarray(sound["installation"])
-        advanced = advance(
-            state.points,
+    heard = _heard(state, rows, reasons, followed)
+    if heard.any():
+        columns = _Columns.of(state, rows if heard.all() else rows[heard])
+        arrived = arrive(
+            state.health,
             state.table,
-            point=state.ledger.installations.point[installation],
-            installation=installation,
-            at_us=np.ascontiguousarray(sound["measured_at"]),
-            value=np.ascontiguousarray(sound["dial"]),
-            received_us=np.where(punctual if whole else punctual[followed], sound["received_at"], sound["measured_at"]),
+            state.health_rules,
+            **columns.given(),
+            received_us=columns.received_us,
+            future=~followed[heard],
+            factors=state.factors,
         )
-        hours, events = advanced.hours, advanced.events
+        index = np.flatnonzero(heard)
+        rows["quality"][index[arrived.astray]] |= np.int16(ReadingFlag.ASTRAY)
+        received_us = np.where(arrived.punctual, columns.received_us, columns.at_us)
+        sound = followed[heard] & ~arrived.astray
+        if not sound.all():
+            columns, received_us, index = columns.take(sound), received_us[sound], index[sound]
+        advanced = advance(state.points, state.table, **columns.given(), received_us=received_us)
+        hours, events = advanced.hours, np.concatenate([advanced.events, arrived.events])
         said = advanced.disposition
         if (said != ACCEPTED).any():
-            index = np.flatnonzero(followed)
             late[index[said == LATE]] = True
             rows["quality"][late] |= np.int16(ReadingFlag.LATE)
             repeats = (said != ACCEPTED) & (said != LATE)
@@ -172,42 +173,48 @@ def step(state: PartitionState, blocks: Sequence[Block]) -> StepResult:
         sound_rows = rows[(reasons == 0) & ~late]
     else:
         sound_rows = rows[~late] if late.any() else rows
-    events = np.concatenate([events, told]) if len(told) else events
     return StepResult(readings=sound_rows, late=rows[late], hours=hours, events=events, refusals=refusals)
 
 
-def _habits(
-    state: PartitionState, rows: NDArray[Any], reasons: NDArray[np.uint8], followed: NDArray[np.bool_]
-) -> tuple[NDArray[np.bool_], NDArray[np.bool_], NDArray[Any]]:
-    """Hold readings against the habits of their points: which are astray, which punctual, and what was noticed.
+@dataclass(frozen=True, slots=True)
+class _Columns:
+    """Columns of readings, each by itself, as the compiled core takes them."""
 
-    Readings refused as measured in the future speak of the clock.
-    """
-    future = (reasons == RejectReason.FUTURE) & (rows["installation"] >= 0) & (rows["register"] == MAIN_REGISTER)
-    if future.any():
-        future[future] = state.counted[state.ledger.installations.point[rows["installation"][future]]]
-    heard = followed | future
-    whole = bool(heard.all())
-    part = rows if whole else rows[heard]
-    installation = np.ascontiguousarray(part["installation"])
-    arrived = arrive(
-        state.health,
-        state.table,
-        state.health_rules,
-        point=state.ledger.installations.point[installation],
-        installation=installation,
-        at_us=np.ascontiguousarray(part["measured_at"]),
-        received_us=np.ascontiguousarray(part["received_at"]),
-        value=np.ascontiguousarray(part["dial"]),
-        future=future if whole else future[heard],
-        factors=state.factors,
-    )
-    if whole:
-        return arrived.astray, arrived.punctual, arrived.events
-    astray, punctual = np.zeros(len(rows), np.bool_), np.zeros(len(rows), np.bool_)
-    astray[heard] = arrived.astray
-    punctual[heard] = arrived.punctual
-    return astray, punctual, arrived.events
+    point: NDArray[np.int32]
+    installation: NDArray[np.int32]
+    at_us: NDArray[np.int64]
+    value: NDArray[np.float64]
+    received_us: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, state: PartitionState, rows: NDArray[Any]) -> "_Columns":
+        installation = np.ascontiguousarray(rows["installation"])
+        return cls(
+            state.ledger.installations.point[installation],
+            installation,
+            np.ascontiguousarray(rows["measured_at"]),
+            np.ascontiguousarray(rows["dial"]),
+            np.ascontiguousarray(rows["received_at"]),
+        )
+
+    def take(self, which: NDArray[np.bool_]) -> "_Columns":
+        return _Columns(*(getattr(self, name)[which] for name in self.__slots__))
+
+    def given(self) -> dict[str, Any]:
+        """All but when received, which each takes its own way."""
+        return {name: getattr(self, name) for name in self.__slots__ if name != "received_us"}
+
+
+def _heard(
+    state: PartitionState, rows: NDArray[Any], reasons: NDArray[np.uint8], followed: NDArray[np.bool_]
+) -> NDArray[np.bool_]:
+    """What the habits of points hear of: what is followed, and what is refused as future, which speaks of the clock."""
+    future = reasons == RejectReason.FUTURE
+    if not future.any():
+        return followed
+    future &= (rows["installation"] >= 0) & (rows["register"] == MAIN_REGISTER)
+    future[future] = state.counted[state.ledger.installations.point[rows["installation"][future]]]
+    return followed | future
 
 
 def close_hours(state: PartitionState, *, now_us: int) -> StepResult:

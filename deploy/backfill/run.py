@@ -39,7 +39,7 @@ from ingest.standard_files import standards_from
 from ingest.wire import Block
 from streams.detected import last_of_each_event
 from streams.gains import follow, gain_rows
-from streams.state import PartitionState
+from streams.state import PartitionState, rules_of
 from streams.steps import StepResult, close_hours, step
 
 __all__ = ["Report", "Source", "backfill", "end_of_day"]
@@ -227,7 +227,7 @@ class _Run:
 
     def work_out(self, spool: Spool, bucket: int, files: list[str], results: ResultDirectory) -> None:
         """Take a bucket of units through the steps, slice by slice, and write what comes of it."""
-        state = PartitionState.empty(self.ledger.take_units(spool.runs[bucket]))
+        state = PartitionState.empty(self.ledger.take_units(spool.runs[bucket]), rules=rules_of(self.zone))
         hours, events = [np.empty(0, HOUR_ROW)], [np.empty(0, EVENT_ROW)]
         for taken in spool.slices(bucket, self.slice_size):
             result = step(state, taken.blocks)
