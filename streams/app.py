@@ -40,10 +40,8 @@ __all__ = ["WorkerApp", "create_app", "warm_up"]
 
 log = logging.getLogger("metering.worker")
 
-_EXTRA_CONNECTIONS = 5
-"""For relay, totals, compliance, layers and short questions, so that they never wait for transactions of partitions."""
-_EXTRA_CONNECTIONS = 7
-"""For relays, totals, balances, layers and short questions, so that they never wait for partitions' transactions."""
+_EXTRA_CONNECTIONS = 8
+"""For relays, totals, compliance, balances, layers and questions: they never wait for transactions of partitions."""
 
 
 def warm_up(zone: ZoneInfo) -> None:

@@ -27,9 +27,6 @@ from streams.ports import (
     StoredLedger,
     TopicPartition,
 )
-from streams.store import detections, fence, hours, marks, readings, registers, rejected, snapshots, totals
-from streams.store.compliance import ComplianceStore
-from streams.store import detections, fence, hours, marks, readings, registers, rejected, snapshots, totals, verdicts
 from streams.store import (
     balances,
     detections,
@@ -43,6 +40,7 @@ from streams.store import (
     totals,
     verdicts,
 )
+from streams.store.compliance import ComplianceStore
 from streams.store.connections import Connections
 from streams.store.layers import Layers, LayersPolicy
 from streams.store.ledger_reading import LedgerShelf
