@@ -18,8 +18,8 @@ from analytics.columns.register import RegisterTable, advance, close, empty_stat
 from analytics.domain.errors import StoreUnavailable
 from analytics.domain.ledger import Ledger
 from streams.agents import readings
-from streams.agents.compliance import ComplianceAgent
 from streams.agents.balance import BalanceAgent
+from streams.agents.compliance import ComplianceAgent
 from streams.agents.detections import DetectionRelay
 from streams.agents.lanes import Lanes
 from streams.agents.relay import Publisher, Relay

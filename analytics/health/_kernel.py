@@ -25,7 +25,7 @@ HEALTH_STATE = np.dtype(
         ("flat_from", "<i8"), ("astray_at", "<i8"), ("astray_received", "<i8"),
         # since when readings have arrived as late as they do now, and since when the clock has been wrong
         ("level_from", "<i8"), ("wrong_from", "<i8"),
-        # how late readings arrive: as learnt, now, and while the clock was wrong [s]; use an hour; how odd the stillness
+        # how late readings arrive: as learnt, now, and while the clock was wrong [s]; use an hour; how odd a stillness
         ("home", "<f4"), ("level", "<f4"), ("wrong", "<f4"), ("use", "<f4"), ("surprise", "<f4"), ("longest", "<f4"),
         ("home_hour", "<i4"), ("hour", "<i4"), ("flat_n", "<i4"), ("meter", "<i4"),
         # hours learnt of working days and of weekends
