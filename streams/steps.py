@@ -214,7 +214,8 @@ def _heard(
         return followed
     future &= (rows["installation"] >= 0) & (rows["register"] == MAIN_REGISTER)
     future[future] = state.counted[state.ledger.installations.point[rows["installation"][future]]]
-    return followed | future
+    heard: NDArray[np.bool_] = followed | future
+    return heard
 
 
 def close_hours(state: PartitionState, *, now_us: int) -> StepResult:
