@@ -1,0 +1,375 @@
+"""Where signals, alerts and recipients meet: events go in, letters come out, and what changed can be kept.
+
+A desk holds as much of the world as its events need: a store lays out the alerts, members and mailboxes concerned,
+feeds it what came, and keeps what `changed`; a rehearsal keeps everything in one desk. It is deterministic: the same
+events in the same order give the same letters.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from analytics.alerting.lifecycle import (
+    Acknowledged,
+    Alert,
+    Cleared,
+    Event,
+    Joined,
+    Left,
+    Notice,
+    Phase,
+    Policy,
+    Purpose,
+    Tick,
+    next_at,
+    step,
+)
+from analytics.alerting.mailbox import Letter, Mailbox, Post, deliver
+from analytics.alerting.rules import Person, Recipient, Rule, Rules, audience
+from analytics.alerting.signal import SEVERITIES, Signal
+
+__all__ = ["Card", "Desk", "Member", "Outgoing", "Silence"]
+
+_EXAMPLES = 8
+"""Signals of an alert that are kept for its message; of more, only how many they are."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Card:
+    """An alert and what its messages speak of.
+
+    Attributes
+    ----------
+    key : str
+        Subject and beginning: one standing alert a key.
+    examples : tuple of Signal
+        The worst of those behind it, as they are known now.
+    energy : mapping of str to float
+        What is in doubt, by unit of measurement. [key]
+    heard : frozenset of str
+        Recipients that something of it was given to.
+    last_start : datetime
+        When the latest signal behind it began.
+    """
+
+    key: str
+    subject: str
+    rule: str
+    unit_code: str
+    alert: Alert
+    examples: tuple[Signal, ...]
+    kinds: Mapping[str, int] = field(default_factory=dict)
+    energy: Mapping[str, float] = field(default_factory=dict)
+    heard: frozenset[str] = frozenset()
+    last_start: datetime
+
+    @property
+    def single(self) -> bool:
+        """Whether it is about one point of metering."""
+        return len({(signal.point, signal.meter_no) for signal in self.examples}) == 1 and self.alert.ever == len(
+            self.examples
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Member:
+    """What a signal was when it was last seen: which alert it is behind, and with what."""
+
+    key: str
+    standing: bool
+    energy: float = 0.0
+    energy_unit: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Silence:
+    """Planned work: nothing is told of what it covers. An empty `unit_code`, `point` or `kind` covers all."""
+
+    starts_at: datetime
+    ends_at: datetime
+    unit_code: str = ""
+    point: str = ""
+    kind: str = ""
+
+    def covers(self, card: Card, now: datetime) -> bool:
+        """Whether an alert is covered now; one of several points only by a silence of the whole unit."""
+        signals = card.examples
+        return (
+            self.starts_at <= now < self.ends_at
+            and self.unit_code in {"", card.unit_code}
+            and (not self.point or (card.single and signals[0].point == self.point))
+            and (not self.kind or set(card.kinds) == {self.kind})
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outgoing:
+    """A letter and whom it is for."""
+
+    recipient: Recipient
+    letter: Letter
+
+
+class Desk:
+    """See the module's docstring.
+
+    Parameters
+    ----------
+    rules : Rules
+    people : sequence of Person
+        Everybody active.
+    zone
+        Of quiet hours.
+    silences : sequence of Silence
+    """
+
+    def __init__(
+        self,
+        rules: Rules,
+        *,
+        people: Sequence[Person] = (),
+        audience_of: Callable[[Sequence[str], str], tuple[Recipient, ...]] | None = None,
+        silences: Sequence[Silence] = (),
+        zone: object = None,
+    ) -> None:
+        self.rules = rules
+        self.silences = tuple(silences)
+        self._audience = audience_of or (
+            lambda names, unit: audience(names, unit_code=unit, rules=rules, people=people, zone=zone)  # type: ignore[arg-type]  # ZoneInfo wherever there are people
+        )
+        self.cards: dict[str, Card] = {}
+        self.members: dict[tuple[str, int], Member] = {}
+        self.mailboxes: dict[str, Mailbox] = {}
+        self.changed: set[str] = set()
+        self.moved: set[tuple[str, int]] = set()
+        self.posted: set[str] = set()
+        self.opened: list[str] = []
+        self._by_subject: dict[str, set[str]] = {}
+        self._posts: dict[str, list[Post]] = {}
+        self._recipients: dict[str, Recipient] = {}
+
+    def lay(
+        self,
+        cards: Iterable[Card] = (),
+        members: Mapping[tuple[str, int], Member] | None = None,
+        mailboxes: Mapping[str, Mailbox] | None = None,
+    ) -> None:
+        """Put what is known on the desk."""
+        for card in cards:
+            self.cards[card.key] = card
+            self._by_subject.setdefault(card.subject, set()).add(card.key)
+        self.members.update(members or {})
+        self.mailboxes.update(mailboxes or {})
+
+    def signal(self, signal: Signal, now: datetime) -> str | None:
+        """Take a signal as it is now; the key of its alert, None where nobody is to be told.
+
+        Parameters
+        ----------
+        signal : Signal
+            New, or one that was taken before and has changed.
+        now : datetime
+        """
+        known = self.members.get(signal.identity)
+        if known is not None and known.key in self.cards and not self.cards[known.key].alert.phase.over:
+            return self._again(signal, known, now)
+        if known is not None and (signal.instant or not signal.standing):
+            return None  # its alert is over, and so is it
+        if signal.withdrawn or (not signal.standing and not self._worth(signal, now)):
+            return None
+        rule = self.rules.rule_of(signal)
+        if rule is None or not rule.tell:
+            return None
+        return self._join(signal, rule, now)
+
+    def tick(self, now: datetime) -> None:
+        """Let time go by for every alert whose clock is due."""
+        for key in [key for key, card in self.cards.items() if self._due(card, now)]:
+            self._step(key, Tick(at=now, silenced_until=self._silenced_until(self.cards[key], now)))
+
+    def acknowledge(self, key: str, now: datetime) -> None:
+        """Somebody takes care of an alert; raises `AlertIsOver` where it is over."""
+        self._step(key, Acknowledged(at=now, silenced_until=self._silenced_until(self.cards[key], now)))
+
+    def clear(self, key: str, now: datetime) -> None:
+        """Somebody says that an alert is over; raises `AlertIsOver` where it is."""
+        self._step(key, Cleared(at=now, silenced_until=self._silenced_until(self.cards[key], now)))
+
+    def letters(self, now: datetime, *, waiting: Iterable[Recipient] = ()) -> list[Outgoing]:
+        """What leaves now, of the posts since the last call and of `waiting` mailboxes."""
+        for recipient in waiting:
+            self._recipients.setdefault(recipient.name, recipient)
+            self._posts.setdefault(recipient.name, [])
+        out = []
+        for name, posts in self._posts.items():
+            recipient = self._recipients[name]
+            mailbox, letters = deliver(self.mailboxes.get(name, Mailbox()), posts, now, recipient.habits)
+            self.mailboxes[name] = mailbox
+            self.posted.add(name)
+            out += [Outgoing(recipient=recipient, letter=letter) for letter in letters]
+        self._posts = {}
+        return out
+
+    def next_at(self) -> datetime | None:
+        """When the clock alone may change something that lies here."""
+        times = [self.due_at(card) for card in self.cards.values()]
+        times += [mailbox.next_at for mailbox in self.mailboxes.values()]
+        return min((time for time in times if time is not None), default=None)
+
+    def due_at(self, card: Card) -> datetime | None:
+        """When the clock alone may change an alert."""
+        return next_at(card.alert, self.policy(card))
+
+    def policy(self, card: Card) -> Policy:
+        """The times of an alert's rule; the plain ones where the rule is gone."""
+        rule = self.rules.named(card.rule)
+        return rule.policy if rule else Policy()
+
+    def _due(self, card: Card, now: datetime) -> bool:
+        at = self.due_at(card)
+        return at is not None and at <= now
+
+    def _worth(self, signal: Signal, now: datetime) -> bool:
+        """Whether something that is over already is still news."""
+        rule = self.rules.rule_of(signal)
+        if rule is None:
+            return False
+        ended = signal.ended_at or signal.started_at
+        lasted = ended - signal.started_at
+        return now - ended <= rule.newest and (signal.instant or lasted >= rule.policy.hold)
+
+    def _join(self, signal: Signal, rule: Rule, now: datetime) -> str:
+        subject = rule.subject(signal)
+        card = self._standing(subject, signal, rule)
+        event = Joined(
+            at=now,
+            severity=signal.severity,
+            started_at=signal.started_at,
+            instant=not signal.standing or signal.instant,
+        )
+        if card is None:
+            key = f"{subject}@{signal.started_at.isoformat()}#{signal.source}-{signal.source_id}"
+            born = Alert(phase=Phase.HELD, severity=signal.severity, since=signal.started_at, seen_at=now)
+            blank = Card(
+                key=key,
+                subject=subject,
+                rule=rule.name,
+                unit_code=signal.unit_code,
+                alert=born,
+                examples=(),
+                last_start=signal.started_at,
+            )
+            self.lay([self._with(blank, signal, None)])
+            self._step(key, event, new=True)
+        else:
+            key = card.key
+            self.cards[key] = self._with(card, signal, None)
+            self._step(key, event)
+        self._remember(signal, key)
+        return key
+
+    def _standing(self, subject: str, signal: Signal, rule: Rule) -> Card | None:
+        cards = [self.cards[key] for key in self._by_subject.get(subject, ())]
+        near = [
+            card
+            for card in cards
+            if not card.alert.phase.over
+            and (
+                rule.group == "point"
+                or card.alert.since - rule.window <= signal.started_at <= card.last_start + rule.window
+            )
+        ]
+        return min(near, key=lambda card: (abs(card.last_start - signal.started_at), card.key), default=None)
+
+    def _again(self, signal: Signal, known: Member, now: datetime) -> str:
+        key = known.key
+        stands = signal.standing and not signal.withdrawn and not signal.instant
+        self.cards[key] = self._with(self.cards[key], signal, known)
+        self.changed.add(key)
+        if stands and not known.standing:
+            self._step(
+                key,
+                Joined(at=now, severity=signal.severity, started_at=signal.started_at, new=False),
+            )
+        elif not stands and known.standing:
+            self._step(key, Left(at=now, withdrawn=signal.withdrawn))
+        elif signal.withdrawn and not known.standing:
+            self._step(key, Left(at=now, withdrawn=True))
+        self._remember(signal, key)
+        return key
+
+    def _remember(self, signal: Signal, key: str) -> None:
+        self.members[signal.identity] = Member(
+            key=key,
+            standing=signal.standing and not signal.withdrawn and not signal.instant,
+            energy=signal.energy or 0.0,
+            energy_unit=signal.energy_unit if signal.energy else "",
+        )
+        self.moved.add(signal.identity)
+
+    @staticmethod
+    def _with(card: Card, signal: Signal, known: Member | None) -> Card:
+        """The card with a signal's latest facts."""
+        others = [example for example in card.examples if example.identity != signal.identity]
+        listed = len(others) < len(card.examples)
+        examples = card.examples
+        if listed or len(others) < _EXAMPLES:
+            examples = tuple(
+                sorted([*others, signal], key=lambda one: (-SEVERITIES.index(one.severity), one.started_at))
+            )
+        energy = dict(card.energy)
+        if known is not None and known.energy_unit:
+            energy[known.energy_unit] = energy.get(known.energy_unit, 0.0) - known.energy
+        if signal.energy and signal.energy_unit:
+            energy[signal.energy_unit] = energy.get(signal.energy_unit, 0.0) + signal.energy
+        kinds = dict(card.kinds)
+        if known is None:
+            kinds[signal.kind] = kinds.get(signal.kind, 0) + 1
+        return replace(
+            card,
+            examples=examples,
+            kinds=kinds,
+            energy={unit: amount for unit, amount in energy.items() if amount > 1e-9},
+            last_start=max(card.last_start, signal.started_at),
+        )
+
+    def _silenced_until(self, card: Card, now: datetime) -> datetime | None:
+        return max((silence.ends_at for silence in self.silences if silence.covers(card, now)), default=None)
+
+    def _step(self, key: str, event: Event, *, new: bool = False) -> None:
+        card = self.cards[key]
+        until = self._silenced_until(card, event.at)
+        alert, notices = step(None if new else card.alert, replace(event, silenced_until=until), self.policy(card))
+        self.cards[key] = replace(card, alert=alert)
+        self.changed.add(key)
+        for notice in notices:
+            self._post(key, notice)
+            if notice.purpose is Purpose.RAISE:
+                self.opened.append(key)
+
+    def _post(self, key: str, notice: Notice) -> None:
+        card = self.cards[key]
+        rule = self.rules.named(card.rule)
+        if rule is None:
+            return
+        tiers = (rule.tell, *rule.escalate)
+        names = (
+            tiers[notice.level : notice.level + 1] if notice.purpose is Purpose.ESCALATE else tiers[: notice.level + 1]
+        )
+        told = self._audience([name for tier in names for name in tier], card.unit_code)
+        for recipient in told:
+            first = recipient.name not in card.heard
+            if first and notice.purpose is Purpose.CLEAR:
+                continue
+            self._recipients[recipient.name] = recipient
+            self._posts.setdefault(recipient.name, []).append(
+                Post(
+                    alert=key,
+                    purpose=notice.purpose,
+                    severity=card.alert.severity,
+                    level=notice.level,
+                    at=notice.at,
+                    first=first,
+                )
+            )
+        self.cards[key] = replace(card, heard=card.heard | {recipient.name for recipient in told})

@@ -1,0 +1,232 @@
+"""Rules as data: who is told of what, how fast.
+
+A rule has conditions, and the first rule whose conditions all hold decides; a signal that none takes is told nobody.
+The shape of the file stands in ``default_rules.toml``, which is also what is in force until rules are loaded.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import time, timedelta
+from fnmatch import fnmatchcase
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from analytics.alerting.lifecycle import Policy
+from analytics.alerting.mailbox import Habits
+from analytics.alerting.signal import SEVERITIES, Severity, Signal, Source
+
+__all__ = ["AUDIENCES", "Person", "Recipient", "RecipientRule", "Rule", "Rules", "audience"]
+
+AUDIENCES: Final = frozenset({"inspectors", "staff", "enterprise"})
+"""Names that stand for people by their role; `enterprise` for those of the unit in question alone."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """Conditions, and what happens where they hold. An empty condition always holds.
+
+    Attributes
+    ----------
+    name : str
+        Unique; signals that one rule takes can share an alert.
+    severity : Severity
+        At least so bad.
+    confidence : float
+        At least so sure; what states no confidence passes. [1]
+    energy : mapping of str to float
+        By unit, at least so much; an energy that is unknown, or in another unit, passes. [key]
+    group : str
+        `point`: one alert a metering point; `unit`: one a unit and time.
+    window : timedelta
+        Signals of a unit that began within it of each other share an alert.
+    newest : timedelta
+        What was over before and is older is not told: a backfill is no news.
+    tell : tuple of str
+        Names of recipients, or of `AUDIENCES`.
+    escalate : tuple of tuple of str
+        Who is told further, tier by tier; when stands in `policy`.
+    case : bool
+        Whether an alert opens a case by itself.
+    """
+
+    name: str
+    source: tuple[Source, ...] = ()
+    kind: tuple[str, ...] = ()
+    severity: Severity = Severity.INFO
+    region: tuple[str, ...] = ()
+    unit: tuple[str, ...] = ()
+    carrier: tuple[str, ...] = ()
+    confidence: float = 0.0
+    energy: Mapping[str, float] = field(default_factory=dict)
+    group: str = "point"
+    window: timedelta = timedelta(minutes=30)
+    newest: timedelta = timedelta(days=3)
+    tell: tuple[str, ...] = ()
+    escalate: tuple[tuple[str, ...], ...] = ()
+    policy: Policy = field(default_factory=Policy)
+    case: bool = False
+
+    def takes(self, signal: Signal, regions: Mapping[str, Sequence[str]]) -> bool:
+        """Whether all conditions hold.
+
+        Parameters
+        ----------
+        signal : Signal
+        regions : mapping
+            Patterns of unit codes by region.
+        """
+        known = signal.energy is not None and signal.energy_unit in self.energy
+        return (
+            (not self.source or signal.source in self.source)
+            and (not self.kind or signal.kind in self.kind)
+            and SEVERITIES.index(signal.severity) >= SEVERITIES.index(self.severity)
+            and (not self.carrier or signal.carrier in self.carrier)
+            and (signal.confidence is None or signal.confidence >= self.confidence)
+            and (not known or (signal.energy or 0.0) >= self.energy[signal.energy_unit])
+            and (not self.unit or _matches(signal.unit_code, self.unit))
+            and (not self.region or any(_matches(signal.unit_code, regions.get(name, ())) for name in self.region))
+        )
+
+    def subject(self, signal: Signal) -> str:
+        """What alerts of this signal are about; those of one subject can be the same alert.
+
+        Examples
+        --------
+        >>> from datetime import UTC, datetime
+        >>> now = datetime(2026, 11, 22, tzinfo=UTC)
+        >>> signal = Signal(
+        ...     source=Source.DETECTION, source_id=1, unit_code="U1", point="P1", kind="stuck",
+        ...     severity=Severity.SERIOUS, started_at=now, seen_at=now,
+        ... )
+        >>> Rule(name="faults").subject(signal), Rule(name="faults", group="unit").subject(signal)
+        ('faults|U1|P1', 'faults|U1')
+        """
+        if self.group == "unit":
+            return f"{self.name}|{signal.unit_code}"
+        about = signal.point or signal.meter_no or f"{signal.source}-{signal.source_id}"
+        return f"{self.name}|{signal.unit_code}|{about}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Person:
+    """Somebody who can be told, as far as alerts care."""
+
+    login: str
+    name: str
+    role: str
+    unit_code: str = ""
+    language: str = "zh"
+    channel: str = ""
+    address: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecipientRule:
+    """A recipient that the rules name: a person, or a channel that several read."""
+
+    name: str
+    person: str = ""
+    channel: str = ""
+    address: str = ""
+    language: str = ""
+    quiet_from: time | None = None
+    quiet_to: time | None = None
+    passes: Severity = Severity.SERIOUS
+    burst: int = 5
+    window: timedelta = timedelta(minutes=10)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recipient:
+    """Where a message goes: `person` acts by its links, '' where it has none."""
+
+    name: str
+    channel: str
+    address: str
+    language: str
+    role: str
+    habits: Habits
+    person: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rules:
+    """All rules of a site, checked."""
+
+    rules: tuple[Rule, ...]
+    regions: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    recipients: tuple[RecipientRule, ...] = ()
+    severities: Mapping[str, Severity] = field(default_factory=dict)
+    """Of kinds that are to be taken as better or worse than they say."""
+    people: RecipientRule = RecipientRule(name="")
+    """Quiet hours and burst of people that no recipient names."""
+
+    def rule_of(self, signal: Signal) -> Rule | None:
+        """The first rule that takes a signal."""
+        return next((rule for rule in self.rules if rule.takes(signal, self.regions)), None)
+
+    def named(self, name: str) -> Rule | None:
+        """The rule of a name."""
+        return next((rule for rule in self.rules if rule.name == name), None)
+
+
+def audience(
+    names: Sequence[str], *, unit_code: str, rules: Rules, people: Sequence[Person], zone: ZoneInfo
+) -> tuple[Recipient, ...]:
+    """Who is behind names of recipients, each once; people without a channel cannot be told.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Recipients of the rules, or of `AUDIENCES`.
+    unit_code : str
+        Whose enterprise `enterprise` is.
+    people : sequence of Person
+        Everybody active.
+    """
+    by_login = {person.login: person for person in people}
+    by_name = {recipient.name: recipient for recipient in rules.recipients}
+    own = {recipient.person: recipient for recipient in rules.recipients if recipient.person}
+    found: dict[str, Recipient] = {}
+    for name in names:
+        if name in AUDIENCES:
+            chosen: list[tuple[RecipientRule, Person | None]] = [
+                (own.get(person.login, rules.people), person)
+                for person in people
+                if name.startswith(person.role) and (person.role != "enterprise" or person.unit_code == unit_code)
+            ]
+        else:
+            chosen = [(by_name[name], by_login.get(by_name[name].person))] if name in by_name else []
+        for rule, person in chosen:
+            recipient = _recipient(rule, person, zone)
+            if recipient.channel and (recipient.role != "enterprise" or _own(person, unit_code)):
+                found.setdefault(recipient.name, recipient)
+    return tuple(found.values())
+
+
+def _own(person: Person | None, unit_code: str) -> bool:
+    return person is not None and person.unit_code == unit_code
+
+
+def _recipient(rule: RecipientRule, person: Person | None, zone: ZoneInfo) -> Recipient:
+    habits = Habits(
+        zone=zone,
+        quiet_from=rule.quiet_from,
+        quiet_to=rule.quiet_to,
+        passes=rule.passes,
+        burst=rule.burst,
+        window=rule.window,
+    )
+    return Recipient(
+        name=f"person:{person.login}" if person else rule.name,
+        channel=rule.channel or (person.channel if person else ""),
+        address=rule.address or (person.address if person else ""),
+        language=rule.language or (person.language if person else "zh"),
+        role=person.role if person else "staff",
+        habits=habits,
+        person=person.login if person else "",
+    )
+
+
+def _matches(code: str, patterns: Sequence[str]) -> bool:
+    return any(fnmatchcase(code, pattern) for pattern in patterns)

@@ -1,0 +1,113 @@
+"""What can make an alert: a detection, a standing finding, or a verification that falls due."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Final
+
+__all__ = ["FINDING", "INSTANT_KINDS", "KINDS", "SEVERITIES", "VERIFICATION", "Severity", "Signal", "Source", "worse"]
+
+
+class Severity(StrEnum):
+    """How much it matters, as findings and detections say it."""
+
+    INFO = "info"
+    WARNING = "warning"
+    SERIOUS = "serious"
+
+
+SEVERITIES: Final = tuple(Severity)
+"""From the least to the worst."""
+
+
+class Source(StrEnum):
+    """Where a signal comes from."""
+
+    DETECTION = "detection"
+    FINDING = "finding"
+    VERIFICATION = "verification"
+
+
+FINDING: Final = "finding"
+VERIFICATION: Final = "verification"
+
+INSTANT_KINDS: Final = frozenset(
+    {"spike", "rollback", "reset", "zero_dip", "sentinel", "scale", "duplicate", "undeclared_replacement"}
+)
+"""Kinds that happen at an instant: their end says nothing about whether somebody should look."""
+
+KINDS: Final = frozenset(
+    {"gap", "silence", "stuck", "ratio", "clock", "gain_step", "gain_drift", FINDING, VERIFICATION, *INSTANT_KINDS}
+)
+"""Every kind that can make an alert; a rollover or a declared replacement is no fault and never does."""
+
+
+def worse(one: Severity, other: Severity) -> Severity:
+    """The worse of two.
+
+    Examples
+    --------
+    >>> worse(Severity.WARNING, Severity.INFO)
+    <Severity.WARNING: 'warning'>
+    """
+    return max(one, other, key=SEVERITIES.index)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Signal:
+    """One thing that was found, as it is known now.
+
+    Attributes
+    ----------
+    source, source_id
+        What it is and its id there: one signal keeps both for life.
+    unit_code, point, meter_no
+        Whose it is; `point` and `meter_no` are '' where it is about the unit.
+    kind : str
+        One of `KINDS`.
+    started_at, seen_at : datetime
+        When it began, and when it was first known here.
+    ended_at : datetime or None
+        When it ended; None where it lasts, and where it was withdrawn.
+    standing : bool
+        Whether it lasts.
+    withdrawn : bool
+        Whether it turned out to be none.
+    energy : float or None
+        Energy that it puts in doubt so far; None where that is unknown. [`energy_unit`]
+    unit_meters : int
+        Meters of the unit, for the share that a group has; 0 where unknown. [1]
+    """
+
+    source: Source
+    source_id: int
+    unit_code: str
+    unit_name: str = ""
+    point: str = ""
+    meter_no: str = ""
+    place: str = ""
+    carrier: str = ""
+    kind: str
+    severity: Severity
+    started_at: datetime
+    seen_at: datetime
+    ended_at: datetime | None = None
+    standing: bool = True
+    withdrawn: bool = False
+    magnitude: float | None = None
+    confidence: float | None = None
+    energy: float | None = None
+    energy_unit: str = ""
+    evidence: Mapping[str, Any] = field(default_factory=dict)
+    unit_meters: int = 0
+
+    @property
+    def identity(self) -> tuple[str, int]:
+        """What stays the same while it changes."""
+        return self.source.value, self.source_id
+
+    @property
+    def instant(self) -> bool:
+        """Whether it happened at an instant."""
+        return self.kind in INSTANT_KINDS

@@ -1,0 +1,253 @@
+"""The text of a message: which meter, what is wrong since when, how sure, what it affects, and what to do.
+
+Chinese first, English where a recipient asks for it; an enterprise is asked, where an inspector is told. Where the
+links to answer by belong stands `LINKS`: whoever sends puts them there, so that none is ever stored.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+from analytics.alerting.desk import Card
+from analytics.alerting.lifecycle import Purpose
+from analytics.alerting.mailbox import Letter, Post
+from analytics.alerting.signal import Severity, Signal
+from analytics.alerting.vocabulary import CASE_WORDS, EVIDENCE, KIND_WORDS, PURPOSES, SEVERITY_WORDS
+
+__all__ = ["LINKS", "CaseFacts", "Text", "case_text", "compose", "title"]
+
+LINKS: Final = "{{links}}"
+_LISTED: Final = 12
+"""Alerts that a digest lists; the rest is a number."""
+_SHOWN: Final = 8
+"""Points that a message about several lists."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Text:
+    """A message's words."""
+
+    title: str
+    body: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CaseFacts:
+    """What a reminder of a case speaks of."""
+
+    number: str
+    state: str
+    unit_name: str
+    point: str
+    kind: str
+    due_on: date
+    days_left: int
+    assignee: str
+    certain: bool
+
+
+def title(card: Card, language: str) -> str:
+    """What an alert is about in one line, without its severity.
+
+    Parameters
+    ----------
+    card : Card
+    language : str
+        ``zh`` or ``en``.
+    """
+    zh = language == "zh"
+    signal = card.examples[0]
+    kinds = [KIND_WORDS[kind] for kind in sorted(card.kinds, key=lambda kind: -card.kinds[kind])]
+    what = ("、" if zh else ", ").join(dict.fromkeys(words.zh if zh else words.en for words in kinds[:3]))
+    where = signal.unit_name or signal.unit_code
+    if card.single:
+        about = " ".join(filter(None, (signal.point, signal.meter_no)))
+        return f"{where} {about} {what}" if zh else f"{where} {about}: {what}"
+    n = card.alert.ever
+    share = f"/{signal.unit_meters}" if signal.unit_meters >= n else ""
+    return f"{where} {n}{share} 处{what}" if zh else f"{where}: {what} at {n}{share} points"
+
+
+def compose(
+    letter: Letter, cards: Mapping[str, Card], *, language: str, role: str, zone: ZoneInfo, ref: str, board: str = ""
+) -> Text:
+    """The words of a letter.
+
+    Parameters
+    ----------
+    letter : Letter
+    cards : mapping of str to Card
+        The alerts that its posts name.
+    language : str
+        ``zh`` or ``en``.
+    role : str
+        Of the recipient: `enterprise` is asked, others are told.
+    zone : ZoneInfo
+        Whose clock times are given in.
+    ref : str
+        Stands in the message, so that one that came twice can be told.
+    board : str
+        Where more can be seen; '' for nowhere.
+    """
+    if len(letter.posts) == 1:
+        return _one(letter.posts[0], cards, language, role, zone, ref, board, letter.at)
+    return _digest(letter, cards, language, zone, ref, board)
+
+
+def case_text(facts: CaseFacts, *, language: str, ref: str) -> Text:
+    """A reminder of a case's deadline."""
+    words = CASE_WORDS[facts.state]
+    late = facts.days_left < 0
+    if language == "zh":
+        when = f"已逾期 {-facts.days_left} 个工作日" if late else f"还剩 {facts.days_left} 个工作日"
+        lines = [
+            f"案件:{facts.number}({words[0]})",
+            f"单位:{facts.unit_name} {facts.point}",
+            f"事由:{KIND_WORDS[facts.kind].zh}",
+            f"期限:{facts.due_on.isoformat()},{when}",
+            f"承办:{facts.assignee or '未指派'}",
+        ]
+        lines += [] if facts.certain else ["注:日历中没有该年度的节假日,期限按周末推算"]
+        return Text(title=f"案件 {facts.number} {words[0]}:{when}", body="\n".join([*lines, LINKS, f"编号:{ref}"]))
+    when = f"overdue by {-facts.days_left} working days" if late else f"{facts.days_left} working days left"
+    lines = [
+        f"Case: {facts.number} ({words[1]})",
+        f"Unit: {facts.unit_name} {facts.point}",
+        f"About: {KIND_WORDS[facts.kind].en}",
+        f"Due: {facts.due_on.isoformat()}, {when}",
+        f"With: {facts.assignee or 'nobody yet'}",
+    ]
+    lines += [] if facts.certain else ["Note: the calendar has no holidays of that year; weekends alone were counted"]
+    return Text(title=f"Case {facts.number} {words[1]}: {when}", body="\n".join([*lines, LINKS, f"Ref: {ref}"]))
+
+
+def _one(
+    post: Post,
+    cards: Mapping[str, Card],
+    language: str,
+    role: str,
+    zone: ZoneInfo,
+    ref: str,
+    board: str,
+    now: datetime,
+) -> Text:
+    card = cards[post.alert]
+    zh = language == "zh"
+    gentle = role == "enterprise"
+    tag = ("提醒" if zh else "Notice") if gentle else SEVERITY_WORDS[card.alert.severity][0 if zh else 1]
+    purpose = PURPOSES[post.purpose][0 if zh else 1]
+    head = "".join(f"【{word}】" if zh else f"[{word}] " for word in (tag, purpose) if word)
+    lines = _facts(card, zh=zh, gentle=gentle, zone=zone, now=now)
+    if post.purpose is not Purpose.CLEAR:
+        lines += _advice(card, zh=zh, gentle=gentle)
+    if board:
+        lines.append(f"查看:{board}" if zh else f"See: {board}")
+    lines += [LINKS, f"编号:{ref}" if zh else f"Ref: {ref}"]
+    return Text(title=head + title(card, language), body="\n".join(lines))
+
+
+def _facts(card: Card, *, zh: bool, gentle: bool, zone: ZoneInfo, now: datetime) -> list[str]:
+    signal = card.examples[0]
+    colon = ":" if zh else ": "
+
+    def line(zh_word: str, en_word: str, text: str) -> str:
+        return f"{zh_word if zh else en_word}{colon}{text}"
+
+    lines = [line("单位", "Unit", f"{signal.unit_name} ({signal.unit_code})" if signal.unit_name else signal.unit_code)]
+    if card.single:
+        about = filter(None, (signal.point, signal.meter_no, signal.place))
+        lines.append(line("计量点/表号/位置", "Point, meter, place", " · ".join(about) or "–"))
+    else:
+        lines += _points(card, zh=zh)
+    since = card.alert.since.astimezone(zone)
+    over = card.alert.cleared_at
+    span = _span((over or now) - card.alert.since, zh=zh)
+    lines.append(
+        line("起止", "From, to", f"{since:%Y-%m-%d %H:%M} – {over.astimezone(zone):%Y-%m-%d %H:%M}({span})")
+        if over
+        else line("起始", "Since", f"{since:%Y-%m-%d %H:%M}({span})")
+    )
+    evidence = _evidence(signal, zh=zh) if card.single else ""
+    if evidence:
+        lines.append(line("证据", "Evidence", evidence))
+    if not gentle:
+        lines.append(line("把握", "Confidence", _confidence(signal, zh=zh)))
+    amounts = ("、" if zh else ", ").join(f"{amount:,.0f} {unit}" for unit, amount in sorted(card.energy.items()))
+    lines.append(line("受影响能量", "Energy in doubt", amounts or ("未知" if zh else "unknown")))
+    return lines
+
+
+def _points(card: Card, *, zh: bool) -> list[str]:
+    named = list(dict.fromkeys(signal.point or signal.meter_no for signal in card.examples))[:_SHOWN]
+    rest = card.alert.ever - len(named)
+    listed = ("、" if zh else ", ").join(name for name in named if name)
+    if zh:
+        more = f" 等,另 {rest} 处" if rest > 0 else ""
+        return [f"计量点:{listed}{more};目前仍有 {card.alert.standing} 处"]
+    more = f" and {rest} more" if rest > 0 else ""
+    return [f"Points: {listed}{more}; {card.alert.standing} still stand"]
+
+
+def _advice(card: Card, *, zh: bool, gentle: bool) -> list[str]:
+    words = KIND_WORDS[card.examples[0].kind]
+    if gentle:
+        return [f"请协助:{words.ask_zh}" if zh else f"We ask you: {words.ask_en}"]
+    return [f"建议检查:{words.check_zh}" if zh else f"Suggested check: {words.check_en}"]
+
+
+def _evidence(signal: Signal, *, zh: bool) -> str:
+    unit = str(signal.evidence.get("unit", ""))
+    parts = []
+    for key, value in signal.evidence.items():
+        if key == "unit" or isinstance(value, Mapping | list | tuple) or value is None:
+            continue
+        words = EVIDENCE.get(key, (key, key))
+        text = f"{value:,.10g}" if isinstance(value, float) else str(value)
+        suffix = f" {unit}" if unit and key in {"before", "at", "after", "amount"} else ""
+        parts.append(f"{words[0] if zh else words[1]} {text[:80]}{suffix}")
+    return (";" if zh else "; ").join(parts[:8])
+
+
+def _confidence(signal: Signal, *, zh: bool) -> str:
+    if signal.confidence is not None:
+        return f"{signal.confidence:.0%}"
+    return "未给出" if zh else "not stated"
+
+
+def _span(span: timedelta, *, zh: bool) -> str:
+    minutes = max(int(span.total_seconds() // 60), 0)
+    days, hours, minutes = minutes // 1440, minutes // 60 % 24, minutes % 60
+    parts = ((days, " 天", " d"), (hours, " 小时", " h"), (minutes, " 分", " min"))
+    shown = [(n, cn, en) for n, cn, en in parts if n][:2] or [(0, " 分", " min")]
+    return " ".join(f"{n}{cn if zh else en}" for n, cn, en in shown)
+
+
+def _digest(letter: Letter, cards: Mapping[str, Card], language: str, zone: ZoneInfo, ref: str, board: str) -> Text:
+    zh = language == "zh"
+    units = {cards[post.alert].unit_code for post in letter.posts}
+    n = len(letter.posts)
+    worst = SEVERITY_WORDS[max((post.severity for post in letter.posts), key=list(Severity).index)][0 if zh else 1]
+    signals = sum(cards[post.alert].alert.ever for post in letter.posts)
+    if zh:
+        head = f"【{worst}】汇总:{len(units)} 个单位 {n} 条告警"
+        lines = [f"共 {n} 条告警,{signals} 处异常,涉及 {len(units)} 个单位;按严重程度列出:"]
+    else:
+        head = f"[{worst}] digest: {n} alerts at {len(units)} units"
+        lines = [f"{n} alerts with {signals} faults at {len(units)} units, the worst first:"]
+    lines += [_row(post, cards[post.alert], zh=zh, zone=zone) for post in letter.posts[:_LISTED]]
+    if n > _LISTED:
+        lines.append(f"……另有 {n - _LISTED} 条" if zh else f"... and {n - _LISTED} more")
+    if board:
+        lines.append(f"查看:{board}" if zh else f"See: {board}")
+    lines += [f"编号:{ref}" if zh else f"Ref: {ref}"]
+    return Text(title=head, body="\n".join(lines))
+
+
+def _row(post: Post, card: Card, *, zh: bool, zone: ZoneInfo) -> str:
+    words: Sequence[Any] = (SEVERITY_WORDS[post.severity], PURPOSES[post.purpose])
+    marks = [pair[0 if zh else 1] for pair in words]
+    mark = ("·" if zh else ", ").join(filter(None, marks))
+    since = card.alert.since.astimezone(zone)
+    return f"- [{mark}] {title(card, 'zh' if zh else 'en')}({since:%m-%d %H:%M})"
