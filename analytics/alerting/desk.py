@@ -5,6 +5,7 @@ feeds it what came, and keeps what `changed`; a rehearsal keeps everything in on
 events in the same order give the same letters.
 """
 
+import heapq
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -41,7 +42,7 @@ class Card:
     Attributes
     ----------
     key : str
-        Subject and beginning: one standing alert a key.
+        Subject, when it was made and by what: no other alert has it.
     examples : tuple of Signal
         The worst of those behind it, as they are known now.
     energy : mapping of str to float
@@ -147,6 +148,7 @@ class Desk:
         self._by_subject: dict[str, set[str]] = {}
         self._posts: dict[str, list[Post]] = {}
         self._recipients: dict[str, Recipient] = {}
+        self._clock: list[tuple[datetime, str]] = []  # a heap; an alert may stand in it more than once
 
     def lay(
         self,
@@ -158,6 +160,7 @@ class Desk:
         for card in cards:
             self.cards[card.key] = card
             self._by_subject.setdefault(card.subject, set()).add(card.key)
+            self._wind(card)
         self.members.update(members or {})
         self.mailboxes.update(mailboxes or {})
 
@@ -184,7 +187,13 @@ class Desk:
 
     def tick(self, now: datetime) -> None:
         """Let time go by for every alert whose clock is due."""
-        for key in [key for key, card in self.cards.items() if self._due(card, now)]:
+        due = set()
+        while self._clock and self._clock[0][0] <= now:
+            due.add(heapq.heappop(self._clock)[1])
+        for key in sorted(due):
+            at = self.due_at(self.cards[key])
+            if at is None or at > now:
+                continue  # something else happened meanwhile, and wound it anew
             self._step(key, Tick(at=now, silenced_until=self._silenced_until(self.cards[key], now)))
 
     def acknowledge(self, key: str, now: datetime) -> None:
@@ -196,10 +205,13 @@ class Desk:
         self._step(key, Cleared(at=now, silenced_until=self._silenced_until(self.cards[key], now)))
 
     def letters(self, now: datetime, *, waiting: Iterable[Recipient] = ()) -> list[Outgoing]:
-        """What leaves now, of the posts since the last call and of `waiting` mailboxes."""
+        """What leaves now, of the posts since the last call and of mailboxes that are due; `waiting` names their owners."""
         for recipient in waiting:
             self._recipients.setdefault(recipient.name, recipient)
-            self._posts.setdefault(recipient.name, [])
+        for name in self._recipients:
+            at = self.mailboxes.get(name, Mailbox()).next_at
+            if at is not None and at <= now:
+                self._posts.setdefault(name, [])
         out = []
         for name, posts in self._posts.items():
             recipient = self._recipients[name]
@@ -212,8 +224,9 @@ class Desk:
 
     def next_at(self) -> datetime | None:
         """When the clock alone may change something that lies here."""
-        times = [self.due_at(card) for card in self.cards.values()]
-        times += [mailbox.next_at for mailbox in self.mailboxes.values()]
+        while self._clock and self.due_at(self.cards[self._clock[0][1]]) != self._clock[0][0]:
+            heapq.heappop(self._clock)
+        times = [at for at, _ in self._clock[:1]] + [mailbox.next_at for mailbox in self.mailboxes.values()]
         return min((time for time in times if time is not None), default=None)
 
     def due_at(self, card: Card) -> datetime | None:
@@ -225,9 +238,10 @@ class Desk:
         rule = self.rules.named(card.rule)
         return rule.policy if rule else Policy()
 
-    def _due(self, card: Card, now: datetime) -> bool:
+    def _wind(self, card: Card) -> None:
         at = self.due_at(card)
-        return at is not None and at <= now
+        if at is not None:
+            heapq.heappush(self._clock, (at, card.key))
 
     def _worth(self, signal: Signal, now: datetime) -> bool:
         """Whether something that is over already is still news."""
@@ -248,8 +262,10 @@ class Desk:
             instant=not signal.standing or signal.instant,
         )
         if card is None:
-            key = f"{subject}@{signal.started_at.isoformat()}#{signal.source}-{signal.source_id}"
-            born = Alert(phase=Phase.HELD, severity=signal.severity, since=signal.started_at, seen_at=now)
+            key = f"{subject}@{now.isoformat()}#{signal.source}-{signal.source_id}"
+            born = Alert(
+                phase=Phase.HELD, severity=signal.severity, since=signal.started_at, seen_at=now, ever=1
+            )
             blank = Card(
                 key=key,
                 subject=subject,
@@ -342,6 +358,7 @@ class Desk:
         alert, notices = step(None if new else card.alert, replace(event, silenced_until=until), self.policy(card))
         self.cards[key] = replace(card, alert=alert)
         self.changed.add(key)
+        self._wind(self.cards[key])
         for notice in notices:
             self._post(key, notice)
             if notice.purpose is Purpose.RAISE:

@@ -203,10 +203,12 @@ def _evidence(signal: Signal, *, zh: bool) -> str:
     for key, value in signal.evidence.items():
         if key == "unit" or isinstance(value, Mapping | list | tuple) or value is None:
             continue
-        words = EVIDENCE.get(key, (key, key))
+        if key.endswith("_en") if zh else f"{key}_en" in signal.evidence:
+            continue
+        words = EVIDENCE.get(key.removesuffix("_en"), (key, key))
         text = f"{value:,.10g}" if isinstance(value, float) else str(value)
         suffix = f" {unit}" if unit and key in {"before", "at", "after", "amount"} else ""
-        parts.append(f"{words[0] if zh else words[1]} {text[:80]}{suffix}")
+        parts.append(f"{words[0] if zh else words[1]} {text[:120]}{suffix}")
     return (";" if zh else "; ").join(parts[:8])
 
 

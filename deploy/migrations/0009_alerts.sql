@@ -78,7 +78,8 @@ $$;
 
 create table alert (
     id              int8 generated always as identity primary key,
-    key             text not null,                   -- what it is about; one standing alert a key
+    key             text not null unique,            -- subject, @, when it was made
+    subject         text not null generated always as (split_part(key, '@', 1)) stored,
     rule            text not null,
     unit_id         int4 not null references unit,
     point_id        int4 references metering_point,  -- null where it is about several
@@ -105,7 +106,7 @@ create table alert (
     next_at         timestamptz,                     -- when the clock alone may change it
     life            jsonb not null                   -- analytics.alerting.lifecycle.Alert
 );
-create unique index on alert (key) where state not in ('cleared', 'dropped');
+create index on alert (subject) where state not in ('cleared', 'dropped');
 create index on alert (next_at) where next_at is not null;
 create index on alert (unit_id, raised_at);
 create index on alert (raised_at);
@@ -120,6 +121,8 @@ create table alert_source (
     meter_id   int4,
     standing   boolean not null,
     started_at timestamptz not null,
+    energy     float8 not null default 0,            -- that the alert's sum has of it
+    energy_unit text not null default '',
     primary key (source, source_id)
 );
 create index on alert_source (alert_id);
