@@ -134,6 +134,7 @@ class Desk:
         zone: object = None,
     ) -> None:
         self.rules = rules
+        self.people = tuple(people)
         self.silences = tuple(silences)
         self._audience = audience_of or (
             lambda names, unit: audience(names, unit_code=unit, rules=rules, people=people, zone=zone)  # type: ignore[arg-type]  # ZoneInfo wherever there are people
@@ -205,7 +206,7 @@ class Desk:
         self._step(key, Cleared(at=now, silenced_until=self._silenced_until(self.cards[key], now)))
 
     def letters(self, now: datetime, *, waiting: Iterable[Recipient] = ()) -> list[Outgoing]:
-        """What leaves now, of the posts since the last call and of mailboxes that are due; `waiting` names their owners."""
+        """What leaves now: posts since the last call, and mailboxes that are due, whose owners `waiting` has."""
         for recipient in waiting:
             self._recipients.setdefault(recipient.name, recipient)
         for name in self._recipients:
@@ -263,9 +264,7 @@ class Desk:
         )
         if card is None:
             key = f"{subject}@{now.isoformat()}#{signal.source}-{signal.source_id}"
-            born = Alert(
-                phase=Phase.HELD, severity=signal.severity, since=signal.started_at, seen_at=now, ever=1
-            )
+            born = Alert(phase=Phase.HELD, severity=signal.severity, since=signal.started_at, seen_at=now, ever=1)
             blank = Card(
                 key=key,
                 subject=subject,

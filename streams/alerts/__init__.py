@@ -1,1 +1,1 @@
-"""Alerts in the database: raised in one transaction with their messages, sent by another process, answered by people."""
+"""Alerts in the database: raised in one transaction with their messages, sent by another process, and answered."""

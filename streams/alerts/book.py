@@ -37,11 +37,11 @@ from alert_source s join alert a on a.id = s.alert_id
 join unnest(%s::text[], %s::int8[]) q (source, source_id) on (s.source, s.source_id) = (q.source, q.source_id)
 """
 _CARDS: Final = """
-select id, key, state, life from alert
+select id, key, state, unit_id, life from alert
 where state not in ('cleared', 'dropped')
     and (subject = any(%(subjects)s) or key = any(%(keys)s) or id = any(%(ids)s) or next_at <= %(now)s)
 """
-_OF_LETTERS: Final = "select id, key, state, life from alert where key = any(%s)"
+_OF_LETTERS: Final = "select id, key, state, unit_id, life from alert where key = any(%s)"
 _INSERT: Final = """
 insert into alert (key, rule, unit_id, point_id, meter_id, kind, severity, state, since, seen_at, raised_at, updated_at,
                    cleared_at, acknowledged_at, energy_affected, energy_unit, title_zh, title_en, detections, standing,
@@ -73,7 +73,7 @@ _MAILBOX: Final = """
 insert into alert_mailbox (recipient, next_at, life) values (%s, %s, %s)
 on conflict (recipient) do update set next_at = excluded.next_at, life = excluded.life
 """
-_HAPPENED: Final = "insert into alert_event (alert_id, unit_id, at, action) values (%s, (select unit_id from alert where id = %s), %s, %s)"
+_HAPPENED: Final = "insert into alert_event (alert_id, unit_id, at, action) values (%s, %s, %s, %s)"
 
 
 @dataclass(slots=True, kw_only=True)
@@ -83,6 +83,7 @@ class Book:
     desk: Desk
     ids: dict[str, int]
     states: dict[str, str]
+    units: dict[str, int]
     people: dict[str, int]
     now: datetime
 
@@ -93,7 +94,9 @@ class Book:
         known = [key for key in desk.changed if key in self.ids]
         async with connection.cursor() as cursor:
             if fresh:
-                await cursor.executemany(_INSERT, [self._row(key, found) for key in fresh], returning=True)
+                rows = [self._row(key, found) for key in fresh]
+                self.units.update((row["key"], row["unit_id"]) for row in rows)
+                await cursor.executemany(_INSERT, rows, returning=True)
                 more = True
                 while more:
                     for identity, key in await cursor.fetchall():
@@ -106,7 +109,7 @@ class Book:
             if desk.posted:
                 await cursor.executemany(_MAILBOX, [self._mailbox(name) for name in desk.posted])
             turned = [
-                (self.ids[key], self.ids[key], self.now, desk.cards[key].alert.state)
+                (self.ids[key], self.units[key], self.now, desk.cards[key].alert.state)
                 for key in desk.changed
                 if desk.cards[key].alert.state != self.states.get(key)
             ]
@@ -194,7 +197,15 @@ async def lay_out(
     desk = Desk(
         rules,
         people=[
-            Person(login=row[1], name=row[2], role=row[3], unit_code=row[4], language=row[5], channel=row[6], address=row[7])
+            Person(
+                login=row[1],
+                name=row[2],
+                role=row[3],
+                unit_code=row[4],
+                language=row[5],
+                channel=row[6],
+                address=row[7],
+            )
             for row in people
         ],
         silences=[
@@ -202,7 +213,7 @@ async def lay_out(
         ],
         zone=zone,
     )
-    book = Book(desk=desk, ids={}, states={}, people={row[1]: row[0] for row in people}, now=now)
+    book = Book(desk=desk, ids={}, states={}, units={}, people={row[1]: row[0] for row in people}, now=now)
     signals = [one.signal for one in found]
     sources = [signal.source.value for signal in signals], [signal.source_id for signal in signals]
     members = await (await connection.execute(_MEMBERS, sources)).fetchall()
@@ -223,8 +234,9 @@ async def lay_out(
 
 
 def _lay_cards(book: Book, rows: Iterable[tuple[Any, ...]]) -> None:
-    for identity, key, state, life in rows:
+    for identity, key, state, unit_id, life in rows:
         book.ids[key] = identity
+        book.units[key] = unit_id
         book.states[key] = state
         book.desk.lay([msgspec.convert(life, Card)])
 

@@ -1,7 +1,7 @@
 """Signals out of the database: detections, findings and verifications as alerts see them."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Final, NamedTuple
 
 import psycopg
@@ -9,7 +9,7 @@ from psycopg.rows import dict_row
 
 from analytics.alerting.signal import FINDING, KINDS, VERIFICATION, Severity, Signal, Source
 
-__all__ = ["Found", "detections", "findings", "history", "verifications"]
+__all__ = ["Found", "detections", "findings", "history", "verifications", "verified"]
 
 _DETECTIONS: Final = """
 select d.id, u.code as unit_code, u.name as unit_name, p.code as point, coalesce(m.meter_no, '') as meter_no,
@@ -43,6 +43,11 @@ select distinct on (meter_id) meter_id, unit_id, unit_code, unit_name, point_id,
 from verification_state
 where state in ('due_30', 'overdue') and status <> 'out_of_use'
 order by meter_id, point_id
+"""
+_VERIFIED: Final = """
+select m.id, m.unit_id, u.code as unit_code, u.name as unit_name, m.meter_no, s.started_at
+from alert_source s join meter m on m.id = s.source_id join unit u on u.id = m.unit_id
+where s.source = 'verification' and s.source_id = any(%(ids)s)
 """
 
 
@@ -95,9 +100,7 @@ async def history(
     ]
 
 
-async def _rows(
-    connection: psycopg.AsyncConnection, query: str, parameters: Mapping[str, Any]
-) -> list[dict[str, Any]]:
+async def _rows(connection: psycopg.AsyncConnection, query: str, parameters: Mapping[str, Any]) -> list[dict[str, Any]]:
     async with connection.cursor(row_factory=dict_row) as cursor:
         await cursor.execute(query.encode(), parameters)
         return await cursor.fetchall()
@@ -171,8 +174,36 @@ def _verification(row: Mapping[str, Any], now: datetime) -> Found:
         carrier=row["carrier"],
         kind=VERIFICATION,
         severity=Severity.WARNING if row["state"] == "overdue" else Severity.INFO,
-        started_at=min(row["started_at"], now + timedelta(0)),
+        started_at=min(row["started_at"], now),
         seen_at=now,
         evidence={"verification_due": row["verification_due"].isoformat(), "days_left": row["days_left"]},
     )
     return Found(signal, row["unit_id"], row["point_id"], row["meter_id"])
+
+
+async def verified(connection: psycopg.AsyncConnection, meter_ids: Sequence[int], now: datetime) -> list[Found]:
+    """Verifications that were due and are no longer, or whose meter is gone."""
+    if not meter_ids:
+        return []
+    rows = await _rows(connection, _VERIFIED, {"ids": list(meter_ids)})
+    return [
+        Found(
+            Signal(
+                source=Source.VERIFICATION,
+                source_id=row["id"],
+                unit_code=row["unit_code"],
+                unit_name=row["unit_name"],
+                meter_no=row["meter_no"],
+                kind=VERIFICATION,
+                severity=Severity.INFO,
+                started_at=row["started_at"],
+                seen_at=now,
+                ended_at=now,
+                standing=False,
+            ),
+            row["unit_id"],
+            None,
+            row["id"],
+        )
+        for row in rows
+    ]

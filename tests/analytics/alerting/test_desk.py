@@ -64,9 +64,7 @@ def test_ten_thousand_detections_in_a_minute_become_a_handful_of_messages() -> N
     out = []
     for n in range(10_000):
         now = T0 + timedelta(seconds=n * 60 / 10_000)
-        one = signal(
-            n, kind=kinds[n % 4], unit_code=f"U{n % 120}", severity=list(Severity)[1 + n % 2], started_at=now
-        )
+        one = signal(n, kind=kinds[n % 4], unit_code=f"U{n % 120}", severity=list(Severity)[1 + n % 2], started_at=now)
         desk.signal(one, now)
         if n % 500 == 499:
             out += desk.letters(now)
@@ -78,8 +76,10 @@ def test_ten_thousand_detections_in_a_minute_become_a_handful_of_messages() -> N
     assert len(first_minute) <= 5
     told = {post.alert for one in to_inspector for post in one.letter.posts}
     assert told == set(desk.cards), "no alert was forgotten"
-    longest = max(len(compose(one.letter, desk.cards, language="zh", role="inspector", zone=ZONE, ref="R").body)
-                  for one in to_inspector)
+    longest = max(
+        len(compose(one.letter, desk.cards, language="zh", role="inspector", zone=ZONE, ref="R").body)
+        for one in to_inspector
+    )
     assert longest < 3000
     assert took < 60
 
@@ -158,8 +158,20 @@ def test_a_message_says_which_since_when_how_sure_what_it_affects_and_what_to_do
     zh = compose(one.letter, desk.cards, language="zh", role="inspector", zone=ZONE, ref="7F3K", board="https://b/x")
     for word in ("严重", "First", "P1", "M1", "示值不变"):
         assert word in zh.title
-    for word in ("U1", "二号配电室", "2026-11-23 05:00", "5 小时", "4,321.5 kWh", "24", "97%", "1,234 kWh", "建议检查",
-                 "https://b/x", "7F3K", LINKS):
+    for word in (
+        "U1",
+        "二号配电室",
+        "2026-11-23 05:00",
+        "5 小时",
+        "4,321.5 kWh",
+        "24",
+        "97%",
+        "1,234 kWh",
+        "建议检查",
+        "https://b/x",
+        "7F3K",
+        LINKS,
+    ):
         assert word in zh.body, word
     en = compose(one.letter, desk.cards, language="en", role="inspector", zone=ZONE, ref="7F3K")
     assert en.title == "[serious] First P1 M1: stuck register"

@@ -142,9 +142,7 @@ def test_no_alert_without_end(policy: Policy, script: list[tuple[str, int, Sever
 
 
 @given(policies, steps)
-def test_no_message_after_clear_and_each_in_its_order(
-    policy: Policy, script: list[tuple[str, int, Severity]]
-) -> None:
+def test_no_message_after_clear_and_each_in_its_order(policy: Policy, script: list[tuple[str, int, Severity]]) -> None:
     life = lived(policy, script)
     life.run(life.now + 30 * timedelta(days=1))
     purposes = life.purposes

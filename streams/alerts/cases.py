@@ -1,0 +1,334 @@
+"""Cases in the database: every step in one transaction with its history, its deadline and its verdict."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any, Final
+
+import psycopg
+from psycopg.rows import dict_row
+from psycopg.types.json import Jsonb
+
+from analytics.alerting.case import Action, Case, CaseRefused, act, opened
+from analytics.alerting.rules import Person, Rules, audience
+from analytics.alerting.vocabulary import VERDICTS
+from analytics.alerting.words import CaseFacts, case_text
+from analytics.alerting.workdays import Deadline
+from streams.alerts.config import AlertConfig
+from streams.alerts.outbox import Draft, ref_of
+
+__all__ = ["LARGEST_FILE", "Actor", "attach", "open_case", "remind", "take_step"]
+
+LARGEST_FILE: Final = 20 * 2**20
+"""A photo or certificate may have so many bytes."""
+_MAGIC: Final = {
+    b"\xff\xd8\xff": "image/jpeg",
+    b"\x89PNG\r\n\x1a\n": "image/png",
+    b"%PDF-": "application/pdf",
+}
+_SOON_D: Final = 2
+_OVERDUE_EVERY_D: Final = 5
+
+_OPEN: Final = """
+insert into case_file (alert_id, detection_id, unit_id, point_id, meter_id, kind, state, opened_at, due_on, due_certain,
+                       updated_at)
+select a.id, (select min(s.source_id) from alert_source s where s.alert_id = a.id and s.source = 'detection'),
+       a.unit_id, a.point_id, a.meter_id, a.kind, %(state)s, %(now)s, %(due)s, %(certain)s, %(now)s
+from alert a where a.id = %(alert)s
+on conflict (alert_id) do nothing
+returning id, unit_id
+"""
+_READ: Final = """
+select c.id, c.state, coalesce(h.login, '') as assignee, coalesce(c.verdict, '') as verdict, c.found_on, c.verdict_at,
+       c.due_on, c.due_certain, c.closed_at, c.energy_recovered, c.unit_id, c.point_id, c.meter_id, c.detection_id,
+       c.kind
+from case_file c left join person h on h.id = c.assignee_id where c.id = %s for update of c
+"""
+_KEEP: Final = """
+update case_file set state = %(state)s, assignee_id = (select id from person where login = %(assignee)s),
+    verdict = nullif(%(verdict)s, ''), found_on = %(found_on)s, verdict_at = %(verdict_at)s, due_on = %(due)s,
+    due_certain = %(certain)s, closed_at = %(closed_at)s, energy_recovered = %(energy)s, updated_at = %(now)s,
+    reminded = case when due_on is distinct from %(due)s then '' else reminded end
+where id = %(id)s
+"""
+_EVENT: Final = """
+insert into case_event (case_id, unit_id, at, person_id, by_name, action, state, note, facts)
+values (%(id)s, %(unit_id)s, %(at)s, %(person)s, %(by)s, %(action)s, %(state)s, %(note)s, %(facts)s)
+returning id
+"""
+_VERDICT: Final = """
+insert into meter_verdict (detection_id, unit_id, point_id, meter_id, kind, verdict, found_on, found_by, note)
+select s.source_id, s.unit_id, s.point_id, s.meter_id, d.kind, %(verdict)s, %(found_on)s, %(by)s, %(note)s
+from case_file c
+join alert_source s on s.alert_id = c.alert_id and s.source = 'detection'
+join detection d on d.id = s.source_id
+where c.id = %(id)s and s.point_id is not null
+"""
+_ATTACH: Final = """
+insert into case_attachment (case_id, unit_id, name, media_type, sha256, content, person_id)
+select id, unit_id, %(name)s, %(type)s, %(sha256)s, %(content)s, %(person)s from case_file where id = %(id)s
+returning id
+"""
+_DUE: Final = """
+select c.id, c.number, c.state, c.unit_id, u.name as unit_name, u.code as unit_code, coalesce(p.code, '') as point,
+       c.kind, c.due_on, c.due_certain, c.reminded, coalesce(h.name, '') as assignee, coalesce(h.login, '') as login
+from case_file c
+join unit u on u.id = c.unit_id
+left join metering_point p on p.id = c.point_id
+left join person h on h.id = c.assignee_id
+where c.closed_at is null and c.due_on <= %s
+"""
+_REMINDED: Final = "update case_file set reminded = %s where id = %s"
+_EVERYBODY: Final = """
+select p.login, p.name, p.role, coalesce(u.code, '') as unit_code, p.language, p.channel, p.address
+from person p left join unit u on u.id = p.unit_id where p.active order by p.login
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Actor:
+    """Who takes a step; no id is the system itself."""
+
+    id: int | None
+    name: str
+
+
+_SYSTEM: Final = Actor(id=None, name="meterwarden")
+
+
+async def open_case(
+    connection: psycopg.AsyncConnection, alert_id: int, actor: Actor | None, now: datetime, config: AlertConfig
+) -> int:
+    """The case of an alert, opened where there is none yet; its id. In the caller's transaction.
+
+    Raises `CaseRefused` where there is no such alert.
+    """
+    case = opened(now.astimezone(config.zone).date(), config.calendar, config.terms)
+    assert case.due is not None, "an open case has a deadline"
+    parameters = {
+        "alert": alert_id,
+        "state": case.state,
+        "now": now,
+        "due": case.due.day,
+        "certain": case.due.certain,
+    }
+    row = await (await connection.execute(_OPEN, parameters)).fetchone()
+    if row is None:
+        known = await (await connection.execute("select id from case_file where alert_id = %s", (alert_id,))).fetchone()
+        if known is None:
+            raise CaseRefused(f"a case must be of an alert that is there (got alert {alert_id})")
+        return int(known[0])
+    await _event(connection, row[0], row[1], now, actor or _SYSTEM, "open", "open", "", {"alert": alert_id})
+    return int(row[0])
+
+
+async def take_step(
+    connection: psycopg.AsyncConnection, case_id: int, action: Action, actor: Actor, config: AlertConfig
+) -> Case:
+    """Take a step of a case; in the caller's transaction.
+
+    Raises
+    ------
+    CaseRefused
+        Where there is no such case, the state does not allow the step, or the step lacks something.
+    """
+    async with connection.cursor(row_factory=dict_row) as cursor:
+        row = await (await cursor.execute(_READ, (case_id,))).fetchone()
+    if row is None:
+        raise CaseRefused(f"a case must be one that is there (got {case_id})")
+    after = act(_case(row), action, calendar=config.calendar, terms=config.terms)
+    await _check_assignee(connection, action)
+    await _keep(connection, case_id, after, action.at)
+    facts = {key: value.isoformat() if isinstance(value, date) else value for key, value in action.facts.items()}
+    await _event(connection, case_id, row["unit_id"], action.at, actor, action.name, after.state, action.note, facts)
+    if action.name == "verdict":
+        parameters = {
+            "id": case_id,
+            "verdict": after.verdict,
+            "found_on": after.found_on,
+            "by": actor.name,
+            "note": action.note,
+        }
+        await connection.execute(_VERDICT, parameters)
+    return after
+
+
+async def attach(
+    connection: psycopg.AsyncConnection,
+    case_id: int,
+    name: str,
+    content: bytes,
+    action: Action,
+    actor: Actor,
+    config: AlertConfig,
+) -> int:
+    """Attach a photo or a certificate; its id. In the caller's transaction.
+
+    Raises `CaseRefused` for a file that is empty, too large, or neither JPEG, PNG nor PDF by its first bytes.
+    """
+    kind = next((kind for magic, kind in _MAGIC.items() if content.startswith(magic)), None)
+    if kind is None:
+        raise CaseRefused(f"{name!r} must be a JPEG, PNG or PDF file (got bytes that begin with {content[:8]!r})")
+    if len(content) > LARGEST_FILE:
+        raise CaseRefused(f"{name!r} must have at most {LARGEST_FILE} bytes (got {len(content)})")
+    digest = hashlib.sha256(content).digest()
+    facts = {"name": name, "bytes": len(content), "sha256": digest.hex()}
+    step = Action(name="attach", at=action.at, today=action.today, facts=facts, note=action.note)
+    await take_step(connection, case_id, step, actor, config)
+    parameters = {
+        "id": case_id,
+        "name": name,
+        "type": kind,
+        "sha256": digest,
+        "content": content,
+        "person": actor.id,
+    }
+    row = await (await connection.execute(_ATTACH, parameters)).fetchone()
+    assert row is not None, "the case is there"
+    return int(row[0])
+
+
+async def remind(
+    connection: psycopg.AsyncConnection, now: datetime, config: AlertConfig, rules: Rules, people: Mapping[str, int]
+) -> list[Draft]:
+    """Messages about deadlines that are near or over, each stage of one told once; in the caller's transaction."""
+    today = now.astimezone(config.zone).date()
+    if config.calendar.left(today, today) or not _awake(now, config):
+        return []
+    async with connection.cursor(row_factory=dict_row) as cursor:
+        rows = await (await cursor.execute(_DUE, (config.calendar.after(today, _SOON_D).day,))).fetchall()
+    due = [(row, stage) for row in rows if (stage := _stage(row["due_on"], today, config)) != row["reminded"] and stage]
+    if not due:
+        return []
+    async with connection.cursor(row_factory=dict_row) as cursor:
+        everybody = [Person(**row) for row in await (await cursor.execute(_EVERYBODY)).fetchall()]
+    drafts: list[Draft] = []
+    for row, stage in due:
+        await connection.execute(_REMINDED, (stage, row["id"]))
+        names = ["inspectors"] if not row["login"] else []
+        names += ["staff"] if "overdue" in stage else []
+        told = {one.name: one for one in audience(names, unit_code="", rules=rules, people=everybody, zone=config.zone)}
+        told |= {
+            one.name: one
+            for one in audience(
+                ["inspectors", "staff"],
+                unit_code="",
+                rules=rules,
+                people=[person for person in everybody if person.login == row["login"]],
+                zone=config.zone,
+            )
+        }
+        for recipient in told.values():
+            key = Draft.new_key()
+            text = case_text(_facts(row, today, config), language=recipient.language, ref=ref_of(key))
+            drafts.append(
+                Draft(
+                    key=key,
+                    recipient=recipient.name,
+                    channel=recipient.channel,
+                    address=recipient.address,
+                    person_id=people.get(recipient.person),
+                    unit_id=row["unit_id"],
+                    case_id=row["id"],
+                    purpose="reminder",
+                    severity="warning" if "overdue" in stage else "info",
+                    language=recipient.language,
+                    title=text.title,
+                    body=text.body,
+                )
+            )
+    return drafts
+
+
+def _awake(now: datetime, config: AlertConfig) -> bool:
+    """Reminders come in office hours."""
+    return 8 <= now.astimezone(config.zone).hour < 18
+
+
+def _stage(due: date, today: date, config: AlertConfig) -> str:
+    left = config.calendar.left(today, due)
+    if left > _SOON_D:
+        return ""
+    if left > 0:
+        return f"{due}: soon"
+    return f"{due}: due" if left == 0 and today <= due else f"{due}: overdue {-left // _OVERDUE_EVERY_D}"
+
+
+def _facts(row: Mapping[str, Any], today: date, config: AlertConfig) -> CaseFacts:
+    return CaseFacts(
+        number=row["number"],
+        state=row["state"],
+        unit_name=row["unit_name"],
+        point=row["point"],
+        kind=row["kind"],
+        due_on=row["due_on"],
+        days_left=config.calendar.left(today, row["due_on"]),
+        assignee=row["assignee"],
+        certain=row["due_certain"],
+    )
+
+
+def _case(row: Mapping[str, Any]) -> Case:
+    return Case(
+        state=row["state"],
+        assignee=row["assignee"],
+        verdict=row["verdict"],
+        found_on=row["found_on"],
+        verdict_at=row["verdict_at"],
+        due=Deadline(day=row["due_on"], certain=row["due_certain"]) if row["due_on"] else None,
+        closed_at=row["closed_at"],
+        energy_recovered=row["energy_recovered"],
+    )
+
+
+async def _check_assignee(connection: psycopg.AsyncConnection, action: Action) -> None:
+    login = action.facts.get("assignee")
+    if login is None:
+        return
+    query = "select 1 from person where login = %s and active and role in ('staff', 'inspector')"
+    if await (await connection.execute(query, (login,))).fetchone() is None:
+        raise CaseRefused(f"assignee must be the login of an active inspector or member of staff (got {login!r})")
+
+
+async def _keep(connection: psycopg.AsyncConnection, case_id: int, case: Case, now: datetime) -> None:
+    assert not case.verdict or case.verdict in VERDICTS, "checked by act"
+    parameters = {
+        "id": case_id,
+        "state": case.state,
+        "assignee": case.assignee,
+        "verdict": case.verdict,
+        "found_on": case.found_on,
+        "verdict_at": case.verdict_at,
+        "due": case.due.day if case.due else None,
+        "certain": case.due.certain if case.due else True,
+        "closed_at": case.closed_at,
+        "energy": case.energy_recovered,
+        "now": now,
+    }
+    await connection.execute(_KEEP, parameters)
+
+
+async def _event(
+    connection: psycopg.AsyncConnection,
+    case_id: int,
+    unit_id: int,
+    at: datetime,
+    actor: Actor,
+    action: str,
+    state: str,
+    note: str,
+    facts: Mapping[str, Any],
+) -> None:
+    parameters = {
+        "id": case_id,
+        "unit_id": unit_id,
+        "at": at,
+        "person": actor.id,
+        "by": actor.name,
+        "action": action,
+        "state": state,
+        "note": note,
+        "facts": Jsonb(dict(facts)),
+    }
+    await connection.execute(_EVENT, parameters)

@@ -1,0 +1,67 @@
+"""Raiser and sender as processes that kill themselves where a test says: ``python -m tests.streams.alerts.process JSON``."""
+
+import asyncio
+import json
+import os
+import random
+import signal
+import sys
+from datetime import UTC, datetime
+from typing import Any, NoReturn
+
+import psycopg
+
+from streams.alerts import outbox, raiser
+from streams.alerts.channels import Channel
+from streams.alerts.config import AlertConfig
+from streams.alerts.sender import Sender, SenderConfig
+
+
+def die() -> NoReturn:
+    """As a power cut would."""
+    os.kill(os.getpid(), signal.SIGKILL)
+    raise AssertionError("unreachable")
+
+
+async def raise_and_die(dsn: str, where: str) -> None:
+    """One round that is killed between raise and commit; `where` "none" lets it live."""
+    async with await psycopg.AsyncConnection.connect(dsn, autocommit=True) as connection:
+        write = outbox.write
+
+        async def write_and_die(*arguments: Any) -> None:
+            if where == "before":
+                die()
+            await write(*arguments)
+            if where == "after":
+                die()
+
+        setattr(raiser.outbox, "write", write_and_die)  # noqa: B010 - mypy wants it so
+        await raiser.Raiser(AlertConfig()).once(connection, datetime.now(UTC))
+
+
+async def send_and_die(dsn: str, channels: dict[str, str], share: float) -> None:
+    """Send, and be killed between send and receipt with this chance."""
+    sent = outbox.sent
+
+    async def sent_or_dead(*arguments: Any) -> bool:
+        if random.random() < share:
+            die()
+        return await sent(*arguments)
+
+    setattr(outbox, "sent", sent_or_dead)  # noqa: B010 - mypy wants it so
+    config = SenderConfig(
+        dsn=dsn,
+        channels={name: Channel(name=name, url=url, per_minute=6000) for name, url in channels.items()},
+        secret=b"s" * 32,
+        poll_s=0.05,
+        lease_s=0.5,
+    )
+    await Sender(config).run(asyncio.Event())
+
+
+if __name__ == "__main__":
+    options = json.loads(sys.argv[1])
+    if options["what"] == "raise":
+        asyncio.run(raise_and_die(options["dsn"], options["where"]))
+    else:
+        asyncio.run(send_and_die(options["dsn"], options["channels"], options["share"]))

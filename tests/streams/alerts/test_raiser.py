@@ -1,0 +1,198 @@
+import asyncio
+import json
+import subprocess
+import sys
+from datetime import timedelta
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from streams.alerts.config import AlertConfig
+from streams.alerts.raiser import Raiser
+from tests.streams.alerts.place import ALWAYS, NOW, detect, raised, rows, settled
+
+ROOT = Path(__file__).parents[3]
+pytestmark = pytest.mark.integration
+MINUTE = timedelta(minutes=1)
+
+
+def test_a_detection_becomes_an_alert_and_a_message_in_one_transaction(module_database: str) -> None:
+    dsn = settled(module_database)
+    detection = detect(dsn)
+    result = raised(dsn)
+    assert (result.signals, result.alerts, result.messages) == (1, 1, 1)
+    [alert] = rows(
+        dsn,
+        "select unit_code, point, meter_no, kind, severity, state, energy_affected, energy_unit, detections, title_zh, "
+        "title_en, raised_at from alert_list",
+    )
+    assert alert[:5] == ("U1", "P1", "M1", "stuck", "serious")
+    assert alert[5:9] == ("open", 120.0, alert[7], 1)
+    assert alert[9:11] == ("First P1 M1 示值不变", "First P1 M1: stuck register")
+    assert rows(dsn, "select recipient, channel, address, purpose, state, unit_id from alert_message") == [
+        ("person:li.na", "mail", "li@example.org", "raise", "waiting", 1)
+    ]
+    assert rows(dsn, "select source, source_id, standing from alert_source") == [("detection", detection, True)]
+    assert rows(dsn, "select action from alert_event") == [("open",)]
+    assert raised(dsn, NOW + MINUTE).messages == 0, "nothing new, nothing said"
+
+
+def test_it_clears_by_itself_when_the_fault_ends_and_says_so_once(module_database: str) -> None:
+    dsn = settled(module_database)
+    detection = detect(dsn)
+    raised(dsn)
+    rows(dsn, "update detection set state = 'closed', ended_at = %s where id = %s", NOW, detection)
+    raised(dsn, NOW + MINUTE)
+    assert rows(dsn, "select state from alert_list") == [("clearing",)]
+    raised(dsn, NOW + 31 * MINUTE)
+    raised(dsn, NOW + 90 * MINUTE)
+    assert rows(dsn, "select state, cleared_at from alert_list") == [("cleared", NOW + 31 * MINUTE)]
+    assert rows(dsn, "select purpose from alert_message order by id") == [("raise",), ("clear",)]
+
+
+def test_nobody_answers_and_staff_is_told(module_database: str) -> None:
+    dsn = settled(module_database)
+    detect(dsn)
+    raised(dsn)
+    raised(dsn, NOW + 60 * MINUTE)
+    assert rows(dsn, "select recipient, purpose from alert_message order by id") == [
+        ("person:li.na", "raise"),
+        ("person:wang", "escalate"),
+    ]
+
+
+def test_a_silence_of_a_unit_is_one_alert_and_its_enterprise_alone_is_asked(module_database: str) -> None:
+    dsn = settled(module_database)
+    for point in (1, 2, 3):
+        detect(dsn, point, kind="silence", severity="warning")
+    raised(dsn)
+    assert sorted(rows(dsn, "select unit_code, detections, point from alert_list")) == [
+        ("U1", 2, None),
+        ("U2", 1, "P3"),
+    ]
+    told = rows(dsn, "select recipient, unit_id, title from alert_message where recipient <> 'person:li.na' order by 1")
+    assert [(row[0], row[1]) for row in told] == [("person:first", 1), ("person:second", 2)]
+    assert told[0][2] == "【提醒】First 2/2 处无数据"
+
+
+def test_findings_and_verifications_make_alerts_too(module_database: str) -> None:
+    dsn = settled(module_database, "")
+    rows(
+        dsn,
+        "insert into finding (unit_id, edition, clause, rule, mandatory, verdict, severity, required, found, "
+        "required_zh, found_zh, as_of) values (1, 'GB 17167-2006', '4.3.5', 'rate', true, 'fail', 'serious', '100 %%', "
+        "'80 %%', '100 %%', '80 %%', current_date)",
+    )
+    rows(dsn, "insert into verification (meter_id, unit_id, verification_due) values (3, 2, current_date + 20)")
+    raised(dsn)
+    assert sorted(rows(dsn, "select kind, unit_code, severity from alert_list")) == [
+        ("finding", "U1", "serious"),
+        ("verification", "U2", "info"),
+    ]
+    [row] = rows(
+        dsn,
+        "select body from alert_message where recipient = 'person:li.na' union all "
+        "select life::text from alert_mailbox where recipient = 'person:li.na'",
+    )[:1]
+    assert row
+    rows(dsn, "update verification set verification_due = current_date + 400")
+    raised(dsn, NOW + 2 * 60 * MINUTE)
+    raised(dsn, NOW + 4 * 60 * MINUTE)
+    assert rows(dsn, "select state from alert_list where kind = 'verification'") == [("cleared",)]
+
+
+def test_ten_thousand_detections_in_a_minute_are_a_handful_of_messages(module_database: str) -> None:
+    dsn = settled(module_database, "")
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        connection.execute(
+            """
+            insert into unit (id, code, name, version) overriding system value
+                select i, 'U' || i, 'Unit ' || i, 1 from generate_series(3, 100) i;
+            insert into metering_point (id, unit_id, code, parent_complete, level, carrier, direction, required,
+                                        amount_unit) overriding system value
+                select i, i %% 100 + 1, 'P' || i, false, 'unit', 'electricity', 'in', true, 1
+                from generate_series(5, 10004) i;
+        """.replace("%%", "%")
+        )
+    raiser = Raiser(AlertConfig())
+    now = NOW.replace(hour=2)  # 10:00 in Shanghai, no quiet hours
+    took = []
+    for part in range(6):
+        with psycopg.connect(dsn, autocommit=True) as connection:
+            connection.execute(
+                """
+                insert into detection (unit_id, point_id, kind, severity, started_at, detected_at)
+                select unit_id, id, case when id % 50 = 0 then 'stuck' else 'silence' end,
+                       case when id % 50 = 0 then 'serious' else 'warning' end, %s, %s
+                from metering_point where id >= 5 and id % 6 = %s
+                """.replace("id % ", "id %% "),
+                (now, now, part),
+            )
+        at = now + part * timedelta(seconds=10)
+        result = raised(dsn, at, raiser=raiser)
+        took.append(result.signals)
+    for minute in (30, 61, 120):
+        raised(dsn, now + minute * MINUTE, raiser=raiser)
+    assert sum(took) == 10_000
+    messages = rows(dsn, "select title, length(body), alert_ids from alert_message where recipient = 'person:li.na'")
+    assert 1 <= len(messages) <= 12, [row[0] for row in messages]
+    assert max(row[1] for row in messages) < 3000
+    told = {alert for row in messages for alert in row[2]}
+    assert told == {row[0] for row in rows(dsn, "select id from alert_list")}, "no alert was forgotten"
+
+
+def test_killed_between_raise_and_commit_twenty_times_and_nothing_is_lost_or_doubled(module_database: str) -> None:
+    dsn = settled(module_database)
+    detections = []
+    for n in range(10):
+        detections.append(detect(dsn, n % 4 + 1, started_at=NOW - timedelta(days=1 + n), kind="scale"))
+        before = rows(dsn, "select count(*) from alert_message")
+        for where in ("before", "after"):
+            options = json.dumps({"what": "raise", "dsn": dsn, "where": where})
+            process = subprocess.run(
+                [sys.executable, "-m", "tests.streams.alerts.process", options], cwd=ROOT, check=False, timeout=60
+            )
+            assert process.returncode == -9
+            assert rows(dsn, "select count(*) from alert_message") == before
+        raised(dsn, NOW + n * timedelta(seconds=1))
+    assert rows(dsn, "select count(*) from alert_inbox") == [(0,)]
+    behind = rows(dsn, "select source_id from alert_source order by 1")
+    assert [row[0] for row in behind] == sorted(detections)
+    told = [
+        alert for row in rows(dsn, "select alert_ids from alert_message where purpose = 'raise'") for alert in row[0]
+    ]
+    alerts = [row[0] for row in rows(dsn, "select id from alert_list")]
+    assert sorted(told) == sorted(alerts)
+
+
+def test_rules_that_were_broken_by_hand_are_told_and_no_mark_is_lost(module_database: str) -> None:
+    dsn = settled(module_database, ALWAYS + "nonsense = 3\n")
+    detect(dsn)
+    with pytest.raises(Exception, match="nonsense"):
+        raised(dsn)
+    assert rows(dsn, "select count(*) from alert_inbox") == [(1,)]
+
+
+def test_only_one_worker_raises_at_a_time(module_database: str) -> None:
+    dsn = settled(module_database)
+
+    async def meanwhile() -> object:
+        async with (
+            await psycopg.AsyncConnection.connect(dsn, autocommit=True) as one,
+            await psycopg.AsyncConnection.connect(dsn, autocommit=True) as other,
+            one.transaction(),
+        ):
+            await one.execute("select pg_advisory_xact_lock(%s)", (0x6D77_0009,))
+            return await Raiser(AlertConfig()).once(other, NOW)
+
+    assert asyncio.run(meanwhile()) is None
+
+
+def test_history_may_be_added_to_but_not_rewritten(module_database: str) -> None:
+    dsn = settled(module_database)
+    detect(dsn)
+    raised(dsn)
+    for text in ("update alert_event set note = 'x'", "delete from alert_event"):
+        with pytest.raises(psycopg.errors.RestrictViolation, match="append-only"):
+            rows(dsn, text)
