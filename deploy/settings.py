@@ -21,6 +21,7 @@ from analytics.domain.errors import ConfigurationError
 __all__ = [
     "FIELDS",
     "PREFIX",
+    "AlertSettings",
     "DatabaseSettings",
     "Field",
     "KafkaSettings",
@@ -75,6 +76,20 @@ class WorkerSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AlertSettings:
+    """Who tells of alerts, and where people answer."""
+
+    channels: Path | None = None
+    """The file of channels; None starts no sender."""
+    api_port: int = 0
+    """0 starts no API."""
+    api_url: str = ""
+    board_url: str = ""
+    calendar: Path | None = None
+    """Working days; None takes those that ship."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """Everything that can be set, checked."""
 
@@ -83,6 +98,7 @@ class Settings:
     kafka: KafkaSettings = KafkaSettings()
     database: DatabaseSettings = DatabaseSettings()
     workers: WorkerSettings = WorkerSettings()
+    alerts: AlertSettings = AlertSettings()
     zone: ZoneInfo = field(default_factory=lambda: ZoneInfo("Asia/Shanghai"))
     java: str | None = None
     apt_mirror: str | None = None
@@ -149,6 +165,12 @@ def _servers(text: str) -> str:
 def _dsn(text: str) -> str:
     if not re.match(r"postgres(ql)?://", text):
         raise ValueError("must start with postgresql://")
+    return text
+
+
+def _url(text: str) -> str:
+    if not re.fullmatch(r"https?://\S+", text):
+        raise ValueError("must start with http:// or https://")
     return text
 
 
@@ -307,6 +329,41 @@ FIELDS: Final[tuple[Field, ...]] = (
         meaning="How long a reading may wait for others to share its transaction. [s]",
     ),
     Field(
+        name="METERWARDEN_CHANNELS",
+        path="alerts.channels",
+        parse=_path,
+        default="",
+        meaning="File of the channels that alerts leave by, readable by its owner alone; then `up` starts a sender.",
+    ),
+    Field(
+        name="METERWARDEN_API_PORT",
+        path="alerts.api_port",
+        parse=_port_or_none,
+        default="0",
+        meaning="Port of the HTTP API, on 127.0.0.1; 0 for none.",
+    ),
+    Field(
+        name="METERWARDEN_API_URL",
+        path="alerts.api_url",
+        parse=_url,
+        default="",
+        meaning="Where people reach the API, https://...; without it messages carry no links to answer by.",
+    ),
+    Field(
+        name="METERWARDEN_BOARD_URL",
+        path="alerts.board_url",
+        parse=_url,
+        default="",
+        meaning="What messages link to; {alert} in it stands for the alert's id.",
+    ),
+    Field(
+        name="METERWARDEN_CALENDAR",
+        path="alerts.calendar",
+        parse=_path,
+        default="",
+        meaning="TOML file of working days; without it the one that ships.",
+    ),
+    Field(
         name="METERWARDEN_ZONE",
         path="zone",
         parse=_zone,
@@ -405,6 +462,7 @@ def _build(values: Mapping[str, Any], environ: Mapping[str, str]) -> Settings:
         kafka=KafkaSettings(**group("kafka")),
         database=DatabaseSettings(**group("database")),
         workers=WorkerSettings(**group("workers")),
+        alerts=AlertSettings(**group("alerts")),
         **plain,
     )
 

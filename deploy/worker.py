@@ -19,6 +19,7 @@ from collections.abc import Sequence
 from kafka.errors import KafkaError
 
 from analytics.domain.errors import ConfigurationError
+from deploy.alerting import alert_config
 from deploy.settings import Settings, load
 from ingest.factor_files import read_factors
 from streams.app import WorkerApp, create_app
@@ -62,6 +63,7 @@ def config_of(settings: Settings, *, tag: str = "") -> StreamsConfig:
             retain_days=database.retain_days or None,
         ),
         factors=read_factors(),
+        alerts=alert_config(settings),
         worker=f"{socket.gethostname()}-{tag or os.getpid()}",
         zone=settings.zone,
         batch_readings=workers.batch_readings,

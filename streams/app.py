@@ -18,6 +18,7 @@ from analytics.columns.register import RegisterTable, advance, close, empty_stat
 from analytics.domain.errors import StoreUnavailable
 from analytics.domain.ledger import Ledger
 from streams.agents import readings
+from streams.agents.alerts import AlertsAgent
 from streams.agents.balance import BalanceAgent
 from streams.agents.compliance import ComplianceAgent
 from streams.agents.detections import DetectionRelay
@@ -154,6 +155,8 @@ class WorkerApp(BatchApp):
         relay = DetectionRelay(self.store, self.publisher, self.metrics, topic=config.detections_topic)
         self._go_on(relay.run(config.relay_s), "detections")
         self._go_on(self._keep_layers(), "layers")
+        if config.alerts is not None:
+            self._go_on(AlertsAgent(config.dsn, config.alerts).run(config.alerts_s), "alerts")
         if config.metrics_port:
             self.page = MetricsPage.open(self.metrics, host=config.metrics_host, port=max(config.metrics_port, 0))
             log.info("metrics on port %d", self.page.port)

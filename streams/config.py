@@ -5,6 +5,7 @@ from zoneinfo import ZoneInfo
 
 from analytics.coal import FactorTable
 from ingest.wire import DETECTIONS_TOPIC, HOURS_TOPIC, MAX_MESSAGE_BYTES, READINGS_TOPIC, REJECTED_TOPIC
+from streams.alerts.config import AlertConfig
 from streams.store.layers import LayersPolicy
 
 __all__ = ["StreamsConfig"]
@@ -68,6 +69,10 @@ class StreamsConfig:
         How often it is looked for days of balances that are over; 0 leaves balances alone. [s]
     balance_lag_h : int
         So long after its end an hour counts as settled: what comes later is not looked at again by balances. [h]
+    alerts : AlertConfig or None
+        What alerts are raised by; None raises none.
+    alerts_s : float
+        How often new detections and findings are looked for. [s]
     layers : LayersPolicy
         When readings at rest are indexed, packed and dropped.
     layers_s : float
@@ -108,6 +113,8 @@ class StreamsConfig:
     compliance_s: float = 10.0
     balance_s: float = 300.0
     balance_lag_h: int = 6
+    alerts: AlertConfig | None = None
+    alerts_s: float = 2.0
     layers: LayersPolicy = field(default_factory=LayersPolicy)
     layers_s: float = 60.0
     session_s: float = 6.0

@@ -1,10 +1,13 @@
 """Kinds of options that several commands take."""
 
+from datetime import datetime
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import click
 
-__all__ = ["ZoneName"]
+from deploy.settings import load
+
+__all__ = ["Instant", "ZoneName"]
 
 
 class ZoneName(click.ParamType):
@@ -20,3 +23,19 @@ class ZoneName(click.ParamType):
             return ZoneInfo(str(value))
         except (ZoneInfoNotFoundError, ValueError, OSError):
             self.fail(f"{value!r} is not a time zone such as Asia/Shanghai", param, ctx)
+
+
+class Instant(click.ParamType):
+    """A time, or a day; without an offset in the settings' zone."""
+
+    name = "time"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
+        """Time with an offset."""
+        if isinstance(value, datetime):
+            return value
+        try:
+            when = datetime.fromisoformat(str(value))
+        except ValueError:
+            self.fail(f"{value!r} is not an ISO 8601 time such as 2026-11-21T08:15", param, ctx)
+        return when if when.tzinfo else when.replace(tzinfo=load().zone)

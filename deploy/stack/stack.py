@@ -1,4 +1,4 @@
-"""The whole stack of one instance: Kafka, the database, and the workers between them."""
+"""The whole stack of one instance: Kafka, the database, the workers between them, and who tells of alerts."""
 
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 from deploy.settings import Settings
 from deploy.stack.errors import StackError
 from deploy.stack.kafka_server import ExternalKafka, KafkaServer
+from deploy.stack.notices import Notices
 from deploy.stack.part import Part, PartStatus
 from deploy.stack.places import Places, exclusive
 from deploy.stack.postgres_server import ExternalDatabase, PostgresServer
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["PARTS", "SERVERS", "Stack"]
 
 SERVERS: Final = ("postgresql", "kafka")
-PARTS: Final = (*SERVERS, "workers")
+PARTS: Final = (*SERVERS, "workers", "alerts")
 
 
 class Stack:
@@ -89,6 +90,8 @@ class Stack:
             if "workers" in parts:
                 self._prepare()
                 started += self._start([self._workers()])
+            if "alerts" in parts:
+                started += self._start([self._notices()])
         return started
 
     def down(self, parts: Collection[str] = PARTS) -> list[str]:
@@ -118,11 +121,14 @@ class Stack:
         unknown = set(parts) - set(PARTS)
         if unknown:
             raise StackError(f"the parts are {', '.join(PARTS)} (got {', '.join(sorted(unknown))})")
-        known: list[Part] = [self._database, self._kafka, self._workers()]
+        known: list[Part] = [self._database, self._kafka, self._workers(), self._notices()]
         return [part for part in known if part.name in parts]
 
     def _workers(self) -> Workers:
         return Workers(self.settings, self._places, addresses=self)
+
+    def _notices(self) -> Notices:
+        return Notices(self.settings, self._places, addresses=self)
 
     def _prepare(self) -> None:
         """Bring the database and the topics to what the workers expect."""

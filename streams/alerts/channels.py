@@ -1,7 +1,7 @@
 """Channels: where messages leave by apprise.
 
-Their URLs hold secrets, come from a file of the sender's own, and are never logged or stored: whatever a library says of
-a failure is cleaned of every part of them first.
+Their URLs hold secrets, come from a file of the sender's own, and are never logged or stored: whatever a library says
+of a failure is cleaned of every part of them first.
 """
 
 import logging

@@ -3,14 +3,17 @@
 import asyncio
 import email
 import json
+import subprocess
+import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.message import Message as Mail
 from email.policy import default as email_policy
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -20,6 +23,7 @@ from streams.alerts.config import AlertConfig
 from streams.alerts.raiser import Raised, Raiser
 from tests.streams.store.conftest import peopled
 
+ROOT = Path(__file__).parents[3]
 NOW = datetime.now(UTC).replace(microsecond=0)
 ALWAYS = """
 [people]
@@ -132,7 +136,7 @@ def hook_server(port: int) -> Iterator[Arrived]:
     arrived = Arrived()
 
     class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:  # noqa: N802 - the library's name
+        def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
             if arrived.status == 200:
                 arrived.keys.append(self.headers["X-Meterwarden-Key"])
@@ -152,6 +156,25 @@ def hook_server(port: int) -> Iterator[Arrived]:
         server.shutdown()
         server.server_close()
         thread.join()
+
+
+@contextmanager
+def nursery() -> Iterator[Callable[[dict[str, Any]], int]]:
+    """Runs raisers and senders that kill themselves, one at a time; gives the exit code of each."""
+    command = [sys.executable, "-m", "tests.streams.alerts.process"]
+    with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        given, told = process.stdin, process.stdout
+
+        def run(options: dict[str, Any]) -> int:
+            given.write(json.dumps(options) + "\n")
+            given.flush()
+            return int(told.readline())
+
+        yield run
+        given.close()
+        process.wait(30)
 
 
 def body_of(mail: Mail) -> str:

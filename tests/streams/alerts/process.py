@@ -1,4 +1,4 @@
-"""Raiser and sender as processes that kill themselves where a test says: ``python -m tests.streams.alerts.process JSON``."""
+"""Raiser and sender that kill themselves where a test says: ``python -m tests.streams.alerts.process JSON``."""
 
 import asyncio
 import json
@@ -40,7 +40,7 @@ async def raise_and_die(dsn: str, where: str) -> None:
 
 
 async def send_and_die(dsn: str, channels: dict[str, str], share: float) -> None:
-    """Send, and be killed between send and receipt with this chance."""
+    """Send until nothing is left, and be killed between send and receipt with this chance."""
     sent = outbox.sent
 
     async def sent_or_dead(*arguments: Any) -> bool:
@@ -56,12 +56,29 @@ async def send_and_die(dsn: str, channels: dict[str, str], share: float) -> None
         poll_s=0.05,
         lease_s=0.5,
     )
-    await Sender(config).run(asyncio.Event())
+    stop = asyncio.Event()
+    sender = asyncio.create_task(Sender(config).run(stop))
+    async with await psycopg.AsyncConnection.connect(dsn, autocommit=True) as connection:
+        while not stop.is_set():
+            await asyncio.sleep(0.1)
+            cursor = await connection.execute("select 1 from alert_message where state <> 'sent' limit 1")
+            if await cursor.fetchone() is None:
+                stop.set()
+    await sender
+
+
+def main() -> None:
+    """Fork a child for each line of options, and tell how it ended: a fresh interpreter each time takes seconds."""
+    for line in sys.stdin:
+        options = json.loads(line)
+        what = options.pop("what")
+        child = os.fork()
+        if child == 0:
+            asyncio.run(raise_and_die(**options) if what == "raise" else send_and_die(**options))
+            os._exit(0)
+        _, status = os.waitpid(child, 0)
+        print(os.waitstatus_to_exitcode(status), flush=True)
 
 
 if __name__ == "__main__":
-    options = json.loads(sys.argv[1])
-    if options["what"] == "raise":
-        asyncio.run(raise_and_die(options["dsn"], options["where"]))
-    else:
-        asyncio.run(send_and_die(options["dsn"], options["channels"], options["share"]))
+    main()

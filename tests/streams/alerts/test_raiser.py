@@ -1,18 +1,13 @@
 import asyncio
-import json
-import subprocess
-import sys
 from datetime import timedelta
-from pathlib import Path
 
 import psycopg
 import pytest
 
 from streams.alerts.config import AlertConfig
 from streams.alerts.raiser import Raiser
-from tests.streams.alerts.place import ALWAYS, NOW, detect, raised, rows, settled
+from tests.streams.alerts.place import ALWAYS, NOW, detect, nursery, raised, rows, settled
 
-ROOT = Path(__file__).parents[3]
 pytestmark = pytest.mark.integration
 MINUTE = timedelta(minutes=1)
 
@@ -145,17 +140,14 @@ def test_ten_thousand_detections_in_a_minute_are_a_handful_of_messages(module_da
 def test_killed_between_raise_and_commit_twenty_times_and_nothing_is_lost_or_doubled(module_database: str) -> None:
     dsn = settled(module_database)
     detections = []
-    for n in range(10):
-        detections.append(detect(dsn, n % 4 + 1, started_at=NOW - timedelta(days=1 + n), kind="scale"))
-        before = rows(dsn, "select count(*) from alert_message")
-        for where in ("before", "after"):
-            options = json.dumps({"what": "raise", "dsn": dsn, "where": where})
-            process = subprocess.run(
-                [sys.executable, "-m", "tests.streams.alerts.process", options], cwd=ROOT, check=False, timeout=60
-            )
-            assert process.returncode == -9
-            assert rows(dsn, "select count(*) from alert_message") == before
-        raised(dsn, NOW + n * timedelta(seconds=1))
+    with nursery() as run:
+        for n in range(10):
+            detections.append(detect(dsn, n % 4 + 1, started_at=NOW - timedelta(days=1 + n), kind="scale"))
+            before = rows(dsn, "select count(*) from alert_message")
+            for where in ("before", "after"):
+                assert run({"what": "raise", "dsn": dsn, "where": where}) == -9
+                assert rows(dsn, "select count(*) from alert_message") == before
+            raised(dsn, NOW + n * timedelta(seconds=1))
     assert rows(dsn, "select count(*) from alert_inbox") == [(0,)]
     behind = rows(dsn, "select source_id from alert_source order by 1")
     assert [row[0] for row in behind] == sorted(detections)

@@ -1,13 +1,9 @@
 import asyncio
-import json
 import logging
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from io import StringIO
-from pathlib import Path
 from uuid import uuid4
 from zoneinfo import ZoneInfo
 
@@ -19,9 +15,8 @@ from streams.alerts.links import Deed, Link, LinkRefused, open_link, sign_link
 from streams.alerts.picture import Hour, draw
 from streams.alerts.sender import Sender, SenderConfig
 from streams.logs import log_to
-from tests.streams.alerts.place import NOW, body_of, detect, hook_server, mail_server, raised, rows, settled
+from tests.streams.alerts.place import NOW, body_of, detect, hook_server, mail_server, nursery, raised, rows, settled
 
-ROOT = Path(__file__).parents[3]
 SECRET = b"s" * 32
 ZONE = ZoneInfo("Asia/Shanghai")
 
@@ -113,19 +108,10 @@ def test_killed_between_send_and_receipt_twenty_times_and_nothing_is_lost(module
     dsn = settled(module_database)
     [port] = free_ports(1)
     keys = put(dsn, 30)
-    kills = 0
-    with hook_server(port) as hooks:
-        options = {"what": "send", "dsn": dsn, "channels": {"hook": f"json://127.0.0.1:{port}/in"}, "share": 1.0}
-        for share in [*[1.0] * 20, 0.0]:
-            command = [sys.executable, "-m", "tests.streams.alerts.process", json.dumps(options | {"share": share})]
-            process = subprocess.Popen(command, cwd=ROOT)
-            deadline = time.monotonic() + 60
-            while process.poll() is None and time.monotonic() < deadline:
-                if share == 0.0 and rows(dsn, "select count(*) from alert_message where state = 'sent'") == [(30,)]:
-                    process.terminate()
-                time.sleep(0.05)
-            kills += process.wait(5) == -9
-    assert kills == 20
+    with hook_server(port) as hooks, nursery() as run:
+        options = {"what": "send", "dsn": dsn, "channels": {"hook": f"json://127.0.0.1:{port}/in"}}
+        ends = [run(options | {"share": share}) for share in [*[1.0] * 20, 0.0]]
+    assert ends == [-9] * 20 + [0]
     assert set(hooks.keys) == set(keys), "nothing lost, and nothing that the receiver does not know by its key"
     assert len(hooks.keys) == 30 + 20, "each kill sent one message again, and nothing else did"
     assert rows(dsn, "select state, count(*) from alert_message group by 1") == [("sent", 30)]

@@ -1,0 +1,219 @@
+"""`meterwarden alerts`: rules, what stands, what was sent, and planned work."""
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import click
+import psycopg
+
+from analytics.alerting.rehearsal import Rehearsed, rehearse
+from analytics.alerting.rules import Person, Rules
+from deploy.alerting import alert_config, channels_text, read_text
+from deploy.commands.parameters import Instant
+from deploy.commands.tables import table
+from deploy.database import inside
+from deploy.settings import load as settings
+from streams.alerts import sources
+from streams.alerts.channels import read_channels
+from streams.alerts.config import read_rules, shipped_rules
+from streams.alerts.outbox import resend
+from streams.alerts.people import acknowledge, person_of, rows, silence
+from streams.alerts.raiser import rules_in_force
+
+__all__ = ["command"]
+
+_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+_AS = click.option("--as", "login", required=True, metavar="LOGIN", help="Who does it.")
+_PEOPLE = """
+select p.login, p.name, p.role, coalesce(u.code, '') as unit_code, p.language, p.channel, p.address
+from person p left join unit u on u.id = p.unit_id where p.active order by p.login
+"""
+
+
+@click.group()
+def command() -> None:
+    """Who is told of what, what stands, and what was sent."""
+
+
+@command.command()
+@click.argument("file", type=_FILE)
+def check(file: Path) -> None:
+    """Tell every fault of a file of rules, without loading it."""
+    click.echo(_said("right", read_rules(read_text(file, "FILE"), str(file))))
+
+
+@command.command("load")
+@click.argument("file", type=_FILE)
+def load_rules(file: Path) -> None:
+    """Put a file of rules in force: all of it, or nothing where it has a fault."""
+    text = read_text(file, "FILE")
+    rules = read_rules(text, str(file))
+
+    async def work(connection: psycopg.AsyncConnection) -> None:
+        await connection.execute(
+            "insert into alert_rules (source, body, loaded_by) values (%s, %s, current_user)", (file.name, text)
+        )
+
+    inside(work)
+    click.echo(_said("in force", rules))
+
+
+@command.command("rules")
+@click.option("--shipped", is_flag=True, help="Those that ship, to begin a file with.")
+def show_rules(*, shipped: bool) -> None:
+    """Print the rules in force."""
+
+    async def work(connection: psycopg.AsyncConnection) -> str:
+        found = await rows(connection, "select body from alert_rules order by id desc limit 1")
+        return str(found[0]["body"]) if found else shipped_rules()
+
+    click.echo(shipped_rules() if shipped else inside(work), nl=False)
+
+
+@command.command("channels")
+def check_channels() -> None:
+    """Check the channels' file, and tell the channels without their secrets."""
+    path = settings().alerts.channels
+    for name, channel in read_channels(channels_text(settings()), str(path)).items():
+        picture = "with pictures" if channel.pictures else "text alone"
+        click.echo(f"{name}: {channel.url.partition(':')[0]}, {channel.per_minute} a minute, {picture}")
+
+
+@command.command("dry-run")
+@click.option("--since", type=Instant(), required=True, help="From this day or time on.")
+@click.option("--rules", "file", type=_FILE, help="These rules, instead of those in force.")
+@click.option("--full", is_flag=True, help="With the text of each message.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+def dry_run(*, since: datetime, file: Path | None, full: bool, as_json: bool) -> None:
+    """Tell what rules would have sent, if nobody had answered; nothing is sent or kept."""
+    given = None if file is None else read_rules(read_text(file, "--rules"), str(file))
+    until = datetime.now(UTC)
+
+    async def work(connection: psycopg.AsyncConnection) -> tuple[list[Rehearsed], int]:
+        rules = given or (await rules_in_force(connection))[1]
+        people = [Person(**row) for row in await rows(connection, _PEOPLE)]
+        found = await sources.history(connection, since, rules.severities)
+        signals = [one.signal for one in found]
+        zone = settings().zone
+        return rehearse(rules, signals, people=people, zone=zone, since=since, until=until), len(signals)
+
+    sent, signals = inside(work)
+    for one in sent:
+        at = one.at.astimezone(settings().zone)
+        if as_json:
+            click.echo(json.dumps({**_object(one), "at": at.isoformat()}, ensure_ascii=False))
+        else:
+            click.echo(f"{at:%m-%d %H:%M}  {one.recipient:<20} {one.title}")
+            if full:
+                click.echo("".join(f"    {line}\n" for line in one.body.splitlines()))
+    if not as_json:
+        recipients = sorted({one.recipient for one in sent})
+        each = ", ".join(f"{name} {sum(one.recipient == name for one in sent)}" for name in recipients)
+        click.echo(f"{len(sent)} messages of {signals} detections and findings" + (f": {each}" if each else ""))
+
+
+@command.command("list")
+@click.option("--all", "everything", is_flag=True, help="Those that are over, too.")
+@click.option("--limit", type=click.IntRange(1), default=50, show_default=True)
+def list_alerts(*, everything: bool, limit: int) -> None:
+    """Show the alerts that stand, the newest first."""
+    query = """
+    select id, severity, state, to_char(since at time zone local_zone(), 'MM-DD HH24:MI') as since, detections,
+           title_zh, coalesce(acknowledged_by, '') as with, coalesce(case_number, '') as case
+    from alert_list where %s or state not in ('cleared', 'dropped') order by id desc limit %s
+    """
+    _show(query, (everything, limit))
+
+
+@command.command()
+@click.argument("alert", type=int)
+@_AS
+@click.option("--note", default="", help="What is being done.")
+def ack(alert: int, *, login: str, note: str) -> None:
+    """Take care of an alert: it is not escalated further."""
+    config = alert_config(settings())
+
+    async def work(connection: psycopg.AsyncConnection) -> None:
+        person = await person_of(connection, login=login)
+        await acknowledge(connection, alert, person, datetime.now(UTC), config, note)
+
+    inside(work)
+    click.echo(f"alert {alert} is with {login}")
+
+
+@command.command("silence")
+@click.option("--unit", default="", metavar="CODE", help="Of this unit; all units without it.")
+@click.option("--point", default="", metavar="CODE", help="Of this metering point alone.")
+@click.option("--kind", default="", help="Of this kind alone.")
+@click.option("--from", "starts_at", type=Instant(), help="From then on; now without it.")
+@click.option("--to", "ends_at", type=Instant(), required=True, help="Until then.")
+@click.option("--reason", required=True)
+@_AS
+def plan(*, login: str, starts_at: datetime | None, ends_at: datetime, **what: str) -> None:
+    """Plan work: nothing is told of what it covers; what still stands afterwards is."""
+    begin = starts_at or datetime.now(UTC)
+    if ends_at <= begin:
+        raise click.BadParameter(f"--to must be after {begin.isoformat()} (got {ends_at.isoformat()})")
+
+    async def work(connection: psycopg.AsyncConnection) -> int:
+        person = await person_of(connection, login=login)
+        return await silence(connection, person, starts_at=begin, ends_at=ends_at, **what)
+
+    click.echo(f"silence {inside(work)} until {ends_at.isoformat()}")
+
+
+@command.command()
+@click.option("--resend", "again", is_flag=True, help="Take up again what was given up.")
+@click.option("--failed", is_flag=True, help="Each message that was given up or does not get through.")
+def outbox(*, again: bool, failed: bool) -> None:
+    """Tell how many messages wait, went and failed, by channel."""
+    if again:
+
+        async def work(connection: psycopg.AsyncConnection) -> int:
+            return await resend(connection, None)
+
+        click.echo(f"{inside(work)} messages wait again")
+    elif failed:
+        _show(
+            "select id, channel, recipient, state, attempts, title, error from alert_message "
+            "where state <> 'sent' and error is not null order by id desc limit 100"
+        )
+    else:
+        _show(
+            "select channel, state, messages, attempts, last_sent_at, left(last_error, 60) as last_error "
+            "from outbox_state order by 1, 2"
+        )
+
+
+@command.command()
+def statistics() -> None:
+    """Tell how right each detector was, as found on site."""
+    _show(
+        "select kind, cases, verdicts, faulty, data_path, sound, load_changed, round(precision::numeric, 2) as hits, "
+        "round(median_days_to_verdict::numeric, 1) as days_to_verdict, overdue, energy_recovered, energy_unit "
+        "from case_statistics order by 1"
+    )
+
+
+def _show(query: str, parameters: Any = None) -> None:
+    async def work(connection: psycopg.AsyncConnection) -> list[dict[str, Any]]:
+        return await rows(connection, query, parameters)
+
+    click.echo(table(inside(work)))
+
+
+def _said(verb: str, rules: Rules) -> str:
+    return f"{verb}: {len(rules.rules)} rules, {len(rules.recipients)} recipients, {len(rules.regions)} regions"
+
+
+def _object(one: Rehearsed) -> dict[str, str]:
+    return {
+        "recipient": one.recipient,
+        "channel": one.channel,
+        "purpose": one.purpose,
+        "severity": one.severity,
+        "title": one.title,
+        "body": one.body,
+    }

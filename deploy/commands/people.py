@@ -1,0 +1,78 @@
+"""`meterwarden people`: who is told, who may act, and their tokens."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import click
+import psycopg
+
+from deploy.commands.tables import table
+from deploy.database import inside
+from streams.alerts.people import add_person, new_token, person_of, revoke_tokens, rows
+
+__all__ = ["command"]
+
+
+@click.group()
+def command() -> None:
+    """Enter who is told of alerts and who may act on them."""
+
+
+@command.command()
+@click.argument("login")
+@click.option("--name", required=True)
+@click.option("--role", type=click.Choice(["staff", "inspector", "enterprise"]), required=True)
+@click.option("--unit", default="", metavar="CODE", help="Whose; of the enterprise's role alone.")
+@click.option("--language", type=click.Choice(["zh", "en"]), default="zh", show_default=True)
+@click.option("--channel", default="", help="A name of the channels' file; without it nothing is told.")
+@click.option("--address", default="", help="What {address} in the channel's URL stands for.")
+def add(**facts: str) -> None:
+    """Enter a person, or change what is known of one."""
+
+    async def work(connection: psycopg.AsyncConnection) -> int:
+        return await add_person(connection, **facts)
+
+    inside(work)
+    click.echo(f"{facts['login']} is entered")
+
+
+@command.command("list")
+def list_people() -> None:
+    """Show who is entered."""
+
+    async def work(connection: psycopg.AsyncConnection) -> list[dict[str, Any]]:
+        query = """
+        select p.login, p.name, p.role, u.code as unit, p.channel, p.address, p.active,
+               (select count(*) from api_token t where t.person_id = p.id and t.revoked_at is null
+                   and t.expires_at > now()) as tokens
+        from person p left join unit u on u.id = p.unit_id order by p.login
+        """
+        return await rows(connection, query)
+
+    click.echo(table(inside(work)))
+
+
+@command.command()
+@click.argument("login")
+@click.option("--days", type=click.IntRange(1, 3650), default=365, show_default=True, help="How long it holds.")
+@click.option("--label", default="", help="What it is for.")
+def token(login: str, *, days: int, label: str) -> None:
+    """Make a token for the HTTP API; it is shown this once."""
+
+    async def work(connection: psycopg.AsyncConnection) -> str:
+        person = await person_of(connection, login=login)
+        expires_at = datetime.now(UTC) + timedelta(days=days)
+        return await new_token(connection, person.id, label=label, expires_at=expires_at)
+
+    click.echo(inside(work))
+
+
+@command.command()
+@click.argument("login")
+def revoke(login: str) -> None:
+    """End all tokens of a person."""
+
+    async def work(connection: psycopg.AsyncConnection) -> int:
+        return await revoke_tokens(connection, (await person_of(connection, login=login)).id)
+
+    click.echo(f"{inside(work)} tokens of {login} are ended")

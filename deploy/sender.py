@@ -1,0 +1,54 @@
+"""The sender as a process, ``python -m deploy.sender``: until SIGTERM or SIGINT, and it finishes what it sends."""
+
+import asyncio
+import logging
+import signal
+import sys
+
+from analytics.domain.errors import MeterwardenError
+from deploy.alerting import channels_text, link_secret
+from deploy.settings import Settings, load
+from streams.alerts.channels import read_channels
+from streams.alerts.sender import Sender, SenderConfig
+from streams.logs import log_to
+
+__all__ = ["config_of", "main"]
+
+log = logging.getLogger("metering.sender")
+
+
+def config_of(settings: Settings) -> SenderConfig:
+    """What the settings say to the sender."""
+    if settings.database.dsn is None:
+        raise MeterwardenError("a sender needs METERWARDEN_DATABASE; `meterwarden up` sets it")
+    return SenderConfig(
+        dsn=settings.database.dsn,
+        channels=read_channels(channels_text(settings), str(settings.alerts.channels)),
+        secret=link_secret(settings),
+        api_url=settings.alerts.api_url.rstrip("/"),
+        zone=settings.zone,
+    )
+
+
+def main() -> int:
+    """Run the sender."""
+    log_to(sys.stderr)
+    try:
+        config = config_of(load())
+    except MeterwardenError as error:
+        log.error("%s", error)  # noqa: TRY400 - the message is all there is to it
+        return 2
+    asyncio.run(_main(config))
+    return 0
+
+
+async def _main(config: SenderConfig) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    await Sender(config).run(stop)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

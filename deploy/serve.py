@@ -1,0 +1,41 @@
+"""The HTTP API as a process: ``python -m deploy.serve``, on 127.0.0.1; a proxy in front of it brings TLS."""
+
+import logging
+import sys
+
+import uvicorn
+
+from analytics.domain.errors import MeterwardenError
+from deploy.alerting import alert_config, link_secret
+from deploy.api import ApiConfig, create_api
+from deploy.settings import Settings, load
+from streams.logs import log_to
+
+__all__ = ["config_of", "main"]
+
+log = logging.getLogger("metering.api")
+
+
+def config_of(settings: Settings) -> ApiConfig:
+    """What the settings say to the API."""
+    if settings.database.dsn is None:
+        raise MeterwardenError("the API needs METERWARDEN_DATABASE; `meterwarden up` sets it")
+    return ApiConfig(dsn=settings.database.dsn, secret=link_secret(settings), alerts=alert_config(settings))
+
+
+def main() -> int:
+    """Run the API."""
+    log_to(sys.stderr)
+    try:
+        settings = load()
+        app = create_api(config_of(settings))
+    except MeterwardenError as error:
+        log.error("%s", error)  # noqa: TRY400 - the message is all there is to it
+        return 2
+    # no access log: the path of a link is the right to act
+    uvicorn.run(app, host="127.0.0.1", port=settings.alerts.api_port, log_config=None, access_log=False)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

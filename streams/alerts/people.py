@@ -1,0 +1,277 @@
+"""What people do: tokens, acknowledgements, comments, silences. Each function works in its caller's transaction."""
+
+import hashlib
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+import psycopg
+from psycopg.rows import class_row, dict_row
+
+from analytics.alerting.case import Action
+from analytics.alerting.lifecycle import AlertIsOver
+from analytics.domain.errors import MeterwardenError
+from streams.alerts.book import lay_out, lock
+from streams.alerts.cases import Actor, open_case, take_step
+from streams.alerts.config import AlertConfig
+from streams.alerts.links import Link, LinkRefused
+from streams.alerts.raiser import rules_in_force
+
+__all__ = [
+    "NotFound",
+    "Who",
+    "acknowledge",
+    "add_person",
+    "comment",
+    "give_verdict",
+    "new_token",
+    "person_of",
+    "revoke_tokens",
+    "rows",
+    "silence",
+    "use_link",
+    "who",
+]
+
+_PREFIX: Final = "mw_"
+_WHO: Final = """
+select p.id, p.login, p.name, p.role, p.unit_id, coalesce(u.code, '') as unit_code, p.language
+from person p left join unit u on u.id = p.unit_id
+"""
+_TOKEN: Final = (
+    _WHO
+    + """
+join api_token t on t.person_id = p.id
+where t.digest = %s and t.revoked_at is null and t.expires_at > %s and p.active
+"""
+)
+_ADD: Final = """
+insert into person (login, name, role, unit_id, language, channel, address)
+values (%(login)s, %(name)s, %(role)s, (select id from unit where code = %(unit)s), %(language)s, %(channel)s,
+        %(address)s)
+on conflict (login) do update
+set name = excluded.name, role = excluded.role, unit_id = excluded.unit_id, language = excluded.language,
+    channel = excluded.channel, address = excluded.address, active = true
+returning id
+"""
+_NOTE: Final = """
+insert into alert_event (alert_id, unit_id, at, action, person_id, note)
+select id, unit_id, %s, %s, %s, %s from alert where id = %s
+"""
+_SILENCE: Final = """
+insert into alert_silence (unit_id, point_id, kind, starts_at, ends_at, reason, person_id)
+values (%(unit)s, %(point)s, %(kind)s, %(starts_at)s, %(ends_at)s, %(reason)s, %(person)s) returning id
+"""
+
+
+class NotFound(MeterwardenError):  # noqa: N818 - named after what is the matter
+    """Something that is not there, or not for who asks."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Who:
+    """Who asks."""
+
+    id: int
+    login: str
+    name: str
+    role: str
+    unit_id: int | None
+    unit_code: str
+    language: str
+
+    @property
+    def actor(self) -> Actor:
+        """As histories name them."""
+        return Actor(id=self.id, name=self.name)
+
+
+async def rows(connection: psycopg.AsyncConnection, query: str, parameters: Any = None) -> list[dict[str, Any]]:
+    """Rows of a query of ours, by the names of their columns."""
+    async with connection.cursor(row_factory=dict_row) as cursor:
+        await cursor.execute(query.encode(), parameters)
+        return await cursor.fetchall()
+
+
+async def who(connection: psycopg.AsyncConnection, token: str, now: datetime) -> Who | None:
+    """Whose token it is; None where it is nobody's, over or revoked."""
+    async with connection.cursor(row_factory=class_row(Who)) as cursor:
+        await cursor.execute(_TOKEN.encode(), (_digest(token), now))
+        return await cursor.fetchone()
+
+
+async def person_of(connection: psycopg.AsyncConnection, *, identity: int | None = None, login: str = "") -> Who:
+    """An active person by id or login; `NotFound` where there is none."""
+    async with connection.cursor(row_factory=class_row(Who)) as cursor:
+        await cursor.execute((_WHO + "where (p.id = %s or p.login = %s) and p.active").encode(), (identity, login))
+        found = await cursor.fetchone()
+    if found is None:
+        raise NotFound(f"a person must be one who is there and active (got {login or identity})")
+    return found
+
+
+async def add_person(
+    connection: psycopg.AsyncConnection,
+    *,
+    login: str,
+    name: str,
+    role: str,
+    unit: str = "",
+    language: str = "zh",
+    channel: str = "",
+    address: str = "",
+) -> int:
+    """Enter a person, or change what is known of one; the id.
+
+    Raises `NotFound` where an enterprise's person has no unit that the ledger knows.
+    """
+    known = await rows(connection, "select id from unit where code = %s", (unit,))
+    if (role == "enterprise") != bool(known):
+        raise NotFound(
+            "a person of an enterprise must have a unit of the ledger, and nobody else may "
+            f"(got role {role}, unit {unit!r})"
+        )
+    parameters = {
+        "login": login,
+        "name": name,
+        "role": role,
+        "unit": unit,
+        "language": language,
+        "channel": channel,
+        "address": address,
+    }
+    row = await (await connection.execute(_ADD, parameters)).fetchone()
+    assert row is not None, "an upsert returns its row"
+    return int(row[0])
+
+
+async def new_token(
+    connection: psycopg.AsyncConnection, person_id: int, *, label: str = "", expires_at: datetime | None = None
+) -> str:
+    """A token of a person's own; only its digest is kept, so it is seen this once."""
+    token = _PREFIX + secrets.token_urlsafe(32)
+    await connection.execute(
+        "insert into api_token (person_id, digest, label, expires_at) values (%s, %s, %s, coalesce(%s, 'infinity'))",
+        (person_id, _digest(token), label, expires_at),
+    )
+    return token
+
+
+async def revoke_tokens(connection: psycopg.AsyncConnection, person_id: int) -> int:
+    """End all tokens of a person; how many there were."""
+    cursor = await connection.execute(
+        "update api_token set revoked_at = now() where person_id = %s and revoked_at is null", (person_id,)
+    )
+    return cursor.rowcount
+
+
+async def acknowledge(
+    connection: psycopg.AsyncConnection, alert_id: int, person: Who, now: datetime, config: AlertConfig, note: str = ""
+) -> None:
+    """Take care of an alert: its escalation stops.
+
+    Raises `NotFound`, and `AlertIsOver` where it does not stand.
+    """
+    await lock(connection, wait=True)
+    await _alert(connection, alert_id)
+    _, rules = await rules_in_force(connection)
+    book = await lay_out(connection, rules, [], now, zone=config.zone, ids=[alert_id])
+    key = next((key for key, identity in book.ids.items() if identity == alert_id), None)
+    if key is None or book.desk.cards[key].alert.phase.over:
+        raise AlertIsOver(f"an alert must stand to be acknowledged (alert {alert_id} is over)")
+    book.desk.acknowledge(key, now)
+    await book.keep(connection, {})
+    await connection.execute(
+        "update alert set acknowledged_by = coalesce(acknowledged_by, %s) where id = %s", (person.id, alert_id)
+    )
+    await connection.execute(_NOTE, (now, "acknowledge", person.id, note, alert_id))
+
+
+async def comment(connection: psycopg.AsyncConnection, alert_id: int, person: Who, now: datetime, note: str) -> None:
+    """Say something of an alert; raises `NotFound`."""
+    cursor = await connection.execute(_NOTE, (now, "comment", person.id, note, alert_id))
+    if cursor.rowcount != 1:
+        raise NotFound(f"an alert must be one that is there (got {alert_id})")
+
+
+async def give_verdict(
+    connection: psycopg.AsyncConnection,
+    alert_id: int,
+    person: Who,
+    now: datetime,
+    config: AlertConfig,
+    *,
+    verdict: str,
+    note: str,
+) -> int:
+    """Say what was found on site; the case, which is opened where there was none."""
+    await _alert(connection, alert_id)
+    case = await open_case(connection, alert_id, person.actor, now, config)
+    today = now.astimezone(config.zone).date()
+    action = Action(name="verdict", at=now, today=today, facts={"verdict": verdict}, note=note)
+    await take_step(connection, case, action, person.actor, config)
+    return case
+
+
+async def use_link(connection: psycopg.AsyncConnection, link: Link) -> None:
+    """Use a link up; raises `LinkRefused` where it was used before."""
+    cursor = await connection.execute(
+        "insert into link_use (nonce, person_id, action) values (%s, %s, %s) on conflict do nothing",
+        (link.nonce, link.person_id, link.deed.name.lower()),
+    )
+    if cursor.rowcount != 1:
+        raise LinkRefused("a link must be used once (this one was used before)")
+
+
+async def silence(
+    connection: psycopg.AsyncConnection,
+    person: Who,
+    *,
+    starts_at: datetime,
+    ends_at: datetime,
+    reason: str,
+    unit: str = "",
+    point: str = "",
+    kind: str = "",
+) -> int:
+    """Plan work: nothing is told of what it covers in that time; its id. Raises `NotFound` for what it would cover."""
+    unit_id = point_id = None
+    if unit:
+        unit_id = await _one(connection, "select id from unit where code = %s", (unit,), f"unit {unit!r}")
+    if point:
+        point_id = await _one(
+            connection,
+            "select id from metering_point where unit_id = %s and code = %s",
+            (unit_id, point),
+            f"point {point!r} of unit {unit!r}",
+        )
+    parameters = {
+        "unit": unit_id,
+        "point": point_id,
+        "kind": kind or None,
+        "starts_at": starts_at,
+        "ends_at": ends_at,
+        "reason": reason,
+        "person": person.id,
+    }
+    row = await (await connection.execute(_SILENCE, parameters)).fetchone()
+    assert row is not None, "an insert returns its row"
+    return int(row[0])
+
+
+async def _one(connection: psycopg.AsyncConnection, query: str, parameters: Sequence[Any], what: str) -> int:
+    found = await rows(connection, query, parameters)
+    if not found:
+        raise NotFound(f"{what} must be in the ledger (it is not)")
+    return int(found[0]["id"])
+
+
+async def _alert(connection: psycopg.AsyncConnection, alert_id: int) -> None:
+    if not await rows(connection, "select 1 as there from alert where id = %s and raised_at is not null", (alert_id,)):
+        raise NotFound(f"an alert must be one that is there (got {alert_id})")
+
+
+def _digest(token: str) -> bytes:
+    return hashlib.sha256(token.encode()).digest()
