@@ -62,7 +62,9 @@ def test_nothing_waits_for_ever_and_no_more_than_a_burst_leaves(
     arriving: list[tuple[int, list[tuple[int, Purpose, Severity]]]], burst: int
 ) -> None:
     reader = Reader(Habits(zone=ZONE, quiet_from=time(22), quiet_to=time(7), burst=burst, window=10 * MINUTE))
-    raised, cleared, seen = set(), set(), set()
+    raised: set[str] = set()
+    cleared: set[str] = set()
+    seen: set[str] = set()
     for wait, posts in arriving:
         at = reader.now + wait * MINUTE
         fresh = []

@@ -246,7 +246,7 @@ def test_planned_work_can_be_entered_and_ended(office: Office) -> None:
         assert office.ask("li.na", "POST", "/silences", json=plan | bad).status_code == status, bad
 
 
-def test_a_database_that_is_gone_is_told_as_such(office: Office) -> None:
+def test_a_database_that_is_gone_is_told_as_such() -> None:
     app = create_api(ApiConfig(dsn="postgresql://nobody:hunter2@127.0.0.1:1/x", secret=SECRET))
     with TestClient(app, raise_server_exceptions=False) as client:
         answer = client.get("/me", headers={"Authorization": "Bearer x"})

@@ -73,7 +73,7 @@ def detect(dsn: str, point: int = 1, **facts: Any) -> int:
     names = ", ".join(row)
     with psycopg.connect(dsn, autocommit=True) as connection:
         found = connection.execute(
-            f"insert into detection ({names}) values ({', '.join(['%s'] * len(row))}) returning id",  # type: ignore[arg-type]  # names of this file
+            f"insert into detection ({names}) values ({', '.join(['%s'] * len(row))}) returning id",
             list(row.values()),
         ).fetchone()
     assert found is not None
