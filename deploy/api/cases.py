@@ -16,12 +16,12 @@ from deploy.api.shapes import (
     AttachmentOut,
     CaseOut,
     CloseIn,
-    DispatchIn,
     EventOut,
+    GivenAssignee,
+    GivenDays,
     Identity,
     Limit,
     NoteIn,
-    OrderIn,
     Page,
     Stored,
     VerdictIn,
@@ -93,7 +93,7 @@ async def read_case_history(case_id: Identity, person: Me, connection: Connectio
 
 @router.post("/cases/{case_id}/dispatch")
 async def dispatch(
-    case_id: Identity, given: DispatchIn, person: Inspector, connection: Connection, at: Now, request: Request
+    case_id: Identity, given: GivenAssignee, person: Inspector, connection: Connection, at: Now, request: Request
 ) -> CaseOut:
     """Send somebody there."""
     return await _step(connection, case_id, person, "dispatch", at, request, given.note, {"assignee": given.assignee})
@@ -101,7 +101,7 @@ async def dispatch(
 
 @router.post("/cases/{case_id}/hand-over")
 async def hand_over(
-    case_id: Identity, given: DispatchIn, person: Inspector, connection: Connection, at: Now, request: Request
+    case_id: Identity, given: GivenAssignee, person: Inspector, connection: Connection, at: Now, request: Request
 ) -> CaseOut:
     """Give the case to somebody else; its deadline stays."""
     return await _step(connection, case_id, person, "hand_over", at, request, given.note, {"assignee": given.assignee})
@@ -128,7 +128,7 @@ async def verdict(
 
 @router.post("/cases/{case_id}/order")
 async def order(
-    case_id: Identity, given: OrderIn, person: Inspector, connection: Connection, at: Now, request: Request
+    case_id: Identity, given: GivenDays, person: Inspector, connection: Connection, at: Now, request: Request
 ) -> CaseOut:
     """Order the enterprise to correct it, within 30 working days unless said otherwise."""
     facts = {} if given.days is None else {"days": given.days}
@@ -154,7 +154,7 @@ async def pass_recheck(
 
 @router.post("/cases/{case_id}/fail")
 async def fail_recheck(
-    case_id: Identity, given: OrderIn, person: Inspector, connection: Connection, at: Now, request: Request
+    case_id: Identity, given: GivenDays, person: Inspector, connection: Connection, at: Now, request: Request
 ) -> CaseOut:
     """The re-check found it not corrected: it is ordered again."""
     facts = {} if given.days is None else {"days": given.days}

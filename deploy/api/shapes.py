@@ -12,13 +12,13 @@ __all__ = [
     "AttachmentOut",
     "CaseOut",
     "CloseIn",
-    "DispatchIn",
     "EventOut",
+    "GivenAssignee",
+    "GivenDays",
     "Identity",
     "Limit",
     "MessageOut",
     "NoteIn",
-    "OrderIn",
     "Page",
     "PersonOut",
     "Problem",
@@ -187,7 +187,7 @@ class NoteIn(_In):
     note: Words = ""
 
 
-class DispatchIn(NoteIn):
+class GivenAssignee(NoteIn):
     """Who goes there, or takes over."""
 
     assignee: Name
@@ -200,7 +200,7 @@ class VerdictIn(NoteIn):
     found_on: date | None = None
 
 
-class OrderIn(NoteIn):
+class GivenDays(NoteIn):
     """An order to correct, in working days."""
 
     days: Annotated[int, Field(ge=1, le=365)] | None = None

@@ -153,7 +153,8 @@ async def new_token(
     """A token of a person's own; only its digest is kept, so it is seen this once."""
     token = _PREFIX + secrets.token_urlsafe(32)
     await connection.execute(
-        "insert into api_token (person_id, digest, label, expires_at) values (%s, %s, %s, coalesce(%s::timestamptz, 'infinity'))",
+        "insert into api_token (person_id, digest, label, expires_at) "
+        "values (%s, %s, %s, coalesce(%s::timestamptz, 'infinity'))",
         (person_id, _digest(token), label, expires_at),
     )
     return token
