@@ -14,7 +14,7 @@ from analytics.alerting.lifecycle import AlertIsOver
 from analytics.domain.errors import MeterwardenError, StoreUnavailable
 from deploy.api import alerts, cases, links
 from streams.alerts.config import AlertConfig
-from streams.alerts.links import LinkRefused
+from streams.alerts.links import LinkRefused, LinkUnknown
 from streams.alerts.people import NotFound
 from streams.ports import StoreRejected
 from streams.store.connections import Connections
@@ -25,6 +25,7 @@ _STATUS: Final[dict[type[MeterwardenError], int]] = {
     NotFound: 404,
     CaseRefused: 409,
     AlertIsOver: 409,
+    LinkUnknown: 404,
     LinkRefused: 410,
     StoreRejected: 422,
     StoreUnavailable: 503,

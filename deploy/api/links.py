@@ -4,7 +4,7 @@ Opening a link changes nothing, since chat systems open links to show what is be
 """
 
 from html import escape
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Form, Path, Request
 from fastapi.responses import HTMLResponse
@@ -17,9 +17,14 @@ from streams.alerts.people import acknowledge, comment, give_verdict, person_of,
 
 __all__ = ["router"]
 
-router = APIRouter(
-    prefix="/act", tags=["links"], responses={status: {"model": Problem} for status in (404, 409, 410, 503)}
-)
+_REFUSALS: dict[int | str, dict[str, Any]] = {
+    status: {
+        "description": "Refused, and why",
+        "content": {"application/json": {"schema": Problem.model_json_schema()}},  # the pages themselves are HTML
+    }
+    for status in (404, 409, 410, 503)
+}
+router = APIRouter(prefix="/act", tags=["links"], responses=_REFUSALS)
 Token = Annotated[str, Path(max_length=200, pattern=r"^[A-Za-z0-9_-]+$")]
 _HEADERS = {
     "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'",

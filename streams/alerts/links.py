@@ -12,14 +12,18 @@ from typing import Final
 
 from analytics.domain.errors import MeterwardenError
 
-__all__ = ["Deed", "Link", "LinkRefused", "open_link", "sign_link"]
+__all__ = ["Deed", "Link", "LinkRefused", "LinkUnknown", "open_link", "sign_link"]
 
 _SHAPE: Final = struct.Struct(">16sIQBQ")
 _MAC_BYTES: Final = 16
 
 
 class LinkRefused(MeterwardenError):  # noqa: N818 - named after what happened
-    """A link that was altered, is too old, or was used."""
+    """A link that is too old or was used."""
+
+
+class LinkUnknown(LinkRefused):
+    """A link that nobody made."""
 
 
 class Deed(IntEnum):
@@ -65,7 +69,7 @@ def sign_link(link: Link, secret: bytes) -> str:
 def open_link(text: str, secret: bytes, now: datetime) -> Link:
     """A link that `sign_link` made; whether it was used is for the caller to see.
 
-    Raises `LinkRefused` where it was altered or is too old.
+    Raises `LinkUnknown` where it was altered, `LinkRefused` where it is too old.
     """
     try:
         raw = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
@@ -73,7 +77,7 @@ def open_link(text: str, secret: bytes, now: datetime) -> Link:
         raw = b""
     body, mac = raw[: _SHAPE.size], raw[_SHAPE.size :]
     if len(body) != _SHAPE.size or not hmac.compare_digest(mac, _mac(body, secret)):
-        raise LinkRefused("a link must be one that a message brought, unaltered")
+        raise LinkUnknown("a link must be one that a message brought, unaltered")
     nonce, person_id, alert_id, deed, expires = _SHAPE.unpack(body)
     expires_at = datetime.fromtimestamp(expires, UTC)
     if now >= expires_at:
