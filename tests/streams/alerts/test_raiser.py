@@ -1,9 +1,10 @@
 import asyncio
-from datetime import timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import psycopg
 import pytest
 
+from streams.agents.alerts import AlertsAgent
 from streams.alerts.config import AlertConfig
 from streams.alerts.raiser import Raiser
 from tests.streams.alerts.place import ALWAYS, NOW, detect, nursery, raised, rows, settled
@@ -188,3 +189,39 @@ def test_history_may_be_added_to_but_not_rewritten(module_database: str) -> None
     for text in ("update alert_event set note = 'x'", "delete from alert_event"):
         with pytest.raises(psycopg.errors.RestrictViolation, match="append-only"):
             rows(dsn, text)
+
+
+def test_a_deadline_that_is_over_is_reminded_of_once_a_stage(module_database: str) -> None:
+    dsn = settled(module_database, ALWAYS.replace('tell = ["inspectors"]', 'tell = ["inspectors"]\ncase = true'))
+    detect(dsn)
+    monday = datetime(2026, 11, 23, 2, tzinfo=UTC)  # 10:00 in Shanghai
+    raised(dsn, monday)
+    assert rows(dsn, "select state, due_on, due_certain from case_list") == [("open", date(2026, 11, 24), True)]
+    reminded = "select recipient, title from alert_message where purpose = 'reminder' order by id"
+    assert [row[0] for row in rows(dsn, reminded)] == ["person:li.na"]
+    for hours in (1, 2, 20):
+        raised(dsn, monday + timedelta(hours=hours))
+    assert len(rows(dsn, reminded)) == 1, "a stage is told once"
+    raised(dsn, monday + timedelta(days=2))
+    assert [row[0] for row in rows(dsn, reminded)][-2:] == ["person:li.na", "person:wang"], (
+        "staff hears when it is over"
+    )
+    assert rows(dsn, reminded)[-1][1] == "案件 C000001 待派单:已逾期 1 个工作日"
+
+
+def test_the_agent_of_a_worker_takes_what_waits(module_database: str) -> None:
+    dsn = settled(module_database)
+    detect(dsn)
+
+    async def work() -> None:
+        task = asyncio.create_task(AlertsAgent(dsn, AlertConfig()).run(0.05))
+        try:
+            async with asyncio.timeout(20):
+                while not await asyncio.to_thread(rows, dsn, "select id from alert_message"):  # noqa: ASYNC110 - another process is asked
+                    await asyncio.sleep(0.1)
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+    asyncio.run(work())
+    assert rows(dsn, "select count(*) from alert_inbox") == [(0,)]
