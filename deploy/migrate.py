@@ -34,6 +34,7 @@ create table if not exists schema_migration (
 _KNOWN: Final = "select name, checksum from schema_migration order by number"
 _RECORD: Final = "insert into schema_migration (number, name, checksum) values (%s, %s, %s)"
 _EDITION: Final = "select current_setting('timescaledb.license', true)"
+_VIEWS: Final = "call board.views()"
 _UNITS: Final = """
 insert into measure_unit (code, symbol, kind) values (%s, %s, %s)
 on conflict (code) do update set symbol = excluded.symbol, kind = excluded.kind
@@ -106,6 +107,8 @@ def migrate(dsn: str, *, site: Site | None = None) -> list[str]:
         if _edition(connection) == "timescale":
             with connection.transaction():
                 connection.execute(_trusted((files("deploy.migrations") / EDITION_FILE).read_text("utf-8")))
+        with connection.transaction():
+            connection.execute(_VIEWS)
         return applied
 
 
