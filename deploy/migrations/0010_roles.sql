@@ -265,6 +265,8 @@ begin
                      or p.proname in ('pg_logical_emit_message', 'pg_notify'))
         loop
             execute format('revoke execute on function %s from public', f);
+            execute format('grant execute on function %s to %I', f,   -- whose workers take such locks
+                           (select pg_get_userbyid(datdba) from pg_database where datname = current_database()));
         end loop;
         for f in select p.oid::regprocedure from pg_proc p
                  where p.pronamespace = 'public'::regnamespace and p.proname = 'add_job'

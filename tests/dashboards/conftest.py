@@ -1,5 +1,7 @@
 """A small region in the database with the roles that boards read as."""
 
+from datetime import UTC, datetime
+
 import psycopg
 import pytest
 from psycopg import sql
@@ -23,5 +25,5 @@ def login(dsn: str, unit: int | None) -> str:
 @pytest.fixture(scope="module")
 def region(module_database: str) -> str:
     """The address of a database with a small region in it."""
-    fill(module_database, World())
+    fill(module_database, World(end=datetime.now(UTC).replace(minute=0, second=0, microsecond=0)))
     return module_database

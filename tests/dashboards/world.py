@@ -235,6 +235,12 @@ select 'metering.readings', '00000000-0000-0000-0000-000000000001', 0, n, -1,
        (array['unknown_meter', 'future', 'duplicate'])[n %% 3 + 1], 'required', 'got', 'U' || n %% 2 + 1, '\\x00', 5,
        %(end)s::timestamptz - n * interval '20 minutes', true
 from generate_series(1, 60) n;
+insert into worker_sample (at, worker, span_s, readings, rejected, transactions, transaction_s, database_wait_s,
+                           database_bytes)
+select %(end)s::timestamptz - n * interval '30 seconds', 'worker-1', 30, 3000, 3, 60, 4.5, 0, 1000000 + n
+from generate_series(0, 2000) n where n not between 100 and 200;
+insert into partition_sample (at, worker, partition, lag, fence_age_s, snapshot_age_s)
+select s.at, s.worker, p, p * 10, 0.5, 30 from worker_sample s, generate_series(0, 3) p;
 """
 
 

@@ -1,0 +1,70 @@
+"""What a board is, and the links between them."""
+
+from dataclasses import dataclass, field
+
+from dashboards.panels import Panel
+from dashboards.text import Language, Text
+
+__all__ = ["TO_POINT", "TO_POINT_HERE", "TO_UNIT", "Board", "Place", "Variable"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Variable:
+    """Something to choose at the top of a board."""
+
+    name: str
+    label: Text
+    description: Text
+    query: str
+    every: bool = False
+    """Whether several or all can be chosen."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """A board as others link to it."""
+
+    name: str
+    title: Text
+
+    def uid(self, language: Language) -> str:
+        """Its identity in Grafana, for ever."""
+        return f"mw-{self.name}-{language}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Board(Place):
+    """One board."""
+
+    description: Text
+    panels: tuple[Panel, ...]
+    variables: tuple[Variable, ...] = ()
+    annotations: str | None = None
+    links: tuple[Place, ...] = field(default=())
+    since: str = "now-7d"
+    refresh: str = "1m"
+
+
+TO_UNIT = {
+    "link": (
+        Text("企业看板", "the enterprise's board"),
+        "/d/mw-enterprise-{language}?var-unit=${{__data.fields.unit_code:percentencode}}&${{__url_time_range}}",
+    )
+}
+"""From a row to the board of its unit."""
+TO_POINT = {
+    "link": (
+        Text("计量点看板", "the metering point's board"),
+        "/d/mw-point-{language}?var-unit=${{__data.fields.unit_code:percentencode}}"
+        "&var-point=${{__data.fields.point:percentencode}}&${{__url_time_range}}",
+    )
+}
+"""From a row that names its unit to the board of its point."""
+TO_POINT_HERE = {
+    "link": (
+        Text("计量点看板", "the metering point's board"),
+        "/d/mw-point-{language}?${{unit:queryparam}}&var-point=${{__data.fields.point:percentencode}}"
+        "&${{__url_time_range}}",
+    )
+}
+"""The same on the board of one unit."""

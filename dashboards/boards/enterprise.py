@@ -1,0 +1,170 @@
+"""One enterprise: what it used, where it breaks the standard and what to do next, and how its meters are."""
+
+from dashboards.boards.board import TO_POINT_HERE, Board
+from dashboards.boards.choices import CARRIER, UNIT
+from dashboards.boards.places import AT_ENTERPRISE, AT_POINT
+from dashboards.panels import bars, lines, note, section, stat, table
+from dashboards.text import GREY, Text
+
+__all__ = ["ENTERPRISE"]
+
+_REPORT = Text(
+    "每月的报告(`.xlsx` 与 `.html`)由计量主管部门用 `meterwarden report --unit ${unit} --month ${__to:date:YYYY-MM} "
+    "--out 目录` 生成。\n\n"
+    "[下载本月报告](/public/meterwarden/${unit:percentencode}/${__to:date:YYYY-MM}.xlsx)",
+    "The month's report (`.xlsx` and `.html`) is made by the authority with "
+    "`meterwarden report --unit ${unit} --month ${__to:date:YYYY-MM} --out DIR`.\n\n"
+    "[Download this month's report](/public/meterwarden/${unit:percentencode}/${__to:date:YYYY-MM}.xlsx)",
+)
+
+ENTERPRISE = Board(
+    name=AT_ENTERPRISE.name,
+    title=AT_ENTERPRISE.title,
+    description=Text(
+        "一个用能单位的能耗、合规情况与下一步措施、计量器具和数据完整率。",
+        "What one unit used, where it breaks the standard and what to do next, its meters, and how complete its data is.",
+    ),
+    variables=(UNIT, CARRIER),
+    links=(AT_POINT,),
+    since="now-30d",
+    refresh="5m",
+    panels=(
+        table(
+            Text("合规状态", "Compliance"),
+            Text(
+                "最近一次判定及所依据的标准版本;从未判定时为空。",
+                "The latest judgement and the edition of the standard it used; empty where there was none.",
+            ),
+            "unit_state",
+            width=14,
+            height=4,
+        ),
+        stat(
+            Text("综合能耗与上年同期", "Energy used, and a year before"),
+            Text(
+                "所选日期内折标煤合计,以及上年相同日期;未知时显示“无数据”。",
+                "Tonnes of coal equivalent of the days shown, and of the same days a year before; “no data” where unknown.",
+            ),
+            "unit_tce",
+            width=10,
+            unit="tce",
+            decimals=1,
+        ),
+        section(Text("能耗", "Energy"), Text("按能源种类和时间", "By carrier and time")),
+        lines(
+            Text("逐时用量:${carrier}", "By hour: ${carrier}"),
+            Text(
+                "所选能源种类;橙色为其中估算的部分。没有数据的时段断开,不画成 0。",
+                "The chosen carrier; orange is what was estimated of it. The line stops where there is no data; that is not 0.",
+            ),
+            "unit_hours",
+            interval="1h",
+            interpolation="stepAfter",
+            low=0,
+        ),
+        bars(
+            Text("逐日综合能耗", "By day, in coal equivalent"),
+            Text("按能源种类折标煤(吨)。", "Tonnes of coal equivalent by carrier."),
+            "unit_tce_days",
+            unit="tce",
+            interval="1d",
+        ),
+        lines(
+            Text("逐日用量与上年:${carrier}", "By day against last year: ${carrier}"),
+            Text(
+                "所选能源种类与上年同日;没有数据的日子断开。",
+                "The chosen carrier and the same day a year before; the line stops where there is no data.",
+            ),
+            "unit_days_year",
+            interval="1d",
+            interpolation="stepAfter",
+            low=0,
+            columns={"last_year": {"color": {"mode": "fixed", "fixedColor": GREY}, "custom.fillOpacity": 0}},
+        ),
+        lines(
+            Text("数据完整率", "Completeness of data"),
+            Text(
+                "所有计量点的逐日数据完整率,以及其中实测部分;没有数据的日子断开。",
+                "Of all metered points by day, and the part that was measured; the line stops where there is no data.",
+            ),
+            "unit_completeness_days",
+            unit="percent",
+            interval="1d",
+            low=0,
+            high=100,
+        ),
+        table(
+            Text("逐月用量", "By month"),
+            Text(
+                "近13个月各能源种类的用量,与上年同月相比。",
+                "The last 13 months by carrier, against the same month a year before.",
+            ),
+            "unit_months",
+            width=12,
+            height=9,
+        ),
+        table(
+            Text("次级用能单位与主要用能设备", "Sub-units and main equipment"),
+            Text(
+                "所选日期内的用量及占全单位折标煤的比例。",
+                "What they used over the days shown, and their share of the unit's coal equivalent.",
+            ),
+            "unit_parts",
+            width=12,
+            height=9,
+        ),
+        section(Text("合规", "Compliance"), Text("按 GB 17167 的条款", "By clause of GB 17167")),
+        table(
+            Text("问题与下一步措施", "What does not hold, and what to do"),
+            Text(
+                "未关闭的不符合项和需人工判定项,逐条给出条款、要求、实际和下一步。",
+                "Standing findings that fail or that a person must decide: clause, requirement, what was found, what to do.",
+            ),
+            "unit_findings",
+            height=10,
+            columns={"point": TO_POINT_HERE},
+            hidden={"zh": ("required", "found", "next_step_en"), "en": ("required_zh", "found_zh", "next_step_zh")},
+        ),
+        table(
+            Text("按条款统计", "By clause"),
+            Text("每个条款当前的判定数。", "How many judgements stand under each clause."),
+            "unit_clauses",
+            width=10,
+            height=9,
+        ),
+        table(
+            Text("计量器具配备率", "Equipping rate"),
+            Text("按能源种类和级别,对照标准要求。", "By carrier and level, against the requirement."),
+            "unit_equipping",
+            width=14,
+            height=9,
+        ),
+        section(Text("计量器具", "Meters"), Text("本单位的计量器具和报警", "The unit's meters and alerts")),
+        table(
+            Text("未解除的报警", "Alerts that stand"),
+            Text("本单位未处理、已确认和恢复中的报警。", "The unit's open, acknowledged and clearing alerts."),
+            "unit_alerts",
+            width=16,
+            height=9,
+            columns={"point": TO_POINT_HERE},
+            hidden={"zh": ("title_en",), "en": ("title_zh",)},
+        ),
+        note(
+            Text("月度报告", "Monthly report"),
+            Text("报告的下载", "Where the report is"),
+            _REPORT,
+            width=8,
+            height=9,
+        ),
+        table(
+            Text("计量器具状态", "Meters and their state"),
+            Text(
+                "检定状态、未结束的故障、近7天数据完整率(没有数据时为“无数据”)。",
+                "Verification, faults that stand, and completeness of the last 7 days (“no data” where there is none).",
+            ),
+            "unit_meters",
+            height=12,
+            columns={"point": TO_POINT_HERE},
+        ),
+    ),
+)

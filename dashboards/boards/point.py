@@ -1,0 +1,141 @@
+"""One metering point and its meter: what it said, what was made of it, and what is known about its errors."""
+
+from dashboards.boards.board import Board
+from dashboards.boards.choices import POINT_CHOICE, UNIT
+from dashboards.boards.places import AT_ENTERPRISE, AT_POINT
+from dashboards.panels import Step, lines, section, stat, strip, table
+from dashboards.text import BLUE, GREY, ORANGE, VERMILION, Text, Word
+
+__all__ = ["POINT"]
+
+_QUALITY = {
+    "0": Word(Text("无数据", "no data"), "?", GREY),
+    "1": Word(Text("实测", "measured"), "✓", BLUE),
+    "2": Word(Text("含估算", "estimated"), "▲", ORANGE),
+    "3": Word(Text("可疑", "suspect"), "■", VERMILION),
+}
+
+POINT = Board(
+    name=AT_POINT.name,
+    title=AT_POINT.title,
+    description=Text(
+        "一个计量点:原始示值、用量及其质量、检出的故障、上下级平衡、估计误差、检定和案件。",
+        "One metering point: the dial as said, consumption and its quality, detections, balance, estimated error, "
+        "verification and cases.",
+    ),
+    variables=(UNIT, POINT_CHOICE),
+    annotations="point_annotations",
+    links=(AT_ENTERPRISE,),
+    panels=(
+        table(
+            Text("计量点与在用器具", "The point and its meter"),
+            Text("台账中的内容。", "As the ledger has it."),
+            "point_facts",
+            width=16,
+            height=4,
+        ),
+        stat(
+            Text("数据", "Data"),
+            Text(
+                "最后有数据的时刻、所选时段完整率、估算占比和被修正的小时数。",
+                "When it last gave evidence, completeness of the range, share estimated, and hours that were revised.",
+            ),
+            "point_last",
+            width=8,
+            columns={"last_evidence": {"unit": "dateTimeFromNow"}, "revised": {"unit": "none"}},
+        ),
+        lines(
+            Text("用量与质量", "Consumption and its quality"),
+            Text(
+                "蓝色实测,橙色估算,朱红可疑,紫色菱形为事后修正。没有数据的时段断开,不画成 0。",
+                "Blue is measured, orange estimated, vermilion suspect, purple was revised later. The line stops where "
+                "there is no data; that is not 0.",
+            ),
+            "point_hours",
+            width=24,
+            height=9,
+            interval="1h",
+            interpolation="stepAfter",
+            low=0,
+            columns={
+                "revised": {"custom.drawStyle": "points", "custom.pointSize": 7, "custom.fillOpacity": 0},
+                "estimated": {"custom.fillOpacity": 35, "custom.lineWidth": 2},
+            },
+        ),
+        strip(
+            Text("每小时的数据质量", "Quality of each hour"),
+            Text("灰色为没有数据。", "Grey has no data."),
+            "point_quality",
+            height=4,
+            unit="none",
+            words=_QUALITY,
+            legend=True,
+            steps=(
+                Step(at=None, color=GREY),
+                Step(at=1, color=BLUE),
+                Step(at=2, color=ORANGE),
+                Step(at=3, color=VERMILION),
+            ),
+        ),
+        lines(
+            Text("原始示值", "The dial as said"),
+            Text(
+                "器具上报的示值,未乘倍率、未作修正。", "As the meter said it: before the multiplier, never corrected."
+            ),
+            "point_readings",
+            interval="1m",
+            fill=0,
+            unit="none",
+            columns={},
+        ),
+        lines(
+            Text("上下级平衡", "Balance of parent and children"),
+            Text(
+                "本点作为上级或下级所在的平衡;没有完整平衡时为空。",
+                "Of the balance that the point stands in, as parent or child; empty where there is no complete one.",
+            ),
+            "point_balance",
+            interval="1h",
+            fill=0,
+            columns={"residual": {"custom.axisPlacement": "right", "custom.fillOpacity": 20}},
+        ),
+        section(
+            Text("误差与故障", "Errors and faults"), Text("检出的内容与可判断性", "What was found, and what could be")
+        ),
+        table(
+            Text("检出与估计误差", "Detections and estimated error"),
+            Text(
+                "大小及其95%区间、涉及能量及其区间;没有区间时为“无数据”。",
+                "Magnitude and energy affected with their 95 % intervals; “no data” where none can be said.",
+            ),
+            "point_errors",
+            height=8,
+        ),
+        table(
+            Text("能否判断", "What can be seen"),
+            Text(
+                "没有参照就无法判断误差;这里说明能看到的最小误差。",
+                "Without a reference an error cannot be seen; here is the smallest that would show, and why.",
+            ),
+            "point_observability",
+            width=12,
+            height=7,
+        ),
+        table(
+            Text("检定记录", "Verification"),
+            Text("曾安装于此的器具的全部证书。", "Every certificate of the meters that ever stood here."),
+            "point_verifications",
+            width=12,
+            height=7,
+        ),
+        table(
+            Text("案件记录", "Cases"),
+            Text(
+                "派单、现场核查和整改的经过;企业看不到经办人和内部说明。",
+                "How cases went, step by step; an enterprise is not shown names and internal notes.",
+            ),
+            "point_cases",
+            height=8,
+        ),
+    ),
+)

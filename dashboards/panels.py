@@ -1,0 +1,308 @@
+"""Panels as values, in Grafana's own vocabulary (schema 37, which 9.4 speaks and every later one reads).
+
+A builder gives a `Panel` in both languages; `dashboards.render` places it and writes it down.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal
+
+from dashboards.text import NO_VALUE, VALUES, Language, Text, Word
+
+__all__ = [
+    "DATASOURCE",
+    "DATASOURCE_UID",
+    "Panel",
+    "Step",
+    "bars",
+    "columns_of",
+    "lines",
+    "note",
+    "section",
+    "stat",
+    "strip",
+    "table",
+    "thresholds",
+]
+
+DATASOURCE_UID: Final = "meterwarden"
+"""The same in every organization, so that the same board shows each its own rows."""
+DATASOURCE: Final = {"type": "postgres", "uid": DATASOURCE_UID}
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """From this value on, this colour."""
+
+    at: float | None
+    color: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Panel:
+    """One panel before it has a place: what it shows, how large it is, and from which question."""
+
+    kind: str
+    title: Text
+    description: Text
+    width: int
+    height: int
+    query: str | None = None
+    format: Literal["table", "time_series"] = "table"
+    options: Json = field(default_factory=dict)
+    defaults: Json = field(default_factory=dict)
+    columns: Mapping[str, Json] = field(default_factory=dict)
+    """More of a column's or series' properties, by its name in the SQL."""
+    hidden: Mapping[Language, tuple[str, ...]] = field(default_factory=dict)
+    """Columns of the SQL that a language does not show."""
+    interval: str | None = None
+    """Shortest interval that a point may stand for."""
+    content: Text | None = None
+    repeat: str | None = None
+
+
+def section(title: Text, description: Text) -> Panel:
+    """A line across the board."""
+    return Panel(kind="row", title=title, description=description, width=24, height=1)
+
+
+def note(title: Text, description: Text, content: Text, *, width: int, height: int) -> Panel:
+    """Text in Markdown."""
+    return Panel(kind="text", title=title, description=description, content=content, width=width, height=height)
+
+
+def stat(
+    title: Text, description: Text, query: str, *, width: int = 6, height: int = 4, unit: str = "short",
+    columns: Mapping[str, Json] | None = None, steps: Sequence[Step] = (), decimals: int | None = None,
+) -> Panel:  # fmt: skip
+    """Numbers of one row, each with its name; each in its own word's colour unless there are steps."""
+    defaults: Json = {"unit": unit, "mappings": [], "thresholds": thresholds(steps)}
+    defaults["color"] = {"mode": "thresholds"}
+    if decimals is not None:
+        defaults["decimals"] = decimals
+    return Panel(
+        kind="stat",
+        title=title,
+        description=description,
+        width=width,
+        height=height,
+        query=query,
+        options={
+            "colorMode": "value",
+            "graphMode": "none",
+            "justifyMode": "auto",
+            "orientation": "auto",
+            "reduceOptions": {"calcs": ["lastNotNull"], "fields": "/.*/", "values": False},
+            "text": {},
+            "textMode": "value_and_name",
+        },
+        defaults=defaults,
+        columns=columns or {},
+    )
+
+
+def table(
+    title: Text, description: Text, query: str, *, width: int = 24, height: int = 8,
+    columns: Mapping[str, Json] | None = None, hidden: Mapping[Language, tuple[str, ...]] | None = None,
+) -> Panel:  # fmt: skip
+    """Rows, with codes in words and a filter on every column."""
+    return Panel(
+        kind="table",
+        title=title,
+        description=description,
+        width=width,
+        height=height,
+        query=query,
+        options={
+            "cellHeight": "sm",
+            "footer": {"show": False, "reducer": ["sum"], "fields": "", "countRows": False},
+            "frameIndex": 0,
+            "showHeader": True,
+        },
+        defaults={
+            "custom": {"align": "auto", "displayMode": "auto", "filterable": True, "inspect": False},
+            "mappings": [],
+            "thresholds": thresholds(()),
+        },
+        columns=columns or {},
+        hidden=hidden or {},
+    )
+
+
+def lines(
+    title: Text, description: Text, query: str, *, width: int = 12, height: int = 8, unit: str = "short",
+    interval: str | None = None, columns: Mapping[str, Json] | None = None, low: float | None = None,
+    high: float | None = None, steps: Sequence[Step] = (), interpolation: str = "linear", fill: int = 10,
+) -> Panel:  # fmt: skip
+    """Values over time. A line that stops has no data there: gaps are never bridged, and 0 is a line on the axis."""
+    custom = _drawn("line", fill=fill) | {"lineInterpolation": interpolation}
+    return _chart(title, description, query, width=width, height=height, unit=unit, interval=interval,
+                  columns=columns, low=low, high=high, steps=steps, custom=custom)  # fmt: skip
+
+
+def bars(
+    title: Text, description: Text, query: str, *, width: int = 12, height: int = 8, unit: str = "short",
+    interval: str | None = None, columns: Mapping[str, Json] | None = None, stacked: bool = True,
+) -> Panel:  # fmt: skip
+    """Amounts of days or hours beside or on top of each other."""
+    custom = _drawn("bars", fill=80) | {"stacking": {"group": "A", "mode": "normal" if stacked else "none"}}
+    return _chart(title, description, query, width=width, height=height, unit=unit, interval=interval,
+                  columns=columns, low=0, high=None, steps=(), custom=custom)  # fmt: skip
+
+
+def columns_of(
+    title: Text, description: Text, query: str, *, over: str, width: int = 12, height: int = 8,
+    columns: Mapping[str, Json] | None = None,
+) -> Panel:  # fmt: skip
+    """Amounts of classes (the column `over`), stacked."""
+    return Panel(
+        kind="barchart",
+        title=title,
+        description=description,
+        width=width,
+        height=height,
+        query=query,
+        options={
+            "barRadius": 0,
+            "barWidth": 0.9,
+            "fullHighlight": False,
+            "groupWidth": 0.7,
+            "legend": {"calcs": [], "displayMode": "list", "placement": "bottom", "showLegend": True},
+            "orientation": "auto",
+            "showValue": "auto",
+            "stacking": "normal",
+            "text": {},
+            "tooltip": {"mode": "multi", "sort": "none"},
+            "xField": over,
+            "xTickLabelRotation": 0,
+            "xTickLabelSpacing": 0,
+        },
+        defaults={
+            "color": {"mode": "palette-classic"},
+            "custom": {"fillOpacity": 80, "gradientMode": "none", "lineWidth": 1},
+            "decimals": 0,
+            "mappings": [],
+            "min": 0,
+            "thresholds": thresholds(()),
+            "unit": "none",
+        },
+        columns=columns or {},
+    )
+
+
+def strip(
+    title: Text, description: Text, query: str, *, width: int = 24, height: int = 8, unit: str = "percent",
+    interval: str = "1h", steps: Sequence[Step] = (), words: Mapping[str, Word] | None = None, legend: bool = False,
+    columns: Mapping[str, Json] | None = None,
+) -> Panel:  # fmt: skip
+    """A cell for each interval and thing; a cell without data stays empty."""
+    defaults: Json = {
+        "color": {"mode": "thresholds"},
+        "custom": {"fillOpacity": 90, "lineWidth": 0},
+        "mappings": [],
+        "thresholds": thresholds(steps),
+        "unit": unit,
+    }
+    if words:
+        defaults["words"] = words
+    return Panel(
+        kind="status-history",
+        title=title,
+        description=description,
+        width=width,
+        height=height,
+        query=query,
+        format="time_series",
+        options={
+            "colWidth": 0.95,
+            "legend": {"displayMode": "list", "placement": "bottom", "showLegend": legend, "calcs": []},
+            "rowHeight": 0.9,
+            "showValue": "never",
+            "tooltip": {"mode": "single", "sort": "none"},
+        },
+        defaults=defaults,
+        columns=columns or {},
+        interval=interval,
+    )
+
+
+def _chart(
+    title: Text, description: Text, query: str, *, width: int, height: int, unit: str, interval: str | None,
+    columns: Mapping[str, Json] | None, low: float | None, high: float | None, steps: Sequence[Step], custom: Json,
+) -> Panel:  # fmt: skip
+    defaults: Json = {"color": {"mode": "palette-classic"}, "custom": custom, "mappings": [], "unit": unit}
+    defaults["thresholds"] = thresholds(steps)
+    if low is not None:
+        defaults["min"] = low
+    if high is not None:
+        defaults["max"] = high
+    if steps:
+        custom["thresholdsStyle"] = {"mode": "line"}
+    return Panel(
+        kind="timeseries",
+        title=title,
+        description=description,
+        width=width,
+        height=height,
+        query=query,
+        format="time_series",
+        options={
+            "legend": {"calcs": [], "displayMode": "list", "placement": "bottom", "showLegend": True},
+            "tooltip": {"mode": "multi", "sort": "desc"},
+        },
+        defaults=defaults,
+        columns=columns or {},
+        interval=interval,
+    )
+
+
+def _drawn(style: str, *, fill: int) -> Json:
+    return {
+        "axisCenteredZero": False,
+        "axisColorMode": "text",
+        "axisLabel": "",
+        "axisPlacement": "auto",
+        "barAlignment": 1,
+        "drawStyle": style,
+        "fillOpacity": fill,
+        "gradientMode": "none",
+        "hideFrom": {"legend": False, "tooltip": False, "viz": False},
+        "lineInterpolation": "linear",
+        "lineWidth": 1,
+        "pointSize": 4,
+        "scaleDistribution": {"type": "linear"},
+        "showPoints": "auto",
+        "spanNulls": False,
+        "stacking": {"group": "A", "mode": "none"},
+        "thresholdsStyle": {"mode": "off"},
+    }
+
+
+def thresholds(steps: Sequence[Step]) -> Json:
+    """Steps in Grafana's words; none leaves the colour of text."""
+    found = steps or (Step(at=None, color="text"),)
+    return {"mode": "absolute", "steps": [{"color": step.color, "value": step.at} for step in found]}
+
+
+def mappings(column: str, language: Language) -> list[Json]:
+    """The codes of a column in words, with colours where they have one."""
+    return word_mappings(VALUES.get(column, {}), language)
+
+
+def word_mappings(words: Mapping[str, Word], language: Language) -> list[Json]:
+    """Words instead of codes, and words where there is nothing."""
+    found: list[Json] = []
+    if words:
+        options = {}
+        for index, (code, word) in enumerate(words.items()):
+            result: Json = {"index": index, "text": word.of(language)}
+            if word.color:
+                result["color"] = word.color
+            options[code] = result
+        found.append({"options": options, "type": "value"})
+    found.append(
+        {"options": {"match": "null+nan", "result": {"index": 99, "text": NO_VALUE.of(language)}}, "type": "special"}
+    )
+    return found

@@ -1,0 +1,229 @@
+"""Boards as Grafana's JSON: panels get places and ids, names and words of one language, and the text of their SQL.
+
+The JSON is the same on every machine. It is checked in under ``dashboards/generated`` and compared by a test; write it
+anew with ``python -m dashboards.render``.
+"""
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+
+from dashboards.boards import BOARDS, Board, Variable
+from dashboards.panels import DATASOURCE, Json, Panel, mappings, word_mappings
+from dashboards.queries import query
+from dashboards.text import COLUMNS, LANGUAGES, NO_VALUE, SERIES, VALUES, Language, Text, Word
+
+__all__ = ["GENERATED", "render", "render_all", "text_of"]
+
+GENERATED: Final = Path(__file__).parent / "generated"
+SCHEMA: Final = 37  # of Grafana 9.4; later ones migrate it as they load it
+WIDTH: Final = 24
+
+_UNITS: Final = {
+    "percent": "completeness rate rate_margin share change estimated_share smallest_30d smallest_90d precision measured",
+    "percentunit": "confidence",
+    "bytes": "bytes snapshot_bytes database_size",
+    "s": "moved_ago fence_age sample_age stale_age transaction_time",
+    "none": "multiplier partition next_offset ledger_version cycle_months attempts",
+}
+UNITS: Final = {column: unit for unit, columns in _UNITS.items() for column in columns.split()}
+"""Grafana's unit of a column, by its name in the SQL."""
+
+_LANGUAGE_LINK: Final = Text("English", "中文")
+
+
+def render_all() -> dict[str, str]:
+    """Every board in every language, as text by its path below `GENERATED`."""
+    return {
+        f"{language}/{board.name}.json": text_of(render(board, language)) for language in LANGUAGES for board in BOARDS
+    }
+
+
+def text_of(board: Json) -> str:
+    """JSON as it is checked in."""
+    return json.dumps(board, ensure_ascii=False, indent=1, sort_keys=True) + "\n"
+
+
+def render(board: Board, language: Language) -> Json:
+    """One board in one language."""
+    return {
+        "annotations": {"list": [_annotation(board, language)] if board.annotations else []},
+        "description": board.description.of(language),
+        "editable": False,
+        "fiscalYearStartMonth": 0,
+        "graphTooltip": 1,
+        "id": None,
+        "links": list(_links(board, language)),
+        "liveNow": False,
+        "panels": [_panel(panel, place, language) for panel, place in _placed(board)],
+        "refresh": board.refresh,
+        "schemaVersion": SCHEMA,
+        "style": "dark",
+        "tags": ["meterwarden", language],
+        "templating": {"list": [_variable(variable, language) for variable in board.variables]},
+        "time": {"from": board.since, "to": "now"},
+        "timepicker": {},
+        "timezone": "",
+        "title": board.title.of(language),
+        "uid": board.uid(language),
+        "version": 1,
+        "weekStart": "monday",
+    }
+
+
+def _placed(board: Board) -> Iterator[tuple[Panel, Json]]:
+    """Panels from left to right in lines as high as their highest."""
+    x = y = tallest = 0
+    for panel in board.panels:
+        if x + panel.width > WIDTH:
+            x, y, tallest = 0, y + tallest, 0
+        yield panel, {"h": panel.height, "w": panel.width, "x": x, "y": y}
+        x, tallest = x + panel.width, max(tallest, panel.height)
+
+
+def _panel(panel: Panel, place: Json, language: Language) -> Json:
+    base: Json = {
+        "id": place["y"] * WIDTH + place["x"] + 1,  # its place, so that it stays when others come and go below
+        "title": panel.title.of(language),
+        "description": panel.description.of(language),
+        "gridPos": place,
+        "type": panel.kind,
+    }
+    if panel.kind == "row":
+        return {**base, "collapsed": False, "panels": []}
+    if panel.kind == "text":
+        content = panel.content.of(language) if panel.content else ""
+        return {**base, "options": {"mode": "markdown", "content": content}}
+    assert panel.query is not None, "every other panel asks something"
+    found = {
+        **base,
+        "datasource": DATASOURCE,
+        "fieldConfig": {"defaults": _defaults(panel, language), "overrides": list(_overrides(panel, language))},
+        "options": panel.options,
+        "targets": [_target(panel.query, panel.format)],
+        "transparent": False,
+    }
+    if panel.interval:
+        found["interval"] = panel.interval
+    return found
+
+
+def _target(name: str, form: str) -> Json:
+    return {
+        "datasource": DATASOURCE,
+        "editorMode": "code",
+        "format": form,
+        "rawQuery": True,
+        "rawSql": query(name),
+        "refId": "A",
+    }
+
+
+def _defaults(panel: Panel, language: Language) -> Json:
+    defaults = {**panel.defaults, "noValue": NO_VALUE.of(language)}
+    words = defaults.pop("words", None)
+    if words is not None:
+        defaults["mappings"] = word_mappings(words, language)
+    return defaults
+
+
+def _overrides(panel: Panel, language: Language) -> Iterator[Json]:
+    """Names, words and units of the columns that the panel's SQL speaks of."""
+    names: dict[str, Any] = dict(COLUMNS) if panel.kind == "table" else dict(SERIES)
+    for column in sorted({*_spoken(panel, names), *panel.columns}):
+        properties = list(_properties(panel, column, language))
+        if properties:
+            yield {"matcher": {"id": "byName", "options": column}, "properties": properties}
+
+
+def _spoken(panel: Panel, names: dict[str, Any]) -> set[str]:
+    text = query(panel.query or "")
+    found = {name for name in names if re.search(rf"\b{name}\b", text)}
+    if panel.kind != "table":
+        for column in ("carrier", "kind"):
+            if f"{column} as metric" in text:
+                found |= set(VALUES[column])
+    return found
+
+
+def _properties(panel: Panel, column: str, language: Language) -> Iterator[Json]:
+    given = dict(panel.columns.get(column, {}))
+    if column in panel.hidden.get(language, ()):
+        yield {"id": "custom.hidden", "value": True}
+        return
+    name: Text | Word | None = COLUMNS.get(column) if panel.kind == "table" else SERIES.get(column)
+    if name is not None:
+        yield {"id": "displayName", "value": name.of(language)}
+    if isinstance(name, Word) and name.color and "color" not in given:
+        yield {"id": "color", "value": {"mode": "fixed", "fixedColor": name.color}}
+    if column in UNITS and "unit" not in given:
+        yield {"id": "unit", "value": UNITS[column]}
+    if panel.kind == "table" and column in VALUES:
+        yield {"id": "mappings", "value": mappings(column, language)}
+        if any(word.color for word in VALUES[column].values()):
+            yield {"id": "custom.displayMode", "value": "color-text"}
+    link = given.pop("link", None)
+    if link is not None:
+        yield {"id": "links", "value": [{"title": link[0].of(language), "url": link[1].format(language=language)}]}
+    for key, value in given.items():
+        yield {"id": key, "value": value}
+
+
+def _variable(variable: Variable, language: Language) -> Json:
+    return {
+        "current": {},
+        "datasource": DATASOURCE,
+        "definition": query(variable.query),
+        "description": variable.description.of(language),
+        "hide": 0,
+        "includeAll": variable.every,
+        "label": variable.label.of(language),
+        "multi": variable.every,
+        "name": variable.name,
+        "options": [],
+        "query": query(variable.query),
+        "refresh": 1,
+        "regex": "",
+        "skipUrlSync": False,
+        "sort": 0,
+        "type": "query",
+    }
+
+
+def _annotation(board: Board, language: Language) -> Json:
+    assert board.annotations is not None
+    return {
+        "datasource": DATASOURCE,
+        "enable": True,
+        "hide": False,
+        "iconColor": "#D55E00",
+        "name": Text("检出", "detections").of(language),
+        "target": {**_target(board.annotations, "table"), "refId": "Anno"},
+    }
+
+
+def _links(board: Board, language: Language) -> Iterator[Json]:
+    common: Json = {"asDropdown": False, "includeVars": True, "keepTime": True, "targetBlank": False}
+    for other in board.links:
+        yield {
+            **common, "icon": "dashboard", "tags": [], "title": other.title.of(language), "tooltip": "", "type": "link",
+            "url": f"/d/{other.uid(language)}",
+        }  # fmt: skip
+    twin: Language = "en" if language == "zh" else "zh"
+    yield {
+        **common, "icon": "external link", "tags": [], "title": _LANGUAGE_LINK.of(language), "tooltip": "",
+        "type": "link", "url": f"/d/{board.uid(twin)}",
+    }  # fmt: skip
+
+
+def _write() -> None:
+    for path, text in render_all().items():
+        place = GENERATED / path
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    _write()

@@ -1,0 +1,7 @@
+-- What all units took in by day and carrier, in tonnes of coal equivalent; carriers without a factor have none.
+select day::timestamp at time zone local_zone() as time, carrier as metric, sum(tce) as tce
+from unit_day
+where scope = 'unit' and tce is not null
+    and day between local_day($__timeFrom()::timestamptz) and local_day($__timeTo()::timestamptz)
+group by day, carrier
+order by 1, 2

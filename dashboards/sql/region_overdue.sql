@@ -1,0 +1,10 @@
+-- Units whose meters' verification is overdue or soon due, the worst first.
+select u.unit_code, u.unit_name, sum(v.meters) filter (where v.state = 'overdue') as overdue,
+       sum(v.meters) filter (where v.state = 'due_30') as due_30, sum(v.meters) filter (where v.state = 'due_90') as due_90,
+       sum(v.meters) filter (where v.state = 'unknown') as unknown, sum(v.meters) as meters
+from verification_count v
+join unit_list u on u.unit_id = v.unit_id
+group by u.unit_code, u.unit_name
+having sum(v.meters) filter (where v.state in ('overdue', 'due_30', 'due_90', 'unknown')) > 0
+order by 3 desc nulls last, 4 desc nulls last, 5 desc nulls last, u.unit_code
+limit 50

@@ -1,0 +1,7 @@
+-- Meters present against meters required, by carrier and level.
+select carrier, level, needed, present, unknown as unknown_verification, rate, required, rate - required as rate_margin,
+       verdict, missing::text as missing
+from equipping_rate_list
+where unit_code = ${unit:sqlstring}
+    and day = (select max(day) from equipping_rate_list where unit_code = ${unit:sqlstring})
+order by carrier, array_position(array['unit', 'sub_unit', 'equipment'], level)

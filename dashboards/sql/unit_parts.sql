@@ -1,0 +1,13 @@
+-- Sub-units and main equipment over the days shown, the largest first.
+select scope as level, sub_unit, name, carrier, sum(amount) as amount, unit, sum(tce) as tce,
+       100 * sum(tce) / nullif((
+           select sum(w.tce) from unit_day w
+           where w.unit_code = ${unit:sqlstring} and w.scope = 'unit'
+               and w.day between local_day($__timeFrom()::timestamptz) and local_day($__timeTo()::timestamptz)), 0) as share,
+       round((100 * avg(completeness))::numeric, 1)::float8 as completeness
+from unit_day
+where unit_code = ${unit:sqlstring} and scope in ('sub_unit', 'equipment')
+    and day between local_day($__timeFrom()::timestamptz) and local_day($__timeTo()::timestamptz)
+group by scope, sub_unit, name, carrier, unit
+order by 7 desc nulls last, 5 desc nulls last
+limit 200

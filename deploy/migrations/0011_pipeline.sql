@@ -1,0 +1,31 @@
+-- How the workers themselves do, every half a minute, so that boards need no other source than this database. Written
+-- by streams.agents.sampler, which also drops what is older than 30 days.
+
+create table worker_sample (
+    at              timestamptz not null,
+    worker          text not null,
+    span_s          float8 not null,                 -- since the sample before
+    readings        int8 not null,                   -- stored in the span, as the next ones
+    rejected        int8 not null,
+    transactions    int8 not null,
+    transaction_s   float8 not null,                 -- together
+    database_wait_s float8 not null,                 -- spent waiting for a database that was away
+    database_bytes  int8 not null,
+    primary key (at, worker)
+);
+
+create table partition_sample (
+    at             timestamptz not null,
+    worker         text not null,
+    partition      int4 not null,
+    lag            int8,                             -- records not yet stored
+    fence_age_s    float8,                           -- age of the oldest reading fetched and not stored
+    snapshot_age_s float8,
+    primary key (at, partition, worker)
+);
+
+create view worker_samples as select * from worker_sample;
+create view partition_samples as select * from partition_sample;
+
+insert into board.view (view, shared) values ('worker_samples', false), ('partition_samples', false);
+call board.views();

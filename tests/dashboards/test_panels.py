@@ -1,0 +1,161 @@
+"""Every panel's SQL runs in the real database as each role that reads it, and gives what its panel needs."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import psycopg
+import pytest
+
+from dashboards.alert_rules import RULES
+from dashboards.boards import BOARDS, ENTERPRISE_BOARDS
+from dashboards.panels import Panel
+from dashboards.queries import names, purpose, query
+from dashboards.text import COLUMNS, SERIES, VALUES
+from tests.dashboards.conftest import login
+from tests.dashboards.grafana import Range, expand
+
+pytestmark = pytest.mark.integration
+
+NOW = datetime.now(UTC)
+TWO_DAYS = Range(since=NOW - timedelta(days=2), until=NOW, interval=timedelta(hours=1))
+FORTY_DAYS = Range(since=NOW - timedelta(days=40), until=NOW, interval=timedelta(days=1))
+VARIABLES = {"unit": "U1", "carrier": "electricity", "point": "P2"}
+PANELS = {panel.query: panel for board in BOARDS for panel in board.panels if panel.query}
+CHOICES = {variable.query for board in BOARDS for variable in board.variables}
+ANNOTATIONS = {board.annotations for board in BOARDS if board.annotations}
+OF_ENTERPRISES = (
+    {panel.query for board in ENTERPRISE_BOARDS for panel in board.panels if panel.query} | CHOICES | ANNOTATIONS
+)
+NUMBERS = {"int2", "int4", "int8", "float4", "float8", "numeric"}
+
+
+@pytest.fixture(scope="module")
+def staff(region: str) -> Iterator[psycopg.Connection]:
+    with psycopg.connect(login(region, None), autocommit=True) as connection:
+        yield connection
+
+
+@pytest.fixture(scope="module")
+def enterprise(region: str) -> Iterator[psycopg.Connection]:
+    with psycopg.connect(login(region, 1), autocommit=True) as connection:
+        yield connection
+
+
+def asked(connection: psycopg.Connection, name: str, span: Range) -> tuple[dict[str, str], list[tuple[Any, ...]]]:
+    """Columns with their types, and rows."""
+    cursor = connection.execute(expand(query(name), span, VARIABLES).encode())
+    assert cursor.description is not None
+    types = connection.adapters.types
+    found = {column.name: getattr(types.get(column.type_code), "name", "?") for column in cursor.description}
+    assert len(found) == len(cursor.description), "two columns have one name"
+    return found, cursor.fetchall()
+
+
+def test_every_statement_belongs_to_something_and_says_what_it_gives() -> None:
+    assert set(names()) == set(PANELS) | CHOICES | ANNOTATIONS | {rule.query for rule in RULES}
+    for name in names():
+        assert purpose(name).endswith(".")
+
+
+@pytest.mark.parametrize("name", sorted(PANELS))
+def test_a_panel_gets_rows_of_the_kind_it_draws(staff: psycopg.Connection, name: str) -> None:
+    panel = PANELS[name]
+    short, _ = asked(staff, name, TWO_DAYS)
+    columns, rows = asked(staff, name, FORTY_DAYS)
+    assert columns == short
+    assert rows, "the region has something for every panel"
+    check(panel, columns, rows)
+
+
+def check(panel: Panel, columns: dict[str, str], rows: list[tuple[Any, ...]]) -> None:
+    if panel.format == "time_series":
+        assert next(iter(columns.items())) == ("time", "timestamptz")
+        times = [row[0] for row in rows]
+        assert times == sorted(times)
+        values = {name: kind for name, kind in columns.items() if name not in {"time", "metric"}}
+        assert set(values.values()) <= NUMBERS
+        assert columns.get("metric", "text") == "text"
+        assert any(value is not None for row in rows for value in row[len(columns) - len(values) :])
+        if "metric" not in columns:
+            assert set(values) <= set(SERIES)
+        elif panel.kind == "timeseries":
+            assert len({(row[0], row[1]) for row in rows}) == len(rows), "one value a time and series"
+    elif panel.kind == "stat":
+        assert len(rows) == 1
+        assert set(columns) <= set(SERIES)
+    elif panel.kind == "barchart":
+        assert panel.options["xField"] in columns
+    else:
+        assert set(columns) <= set(COLUMNS)
+        for column in set(columns) & set(VALUES):
+            place = list(columns).index(column)
+            said = {row[place] for row in rows} - {None}
+            assert said <= set(VALUES[column]), f"{column} has codes without words"
+
+
+@pytest.mark.parametrize("name", sorted(OF_ENTERPRISES))
+def test_an_enterprise_gets_the_same_answer_as_the_staff_about_itself(
+    staff: psycopg.Connection, enterprise: psycopg.Connection, name: str
+) -> None:
+    if name == "choose_unit":
+        assert [row[1] for row in asked(enterprise, name, FORTY_DAYS)[1]] == ["U1"]
+        return
+    columns, theirs = asked(enterprise, name, FORTY_DAYS)
+    same, ours = asked(staff, name, FORTY_DAYS)
+    assert columns == same
+    kept = [i for i, column in enumerate(columns) if column not in {"by_name", "note"}]
+    assert [[row[i] for i in kept] for row in theirs] == [[row[i] for i in kept] for row in ours]
+    assert theirs
+
+
+def test_an_enterprise_is_not_told_who_noted_what(enterprise: psycopg.Connection, staff: psycopg.Connection) -> None:
+    columns, rows = asked(enterprise, "point_cases", FORTY_DAYS)
+    at = [list(columns).index(column) for column in ("by_name", "note")]
+    assert {row[i] for row in rows for i in at} == {None}
+    assert {row[i] for row in asked(staff, "point_cases", FORTY_DAYS)[1] for i in at} != {None}
+
+
+def test_no_data_is_no_value(staff: psycopg.Connection) -> None:
+    """Point 4 says nothing for two days and unit 2 for ten hours: that is null, or no row, never 0."""
+    silent = {**VARIABLES, "point": "P4"}
+    rows = staff.execute(expand(query("point_hours"), TWO_DAYS, silent).encode()).fetchall()
+    assert len(rows) >= 48
+    assert {value for row in rows[1:] for value in row[1:]} == {None}
+    row = staff.execute(expand(query("point_last"), TWO_DAYS, {**silent, "point": "nothing"}).encode()).fetchone()
+    assert row is not None
+    assert row[:3] == (None, None, None)
+    rows = staff.execute(expand(query("unit_hours"), TWO_DAYS, {**VARIABLES, "unit": "U2"}).encode()).fetchall()
+    assert sum(row[1] is None for row in rows) >= 11
+    assert 0 not in {row[1] for row in rows}
+    strip = staff.execute(expand(query("point_quality"), TWO_DAYS, silent).encode()).fetchall()
+    assert {row[1] for row in strip[1:]} == {0}
+
+
+def test_estimated_hours_are_a_series_of_their_own(staff: psycopg.Connection) -> None:
+    span = Range(since=NOW - timedelta(days=6), until=NOW, interval=timedelta(hours=1))
+    rows = staff.execute(expand(query("point_hours"), span, {**VARIABLES, "point": "P3"}).encode()).fetchall()
+    estimated = [row for row in rows if row[2] is not None]
+    assert len(estimated) == 24
+    assert {row[1] for row in estimated} == {None}
+    assert {row[4] for row in estimated} != {None}, "they were revised, too"
+
+
+@pytest.mark.parametrize(
+    "name", sorted(name for name in names() if "consumption_hour" in query(name) or "hour" in name)
+)
+def test_a_question_reads_only_the_chunks_of_its_time(staff: psycopg.Connection, name: str) -> None:
+    text = expand(query(name), TWO_DAYS, VARIABLES)
+    rows = staff.execute(f"explain (costs off) {text}".encode()).fetchall()
+    chunks = {word for (line,) in rows for word in line.split() if word.startswith("_hyper_2_")}
+    assert len(chunks) <= 2, chunks
+
+
+@pytest.mark.parametrize("value", ["it's", "a\\b", "x' or '1'='1", "$__timeFrom", "{unit}", "单位"])
+def test_a_value_chosen_is_only_ever_a_value(staff: psycopg.Connection, value: str) -> None:
+    for name in sorted(OF_ENTERPRISES):
+        staff.execute(expand(query(name), TWO_DAYS, dict.fromkeys(VARIABLES, value)).encode()).fetchall()
+
+
+def test_what_is_made_is_not_cut_by_several_choices() -> None:
+    assert expand("x in (${a:sqlstring})", TWO_DAYS, {"a": ["p", "q'r"]}) == "x in ('p','q''r')"
