@@ -24,6 +24,7 @@ __all__ = [
     "AlertSettings",
     "DatabaseSettings",
     "Field",
+    "GrafanaSettings",
     "KafkaSettings",
     "Settings",
     "WorkerSettings",
@@ -90,6 +91,15 @@ class AlertSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class GrafanaSettings:
+    """The Grafana that the boards are put into; none of ours is run."""
+
+    url: str | None = None
+    user: str = "admin"
+    password: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """Everything that can be set, checked."""
 
@@ -99,6 +109,7 @@ class Settings:
     database: DatabaseSettings = DatabaseSettings()
     workers: WorkerSettings = WorkerSettings()
     alerts: AlertSettings = AlertSettings()
+    grafana: GrafanaSettings = GrafanaSettings()
     zone: ZoneInfo = field(default_factory=lambda: ZoneInfo("Asia/Shanghai"))
     java: str | None = None
     apt_mirror: str | None = None
@@ -168,10 +179,10 @@ def _dsn(text: str) -> str:
     return text
 
 
-def _url(text: str) -> str:
-    if not re.fullmatch(r"https?://\S+", text):
+def _web(text: str) -> str:
+    if not re.match(r"https?://[^/\s]", text):
         raise ValueError("must start with http:// or https://")
-    return text
+    return text.rstrip("/")
 
 
 def _text(text: str) -> str:
@@ -345,14 +356,14 @@ FIELDS: Final[tuple[Field, ...]] = (
     Field(
         name="METERWARDEN_API_URL",
         path="alerts.api_url",
-        parse=_url,
+        parse=_web,
         default="",
         meaning="Where people reach the API, https://...; without it messages carry no links to answer by.",
     ),
     Field(
         name="METERWARDEN_BOARD_URL",
         path="alerts.board_url",
-        parse=_url,
+        parse=_web,
         default="",
         meaning="What messages link to; {alert} in it stands for the alert's id.",
     ),
@@ -362,6 +373,27 @@ FIELDS: Final[tuple[Field, ...]] = (
         parse=_path,
         default="",
         meaning="TOML file of working days; without it the one that ships.",
+    ),
+    Field(
+        name="METERWARDEN_GRAFANA",
+        path="grafana.url",
+        parse=_web,
+        default="",
+        meaning="The Grafana that `meterwarden dashboards apply` puts the boards into, http://host:3000.",
+    ),
+    Field(
+        name="METERWARDEN_GRAFANA_USER",
+        path="grafana.user",
+        parse=_text,
+        default="admin",
+        meaning="Its server administrator, who may make organizations.",
+    ),
+    Field(
+        name="METERWARDEN_GRAFANA_PASSWORD",
+        path="grafana.password",
+        parse=_text,
+        default="",
+        meaning="The administrator's password.",
     ),
     Field(
         name="METERWARDEN_ZONE",
@@ -408,6 +440,9 @@ FIELDS: Final[tuple[Field, ...]] = (
 )
 
 
+_SECRET: Final = {"database.dsn", "grafana.password"}
+
+
 def load(environ: Mapping[str, str] | None = None) -> Settings:
     """Read and check the settings.
 
@@ -437,7 +472,7 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
         try:
             values[spec.path] = spec.parse(text)
         except ValueError as error:
-            got = "a value that is not shown" if spec.path == "database.dsn" else repr(text)
+            got = "a value that is not shown" if spec.path in _SECRET else repr(text)
             faults.append(f"{source} {error} (got {got})")
     if faults:
         raise ConfigurationError("settings: " + "; ".join(faults))
@@ -463,6 +498,7 @@ def _build(values: Mapping[str, Any], environ: Mapping[str, str]) -> Settings:
         database=DatabaseSettings(**group("database")),
         workers=WorkerSettings(**group("workers")),
         alerts=AlertSettings(**group("alerts")),
+        grafana=GrafanaSettings(**group("grafana")),
         **plain,
     )
 

@@ -29,3 +29,13 @@ create view partition_samples as select * from partition_sample;
 
 insert into board.view (view, shared) values ('worker_samples', false), ('partition_samples', false);
 call board.views();
+
+-- The organizations of a Grafana that hold boards of ours: only what is written here is ever removed.
+create table board.organization (
+    grafana text not null,                           -- address
+    org_id  int4 not null,
+    unit_id int4,                                    -- null: the staff's; stays when the unit is gone
+    name    text not null,
+    made    boolean not null,                        -- by us; one that was there before is never removed
+    primary key (grafana, org_id)
+);

@@ -1,0 +1,167 @@
+"""The steps from what a Grafana holds to what it should hold; pure, so that they can be shown before they are taken."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal
+
+from dashboards.panels import DATASOURCE_UID
+from deploy.grafana.wanted import FOLDER_UID, Wanted
+
+__all__ = ["Found", "Step", "plan", "same"]
+
+Json = dict[str, Any]
+Kind = Literal["organization", "data source", "folder", "board", "rule", "home"]
+
+_OUR_BOARDS: Final = "mw-"
+_TYPES: Final = {"postgres": "postgres", "grafana-postgresql-datasource": "postgres"}  # renamed in Grafana 11
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """One organization as it is."""
+
+    name: str
+    org_id: int
+    unit_id: int | None = None
+    ours: bool = False
+    """Whether it is in our book."""
+    made: bool = False
+    """Whether we made it, so that we may remove it."""
+    datasource: Json | None = None
+    folder: str | None = None
+    """Title of our folder."""
+    boards: Mapping[str, Json] = field(default_factory=dict)
+    """Those whose uid is one of ours."""
+    rules: Mapping[str, Json] = field(default_factory=dict)
+    home: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """One change."""
+
+    action: Literal["create", "update", "remove", "password"]
+    kind: Kind
+    organization: str
+    what: str
+    org_id: int | None = None
+    """None for one that is not there yet."""
+    unit_id: int | None = None
+    body: Json | None = None
+
+    def __str__(self) -> str:
+        return f"{self.action:<8} {self.kind:<12} {self.what}"
+
+
+def plan(wanted: Iterable[Wanted], found: Iterable[Found], *, stale: frozenset[int | None]) -> list[Step]:
+    """The steps, in an order in which each finds what it stands on.
+
+    Parameters
+    ----------
+    stale
+        Units (None for the staff) whose role has no password that a data source is known to have.
+
+    Returns
+    -------
+    list[Step]
+        Empty where everything is as it should be.
+    """
+    there = {one.name: one for one in found}
+    by_unit = {one.unit_id: one for one in there.values() if one.ours}
+    steps: list[Step] = []
+    kept = set()
+    for want in wanted:
+        have = by_unit.get(want.unit_id) if want.unit_id in by_unit else there.get(want.name)
+        if have is not None:
+            kept.add(have.org_id)
+        steps += _organization(want, have, stale=want.unit_id in stale)
+    for have in there.values():
+        if have.ours and have.org_id not in kept:
+            steps += _removed(have)
+    return steps
+
+
+def _organization(want: Wanted, have: Found | None, *, stale: bool) -> Iterator[Step]:
+    def step(
+        action: Literal["create", "update", "remove", "password"], kind: Kind, what: str, body: Any = None
+    ) -> Step:
+        org_id = None if have is None else have.org_id
+        return Step(
+            action=action, kind=kind, organization=want.name, what=what, org_id=org_id, unit_id=want.unit_id, body=body
+        )
+
+    now = have or Found(name=want.name, org_id=0)
+    if have is None or not have.ours:
+        yield step("create", "organization", want.name if have is None else f"{want.name} (is there; taken over)")
+    elif have.name != want.name:
+        yield step("update", "organization", f"{have.name} is now {want.name}")
+    if now.datasource is None:
+        yield step("create", "data source", want.datasource["user"], want.datasource)
+    elif not same(want.datasource, {**now.datasource, "type": _TYPES.get(now.datasource.get("type", ""), "")}):
+        yield step("update", "data source", want.datasource["user"], want.datasource)
+    elif stale:
+        yield step("password", "data source", want.datasource["user"], want.datasource)
+    if now.folder is None:
+        yield step("create", "folder", want.folder)
+    elif now.folder != want.folder:
+        yield step("update", "folder", want.folder)
+    for uid, board in want.boards.items():
+        if uid not in now.boards:
+            yield step("create", "board", uid, board)
+        elif not same(board, now.boards[uid]):
+            yield step("update", "board", uid, board)
+    for uid in now.boards.keys() - want.boards.keys():
+        yield step("remove", "board", uid)
+    for uid, rule in want.rules.items():
+        if uid not in now.rules:
+            yield step("create", "rule", uid, rule)
+        elif not same(rule, now.rules[uid]):
+            yield step("update", "rule", uid, rule)
+    for uid in now.rules.keys() - want.rules.keys():
+        yield step("remove", "rule", uid)
+    if now.home != want.home:
+        yield step("update", "home", want.home)
+
+
+def _removed(have: Found) -> Iterator[Step]:
+    """All that is ours; the organization, too, where we made it."""
+
+    def step(kind: Kind, what: str) -> Step:
+        return Step(
+            action="remove", kind=kind, organization=have.name, what=what, org_id=have.org_id, unit_id=have.unit_id
+        )
+
+    if have.made:
+        yield step("organization", have.name)
+        return
+    for uid in have.rules:
+        yield step("rule", uid)
+    for uid in have.boards:
+        yield step("board", uid)
+    if have.folder is not None:
+        yield step("folder", FOLDER_UID)
+    if have.datasource is not None:
+        yield step("data source", DATASOURCE_UID)
+    yield step("organization", f"{have.name} (stays; it was there before)")
+
+
+_SERVERS_OWN: Final = {"id", "version", "orgID"}
+
+
+def same(want: Any, have: Any) -> bool:
+    """Whether all that is wanted is there; what the server adds does not count.
+
+    Examples
+    --------
+    >>> same({"a": 1, "id": None}, {"a": 1, "id": 7, "b": 2})
+    True
+    >>> same({"a": [1, 2]}, {"a": [1]})
+    False
+    """
+    if isinstance(want, dict) and isinstance(have, dict):
+        return all(same(value, have.get(key)) for key, value in want.items() if key not in _SERVERS_OWN)
+    if isinstance(want, list) and isinstance(have, list):
+        return len(want) == len(have) and all(same(a, b) for a, b in zip(want, have, strict=True))
+    if want in ({}, [], None, False, "") and have is None:
+        return True  # left out on the way
+    return bool(want == have)

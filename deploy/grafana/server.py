@@ -1,0 +1,233 @@
+"""A Grafana by its HTTP API. Every call can be repeated: a server that restarts half-way is waited for and asked again."""
+
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, Final, TypeVar
+
+import niquests
+from grafana_client import GrafanaApi
+from grafana_client.client import GrafanaClientError, GrafanaException, GrafanaServerError
+
+from analytics.domain.errors import ConfigurationError, TransientError
+from dashboards.panels import DATASOURCE_UID
+from deploy.grafana.plan import Found
+from deploy.grafana.wanted import FOLDER_UID
+
+__all__ = ["Grafana", "GrafanaFailed"]
+
+Json = dict[str, Any]
+T = TypeVar("T")
+
+_RULE: Final = "mw-rule-"
+_BOARD: Final = "mw-"
+_NOT_FOUND: Final = 404
+_THERE_ALREADY: Final = {409, 412}
+_TIMEOUT_S: Final = 20.0
+
+
+class GrafanaFailed(TransientError):
+    """Grafana does not answer, or refuses."""
+
+
+class Grafana:
+    """One server.
+
+    Parameters
+    ----------
+    url, user, password
+        Of its server administrator.
+    patience_s
+        How long to wait for a server that is away. [s]
+    """
+
+    def __init__(self, url: str, *, user: str, password: str, patience_s: float = 120.0) -> None:
+        self.url = url
+        self._credential = (user, password)
+        self._patience_s = patience_s
+        self._clients: dict[int | None, Any] = {}
+
+    def version(self) -> str:
+        """Its version."""
+        return str(self._ask(None, "tell its health", lambda api: api.health.check())["version"])
+
+    def organizations(self) -> dict[int, str]:
+        """Names by id."""
+        rows = self._ask(None, "list organizations", lambda api: api.organizations.list_organization())
+        return {row["id"]: row["name"] for row in rows}
+
+    def make_organization(self, name: str) -> int:
+        """Make one, or find the one that a lost answer made."""
+        for org_id, known in self.organizations().items():
+            if known == name:
+                return org_id
+        try:
+            made = self._patiently(
+                None, "make an organization", lambda api: api.organization.create_organization({"name": name})
+            )
+        except GrafanaClientError as error:
+            there = {known: org_id for org_id, known in self.organizations().items()}
+            if error.status_code in _THERE_ALREADY and name in there:  # the answer to the first try was lost
+                return there[name]
+            raise GrafanaFailed(f"Grafana at {self.url} must make {name!r} (it says: {error.message})") from None
+        return int(made["orgId"])
+
+    def rename_organization(self, org_id: int, name: str) -> None:
+        """Give it another name."""
+        self._ask(None, "rename", lambda api: api.organizations.update_organization(org_id, {"name": name}))
+
+    def remove_organization(self, org_id: int) -> None:
+        """Remove it and all that is in it."""
+        self._gone(None, "remove an organization", lambda api: api.organizations.delete_organization(org_id))
+
+    def found(self, org_id: int, name: str, *, unit_id: int | None, ours: bool, made: bool) -> Found:
+        """What is in one organization of what could be ours."""
+        folder = self._maybe(org_id, "read the folder", lambda api: api.folder.get_folder(FOLDER_UID))
+        preferences = self._ask(org_id, "read preferences", lambda api: api.organization.get_preferences())
+        return Found(
+            name=name,
+            org_id=org_id,
+            unit_id=unit_id,
+            ours=ours,
+            made=made,
+            datasource=self._maybe(
+                org_id, "read the data source", lambda api: api.datasource.get_datasource_by_uid(DATASOURCE_UID)
+            ),
+            folder=None if folder is None else folder["title"],
+            boards=self._boards(org_id),
+            rules=self._rules(org_id),
+            home=str(preferences.get("homeDashboardUID") or ""),
+        )
+
+    def put_datasource(self, org_id: int, body: Json, password: str) -> None:
+        """Make the data source or change it, with a password."""
+        full = {**body, "secureJsonData": {"password": password}}
+        known = self._maybe(
+            org_id, "read the data source", lambda api: api.datasource.get_datasource_by_uid(DATASOURCE_UID)
+        )
+        if known is None:
+            self._ask(org_id, "make the data source", lambda api: api.datasource.create_datasource(full))
+        else:
+            self._ask(org_id, "change the data source", lambda api: api.datasource.update_datasource(known["id"], full))
+
+    def put_folder(self, org_id: int, title: str) -> None:
+        """Make the folder or change its title."""
+        known = self._maybe(org_id, "read the folder", lambda api: api.folder.get_folder(FOLDER_UID))
+        if known is None:
+            self._ask(org_id, "make the folder", lambda api: api.folder.create_folder(title, uid=FOLDER_UID))
+        else:
+            self._ask(
+                org_id, "change the folder", lambda api: api.folder.update_folder(FOLDER_UID, title, overwrite=True)
+            )
+
+    def put_board(self, org_id: int, board: Json) -> None:
+        """Make a board or overwrite it."""
+        body = {
+            "dashboard": {**board, "id": None},
+            "folderUid": FOLDER_UID,
+            "overwrite": True,
+            "message": "meterwarden",
+        }
+        self._ask(org_id, "write a board", lambda api: api.dashboard.update_dashboard(body))
+
+    def put_rule(self, org_id: int, rule: Json) -> None:
+        """Make an alert rule or change it."""
+        body = {**rule, "orgID": org_id}
+        if rule["uid"] in self._rules(org_id):
+            self._ask(org_id, "change a rule", lambda api: api.alertingprovisioning.update_alertrule(rule["uid"], body))
+        else:
+            self._ask(org_id, "make a rule", lambda api: api.alertingprovisioning.create_alertrule(body))
+
+    def put_home(self, org_id: int, uid: str) -> None:
+        """Let a board open first."""
+        self._ask(
+            org_id,
+            "set the home board",
+            lambda api: api.client.PUT("/org/preferences", json={"homeDashboardUID": uid, "weekStart": "monday"}),
+        )
+
+    def remove(self, org_id: int, kind: str, uid: str) -> None:
+        """Remove one thing; it may be gone already."""
+        calls: Mapping[str, Callable[[Any], Any]] = {
+            "board": lambda api: api.dashboard.delete_dashboard(uid),
+            "rule": lambda api: api.alertingprovisioning.delete_alertrule(uid),
+            "folder": lambda api: api.folder.delete_folder(FOLDER_UID),
+            "data source": lambda api: api.datasource.delete_datasource_by_uid(DATASOURCE_UID),
+        }
+        self._gone(org_id, f"remove a {kind}", calls[kind])
+
+    def health(self, org_id: int) -> str | None:
+        """None where the data source answers, else why not."""
+        try:
+            said = self._ask(org_id, "test the data source", lambda api: api.datasource.health(DATASOURCE_UID))
+        except GrafanaFailed as error:
+            return str(error)
+        return None if said.get("status") == "OK" else str(said.get("message"))
+
+    def add_member(self, org_id: int, login: str, role: str) -> None:
+        """Let somebody whom Grafana knows into an organization."""
+        try:
+            self._call(None, lambda api: api.organizations.organization_user_add(
+                org_id, {"loginOrEmail": login, "role": role}
+            ))  # fmt: skip
+        except GrafanaClientError as error:
+            if error.status_code not in _THERE_ALREADY:
+                raise ConfigurationError(f"Grafana must know the user {login!r} (it says: {error.message})") from None
+
+    def _boards(self, org_id: int) -> dict[str, Json]:
+        rows = self._ask(
+            org_id, "list boards", lambda api: api.client.GET("/search?type=dash-db&tag=meterwarden&limit=500")
+        )
+        uids = [row["uid"] for row in rows if row["uid"].startswith(_BOARD)]
+        return {
+            uid: self._ask(org_id, "read a board", lambda api, uid=uid: api.dashboard.get_dashboard(uid))["dashboard"]
+            for uid in uids
+        }
+
+    def _rules(self, org_id: int) -> dict[str, Json]:
+        rows = self._ask(org_id, "list rules", lambda api: api.alertingprovisioning.get_alertrules_all())
+        return {row["uid"]: row for row in rows or () if row["uid"].startswith(_RULE)}
+
+    def _maybe(self, org_id: int, what: str, call: Callable[[Any], T]) -> T | None:
+        try:
+            return self._patiently(org_id, what, call)
+        except GrafanaClientError as error:
+            if error.status_code == _NOT_FOUND:
+                return None
+            raise GrafanaFailed(f"Grafana at {self.url} must {what} (it says: {error.message})") from None
+
+    def _gone(self, org_id: int | None, what: str, call: Callable[[Any], Any]) -> None:
+        try:
+            self._patiently(org_id, what, call)
+        except GrafanaClientError as error:
+            if error.status_code != _NOT_FOUND:
+                raise GrafanaFailed(f"Grafana at {self.url} must {what} (it says: {error.message})") from None
+
+    def _ask(self, org_id: int | None, what: str, call: Callable[[Any], T]) -> T:
+        try:
+            return self._patiently(org_id, what, call)
+        except GrafanaClientError as error:
+            raise GrafanaFailed(f"Grafana at {self.url} must {what} (it says: {error.message})") from None
+
+    def _patiently(self, org_id: int | None, what: str, call: Callable[[Any], T]) -> T:
+        """Ask until it answers: while it is away or starts, for as long as patience lasts."""
+        end, pause = time.monotonic() + self._patience_s, 0.2
+        while True:
+            try:
+                return self._call(org_id, call)
+            except GrafanaClientError:
+                raise
+            except (GrafanaServerError, GrafanaException, niquests.exceptions.RequestException, OSError) as error:
+                if time.monotonic() + pause > end:
+                    raise GrafanaFailed(f"Grafana at {self.url} must {what} (it says: {error})") from error
+            self._clients.clear()
+            time.sleep(pause)
+            pause = min(pause * 1.5, 3.0)
+
+    def _call(self, org_id: int | None, call: Callable[[Any], T]) -> T:
+        client = self._clients.get(org_id)
+        if client is None:
+            client = GrafanaApi.from_url(self.url, credential=self._credential, timeout=_TIMEOUT_S)
+            if org_id is not None:
+                client.client.s.headers["X-Grafana-Org-Id"] = str(org_id)
+            self._clients[org_id] = client
+        return call(client)

@@ -1,0 +1,129 @@
+"""What a Grafana should hold, as values: an organization for the staff and one for each unit, and what is in them."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from dashboards.alert_rules import RULES, rule_json
+from dashboards.boards import BOARDS, ENTERPRISE_BOARDS, REGION, Board
+from dashboards.boards.places import AT_ENTERPRISE
+from dashboards.panels import DATASOURCE_UID
+from dashboards.render import render
+from dashboards.text import Language, Text
+
+__all__ = ["FOLDER_UID", "TEAM", "Connection", "Unit", "Wanted", "wanted"]
+
+Json = dict[str, Any]
+
+FOLDER_UID: Final = "meterwarden"
+TEAM: Final = "Meterwarden"
+_FOLDER: Final = Text("计量看板", "Metering")
+_CONNECTIONS: Final = 5
+_LIFETIME_S: Final = 3600
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unit:
+    """An energy-using unit."""
+
+    id: int
+    code: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Connection:
+    """Where the database is, as Grafana sees it."""
+
+    host: str
+    port: int
+    database: str
+    sslmode: str = "disable"
+    version: int = 1500
+    """PostgreSQL's, in Grafana's words; its data source asks nothing newer."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """One organization and all that should be in it."""
+
+    name: str
+    unit_id: int | None
+    """None for the staff."""
+    datasource: Json
+    folder: str
+    boards: Mapping[str, Json]
+    """By uid."""
+    rules: Mapping[str, Json]
+    home: str
+    """Uid of the board that opens first."""
+
+
+def wanted(
+    units: Iterable[Unit], roles: Mapping[int | None, str], connection: Connection, *,
+    staff: str = "Meterwarden", languages: tuple[Language, ...] = ("zh", "en"),
+) -> list[Wanted]:  # fmt: skip
+    """The organizations that should be there, the staff's first.
+
+    Parameters
+    ----------
+    roles
+        Database role of each unit, and of the staff under None.
+    staff
+        Name of the staff's organization.
+    languages
+        Of the boards; rules speak the first.
+    """
+    rules = {rule.uid: rule_json(rule, languages[0], folder=FOLDER_UID) for rule in RULES}
+    found = [_organization(staff, None, roles[None], connection, BOARDS, languages, rules, REGION.uid(languages[0]))]
+    home = AT_ENTERPRISE.uid(languages[0])
+    for unit in units:
+        name = f"{unit.name} ({unit.code})"
+        found.append(_organization(name, unit.id, roles[unit.id], connection, ENTERPRISE_BOARDS, languages, {}, home))
+    return found
+
+
+def _organization(
+    name: str, unit_id: int | None, role: str, connection: Connection, boards: tuple[Board, ...],
+    languages: tuple[Language, ...], rules: Mapping[str, Json], home: str,
+) -> Wanted:  # fmt: skip
+    return Wanted(
+        name=name,
+        unit_id=unit_id,
+        datasource=datasource(role, connection),
+        folder=_FOLDER.of(languages[0]),
+        boards={board.uid(language): _own(board, language, boards) for language in languages for board in boards},
+        rules=rules,
+        home=home,
+    )
+
+
+def _own(board: Board, language: Language, beside: tuple[Board, ...]) -> Json:
+    """The board without links to boards that its organization has not."""
+    found = render(board, language)
+    here = {f"/d/{other.uid(spoken)}" for other in beside for spoken in ("zh", "en")}  # type: ignore[arg-type]
+    found["links"] = [link for link in found["links"] if link["url"] in here]
+    return found
+
+
+def datasource(role: str, connection: Connection) -> Json:
+    """The data source of one role, without its password."""
+    return {
+        "access": "proxy",
+        "database": connection.database,
+        "isDefault": True,
+        "jsonData": {
+            "connMaxLifetime": _LIFETIME_S,
+            "database": connection.database,  # where newer ones look for it
+            "maxIdleConns": _CONNECTIONS,
+            "maxOpenConns": _CONNECTIONS,
+            "postgresVersion": connection.version,
+            "sslmode": connection.sslmode,
+            "timescaledb": True,
+        },
+        "name": "Meterwarden",
+        "type": "postgres",
+        "uid": DATASOURCE_UID,
+        "url": f"{connection.host}:{connection.port}",
+        "user": role,
+    }
