@@ -92,6 +92,7 @@ def _panel(panel: Panel, place: Json, language: Language) -> Json:
         "type": panel.kind,
     }
     if panel.kind == "row":
+        base.pop("description")  # a row has none
         return {**base, "collapsed": False, "panels": []}
     if panel.kind == "text":
         content = panel.content.of(language) if panel.content else ""
@@ -163,7 +164,8 @@ def _properties(panel: Panel, column: str, language: Language) -> Iterator[Json]
     if panel.kind == "table" and column in VALUES:
         yield {"id": "mappings", "value": mappings(column, language)}
         if any(word.color for word in VALUES[column].values()):
-            yield {"id": "custom.displayMode", "value": "color-text"}
+            yield {"id": "custom.displayMode", "value": "color-text"}  # before Grafana 10
+            yield {"id": "custom.cellOptions", "value": {"type": "color-text"}}  # since
     link = given.pop("link", None)
     if link is not None:
         yield {"id": "links", "value": [{"title": link[0].of(language), "url": link[1].format(language=language)}]}
@@ -175,7 +177,6 @@ def _variable(variable: Variable, language: Language) -> Json:
     return {
         "current": {},
         "datasource": DATASOURCE,
-        "definition": query(variable.query),
         "description": variable.description.of(language),
         "hide": 0,
         "includeAll": variable.every,

@@ -110,14 +110,14 @@ def _organization(want: Wanted, have: Found | None, *, stale: bool) -> Iterator[
             yield step("create", "board", uid, board)
         elif not same(board, now.boards[uid]):
             yield step("update", "board", uid, board)
-    for uid in now.boards.keys() - want.boards.keys():
+    for uid in sorted(now.boards.keys() - want.boards.keys()):
         yield step("remove", "board", uid)
     for uid, rule in want.rules.items():
         if uid not in now.rules:
             yield step("create", "rule", uid, rule)
         elif not same(rule, now.rules[uid]):
             yield step("update", "rule", uid, rule)
-    for uid in now.rules.keys() - want.rules.keys():
+    for uid in sorted(now.rules.keys() - want.rules.keys()):
         yield step("remove", "rule", uid)
     if now.home != want.home:
         yield step("update", "home", want.home)
