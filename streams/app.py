@@ -24,6 +24,7 @@ from streams.agents.compliance import ComplianceAgent
 from streams.agents.detections import DetectionRelay
 from streams.agents.lanes import Lanes
 from streams.agents.relay import Publisher, Relay
+from streams.agents.sampler import Sampler
 from streams.agents.totals import TotalsAgent
 from streams.agents.workshop import Workshop
 from streams.batch_consumer import BatchApp, BatchOptions
@@ -157,6 +158,7 @@ class WorkerApp(BatchApp):
         self._go_on(self._keep_layers(), "layers")
         if config.alerts is not None:
             self._go_on(AlertsAgent(config.dsn, config.alerts).run(config.alerts_s), "alerts")
+        self._go_on(Sampler(self.metrics, self.store).run(config.samples_s), "samples")
         if config.metrics_port:
             self.page = MetricsPage.open(self.metrics, host=config.metrics_host, port=max(config.metrics_port, 0))
             log.info("metrics on port %d", self.page.port)

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from datetime import tzinfo
+from datetime import datetime, tzinfo
 from typing import Final
 
 import numpy as np
@@ -36,6 +36,7 @@ from streams.store import (
     readings,
     registers,
     rejected,
+    samples,
     snapshots,
     totals,
     verdicts,
@@ -136,6 +137,13 @@ class TimescaleStore:
         """Verdicts that count, by the id of the point, of some units."""
         async with self._connections.connection() as connection:
             return await verdicts.standing(connection, unit_ids)
+
+    async def add_sample(
+        self, at: datetime, done: samples.WorkerSample, partitions: Sequence[samples.PartitionSample]
+    ) -> None:
+        """Store how this worker does; see `streams.agents.sampler.Samples`."""
+        async with self._connections.connection() as connection:
+            await samples.add(connection, at, self._owner, done, partitions)
 
     async def ledger(self, version: int, units: Callable[[str], bool]) -> StoredLedger:
         """The ledger as of a version; see `streams.ports.PartitionStore.ledger`."""

@@ -46,7 +46,9 @@ def rendered(board: Any, language: Any) -> dict[str, Any]:
 
 def test_what_is_checked_in_is_what_the_boards_say() -> None:
     there = {
-        str(file.relative_to(GENERATED)): file.read_text(encoding="utf-8") for file in GENERATED.rglob("*") if file.is_file()
+        str(file.relative_to(GENERATED)): file.read_text(encoding="utf-8")
+        for file in GENERATED.rglob("*")
+        if file.is_file()
     }
     assert there == render_all(), "write them anew: python -m dashboards.render"
 

@@ -1,0 +1,65 @@
+"""How workers do, row by row: `worker_sample` and `partition_sample`, and what is too old of them."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Final, NamedTuple
+
+import psycopg
+
+__all__ = ["KEPT_DAYS", "PartitionSample", "WorkerSample", "add"]
+
+KEPT_DAYS: Final = 30
+
+_WORKER: Final = """
+insert into worker_sample (at, worker, span_s, readings, rejected, transactions, transaction_s, database_wait_s,
+                           database_bytes)
+values (%s, %s, %s, %s, %s, %s, %s, %s, pg_database_size(current_database()))
+on conflict (at, worker) do nothing
+"""
+_PARTITION: Final = """
+insert into partition_sample (at, worker, partition, lag, fence_age_s, snapshot_age_s) values (%s, %s, %s, %s, %s, %s)
+on conflict (at, partition, worker) do nothing
+"""
+_OLD: Final = (
+    "delete from worker_sample where at < %s::timestamptz - %s * interval '1 day'",
+    "delete from partition_sample where at < %s::timestamptz - %s * interval '1 day'",
+)
+
+
+class WorkerSample(NamedTuple):
+    """What one worker did in a span of time."""
+
+    span_s: float
+    readings: int
+    rejected: int
+    transactions: int
+    transaction_s: float
+    database_wait_s: float
+
+
+class PartitionSample(NamedTuple):
+    """How one partition is now; None where the worker has not said."""
+
+    partition: int
+    lag: int | None
+    fence_age_s: float | None
+    snapshot_age_s: float | None
+
+
+async def add(
+    connection: psycopg.AsyncConnection,
+    at: datetime,
+    worker: str,
+    done: WorkerSample,
+    partitions: Sequence[PartitionSample],
+) -> None:
+    """Store a sample, and drop those of more than `KEPT_DAYS` before it."""
+    async with connection.transaction():
+        await connection.execute(_WORKER, (at, worker, *done))
+        async with connection.cursor() as cursor:
+            await cursor.executemany(
+                _PARTITION,
+                [(at, worker, one.partition, one.lag, one.fence_age_s, one.snapshot_age_s) for one in partitions],
+            )
+        for statement in _OLD:
+            await connection.execute(statement, (at, KEPT_DAYS))
