@@ -22,7 +22,9 @@ SCHEMA: Final = 37  # of Grafana 9.4; later ones migrate it as they load it
 WIDTH: Final = 24
 
 _UNITS: Final = {
-    "percent": "completeness rate rate_margin share change estimated_share smallest_30d smallest_90d precision measured",
+    "percent": (
+        "completeness measured rate rate_margin share change precision estimated_share smallest_30d smallest_90d"
+    ),
     "percentunit": "confidence",
     "bytes": "bytes snapshot_bytes database_size",
     "s": "moved_ago fence_age sample_age stale_age transaction_time",

@@ -55,16 +55,20 @@ TO_UNIT = {
 TO_POINT = {
     "link": (
         Text("计量点看板", "the metering point's board"),
-        "/d/mw-point-{language}?var-unit=${{__data.fields.unit_code:percentencode}}"
-        "&var-point=${{__data.fields.point:percentencode}}&${{__url_time_range}}",
+        (
+            "/d/mw-point-{language}?var-unit=${{__data.fields.unit_code:percentencode}}"
+            "&var-point=${{__data.fields.point:percentencode}}&${{__url_time_range}}"
+        ),
     )
 }
 """From a row that names its unit to the board of its point."""
 TO_POINT_HERE = {
     "link": (
         Text("计量点看板", "the metering point's board"),
-        "/d/mw-point-{language}?${{unit:queryparam}}&var-point=${{__data.fields.point:percentencode}}"
-        "&${{__url_time_range}}",
+        (
+            "/d/mw-point-{language}?${{unit:queryparam}}&var-point=${{__data.fields.point:percentencode}}"
+            "&${{__url_time_range}}"
+        ),
     )
 }
 """The same on the board of one unit."""

@@ -22,7 +22,7 @@ ENTERPRISE = Board(
     title=AT_ENTERPRISE.title,
     description=Text(
         "一个用能单位的能耗、合规情况与下一步措施、计量器具和数据完整率。",
-        "What one unit used, where it breaks the standard and what to do next, its meters, and how complete its data is.",
+        "What one unit used, where it breaks the standard and what to do next, its meters, how complete its data is.",
     ),
     variables=(UNIT, CARRIER),
     links=(AT_POINT,),
@@ -43,7 +43,7 @@ ENTERPRISE = Board(
             Text("综合能耗与上年同期", "Energy used, and a year before"),
             Text(
                 "所选日期内折标煤合计,以及上年相同日期;未知时显示“无数据”。",
-                "Tonnes of coal equivalent of the days shown, and of the same days a year before; “no data” where unknown.",
+                "Tonnes of coal equivalent of the days shown, and a year before; “no data” where unknown.",
             ),
             "unit_tce",
             width=10,
@@ -55,7 +55,7 @@ ENTERPRISE = Board(
             Text("逐时用量:${carrier}", "By hour: ${carrier}"),
             Text(
                 "所选能源种类;橙色为其中估算的部分。没有数据的时段断开,不画成 0。",
-                "The chosen carrier; orange is what was estimated of it. The line stops where there is no data; that is not 0.",
+                "The chosen carrier; orange was estimated. The line stops where there is no data; that is not 0.",
             ),
             "unit_hours",
             interval="1h",
@@ -118,7 +118,7 @@ ENTERPRISE = Board(
             Text("问题与下一步措施", "What does not hold, and what to do"),
             Text(
                 "未关闭的不符合项和需人工判定项,逐条给出条款、要求、实际和下一步。",
-                "Standing findings that fail or that a person must decide: clause, requirement, what was found, what to do.",
+                "Findings that fail or that a person must decide: clause, requirement, what was found, what to do.",
             ),
             "unit_findings",
             height=10,

@@ -14,8 +14,8 @@ OPERATIONS = Board(
     title=AT_OPERATIONS.title,
     description=Text(
         "积压、速率、拒收、事务时间、数据库大小和报警消息;这里的报警规则只看系统自身。",
-        "Lag, rates, refusals, time of transactions, size of the database, messages of alerts; the alert rules here watch "
-        "the pipeline alone.",
+        "Lag, rates, refusals, time of transactions, size of the database, messages of alerts; the alert rules here "
+        "watch the pipeline alone.",
     ),
     links=(AT_REGION,),
     since="now-6h",
@@ -25,7 +25,7 @@ OPERATIONS = Board(
             Text("当前", "Now"),
             Text(
                 "未入库记录数、最早一条未入库读数的时长、距工作进程最近上报的时间。",
-                "Records not stored, age of the oldest reading fetched and not stored, and time since a worker's last sample.",
+                "Records not stored, age of the oldest reading not stored, and time since a worker's last sample.",
             ),
             "ops_now",
             width=10,

@@ -20,7 +20,7 @@ REGION = Board(
     title=AT_REGION.title,
     description=Text(
         "全区域各用能单位的合规状态、配备率、检定、数据完整率、报警和故障计量器具。",
-        "Every unit of the region: compliance, equipping rate, verification, completeness of data, alerts, faulty meters.",
+        "Every unit of the region: compliance, equipping rate, verification, completeness, alerts, faulty meters.",
     ),
     links=(AT_ENTERPRISE, AT_POINT, AT_OPERATIONS),
     panels=(
@@ -121,7 +121,7 @@ REGION = Board(
             Text("全区域数据完整率", "Completeness of the region"),
             Text(
                 "有数据的比例,以及其中实测(非估算)的比例;没有数据的时段断开。",
-                "Share with evidence, and the share that was measured, not estimated; the line stops where there is none.",
+                "Share with evidence, and the share that was measured; the line stops where there is none.",
             ),
             "region_completeness",
             unit="percent",

@@ -2,7 +2,7 @@
 
 import csv
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Final, cast
 
@@ -133,7 +133,7 @@ def _applier(settings: Settings, database_at: str | None, staff: str, only: froz
             "administrator's password (got none)"
         )
     server = Grafana(grafana.url, user=grafana.user, password=grafana.password)
-    with _owner(settings) as connection:
+    with closing(server), _owner(settings) as connection:
         click.echo(f"Grafana {server.version()} at {grafana.url}")
         yield Applier(server, connection, _connection(connection, database_at), staff=staff, only=only)
 

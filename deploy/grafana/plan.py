@@ -10,9 +10,10 @@ from deploy.grafana.wanted import FOLDER_UID, Wanted
 __all__ = ["Found", "Step", "plan", "same"]
 
 Json = dict[str, Any]
+Action = Literal["create", "update", "remove", "password"]
 Kind = Literal["organization", "data source", "folder", "board", "rule", "home"]
+_Change = tuple[Action, Kind, str, Json | None]
 
-_OUR_BOARDS: Final = "mw-"
 _TYPES: Final = {"postgres": "postgres", "grafana-postgresql-datasource": "postgres"}  # renamed in Grafana 11
 
 
@@ -40,7 +41,7 @@ class Found:
 class Step:
     """One change."""
 
-    action: Literal["create", "update", "remove", "password"]
+    action: Action
     kind: Kind
     organization: str
     what: str
@@ -82,45 +83,51 @@ def plan(wanted: Iterable[Wanted], found: Iterable[Found], *, stale: frozenset[i
 
 
 def _organization(want: Wanted, have: Found | None, *, stale: bool) -> Iterator[Step]:
-    def step(
-        action: Literal["create", "update", "remove", "password"], kind: Kind, what: str, body: Any = None
-    ) -> Step:
-        org_id = None if have is None else have.org_id
-        return Step(
-            action=action, kind=kind, organization=want.name, what=what, org_id=org_id, unit_id=want.unit_id, body=body
+    now = have or Found(name=want.name, org_id=0)
+    for action, kind, what, body in _changes(want, now, there=have is not None, stale=stale):
+        yield Step(
+            action=action,
+            kind=kind,
+            organization=want.name,
+            what=what,
+            org_id=None if have is None else have.org_id,
+            unit_id=want.unit_id,
+            body=body,
         )
 
-    now = have or Found(name=want.name, org_id=0)
-    if have is None or not have.ours:
-        yield step("create", "organization", want.name if have is None else f"{want.name} (is there; taken over)")
-    elif have.name != want.name:
-        yield step("update", "organization", f"{have.name} is now {want.name}")
-    if now.datasource is None:
-        yield step("create", "data source", want.datasource["user"], want.datasource)
-    elif not same(want.datasource, {**now.datasource, "type": _TYPES.get(now.datasource.get("type", ""), "")}):
-        yield step("update", "data source", want.datasource["user"], want.datasource)
-    elif stale:
-        yield step("password", "data source", want.datasource["user"], want.datasource)
-    if now.folder is None:
-        yield step("create", "folder", want.folder)
-    elif now.folder != want.folder:
-        yield step("update", "folder", want.folder)
-    for uid, board in want.boards.items():
-        if uid not in now.boards:
-            yield step("create", "board", uid, board)
-        elif not same(board, now.boards[uid]):
-            yield step("update", "board", uid, board)
-    for uid in sorted(now.boards.keys() - want.boards.keys()):
-        yield step("remove", "board", uid)
-    for uid, rule in want.rules.items():
-        if uid not in now.rules:
-            yield step("create", "rule", uid, rule)
-        elif not same(rule, now.rules[uid]):
-            yield step("update", "rule", uid, rule)
-    for uid in sorted(now.rules.keys() - want.rules.keys()):
-        yield step("remove", "rule", uid)
+
+def _changes(want: Wanted, now: Found, *, there: bool, stale: bool) -> Iterator[_Change]:
+    if not now.ours:
+        yield "create", "organization", f"{want.name} (is there; taken over)" if there else want.name, None
+    elif now.name != want.name:
+        yield "update", "organization", f"{now.name} is now {want.name}", None
+    yield from _datasource(want, now, stale=stale)
+    if now.folder != want.folder:
+        yield "create" if now.folder is None else "update", "folder", want.folder, None
+    yield from _things("board", want.boards, now.boards)
+    yield from _things("rule", want.rules, now.rules)
     if now.home != want.home:
-        yield step("update", "home", want.home)
+        yield "update", "home", want.home, None
+
+
+def _datasource(want: Wanted, now: Found, *, stale: bool) -> Iterator[_Change]:
+    role = want.datasource["user"]
+    if now.datasource is None:
+        yield "create", "data source", role, want.datasource
+    elif not same(want.datasource, {**now.datasource, "type": _TYPES.get(now.datasource.get("type", ""), "")}):
+        yield "update", "data source", role, want.datasource
+    elif stale:
+        yield "password", "data source", role, want.datasource
+
+
+def _things(kind: Kind, want: Mapping[str, Json], have: Mapping[str, Json]) -> Iterator[_Change]:
+    for uid, body in want.items():
+        if uid not in have:
+            yield "create", kind, uid, body
+        elif not same(body, have[uid]):
+            yield "update", kind, uid, body
+    for uid in sorted(have.keys() - want.keys()):
+        yield "remove", kind, uid, None
 
 
 def _removed(have: Found) -> Iterator[Step]:

@@ -1,4 +1,4 @@
-"""A Grafana by its HTTP API. Every call can be repeated: a server that restarts half-way is waited for and asked again."""
+"""A Grafana by its HTTP API. Calls can be repeated: a server that restarts half-way is waited for."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -25,7 +25,7 @@ _THERE_ALREADY: Final = {409, 412}
 _TIMEOUT_S: Final = 20.0
 
 
-class GrafanaFailed(TransientError):
+class GrafanaFailed(TransientError):  # noqa: N818 - named after what happened
     """Grafana does not answer, or refuses."""
 
 
@@ -45,6 +45,12 @@ class Grafana:
         self._credential = (user, password)
         self._patience_s = patience_s
         self._clients: dict[int | None, Any] = {}
+
+    def close(self) -> None:
+        """Close its connections."""
+        for client in self._clients.values():
+            client.client.s.close()
+        self._clients.clear()
 
     def version(self) -> str:
         """Its version."""
@@ -219,7 +225,7 @@ class Grafana:
             except (GrafanaServerError, GrafanaException, niquests.exceptions.RequestException, OSError) as error:
                 if time.monotonic() + pause > end:
                     raise GrafanaFailed(f"Grafana at {self.url} must {what} (it says: {error})") from error
-            self._clients.clear()
+            self.close()
             time.sleep(pause)
             pause = min(pause * 1.5, 3.0)
 

@@ -39,16 +39,60 @@ insert into unit (id, code, name, version) overriding system value values (3, 'U
 SECRET = re.compile(r"SECRETB|77777\d{4}|secret body|do not announce|王检查员")
 
 VIEWS = (
-    "ledger_point ledger_meter reading point_hour point_day unit_hour unit_day unit_completeness detection_list "
-    "rejected_by_reason unit_list verification_list verification_state verification_count finding_list compliance_list "
-    "equipping_rate_list observability_list balance_list meter_verdict_list alert_list case_list case_history"
-).split()
+    "ledger_point",
+    "ledger_meter",
+    "reading",
+    "point_hour",
+    "point_day",
+    "unit_hour",
+    "unit_day",
+    "unit_completeness",
+    "detection_list",
+    "rejected_by_reason",
+    "unit_list",
+    "verification_list",
+    "verification_state",
+    "verification_count",
+    "finding_list",
+    "compliance_list",
+    "equipping_rate_list",
+    "observability_list",
+    "balance_list",
+    "meter_verdict_list",
+    "alert_list",
+    "case_list",
+    "case_history",
+)
 
 TABLES = (
-    "unit metering_point meter register installation verification consumption_hour consumption_day unit_energy_hour "
-    "unit_energy_day reading_hot reading_history reading_unpacked detection finding alert alert_message case_event "
-    "case_file person api_token rejected stream_fence ledger_version board.role board.view compliance_day"
-).split()
+    "unit",
+    "metering_point",
+    "meter",
+    "register",
+    "installation",
+    "verification",
+    "consumption_hour",
+    "consumption_day",
+    "unit_energy_hour",
+    "unit_energy_day",
+    "reading_hot",
+    "reading_history",
+    "reading_unpacked",
+    "detection",
+    "finding",
+    "alert",
+    "alert_message",
+    "case_event",
+    "case_file",
+    "person",
+    "api_token",
+    "rejected",
+    "stream_fence",
+    "ledger_version",
+    "board.role",
+    "board.view",
+    "compliance_day",
+)
 
 STATEMENTS = {
     # what is there, asked for by B's keys
@@ -174,7 +218,7 @@ def viewer(marked: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def names(marked: str, viewer: str) -> dict[str, str]:
+def names(marked: str, viewer: str) -> dict[str, str]:  # noqa: ARG001 - makes the roles
     with psycopg.connect(marked, autocommit=True) as connection:
         rows = connection.execute("select unit_id, role from board.role where unit_id is not null").fetchall()
         chunk = connection.execute("select max(id) from _timescaledb_catalog.chunk where hypertable_id = 2").fetchone()
@@ -267,7 +311,7 @@ def test_no_chunk_can_be_read(marked: str, session: psycopg.Connection) -> None:
             session.execute(f"select * from {chunk}".encode())
 
 
-def test_the_role_is_read_only_and_limited(marked: str, viewer: str, session: psycopg.Connection) -> None:
+def test_the_role_is_read_only_and_limited(marked: str, session: psycopg.Connection) -> None:
     for setting, value in (("default_transaction_read_only", "on"), ("statement_timeout", "20s")):
         row = session.execute(f"show {setting}".encode()).fetchone()
         assert row == (value,)
@@ -323,7 +367,7 @@ def test_a_role_goes_with_its_unit(marked: str) -> None:
         psycopg.connect(address)
 
 
-def test_a_role_sees_nothing_in_a_database_that_is_not_its_own(stack: object, viewer: str, empty_database: str) -> None:
+def test_a_role_sees_nothing_in_a_database_that_is_not_its_own(viewer: str, empty_database: str) -> None:
     from deploy.migrate import migrate  # noqa: PLC0415 - as the fixtures do
 
     migrate(empty_database)

@@ -2,8 +2,8 @@
 
 Everything is a formula of unit, point and hour, so that a test can say what a panel must show. Of each unit, point 1 is
 the incoming electricity (the parent of the next points), the last point is water, the others are sub-units' and
-equipment's. Point 3 of every unit has no evidence for a day (a gap, spread as an estimate in the next one), point 4 none
-at all in the last two days.
+equipment's. Point 3 of every unit has no evidence for a day (a gap) and a day of estimates, point 4 has none at all in
+the last two days.
 """
 
 from dataclasses import dataclass
@@ -92,8 +92,8 @@ AMOUNT = "round((20 + {key} %% 17 + 8 * sin(extract(epoch from {at}) / 86400 * 2
 
 POINT_HOURS = f"""
 insert into consumption_hour (start, amount, point_id, unit_id, completeness, measured, revision, quality)
-select h, {AMOUNT.format(key="p.id", at="h")} * case p.code when 'P1' then %(points)s - 2 else 1 end, p.id, p.unit_id, 1,
-       case when e.estimated then 0 else 1 end, e.estimated::int, e.estimated::int
+select h, {AMOUNT.format(key="p.id", at="h")} * case p.code when 'P1' then %(points)s - 2 else 1 end, p.id,
+       p.unit_id, 1, case when e.estimated then 0 else 1 end, e.estimated::int, e.estimated::int
 from metering_point p
 cross join generate_series(%(from)s::timestamptz, %(end)s::timestamptz - interval '1 hour', interval '1 hour') h
 cross join lateral (
@@ -177,8 +177,8 @@ insert into detection (unit_id, point_id, meter_id, kind, started_at, ended_at, 
                        energy_affected_high, severity, state, opened_at, updated_at)
 select p.unit_id, p.id, p.id, k.kind, %(end)s::timestamptz - k.ago - p.unit_id * interval '1 minute',
        case k.state when 'closed' then %(end)s::timestamptz - k.ago + interval '5 hours' end,
-       %(end)s::timestamptz - k.ago + interval '1 hour', k.magnitude, k.magnitude * 0.8, k.magnitude * 1.2, k.unit, 0.98,
-       100 * k.magnitude + p.id, 80 * k.magnitude, 120 * k.magnitude, k.severity, k.state,
+       %(end)s::timestamptz - k.ago + interval '1 hour', k.magnitude, k.magnitude * 0.8, k.magnitude * 1.2, k.unit,
+       0.98, 100 * k.magnitude + p.id, 80 * k.magnitude, 120 * k.magnitude, k.severity, k.state,
        %(end)s::timestamptz - k.ago, %(end)s::timestamptz - k.ago
 from metering_point p
 join (values ('P2', 'gain_step', interval '15 days', -0.33, 'share', 'serious', 'open'),
@@ -197,7 +197,8 @@ where d.kind = 'gain_step' and d.unit_id <= 50;
 insert into balance_hour (start, parent_amount, children_amount, loss_estimate, residual, point_id, unit_id)
 select h, 1000, 970, 20, 10, p.id, p.unit_id
 from metering_point p,
-     generate_series(%(end)s::timestamptz - interval '30 days', %(end)s::timestamptz - interval '1 hour', interval '1 hour') h
+     generate_series(%(end)s::timestamptz - interval '30 days', %(end)s::timestamptz - interval '1 hour',
+                     interval '1 hour') h
 where p.code = 'P1' and p.unit_id <= 200;
 """
 
@@ -211,8 +212,8 @@ select d.id::text, 'meter', d.unit_id, d.point_id, d.meter_id, d.kind, d.severit
 from detection d where d.state = 'open';
 insert into case_file (alert_id, detection_id, unit_id, point_id, meter_id, kind, state, assignee_id, verdict, found_on,
                        opened_at, due_on, updated_at)
-select a.id, a.key::int8, a.unit_id, a.point_id, a.meter_id, a.kind, 'verdict', 1, 'faulty', %(end)s::date - 3, a.raised_at,
-       %(end)s::date + 20, a.updated_at
+select a.id, a.key::int8, a.unit_id, a.point_id, a.meter_id, a.kind, 'verdict', 1, 'faulty', %(end)s::date - 3,
+       a.raised_at, %(end)s::date + 20, a.updated_at
 from alert a where a.kind = 'gain_step';
 insert into case_event (case_id, unit_id, at, person_id, by_name, action, state, note)
 select c.id, c.unit_id, c.opened_at + interval '1 hour', 1, '王检查员', 'note', 'on_site', 'do not announce the visit'
