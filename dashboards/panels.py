@@ -122,7 +122,7 @@ def table(
             "showHeader": True,
         },
         defaults={
-            "custom": {"align": "auto", "displayMode": "auto", "filterable": True, "inspect": False},
+            "custom": {"align": "auto", "displayMode": "auto", "filterable": True, "inspect": False, "minWidth": 70},
             "mappings": [],
             "thresholds": thresholds(()),
         },
@@ -134,10 +134,10 @@ def table(
 def lines(
     title: Text, description: Text, query: str, *, width: int = 12, height: int = 8, unit: str = "short",
     interval: str | None = None, columns: Mapping[str, Json] | None = None, low: float | None = None,
-    high: float | None = None, steps: Sequence[Step] = (), interpolation: str = "linear", fill: int = 10,
+    high: float | None = None, steps: Sequence[Step] = (), fill: int = 10,
 ) -> Panel:  # fmt: skip
     """Values over time. A line that stops has no data there: gaps are never bridged, and 0 is a line on the axis."""
-    custom = _drawn("line", fill=fill) | {"lineInterpolation": interpolation}
+    custom = _drawn("line", fill=fill)  # not in steps: Grafana draws the last step on to the end of the chart
     return _chart(title, description, query, width=width, height=height, unit=unit, interval=interval,
                   columns=columns, low=low, high=high, steps=steps, custom=custom)  # fmt: skip
 

@@ -22,16 +22,20 @@ SCHEMA: Final = 37  # of Grafana 9.4; later ones migrate it as they load it
 WIDTH: Final = 24
 
 _UNITS: Final = {
-    "percent": (
-        "completeness measured rate rate_margin share change precision estimated_share smallest_30d smallest_90d"
-    ),
+    "percent": ("completeness rate rate_margin share change precision estimated_share smallest_30d smallest_90d"),
     "percentunit": "confidence",
     "bytes": "bytes snapshot_bytes database_size",
     "s": "moved_ago fence_age sample_age stale_age transaction_time",
+    "locale": "amount last_year energy_affected energy_affected_low energy_affected_high rows_about",
     "none": "multiplier partition next_offset ledger_version cycle_months attempts",
 }
 UNITS: Final = {column: unit for unit, columns in _UNITS.items() for column in columns.split()}
 """Grafana's unit of a column, by its name in the SQL."""
+
+TIMES: Final = frozenset(
+    "started_at ended_at opened_at raised_at at as_of last_at moved_at snapshot_at oldest_at last_sent_at".split()  # noqa: SIM905
+)
+"""Columns of tables that hold an instant, and need the room for one."""
 
 _LANGUAGE_LINK: Final = Text("English", "中文")
 
@@ -129,6 +133,7 @@ def _defaults(panel: Panel, language: Language) -> Json:
     words = defaults.pop("words", None)
     if words is not None:
         defaults["mappings"] = word_mappings(words, language)
+        defaults["color"] = {"mode": "fixed"}  # the words have their own, and the legend then tells them
     return defaults
 
 
@@ -145,9 +150,11 @@ def _spoken(panel: Panel, names: dict[str, Any]) -> set[str]:
     text = query(panel.query or "")
     found = {name for name in names if re.search(rf"\b{name}\b", text)}
     if panel.kind != "table":
-        for column in ("carrier", "kind"):
+        for column in ("carrier", "kind", "reason"):
             if f"{column} as metric" in text:
                 found |= set(VALUES[column])
+        if "partition) as metric" in text:
+            found |= {name for name in names if re.fullmatch(r"P\d", name)}
     return found
 
 
@@ -163,6 +170,8 @@ def _properties(panel: Panel, column: str, language: Language) -> Iterator[Json]
         yield {"id": "color", "value": {"mode": "fixed", "fixedColor": name.color}}
     if column in UNITS and "unit" not in given:
         yield {"id": "unit", "value": UNITS[column]}
+    if panel.kind == "table" and column in TIMES and "custom.width" not in given:
+        yield {"id": "custom.width", "value": 165}
     if panel.kind == "table" and column in VALUES:
         yield {"id": "mappings", "value": mappings(column, language)}
         if any(word.color for word in VALUES[column].values()):

@@ -49,6 +49,7 @@ VERMILION: Final = "#D55E00"
 PURPLE: Final = "#CC79A7"
 GREY: Final = "#8A8A8A"
 
+_PARTITIONS: Final = (BLUE, ORANGE, GREEN, PURPLE, SKY, VERMILION, YELLOW, GREY)  # of the first eight
 _CARRIERS: Final = {code: Text(chinese[0], code.replace("_", " ")) for code, chinese in CARRIER_WORDS.items()}
 _LEVELS: Final = {
     "unit": Text("用能单位", "unit"),
@@ -76,6 +77,23 @@ _KINDS: Final = {
     "multiplier_change": Text("倍率变更", "new multiplier"),
     "finding": Text("不符合标准", "not to standard"),
     "verification": Text("检定", "verification"),
+}
+_REASONS: Final = {
+    "malformed": Text("无法解析", "malformed"),
+    "too_large": Text("过大", "too large"),
+    "unknown_unit_code": Text("未知单位", "unknown unit"),
+    "unknown_meter": Text("未知器具", "unknown meter"),
+    "not_installed": Text("未安装", "not installed"),
+    "unknown_unit": Text("未知计量单位", "unknown unit of measurement"),
+    "unit_mismatch": Text("计量单位不符", "other unit of measurement"),
+    "not_a_number": Text("不是数", "not a number"),
+    "future": Text("未来时间", "in the future"),
+    "time_out_of_range": Text("时间超出范围", "time out of range"),
+    "duplicate": Text("重复", "duplicate"),
+    "conflict": Text("同时刻不同值", "conflict"),
+    "wrong_partition": Text("分区错误", "wrong partition"),
+    "bad_time": Text("时间有误", "bad time"),
+    "missing_field": Text("缺少字段", "missing field"),
 }
 _SEVERITIES: Final = {
     "serious": Word(Text("严重", "serious"), "■", VERMILION),
@@ -135,6 +153,7 @@ VALUES: Final[dict[str, dict[str, Word]]] = {
     "carrier": _plain(_CARRIERS),
     "level": _plain(_LEVELS),
     "kind": _plain(_KINDS),
+    "reason": _plain(_REASONS),
     "severity": _SEVERITIES,
     "state": _STATES,
     "case_state": _STATES,
@@ -145,13 +164,22 @@ VALUES: Final[dict[str, dict[str, Word]]] = {
 }
 """What the codes of a column are called, by the column's name in a panel's SQL."""
 
+
+def _coloured(texts: dict[str, Text]) -> dict[str, Word]:
+    """Each with the next of the colours, so that a thing has the same one in every chart."""
+    wheel = (BLUE, ORANGE, GREEN, PURPLE, SKY, VERMILION, YELLOW)
+    return {code: Word(text, "", wheel[place % len(wheel)]) for place, (code, text) in enumerate(texts.items())}
+
+
 SERIES: Final[dict[str, Word]] = (
-    _plain(_CARRIERS)
-    | _plain(_KINDS)
+    _coloured(_CARRIERS)
+    | _coloured(_KINDS)
+    | _coloured(_REASONS)
     | _COMPLIANCE
     | _SEVERITIES
     | _VERIFICATION
     | _VERDICTS
+    | {f"P{n}": Word(Text(f"P{n}", f"P{n}"), "", color) for n, color in enumerate(_PARTITIONS)}
     | {
         "measured": Word(Text("实测", "measured"), "", BLUE),
         "estimated": Word(Text("估算", "estimated"), "", ORANGE),
@@ -275,6 +303,7 @@ COLUMNS: Final[dict[str, Text]] = {
     "question": Text("问题", "question"),
     "observable": Text("能否判断", "observable"),
     "reason": Text("原因", "reason"),
+    "why": Text("原因", "reason"),
     "smallest_30d": Text("30天可见最小误差", "smallest seen in 30 d"),
     "smallest_90d": Text("90天可见最小误差", "smallest seen in 90 d"),
     "as_of": Text("截至", "as of"),

@@ -59,7 +59,6 @@ ENTERPRISE = Board(
             ),
             "unit_hours",
             interval="1h",
-            interpolation="stepAfter",
             low=0,
         ),
         bars(
@@ -77,7 +76,6 @@ ENTERPRISE = Board(
             ),
             "unit_days_year",
             interval="1d",
-            interpolation="stepAfter",
             low=0,
             columns={"last_year": {"color": {"mode": "fixed", "fixedColor": GREY}, "custom.fillOpacity": 0}},
         ),

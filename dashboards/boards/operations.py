@@ -76,7 +76,7 @@ OPERATIONS = Board(
             unit="s",
             low=0,
             interval="1m",
-            columns={"database_wait": {"unit": "percentunit"}},
+            columns={"database_wait": {"unit": "percentunit", "max": 1}},
         ),
         bars(
             Text("拒收的读数", "Readings refused"),

@@ -31,7 +31,7 @@ POINT = Board(
             Text("计量点与在用器具", "The point and its meter"),
             Text("台账中的内容。", "As the ledger has it."),
             "point_facts",
-            width=16,
+            width=14,
             height=4,
         ),
         stat(
@@ -41,7 +41,7 @@ POINT = Board(
                 "When it last gave evidence, completeness of the range, share estimated, and hours that were revised.",
             ),
             "point_last",
-            width=8,
+            width=10,
             columns={"last_evidence": {"unit": "dateTimeFromNow"}, "revised": {"unit": "none"}},
         ),
         lines(
@@ -55,7 +55,6 @@ POINT = Board(
             width=24,
             height=9,
             interval="1h",
-            interpolation="stepAfter",
             low=0,
             columns={
                 "revised": {"custom.drawStyle": "points", "custom.pointSize": 7, "custom.fillOpacity": 0},
@@ -86,7 +85,6 @@ POINT = Board(
             interval="1m",
             fill=0,
             unit="none",
-            columns={},
         ),
         lines(
             Text("上下级平衡", "Balance of parent and children"),

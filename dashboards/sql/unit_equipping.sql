@@ -1,6 +1,6 @@
 -- Meters present against meters required, by carrier and level.
 select carrier, level, needed, present, unknown as unknown_verification, rate, required, rate - required as rate_margin,
-       verdict, missing::text as missing
+       verdict, array_to_string(missing, ', ') as missing
 from equipping_rate_list
 where unit_code = ${unit:sqlstring}
     and day = (select max(day) from equipping_rate_list where unit_code = ${unit:sqlstring})

@@ -1,5 +1,5 @@
 -- What does not hold of the standard, clause by clause, and what to do next.
-select severity, verdict, clause, level, carrier, point, required_zh, required, found_zh, found, next_step_zh, next_step_en, meters::text as meters,
+select severity, verdict, clause, level, carrier, point, required_zh, required, found_zh, found, next_step_zh, next_step_en, array_to_string(meters, ', ') as meters,
        opened_at, edition
 from finding_list
 where unit_code = ${unit:sqlstring} and closed_at is null and verdict in ('fail', 'person')

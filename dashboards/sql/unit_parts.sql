@@ -1,5 +1,6 @@
 -- Sub-units and main equipment over the days shown, the largest first.
-select scope as level, sub_unit, name, carrier, sum(amount) as amount, unit, sum(tce) as tce,
+select scope as level, case scope when 'sub_unit' then name else coalesce(nullif(sub_unit, ''), '–') end as sub_unit,
+       case scope when 'sub_unit' then '–' else name end as name, carrier, sum(amount) as amount, unit, sum(tce) as tce,
        100 * sum(tce) / nullif((
            select sum(w.tce) from unit_day w
            where w.unit_code = ${unit:sqlstring} and w.scope = 'unit'
@@ -9,5 +10,5 @@ from unit_day
 where unit_code = ${unit:sqlstring} and scope in ('sub_unit', 'equipment')
     and day between local_day($__timeFrom()::timestamptz) and local_day($__timeTo()::timestamptz)
 group by scope, sub_unit, name, carrier, unit
-order by 7 desc nulls last, 5 desc nulls last
+order by sum(tce) desc nulls last, sum(amount) desc nulls last
 limit 200
