@@ -1,7 +1,8 @@
 -- Detections of the point as marks in the charts.
 select started_at as time, coalesce(ended_at, $__timeTo()::timestamptz) as "timeEnd", kind as text, concat_ws(',', severity, state) as tags
 from detection_list
-where unit_code = ${unit:sqlstring} and point = ${point:sqlstring} and state <> 'withdrawn'
+where point_id = (
+        select point_id from ledger_point where unit_code = ${unit:sqlstring} and point = ${point:sqlstring}) and state <> 'withdrawn'
     and started_at <= $__timeTo()::timestamptz and coalesce(ended_at, 'infinity') >= $__timeFrom()::timestamptz
 order by started_at
 limit 200

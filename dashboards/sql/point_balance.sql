@@ -1,16 +1,17 @@
 -- The balance that the point stands in, as parent or as child: parent, children, losses and what is left over.
 with mine as (
-    select coalesce(b.point, p.parent_point) as point
+    select coalesce(b.point_id, q.point_id) as point_id
     from ledger_point p
     left join lateral (
-        select l.point from balance_list l where l.unit_code = ${unit:sqlstring} and l.point = p.point limit 1
+        select l.point_id from balance_list l where l.point_id = p.point_id limit 1
     ) b on true
+    left join ledger_point q on q.unit_id = p.unit_id and q.point = p.parent_point
     where p.unit_code = ${unit:sqlstring} and p.point = ${point:sqlstring}
 ), cell as (
     select $__timeGroup(start, $__interval) as time, sum(parent_amount) as parent, sum(children_amount) as children,
            sum(loss_estimate) as losses, sum(residual) as residual
     from balance_list
-    where unit_code = ${unit:sqlstring} and point = (select point from mine) and $__timeFilter(start)
+    where point_id = (select point_id from mine) and $__timeFilter(start)
     group by 1
 )
 select g.time, c.parent, c.children, c.losses, c.residual

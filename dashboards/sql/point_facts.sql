@@ -2,6 +2,6 @@
 select p.unit_name, p.point, p.carrier, p.level, p.parent_point, m.meter_no, m.name, m.model, m.accuracy_class, m.multiplier,
        m.place, m.status, m.verification_due::text as verification_due, m.installed_from
 from ledger_point p
-left join ledger_meter m on m.unit_code = p.unit_code and m.point = p.point and m.installed_to is null
+left join ledger_meter m on m.point_id = p.point_id and m.installed_to is null
 where p.unit_code = ${unit:sqlstring} and p.point = ${point:sqlstring}
 limit 1

@@ -2,7 +2,8 @@
 with cell as (
     select $__timeGroup(start, $__interval) as time, sum(amount) as amount, bit_or(quality) as quality, max(revision) as revision
     from point_hour
-    where unit_code = ${unit:sqlstring} and point = ${point:sqlstring} and $__timeFilter(start)
+    where point_id = (
+        select point_id from ledger_point where unit_code = ${unit:sqlstring} and point = ${point:sqlstring}) and $__timeFilter(start)
     group by 1
 )
 select g.time, case when c.quality & 9 = 0 then c.amount end as measured, case when c.quality & 1 = 1 then c.amount end as estimated,

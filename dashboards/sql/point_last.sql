@@ -5,4 +5,5 @@ select max(start) + interval '1 hour' as last_evidence,
        100 * sum(amount) filter (where quality & 1 = 1) / nullif(sum(amount), 0) as estimated_share,
        count(*) filter (where revision > 0) as revised
 from point_hour
-where unit_code = ${unit:sqlstring} and point = ${point:sqlstring} and $__timeFilter(start)
+where point_id = (
+        select point_id from ledger_point where unit_code = ${unit:sqlstring} and point = ${point:sqlstring}) and $__timeFilter(start)

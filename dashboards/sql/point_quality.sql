@@ -2,7 +2,8 @@
 with cell as (
     select $__timeGroup(start, $__interval) as time, bit_or(quality) as quality
     from point_hour
-    where unit_code = ${unit:sqlstring} and point = ${point:sqlstring} and $__timeFilter(start)
+    where point_id = (
+        select point_id from ledger_point where unit_code = ${unit:sqlstring} and point = ${point:sqlstring}) and $__timeFilter(start)
     group by 1
 )
 select g.time, case when c.time is null then 0 when c.quality & 8 = 8 then 3 when c.quality & 1 = 1 then 2 else 1 end as quality

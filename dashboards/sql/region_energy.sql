@@ -2,6 +2,6 @@
 select day::timestamp at time zone local_zone() as time, carrier as metric, sum(tce) as tce
 from unit_day
 where scope = 'unit' and tce is not null
-    and day between local_day($__timeFrom()::timestamptz) and local_day($__timeTo()::timestamptz)
+    and day between (select local_day($__timeFrom()::timestamptz)) and (select local_day($__timeTo()::timestamptz))
 group by day, carrier
 order by 1, 2

@@ -3,5 +3,5 @@ select g.day::timestamp at time zone local_zone() as time, r.compliant, r.with_f
 from generate_series(local_day($__timeFrom()::timestamptz), local_day($__timeTo()::timestamptz), interval '1 day') g (day)
 left join compliance_region r
     on r.day = g.day::date
-    and r.day between local_day($__timeFrom()::timestamptz) and local_day($__timeTo()::timestamptz)
+    and r.day between (select local_day($__timeFrom()::timestamptz)) and (select local_day($__timeTo()::timestamptz))
 order by 1

@@ -3,7 +3,7 @@ with cell as (
     select $__timeGroup(start, $__interval) as time, sum(amount) as amount, sum(amount * (1 - measured)) as estimated,
            avg(completeness) as completeness
     from unit_hour
-    where unit_code = ${unit:sqlstring} and scope = 'unit' and carrier = ${carrier:sqlstring} and $__timeFilter(start)
+    where unit_id = (select unit_id from unit_list where unit_code = ${unit:sqlstring}) and scope = 'unit' and carrier = ${carrier:sqlstring} and $__timeFilter(start)
     group by 1
 )
 select g.time, c.amount, nullif(c.estimated, 0) as estimated

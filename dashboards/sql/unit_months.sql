@@ -3,7 +3,7 @@ with month as (
     select date_trunc('month', day)::date as month, carrier, unit, sum(amount) as amount, sum(tce) as tce,
            count(distinct day) as days, avg(completeness) as completeness
     from unit_day
-    where unit_code = ${unit:sqlstring} and scope = 'unit' and day >= date_trunc('month', local_day(now())) - interval '25 months'
+    where unit_id = (select unit_id from unit_list where unit_code = ${unit:sqlstring}) and scope = 'unit' and day >= date_trunc('month', local_day(now())) - interval '25 months'
     group by 1, 2, 3
 )
 select to_char(m.month, 'YYYY-MM') as month, m.carrier, m.amount, m.unit, m.tce, y.amount as last_year,

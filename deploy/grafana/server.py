@@ -184,10 +184,12 @@ class Grafana:
             org_id, "list boards", lambda api: api.client.GET("/search?type=dash-db&tag=meterwarden&limit=500")
         )
         uids = [row["uid"] for row in rows if row["uid"].startswith(_BOARD)]
-        return {
-            uid: self._ask(org_id, "read a board", lambda api, uid=uid: api.dashboard.get_dashboard(uid))["dashboard"]
-            for uid in uids
-        }
+        return {uid: self._board(org_id, uid) for uid in uids}
+
+    def _board(self, org_id: int, uid: str) -> Json:
+        found = self._ask(org_id, "read a board", lambda api: api.dashboard.get_dashboard(uid))
+        board: Json = found["dashboard"]
+        return board
 
     def _rules(self, org_id: int) -> dict[str, Json]:
         rows = self._ask(org_id, "list rules", lambda api: api.alertingprovisioning.get_alertrules_all())

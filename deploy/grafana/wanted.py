@@ -9,7 +9,7 @@ from dashboards.boards import BOARDS, ENTERPRISE_BOARDS, REGION, Board
 from dashboards.boards.places import AT_ENTERPRISE
 from dashboards.panels import DATASOURCE_UID
 from dashboards.render import render
-from dashboards.text import Language, Text
+from dashboards.text import LANGUAGES, Language, Text
 
 __all__ = ["FOLDER_UID", "TEAM", "Connection", "Unit", "Wanted", "wanted"]
 
@@ -101,7 +101,7 @@ def _organization(
 def _own(board: Board, language: Language, beside: tuple[Board, ...]) -> Json:
     """The board without links to boards that its organization has not."""
     found = render(board, language)
-    here = {f"/d/{other.uid(spoken)}" for other in beside for spoken in ("zh", "en")}  # type: ignore[arg-type]
+    here = {f"/d/{other.uid(spoken)}" for other in beside for spoken in LANGUAGES}
     found["links"] = [link for link in found["links"] if link["url"] in here]
     return found
 

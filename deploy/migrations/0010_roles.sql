@@ -115,6 +115,16 @@ from verification c
 left join unit u on u.id = c.unit_id
 left join meter m on m.id = c.meter_id;
 
+-- Which registers ever counted for a point.
+create view register_list as
+select u.code as unit_code, p.code as point, m.meter_no, r.name as register, r.id as register_id, i.point_id, i.meter_id,
+       i.unit_id
+from installation i
+join metering_point p on p.id = i.point_id
+join unit u on u.id = p.unit_id
+join meter m on m.id = i.meter_id
+join register r on r.meter_id = i.meter_id;
+
 -- Installed meters by how their verification stands today, as verification_state has it meter by meter.
 create view verification_count as
 select i.unit_id,
@@ -125,11 +135,11 @@ select i.unit_id,
             else 'valid' end as state,
        count(*) as meters
 from installation i
-cross join (select local_day(now()) as today) t
+cross join (select local_day(now()) as today offset 0) t   -- offset: worked out once, not in each row
 left join (
     select c.meter_id, max(c.verification_due) as due
     from verification c
-    where c.verified_on is null or c.verified_on <= local_day(now())
+    where c.verified_on is null or c.verified_on <= (select local_day(now()))   -- once, not for each row
     group by c.meter_id
 ) v on v.meter_id = i.meter_id
 where i.installed_from <= now() and i.installed_to > now()
@@ -146,7 +156,7 @@ insert into board.view (view, shared, hidden) values
     ('ledger_point', true, '{}'), ('ledger_meter', true, '{}'), ('reading', true, '{}'),
     ('point_hour', true, '{}'), ('point_day', true, '{}'), ('unit_hour', true, '{}'), ('unit_day', true, '{}'),
     ('unit_completeness', true, '{}'), ('detection_list', true, '{}'), ('rejected_by_reason', true, '{}'),
-    ('unit_list', true, '{}'), ('verification_list', true, '{}'), ('verification_state', true, '{}'),
+    ('unit_list', true, '{}'), ('register_list', true, '{}'), ('verification_list', true, '{}'), ('verification_state', true, '{}'),
     ('verification_count', true, '{}'),
     ('finding_list', true, '{}'), ('compliance_list', true, '{}'), ('equipping_rate_list', true, '{}'),
     ('observability_list', true, '{}'), ('balance_list', true, '{}'),

@@ -19,7 +19,7 @@ def login(dsn: str, unit: int | None) -> str:
         assert row is not None
         connection.execute(sql.SQL("alter role {} password {}").format(sql.Identifier(row[0]), sql.Literal(PASSWORD)))
     facts = {**conninfo_to_dict(dsn), "user": row[0], "password": PASSWORD}
-    return make_conninfo(**facts)  # type: ignore[arg-type]  # its values are texts and numbers
+    return make_conninfo(**facts)
 
 
 @pytest.fixture(scope="module")

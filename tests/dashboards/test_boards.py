@@ -17,7 +17,7 @@ from dashboards.render import GENERATED, SCHEMA, render, render_all
 from dashboards.text import COLUMNS, LANGUAGES, SERIES, VALUES, Text, Word
 
 CORE = {"row", "stat", "table", "timeseries", "barchart", "status-history", "text"}
-OPTIONS = {
+OPTIONS: dict[str, Any] = {
     "stat": stat.Options,
     "table": table.Options,
     "timeseries": timeseries.Options,
@@ -25,7 +25,7 @@ OPTIONS = {
     "status-history": statushistory.Options,
     "text": text.Options,
 }
-CUSTOM = {
+CUSTOM: dict[str, Any] = {
     "table": common.TableFieldOptions,
     "timeseries": timeseries.FieldConfig,
     "barchart": barchart.FieldConfig,

@@ -50,6 +50,7 @@ VIEWS = (
     "detection_list",
     "rejected_by_reason",
     "unit_list",
+    "register_list",
     "verification_list",
     "verification_state",
     "verification_count",
@@ -223,7 +224,7 @@ def names(marked: str, viewer: str) -> dict[str, str]:  # noqa: ARG001 - makes t
         rows = connection.execute("select unit_id, role from board.role where unit_id is not null").fetchall()
         chunk = connection.execute("select max(id) from _timescaledb_catalog.chunk where hypertable_id = 2").fetchone()
     assert chunk is not None
-    roles = dict(rows)
+    roles: dict[int, str] = dict(rows)
     return {"a": roles[1], "b": roles[2], "chunk": str(chunk[0])}
 
 
