@@ -34,7 +34,15 @@ create table if not exists schema_migration (
 _KNOWN: Final = "select name, checksum from schema_migration order by number"
 _RECORD: Final = "insert into schema_migration (number, name, checksum) values (%s, %s, %s)"
 _EDITION: Final = "select current_setting('timescaledb.license', true)"
-_VIEWS: Final = "call board.views()"
+_VIEWS: Final = """
+do $$
+begin
+    if to_regprocedure('board.views()') is not null then   -- not before 0010
+        call board.views();
+    end if;
+end
+$$
+"""
 _UNITS: Final = """
 insert into measure_unit (code, symbol, kind) values (%s, %s, %s)
 on conflict (code) do update set symbol = excluded.symbol, kind = excluded.kind
