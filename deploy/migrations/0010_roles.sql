@@ -25,8 +25,6 @@ begin
     if not (select rolsuper from pg_roles where rolname = current_user) then
         execute format('grant meterwarden_lens to %I', current_user);   -- to hand the views over
     end if;
-    -- what everybody could do so far, and nobody here needs: fill the disk with temporary tables, take names in public
-    execute format('revoke temporary on database %I from public', current_database());
     revoke create on schema public from public;
 end
 $$;
@@ -59,6 +57,8 @@ declare
     login  name := board.role_name(unit);
     viewer name := case when unit is null then 'meterwarden_staff_viewer' else 'meterwarden_enterprise_viewer' end;
 begin
+    -- no disk filled with temporary tables; said here, for a copy of a database does not take it along
+    execute format('revoke temporary on database %I from public', current_database());
     if not exists (select from pg_roles where rolname = login) then
         execute format('create role %I login', login);
         execute format('grant %I to %I', viewer, login);
