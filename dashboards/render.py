@@ -168,7 +168,8 @@ def _properties(panel: Panel, column: str, language: Language) -> Iterator[Json]
         yield {"id": "displayName", "value": name.of(language)}
     if isinstance(name, Word) and name.color and "color" not in given:
         yield {"id": "color", "value": {"mode": "fixed", "fixedColor": name.color}}
-    if column in UNITS and "unit" not in given:
+    tables_own = UNITS.get(column) == "locale" and panel.kind != "table"  # charts keep one unit, so one axis
+    if column in UNITS and "unit" not in given and not tables_own:
         yield {"id": "unit", "value": UNITS[column]}
     if panel.kind == "table" and column in TIMES and "custom.width" not in given:
         yield {"id": "custom.width", "value": 165}

@@ -171,9 +171,22 @@ def _coloured(texts: dict[str, Text]) -> dict[str, Word]:
     return {code: Word(text, "", wheel[place % len(wheel)]) for place, (code, text) in enumerate(texts.items())}
 
 
+_FAULTS: Final = {
+    "silence": GREY,
+    "stuck": ORANGE,
+    "scale": PURPLE,
+    "ratio": SKY,
+    "gain_step": VERMILION,
+    "gain_drift": BLUE,
+    "rollback": GREEN,
+    "reset": YELLOW,
+}
+"""Colours of the faults that stand beside each other most."""
+
 SERIES: Final[dict[str, Word]] = (
     _coloured(_CARRIERS)
     | _coloured(_KINDS)
+    | {kind: Word(_KINDS[kind], "", color) for kind, color in _FAULTS.items()}
     | _coloured(_REASONS)
     | _COMPLIANCE
     | _SEVERITIES

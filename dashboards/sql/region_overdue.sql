@@ -1,7 +1,7 @@
 -- Units whose meters' verification is overdue or soon due, the worst first.
-select u.unit_code, u.unit_name, sum(v.meters) filter (where v.state = 'overdue') as overdue,
-       sum(v.meters) filter (where v.state = 'due_30') as due_30, sum(v.meters) filter (where v.state = 'due_90') as due_90,
-       sum(v.meters) filter (where v.state = 'unknown') as unknown, sum(v.meters) as meters
+select u.unit_code, u.unit_name, coalesce(sum(v.meters) filter (where v.state = 'overdue'), 0) as overdue,
+       coalesce(sum(v.meters) filter (where v.state = 'due_30'), 0) as due_30, coalesce(sum(v.meters) filter (where v.state = 'due_90'), 0) as due_90,
+       coalesce(sum(v.meters) filter (where v.state = 'unknown'), 0) as unknown, sum(v.meters) as meters
 from verification_count v
 join unit_list u on u.unit_id = v.unit_id
 group by u.unit_code, u.unit_name
