@@ -11,10 +11,10 @@ __all__ = ["ENTERPRISE"]
 _REPORT = Text(
     "每月的报告(`.xlsx` 与 `.html`)由计量主管部门用 `meterwarden report --unit ${unit} --month ${__to:date:YYYY-MM} "
     "--out 目录` 生成。\n\n"
-    "[下载本月报告](/public/meterwarden/${unit:percentencode}/${__to:date:YYYY-MM}.xlsx)",
+    "[下载本月报告](/reports/${unit:percentencode}/${unit:percentencode}-${__to:date:YYYY-MM}.xlsx)",
     "The month's report (`.xlsx` and `.html`) is made by the authority with "
     "`meterwarden report --unit ${unit} --month ${__to:date:YYYY-MM} --out DIR`.\n\n"
-    "[Download this month's report](/public/meterwarden/${unit:percentencode}/${__to:date:YYYY-MM}.xlsx)",
+    "[Download this month's report](/reports/${unit:percentencode}/${unit:percentencode}-${__to:date:YYYY-MM}.xlsx)",
 )
 
 ENTERPRISE = Board(
