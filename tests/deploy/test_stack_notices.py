@@ -6,9 +6,9 @@ from pathlib import Path
 import httpx
 import pytest
 
+from analytics.domain.errors import ConfigurationError
 from deploy.settings import AlertSettings, Settings
 from deploy.stack import PartStatus, Stack
-from deploy.stack.errors import PartFailed
 from deploy.stack.ports import free_ports
 from deploy.stack.processes import until
 
@@ -42,12 +42,11 @@ def test_sender_and_api_start_where_they_are_asked_for(instance: Settings, tmp_p
     assert part(stack).pids == (), "asked for no longer"
 
 
-@pytest.mark.integration
 def test_a_channels_file_that_others_may_read_is_refused_at_start(instance: Settings, tmp_path: Path) -> None:
     channels = tmp_path / "channels.toml"
     channels.write_text('[hook]\nurl = "json://127.0.0.1:9/secret-0815"\n')
     channels.chmod(0o644)
     database = dataclasses.replace(instance.database, dsn="postgresql://nobody@127.0.0.1:1/none")
     stack = Stack(dataclasses.replace(instance, database=database, alerts=AlertSettings(channels=channels)))
-    with pytest.raises(PartFailed, match="must be readable by its owner alone"):
+    with pytest.raises(ConfigurationError, match="must be readable by its owner alone"):
         stack.up(("alerts",))
