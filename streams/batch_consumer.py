@@ -117,6 +117,8 @@ class BatchConsumer(driver.Consumer):
         self._committed_offset.pop(tp, None)
         self._done.pop(tp, None)
         self._position[tp] = offset
+        # a run that was on its way when the partition was held may have made the lane before this one throttle it
+        self._throttled.discard(tp)
         self._held.discard(tp)
         self._let_go.set()
         log.info("reading %s %d from %d", tp.topic, tp.partition, offset)
