@@ -6,6 +6,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from analytics.domain.quality import DetectionKind
 from analytics.domain.units import CARRIERS
 from deploy.region.model import Region
 from deploy.region.outcome import Outcome
@@ -14,6 +15,9 @@ from deploy.region.verify import Account, Check, KindScore
 __all__ = ["tell_account", "tell_checks", "tell_kinds", "tell_units"]
 
 _ORDER = tuple(CARRIERS)
+_REMARKS = dict.fromkeys(
+    (DetectionKind.GAIN_STEP, DetectionKind.GAIN_DRIFT), "needs a balance over weeks, which a demo does not wait for"
+)
 
 
 def tell_units(console: Console, region: Region, outcome: Outcome) -> None:
@@ -60,7 +64,7 @@ def tell_kinds(console: Console, scores: Sequence[KindScore]) -> None:
     for name in ("kind", "put in", "found", "said elsewhere", ""):
         table.add_column(name, justify="right" if name in {"put in", "found", "said elsewhere"} else "left")
     for score in scores:
-        remark = "" if score.looked_for else "not looked for yet"
+        remark = "" if score.looked_for else _REMARKS.get(score.kind, "not looked for yet")
         table.add_row(score.kind.name.lower(), str(score.injected), str(score.found), str(score.elsewhere), remark)
     console.print(table)
     console.print(
