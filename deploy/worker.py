@@ -16,9 +16,10 @@ import sys
 import time
 from collections.abc import Sequence
 
+from aiokafka.errors import KafkaError as AioKafkaError
 from kafka.errors import KafkaError
 
-from analytics.domain.errors import ConfigurationError
+from analytics.domain.errors import ConfigurationError, StoreUnavailable
 from deploy.alerting import alert_config
 from deploy.settings import Settings, load
 from ingest.factor_files import read_factors
@@ -34,6 +35,8 @@ log = logging.getLogger("metering.worker")
 _STOP_S = 45.0
 """A clean stop that takes longer is given up: the fence makes an unclean one safe too."""
 _CRASHED_STOP_S = 10.0
+_NOT_THERE = (KafkaError, AioKafkaError, StoreUnavailable, OSError)
+"""Servers that are away while a worker starts; the two Kafka libraries have an error tree each."""
 _PAUSES_S = (1.0, 2.0, 5.0, 15.0, 30.0)
 """Before a worker that broke begins again: the first time, the second time …"""
 _SOUND_S = 120.0
@@ -128,8 +131,8 @@ async def _started(config: StreamsConfig, stop: asyncio.Event) -> WorkerApp | No
         app = create_app(config)
         try:
             await app.start()
-        except (KafkaError, OSError) as error:
-            log.warning("Kafka is not there yet: %s", error)
+        except _NOT_THERE as error:
+            log.warning("a server is not there yet: %s", error)
             await _discard(app)
             await _wait(stop, 2.0)
         else:
