@@ -135,7 +135,7 @@ def _numbers(column: Column) -> tuple[NDArray[np.float64], Bools]:
     else:
         try:
             numbers = column.cast(pa.float64(), safe=False)
-        except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+        except (pa.ArrowInvalid, pa.ArrowNotImplementedError):  # Arrow has no cast from dates, lists … to numbers
             numbers = pa.nulls(len(column), pa.float64())
     value = np.asarray(numbers.fill_null(math.nan))
     return value, np.isfinite(value)

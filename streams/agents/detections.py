@@ -6,24 +6,18 @@ header ``identity`` (id and revision) tells the repeat.
 
 import asyncio
 import json
-import logging
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from typing import Any, Protocol
 
-from aiokafka.errors import KafkaError
-
-from analytics.domain.errors import StoreUnavailable
 from ingest.wire import CONTENT_TYPE, CONTENT_TYPE_JSON
-from streams.agents.relay import Publisher
+from streams.agents.relay import Publisher, keep_publishing
 from streams.metrics import WorkerMetrics
-from streams.ports import StoreRejected
 from streams.store.detections import DetectionRecord
 
 __all__ = ["DetectionRelay", "message"]
 
-log = logging.getLogger("metering.detections")
 
 _AT_ONCE = 500
 _IDENTITY = "identity"
@@ -62,17 +56,7 @@ class DetectionRelay:
 
     async def run(self, every_s: float) -> None:
         """Until cancelled."""
-        while True:
-            try:
-                while await self.once() == _AT_ONCE:
-                    pass
-            except (KafkaError, StoreUnavailable, StoreRejected) as error:
-                log.warning("detections wait: %s", error)
-                await self._publisher.close()
-            except Exception:
-                log.exception("detections wait")
-                await self._publisher.close()
-            await asyncio.sleep(every_s)
+        await keep_publishing(self.once, self._publisher, every_s=every_s, page=_AT_ONCE, what="detections")
 
     async def once(self) -> int:
         """Publish what waits, a page at most; how many."""

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, suppress
 from typing import Protocol
 
@@ -16,7 +16,7 @@ from streams.metrics import WorkerMetrics
 from streams.ports import StoreRejected
 from streams.store.rejected import RejectedRecord
 
-__all__ = ["Outbox", "Publisher", "Relay"]
+__all__ = ["Outbox", "Publisher", "Relay", "keep_publishing"]
 
 log = logging.getLogger("metering.relay")
 
@@ -66,6 +66,33 @@ class Publisher:
                 await asyncio.wait_for(producer.stop(), 5.0)
 
 
+async def keep_publishing(
+    once: Callable[[], Awaitable[int]], publisher: Publisher, *, every_s: float, page: int, what: str
+) -> None:
+    """Empty an outbox page by page, until cancelled; what cannot be published now stays in it and is tried again.
+
+    Parameters
+    ----------
+    once : callable
+        Publishes a page at most; how many rows.
+    every_s : float
+        How often the outbox is looked at. [s]
+    page : int
+        Rows of a full page, after which there may be more. [1]
+    """
+    while True:
+        try:
+            while await once() == page:
+                pass
+        except (KafkaError, StoreUnavailable, StoreRejected) as error:
+            log.warning("%s wait: %s", what, error)
+            await publisher.close()
+        except Exception:
+            log.exception("%s wait", what)
+            await publisher.close()
+        await asyncio.sleep(every_s)
+
+
 class Relay:
     """Publishes rejected rows, at least once; the header ``identity`` tells repeats."""
 
@@ -79,17 +106,7 @@ class Relay:
 
     async def run(self, every_s: float) -> None:
         """Until cancelled."""
-        while True:
-            try:
-                while await self.once() == _AT_ONCE:
-                    pass
-            except (KafkaError, StoreUnavailable, StoreRejected) as error:
-                log.warning("rejected readings wait: %s", error)
-                await self._publisher.close()
-            except Exception:
-                log.exception("rejected readings wait")
-                await self._publisher.close()
-            await asyncio.sleep(every_s)
+        await keep_publishing(self.once, self._publisher, every_s=every_s, page=_AT_ONCE, what="rejected readings")
 
     async def once(self) -> int:
         """Publish what waits, a page at most; how many."""

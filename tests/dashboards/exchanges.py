@@ -142,7 +142,8 @@ class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def handle_one(self, body: bytes) -> None:
-        raise NotImplementedError
+        """Answer one request; each of the two servers above says how."""
+        raise NotImplementedError  # never served itself
 
     def reply(self, status: int, content: bytes) -> None:
         self.send_response(status)

@@ -108,6 +108,7 @@ def test_a_broken_record_counts_as_none(instance: Settings, content: str) -> Non
     assert nothing_runs(Stack(instance))
 
 
+# without root the servers run as who starts them, who reaches what is theirs: there is nothing to refuse
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root runs the servers as somebody else")
 def test_a_home_that_the_servers_cannot_reach_is_refused(instance: Settings) -> None:
     instance.home.chmod(0o700)
