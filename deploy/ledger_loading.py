@@ -11,7 +11,7 @@ from streams.store.ledger import LoadReport, load_ledger
 __all__ = ["load"]
 
 
-def load(dsn: str, ledger: Ledger, source: str) -> LoadReport:
+def load(dsn: str, ledger: Ledger, source: str, *, correct: bool = False) -> LoadReport:
     """Load a ledger over the one in force, all or nothing; safe to repeat.
 
     Parameters
@@ -22,19 +22,21 @@ def load(dsn: str, ledger: Ledger, source: str) -> LoadReport:
         Without faults.
     source : str
         Where it comes from, for the record.
+    correct : bool
+        Whether installations that it does not name any more never were, and are withdrawn.
 
     Raises
     ------
     StoreUnavailable
         If the database cannot be reached or goes away; nothing is loaded.
     """
-    return asyncio.run(_load(dsn, ledger, source))
+    return asyncio.run(_load(dsn, ledger, source, correct=correct))
 
 
-async def _load(dsn: str, ledger: Ledger, source: str) -> LoadReport:
+async def _load(dsn: str, ledger: Ledger, source: str, *, correct: bool) -> LoadReport:
     async with understood():
         connection = await psycopg.AsyncConnection.connect(
             dsn, autocommit=True, connect_timeout=10, application_name="meterwarden ledger load"
         )
         async with connection:
-            return await load_ledger(connection, ledger, source)
+            return await load_ledger(connection, ledger, source, correct=correct)

@@ -47,24 +47,36 @@ def check(context: click.Context, file: Path, zone: ZoneInfo) -> None:
 @command.command()
 @_FILE
 @_ZONE
+@click.option(
+    "--correct",
+    is_flag=True,
+    help="Installations that were loaded and are missing now never were (typed wrong): withdraw them.",
+)
 @click.pass_context
-def load(context: click.Context, file: Path, zone: ZoneInfo) -> None:
-    """Load a ledger file over the ledger in force: all of it, or nothing where anything is wrong."""
+def load(context: click.Context, file: Path, zone: ZoneInfo, *, correct: bool) -> None:
+    """Load a ledger file over the ledger in force: all of it, or nothing where anything is wrong.
+
+    A meter that was taken away is ended by its row's installed_to. A row that was wrong from the start (its date,
+    meter or point) is put right in the file, and the file is loaded with --correct: consumption since then is worked
+    out anew.
+    """
     report = read_ledger(file, zone=zone)
     _tell(report, file)
     if report.faults:
         context.exit(FAULTY)
     from deploy.ledger_loading import load as into_database  # noqa: PLC0415 - a check needs no database driver
 
-    loaded = into_database(Stack(settings()).dsn, report.ledger, file.name)
+    loaded = into_database(Stack(settings()).dsn, report.ledger, file.name, correct=correct)
     if loaded.faults:
         click.echo(fault_table(loaded.faults, report.titles))
-        click.echo(f"{file}: nothing is loaded; version {loaded.version} stays in force")
+        click.echo(f"{file}: nothing is loaded; version {loaded.version} stays in force (--correct: rows typed wrong)")
         context.exit(FAULTY)
     if not loaded.loaded:
         click.echo(f"{file}: says what was loaded before; version {loaded.version} stays in force")
         return
     changes = loaded.changes
+    for installation in changes.withdrawn:
+        click.echo(f"{file}: withdrawn: {installation}")
     click.echo(
         f"{file}: loaded as version {loaded.version}: {len(changes.added_units)} units are new, "
         f"{len(changes.replaced_units)} replaced; installations: {changes.added} new, {changes.changed} changed"

@@ -66,7 +66,9 @@ class LoadReport:
     rows: int
 
 
-async def load_ledger(connection: psycopg.AsyncConnection, newer: Ledger, source: str) -> LoadReport:
+async def load_ledger(
+    connection: psycopg.AsyncConnection, newer: Ledger, source: str, *, correct: bool = False
+) -> LoadReport:
     """Load a ledger over the one in force: as a whole or not at all; safe to repeat.
 
     Units that it names are replaced, others stay. What was loaded before and is missing now is a fault.
@@ -79,12 +81,14 @@ async def load_ledger(connection: psycopg.AsyncConnection, newer: Ledger, source
         As `build_ledger` makes it, without faults.
     source : str
         Where it comes from: file name, or who sent it.
+    correct : bool
+        Whether installations that it does not name any more never were, and are withdrawn.
     """
     async with connection.transaction():
         await connection.execute(ledger_sql.LOCK)
         named = frozenset(newer.unit_codes)
         current = await read_ledger(connection, units=named.__contains__)
-        merged, faults, changes = await asyncio.to_thread(merge, current.ledger, newer)
+        merged, faults, changes = await asyncio.to_thread(merge, current.ledger, newer, correct=correct)
         known = await asyncio.to_thread(_same, current.ledger.rows, merged.rows)
         if faults or known:
             return _report(newer, current.version, faults=faults, changes=changes)

@@ -162,6 +162,32 @@ _ROW_IDS: Final[tuple[LiteralString, ...]] = (
     "analyze row_in",
 )
 
+# Rows that a correction withdraws. One that stands at the same point with the same meter from another day keeps its id.
+_WITHDRAWN: Final[tuple[LiteralString, ...]] = (
+    """
+    create temporary table gone_in on commit drop as
+    select o.id, o.point_id, o.meter_id,
+           row_number() over (partition by o.point_id, o.meter_id order by o.installed_from) as place
+    from installation o
+    where o.unit_id in (select unit_id from row_in)
+        and not exists (select from row_in i where i.installation_id = o.id)
+    """,
+    """
+    update row_in i set installation_id = o.id
+    from gone_in o join (
+        select i.ordinal, i.point_id, i.meter_id,
+               row_number() over (partition by i.point_id, i.meter_id order by l.installed_from) as place
+        from row_in i join ledger_in l using (ordinal)
+        where i.meter_id <> 0 and i.installation_id is null
+    ) n using (point_id, meter_id, place)
+    where i.ordinal = n.ordinal
+    """,
+    """
+    delete from installation o using gone_in g
+    where o.id = g.id and not exists (select from row_in i where i.installation_id = o.id)
+    """,
+)
+
 _INSTALLATIONS: Final[tuple[LiteralString, ...]] = (
     """
     insert into installation (unit_id, point_id, meter_id, installed_from, installed_to, multiplier, measure_unit,
@@ -176,19 +202,19 @@ _INSTALLATIONS: Final[tuple[LiteralString, ...]] = (
     """,
     """
     update installation o
-    set meter_id = i.meter_id, installed_to = l.installed_to, multiplier = l.multiplier,
-        measure_unit = l.measure_unit, full_scale = l.full_scale, max_rate = l.max_rate, interval_s = l.interval_s,
-        first_reading = l.first_reading, last_reading = l.last_reading, name = l.name, model = l.model,
-        range = l.range, manufacturer = l.manufacturer, place = l.place, instrument = l.instrument,
+    set meter_id = i.meter_id, installed_from = l.installed_from, installed_to = l.installed_to,
+        multiplier = l.multiplier, measure_unit = l.measure_unit, full_scale = l.full_scale, max_rate = l.max_rate,
+        interval_s = l.interval_s, first_reading = l.first_reading, last_reading = l.last_reading, name = l.name,
+        model = l.model, range = l.range, manufacturer = l.manufacturer, place = l.place, instrument = l.instrument,
         purpose = l.purpose, accuracy_class = l.accuracy_class, status = l.status
     from ledger_in l join row_in i using (ordinal)
     where o.id = i.installation_id and i.meter_id <> 0
-        and (o.meter_id, o.installed_to, o.multiplier, o.measure_unit, o.full_scale, o.max_rate, o.interval_s,
-             o.first_reading, o.last_reading, o.name, o.model, o.range, o.manufacturer, o.place, o.instrument,
-             o.purpose, o.accuracy_class, o.status)
-        is distinct from (i.meter_id, l.installed_to, l.multiplier, l.measure_unit, l.full_scale, l.max_rate,
-                          l.interval_s, l.first_reading, l.last_reading, l.name, l.model, l.range, l.manufacturer,
-                          l.place, l.instrument, l.purpose, l.accuracy_class, l.status)
+        and (o.meter_id, o.installed_from, o.installed_to, o.multiplier, o.measure_unit, o.full_scale, o.max_rate,
+             o.interval_s, o.first_reading, o.last_reading, o.name, o.model, o.range, o.manufacturer, o.place,
+             o.instrument, o.purpose, o.accuracy_class, o.status)
+        is distinct from (i.meter_id, l.installed_from, l.installed_to, l.multiplier, l.measure_unit, l.full_scale,
+                          l.max_rate, l.interval_s, l.first_reading, l.last_reading, l.name, l.model, l.range,
+                          l.manufacturer, l.place, l.instrument, l.purpose, l.accuracy_class, l.status)
     """,
     """
     insert into verification as v (meter_id, unit_id, verified_on, cycle_months, verification_due)
@@ -209,6 +235,7 @@ STEPS: Final[tuple[LiteralString, ...]] = (
     *_POINTS,
     *_METERS,
     *_ROW_IDS,
+    *_WITHDRAWN,
     *_INSTALLATIONS,
 )
 """In this order, with the parameter `version`."""

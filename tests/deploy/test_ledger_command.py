@@ -99,6 +99,7 @@ def test_a_ledger_is_loaded_once_and_never_in_part(database: str, tmp_path: Path
     lost = called("load", shorter, dsn=database)
     assert (lost.exit_code, versions(database)) == (1, 1)
     assert "meter 'M-G0' at point 'P-G0'" in lost.output
+    assert called("load", shorter, "--correct", dsn=database).exit_code == 1, "a point is never lost"
 
     expected, stored = read_ledger(PLANT).ledger, asyncio.run(in_force(database))
     assert all(stored.rows.values(name) == expected.rows.values(name) for name in expected.rows.columns)

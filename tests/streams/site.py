@@ -62,7 +62,7 @@ class Site:
     def names(self) -> list[str]:
         return [f"M{i:06d}" for i in range(self.meters)]
 
-    def ledger(self, *, multiplier: float = 1.0) -> Ledger:
+    def ledger(self, *, multiplier: float = 1.0, installed_from: str = "2026-01-01T00:00:00+08:00") -> Ledger:
         count = self.units * self.meters
         ledger, faults = build_ledger(
             {
@@ -79,7 +79,7 @@ class Site:
                 "full_scale": [1e8] * count,
                 "max_rate": [1000.0] * count,
                 "interval_s": [self.interval_us / 1e6] * count,
-                "installed_from": ["2026-01-01T00:00:00+08:00"] * count,
+                "installed_from": [installed_from] * count,
             }
         )
         assert not faults, faults[:3]
@@ -128,10 +128,10 @@ class Site:
                     yield Message(code, value, JSON, 1)
 
 
-async def load(dsn: str, ledger: Ledger) -> int:
+async def load(dsn: str, ledger: Ledger, *, correct: bool = False) -> int:
     """Load a ledger; its version."""
     async with await psycopg.AsyncConnection.connect(dsn, autocommit=True) as connection:
-        report = await load_ledger(connection, ledger, "test")
+        report = await load_ledger(connection, ledger, "test", correct=correct)
     assert not report.faults, report.faults[:3]
     return report.version
 

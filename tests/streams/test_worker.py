@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections import Counter
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -108,6 +109,29 @@ def test_a_corrected_ledger_works_out_the_past_and_its_totals(place: Arena) -> N
     assert place.query("select distinct ledger_version from stream_snapshot") == [(2,)]
     send(place, SITE.blocks(122, 60))
     assert place.query(HOURS)[0][1] == pytest.approx(PER_HOUR * 30)
+
+
+def test_a_start_that_was_typed_wrong_is_put_right_and_the_past_follows(
+    stack: Stack, database: str, topic_prefix: str, tmp_path: Path
+) -> None:
+    """First an hour too late, then right, then too late again."""
+    readings, late = SITE.units * SITE.meters, datetime.fromtimestamp(T0_US / 1e6 + 3600, UTC).isoformat()
+    asyncio.run(load(database, SITE.ledger(installed_from=late)))
+    with arena(stack.bootstrap, database, topic_prefix + "start", tmp_path, partitions=2, totals_s=0.5) as place:
+        place.worker("a")
+        send(place, SITE.blocks(0, 122))
+        refused = place.query("select reason, sum(readings) from rejected group by 1")
+        assert refused == [("not_installed", readings * 60)]
+        assert place.query(HOURS)[0][1] == pytest.approx(PER_HOUR)
+        asyncio.run(load(database, SITE.ledger(), correct=True))
+        place.wait(lambda: place.query("select distinct ledger_version from stream_snapshot") == [(2,)], 30)
+        send(place, SITE.blocks(0, 60))
+        assert place.query(HOURS)[0][1] == pytest.approx(PER_HOUR * 2)
+        assert place.query("select count(*) from reading_hot") == [(readings * 122,)]
+        asyncio.run(load(database, SITE.ledger(installed_from=late), correct=True))
+        place.wait(lambda: place.query(HOURS)[0][1] == pytest.approx(PER_HOUR), 30, lambda: place.query(HOURS))
+        assert place.query("select count(*) from reading_hot") == [(readings * 122,)], "what was said stays said"
+        assert place.query("select count(*) from installation") == [(readings,)]
 
 
 def test_what_is_refused_is_kept_and_goes_out_with_its_reason(place: Arena) -> None:

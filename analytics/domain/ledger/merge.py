@@ -29,6 +29,7 @@ _GROUPING_FACTS = (
     "required",
     "exemption",
 )
+_MISSING = "no such row"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -49,6 +50,8 @@ class Changes:
         Codes of units that were not there, and of those that were.
     added, changed : int
         Installations that were not there, and those that say something else.
+    withdrawn : tuple of str
+        Installations that were loaded and never were, as they can be told to a person.
     """
 
     point: NDArray[np.int32]
@@ -58,6 +61,7 @@ class Changes:
     replaced_units: tuple[str, ...]
     added: int
     changed: int
+    withdrawn: tuple[str, ...]
 
     @classmethod
     def none(cls) -> "Changes":
@@ -71,6 +75,7 @@ class Changes:
             replaced_units=(),
             added=0,
             changed=0,
+            withdrawn=(),
         )
 
 
@@ -139,6 +144,13 @@ def _consumption_since(both: LedgerRows, pairs: _Compared) -> tuple[Index, Index
     return np.concatenate([pairs.after[moved], added]), np.concatenate([since, start[added]]), len(added)
 
 
+def _withdrawn(both: LedgerRows, gone: Index, place: Index, split: int) -> tuple[Index, Index]:
+    """Rows of installations that are no more, and for each a row of the newer ledger at the same point."""
+    row = gone[both.text("meter_no").codes[gone] != both.text("meter_no").code_of("")]
+    order = np.argsort(place[split:], kind="stable")
+    return row, order[np.searchsorted(place[split:][order], place[row])] + split
+
+
 def _regrouped(both: LedgerRows, place: Index, split: int) -> Index:
     """Rows of the newer ledger whose point stands elsewhere in the unit than before."""
     old, old_first = np.unique(place[:split], return_index=True)
@@ -161,19 +173,27 @@ def _places(both: LedgerRows) -> Index:
     return unit.codes.astype(np.int64) * max(len(point.values), 1) + point.codes
 
 
-def _lost(both: LedgerRows, gone: Index, stays: Mask) -> Iterator[LedgerFault]:
-    """Installations and points that were loaded and that the newer ledger does not name."""
-    unit, point, meter = (both.text(name) for name in ("unit_code", "point", "meter_no"))
-    start = both.instant("installed_from")
+def _lost(both: LedgerRows, gone: Index, stays: Mask, *, correct: bool) -> Iterator[LedgerFault]:
+    """Installations and points that were loaded and that the newer ledger must name and does not."""
+    has_meter = both.text("meter_no").codes != both.text("meter_no").code_of("")
     for row, point_stays in zip(gone.tolist(), stays.tolist(), strict=True):
-        where = f"point {shown(point.values[point.codes[row]])} of unit {shown(unit.values[unit.codes[row]])}"
-        meter_no = meter.values[meter.codes[row]]
-        if meter_no:
-            what = f"the row of meter {shown(meter_no)} at {where} from {_when(int(start[row]))}, loaded before"
-            yield LedgerFault(0, "meter_no", f"{what} (end it with installed_to)", "no such row")
+        if has_meter[row] and not correct:
+            advice = "(end it with installed_to; where it was never so, load the file as a correction)"
+            yield LedgerFault(0, "meter_no", f"the row of {_installation(both, row)}, loaded before {advice}", _MISSING)
         elif not point_stays:
-            why = "(where it need not be metered any more, say required = no and why)"
-            yield LedgerFault(0, "point", f"{where}, loaded before {why}", "no such row")
+            advice = "(where it need not be metered any more, say required = no and why)"
+            yield LedgerFault(0, "point", f"{_point_named(both, row)}, loaded before {advice}", _MISSING)
+
+
+def _point_named(both: LedgerRows, row: int) -> str:
+    unit, point = both.text("unit_code"), both.text("point")
+    return f"point {shown(point.values[point.codes[row]])} of unit {shown(unit.values[unit.codes[row]])}"
+
+
+def _installation(both: LedgerRows, row: int) -> str:
+    meter = both.text("meter_no")
+    start = _when(int(both.instant("installed_from")[row]))
+    return f"meter {shown(meter.values[meter.codes[row]])} at {_point_named(both, row)} from {start}"
 
 
 def _in_merged(merged: Ledger, newer: Ledger) -> NDArray[np.int32]:
@@ -184,11 +204,17 @@ def _in_merged(merged: Ledger, newer: Ledger) -> NDArray[np.int32]:
     return (row_point + shift[newer.point_unit[row_point]]).astype(np.int32)
 
 
-def merge(current: Ledger, newer: Ledger) -> tuple[Ledger, list[LedgerFault], Changes]:
+def merge(current: Ledger, newer: Ledger, *, correct: bool = False) -> tuple[Ledger, list[LedgerFault], Changes]:
     """Ledger in which `newer` replaces the units that it names, and the others stay.
 
     A file holds the whole ledger of the units it names, so an installation (unit, point, meter and start) that was
     loaded and is missing now is a fault, and so is a point: nothing is lost silently.
+
+    Parameters
+    ----------
+    correct : bool
+        Whether an installation that is missing now never was: its start, meter or point was typed wrong. It is
+        withdrawn, and consumption since its start is to be computed anew. A missing point stays a fault.
 
     Returns
     -------
@@ -208,13 +234,15 @@ def merge(current: Ledger, newer: Ledger) -> tuple[Ledger, list[LedgerFault], Ch
     both = before.joined(newer.rows)
     pairs = _paired(both, split)
     place = _places(both)
-    faults = list(_lost(both, pairs.gone, np.isin(place[pairs.gone], place[split:])))
+    faults = list(_lost(both, pairs.gone, np.isin(place[pairs.gone], place[split:]), correct=correct))
     if faults:
         return current, faults, Changes.none()
     merged = Ledger.from_rows(current.rows.take(np.flatnonzero(stays[row_unit])).joined(newer.rows).in_order())
     point_of_row = _in_merged(merged, newer)
     row, since, added = _consumption_since(both, pairs)
-    owner = point_of_row[row - split]
+    withdrawn, beside = _withdrawn(both, pairs.gone, place, split)
+    owner = point_of_row[np.concatenate([row, beside]) - split]
+    since = np.concatenate([since, both.instant("installed_from")[withdrawn]])
     order = np.lexsort((since, owner))
     point, first = np.unique(owner[order], return_index=True)
     had = {current.unit_codes[unit] for unit in replaced}
@@ -226,5 +254,6 @@ def merge(current: Ledger, newer: Ledger) -> tuple[Ledger, list[LedgerFault], Ch
         replaced_units=tuple(code for code in newer.unit_codes if code in had),
         added=added,
         changed=len(row) - added,
+        withdrawn=tuple(_installation(both, one) for one in withdrawn.tolist()),
     )
     return merged, [], changes

@@ -159,6 +159,35 @@ def test_another_start_is_a_missing_installation() -> None:
     assert [fault.column for fault in faults] == ["meter_no"]
 
 
+def corrected(current: Ledger, newer: Ledger) -> tuple[Ledger, Changes]:
+    ledger, faults, changes = merge(current, newer, correct=True)
+    assert faults == []
+    return ledger, changes
+
+
+@pytest.mark.parametrize("start", ["2024-01-02", "2023-06-01"])
+def test_a_start_that_was_wrong_is_corrected_from_the_earlier_of_both(start: str) -> None:
+    newer = with_change(installed_from=start)
+    ledger, changes = corrected(ledger_of(*BASE), newer)
+    assert since(ledger, changes) == {("U1", "P1"): us(f"{min(start, '2024-01-01')} 00:00")}
+    assert changes.withdrawn == ("meter 'M1' at point 'P1' of unit 'U1' from 2023-12-31T16:00:00+00:00",)
+    assert us(f"{start} 00:00") in ledger.installations.installed_from
+
+
+def test_a_meter_that_never_was_there_is_withdrawn_in_favour_of_a_bare_point() -> None:
+    newer = ledger_of(bare("P1"), bare("P2", parent_point="P1"))
+    ledger, changes = corrected(ledger_of(*BASE), newer)
+    assert since(ledger, changes) == {("U1", "P1"): us("2024-01-01 00:00")}
+    assert (changes.added, changes.changed, len(changes.withdrawn)) == (0, 0, 1)
+    assert ledger.meter_nos == ("M1",), "the other unit's"
+
+
+def test_a_correction_does_not_lose_a_point() -> None:
+    _, faults, changes = merge(ledger_of(*BASE), ledger_of(bare("X")), correct=True)
+    assert [fault.column for fault in faults] == ["point", "point"]
+    assert changes.withdrawn == ()
+
+
 def test_a_point_that_went_missing_is_a_fault() -> None:
     _, faults, _ = merge(ledger_of(*BASE), ledger_of(BASE[0]))
     assert [(fault.row, fault.column) for fault in faults] == [(0, "point")]

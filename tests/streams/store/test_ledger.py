@@ -77,13 +77,13 @@ BARE = {
 }
 
 
-async def loaded(dsn: str, *ledgers: Ledger) -> list[LoadReport]:
+async def loaded(dsn: str, *ledgers: Ledger, correct: bool = False) -> list[LoadReport]:
     async with connected(dsn) as connection:
-        return [await load_ledger(connection, ledger, f"file {i}") for i, ledger in enumerate(ledgers)]
+        return [await load_ledger(connection, ledger, f"file {i}", correct=correct) for i, ledger in enumerate(ledgers)]
 
 
-def load(dsn: str, *ledgers: Ledger) -> list[LoadReport]:
-    return asyncio.run(loaded(dsn, *ledgers))
+def load(dsn: str, *ledgers: Ledger, correct: bool = False) -> list[LoadReport]:
+    return asyncio.run(loaded(dsn, *ledgers, correct=correct))
 
 
 def read(dsn: str, version: int | None = None, units: Any = None) -> StoredLedger:
@@ -195,6 +195,30 @@ def test_what_is_missing_is_a_fault_and_nothing_is_loaded(empty: str) -> None:
     assert len(report.faults) == 1
     assert "'M3'" in report.faults[0].required
     assert asked(empty, "select (select count(*) from installation), (select max(id) from ledger_version)") == before
+
+
+def test_a_correction_moves_a_start_and_withdraws_what_never_was(empty: str) -> None:
+    before = ledger_of(
+        {"installed_to": "2026-03-01", "last_reading": 9.0},
+        {"meter_no": "M4", "installed_from": "2026-03-01"},
+        *U1[1:],
+    )
+    load(empty, before)
+    rows = (
+        "select p.code, m.meter_no, i.installed_from, i.id from installation i"
+        " join metering_point p on p.id = i.point_id join meter m on m.id = i.meter_id"
+    )
+    was = {(point, meter): (start, key) for point, meter, start, key in asked(empty, rows)}
+    after = ledger_of({"installed_from": "2026-02-01"}, {**U1[1], "meter_no": "M20"}, U1[2])
+    (report,) = load(empty, after, correct=True)
+    assert (report.version, report.loaded) == (2, True)
+    assert len(report.changes.withdrawn) == 3
+    now = {(point, meter): (start, key) for point, meter, start, key in asked(empty, rows)}
+    assert set(now) == {("P1", "M1"), ("P2", "M20"), ("P3", "M3")}
+    assert now["P1", "M1"] == (datetime(2026, 1, 31, 16, tzinfo=UTC), was["P1", "M1"][1]), "the same row, put right"
+    assert now["P3", "M3"] == was["P3", "M3"]
+    assert same(read(empty).ledger, after)
+    assert same(read(empty, 1).ledger, before), "what was loaded before can still be read"
 
 
 def test_a_load_that_breaks_off_leaves_nothing(empty: str) -> None:
