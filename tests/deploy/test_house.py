@@ -1,8 +1,10 @@
 """Rules of the house: who owns which name, who may import whom, and what lies where."""
 
 import re
+import shutil
 import subprocess
 import sys
+import zipfile
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
@@ -82,3 +84,19 @@ def test_the_tree_names_no_registry_host() -> None:
 
 def test_the_top_level_holds_what_is_fixed_and_nothing_else() -> None:
     assert {path.relative_to(ROOT).parts[0] for path in tracked()} <= TOP_LEVEL
+
+
+def test_the_wheel_holds_what_runs_and_nothing_else(tmp_path: Path) -> None:
+    """Everything of the five packages but what is for people who read the tree."""
+    for path in tracked():
+        if path.relative_to(ROOT).parts[0] in {*PACKAGES, "pyproject.toml", "README.md"}:
+            copy = tmp_path / path.relative_to(ROOT)
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(path, copy)
+    build = "import sys; from setuptools.build_meta import build_wheel; build_wheel(sys.argv[1])"
+    subprocess.run([sys.executable, "-c", build, "."], cwd=tmp_path, check=True, capture_output=True)
+    (wheel,) = tmp_path.glob("*.whl")
+    held = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
+    for_readers = re.compile(r".*\.md|dashboards/generated/.*|deploy/(setup\.sh|locks/.*)")
+    meant = {name for path in tracked() if (name := path.relative_to(ROOT).as_posix()).split("/")[0] in PACKAGES}
+    assert held == {name for name in meant if not for_readers.fullmatch(name)}
