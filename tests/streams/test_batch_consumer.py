@@ -64,7 +64,9 @@ LEANED_ON = {
     Recovery._resume_streams: "d986a6710c1aca98",
     Fetcher.fetched_records: "be4348896b9b66af",
     Fetcher._get_actions_per_node: "1dab2cf937d165d0",
+    Fetcher._proc_fetch_request: "59bf948fff47eed5",
     FetchResult: "d7db13f06de8248c",
+    PartitionRecords.__init__: "8ec1c2ae6ea1af87",
     PartitionRecords._unpack_records: "b803e6d46480732c",
     SubscriptionState.fetch_context: "ff2a654dca239cfe",
     aiokafka.AIOKafkaConsumer.__init__: "01506f316191f7c9",
@@ -177,7 +179,12 @@ async def reading(stack: Stack, topic: str, *, start: int = 0, **options: Any) -
 def produce(stack: Stack, topic: str, count: int, *, partition: int = 0, first: int = 0) -> None:
     producer = KafkaProducer(bootstrap_servers=stack.bootstrap, linger_ms=5)
     for i in range(first, first + count):
-        producer.send(topic, value=b"%d" % i, partition=partition, headers=[("n", b"%d" % i)])
+        producer.send(
+            topic,
+            value=b"%d" % i,
+            partition=partition,
+            headers=[("received-at-us", b"%d" % (1_700_000_000_000_000 + i))],
+        )
     producer.flush()
     producer.close()
 
@@ -213,8 +220,9 @@ def test_whole_fetches_come_in_order_without_a_hole_and_are_committed(
     ends = [0] + [run.end for run in seen.runs[0]]
     assert [run.start for run in seen.runs[0]] == ends[:-1]
     record = seen.runs[0][0].records[7]
-    assert list(record.headers) == [("n", b"7")]
-    assert record.timestamp > 1_600_000_000_000
+    assert (record.offset, record.value) == (7, b"7")
+    assert record.timestamp_us > 1_600_000_000_000_000
+    assert seen.runs[0][0].records.rows["received_us"][7] == 1_700_000_000_000_007, "its header says so"
 
 
 @pytest.mark.integration

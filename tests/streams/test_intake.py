@@ -2,27 +2,21 @@
 
 import asyncio
 import time
-from dataclasses import dataclass, field
-from typing import Any
 
 import pytest
 
+from ingest.wire import Records
 from streams.agents.intake import Intake, Piece
 from streams.batch_fetch import Run
 
 
-@dataclass(slots=True)
-class Rec:
-    """A Kafka record as far as an intake looks."""
-
-    offset: int
-    value: bytes | None = b"12345678"
-    timestamp: int = 0
-    headers: list[Any] = field(default_factory=list)
+def records_at(*offsets: int) -> Records:
+    """Records of eight bytes."""
+    return Records.of([b"12345678"] * len(offsets), timestamps_us=[0] * len(offsets), offsets=offsets)
 
 
 def run_of(first: int, count: int, *, start: int | None = None) -> Run:
-    records: list[Any] = [Rec(offset) for offset in range(first, first + count)]
+    records = records_at(*range(first, first + count))
     return Run(records, first if start is None else start, first + count, time.monotonic())
 
 
@@ -99,8 +93,7 @@ def test_a_full_intake_throttles_and_lets_go_at_half() -> None:
 
 @pytest.mark.parametrize("fence", [0, 3, 5, 9, 10, 12])
 def test_below_a_fence_and_above_it_are_the_whole(fence: int) -> None:
-    records: list[Any] = [Rec(offset) for offset in (2, 3, 4, 7, 9)]
-    piece = Piece(records, 0, 10, 1.0, 0.5, 40, ("event",))
+    piece = Piece(records_at(2, 3, 4, 7, 9), 0, 10, 1.0, 0.5, 40, ("event",))
     below, rest = piece.below(fence)
     parts = [part for part in (below, rest) if part is not None]
     assert [record.offset for part in parts for record in part.records] == [2, 3, 4, 7, 9]
@@ -112,6 +105,6 @@ def test_below_a_fence_and_above_it_are_the_whole(fence: int) -> None:
 
 
 def test_halves_join_without_a_hole() -> None:
-    first, second = Piece(list(run_of(0, 7).records), 0, 9, 1.0, 0.5, 56, ("event",)).split(3)
+    first, second = Piece(run_of(0, 7).records, 0, 9, 1.0, 0.5, 56, ("event",)).split(3)
     assert (first.start, first.end, second.start, second.end) == (0, 3, 3, 9)
     assert (first.events, second.events) == ((), ("event",))
