@@ -21,7 +21,7 @@ class Columns:
     """Readings of any units, in order; the first three columns are indices into lists of texts."""
 
     unit_code: Longs
-    meter: Longs
+    meter: Longs | NDArray[np.int32]
     unit: Longs
     measured_at: NDArray[np.int64]
     value: NDArray[np.float64]
@@ -76,6 +76,7 @@ def parted(
         # a radix sort for 16 bits
         narrow = columns.unit_code.astype(np.uint16) if len(unit_codes) <= 65536 else columns.unit_code
         columns = columns.take(np.argsort(narrow, kind="stable"))
+    columns = replace(columns, meter=columns.meter.astype(np.int32))
     edges = [0, *(np.flatnonzero(np.diff(columns.unit_code)) + 1).tolist(), len(columns.value)]
     blocks: list[Block] = []
     for low, high in pairwise(edges):
@@ -102,7 +103,7 @@ def _of_one_unit(unit_code: str, meters: MeterList, columns: Columns, rows: slic
         Block(
             unit_code,
             meters,
-            columns.meter[rows].astype(np.int32),
+            columns.meter[rows],
             columns.measured_at[rows],
             columns.value[rows],
             tuple(units),

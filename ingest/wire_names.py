@@ -49,7 +49,6 @@ class Names:
         self._unit: dict[str, int] = {}
         self._meter: list[dict[str, int]] = []
         self._lists: list[MeterList | None] = []
-        self._most = 0
         self._units = defaultdict[str, int](count().__next__)
         self._pairs = _Pairs(self._place)
         self.scanned_pairs.clear()
@@ -58,7 +57,8 @@ class Names:
     def trim(self) -> None:
         """Forget everything where it has become too much to keep; between batches, for it changes the numbers."""
         pairs = max(len(self._pairs), len(self.scanned_pairs))
-        if pairs > _MOST_PAIRS or self._most > _MOST_METERS or len(self._units) > _MOST_UNITS:
+        most = max(map(len, self._meter), default=0)
+        if pairs > _MOST_PAIRS or most > _MOST_METERS or len(self._units) > _MOST_UNITS:
             self._begin()
 
     def pairs(self, texts: Sequence[tuple[str, str]]) -> tuple[Longs, Longs]:
@@ -91,11 +91,11 @@ class Names:
             self._meter.append({})
             self._lists.append(None)
         known = self._meter[unit]
-        if name not in known:
-            known[name] = len(known)
+        count = len(known)
+        meter = known.setdefault(name, count)
+        if meter == count:
             self._lists[unit] = None
-            self._most = max(self._most, len(known))
-        return unit, known[name]
+        return unit, meter
 
 
 class _Pairs(dict[tuple[str, str], int]):
@@ -147,21 +147,20 @@ class Texts:
     def places(self) -> Longs:
         """What each text stands for, (k, 2); -1 where it is no text at all."""
         known = len(self)
+        if known == self._placed:
+            return self._places[:known]
         if known > len(self._places):
             self._places = np.resize(self._places, (len(self.table.hashes), 2))
-        for number in range(self._placed, known):
-            self._places[number] = self._place_of(number)
+        kept = self.table.kept[: self.table.used[1]].tobytes()
+        new = [self._place_of(kept, *spans) for spans in self.table.spans[self._placed : known].tolist()]
+        self._places[self._placed : known] = np.array(new, np.int64).reshape(-1, 2)
         self._placed = known
         return self._places[:known]
 
-    def _place_of(self, number: int) -> tuple[int, int]:
-        at, *sizes = self.table.spans[number].tolist()
-        parts = []
-        for size in sizes:
-            parts.append(self.table.kept[at : at + size].tobytes())
-            at += size
+    def _place_of(self, kept: bytes, at: int, first: int, second: int, third: int) -> tuple[int, int]:
+        one, other, end = at + first, at + first + second, at + first + second + third
         try:
-            return self._place(*(part.decode() for part in parts))
+            return self._place(kept[at:one].decode(), kept[one:other].decode(), kept[other:end].decode())
         except UnicodeDecodeError:
             return _UNSOUND
 

@@ -110,13 +110,15 @@ class Intake:
     async def piece(self, *, size: int, patience_s: float, until: float) -> Piece | None:
         """The next piece of about `size` bytes, or less once its oldest record has waited for `patience_s`.
 
+        While the consumer is throttled nothing more comes, so there is nothing to wait for.
+
         Returns None at `until` (`time.monotonic`), or when woken, with nothing to give.
         """
         while True:
             self._changed.clear()
             now = time.monotonic()
             since = self.waiting_since
-            if since is not None and (self._size >= size or now >= since + patience_s):
+            if since is not None and (self._full or self._size >= size or now >= since + patience_s):
                 return self._take(size)
             deadline = until if since is None else since + patience_s
             if now >= deadline:

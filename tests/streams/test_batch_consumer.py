@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import aiokafka
 import pytest
@@ -27,6 +28,7 @@ from kafka.admin import NewTopic
 
 from analytics.domain.errors import ConfigurationError
 from deploy.stack import Stack
+from ingest.wire import warm_up
 from streams import batch_consumer
 from streams.batch_consumer import BatchApp, BatchOptions, RecordsSchema, Run
 from streams.batch_fetch import BatchConsumerThread
@@ -102,6 +104,12 @@ def test_a_commit_that_fails_does_not_stop_the_worker(caplog: pytest.LogCaptureF
     thread.tp_last_committed_at = {}
     assert asyncio.run(thread._commit({tp: 5})) is False
     assert "offsets not committed" in caplog.text
+
+
+@pytest.fixture(autouse=True, scope="module")
+def compiled() -> None:
+    """As a worker does before it joins the group: the thread that fetches must not wait for a compiler."""
+    warm_up(ZoneInfo("UTC"))
 
 
 @dataclass

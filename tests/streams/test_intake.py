@@ -69,6 +69,17 @@ def test_nothing_waits_until_the_deadline_and_gives_none() -> None:
     assert time.monotonic() - began >= 0.1
 
 
+def test_what_fills_the_intake_is_not_waited_beyond() -> None:
+    valve = Valve()
+    intake = valve.intake(limit=100)
+    intake.put(run_of(0, 20), "event")
+    began = time.monotonic()
+    piece = take(intake, size=10**6, patience_s=10.0, wait_s=20.0)
+    assert piece is not None
+    assert time.monotonic() - began < 1.0
+    assert not valve.closed()
+
+
 def test_one_run_larger_than_a_piece_comes_whole() -> None:
     intake = Valve().intake(limit=10**9)
     intake.put(run_of(0, 1000), "event")
