@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import aiokafka
+import numpy as np
 from aiokafka.consumer import fetcher
 from aiokafka.consumer.fetcher import READ_UNCOMMITTED, FetchResult
 from aiokafka.errors import IllegalStateError, KafkaError
@@ -126,9 +127,10 @@ def _prepared(result: Any) -> Any:
 
 
 def _of_objects(records: list[Any]) -> Records:
+    timestamps_ms = [-1 if record.timestamp is None else record.timestamp for record in records]
     return Records.of(
         [record.value for record in records],
-        timestamps_us=[record.timestamp * 1000 for record in records],
+        timestamps_us=np.array(timestamps_ms, np.int64) * 1000,
         headers=[record.headers for record in records],
         offsets=[record.offset for record in records],
     )

@@ -14,9 +14,10 @@ from zoneinfo import ZoneInfo
 import aiokafka
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
-from aiokafka.consumer.fetcher import Fetcher, FetchResult, PartitionRecords
-from aiokafka.consumer.subscription_state import SubscriptionState
+from aiokafka.consumer.fetcher import READ_COMMITTED, READ_UNCOMMITTED, Fetcher, FetchResult, PartitionRecords
+from aiokafka.consumer.subscription_state import ManualSubscription, SubscriptionState
 from aiokafka.errors import KafkaConnectionError
+from aiokafka.record.default_records import DefaultRecordBatchBuilder
 from faust.app.base import App
 from faust.tables.recovery import Recovery
 from faust.transport.conductor import Conductor
@@ -31,7 +32,7 @@ from deploy.stack import Stack
 from ingest.wire import warm_up
 from streams import batch_consumer
 from streams.batch_consumer import BatchApp, BatchOptions, RecordsSchema, Run
-from streams.batch_fetch import BatchConsumerThread
+from streams.batch_fetch import BatchConsumerThread, _Batches, _prepared
 
 # What the batch consumer overrides, calls or stands in for. A changed source is no fault: read what changed, see that
 # `streams.batch_consumer` still holds, and enter the new digest (the failure prints it).
@@ -110,6 +111,33 @@ def test_a_commit_that_fails_does_not_stop_the_worker(caplog: pytest.LogCaptureF
 def compiled() -> None:
     """As a worker does before it joins the group: the thread that fetches must not wait for a compiler."""
     warm_up(ZoneInfo("UTC"))
+
+
+@pytest.mark.parametrize("isolation", [READ_UNCOMMITTED, READ_COMMITTED])
+@pytest.mark.parametrize("limit", [None, 2])
+def test_a_fetch_gives_the_same_whichever_reader_takes_it(isolation: int, limit: int | None) -> None:
+    asyncio.run(_fetched_whichever_way(isolation, limit))
+
+
+async def _fetched_whichever_way(isolation: int, limit: int | None) -> None:
+    tp = aiokafka.TopicPartition("t", 0)
+    builder = DefaultRecordBatchBuilder(2, 0, 0, -1, -1, -1, 2**16)
+    for i in range(5):
+        builder.append(i, 1_700_000_000_000 + i, b"key", b"%d" % i, [("received-at-us", b"%d" % i)])
+    assignment = ManualSubscription([tp]).assignment
+    assignment.state_value(tp).reset_to(1)
+    left = PartitionRecords(tp, _Batches(bytes(builder.build())), None, 1, None, None, True, isolation)
+    result = FetchResult(tp, assignment=assignment, partition_records=left, backoff=0)
+    getall = _prepared(result).getall
+    fetched = getall(limit)
+    assert fetched.start == 1
+    count = limit or 4
+    assert [(r.offset, r.value) for r in fetched.records] == [(i, b"%d" % i) for i in range(1, 1 + count)]
+    assert fetched.records.rows["received_us"].tolist() == list(range(1, 1 + count))
+    assert fetched.records[0].timestamp_us == 1_700_000_000_001_000
+    assert (assignment.state_value(tp).position, result.has_more()) == (1 + count, limit is not None)
+    rest = getall(None)
+    assert [r.value for r in rest.records] == [b"3", b"4"] if limit else rest == []
 
 
 @dataclass
