@@ -105,9 +105,21 @@ def _is_blank(byte: int) -> bool:
 
 
 @compiled_plain
+def _decimal(data: Bytes, at: int, end: int) -> Any:
+    """Number of the digits there, -1 where anything else is among them."""
+    number = np.int64(0)
+    for i in range(at, end):
+        digit = np.int64(data[i]) - 48
+        if not 0 <= digit <= 9:
+            return np.int64(-1)
+        number = number * 10 + digit
+    return number
+
+
+@compiled_plain
 def _stated(data: Bytes, at: int, end: int) -> tuple[int, int, bool]:
     """Of a record's headers: what they call the value, when it was received (-1: not said), whether they fill it."""
-    kind, received, number = 0, -1, np.int64(0)
+    kind, received = 0, -1
     count, at = _varint(data, at, end)
     while at >= 0 and count > 0:
         name_size, name_at = _varint(data, at, end)
@@ -124,10 +136,7 @@ def _stated(data: Bytes, at: int, end: int) -> tuple[int, int, bool]:
             elif _is_loosely(data, value_at, size, _BLOCK):
                 kind = _KIND_BLOCK
         elif 0 < size <= _INT64_DIGITS and same(data, name_at, name_size, _NAME_OF_RECEIVED):
-            number = np.int64(0)
-            for i in range(value_at, value_at + size):
-                digit = np.int64(data[i]) - 48
-                number = number * 10 + digit if number >= 0 and 0 <= digit <= 9 else -1
+            number = _decimal(data, value_at, value_at + size)
             received = number if number >= 0 else received
         at = value_at + size
         count -= 1

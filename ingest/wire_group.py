@@ -21,7 +21,7 @@ class Columns:
     """Readings of any units, in order; the first three columns are indices into lists of texts."""
 
     unit_code: Longs
-    meter: Longs | NDArray[np.int32]
+    meter: Longs
     unit: Longs
     measured_at: NDArray[np.int64]
     value: NDArray[np.float64]
@@ -76,17 +76,19 @@ def parted(
         # a radix sort for 16 bits
         narrow = columns.unit_code.astype(np.uint16) if len(unit_codes) <= 65536 else columns.unit_code
         columns = columns.take(np.argsort(narrow, kind="stable"))
-    columns = replace(columns, meter=columns.meter.astype(np.int32))
+    meter = columns.meter.astype(np.int32)
     edges = [0, *(np.flatnonzero(np.diff(columns.unit_code)) + 1).tolist(), len(columns.value)]
     blocks: list[Block] = []
     for low, high in pairwise(edges):
         unit = int(columns.unit_code[low])
-        blocks += _of_one_unit(unit_codes[unit], meters(unit), columns, slice(low, high), units)
+        blocks += _of_one_unit(unit_codes[unit], meters(unit), columns, meter, slice(low, high), units)
     blocks.sort(key=lambda block: (int(block.message[0]), int(block.position[0])))
     return blocks
 
 
-def _of_one_unit(unit_code: str, meters: MeterList, columns: Columns, rows: slice, units: Sequence[str]) -> list[Block]:
+def _of_one_unit(
+    unit_code: str, meters: MeterList, columns: Columns, meter: NDArray[np.int32], rows: slice, units: Sequence[str]
+) -> list[Block]:
     """One block, or several where more units are stated than one can hold."""
     unit: NDArray[np.integer] = columns.unit[rows]
     if len(units) > MAX_UNITS:
@@ -96,14 +98,14 @@ def _of_one_unit(unit_code: str, meters: MeterList, columns: Columns, rows: slic
             return [
                 block
                 for half in (slice(rows.start, middle), slice(middle, rows.stop))
-                for block in _of_one_unit(unit_code, meters, columns, half, units)
+                for block in _of_one_unit(unit_code, meters, columns, meter, half, units)
             ]
         units = [units[i] for i in stated.tolist()]
     return [
         Block(
             unit_code,
             meters,
-            columns.meter[rows],
+            meter[rows],
             columns.measured_at[rows],
             columns.value[rows],
             tuple(units),

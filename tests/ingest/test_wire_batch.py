@@ -1,5 +1,6 @@
 """What a broker answers to a fetch, read as columns, against aiokafka's own reader of the same bytes."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -17,7 +18,11 @@ T0_MS = 1_763_000_000_000
 
 
 def batch(
-    records: list[tuple[bytes | None, bytes | None, Any]], *, first: int = 0, packing: int = NONE, control: bool = False
+    records: Sequence[tuple[bytes | None, bytes | None, Any]],
+    *,
+    first: int = 0,
+    packing: int = NONE,
+    control: bool = False,
 ) -> bytes:
     builder = DefaultRecordBatchBuilder(2, packing, int(control), -1, -1, -1, 2**24)
     for i, (key, value, headers) in enumerate(records):

@@ -35,7 +35,7 @@ def scanned(*messages: bytes, guard: bytes = b"") -> Any:
 
 
 def taken(*messages: bytes) -> list[bool]:
-    return (scanned(*messages)["pair"] >= 0).tolist()
+    return [pair >= 0 for pair in scanned(*messages)["pair"].tolist()]
 
 
 def said(blocks: Sequence[Block], faults: Sequence[Fault]) -> tuple[object, ...]:
