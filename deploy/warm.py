@@ -1,9 +1,11 @@
 """Compile the core once, at set-up: `python -m deploy.warm`. What follows finds the machine code beside the modules."""
 
+from zoneinfo import ZoneInfo
+
 import numpy as np
 
 from analytics.domain.ledger import build_ledger
-from ingest.wire import Block, MeterList
+from ingest.wire import Block, MeterList, warm_up
 from streams.state import PartitionState
 from streams.steps import close_hours, step
 
@@ -43,6 +45,7 @@ def warm() -> int:
     )
     accepted = len(step(state, [block]).readings)
     close_hours(state, now_us=_AT_US)
+    warm_up(ZoneInfo("UTC"))
     return accepted
 
 

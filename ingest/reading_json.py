@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 
 from ingest.reading_types import FilePart, RowFault, UnreadableFile
-from ingest.wire import decode_records
+from ingest.wire import Names, Records, decode_fetched
 
 __all__ = ["read_json_lines"]
 
@@ -22,6 +22,7 @@ _BYTES = 1 << 24
 def read_json_lines(path: Path, *, zone: ZoneInfo, received_at: int) -> Iterator[FilePart]:
     """Parts of a file of JSON lines, in order; blank lines are passed over."""
     size = max(path.stat().st_size, 1)
+    names = Names()
     with path.open("rb") as raw:
         number = 0
         for lines in _stretches(path, raw):
@@ -30,7 +31,8 @@ def read_json_lines(path: Path, *, zone: ZoneInfo, received_at: int) -> Iterator
             filled = [i for i, line in enumerate(lines) if line.strip()]
             values = [lines[i].rstrip(b"\r\n") for i in filled]
             rows = numbers[filled].astype(np.int32)
-            blocks, faults = decode_records(values, timestamps_us=np.full(len(values), received_at), zone=zone)
+            records = Records.of(values, timestamps_us=np.full(len(values), received_at))
+            blocks, faults = decode_fetched(records, zone=zone, names=names)
             yield FilePart(
                 blocks=[replace(block, message=rows[block.message]) for block in blocks],
                 faults=[

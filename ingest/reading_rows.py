@@ -95,8 +95,8 @@ def blocks_and_faults(rows: Rows, *, zone: ZoneInfo, received_at: int) -> tuple[
     return [*blocks, *surprising], faults
 
 
-def _indices(column: Column) -> NDArray[np.int32]:
-    return np.asarray(column.indices, np.int32)
+def _indices(column: Column) -> Longs:
+    return np.asarray(column.indices, np.int64)
 
 
 def _texts(column: Column) -> Column:

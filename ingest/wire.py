@@ -9,10 +9,13 @@ The header ``content-type`` tells them apart, the first byte where it is missing
 when the collector got the readings, for those that do not say it themselves; else the Kafka record's time is taken.
 """
 
+from ingest.wire_batch import records_of
 from ingest.wire_block import encode_block, encode_rows
-from ingest.wire_decode import decode_records
+from ingest.wire_decode import decode_fetched, decode_records, warm_up
 from ingest.wire_json import encode_readings_json
+from ingest.wire_names import Names
 from ingest.wire_partition import partition_of
+from ingest.wire_records import Record, Records
 from ingest.wire_rejected import Rejected, parse_rejected, rejected_headers
 from ingest.wire_types import (
     CONTENT_TYPE,
@@ -45,13 +48,19 @@ __all__ = [
     "Fault",
     "Headers",
     "MeterList",
+    "Names",
+    "Record",
+    "Records",
     "Rejected",
+    "decode_fetched",
     "decode_records",
     "encode_block",
     "encode_readings_json",
     "encode_rows",
     "parse_rejected",
     "partition_of",
+    "records_of",
     "rejected_headers",
     "shown",
+    "warm_up",
 ]

@@ -9,24 +9,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analytics.domain.quality import RejectReason
+from ingest.wire_batch import EMPTY_BATCH, records_of
 from ingest.wire_block import decode_block, readings_claimed
 from ingest.wire_json import JsonBatch
-from ingest.wire_types import (
-    CONTENT_TYPE,
-    CONTENT_TYPE_BLOCK,
-    CONTENT_TYPE_JSON,
-    MAX_MESSAGE_BYTES,
-    RECEIVED_AT,
-    Block,
-    Fault,
-    Headers,
-)
+from ingest.wire_names import Names
+from ingest.wire_records import CALLED_BLOCK, CALLED_JSON, Records
+from ingest.wire_types import MAX_MESSAGE_BYTES, Block, Fault, Headers
 
-__all__ = ["decode_records"]
+__all__ = ["decode_fetched", "decode_records", "warm_up"]
 
-_BLOCK_MARK = frozenset(bytes([byte]) for byte in range(0x90, 0xA0))  # msgpack's short arrays; no JSON begins so
-_KINDS: dict[bytes | None, str] = {kind.encode(): kind for kind in (CONTENT_TYPE_BLOCK, CONTENT_TYPE_JSON)}
-_INT64_DIGITS = 18
+_OBJECT, _BLOCK_MARK = ord("{"), 0x90
 
 
 def decode_records(
@@ -64,24 +56,49 @@ def decode_records(
     >>> [(f.message, f.reason.name, f.readings) for f in faults]
     [(1, 'MALFORMED', 1)]
     """
-    received_at = np.array(timestamps_us, np.int64)
-    has_headers = headers is not None and any(headers)
-    kinds = _kinds(headers, received_at) if headers is not None and has_headers else None
-    json = JsonBatch(values, received_at, zone)
+    return decode_fetched(
+        Records.of(values, timestamps_us=timestamps_us, headers=headers), zone=zone, max_bytes=max_bytes
+    )
+
+
+def decode_fetched(
+    records: Records, *, zone: ZoneInfo, max_bytes: int = MAX_MESSAGE_BYTES, names: Names | None = None
+) -> tuple[list[Block], list[Fault]]:
+    """Blocks and faults of records, as `decode_records` gives them.
+
+    Parameters
+    ----------
+    names : Names, optional
+        What the readings of earlier batches spoke of, so that it need not be resolved again; one batch at a time.
+    """
+    names = Names() if names is None else names
+    names.trim()
+    rows = records.rows
+    # certainly no JSON to decode: tombstones, too large ones, and those called blocks
+    apart = (rows["size"] < 0) | (rows["size"] > max_bytes) | (rows["kind"] == CALLED_BLOCK)
+    first = _first_bytes(records)
+    single = ~apart & (first == _OBJECT)
+    json = JsonBatch(records, zone, names)
+    left = np.ones(len(records), np.bool_)
+    left[json.scan(np.flatnonzero(single))] = False
+    rest = np.flatnonzero(left)
     blocks: list[Block] = []
     faults: list[Fault] = []
-    for start, stop in pairwise([-1, *_apart(values, kinds, max_bytes), len(values)]):
-        if start >= 0:
-            _decode_one(values[start], start, int(received_at[start]), max_bytes, (blocks, faults))
-        i = start + 1
-        while i < stop:
-            value = values[i] or b""
-            taken = json.add_singles(i, stop) if value[:1] == b"{" else 0
-            if not taken and value[:1] in _BLOCK_MARK and not (kinds and kinds[i] == CONTENT_TYPE_JSON):
-                _decode_one(value, i, int(received_at[i]), max_bytes, (blocks, faults))
-            elif not taken:
+    ends = np.flatnonzero(~single[rest])
+    packed = apart | (_is_packed(first) & (rows["kind"] != CALLED_JSON))
+    messages, at = rest.tolist(), 0
+    while at < len(messages):
+        i = messages[at]
+        taken = 0
+        if packed[i]:
+            _decode_one(records.value(i), i, int(rows["received_us"][i]), max_bytes, (blocks, faults))
+        else:
+            if single[i]:
+                end = int(np.searchsorted(ends, at))
+                taken = json.add_singles(messages[at : int(ends[end]) if end < len(ends) else len(messages)])
+            if not taken:
                 json.add(i)
-            i += taken or 1
+        at += taken or 1
     json_blocks, json_faults = json.finish()
     if json_blocks and blocks:
         json_blocks = _parted(json_blocks, blocks)
@@ -93,17 +110,24 @@ def decode_records(
     return blocks, faults
 
 
-def _apart(values: Sequence[bytes | None], kinds: Sequence[str | None] | None, max_bytes: int) -> list[int]:
-    """Records that are certainly no JSON to decode: tombstones, too large ones, and those called blocks."""
-    apart: set[int] = set()
-    if kinds and CONTENT_TYPE_BLOCK in kinds:
-        apart.update(i for i, kind in enumerate(kinds) if kind == CONTENT_TYPE_BLOCK)
-    if None in values:
-        apart.update(i for i, value in enumerate(values) if value is None)
-        apart.update(i for i, value in enumerate(values) if value is not None and len(value) > max_bytes)
-    elif values and max(map(len, values)) > max_bytes:  # type: ignore[arg-type]  # none of them is None
-        apart.update(i for i, value in enumerate(values) if value is not None and len(value) > max_bytes)
-    return sorted(apart)
+def warm_up(zone: ZoneInfo) -> None:
+    """Compile, or load from the cache, what reads fetched records."""
+    records_of(EMPTY_BATCH, 0, check_crcs=False)
+    decode_fetched(Records.of([b"{}"], timestamps_us=[0]), zone=zone)
+
+
+def _first_bytes(records: Records) -> NDArray[np.uint8]:
+    """First byte of each value, 0 where there is none: no format begins so."""
+    first = np.zeros(len(records), np.uint8)
+    some = records.rows["size"] > 0
+    first[some] = records.data[records.rows["at"][some]]
+    return first
+
+
+def _is_packed(first: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    """Where the first byte is that of msgpack's short arrays; no JSON begins so."""
+    packed: NDArray[np.bool_] = (first & 0xF0) == _BLOCK_MARK
+    return packed
 
 
 def _decode_one(
@@ -120,22 +144,6 @@ def _decode_one(
         block, fault = decode_block(value, i, received_at)
         blocks += [block] if block else []
         faults += [fault] if fault else []
-
-
-def _kinds(headers: Sequence[Headers | None], received_at: NDArray[np.int64]) -> list[str | None]:
-    """Content type of each record; stated times of receipt are put into `received_at`, unreadable ones are not."""
-    kinds: list[str | None] = []
-    for i, of_record in enumerate(headers):
-        kind = None
-        for name, value in of_record or ():
-            if name == CONTENT_TYPE and value in _KINDS:
-                kind = _KINDS[value]
-            elif name == CONTENT_TYPE and value:
-                kind = value.decode("ascii", "replace").partition(";")[0].strip().lower()
-            elif name == RECEIVED_AT and value and value.isdigit() and len(value) <= _INT64_DIGITS:
-                received_at[i] = int(value)
-        kinds.append(kind)
-    return kinds
 
 
 def _place(block: Block) -> tuple[int, int]:

@@ -1,9 +1,8 @@
 """Readings of many units in one sequence of columns, parted into one block a unit."""
 
-from collections import defaultdict
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from itertools import count, islice
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,45 +10,19 @@ from numpy.typing import NDArray
 from ingest.wire_block import MAX_UNITS
 from ingest.wire_types import Block, MeterList
 
-__all__ = ["Columns", "Ids", "grouped"]
+__all__ = ["Columns", "grouped", "parted"]
 
 Rows = NDArray[np.intp]
-
-
-class Ids:
-    """Numbers texts in the order they first come.
-
-    Examples
-    --------
-    >>> ids = Ids()
-    >>> ids.column(["kWh", "m3", "kWh"]), list(ids)
-    (array([0, 1, 0], dtype=int32), ['kWh', 'm3'])
-    """
-
-    def __init__(self) -> None:
-        self._number = defaultdict[str, int](count().__next__)
-        self._seen = 0
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._number)
-
-    def column(self, texts: Sequence[str]) -> NDArray[np.int32]:
-        """Numbers of many texts."""
-        return np.fromiter(map(self._number.__getitem__, texts), np.int32, len(texts))
-
-    def new(self) -> list[str]:
-        """Texts that came up since the last call."""
-        first, self._seen = self._seen, len(self._number)
-        return list(islice(self._number, first, None))
+Longs = NDArray[np.int64]
 
 
 @dataclass(slots=True)
 class Columns:
-    """Readings of any units, in order; the first three columns are numbers of `Ids`."""
+    """Readings of any units, in order; the first three columns are indices into lists of texts."""
 
-    unit_code: NDArray[np.int32]
-    name: NDArray[np.int32]
-    unit: NDArray[np.int32]
+    unit_code: Longs
+    meter: Longs
+    unit: Longs
     measured_at: NDArray[np.int64]
     value: NDArray[np.float64]
     received_at: NDArray[np.int64]
@@ -70,39 +43,47 @@ class Columns:
 
 
 def grouped(columns: Columns, unit_codes: Sequence[str], names: Sequence[str], units: Sequence[str]) -> list[Block]:
-    """Blocks of the units, in the order of their first readings; inside each the order of the readings is kept."""
-    if not len(columns.value):
-        return []
-    if len(unit_codes) > 1:
-        narrow = columns.unit_code.astype(np.uint16) if len(unit_codes) <= 65536 else columns.unit_code
-        columns = columns.take(np.argsort(narrow, kind="stable"))  # a radix sort for 16 bits
+    """Blocks of the units, where `columns.meter` is an index into names that all units share."""
     # the meters of all units at once: pairs of unit and name, sorted by unit, then by first mention
-    pair = columns.unit_code.astype(np.int64) * len(names) + columns.name
-    pairs, index = _ranked(pair, len(unit_codes) * len(names))
-    of_unit = pairs // len(names)
-    first_pair = np.searchsorted(of_unit, np.arange(len(unit_codes) + 1))
-    first_row = np.searchsorted(columns.unit_code, np.arange(len(unit_codes) + 1))
-    meter = (index - first_pair[columns.unit_code]).astype(np.int32)
-    pair_names = [names[i] for i in (pairs - of_unit * len(names)).tolist()]
-    blocks: list[Block] = []
-    for u in range(len(unit_codes)):
-        rows = slice(int(first_row[u]), int(first_row[u + 1]))
-        if rows.start == rows.stop:
-            continue
-        meters = MeterList.of(pair_names[first_pair[u] : first_pair[u + 1]])
-        blocks += _of_one_unit(unit_codes[u], meters, columns, meter, rows, units)
-    blocks.sort(key=lambda block: (int(block.message[0]), int(block.position[0])))
-    return blocks
+    pairs, index = _ranked(columns.unit_code * len(names) + columns.meter, len(unit_codes) * len(names))
+    of_unit, name = np.divmod(pairs, max(len(names), 1))
+    first = np.searchsorted(of_unit, np.arange(len(unit_codes) + 1))
+    pair_names = [names[i] for i in name.tolist()]
+    columns = replace(columns, meter=index - first[columns.unit_code])
+    return parted(columns, unit_codes, lambda unit: MeterList.of(pair_names[first[unit] : first[unit + 1]]), units)
 
 
-def _ranked(number: NDArray[np.int64], below: int) -> tuple[NDArray[np.int64], NDArray[np.intp]]:
+def _ranked(number: Longs, below: int) -> tuple[Longs, Longs]:
     """Distinct numbers, sorted, and which of these each one is."""
     if below > 8 * len(number) + 65536:
         return np.unique(number, return_inverse=True)
     seen = np.zeros(below, np.bool_)
     seen[number] = True
-    rank = np.cumsum(seen, dtype=np.intp) - 1
+    rank = np.cumsum(seen, dtype=np.int64) - 1
     return np.flatnonzero(seen), rank[number]
+
+
+def parted(
+    columns: Columns, unit_codes: Sequence[str], meters: Callable[[int], MeterList], units: Sequence[str]
+) -> list[Block]:
+    """Blocks of the units, in the order of their first readings; inside each the order of the readings is kept.
+
+    `columns.meter` is an index into the `meters` of its unit.
+    """
+    if not len(columns.value):
+        return []
+    if (columns.unit_code != columns.unit_code[0]).any():
+        # a radix sort for 16 bits
+        narrow = columns.unit_code.astype(np.uint16) if len(unit_codes) <= 65536 else columns.unit_code
+        columns = columns.take(np.argsort(narrow, kind="stable"))
+    meter = columns.meter.astype(np.int32)
+    edges = [0, *(np.flatnonzero(np.diff(columns.unit_code)) + 1).tolist(), len(columns.value)]
+    blocks: list[Block] = []
+    for low, high in pairwise(edges):
+        unit = int(columns.unit_code[low])
+        blocks += _of_one_unit(unit_codes[unit], meters(unit), columns, meter, slice(low, high), units)
+    blocks.sort(key=lambda block: (int(block.message[0]), int(block.position[0])))
+    return blocks
 
 
 def _of_one_unit(

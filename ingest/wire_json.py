@@ -1,5 +1,8 @@
 """JSON readings as columns: thousands of sound messages at once, an unsound one element by element.
 
+Single readings as they are usually written are read by compiled code (`_json_kernel`), without an object for each and
+without the interpreter lock; all others by msgspec, which is the judge of what is JSON and what is not.
+
 ``{"unit_code", "meter_no", "measured_at", "value", "unit"}`` and optionally ``register``, ``quality`` (0 to 255 as the
 sender knows it, plus 256 where its time had no offset and a zone was assumed) and ``received_at``; unknown members are
 ignored, the last of repeated members counts. Text is UTF-8; a byte order mark before it is tolerated.
@@ -8,6 +11,7 @@ ignored, the last of repeated members counts. Text is UTF-8; a byte order mark b
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from itertools import chain, compress, repeat
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -15,9 +19,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analytics.domain.quality import ReadingFlag, RejectReason
+from ingest._json_kernel import NONE, SCANNED, WALL, scan
 from ingest.wire_elements import ERRORS, Elements, Envelope, Member, Reading, Refusal, judged, split
-from ingest.wire_group import Columns, Ids, grouped
-from ingest.wire_time import TIME_REQUIRED, format_utc, parse_times
+from ingest.wire_group import Columns, parted
+from ingest.wire_names import Names
+from ingest.wire_records import Records
+from ingest.wire_time import TIME_REQUIRED, format_utc, instants_of_wall, parse_times
 from ingest.wire_types import MAIN_REGISTER, NAME_SEPARATOR, REGISTER_SEPARATOR, Block, Fault, shown
 
 __all__ = ["JsonBatch", "encode_readings_json"]
@@ -39,41 +46,85 @@ class JsonBatch:
 
     Parameters
     ----------
-    values : sequence of bytes or None
-        The records' values, JSON or not; messages are named by their place in it.
-    received_at : (n,) int64
-        When each record was received, for readings that do not say it. [us since 1970-01-01 UTC]
+    records : Records
+        The records, JSON or not; messages are named by their place among them.
     zone : ZoneInfo
         Zone of times without an offset.
+    names : Names
+        What readings speak of; what is new is added.
     """
 
-    def __init__(self, values: Sequence[bytes | None], received_at: NDArray[np.int64], zone: ZoneInfo) -> None:
-        self._values, self._received_at, self._zone = values, received_at, zone
+    def __init__(self, records: Records, zone: ZoneInfo, names: Names) -> None:
+        self._records, self._zone, self._names = records, zone, names
+        self._received_at = records.rows["received_us"]
         self._readings: list[Reading | Member] = []
         self._message: list[int] = []
         self._position: list[int] = []
-        self._unit_codes, self._names, self._units = Ids(), Ids(), Ids()
+        self._scanned: list[Columns] = []
         self._parts: list[Columns] = []
         self._faults: list[Fault] = []
         self._refused: dict[tuple[int, RejectReason, str], list[tuple[int, Refusal]]] = defaultdict(list)
 
-    def add_singles(self, start: int, stop: int) -> int:
-        """Take records from `start` on while each is one sound reading, to `stop` at most; returns how many."""
+    def scan(self, messages: NDArray[np.intp]) -> NDArray[np.intp]:
+        """Take those records that are single readings as usually written; returns those that it took."""
+        rows, names = self._records.rows[messages], self._names
+        at, size = rows["at"].copy(), rows["size"].astype(np.int64)
+        out = np.empty(len(rows), SCANNED)
+        begin, pairs, units = 0, names.scanned_pairs, names.scanned_units
+        while (begin := scan(self._records.data, at, size, begin, pairs.table, units.table, out)) < len(out):
+            pairs.make_room()
+            units.make_room()
+        taken = np.flatnonzero(out["pair"] >= 0)
+        place, unit = pairs.places()[out["pair"][taken]], units.places()[out["unit"][taken], 0]
+        sound = (place[:, 0] >= 0) & (unit >= 0)
+        if not sound.all():
+            taken, place, unit = taken[sound], place[sound], unit[sound]
+        out, messages = out[taken], messages[taken]
+        if len(out):
+            self._scanned.append(self._scanned_columns(out, messages, place, unit))
+        return messages
+
+    def _scanned_columns(
+        self, out: NDArray[Any], messages: NDArray[np.intp], place: NDArray[np.int64], unit: NDArray[np.int64]
+    ) -> Columns:
+        measured_us, assumed = out["measured_us"].copy(), out["measured_form"] == WALL
+        if assumed.any():
+            measured_us[assumed], _ = instants_of_wall(measured_us[assumed], self._zone)
+        received_us, form = self._received_at[messages], out["received_form"]
+        if form.any():
+            said, wall = form != NONE, form == WALL
+            received_us[said] = out["received_us"][said]
+            received_us[wall], _ = instants_of_wall(received_us[wall], self._zone)
+        return Columns(
+            place[:, 0],
+            place[:, 1],
+            unit,
+            measured_us,
+            out["value"].copy(),
+            received_us,
+            out["quality"] | (assumed * np.int16(ReadingFlag.ZONE_ASSUMED)),
+            messages.astype(np.int32),
+            np.zeros(len(out), np.int32),
+        )
+
+    def add_singles(self, messages: Sequence[int]) -> int:
+        """Take records while each is one sound reading; returns how many."""
         readings: list[Reading | Member] = []
-        for low in range(start, stop, _STRETCH):
+        value = self._records.value
+        for low in range(0, len(messages), _STRETCH):
             try:
                 # extend keeps those before an unsound one; none is None, the caller has looked
-                readings.extend(map(_decode_one, self._values[low : min(low + _STRETCH, stop)]))  # type: ignore[arg-type]
+                readings.extend(map(_decode_one, map(value, messages[low : low + _STRETCH])))  # type: ignore[arg-type]
             except ERRORS:
                 break
             if len(readings) >= _TOGETHER:
                 break
-        self._add(readings, range(start, start + len(readings)), repeat(0, len(readings)))
+        self._add(readings, messages[: len(readings)], repeat(0, len(readings)))
         return len(readings)
 
     def add(self, message: int) -> None:
         """Take one record, whatever JSON it is."""
-        value = self._values[message] or b""
+        value = self._records.value(message) or b""
         if len(value) < _WHOLE_BYTES:
             readings = _whole(value)
             if readings is not None:
@@ -94,11 +145,14 @@ class JsonBatch:
         """One block a unit, in the order of the messages, and the faults."""
         self._flush()
         self._name_faults()
-        if not self._parts:
+        parts = self._scanned + self._parts
+        if not parts:
             return [], self._faults
-        return grouped(Columns.joined(self._parts), list(self._unit_codes), list(self._names), list(self._units)), (
-            self._faults
-        )
+        columns = Columns.joined(parts)
+        if self._scanned and self._parts:
+            columns = columns.take(np.lexsort((columns.position, columns.message)))
+        names = self._names
+        return parted(columns, names.unit_codes, names.meters, names.stated_units), self._faults
 
     def _add(self, readings: Sequence[Reading | Member], message: Iterable[int], position: Iterable[int]) -> None:
         self._readings += readings
@@ -115,27 +169,15 @@ class JsonBatch:
             return
         readings, message, position = self._readings, self._message, self._position
         self._readings, self._message, self._position = [], [], []
-        if not _extras_are_unsound(readings):
-            columns = self._columns(readings, message, position)
-            if self._new_texts_are_sound():
-                self._parts.append(columns)
-                return
+        if _are_sound(readings):
+            self._parts.append(self._columns(readings, message, position))
+            return
         unsound = {i: refusal for i, reading in enumerate(readings) if (refusal := _unsound(reading))}
         for i, refusal in unsound.items():
             self._refuse(message[i], position[i], refusal)
         sound = [i not in unsound for i in range(len(readings))]
         message, position = list(compress(message, sound)), list(compress(position, sound))
         self._parts.append(self._columns(list(compress(readings, sound)), message, position))
-
-    def _new_texts_are_sound(self) -> bool:
-        """Whether no text that came up since the last call is empty or holds one of our separators."""
-        sound = True
-        for ids in (self._unit_codes, self._names, self._units):
-            new = ids.new()
-            text = "".join(new)
-            # a name holds the separator of its register; `_extras_are_unsound` has looked for others
-            sound &= all(new) and NAME_SEPARATOR not in text and (ids is self._names or REGISTER_SEPARATOR not in text)
-        return sound
 
     def _columns(
         self, readings: Sequence[Reading | Member], messages: Sequence[int], positions: Sequence[int]
@@ -146,10 +188,11 @@ class JsonBatch:
         received_at = self._received_at[message]
         stated = [r.received_at for r in readings]
         readable_received = _overwrite_stated(received_at, stated, self._zone)
+        unit, meter = self._names.pairs(list(zip(unit_codes, _names(readings), strict=True)))
         columns = Columns(
-            self._unit_codes.column(unit_codes),
-            self._names.column(_names(readings)),
-            self._units.column([r.unit for r in readings]),
+            unit,
+            meter,
+            self._names.units([r.unit for r in readings]),
             us,
             np.array([r.value for r in readings], np.float64),
             received_at,
@@ -171,7 +214,7 @@ class JsonBatch:
         last, elements = -1, Elements((), (), single=True)
         for (message, _, _), refused in sorted(self._refused.items(), key=lambda item: item[0][0]):
             if message != last:
-                found = split(self._values[message] or b"")
+                found = split(self._records.value(message) or b"")
                 assert isinstance(found, Elements)  # it had readings before
                 last, elements = message, found
             positions = sorted(position for position, _ in refused)
@@ -202,17 +245,17 @@ def _fault(message: int, position: int, why: Refusal, payload: bytes) -> Fault:
     return Fault(message, position, why.reason, why.required, why.got, payload, why.readings, why.unit_code)
 
 
-def _extras_are_unsound(readings: Sequence[Reading | Member]) -> bool:
-    """Whether a quality is out of range, or a register or its meter holds one of our separators."""
+def _are_sound(readings: Sequence[Reading | Member]) -> bool:
+    """Whether no quality is out of range, and no text is empty or holds one of our separators."""
     qualities = [r.quality for r in readings]
     if any(qualities) and not all(quality is None or 0 <= quality <= _MAX_QUALITY for quality in qualities):
-        return True
-    registers = [r.register for r in readings]
-    meters = [r.meter_no for r in readings]
-    if not any(registers):
-        return REGISTER_SEPARATOR in "".join(meters)
-    text = "".join(chain((register or "" for register in registers), meters))
-    return NAME_SEPARATOR in text or REGISTER_SEPARATOR in text
+        return False
+    # of many readings few texts are different
+    required = {r.unit_code for r in readings} | {r.meter_no for r in readings} | {r.unit for r in readings}
+    if not all(required):
+        return False
+    text = "".join(chain(required, {r.register for r in readings if r.register}))  # type: ignore[arg-type]  # all are
+    return NAME_SEPARATOR not in text and REGISTER_SEPARATOR not in text
 
 
 def _unsound(r: Reading | Member) -> Refusal | None:

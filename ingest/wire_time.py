@@ -17,7 +17,16 @@ from zoneinfo import ZoneInfo
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["TIME_REQUIRED", "format_utc", "instants_of_wall", "parse_time", "parse_times"]
+__all__ = [
+    "FIRST_YEAR",
+    "LAST_YEAR",
+    "MONTH_START",
+    "TIME_REQUIRED",
+    "format_utc",
+    "instants_of_wall",
+    "parse_time",
+    "parse_times",
+]
 
 TIME_REQUIRED = "an ISO 8601 time with an offset, as 2026-11-21T08:15:00+08:00"
 
@@ -30,17 +39,17 @@ _ISO = re.compile(
     re.ASCII,
 )
 _EPOCH_ORDINAL = date(1970, 1, 1).toordinal()
-_FIRST_YEAR, _LAST_YEAR = 1970, 2199
-_MONTH_START = np.array(
+FIRST_YEAR, LAST_YEAR = 1970, 2199
+MONTH_START = np.array(
     [
         date(y, m, 1).toordinal() - _EPOCH_ORDINAL
-        for y in range(_FIRST_YEAR, _LAST_YEAR + 2)
+        for y in range(FIRST_YEAR, LAST_YEAR + 2)
         for m in range(1, 13)
-        if (y, m) <= (_LAST_YEAR + 1, 1)
+        if (y, m) <= (LAST_YEAR + 1, 1)
     ],
     np.int32,
 )
-_MONTH_LENGTH = np.diff(_MONTH_START).astype(np.uint8)
+_MONTH_LENGTH = np.diff(MONTH_START).astype(np.uint8)
 _DAY_US = 86400 * 1_000_000
 _FIRST_WALL_S = -62_135_510_400  # a day after the calendar begins, so that any offset stays inside
 _LAST_WALL_S = 253_402_214_400  # a day before it ends
@@ -180,14 +189,14 @@ class _Shape:
         year = _two(digit, 0).astype(np.int32) * 100 + _two(digit, 2)
         month, day = _two(digit, 5), _two(digit, 8)
         hour, minute, second = _two(digit, 11), _two(digit, 14), _two(digit, 17)
-        sound &= (year >= _FIRST_YEAR) & (year <= _LAST_YEAR) & (month - np.uint8(1) < 12) & (day > 0)
+        sound &= (year >= FIRST_YEAR) & (year <= LAST_YEAR) & (month - np.uint8(1) < 12) & (day > 0)
         sound &= (hour < 24) & (minute < 60) & (second < 60)
-        index = (year - _FIRST_YEAR) * 12 + month - 1
+        index = (year - FIRST_YEAR) * 12 + month - 1
         index[~sound] = 0
         sound &= day <= _MONTH_LENGTH[index]
 
         of_day = hour * np.int32(3600) + minute * np.int32(60) + second
-        seconds = (_MONTH_START[index] + day).astype(np.int64)
+        seconds = (MONTH_START[index] + day).astype(np.int64)
         seconds -= 1
         seconds *= 86400
         seconds += of_day
@@ -257,7 +266,7 @@ def instants_of_wall(wall_us: Longs, zone: ZoneInfo) -> tuple[Longs, Bools]:
     (array([-28800000000,            0,            0]), array([ True,  True, False]))
     """
     us = wall_us.copy()
-    usual = (wall_us >= 0) & (wall_us < _MONTH_START[-1].astype(np.int64) * _DAY_US)
+    usual = (wall_us >= 0) & (wall_us < MONTH_START[-1].astype(np.int64) * _DAY_US)
     known = usual.copy()
     _shift_to_utc(us, known, zone)
     for i in np.flatnonzero(~known).tolist():

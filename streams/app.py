@@ -17,6 +17,7 @@ from analytics.columns.intervals import FIRST_HOUR, local_day
 from analytics.columns.register import RegisterTable, advance, close, empty_state
 from analytics.domain.errors import StoreUnavailable
 from analytics.domain.ledger import Ledger
+from ingest import wire
 from streams.agents import readings
 from streams.agents.alerts import AlertsAgent
 from streams.agents.balance import BalanceAgent
@@ -66,6 +67,7 @@ def warm_up(zone: ZoneInfo) -> None:
     )
     close(points, table, now_us=0)
     step(PartitionState.empty(ledger), [])
+    wire.warm_up(zone)
 
 
 class WorkerApp(BatchApp):

@@ -11,8 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analytics.domain.quality import RejectReason
-from ingest.wire import Block, Fault, decode_records
-from streams.batch_consumer import Record
+from ingest.wire import Block, Fault, Names, Record, Records, decode_fetched
 from streams.ports import HOUR_ROW, DetectionRow, Hours, RejectedRow, StoredLedger
 from streams.rows import detection_rows, fault_rows, hour_rows, refusal_rows
 from streams.state import PartitionState
@@ -82,12 +81,13 @@ def _batch(start: int, end: int, result: StepResult, state: PartitionState, stor
 def compute(
     state: PartitionState,
     stored: StoredLedger,
-    records: Sequence[Record],
+    records: Records,
     *,
     start: int,
     end: int,
     zone: ZoneInfo,
     max_bytes: int,
+    names: Names | None = None,
     snapshot: bool = False,
 ) -> Batch:
     """Decode records and advance the state by them.
@@ -98,17 +98,13 @@ def compute(
     ----------
     start, end : int
         Offsets that the records stand for.
+    names : Names, optional
+        What the readings of earlier batches spoke of.
     snapshot : bool
         Whether the state after this batch is to be stored with it.
     """
     began = time.perf_counter()
-    blocks, faults = decode_records(
-        [record.value for record in records],
-        headers=[record.headers for record in records],
-        timestamps_us=np.fromiter((record.timestamp for record in records), np.int64, len(records)) * 1000,
-        zone=zone,
-        max_bytes=max_bytes,
-    )
+    blocks, faults = decode_fetched(records, zone=zone, max_bytes=max_bytes, names=names)
     result = step(state, blocks)
     batch = _batch(start, end, result, state, stored)
     batch.rejected = fault_rows(faults, records) + refusal_rows(result.refusals, blocks, records)

@@ -28,9 +28,9 @@ from faust.types import TP, ConsumerMessage
 from faust.types.tuples import ack_lock
 
 from analytics.domain.errors import ConfigurationError
-from streams.batch_fetch import BatchConsumerThread, BatchOptions, PositionOf, Record, Records, Run
+from streams.batch_fetch import BatchConsumerThread, BatchOptions, Fetched, PositionOf, Run
 
-__all__ = ["BatchApp", "BatchConsumer", "BatchOptions", "PositionOf", "Record", "RecordsSchema", "Run"]
+__all__ = ["BatchApp", "BatchConsumer", "BatchOptions", "PositionOf", "RecordsSchema", "Run"]
 
 log = logging.getLogger("metering.consumer")
 
@@ -188,7 +188,7 @@ class BatchConsumer(driver.Consumer):
         with suppress(asyncio.TimeoutError):
             await asyncio.wait_for(self._let_go.wait(), self.options.poll_s)
 
-    async def _next_run(self, tp: TP, records: Records, now: float) -> Run | None:
+    async def _next_run(self, tp: TP, fetched: Fetched, now: float) -> Run | None:
         """The records as the continuation of what was delivered, or None where they are not that.
 
         A fetch that was under way while the position changed may have been thrown away, and what follows it is not
@@ -197,14 +197,14 @@ class BatchConsumer(driver.Consumer):
         start = self._position.get(tp)
         if start is None:  # revoked while the fetch was under way
             return None
-        if records.start != start and not await self._cleaned(tp, start, records.start):
+        if fetched.start != start and not await self._cleaned(tp, start, fetched.start):
             if self._position.get(tp) == start:
-                log.warning("%s %d: fetched from %d instead of %d", tp.topic, tp.partition, records.start, start)
+                log.warning("%s %d: fetched from %d instead of %d", tp.topic, tp.partition, fetched.start, start)
                 self.reposition(tp)
             return None
-        end = records[-1].offset + 1
+        end = fetched.records[-1].offset + 1
         self._position[tp] = end
-        return Run(list(records), start, end, now)
+        return Run(fetched.records, start, end, now)
 
     async def _cleaned(self, tp: TP, wanted: int, got: int) -> bool:
         """Whether Kafka dropped what was wanted, so that `got` is the next there is."""
@@ -216,7 +216,7 @@ class BatchConsumer(driver.Consumer):
             tp.topic,
             tp.partition,
             last.offset,
-            last.timestamp / 1000.0,
+            last.timestamp_us / 1e6,
             0,
             None,
             None,

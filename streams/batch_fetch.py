@@ -4,18 +4,23 @@ import asyncio
 import logging
 import time
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import aiokafka
-from aiokafka.consumer.fetcher import FetchResult
+import numpy as np
+from aiokafka.consumer import fetcher
+from aiokafka.consumer.fetcher import READ_UNCOMMITTED, FetchResult
 from aiokafka.errors import IllegalStateError, KafkaError
+from aiokafka.record.memory_records import MemoryRecords
 from aiokafka.structs import OffsetAndMetadata
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
-__all__ = ["BatchConsumerThread", "BatchOptions", "PositionOf", "Record", "Records", "Run"]
+from ingest.wire import Records, records_of
+
+__all__ = ["BatchConsumerThread", "BatchOptions", "Fetched", "PositionOf", "Run"]
 
 log = logging.getLogger("metering.consumer")
 
@@ -55,22 +60,13 @@ class BatchOptions:
     poll_s: float = 0.1
 
 
-class Record(Protocol):
-    """What is used of a Kafka record."""
-
-    offset: int
-    timestamp: int  # ms
-    value: bytes | None
-    headers: Sequence[tuple[str, bytes | None]]
-
-
 @dataclass(frozen=True, slots=True)
 class Run:
     """Records of one partition as they came in one fetch.
 
     Attributes
     ----------
-    records : list of Record
+    records : Records
         At least one, offsets rising. They may leave numbers out (transaction markers, compaction).
     start : int
         The offset that was asked for: where the run before this one ended.
@@ -80,36 +76,64 @@ class Run:
         `time.monotonic` after the fetch. [s]
     """
 
-    records: list[Record]
+    records: Records
     start: int
     end: int
     fetched_at: float
 
 
-class Records(list[Record]):
+@dataclass(frozen=True, slots=True)
+class Fetched:
     """Records of a fetch, and the position it was from, which tells a hole before the first from a lost fetch."""
 
-    start = -1
+    records: Records
+    start: int
+
+    def __len__(self) -> int:
+        return len(self.records)
 
 
-def _as_it_is(_: Any, record: Record) -> Record:
-    return record
+class _Batches:
+    """aiokafka's reader of the batches of one partition, beside the bytes that it reads."""
+
+    def __init__(self, data: bytes) -> None:
+        self.data = data
+        self._reader = MemoryRecords(data)
+        self.has_next, self.next_batch = self._reader.has_next, self._reader.next_batch
+        self.size_in_bytes = self._reader.size_in_bytes
 
 
 def _prepared(result: Any) -> Any:
-    """A fetch result whose records stay the compiled parser's, 2 us each instead of 6, and know where they begin."""
-    result._partition_records._consumer_record = _as_it_is  # noqa: SLF001
-    take = result.getall
+    """A fetch result that gives all its records as columns: an object for each would cost 2 us, these 0.1."""
+    one_by_one = result.getall
 
-    def getall(max_records: int | None = None) -> Records:
+    def getall(max_records: int | None = None) -> Fetched | list[Any]:
         left = result._partition_records  # noqa: SLF001
-        start = -1 if left is None else left.next_fetch_offset
-        records = Records(take(max_records))
-        records.start = start
-        return records
+        if left is None or not result.check_assignment(result._topic_partition):  # noqa: SLF001
+            return []
+        start = left.next_fetch_offset
+        read = None
+        if max_records is None and left._isolation_level == READ_UNCOMMITTED:  # noqa: SLF001
+            read = records_of(left._records.data, start, check_crcs=left._check_crcs)  # noqa: SLF001
+        if read is None:
+            return Fetched(_of_objects(one_by_one(max_records)), start)
+        records, left.next_fetch_offset = read
+        result._update_position()  # noqa: SLF001
+        result._partition_records = None  # noqa: SLF001
+        return Fetched(records, start)
 
     result.getall = getall
     return result
+
+
+def _of_objects(records: list[Any]) -> Records:
+    timestamps_ms = [-1 if record.timestamp is None else record.timestamp for record in records]
+    return Records.of(
+        [record.value for record in records],
+        timestamps_us=np.array(timestamps_ms, np.int64) * 1000,
+        headers=[record.headers for record in records],
+        offsets=[record.offset for record in records],
+    )
 
 
 class _FetchResults(OrderedDict[Any, Any]):
@@ -135,6 +159,7 @@ class BatchConsumerThread(driver.AIOKafkaConsumerThread):
     async def on_start(self) -> None:
         """Connect to Kafka."""
         await super().on_start()
+        fetcher.MemoryRecords = _Batches
         results = self._ensure_consumer()._fetcher._records = _FetchResults()  # noqa: SLF001
         results.topics = self.app.batch_options.topics
 

@@ -11,8 +11,7 @@ from analytics.columns.aggregation import shares
 from analytics.columns.register import NEVER
 from analytics.domain.quality import DetectionKind
 from analytics.health.severity import severity_of
-from ingest.wire import Block, Fault, encode_readings_json, encode_rows
-from streams.batch_consumer import Record
+from ingest.wire import Block, Fault, Record, encode_readings_json, encode_rows
 from streams.detected import energy_affected, evidence_json, last_of_each_event, magnitude, magnitude_unit
 from streams.explain import Refusal
 from streams.ports import (

@@ -7,7 +7,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from streams.batch_consumer import Record, Run
+import numpy as np
+
+from ingest.wire import Records
+from streams.batch_consumer import Run
 
 __all__ = ["Intake", "Piece"]
 
@@ -18,7 +21,7 @@ class Piece:
 
     Attributes
     ----------
-    records : list of Record
+    records : Records
     start, end : int
         Offsets [start, end) of the partition that this piece speaks for.
     fetched_at : float
@@ -31,7 +34,7 @@ class Piece:
         Faust events to ack.
     """
 
-    records: list[Record]
+    records: Records
     start: int
     end: int
     fetched_at: float
@@ -52,14 +55,14 @@ class Piece:
         """The part below an offset and the rest."""
         if self.end <= offset:
             return self, None
-        index = sum(record.offset < offset for record in self.records)
+        index = int(np.searchsorted(self.records.rows["offset"], offset))
         if index == 0:
             return None, self
         return self.split(index)
 
 
-def _size(records: list[Record]) -> int:
-    return sum(len(record.value) for record in records if record.value is not None)
+def _size(records: Records) -> int:
+    return int(records.sizes().sum())
 
 
 class Intake:
@@ -107,13 +110,15 @@ class Intake:
     async def piece(self, *, size: int, patience_s: float, until: float) -> Piece | None:
         """The next piece of about `size` bytes, or less once its oldest record has waited for `patience_s`.
 
+        While the consumer is throttled nothing more comes, so there is nothing to wait for.
+
         Returns None at `until` (`time.monotonic`), or when woken, with nothing to give.
         """
         while True:
             self._changed.clear()
             now = time.monotonic()
             since = self.waiting_since
-            if since is not None and (self._size >= size or now >= since + patience_s):
+            if since is not None and (self._full or self._size >= size or now >= since + patience_s):
                 return self._take(size)
             deadline = until if since is None else since + patience_s
             if now >= deadline:
@@ -139,7 +144,7 @@ class Intake:
         if len(taken) == 1:
             return taken[0]
         return Piece(
-            [record for piece in taken for record in piece.records],
+            Records.joined([piece.records for piece in taken]),
             taken[0].start,
             taken[-1].end,
             taken[-1].fetched_at,

@@ -8,7 +8,6 @@ wrong ends the lane, never the worker: `streams.agents.lanes` begins a new one w
 import asyncio
 import logging
 import time
-from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -16,12 +15,11 @@ import numpy as np
 from faust.types import TP
 
 from analytics.domain.errors import MeterwardenError, StoreUnavailable
-from ingest.wire import decode_records
+from ingest.wire import Names, Records, decode_fetched
 from streams.agents.intake import Intake, Piece
 from streams.agents.workshop import Workshop, blames_the_rows
 from streams.agents.writer import Writer
 from streams.batch import Batch, compute, poison, tick
-from streams.batch_consumer import Record
 from streams.ports import Assigned, FenceLost, StoredLedger
 from streams.recompute import Changed, Recomputed, switch
 from streams.state import PartitionState
@@ -72,6 +70,7 @@ class Lane:
             throttle=lambda: shop.reader.throttle(tp),
             unthrottle=lambda: shop.reader.unthrottle(tp),
         )
+        self._names = Names()
         self._pending: asyncio.Task[None] | None = None
         self._stopping = False
         self._bytes_a_reading = 40.0
@@ -191,6 +190,7 @@ class Lane:
             end=piece.end,
             zone=config.zone,
             max_bytes=config.max_message_bytes,
+            names=self._names,
             snapshot=snapshot,
         )
         self.at = piece.end
@@ -325,16 +325,10 @@ class Lane:
             self._late_points[point] = min(since, self._late_points.get(point, since))
         self.at = piece.end
 
-    def _follow(self, records: Sequence[Record]) -> dict[int, int]:
+    def _follow(self, records: Records) -> dict[int, int]:
         """Advance the state; gives points that had late readings and the earliest of these. [us]"""
         config = self.shop.config
-        blocks, _ = decode_records(
-            [record.value for record in records],
-            headers=[record.headers for record in records],
-            timestamps_us=np.fromiter((record.timestamp for record in records), np.int64, len(records)) * 1000,
-            zone=config.zone,
-            max_bytes=config.max_message_bytes,
-        )
+        blocks, _ = decode_fetched(records, zone=config.zone, max_bytes=config.max_message_bytes, names=self._names)
         late = step(self.state, blocks).late
         out: dict[int, int] = {}
         points = self.state.ledger.installations.point[late["installation"]].tolist()

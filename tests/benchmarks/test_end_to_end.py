@@ -6,6 +6,7 @@ and nothing else.
 
 import asyncio
 import json
+import os
 import re
 import statistics
 import threading
@@ -73,11 +74,26 @@ def place_for(stack: Stack, dsn: str, topic: str, logs: Path, site: Site = SITE)
         yield place
 
 
-class Watched:
-    """A worker whose counters are looked at."""
+def cpu_s(root: int) -> float:
+    """Processor time of a process and of all its children, living and gone. [s]"""
+    total = 0.0
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            fields = (folder / "stat").read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        if int(folder.name) == root or int(fields[1]) == root:
+            total += sum(map(int, fields[11:15] if int(folder.name) == root else fields[11:13]))
+    return total / os.sysconf("SC_CLK_TCK")
 
-    def __init__(self, place: Arena, name: str = "bench") -> None:
+
+class Watched:
+    """A worker whose counters are looked at; `split` says whose processor time the readings cost."""
+
+    def __init__(self, place: Arena, stack: Stack | None = None, name: str = "bench") -> None:
         (self.port,) = free_ports(1)
+        self._servers = {part.name: part.pids[0] for part in stack.status() if part.pids} if stack else {}
+        self.split: dict[str, float] = {}
         self.started = time.perf_counter()
         self.worker: Worker = place.worker(name, metrics_port=self.port, compute_threads=2)
 
@@ -91,15 +107,20 @@ class Watched:
 
     def rate(self, total: int) -> float:
         """Readings a second from the first to the last, once they flow."""
-        points: list[tuple[float, float]] = []
-        while not points or points[-1][1] < total:
+        begin: tuple[float, float] | None = None
+        spent: dict[str, float] = {}
+        while (now := self.stored()) < total:
             assert self.worker.running, self.worker.tail()
-            now = self.stored()
-            if now > 0:
-                points.append((time.perf_counter(), now))
+            if begin is None and now >= 0.1 * total:
+                begin, spent = (time.perf_counter(), now), self._spent()
             time.sleep(0.1)
-        begin = next(point for point in points if point[1] >= 0.1 * total)
-        return (points[-1][1] - begin[1]) / (points[-1][0] - begin[0])
+        assert begin is not None
+        end, after = time.perf_counter(), self._spent()
+        self.split = {name: round((after[name] - spent[name]) / (total - begin[1]) * 1e6, 2) for name in after}
+        return (total - begin[1]) / (end - begin[0])
+
+    def _spent(self) -> dict[str, float]:
+        return {name: cpu_s(pid) for name, pid in {"worker": self.worker.pid, **self._servers}.items()}
 
 
 def test_blocks_end_to_end(stack: Stack, database: str, topic_prefix: str, tmp_path: Path) -> None:
@@ -108,9 +129,10 @@ def test_blocks_end_to_end(stack: Stack, database: str, topic_prefix: str, tmp_p
         ceiling = copy_ceiling(database)
         tell("copy_ceiling", ceiling, "readings/s")
         produce_all(stack.bootstrap, place.topic, SITE.blocks(0, ticks), partitions=PARTITIONS)
-        watched = Watched(place)
+        watched = Watched(place, stack)
         rate = watched.rate(ticks * SITE.units * SITE.meters)
-        tell("end_to_end_blocks", rate, "readings/s", ratio_to_ceiling=round(rate / ceiling, 3))
+        share = round(rate / ceiling, 3)
+        tell("end_to_end_blocks", rate, "readings/s", ratio_to_ceiling=share, cpu_us_a_reading=watched.split)
         [(count, size)] = place.query("select count(*), hypertable_size('reading_hot') from reading_hot")
         tell("bytes_stored_a_reading", size / count, "byte")
         assert watched.worker.stop() == 0
@@ -124,8 +146,10 @@ def test_single_json_end_to_end(stack: Stack, database: str, topic_prefix: str, 
     with place_for(stack, database, topic_prefix + "singles", tmp_path) as place:
         ceiling = copy_ceiling(database)
         produce_all(stack.bootstrap, place.topic, SITE.singles(0, ticks), partitions=PARTITIONS)
-        rate = Watched(place).rate(ticks * SITE.units * SITE.meters)
-        tell("end_to_end_single_json", rate, "readings/s", ratio_to_ceiling=round(rate / ceiling, 3))
+        watched = Watched(place, stack)
+        rate = watched.rate(ticks * SITE.units * SITE.meters)
+        share = round(rate / ceiling, 3)
+        tell("end_to_end_single_json", rate, "readings/s", ratio_to_ceiling=share, cpu_us_a_reading=watched.split)
 
 
 @pytest.mark.parametrize("share", [0.25, 0.5])

@@ -3,7 +3,7 @@
 import json
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -12,10 +12,21 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.csv
 import pytest
+from aiokafka.record.default_records import DefaultRecordBatchBuilder
+from aiokafka.record.memory_records import MemoryRecords
 
 from ingest.packing import Packer
 from ingest.reading_files import ReadingColumns, read_readings, write_readings
-from ingest.wire import MeterList, decode_records, encode_block, encode_readings_json
+from ingest.wire import (
+    MeterList,
+    Names,
+    Records,
+    decode_fetched,
+    decode_records,
+    encode_block,
+    encode_readings_json,
+    records_of,
+)
 from ingest.wire_block import _decode as msgpack_alone
 from ingest.wire_elements import Reading
 from ingest.wire_time import format_utc, parse_times
@@ -94,30 +105,44 @@ def test_blocks(n: int) -> None:
 
 @pytest.mark.parametrize("units", [1, 50, 1400])
 def test_single_json_readings(units: int) -> None:
+    """As a worker does: out of what was fetched, meters known from the batch before."""
     messages = json_messages(20_000, units)
-    times = np.full(len(messages), T0)
+    records, names = Records.of(messages, timestamps_us=np.full(len(messages), T0)), Names()
     decode = msgspec.json.Decoder(Reading).decode
     rate = measured(
         f"wire: single JSON readings of {units} units decoded",
         len(messages),
-        lambda: decode_records(messages, timestamps_us=times, zone=ZONE),
+        lambda: decode_fetched(records, zone=ZONE, names=names),
         lambda: [decode(message) for message in messages],
     )
     assert rate > 0
 
 
-def test_single_json_readings_with_headers_and_some_unsound() -> None:
+def test_records_of_a_fetch() -> None:
+    builder = DefaultRecordBatchBuilder(2, 0, 0, -1, -1, -1, 2**24)
     messages = json_messages(20_000, 50)
-    headers = [[("content-type", b"application/json")]] * len(messages)
-    times = np.full(len(messages), T0)
+    for i, message in enumerate(messages):
+        builder.append(i, T0 // 1000, b"9111", message, [("content-type", b"application/json")])
+    data = bytes(builder.build())
+
+    def objects() -> list[object]:
+        batch = MemoryRecords(data).next_batch()
+        assert batch is not None
+        return list(batch)
+
+    assert measured("wire: records of a fetch as columns", len(messages), lambda: records_of(data, 0, check_crcs=True))
+    assert measured("wire: records of a fetch as objects, as aiokafka does", len(messages), objects) > 0
+
+
+def test_single_json_readings_some_unsound() -> None:
+    messages = json_messages(20_000, 50)
     spoilt = [b'{"unit_code":"1"}' if i % 50 == 0 else message for i, message in enumerate(messages)]
+    records, names = Records.of(spoilt, timestamps_us=np.full(len(messages), T0)), Names()
 
-    def decoded(values: Sequence[bytes], with_headers: bool) -> Callable[[], object]:
-        given = headers if with_headers else None
-        return lambda: decode_records(values, headers=given, timestamps_us=times, zone=ZONE)
+    def work() -> object:
+        return decode_fetched(records, zone=ZONE, names=names)
 
-    assert measured("wire: single JSON readings with a header decoded", len(messages), decoded(messages, True)) > 0
-    assert measured("wire: single JSON readings, 2 % unsound, decoded", len(messages), decoded(spoilt, False)) > 0
+    assert measured("wire: single JSON readings, 2 % unsound, decoded", len(messages), work) > 0
 
 
 def test_json_arrays() -> None:

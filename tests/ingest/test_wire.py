@@ -94,7 +94,7 @@ def test_message_that_is_too_large_is_one_fault_and_is_not_decoded(
     assert not nothing
     assert (fault.reason, fault.position, fault.readings) == (RejectReason.TOO_LARGE, -1, readings)
     assert (fault.required, fault.got) == ("at most 2000 bytes", f"{len(sent)} bytes")
-    assert fault.payload is sent
+    assert fault.payload == sent
 
 
 def test_message_of_50_megabytes_is_refused_at_once() -> None:

@@ -9,13 +9,15 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import aiokafka
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
-from aiokafka.consumer.fetcher import Fetcher, FetchResult, PartitionRecords
-from aiokafka.consumer.subscription_state import SubscriptionState
+from aiokafka.consumer.fetcher import READ_COMMITTED, READ_UNCOMMITTED, Fetcher, FetchResult, PartitionRecords
+from aiokafka.consumer.subscription_state import ManualSubscription, SubscriptionState
 from aiokafka.errors import KafkaConnectionError
+from aiokafka.record.default_records import DefaultRecordBatchBuilder
 from faust.app.base import App
 from faust.tables.recovery import Recovery
 from faust.transport.conductor import Conductor
@@ -27,9 +29,10 @@ from kafka.admin import NewTopic
 
 from analytics.domain.errors import ConfigurationError
 from deploy.stack import Stack
+from ingest.wire import warm_up
 from streams import batch_consumer
 from streams.batch_consumer import BatchApp, BatchOptions, RecordsSchema, Run
-from streams.batch_fetch import BatchConsumerThread
+from streams.batch_fetch import BatchConsumerThread, _Batches, _prepared
 
 # What the batch consumer overrides, calls or stands in for. A changed source is no fault: read what changed, see that
 # `streams.batch_consumer` still holds, and enter the new digest (the failure prints it).
@@ -64,7 +67,9 @@ LEANED_ON = {
     Recovery._resume_streams: "d986a6710c1aca98",
     Fetcher.fetched_records: "be4348896b9b66af",
     Fetcher._get_actions_per_node: "1dab2cf937d165d0",
+    Fetcher._proc_fetch_request: "59bf948fff47eed5",
     FetchResult: "d7db13f06de8248c",
+    PartitionRecords.__init__: "8ec1c2ae6ea1af87",
     PartitionRecords._unpack_records: "b803e6d46480732c",
     SubscriptionState.fetch_context: "ff2a654dca239cfe",
     aiokafka.AIOKafkaConsumer.__init__: "01506f316191f7c9",
@@ -100,6 +105,39 @@ def test_a_commit_that_fails_does_not_stop_the_worker(caplog: pytest.LogCaptureF
     thread.tp_last_committed_at = {}
     assert asyncio.run(thread._commit({tp: 5})) is False
     assert "offsets not committed" in caplog.text
+
+
+@pytest.fixture(autouse=True, scope="module")
+def compiled() -> None:
+    """As a worker does before it joins the group: the thread that fetches must not wait for a compiler."""
+    warm_up(ZoneInfo("UTC"))
+
+
+@pytest.mark.parametrize("isolation", [READ_UNCOMMITTED, READ_COMMITTED])
+@pytest.mark.parametrize("limit", [None, 2])
+def test_a_fetch_gives_the_same_whichever_reader_takes_it(isolation: int, limit: int | None) -> None:
+    asyncio.run(_fetched_whichever_way(isolation, limit))
+
+
+async def _fetched_whichever_way(isolation: int, limit: int | None) -> None:
+    tp = aiokafka.TopicPartition("t", 0)
+    builder = DefaultRecordBatchBuilder(2, 0, 0, -1, -1, -1, 2**16)
+    for i in range(5):
+        builder.append(i, 1_700_000_000_000 + i, b"key", b"%d" % i, [("received-at-us", b"%d" % i)])
+    assignment = ManualSubscription([tp]).assignment
+    assignment.state_value(tp).reset_to(1)
+    left = PartitionRecords(tp, _Batches(bytes(builder.build())), None, 1, None, None, True, isolation)
+    result = FetchResult(tp, assignment=assignment, partition_records=left, backoff=0)
+    getall = _prepared(result).getall
+    fetched = getall(limit)
+    assert fetched.start == 1
+    count = limit or 4
+    assert [(r.offset, r.value) for r in fetched.records] == [(i, b"%d" % i) for i in range(1, 1 + count)]
+    assert fetched.records.rows["received_us"].tolist() == list(range(1, 1 + count))
+    assert fetched.records[0].timestamp_us == 1_700_000_000_001_000
+    assert (assignment.state_value(tp).position, result.has_more()) == (1 + count, limit is not None)
+    rest = getall(None)
+    assert [r.value for r in rest.records] == [b"3", b"4"] if limit else rest == []
 
 
 @dataclass
@@ -177,7 +215,12 @@ async def reading(stack: Stack, topic: str, *, start: int = 0, **options: Any) -
 def produce(stack: Stack, topic: str, count: int, *, partition: int = 0, first: int = 0) -> None:
     producer = KafkaProducer(bootstrap_servers=stack.bootstrap, linger_ms=5)
     for i in range(first, first + count):
-        producer.send(topic, value=b"%d" % i, partition=partition, headers=[("n", b"%d" % i)])
+        producer.send(
+            topic,
+            value=b"%d" % i,
+            partition=partition,
+            headers=[("received-at-us", b"%d" % (1_700_000_000_000_000 + i))],
+        )
     producer.flush()
     producer.close()
 
@@ -213,8 +256,9 @@ def test_whole_fetches_come_in_order_without_a_hole_and_are_committed(
     ends = [0] + [run.end for run in seen.runs[0]]
     assert [run.start for run in seen.runs[0]] == ends[:-1]
     record = seen.runs[0][0].records[7]
-    assert list(record.headers) == [("n", b"7")]
-    assert record.timestamp > 1_600_000_000_000
+    assert (record.offset, record.value) == (7, b"7")
+    assert record.timestamp_us > 1_600_000_000_000_000
+    assert seen.runs[0][0].records.rows["received_us"][7] == 1_700_000_000_000_007, "its header says so"
 
 
 @pytest.mark.integration

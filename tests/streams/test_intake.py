@@ -2,27 +2,21 @@
 
 import asyncio
 import time
-from dataclasses import dataclass, field
-from typing import Any
 
 import pytest
 
+from ingest.wire import Records
 from streams.agents.intake import Intake, Piece
 from streams.batch_fetch import Run
 
 
-@dataclass(slots=True)
-class Rec:
-    """A Kafka record as far as an intake looks."""
-
-    offset: int
-    value: bytes | None = b"12345678"
-    timestamp: int = 0
-    headers: list[Any] = field(default_factory=list)
+def records_at(*offsets: int) -> Records:
+    """Records of eight bytes."""
+    return Records.of([b"12345678"] * len(offsets), timestamps_us=[0] * len(offsets), offsets=offsets)
 
 
 def run_of(first: int, count: int, *, start: int | None = None) -> Run:
-    records: list[Any] = [Rec(offset) for offset in range(first, first + count)]
+    records = records_at(*range(first, first + count))
     return Run(records, first if start is None else start, first + count, time.monotonic())
 
 
@@ -75,6 +69,17 @@ def test_nothing_waits_until_the_deadline_and_gives_none() -> None:
     assert time.monotonic() - began >= 0.1
 
 
+def test_what_fills_the_intake_is_not_waited_beyond() -> None:
+    valve = Valve()
+    intake = valve.intake(limit=100)
+    intake.put(run_of(0, 20), "event")
+    began = time.monotonic()
+    piece = take(intake, size=10**6, patience_s=10.0, wait_s=20.0)
+    assert piece is not None
+    assert time.monotonic() - began < 1.0
+    assert not valve.closed()
+
+
 def test_one_run_larger_than_a_piece_comes_whole() -> None:
     intake = Valve().intake(limit=10**9)
     intake.put(run_of(0, 1000), "event")
@@ -99,8 +104,7 @@ def test_a_full_intake_throttles_and_lets_go_at_half() -> None:
 
 @pytest.mark.parametrize("fence", [0, 3, 5, 9, 10, 12])
 def test_below_a_fence_and_above_it_are_the_whole(fence: int) -> None:
-    records: list[Any] = [Rec(offset) for offset in (2, 3, 4, 7, 9)]
-    piece = Piece(records, 0, 10, 1.0, 0.5, 40, ("event",))
+    piece = Piece(records_at(2, 3, 4, 7, 9), 0, 10, 1.0, 0.5, 40, ("event",))
     below, rest = piece.below(fence)
     parts = [part for part in (below, rest) if part is not None]
     assert [record.offset for part in parts for record in part.records] == [2, 3, 4, 7, 9]
@@ -112,6 +116,6 @@ def test_below_a_fence_and_above_it_are_the_whole(fence: int) -> None:
 
 
 def test_halves_join_without_a_hole() -> None:
-    first, second = Piece(list(run_of(0, 7).records), 0, 9, 1.0, 0.5, 56, ("event",)).split(3)
+    first, second = Piece(run_of(0, 7).records, 0, 9, 1.0, 0.5, 56, ("event",)).split(3)
     assert (first.start, first.end, second.start, second.end) == (0, 3, 3, 9)
     assert (first.events, second.events) == ((), ("event",))
