@@ -90,7 +90,8 @@ class Unit:
     kind : QuantityKind
         What it measures.
     factor : Fraction
-        Exact size in the kind's base unit (J, varh, VAh, mL, g, W, Pa, 1, gce, mL/h, var): only ratios of factors mean anything.
+        Exact size in the kind's base unit (J, varh, VAh, mL, g, W, Pa, 1, gce, mL/h, var): only ratios of factors
+        mean anything.
     """
 
     code: int
@@ -159,9 +160,7 @@ UNITS: Mapping[str, Unit] = MappingProxyType(
 """The units with a name of their own, by symbol."""
 
 _BY_SIZE: dict[tuple[QuantityKind, Fraction], Unit] = {(unit.kind, unit.factor): unit for unit in UNITS.values()}
-_NO_PREFIX = frozenset(
-    {_K.TEMPERATURE, _K.PRESSURE, _K.POWER, _K.DIMENSIONLESS, _K.VOLUME_FLOW, _K.REACTIVE_POWER}
-)
+_NO_PREFIX = frozenset({_K.TEMPERATURE, _K.PRESSURE, _K.POWER, _K.DIMENSIONLESS, _K.VOLUME_FLOW, _K.REACTIVE_POWER})
 
 
 SPELLINGS: Mapping[str, Unit] = MappingProxyType(

@@ -15,7 +15,8 @@ Floats = NDArray[np.float64]
 PRESSURE_MPA = 1.6
 """Pressure taken for a heating circuit, an engineering choice. [MPa]
 
-Between 0.3 and 1.6 MPa the heat of a cubic metre differs by 0.02 % at the most (`tests/analytics/domain/test_water.py`).
+Between 0.3 and 1.6 MPa the heat of a cubic metre differs by 0.02 % at the most
+(`tests/analytics/domain/test_water.py`).
 """
 HOTTEST = 200
 """Where water of that pressure is still liquid. [°C]"""

@@ -9,16 +9,37 @@ import math
 
 import numpy as np
 
-from analytics.columns._jit import compiled
-from analytics.columns._kernel import NEVER
+from analytics.columns._jit import compiled, compiled_plain
+from analytics.columns._kernel import ACCEPTED, CONFLICT, DUPLICATE, LATE, NEVER
 from analytics.domain.quality import DetectionKind
 from analytics.domain.water import DENSITY, ENTHALPY, HOTTEST
 
 __all__ = [
-    "AGREES", "BLOCKS", "BUFFER", "CHECK_STATE", "DEAD", "ENERGY", "FAULTY", "FLOW_RETURN", "FLOW_SUPPLY", "HEAT",
-    "LEARNS", "PHASES", "POWER", "PRIMARY", "REVERSED", "RULES_ROW", "SIGHT_ROW", "SLOTS", "STUCK_SENSOR", "SWAPPED",
-    "WINDOWS", "follow",
-]  # fmt: skip
+    "AGREES",
+    "BLOCKS",
+    "BUFFER",
+    "CHECK_STATE",
+    "DEAD",
+    "ENERGY",
+    "FAULTY",
+    "FLOW_RETURN",
+    "FLOW_SUPPLY",
+    "HEAT",
+    "LEARNS",
+    "NEWEST",
+    "PHASES",
+    "POWER",
+    "PRIMARY",
+    "REVERSED",
+    "RULES_ROW",
+    "SIGHT_ROW",
+    "SLOTS",
+    "STUCK_SENSOR",
+    "SWAPPED",
+    "WINDOWS",
+    "compare",
+    "follow",
+]
 
 POWER, PRIMARY, PHASES, HEAT = 0, 1, 2, 3
 """Checks: energy against power before the multiplier, against primary power, phases, heat against volume and ΔT."""
@@ -77,8 +98,8 @@ RULES_ROW = np.dtype(
     [
         ("lag", "<f8"), ("gap", "<f8"), ("window", "<f8"), ("z", "<f8"), ("fast_z", "<f8"), ("fast", "<f8"),
         ("agree", "<f8"), ("learn", "<i8"), ("floor", "<f8"), ("delta_t", "<f8"),
-        ("dead", "<f8"), ("habit_hours", "<i8"), ("dead_hours", "<i8"), ("loose_hours", "<i8"), ("reversed_hours", "<i8"),
-        ("still", "<i8"), ("other", "<f8"),
+        ("dead", "<f8"), ("habit_hours", "<i8"), ("dead_hours", "<i8"), ("loose_hours", "<i8"),
+        ("reversed_hours", "<i8"), ("still", "<i8"), ("other", "<f8"),
     ]
 )  # fmt: skip
 
@@ -89,6 +110,9 @@ SIGHT_ROW = np.dtype(
         ("primary", "i1"),
     ]
 )  # fmt: skip
+
+NEWEST = np.dtype([("key", "<i8"), ("at", "<i8"), ("value", "<f8")])
+"""A register by a number of the caller's, and its newest reading."""
 
 _RATIO = int(DetectionKind.RATIO)
 _HOUR = 3.6e9
@@ -125,7 +149,7 @@ def _digit(digit, v):
 
 
 @compiled
-def _tell(s, row, now, ended, events, cursor):
+def _tell(s, now, ended, events, cursor):
     """Say what stands: `before` what the others say, `at` what was counted, `after` half a 95 % interval of it."""
     e = events[cursor[0]]
     e.point = s.point
@@ -133,13 +157,13 @@ def _tell(s, row, now, ended, events, cursor):
     e.kind = _RATIO
     e.scale = s.check * 32 + s.cause + (16 if s.primary != 0 else 0)
     e.n = np.int32(min(s.off_n, 2e9))
-    e.started = np.int64(s.since)
+    e.started = np.int64(s.since) + s.check  # so that two checks of one point are two detections
     e.ended = np.int64(ended) if ended >= 0.0 else NEVER
     e.decided = np.int64(now)
     e.before = s.off_i
     e.at = s.off_e
     e.after = 1.96 * s.told
-    e.amount = np.int64(min(max((s.off_i - s.off_e) * s.amount_scale * 1e6, -4e18), 4e18))
+    e.amount = np.int64(min(max((s.off_e - s.off_i) * s.amount_scale * 1e6, -4e18), 4e18))
     cursor[0] += 1
 
 
@@ -172,7 +196,7 @@ def _own_noise(n, e, i, ee, ei, ii):
 
 
 @compiled
-def _history(s, blocks, count):
+def _history(blocks, count):
     """What the oldest `count` blocks say of a window: (mean square of the noise, variance told by the others), [kWh2].
 
     Where whole blocks scatter more than their windows let expect, the noise is coloured and counts for more.
@@ -286,7 +310,7 @@ def _open(s, row, blocks, windows, now, ratio, deviation, floor, cause, events, 
     s.off_k = ratio
     s.told = deviation
     s.told_windows = np.int32(min(s.off_n, 2e9))
-    _tell(s, row, now, -1.0, events, cursor)
+    _tell(s, now, -1.0, events, cursor)
 
 
 @compiled
@@ -345,7 +369,7 @@ def _judge_windows(s, row, windows, blocks, now, limits, factor, floor, rules, e
     """Look at the last eight windows for large errors, and at the last day of them for smaller ones."""
     if s.blocks <= rules.learn:
         return
-    history, told = _history(s, blocks, s.blocks - 1)
+    history, told = _history(blocks, s.blocks - 1)
     for span in (8, WINDOWS):
         first = WINDOWS - span
         n, e, i, ee, ei, ii, v = _sums(windows, first, WINDOWS)
@@ -367,7 +391,7 @@ def _judge_windows(s, row, windows, blocks, now, limits, factor, floor, rules, e
 @compiled
 def _judge_blocks(s, row, windows, blocks, now, limits, factor, floor, multiplier, rules, events, cursor, sights, seen):
     """A block is full: look at longer spans, and say what could be seen."""
-    history, told = _history(s, blocks, s.blocks)
+    history, told = _history(blocks, s.blocks)
     span = 1
     ratio = 0.0
     deviation = np.inf
@@ -397,14 +421,13 @@ def _judge_blocks(s, row, windows, blocks, now, limits, factor, floor, multiplie
                 one = _log_ratio(blocks[b, 2], blocks[b, 3], floor)
                 if abs(one - ratio) < abs(one):
                     near += 1
-            if span >= 2 and s.blocks > rules.learn and s.status != FAULTY and near >= rules.agree * span:
-                if abs(ratio) > (tolerance + rules.z * deviation) * factor:
-                    _side_or_fault(
-                        s, row, windows, blocks, now, ratio, deviation, tolerance, floor, multiplier, rules, events,
-                        cursor,
-                    )  # fmt: skip
-                    if s.blocks == 0:
-                        return
+            asked = span >= 2 and s.blocks > rules.learn and s.status != FAULTY and near >= rules.agree * span
+            if asked and abs(ratio) > (tolerance + rules.z * deviation) * factor:
+                _side_or_fault(
+                    s, row, windows, blocks, now, ratio, deviation, tolerance, floor, multiplier, rules, events, cursor
+                )
+                if s.blocks == 0:
+                    return
         span *= 2
     if s.status == LEARNS and s.blocks > rules.learn and abs(ratio) <= tolerance + rules.z * deviation:
         s.status = AGREES
@@ -413,9 +436,7 @@ def _judge_blocks(s, row, windows, blocks, now, limits, factor, floor, multiplie
 
 
 @compiled
-def _side_or_fault(
-    s, row, windows, blocks, now, ratio, deviation, tolerance, floor, multiplier, rules, events, cursor
-):
+def _side_or_fault(s, row, windows, blocks, now, ratio, deviation, tolerance, floor, multiplier, rules, events, cursor):
     """A power that was primary from the beginning is taken for what it is; anything else is told."""
     primary = s.check == POWER and s.primary == 0 and s.agreed == 0 and multiplier > 1.0
     if primary and abs(ratio + math.log(multiplier)) <= tolerance + rules.z * deviation:
@@ -459,7 +480,7 @@ def _see(s, row, now, ratio, history, told, blocks, tolerance, factor, rules, si
 
 
 @compiled
-def _follow_fault(s, row, windows, now, t, e, i, limits, factor, floor, rules, events, cursor):
+def _follow_fault(s, windows, now, e, i, floor, rules, events, cursor):
     """A ratio that was found: does it still hold, is it another one, is it better known."""
     _count_off(s, e, i)
     if s.windows < WINDOWS:
@@ -477,7 +498,7 @@ def _follow_fault(s, row, windows, now, t, e, i, limits, factor, floor, rules, e
                 s.off_n -= 1.0
                 s.off_e -= windows[w, 1]
                 s.off_i -= windows[w, 2]
-            _tell(s, row, now, windows[first, 0], events, cursor)
+            _tell(s, now, windows[first, 0], events, cursor)
             _forget(s)
             s.agreed = 1
             return
@@ -485,7 +506,7 @@ def _follow_fault(s, row, windows, now, t, e, i, limits, factor, floor, rules, e
         s.told_windows = np.int32(min(s.off_n, 2e9))
         s.told = math.sqrt(_own_noise(s.off_n, s.off_e, s.off_i, s.off_ee, s.off_ei, s.off_ii))
         s.off_k = _log_ratio(s.off_e, s.off_i, floor)
-        _tell(s, row, now, -1.0, events, cursor)
+        _tell(s, now, -1.0, events, cursor)
 
 
 @compiled
@@ -505,11 +526,11 @@ def _window(
     s.windows = min(s.windows + 1, WINDOWS)
     if s.status == FAULTY:
         if s.cause == ENERGY:
-            _follow_fault(s, row, windows, now, t, e, i, limits, factor, floor, rules, events, cursor)
+            _follow_fault(s, windows, now, e, i, floor, rules, events, cursor)
             _add(s.fill, t, e, i, v)
             if s.fill[1] >= _BLOCK:
                 s.fill[:] = 0.0
-                history, told = _history(s, blocks, s.blocks)
+                history, told = _history(blocks, s.blocks)
                 ratio = _log_ratio(s.off_e, s.off_i, floor)
                 _see(s, row, now, ratio, history, told, blocks, limits, factor, rules, sights, seen)
         return
@@ -589,8 +610,8 @@ def _reference(
         else:
             s.cell_ok = 0
         _close_cell(
-            s, row, windows, blocks, s.pending_at, s.pending, s.pending_scale, s.pending_most, limits, factor, multiplier, rules,
-            events, cursor, sights, seen,
+            s, row, windows, blocks, s.pending_at, s.pending, s.pending_scale, s.pending_most, limits, factor,
+            multiplier, rules,            events, cursor, sights, seen,
         )  # fmt: skip
         s.pending_at = -1.0
         if good:
@@ -627,11 +648,11 @@ def _sensor(s, row, now, e, i, rules, events, cursor):
         slot = s.cause - STUCK_SENSOR
         well = s.negative == 0 if s.cause == SWAPPED else s.still[slot] == 0
         if well:
-            _tell(s, row, now, now, events, cursor)
+            _tell(s, now, now, events, cursor)
             _forget(s)
         elif s.off_n >= 4.0 * s.told_windows:
             s.told_windows = np.int32(min(s.off_n, 2e9))
-            _tell(s, row, now, -1.0, events, cursor)
+            _tell(s, now, -1.0, events, cursor)
         return
     cause = -1
     if s.negative >= rules.still // 2 and s.warm >= 30.0:
@@ -648,13 +669,11 @@ def _sensor(s, row, now, e, i, rules, events, cursor):
     _count_off(s, e, abs(i))
     s.told = np.nan
     s.told_windows = 1
-    _tell(s, row, now, -1.0, events, cursor)
+    _tell(s, now, -1.0, events, cursor)
 
 
 @compiled
-def _heat_event(
-    s, row, windows, blocks, slot, t, v, limits, factor, multiplier, rules, events, cursor, sights, seen
-):
+def _heat_event(s, row, windows, blocks, slot, t, v, limits, factor, multiplier, rules, events, cursor, sights, seen):
     """A temperature, or the volume."""
     if slot != FLOW_RETURN:
         if s.at[slot] >= 0.0:
@@ -698,8 +717,8 @@ def _heat_event(
             s.cell_ok = 0
             if s.pending_at > t0 and s.pending_at <= t:
                 _close_cell(
-                    s, row, windows, blocks, s.pending_at, s.pending, s.pending_scale, s.pending_most, limits, factor, multiplier,
-                    rules, events, cursor, sights, seen,
+                    s, row, windows, blocks, s.pending_at, s.pending, s.pending_scale, s.pending_most, limits, factor,
+                    multiplier,                    rules, events, cursor, sights, seen,
                 )  # fmt: skip
                 s.pending_at = -1.0
                 s.cell_ok = 0
@@ -718,7 +737,7 @@ def _phase_hour(s, row, now, factor, rules, events, cursor):
     mean1 = s.sum[1] / s.count[1]
     mean2 = s.sum[2] / s.count[2]
     total = mean0 + mean1 + mean2
-    least = max(5.0 * max(s.digit[1], max(s.digit[2], s.digit[3])), 0.02 * s.load)
+    least = max(5.0 * max(s.digit[1], s.digit[2], s.digit[3]), 0.02 * s.load)
     loaded = False
     for j in range(3):
         mine = mean0 if j == 0 else mean1 if j == 1 else mean2
@@ -754,8 +773,8 @@ def _phase_hour(s, row, now, factor, rules, events, cursor):
     if loaded:
         s.hours += 1
         s.load += (abs(total) / 3.0 - s.load) * max(0.01, 1.0 / s.hours)
-        smallest = min(abs(mean0), min(abs(mean1), abs(mean2)))
-        if max(abs(mean0), max(abs(mean1), abs(mean2))) < 1.5 * smallest:
+        smallest = min(abs(mean0), abs(mean1), abs(mean2))
+        if max(abs(mean0), abs(mean1), abs(mean2)) < 1.5 * smallest:
             s.balanced += 1
 
 
@@ -776,9 +795,9 @@ def _phase_verdict(s, row, now, j, mine, total, factor, rules, events, cursor):
             _count_off(s, total, _true_total(s, s.cause, j, mine, total))
             if s.off_n >= 2.0 * s.told_windows:
                 s.told_windows = np.int32(min(s.off_n, 2e9))
-                _tell(s, row, now, -1.0, events, cursor)
+                _tell(s, now, -1.0, events, cursor)
         else:
-            _tell(s, row, now, now - _HOUR, events, cursor)
+            _tell(s, now, now - _HOUR, events, cursor)
             s.status = AGREES
             s.longest[j] = 0
             s.run[j] = 0
@@ -806,7 +825,7 @@ def _phase_verdict(s, row, now, j, mine, total, factor, rules, events, cursor):
         _count_off(s, total, _true_total(s, cause, j, mine, total))
     s.told = np.nan
     s.told_windows = np.int32(n)
-    _tell(s, row, now, -1.0, events, cursor)
+    _tell(s, now, -1.0, events, cursor)
 
 
 @compiled
@@ -867,7 +886,22 @@ def _settle(s, row, buffer, windows, blocks, limits, factor, multiplier, rules, 
         last = s.at[1] if s.check != HEAT else s.at[FLOW_RETURN]
         if last == t:  # the others are there already
             _close_cell(
-                s, row, windows, blocks, t, v, scale, most, limits, factor, multiplier, rules, events, cursor, sights, seen
+                s,
+                row,
+                windows,
+                blocks,
+                t,
+                v,
+                scale,
+                most,
+                limits,
+                factor,
+                multiplier,
+                rules,
+                events,
+                cursor,
+                sights,
+                seen,
             )
             s.pending_at = -1.0
         return
@@ -915,7 +949,7 @@ def _put(s, buffer, t, v, scale, slot, most):
 def _another_meter(s, row, t, meter, events, cursor):
     """What was open of the meter before ends here."""
     if s.status == FAULTY:
-        _tell(s, row, t, max(t, s.since), events, cursor)
+        _tell(s, t, max(t, s.since), events, cursor)
     _forget(s)
     s.meter = meter
     s.agreed = 0
@@ -985,15 +1019,28 @@ def follow(
             s.begun = 1
         if s.begun == 0 or t <= s.settled:
             continue
-        if k == 0:
-            s.amount_scale = amount[i]
+        s.amount_scale = amount[i] / (multiplier[i] if s.primary != 0 else 1.0)
         by = multiplier[i] if s.primary != 0 else 1.0
         _put(s, buffers[p], t, value[i], scale[i] * by, k, most[i] * by)
-        if t > s.newest[k]:
-            s.newest[k] = t
+        s.newest[k] = max(s.newest[k], t)
         while s.buffered > 0 and (s.buffered >= BUFFER or _all_beyond(s, buffers[p, 0, 0] + rules.lag)):
             _settle(
                 s, p, buffers[p], windows[p], blocks[p], limits[i], factors[i], multiplier[i], rules, events, cursor,
                 sights, seen,
             )  # fmt: skip
     return row.size
+
+
+@compiled_plain
+def compare(newest, place, at, value, said):
+    """Hold readings against the newest of their registers; see `analytics.health.redundancy.newest`."""
+    for i in range(place.size):
+        one = newest[place[i]]
+        if at[i] > one.at:
+            one.at = at[i]
+            one.value = value[i]
+            said[i] = ACCEPTED
+        elif at[i] < one.at:
+            said[i] = LATE
+        else:
+            said[i] = DUPLICATE if value[i] == one.value else CONFLICT

@@ -1,11 +1,11 @@
 """Faults that a meter's own further registers reveal: two ways of saying the same that contradict each other.
 
 **Energy against power.** The main register's rise against the integral of a power register over the same time. A
-constant factor is a wrong ratio or a wrong unit, a factor that begins on a date a lost phase or an exchanged transformer.
-`power` is before the multiplier as the main register is: it tells of the counter, the gateway and the pulse constant, and
-nothing of the transformers, which feed both. `power_primary` is what really flows: it tells of the ledger's multiplier
-too, and of the transformers where it was measured with others. A `power` that was larger than the energy by just the
-multiplier from the beginning is taken for primary and learnt as such.
+constant factor is a wrong ratio or a wrong unit; one that begins on a date, a lost phase or an exchanged transformer.
+`power` is before the multiplier as the main register is: it tells of the counter, the gateway and the pulse constant,
+and nothing of the transformers, which feed both. `power_primary` is what really flows: it tells of the ledger's
+multiplier too, and of the transformers where it was measured with others. A `power` that was larger than the energy by
+just the multiplier from the beginning is taken for primary and learnt as such.
 
 **Phases.** A phase that carried load and is dead while the others carry it, or that counts backwards.
 
@@ -16,8 +16,8 @@ temperatures that are exchanged, and one that stands still.
 windows about their ratio, from that of earlier days, and from the changes of the power between two samples, whichever
 says most; where whole days scatter more than their hours let expect, by that. An error must exceed what classes and
 digits explain by `z` such deviations, and most windows must be nearer to it than to agreement: bursts between samples
-that meet one window, and spikes of one reading, are no ratio. What is asked for grows with the noise, and `Sight` says how
-small an error would be found.
+that meet one window, and spikes of one reading, are no ratio. What is asked for grows with the noise, and a sight says
+how small an error would be found.
 """
 
 from collections.abc import Sequence
@@ -30,10 +30,22 @@ from numpy.typing import NDArray
 
 from analytics.columns._kernel import EVENT_ROW
 from analytics.domain.registers import FurtherRegister
-from analytics.health import _redundancy_kernel as kernel
-from analytics.health._redundancy_kernel import CHECK_STATE, SIGHT_ROW
+from analytics.health.redundancy import _kernel as kernel
+from analytics.health.redundancy._kernel import CHECK_STATE, NEWEST, SIGHT_ROW
 
-__all__ = ["CHECK_STATE", "SIGHT_ROW", "Cause", "Check", "Checks", "Facts", "Followed", "RedundancyRules", "checks_of", "unpack"]
+__all__ = [
+    "CHECK_STATE",
+    "NEWEST",
+    "SIGHT_ROW",
+    "Cause",
+    "Check",
+    "Checks",
+    "Facts",
+    "Followed",
+    "RedundancyRules",
+    "checks_of",
+    "unpack",
+]
 
 _US = 1_000_000
 _R = FurtherRegister
@@ -120,8 +132,8 @@ class RedundancyRules:
     dead_share : float
         A phase is dead below this share of the mean of the others. [1]
     habit_h, dead_h, loose_h, reversed_h : int
-        Loaded hours until the habit of phases is known; in a row that one must be dead where all carried about the same,
-        and where they did not; and that one must count backwards. [h]
+        Loaded hours until the habit of phases is known; in a row that one must be dead where all carried about the
+        same, and where they did not; and that one must count backwards. [h]
     still : int
         Readings in a row at which a temperature stands still while the other moves.
     """
@@ -167,7 +179,7 @@ class Facts:
     multiplier : (n,) float64
         [1]
     amount : (n,) float64
-        The point's canonical unit that one kWh before the multiplier is. [canonical unit/kWh]
+        What one kWh before the multiplier stands for at the point. [canonical unit/kWh]
     most : (n,) float64
         kWh before the multiplier that an hour can bring at the most, infinite where nobody knows. [kWh/h]
     limit : (n,) float64
@@ -190,7 +202,7 @@ class Followed:
     events : (e,) EVENT_ROW
         Contradictions of kind `RATIO`; `ended` is `NEVER` while one lasts, and one that is better known has the same
         start again. `before` is what the other registers say in kWh, `at` what was counted, `after` half a 95 %
-        interval of the logarithm of their ratio, `n` the windows behind them, `amount` what was counted too little,
+        interval of the logarithm of their ratio, `n` the windows behind them, `amount` what was counted too much,
         `scale` what `unpack` takes apart; `installation` is -1.
     sights : (s,) SIGHT_ROW
         How a check stands and what it could see, one a day of load.
@@ -281,7 +293,7 @@ class Checks:
         facts: Facts,
         factor: NDArray[np.float32],
     ) -> Followed:
-        """Advance by readings in the order in which they arrived.
+        """Advance by readings in the order in which they arrived; checks must have begun.
 
         Parameters
         ----------
@@ -298,11 +310,6 @@ class Checks:
         factor : (n,) float32
             By which the threshold is raised at the point. [1]
         """
-        further = register > 0
-        pairs = []
-        for p, r in np.unique(np.stack([point[further], register[further].astype(np.int32)]), axis=1).T.tolist():
-            pairs += [(p, check) for check in checks_of(FurtherRegister(r))]
-        self.begin(pairs)
         events, sights = [np.empty(0, EVENT_ROW)], [np.empty(0, SIGHT_ROW)]
         for check in Check:
             row_of = np.full(int(point.max(initial=0)) + 1, _NONE, np.int32)
