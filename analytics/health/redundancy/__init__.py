@@ -141,8 +141,8 @@ class RedundancyRules:
     lag_s: float = 3600.0
     gap_s: float = 7500.0
     window_s: float = 3600.0
-    z: float = 5.0
-    fast_z: float = 8.0
+    z: float = 4.0
+    fast_z: float = 6.0
     fast_ratio: float = 0.2
     agree: float = 0.7
     learn_blocks: int = 4

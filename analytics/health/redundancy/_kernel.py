@@ -63,13 +63,13 @@ CHECK_STATE = np.dtype(
         ("point", "<i4"), ("meter", "<i4"), ("check", "i1"), ("begun", "i1"), ("status", "i1"), ("cause", "<i2"),
         ("primary", "i1"), ("agreed", "i1"), ("in_supply", "i1"),
         ("buffered", "<i4"), ("windows", "<i4"), ("blocks", "<i4"), ("refused", "<i4"), ("told_windows", "<i4"),
-        ("settled", "<f8"), ("newest", "<f8", (SLOTS,)), ("first", "<f8"),
+        ("settled", "<f8"), ("begin", "<f8"), ("newest", "<f8", (SLOTS,)), ("first", "<f8"),
         # newest settled value and time of each register; energy that waits for the next other reading
         ("value", "<f8", (SLOTS,)), ("at", "<f8", (SLOTS,)), ("pending_at", "<f8"), ("pending", "<f8"),
         ("pending_scale", "<f8"), ("pending_most", "<f8"),
         # the energy reading that opened the running cell, and what the others have said since
         ("edge_at", "<f8"), ("edge", "<f8"), ("edge_scale", "<f8"), ("cell", "<f8"), ("cell_noise", "<f8"),
-        ("cell_ok", "i1"), ("heat", "<f8"),
+        ("cell_ok", "i1"), ("stood", "i1"), ("heat", "<f8"),
         # the running window, and the digits of the registers
         ("open_at", "<f8"), ("open_e", "<f8"), ("open_i", "<f8"), ("open_v", "<f8"), ("open_s", "<f8"),
         ("digit", "<f8", (SLOTS,)), ("amount_scale", "<f8"),
@@ -106,7 +106,7 @@ RULES_ROW = np.dtype(
 SIGHT_ROW = np.dtype(
     [
         ("at", "<i8"), ("ratio", "<f8"), ("deviation", "<f8"), ("smallest", "<f8"), ("tolerance", "<f8"),
-        ("n", "<i4"), ("row", "<i4"), ("point", "<i4"), ("check", "i1"), ("status", "i1"), ("refused", "i1"),
+        ("n", "<i4"), ("point", "<i4"), ("check", "i1"), ("status", "i1"), ("refused", "i1"),
         ("primary", "i1"),
     ]
 )  # fmt: skip
@@ -276,7 +276,7 @@ def _since_block(s, blocks, ratio, floor):
 
 
 @compiled
-def _open(s, row, blocks, windows, now, ratio, deviation, floor, cause, events, cursor):
+def _open(s, blocks, windows, now, ratio, deviation, floor, cause, events, cursor):
     """A ratio that does not hold is found; its start is where the windows leave off agreeing."""
     s.status = FAULTY
     s.cause = cause
@@ -365,7 +365,7 @@ def _sums(windows, first, count):
 
 
 @compiled
-def _judge_windows(s, row, windows, blocks, now, limits, factor, floor, rules, events, cursor):
+def _judge_windows(s, windows, blocks, now, limits, factor, floor, multiplier, rules, events, cursor):
     """Look at the last eight windows for large errors, and at the last day of them for smaller ones."""
     if s.blocks <= rules.learn:
         return
@@ -384,12 +384,25 @@ def _judge_windows(s, row, windows, blocks, now, limits, factor, floor, rules, e
             continue
         agree = max(rules.agree, 0.85) if span == 8 else rules.agree
         if _share_that_agrees(windows, first, WINDOWS, ratio, floor) >= agree:
-            _open(s, row, blocks, windows, now, ratio, deviation, floor, ENERGY, events, cursor)
+            _side_or_fault(
+                s,
+                windows,
+                blocks,
+                now,
+                ratio,
+                deviation,
+                _tolerance(s, limits, i, n),
+                floor,
+                multiplier,
+                rules,
+                events,
+                cursor,
+            )
             return
 
 
 @compiled
-def _judge_blocks(s, row, windows, blocks, now, limits, factor, floor, multiplier, rules, events, cursor, sights, seen):
+def _judge_blocks(s, windows, blocks, now, limits, factor, floor, multiplier, rules, events, cursor, sights, seen):
     """A block is full: look at longer spans, and say what could be seen."""
     history, told = _history(blocks, s.blocks)
     span = 1
@@ -424,7 +437,7 @@ def _judge_blocks(s, row, windows, blocks, now, limits, factor, floor, multiplie
             asked = span >= 2 and s.blocks > rules.learn and s.status != FAULTY and near >= rules.agree * span
             if asked and abs(ratio) > (tolerance + rules.z * deviation) * factor:
                 _side_or_fault(
-                    s, row, windows, blocks, now, ratio, deviation, tolerance, floor, multiplier, rules, events, cursor
+                    s, windows, blocks, now, ratio, deviation, tolerance, floor, multiplier, rules, events, cursor
                 )
                 if s.blocks == 0:
                     return
@@ -432,11 +445,11 @@ def _judge_blocks(s, row, windows, blocks, now, limits, factor, floor, multiplie
     if s.status == LEARNS and s.blocks > rules.learn and abs(ratio) <= tolerance + rules.z * deviation:
         s.status = AGREES
         s.agreed = 1
-    _see(s, row, now, ratio, history, told, blocks, tolerance, factor, rules, sights, seen)
+    _see(s, now, ratio, history, told, blocks, tolerance, factor, rules, sights, seen)
 
 
 @compiled
-def _side_or_fault(s, row, windows, blocks, now, ratio, deviation, tolerance, floor, multiplier, rules, events, cursor):
+def _side_or_fault(s, windows, blocks, now, ratio, deviation, tolerance, floor, multiplier, rules, events, cursor):
     """A power that was primary from the beginning is taken for what it is; anything else is told."""
     primary = s.check == POWER and s.primary == 0 and s.agreed == 0 and multiplier > 1.0
     if primary and abs(ratio + math.log(multiplier)) <= tolerance + rules.z * deviation:
@@ -445,11 +458,11 @@ def _side_or_fault(s, row, windows, blocks, now, ratio, deviation, tolerance, fl
         s.cell_ok = 0
         s.open_at = -1.0
         return
-    _open(s, row, blocks, windows, now, ratio, deviation, floor, ENERGY, events, cursor)
+    _open(s, blocks, windows, now, ratio, deviation, floor, ENERGY, events, cursor)
 
 
 @compiled
-def _see(s, row, now, ratio, history, told, blocks, tolerance, factor, rules, sights, seen):
+def _see(s, now, ratio, history, told, blocks, tolerance, factor, rules, sights, seen):
     """Say how small an error would be found in sixteen blocks."""
     n = 0.0
     i = 0.0
@@ -463,7 +476,6 @@ def _see(s, row, now, ratio, history, told, blocks, tolerance, factor, rules, si
         deviation = math.sqrt(max(history, told) * long_n) / through
     out = sights[seen[0]]
     out.at = np.int64(now)
-    out.row = row
     out.point = s.point
     out.check = s.check
     out.status = s.status
@@ -511,7 +523,7 @@ def _follow_fault(s, windows, now, e, i, floor, rules, events, cursor):
 
 @compiled
 def _window(
-    s, row, windows, blocks, t, e, i, v, now, limits, factor, floor, multiplier, rules, events, cursor, sights, seen
+    s, windows, blocks, t, e, i, v, now, limits, factor, floor, multiplier, rules, events, cursor, sights, seen
 ):
     """A window is over."""
     if s.windows >= WINDOWS:
@@ -532,7 +544,7 @@ def _window(
                 s.fill[:] = 0.0
                 history, told = _history(blocks, s.blocks)
                 ratio = _log_ratio(s.off_e, s.off_i, floor)
-                _see(s, row, now, ratio, history, told, blocks, limits, factor, rules, sights, seen)
+                _see(s, now, ratio, history, told, blocks, limits, factor, rules, sights, seen)
         return
     _add(s.fill, t, e, i, v)
     full = s.fill[1] >= _BLOCK
@@ -547,21 +559,23 @@ def _window(
         s.blocks = min(s.blocks + 1, BLOCKS)
         s.fill[:] = 0.0
     if s.windows == WINDOWS:
-        _judge_windows(s, row, windows, blocks, now, limits, factor, floor, rules, events, cursor)
-    if full and s.status != FAULTY:
-        _judge_blocks(
-            s, row, windows, blocks, now, limits, factor, floor, multiplier, rules, events, cursor, sights, seen
-        )
+        _judge_windows(s, windows, blocks, now, limits, factor, floor, multiplier, rules, events, cursor)
+    if full and s.status != FAULTY and s.blocks > 0:
+        _judge_blocks(s, windows, blocks, now, limits, factor, floor, multiplier, rules, events, cursor, sights, seen)
 
 
 @compiled
 def _close_cell(
-    s, row, windows, blocks, t, value, scale, most, limits, factor, multiplier, rules, events, cursor, sights, seen
+    s, windows, blocks, t, value, scale, most, limits, factor, multiplier, rules, events, cursor, sights, seen
 ):
     """An energy reading at `t`, up to which the others have been added up."""
     rise = (value - s.edge) * scale
     possible = _BEYOND * most * (t - s.edge_at) / _HOUR + 2.0 * s.digit[0] * scale
     ok = s.cell_ok != 0 and scale == s.edge_scale and 0.0 <= rise <= possible and t - s.edge_at <= 3.0 * rules.gap
+    stands = rise == 0.0 and s.cell >= rules.floor * s.digit[0] * scale
+    if stands or s.stood != 0:  # a dial that stands still, and then catches up, is told as such
+        ok = False
+    s.stood = stands
     if ok:
         if s.open_at < 0.0:
             s.open_at = s.edge_at
@@ -577,7 +591,7 @@ def _close_cell(
         if s.open_s >= rules.window * 0.999:
             if max(s.open_e, s.open_i) >= rules.floor * floor:
                 _window(
-                    s, row, windows, blocks, s.open_at, s.open_e, s.open_i, s.open_v, t, limits, factor, floor,
+                    s, windows, blocks, s.open_at, s.open_e, s.open_i, s.open_v, t, limits, factor, floor,
                     multiplier, rules, events, cursor, sights, seen,
                 )  # fmt: skip
                 s.open_at = -1.0
@@ -594,9 +608,7 @@ def _close_cell(
 
 
 @compiled
-def _reference(
-    s, row, windows, blocks, t0, t, low, high, limits, factor, multiplier, rules, events, cursor, sights, seen
-):
+def _reference(s, windows, blocks, t0, t, low, high, limits, factor, multiplier, rules, events, cursor, sights, seen):
     """The others go from `t0` to `t`, at the rates `low` and `high` there [kWh/h]; a waiting energy reading between."""
     span = (t - t0) / _HOUR
     good = 0.0 < t - t0 <= rules.gap
@@ -610,7 +622,7 @@ def _reference(
         else:
             s.cell_ok = 0
         _close_cell(
-            s, row, windows, blocks, s.pending_at, s.pending, s.pending_scale, s.pending_most, limits, factor,
+            s, windows, blocks, s.pending_at, s.pending, s.pending_scale, s.pending_most, limits, factor,
             multiplier, rules,            events, cursor, sights, seen,
         )  # fmt: skip
         s.pending_at = -1.0
@@ -639,7 +651,7 @@ def _temperature(s, slot, v):
 
 
 @compiled
-def _sensor(s, row, now, e, i, rules, events, cursor):
+def _sensor(s, now, e, i, rules, events, cursor):
     """Temperatures that cannot be right: exchanged ones, and one that stands still while the other moves."""
     if s.status == FAULTY:
         if s.cause == ENERGY:
@@ -673,7 +685,7 @@ def _sensor(s, row, now, e, i, rules, events, cursor):
 
 
 @compiled
-def _heat_event(s, row, windows, blocks, slot, t, v, limits, factor, multiplier, rules, events, cursor, sights, seen):
+def _heat_event(s, windows, blocks, slot, t, v, limits, factor, multiplier, rules, events, cursor, sights, seen):
     """A temperature, or the volume."""
     if slot != FLOW_RETURN:
         if s.at[slot] >= 0.0:
@@ -702,7 +714,7 @@ def _heat_event(s, row, windows, blocks, slot, t, v, limits, factor, multiplier,
                 s.warm = 0.5 * (s.value[1] + s.value[2])
             elif delta >= rules.delta_t:
                 s.negative = 0
-            _sensor(s, row, t, 0.0, poured * (heat if not math.isnan(heat) else 0.0), rules, events, cursor)
+            _sensor(s, t, 0.0, poured * (heat if not math.isnan(heat) else 0.0), rules, events, cursor)
         if usable and heat > 0.0 and s.heat > 0.0:
             hours = (t - t0) / _HOUR
             flow = poured / hours if hours > 0.0 else 0.0
@@ -710,14 +722,14 @@ def _heat_event(s, row, windows, blocks, slot, t, v, limits, factor, multiplier,
             half = flow * (heat - s.heat)
             s.cell_noise += 0.25 * half * half * hours * hours
             _reference(
-                s, row, windows, blocks, t0, t, mean, mean, limits, factor, multiplier, rules, events, cursor, sights,
+                s, windows, blocks, t0, t, mean, mean, limits, factor, multiplier, rules, events, cursor, sights,
                 seen,
             )  # fmt: skip
         else:
             s.cell_ok = 0
             if s.pending_at > t0 and s.pending_at <= t:
                 _close_cell(
-                    s, row, windows, blocks, s.pending_at, s.pending, s.pending_scale, s.pending_most, limits, factor,
+                    s, windows, blocks, s.pending_at, s.pending, s.pending_scale, s.pending_most, limits, factor,
                     multiplier,                    rules, events, cursor, sights, seen,
                 )  # fmt: skip
                 s.pending_at = -1.0
@@ -728,7 +740,7 @@ def _heat_event(s, row, windows, blocks, slot, t, v, limits, factor, multiplier,
 
 
 @compiled
-def _phase_hour(s, row, now, factor, rules, events, cursor):
+def _phase_hour(s, now, factor, rules, events, cursor):
     """An hour of the phases is over."""
     for j in range(3):
         if s.count[j] == 0:
@@ -769,7 +781,7 @@ def _phase_hour(s, row, now, factor, rules, events, cursor):
             if total > 0.0 and s.status != FAULTY:
                 rate = max(1.0 / s.alive[j], 0.01)
                 s.share[j] += (mine / total - s.share[j]) * rate
-        _phase_verdict(s, row, now, j, mine, total, factor, rules, events, cursor)
+        _phase_verdict(s, now, j, mine, total, factor, rules, events, cursor)
     if loaded:
         s.hours += 1
         s.load += (abs(total) / 3.0 - s.load) * max(0.01, 1.0 / s.hours)
@@ -787,7 +799,7 @@ def _true_total(s, cause, j, mine, total):
 
 
 @compiled
-def _phase_verdict(s, row, now, j, mine, total, factor, rules, events, cursor):
+def _phase_verdict(s, now, j, mine, total, factor, rules, events, cursor):
     if s.status == FAULTY:
         if s.cause != DEAD + j and s.cause != REVERSED + j:
             return
@@ -805,8 +817,8 @@ def _phase_verdict(s, row, now, j, mine, total, factor, rules, events, cursor):
     cause = -1
     if s.run[j] > 0:
         seen = s.alive[j] + s.dead[j]
-        if s.alive[j] >= rules.habit_hours:
-            even = s.balanced >= 0.9 * s.hours * (1.0 - s.run[j] / max(s.hours, 1))
+        even = s.balanced >= 0.9 * (s.hours - s.run[j] + 1)
+        if s.alive[j] >= (4 * rules.habit_hours // 7 if even else rules.habit_hours):
             least = rules.dead_hours if even else rules.loose_hours
             if s.run[j] >= max(least, 2 * s.longest[j]) * factor:
                 cause = DEAD + j
@@ -829,15 +841,14 @@ def _phase_verdict(s, row, now, j, mine, total, factor, rules, events, cursor):
 
 
 @compiled
-def _phase_event(s, row, slot, t, v, factor, rules, events, cursor, sights, seen):
+def _phase_event(s, slot, t, v, factor, rules, events, cursor, sights, seen):
     hour = np.int64(t // _HOUR)
     if hour != s.hour:
         if s.hour >= 0:
-            _phase_hour(s, row, (s.hour + 1) * _HOUR, factor, rules, events, cursor)
+            _phase_hour(s, (s.hour + 1) * _HOUR, factor, rules, events, cursor)
             if s.hours > 0 and s.hours % 24 == 0:
                 out = sights[seen[0]]
                 out.at = np.int64((s.hour + 1) * _HOUR)
-                out.row = row
                 out.point = s.point
                 out.check = s.check
                 out.status = s.status if s.hours >= rules.habit_hours or s.status == FAULTY else LEARNS
@@ -860,7 +871,7 @@ def _phase_event(s, row, slot, t, v, factor, rules, events, cursor, sights, seen
 
 
 @compiled
-def _settle(s, row, buffer, windows, blocks, limits, factor, multiplier, rules, events, cursor, sights, seen):
+def _settle(s, buffer, windows, blocks, limits, factor, multiplier, rules, events, cursor, sights, seen):
     """Take the oldest reading out of the buffer."""
     t = buffer[0, 0]
     v = buffer[0, 1]
@@ -876,7 +887,7 @@ def _settle(s, row, buffer, windows, blocks, limits, factor, multiplier, rules, 
         s.first = t
     s.digit[slot] = _digit(s.digit[slot], v)
     if s.check == PHASES:
-        _phase_event(s, row, slot, t, v, factor, rules, events, cursor, sights, seen)
+        _phase_event(s, slot, t, v, factor, rules, events, cursor, sights, seen)
         return
     if slot == 0:
         s.pending_at = t
@@ -887,7 +898,6 @@ def _settle(s, row, buffer, windows, blocks, limits, factor, multiplier, rules, 
         if last == t:  # the others are there already
             _close_cell(
                 s,
-                row,
                 windows,
                 blocks,
                 t,
@@ -906,15 +916,13 @@ def _settle(s, row, buffer, windows, blocks, limits, factor, multiplier, rules, 
             s.pending_at = -1.0
         return
     if s.check == HEAT:
-        _heat_event(
-            s, row, windows, blocks, slot, t, v, limits, factor, multiplier, rules, events, cursor, sights, seen
-        )
+        _heat_event(s, windows, blocks, slot, t, v, limits, factor, multiplier, rules, events, cursor, sights, seen)
         return
     if abs(v) > _BEYOND * most:  # no such load is possible
         return
     if s.at[1] >= 0.0:
         _reference(
-            s, row, windows, blocks, s.at[1], t, s.value[1], v, limits, factor, multiplier, rules, events, cursor,
+            s, windows, blocks, s.at[1], t, s.value[1], v, limits, factor, multiplier, rules, events, cursor,
             sights, seen,
         )  # fmt: skip
     s.value[1] = v
@@ -946,7 +954,7 @@ def _put(s, buffer, t, v, scale, slot, most):
 
 
 @compiled
-def _another_meter(s, row, t, meter, events, cursor):
+def _another_meter(s, t, meter, events, cursor):
     """What was open of the meter before ends here."""
     if s.status == FAULTY:
         _tell(s, t, max(t, s.since), events, cursor)
@@ -961,6 +969,7 @@ def _another_meter(s, row, t, meter, events, cursor):
     s.at[:] = -1.0
     s.pending_at = -1.0
     s.cell_ok = 0
+    s.stood = 0
     s.open_at = -1.0
     s.hour = -1
     s.hours = 0
@@ -980,23 +989,23 @@ def _another_meter(s, row, t, meter, events, cursor):
 
 @compiled
 def _all_beyond(s, t):
-    """Whether every register that has spoken of late is past `t`."""
-    for slot in range(SLOTS):
-        if s.newest[slot] >= 0.0 and s.newest[slot] < t:
-            return False
-    return True
+    """Whether every register of the check is past `t`."""
+    behind = 0
+    for slot in range(1 if s.check == PHASES else 0, 2 if s.check <= PRIMARY else SLOTS):
+        behind += s.newest[slot] < t
+    return behind == 0
 
 
 @compiled
 def follow(
-    state, buffers, windows, blocks, row, meter, slot, at, value, scale, amount, most, limits, factors, multiplier, rules,
-    events, cursor, sights, seen, first,
+    state, buffers, windows, blocks, row, meter, slot, at, value, scale, amount, most, limits, factors, multiplier,
+    rules, events, cursor, sights, seen, first,
 ):  # fmt: skip
     """Advance checks by readings in the order of their arrival, from index `first`.
 
     `row` is the check, `slot` which of its registers (0 the energy), `value` the dial or the canonical unit, `scale`
-    kWh a dial unit of the energy, `amount` the point's canonical unit a kWh, `most` the kWh that an hour can bring. Returns the index of the first reading
-    not taken: the length when all were, less when `events` or `sights` is full.
+    kWh a dial unit of the energy, `amount` the point's canonical unit a kWh, `most` the kWh that an hour can bring.
+    Returns the index of the first reading not taken: the length when all were, less when `events` or `sights` is full.
     """
     for i in range(first, row.size):
         if cursor[0] + BUFFER + 2 > events.size or seen[0] + BUFFER + 2 > sights.size:
@@ -1007,7 +1016,7 @@ def follow(
         if s.meter != meter[i]:
             if s.begun != 0 and t <= s.settled:
                 continue
-            _another_meter(s, p, t, meter[i], events, cursor)
+            _another_meter(s, t, meter[i], events, cursor)
             s.begun = 0
         k = slot[i]
         if k == FLOW_SUPPLY:
@@ -1015,9 +1024,13 @@ def follow(
             k = FLOW_RETURN
         elif k == FLOW_RETURN and s.check == HEAT:
             s.in_supply = 0
-        if k != 0:
+        if k != 0 and s.begun == 0:
             s.begun = 1
-        if s.begun == 0 or t <= s.settled:
+            s.begin = t
+        if s.begun == 0 or (k == 0 and t <= s.begin + rules.lag):  # whichever of them came first
+            continue
+        s.newest[k] = max(s.newest[k], t)
+        if t <= s.settled:
             continue
         s.amount_scale = amount[i] / (multiplier[i] if s.primary != 0 else 1.0)
         by = multiplier[i] if s.primary != 0 else 1.0
@@ -1025,7 +1038,7 @@ def follow(
         s.newest[k] = max(s.newest[k], t)
         while s.buffered > 0 and (s.buffered >= BUFFER or _all_beyond(s, buffers[p, 0, 0] + rules.lag)):
             _settle(
-                s, p, buffers[p], windows[p], blocks[p], limits[i], factors[i], multiplier[i], rules, events, cursor,
+                s, buffers[p], windows[p], blocks[p], limits[i], factors[i], multiplier[i], rules, events, cursor,
                 sights, seen,
             )  # fmt: skip
     return row.size
