@@ -86,6 +86,19 @@ def _home_reason(state: PartitionState, block: Block) -> RejectReason | None:
     return None
 
 
+def _at_home(state: PartitionState, blocks: Sequence[Block]) -> tuple[list[int], list[Refusal]]:
+    """Blocks that belong here, and the others refused."""
+    refusals: list[Refusal] = []
+    taken = []
+    for i, block in enumerate(blocks):
+        reason = _home_reason(state, block)
+        if reason is None:
+            taken.append(i)
+        elif len(block):
+            refusals += refusals_of(state, blocks, reason, np.full(len(block), i), np.arange(len(block)))
+    return taken, refusals
+
+
 def _columns(state: PartitionState, blocks: Sequence[Block], taken: Sequence[int]) -> NDArray[Any]:
     """The readings of some blocks, one below the other; `meter` -1 where the ledger has none."""
     out = np.empty(sum(len(blocks[i]) for i in taken), READING)
@@ -108,7 +121,7 @@ def _columns(state: PartitionState, blocks: Sequence[Block], taken: Sequence[int
 
 
 def _screened(state: PartitionState, rows: NDArray[Any]) -> tuple[NDArray[np.int16] | None, NDArray[np.uint8]]:
-    """What register each reading is of, None where all are of main ones, and why it is refused; `rows` are filled in."""
+    """Which registers readings are of, None where all are main ones, and why they are refused; `rows` are filled in."""
     others = bool((rows["register"] != MAIN_REGISTER).any())
     kind = state.kinds_of(rows["register"]) if others else None
     screened = screen(
@@ -160,14 +173,7 @@ def step(state: PartitionState, blocks: Sequence[Block]) -> StepResult:
     blocks : sequence of Block
         Decoded blocks of any units; those that do not belong here are refused.
     """
-    refusals: list[Refusal] = []
-    taken = []
-    for i, block in enumerate(blocks):
-        reason = _home_reason(state, block)
-        if reason is None:
-            taken.append(i)
-        elif len(block):
-            refusals += refusals_of(state, blocks, reason, np.full(len(block), i), np.arange(len(block)))
+    taken, refusals = _at_home(state, blocks)
     rows = _columns(state, blocks, taken)
     kind, reasons = _screened(state, rows)
     followed = (reasons == 0) & (rows["register"] == MAIN_REGISTER)

@@ -69,7 +69,8 @@ def density(celsius: ArrayLike, pressure_mpa: float = PRESSURE_MPA) -> Floats:
     i, j = _TERMS[:, 0], _TERMS[:, 1]
     gamma_pi = (-n * i * reduced ** np.maximum(i - 1, 0) * shifted**j).sum(axis=-1)
     volume = gamma_pi * _R * (np.asarray(celsius, np.float64) + _ZERO_C) / _P_STAR * 1e-3
-    return 1.0 / volume
+    found: Floats = 1.0 / volume
+    return found
 
 
 def enthalpy(celsius: ArrayLike, pressure_mpa: float = PRESSURE_MPA) -> Floats:

@@ -103,16 +103,14 @@ def _phases(
     for fault in ratio:
         dead |= quarter * US_PER_QUARTER >= fault.start_us
     total = _sampled(rng, power, 5)
-    share = np.array([1.0, 1.0, 1.0]) / 3.0 + rng.uniform(-0.02, 0.02, 3)
+    share: Floats = np.full(3, 1.0 / 3.0) + rng.uniform(-0.02, 0.02, 3)
     share /= share.sum()
     yield Series(_R.POWER, total)
     left = np.where(dead, 1.0 - share[1], 1.0)
-    for register, part, off in (
-        (_R.POWER_L1, share[0], False),
-        (_R.POWER_L2, share[1], True),
-        (_R.POWER_L3, share[2], False),
-    ):
-        yield Series(register, np.round(np.where(dead & off, 0.0, total * part / left), 5))
+    alive = np.where(dead, 0.0, 1.0)
+    for register, part in zip((_R.POWER_L1, _R.POWER_L2, _R.POWER_L3), share.tolist(), strict=True):
+        mine = total * part / left
+        yield Series(register, np.round(mine * alive if register is _R.POWER_L2 else mine, 5))
 
 
 def _heat(rng: np.random.Generator, flow: Floats, place: NDArray[np.int64]) -> Iterator[Series]:

@@ -3,12 +3,12 @@
 Real: hourly energies of buildings (BDG2) and homes (CityLearn), quarter-hourly profiles (SimBench). Split by site, home
 and profile: no threshold was chosen on the scoring part.
 
-Simulated, each meter by its seed: the course within the hour by the minute (a third steady with noise, a third switching
-on and off with its own period of 7 to 50 minutes and a duty of 15 to 85 %, a third bursts of some minutes), scaled so
-that every hour keeps its energy; an own error of energy and of power within the class (uniform); the second within the
-minute at which the power is read (constant) and when the energy is (up to 20 s later); a dial of 2 or 3 decimals behind a
-multiplier of 1 to 200, or of one decimal; powers of 3 or 4 significant digits. Both are read every 15 minutes, one in
-four meters every 5.
+Simulated, each meter by its seed: the course within the hour by the minute (a third steady with noise, a third
+switching on and off with its own period of 7 to 50 minutes and a duty of 15 to 85 %, a third bursts of some minutes),
+scaled so that every hour keeps its energy; an own error of energy and of power within the class (uniform); the second
+within the minute at which the power is read (constant) and when the energy is (up to 20 s later); a dial of 2 or 3
+decimals behind a multiplier of 1 to 200, or of one decimal; powers of 3 or 4 significant digits. Both are read every 15
+minutes, one in four meters every 5.
 """
 
 import zlib

@@ -355,9 +355,8 @@ def _run(
     while True:
         told, seen = np.empty(1024, EVENT_ROW), np.zeros(1024, SIGHT_ROW)
         cursor, count = np.zeros(1, np.int64), np.zeros(1, np.int64)
-        done = kernel.follow(
-            state, state["buffer"], state["window"], state["block"], *columns, rules[0], told, cursor, seen, count, done
-        )
+        parts = state, state["buffer"], state["window"], state["block"]
+        done = kernel.follow(*(*parts, *columns, rules[0], told, cursor, seen, count, done))
         events.append(told[: cursor[0]])
         sights.append(seen[: count[0]])
         if done == size:

@@ -1,6 +1,6 @@
 """What further registers reveal: quiet where they agree, told where they contradict, the same in pieces and whole."""
 
-from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -35,6 +35,10 @@ def columns(**series: Floats) -> Columns:
     register = np.array([0 if name == "main" else Reg[name.upper()] for name in names], np.int16)
     at = START + np.arange(n, dtype=np.int64) * QUARTER * 1_000_000
     return np.tile(register, n), np.repeat(at, len(names)), np.column_stack([series[name] for name in names]).ravel()
+
+
+def part_of(some: Columns, rows: NDArray[np.integer]) -> Columns:
+    return some[0][rows], some[1][rows], some[2][rows]
 
 
 def dial(minutes: Floats, gain: float | Floats = 1.0) -> Floats:
@@ -87,7 +91,8 @@ def test_a_factor_from_the_beginning_is_told_with_its_size_and_start(ratio: floa
     minutes = load(12)
     done = follow(Checks(), columns(power=power(minutes), main=dial(minutes, ratio)), multiplier=1.0)
     cause, start, end, size = said(done)[-1]
-    assert (cause, start, end) == (Cause.ENERGY, pytest.approx(0.0, abs=0.01), None)
+    assert (cause, end) == (Cause.ENERGY, None)
+    assert start == pytest.approx(0.0, abs=0.01)
     assert size == pytest.approx(ratio, rel=0.02)
     assert len(np.unique(done.events["started"])) == 1
 
@@ -115,7 +120,7 @@ def test_a_load_that_jumps_between_its_samples_never_cries_wolf() -> None:
     rng = np.random.default_rng(4)
     for period in (7.3, 14.9, 31.0):
         on = (np.arange(60 * 1440) / period + rng.uniform()) % 1.0 < 0.3
-        minutes = (0.2 + 3.0 * on) / 60.0
+        minutes: Floats = (0.2 + 3.0 * on) / 60.0
         done = follow(Checks(), columns(power=power(minutes), main=dial(minutes)))
         assert not len(done.events), period
 
@@ -163,11 +168,7 @@ def test_pieces_and_another_order_of_the_registers_give_what_the_whole_gives(see
     mixed = np.argsort(behind, kind="stable")
     cuts = [0, *np.sort(rng.integers(0, n, 9)).tolist(), n]
     parts = Checks()
-    found = [
-        follow(parts, tuple(column[mixed][a:b] for column in some))  # type: ignore[arg-type]  # three as before
-        for a, b in zip(cuts, cuts[1:], strict=False)
-        if b > a
-    ]
+    found = [follow(parts, part_of(some, mixed[a:b])) for a, b in pairwise(cuts) if b > a]
     events = np.concatenate([one.events for one in found])
     assert events.tobytes() == expected.events.tobytes()
     assert np.concatenate([one.sights for one in found]).tobytes() == expected.sights.tobytes()
@@ -177,11 +178,11 @@ def test_a_state_that_was_put_away_goes_on_as_if_it_had_not() -> None:
     minutes = load(16)
     some = columns(power=power(minutes), main=dial(minutes, stepped(16, 9.0, 0.6)))
     cut = len(some[2]) // 2
-    first, second = (tuple(column[part] for column in some) for part in (slice(cut), slice(cut, None)))
+    first, second = part_of(some, np.arange(cut)), part_of(some, np.arange(cut, len(some[2])))
     checks = Checks()
-    follow(checks, first)  # type: ignore[arg-type]
+    follow(checks, first)
     kept = Checks(np.frombuffer(checks.state.tobytes(), checks.state.dtype).copy())
-    assert follow(kept, second).events.tobytes() == follow(checks, second).events.tobytes()  # type: ignore[arg-type]
+    assert follow(kept, second).events.tobytes() == follow(checks, second).events.tobytes()
 
 
 def phases(minutes: Floats, share: tuple[float, float, float], factor: Floats | None = None) -> dict[str, Floats]:
@@ -207,7 +208,8 @@ def test_a_phase_that_dies_is_told_within_a_day() -> None:
     assert not len(follow(Checks(), columns(**phases(minutes, third))).events)
     done = follow(Checks(), columns(**phases(minutes, third, quarters(20, 10.0, 0.0))))
     cause, start, _, ratio = said(done)[0]
-    assert (cause, start) == (Cause.DEAD_L2, pytest.approx(10.0, abs=0.1))
+    assert cause is Cause.DEAD_L2
+    assert start == pytest.approx(10.0, abs=0.1)
     assert ratio == pytest.approx(2 / 3, rel=0.03)
     assert done.events["decided"][0] < START + 11 * DAY_US
 
@@ -222,7 +224,8 @@ def test_a_phase_that_counts_backwards_is_told() -> None:
     minutes = load(20)
     done = follow(Checks(), columns(**phases(minutes, (1 / 3, 1 / 3, 1 / 3), quarters(20, 8.0, -1.0))))
     cause, start, _, ratio = said(done)[0]
-    assert (cause, start) == (Cause.REVERSED_L2, pytest.approx(8.0, abs=0.1))
+    assert cause is Cause.REVERSED_L2
+    assert start == pytest.approx(8.0, abs=0.1)
     assert ratio == pytest.approx(1 / 3, rel=0.05)
 
 
@@ -280,11 +283,11 @@ def test_another_meter_ends_what_was_open_of_the_one_before() -> None:
     some = columns(power=power(minutes), main=dial(minutes, 0.5))
     checks = Checks()
     follow(checks, some)
-    register, at, value = (column[:2] for column in some)
+    register, at, value = part_of(some, np.arange(2))
     ones = np.ones(2)
     facts = Facts(scale=ones, multiplier=ones, amount=ones, most=50.0 * ones, limit=0.01 * ones)
     done = checks.follow(
         RULES, point=np.zeros(2, np.int32), meter=np.ones(2, np.int32), register=register, at_us=at + 13 * DAY_US,
-        value=value, facts=replace(facts), factor=np.ones(2, np.float32),
+        value=value, facts=facts, factor=np.ones(2, np.float32),
     )  # fmt: skip
     assert [e["ended"] != NEVER for e in done.events] == [True]
