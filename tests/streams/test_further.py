@@ -1,18 +1,37 @@
-"""Readings of further registers through the step: each accounted for, kept with their own quantity, and held together."""
+"""Further registers through the step: each reading accounted for, in its own quantity, and held against the main one."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import pytest
 
 from analytics.domain.quality import DetectionKind, ReadingFlag, RejectReason
 from analytics.health.sensitivity import SiteVerdict, StandingVerdict, factor_of
+from deploy.backfill import backfill
+from ingest.factor_files import read_factors
+from ingest.reading_files import FilePart
+from ingest.result_files import read_results
 from ingest.wire import Block, MeterList
 from streams.contradiction import likely_ratios
-from streams.detected import energy_affected, evidence, last_of_each_event, magnitude, magnitude_range, magnitude_unit
+from streams.detected import (
+    energy_affected,
+    evidence,
+    evidence_json,
+    last_of_each_event,
+    magnitude,
+    magnitude_range,
+    magnitude_unit,
+)
 from streams.recompute import switch
-from streams.state import PartitionState
+from streams.state import PartitionState, rules_of
 from streams.steps import step
 from tests.ledgers import ledger_of
 
+ZONE = ZoneInfo("Asia/Shanghai")
 QUARTER_US = 900_000_000
 START = 1_767_225_600_000_000
 METER = {"installed_from": START - 400 * 86_400_000_000, "multiplier": 40.0, "interval_s": 900.0, "max_rate": 100.0}
@@ -172,3 +191,49 @@ def test_factors_are_named_for_what_they_look_like() -> None:
     assert "10^1" in likely_ratios(10.1)[0].en
     assert "multiplier is applied twice" in likely_ratios(40.2, 40.0)[0].en
     assert likely_ratios(0.8) == []
+
+
+def test_a_stream_out_of_order_within_the_hour_gives_what_a_file_in_order_gives(tmp_path: Path) -> None:
+    rows = month(16, ratio=0.5, from_day=9.0)
+    rng = np.random.default_rng(6)
+    arrival = np.array([row[1] for row in rows]) + rng.integers(0, 2_400_000_000, len(rows))
+    mixed = [rows[i] for i in np.argsort(arrival, kind="stable").tolist()]
+    state = PartitionState.empty(LEDGER, rules=rules_of(ZONE))
+    results = [step(state, [block_of(mixed[a : a + 700])]) for a in range(0, len(mixed), 700)]
+    assert sum(len(one.late_further) for one in results)
+    live = last_of_each_event(np.concatenate([one.events for one in results]))
+    live = live[live["kind"] == DetectionKind.RATIO]
+    backfill(LEDGER, [File(rows)], tmp_path / "out", zone=ZONE, factors=read_factors())
+    told = [row for row in read_results(tmp_path / "out", "detections").to_pylist() if row["kind"] == "ratio"]
+    assert [(row["started_at"], row["detected_at"], row["magnitude"], row["evidence"]) for row in told] == [
+        (instant(one["started"]), instant(one["decided"]), magnitude(one), evidence_json(one, LEDGER).decode())
+        for one in live
+    ]
+    assert len(told) == 1
+    sight = {
+        row["question"]: row
+        for row in read_results(tmp_path / "out", "observability").to_pylist()
+        if row["point"] == "P1"
+    }
+    assert sight["ratio"]["verdict"] == "weak"
+    assert "not of the transformers" in sight["ratio"]["reason"]
+    assert sight["drift"]["verdict"] == "not_observable"
+
+
+@dataclass
+class File:
+    """A file of readings that lies in memory."""
+
+    rows: list[tuple[str, int, float, str]]
+    name: str = "memory.csv"
+
+    @property
+    def likely_readings(self) -> int:
+        return len(self.rows)
+
+    def parts(self) -> Iterator[FilePart]:
+        yield FilePart(blocks=[block_of(self.rows)], faults=[], share=1.0)
+
+
+def instant(us: int) -> datetime:
+    return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=int(us))
