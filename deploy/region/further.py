@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import count
 
 import numpy as np
 from numpy.typing import NDArray
@@ -74,19 +75,24 @@ def further_series(
     """
     if meter.interval_s != US_PER_QUARTER // 1_000_000:
         return
-    rng = np.random.default_rng([seed, *point.stream, 11])
     place = quarter.clip(0, len(flow) - 1)
     if meter.instrument == "heat" and point.amount_unit == "GJ":
-        yield from _heat(rng, flow, place)
+        yield from _heat(_generators(seed, point), flow, place)
         return
     if meter.instrument != "electricity" or meter.multiplier <= 1.0:
         return
     ratio = [p for p in planned if p.kind is DetectionKind.RATIO]
-    draw = rng.uniform()
+    generators = _generators(seed, point)
+    draw = next(generators).uniform()
     if any(p.phase for p in ratio) or (not ratio and draw < _WITH_PHASES):
-        yield from _phases(rng, counted[place] * 4.0 * (1.0 + meter.error) / meter.multiplier, ratio, quarter)
+        yield from _phases(generators, counted[place] * 4.0 * (1.0 + meter.error) / meter.multiplier, ratio, quarter)
     elif ratio or draw < _WITH_PRIMARY:
-        yield Series(_R.POWER_PRIMARY, _sampled(rng, flow[place] * 4.0, 1))
+        yield Series(_R.POWER_PRIMARY, _sampled(next(generators), flow[place] * 4.0, 1))
+
+
+def _generators(seed: int, point: Point) -> Iterator[np.random.Generator]:
+    """One for each series: a longer region begins with the shorter one."""
+    return (np.random.default_rng([seed, *point.stream, 11, k]) for k in count())
 
 
 def _sampled(rng: np.random.Generator, power: Floats, decimals: int) -> Floats:
@@ -96,14 +102,14 @@ def _sampled(rng: np.random.Generator, power: Floats, decimals: int) -> Floats:
 
 
 def _phases(
-    rng: np.random.Generator, power: Floats, ratio: Sequence[Planned], quarter: NDArray[np.int64]
+    generators: Iterator[np.random.Generator], power: Floats, ratio: Sequence[Planned], quarter: NDArray[np.int64]
 ) -> Iterator[Series]:
     """Total and phases; the second one is dead once it is lost."""
     dead = np.zeros(len(power), np.bool_)
     for fault in ratio:
         dead |= quarter * US_PER_QUARTER >= fault.start_us
-    total = _sampled(rng, power, 5)
-    share: Floats = np.full(3, 1.0 / 3.0) + rng.uniform(-0.02, 0.02, 3)
+    total = _sampled(next(generators), power, 5)
+    share: Floats = np.full(3, 1.0 / 3.0) + next(generators).uniform(-0.02, 0.02, 3)
     share /= share.sum()
     yield Series(_R.POWER, total)
     left = np.where(dead, 1.0 - share[1], 1.0)
@@ -113,13 +119,13 @@ def _phases(
         yield Series(register, np.round(mine * alive if register is _R.POWER_L2 else mine, 5))
 
 
-def _heat(rng: np.random.Generator, flow: Floats, place: NDArray[np.int64]) -> Iterator[Series]:
+def _heat(generators: Iterator[np.random.Generator], flow: Floats, place: NDArray[np.int64]) -> Iterator[Series]:
     """Volume and temperatures of water that carried the heat."""
-    slow = np.cumsum(rng.normal(0.0, 0.15, len(flow)))
-    supply = 78.0 + 4.0 * np.sin(np.arange(len(flow)) / 96.0 * 2.0 * np.pi) + (slow - slow.mean()).clip(-6.0, 6.0)
-    back = 46.0 + rng.normal(0.0, 0.4, len(flow)).clip(-1.0, 1.0)
+    slow = np.cumsum(next(generators).normal(0.0, 0.15, len(flow)))
+    supply = 78.0 + 4.0 * np.sin(np.arange(len(flow)) / 96.0 * 2.0 * np.pi) + slow.clip(-6.0, 6.0)
+    back = 46.0 + next(generators).normal(0.0, 0.4, len(flow)).clip(-1.0, 1.0)
     poured = flow / 0.0036 / heat_of_a_cubic_metre(supply, back)
-    volume = rng.uniform(1e3, 1e5) + np.concatenate(([0.0], np.cumsum(poured)))
+    volume = next(generators).uniform(1e3, 1e5) + np.concatenate(([0.0], np.cumsum(poured)))
     yield Series(_R.SUPPLY_TEMPERATURE, np.round(supply[place], 2))
     yield Series(_R.RETURN_TEMPERATURE, np.round(back[place], 2))
     yield Series(_R.VOLUME, np.floor(volume[place] * 100.0) / 100.0)

@@ -1,4 +1,4 @@
-"""Further registers through the step: each reading accounted for, in its own quantity, and held against the main one."""
+"""Further registers through the step: readings accounted for, in their own quantity, held against the main one."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

@@ -120,7 +120,7 @@ def test_a_load_that_jumps_between_its_samples_never_cries_wolf() -> None:
     rng = np.random.default_rng(4)
     for period in (7.3, 14.9, 31.0):
         on = (np.arange(60 * 1440) / period + rng.uniform()) % 1.0 < 0.3
-        minutes: Floats = (0.2 + 3.0 * on) / 60.0
+        minutes = ((0.2 + 3.0 * on) / 60.0).astype(np.float64)
         done = follow(Checks(), columns(power=power(minutes), main=dial(minutes)))
         assert not len(done.events), period
 
