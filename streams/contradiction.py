@@ -107,10 +107,15 @@ def contradiction(event: np.void, ledger: Ledger) -> dict[str, Any]:
     """
     check, cause, primary = unpack(int(event["scale"]))
     said = _SENSOR.get(cause) or _phase(cause) or _energy(event, check)
-    found: dict[str, Any] = {"what": said.zh, "what_en": said.en, "check": check.name.lower()}
+    found: dict[str, Any] = {"what": said.zh, "what_en": said.en}
     ratio = ratio_of(event)
     if ratio is None:
-        return found | {"readings": int(event["n"])}
+        return found | {"readings": int(event["n"]), "check": check.name.lower()}
+    installation = int(event["installation"])
+    multiplier = float(ledger.installations.multiplier[installation]) if installation >= 0 else 1.0
+    likely = likely_ratios(ratio, multiplier) if cause is Cause.ENERGY else []
+    if likely:
+        found |= {"likely": ";".join(one.zh for one in likely), "likely_en": "; or ".join(one.en for one in likely)}
     found |= {
         "counted_kwh": round(float(event["at"]), 3),
         "expected_kwh": round(float(event["before"]), 3),
@@ -120,14 +125,9 @@ def contradiction(event: np.void, ledger: Ledger) -> dict[str, Any]:
     limits = ratio_range(event)
     if limits is not None:
         found |= {"ratio_low": round(limits[0], 4), "ratio_high": round(limits[1], 4)}
-    installation = int(event["installation"])
-    multiplier = float(ledger.installations.multiplier[installation]) if installation >= 0 else 1.0
-    likely = likely_ratios(ratio, multiplier) if cause is Cause.ENERGY else []
-    if likely:
-        found |= {"likely": ";".join(one.zh for one in likely), "likely_en": "; or ".join(one.en for one in likely)}
     if primary:
         found |= {"power": "按一次侧功率理解", "power_en": "taken for primary"}
-    return found
+    return found | {"check": check.name.lower()}
 
 
 def _energy(event: np.void, check: Check) -> _Said:

@@ -67,7 +67,7 @@ def month(days: int, *, ratio: float = 1.0, from_day: float = 0.0) -> list[tuple
     power = 3.0 + np.sin(np.arange(n) / 96 * 2 * np.pi) + 0.2 * rng.standard_normal(n)
     gain = np.where(np.arange(n) / 96 >= from_day, ratio, 1.0)
     dial = np.floor((500.0 + np.concatenate(([0.0], np.cumsum(power * gain / 4.0)))) * 1000.0) / 1000.0
-    rows = []
+    rows: list[tuple[str, int, float, str]] = []
     for i in range(n):
         at = START + i * QUARTER_US
         rows.append(("M1\x1fpower", at, round(float(power[i]) * 1000.0), "W"))
@@ -123,6 +123,7 @@ def test_a_lost_phase_is_an_event_with_evidence_in_both_languages() -> None:
     assert "times" in told["what_en"]
     size, limits = magnitude(event), magnitude_range(event)
     assert size == pytest.approx(-1 / 3, abs=0.01)
+    assert size is not None
     assert limits[0] is not None
     assert limits[1] is not None
     assert limits[0] < size < limits[1]
