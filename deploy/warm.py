@@ -15,7 +15,7 @@ _AT_US = 1_767_600_000_000_000
 
 
 def warm() -> int:
-    """Take one reading of one meter through the core; the number of readings it accepted."""
+    """Take a reading of a meter and one of its power through the core; the number of readings it accepted."""
     ledger, _ = build_ledger(
         {
             "unit_code": ["U"],
@@ -29,15 +29,15 @@ def warm() -> int:
         }
     )
     state = PartitionState.empty(ledger)
-    none, at = np.zeros(1, np.int32), np.array([_AT_US])
+    none, at = np.zeros(2, np.int32), np.full(2, _AT_US)
     block = Block(
         unit_code="U",
-        meters=MeterList.of(["M"]),
-        meter=none,
+        meters=MeterList.of(["M", "M\x1fpower"]),
+        meter=np.arange(2, dtype=np.int32),
         measured_at=at,
-        value=np.ones(1),
-        units=("kWh",),
-        unit=none.astype(np.uint8),
+        value=np.ones(2),
+        units=("kWh", "kW"),
+        unit=np.arange(2, dtype=np.uint8),
         received_at=at,
         quality=none.astype(np.int16),
         message=none,

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from analytics.domain.quality import RejectReason
 from ingest.wire import Block, Fault, Names, Record, Records, decode_fetched
-from streams.ports import HOUR_ROW, DetectionRow, Hours, RejectedRow, StoredLedger
-from streams.rows import detection_rows, fault_rows, hour_rows, refusal_rows
+from streams.ports import HOUR_ROW, DetectionRow, Hours, ObservabilityRow, RejectedRow, StoredLedger
+from streams.rows import detection_rows, fault_rows, hour_rows, refusal_rows, sight_rows
 from streams.state import PartitionState
 from streams.steps import READING, StepResult, close_hours, step
 
@@ -30,8 +30,8 @@ class Batch:
     ----------
     start, end : int
         Equal for what the clock alone decided.
-    readings, late : (n,) streams.steps.READING
-        Accepted; and those that history has to judge.
+    readings, late, late_further : (n,) streams.steps.READING
+        Accepted; those that history has to judge; and late ones of registers on which no hour depends.
     register_names : list of str
         What `register` of these points into.
     blocks, records
@@ -40,6 +40,8 @@ class Batch:
         State after this batch, where it is due.
     late_rejected : list of RejectedRow
         Late readings that history refused; known once the batch is stored.
+    late_accepted : int
+        Late readings of further registers that were stored; known then, too.
     computed_s : float
         Time it took. [s]
     """
@@ -52,16 +54,19 @@ class Batch:
     hours: Hours
     detections: list[DetectionRow]
     rejected: list[RejectedRow]
+    late_further: NDArray[Any] = field(default_factory=lambda: np.empty(0, READING))
+    sights: list[ObservabilityRow] = field(default_factory=list)
     blocks: list[Block] = field(default_factory=list)
     records: Sequence[Record] = ()
     snapshot: bytes | None = None
     late_rejected: list[RejectedRow] = field(default_factory=list)
+    late_accepted: int = 0
     computed_s: float = 0.0
 
     @property
     def empty(self) -> bool:
         """Whether there is nothing to store, not even a position."""
-        rows = (self.readings, self.late, self.hours, self.detections, self.rejected)
+        rows = (self.readings, self.late, self.late_further, self.hours, self.detections, self.rejected, self.sights)
         return self.start == self.end and self.snapshot is None and not any(len(some) for some in rows)
 
 
@@ -75,6 +80,8 @@ def _batch(start: int, end: int, result: StepResult, state: PartitionState, stor
         hour_rows(result.hours, stored),
         detection_rows(result.events, stored),
         [],
+        late_further=result.late_further,
+        sights=sight_rows(result.sights, stored),
     )
 
 
@@ -108,9 +115,9 @@ def compute(
     result = step(state, blocks)
     batch = _batch(start, end, result, state, stored)
     batch.rejected = fault_rows(faults, records) + refusal_rows(result.refusals, blocks, records)
-    if len(result.late):
+    if len(result.late) or len(result.late_further):
         batch.blocks, batch.records = blocks, records
-    elif snapshot:
+    if snapshot and not len(result.late):
         batch.snapshot = state.to_bytes()
     batch.computed_s = time.perf_counter() - began
     return batch

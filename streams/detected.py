@@ -12,8 +12,17 @@ from analytics.domain.ledger import Ledger
 from analytics.domain.quality import DetectionKind
 from analytics.domain.units import unit_of
 from analytics.health.arrival import AHEAD, BEHIND, DRIFTS, UNSURE
+from streams.contradiction import contradiction, ratio_of, ratio_range
 
-__all__ = ["energy_affected", "evidence", "evidence_json", "last_of_each_event", "magnitude", "magnitude_unit"]
+__all__ = [
+    "energy_affected",
+    "evidence",
+    "evidence_json",
+    "last_of_each_event",
+    "magnitude",
+    "magnitude_range",
+    "magnitude_unit",
+]
 
 _HOUR_US = 3_600_000_000
 _MICRO = 1_000_000
@@ -61,7 +70,8 @@ def magnitude(event: np.void) -> float | None:
     if kind is DetectionKind.CLOCK:
         return float(event["before"]) - float(event["at"])
     if kind is DetectionKind.RATIO:
-        return float(event["at"]) / float(event["before"]) - 1.0
+        ratio = ratio_of(event)
+        return None if ratio is None else ratio - 1.0
     if kind is DetectionKind.SCALE:
         return float(event["scale"])
     if kind in _COUNTS:
@@ -81,8 +91,19 @@ def magnitude_unit(event: np.void, ledger: Ledger) -> str:
     return fixed.get(kind) or _dial_unit(event, ledger) or ""
 
 
+def magnitude_range(event: np.void) -> tuple[float | None, float | None]:
+    """The 95 % interval of `magnitude` of a wrong ratio; nothing for other kinds, of which nobody has measured it."""
+    limits = ratio_range(event) if event["kind"] == DetectionKind.RATIO else None
+    return (None, None) if limits is None else (limits[0] - 1.0, limits[1] - 1.0)
+
+
 def energy_affected(event: np.void) -> float | None:
-    """What is usually used in the time of a stuck dial; None for other kinds. [the point's canonical unit]"""
+    """What is usually used in the time of a stuck dial, and what a wrong ratio counted too much, negative too little.
+
+    None for other kinds. [the point's canonical unit]
+    """
+    if event["kind"] == DetectionKind.RATIO:
+        return None if ratio_of(event) is None else int(event["amount"]) / _MICRO
     stuck = event["kind"] == DetectionKind.STUCK
     return int(event["amount"]) / _MICRO if stuck and event["amount"] > 0 else None
 
@@ -134,6 +155,8 @@ def evidence(event: np.void, ledger: Ledger) -> dict[str, Any]:
         return _stuck(event, ledger)
     if event["kind"] == DetectionKind.CLOCK:
         return _clock(event)
+    if event["kind"] == DetectionKind.RATIO:
+        return contradiction(event, ledger)
     found: dict[str, Any] = {
         name: float(event[name]) for name in ("before", "at", "after") if math.isfinite(float(event[name]))
     }

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analytics.domain.quality import RejectReason
+from analytics.domain.registers import find_register, register_unit
 from analytics.domain.units import unit_of
 from ingest.wire import Block, partition_of
 
@@ -89,7 +90,8 @@ def _words(  # noqa: C901, PLR0911 - one arm for each reason
         case RejectReason.UNKNOWN_UNIT:
             return "a unit of measurement that is known and not ambiguous", f"{unit!r}, for {where}"
         case RejectReason.UNIT_MISMATCH:
-            return f"a unit of the kind of {_register_unit(state, block, meter_no)}", f"{unit!r}, for {where}"
+            wanted = _register_unit(state, block, meter_no, register)
+            return f"a unit of the kind of {wanted}", f"{unit!r}, for {where}" + _of(register)
         case RejectReason.FUTURE:
             limit = state.rules.screening.future_s
             received = _instant(int(block.received_at[row]))
@@ -97,14 +99,23 @@ def _words(  # noqa: C901, PLR0911 - one arm for each reason
         case RejectReason.TIME_OUT_OF_RANGE:
             return f"measured on or after {_instant(state.rules.screening.earliest_us)}", where
         case RejectReason.DUPLICATE:
-            return "a reading that is not recorded yet", f"{value!r} {unit} again, for {where}"
+            return "a reading that is not recorded yet", f"{value!r} {unit} again, for {where}" + _of(register)
         case RejectReason.CONFLICT:
-            return "one value for a register and time", f"{value!r} {unit} beside the one recorded, for {where}"
+            return "one value for a register and time", f"{value!r} {unit} beside the one recorded, for {where}" + _of(
+                register
+            )
         case _:
-            return "a finite number", f"{value!r} {unit}, for {where}" + (f" register {register}" if register else "")
+            return "a finite number", f"{value!r} {unit}, for {where}" + _of(register)
 
 
-def _register_unit(state: "PartitionState", block: Block, meter_no: str) -> str:
+def _of(register: str) -> str:
+    return f" register {register}" if register else ""
+
+
+def _register_unit(state: "PartitionState", block: Block, meter_no: str, register: str) -> str:
+    further = find_register(register)
+    if further is not None:
+        return register_unit(further).symbol
     ledger = state.ledger
     meter = ledger.meter_index(block.unit_code)[meter_no]
     k = int(ledger.meter_installations[ledger.meter_installation_start[meter]])

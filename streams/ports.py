@@ -265,7 +265,9 @@ class ObservabilityRow:
     reason: str
     smallest_30d: float | None
     smallest_90d: float | None
-    detail: str  # JSON object
+    detail: str  # JSON object; `check` in it names a check of further registers, which the balance does not overwrite
+    unit_id: int
+    as_of_us: int  # us
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -385,6 +387,10 @@ class PartitionTransaction(Protocol):
 
     async def write_rejected(self, rows: Sequence[RejectedRow]) -> int:
         """Keep refused records and readings; the number of rows that are new."""
+        ...
+
+    async def write_observability(self, rows: Sequence[ObservabilityRow]) -> None:
+        """Say what could be seen at points, where nothing sees better."""
         ...
 
     async def mark_dirty(self, unit_ids: Int32s, first_hour: Int64s, last_hour: Int64s) -> None:

@@ -371,6 +371,7 @@ def switch(state: PartitionState, ledger: Ledger) -> tuple[PartitionState, Chang
     known = np.flatnonzero(old_of >= 0)
     fresh.points[known] = state.points[old_of[known]]
     fresh.health[known] = state.health[old_of[known]]
+    fresh.further = state.further.carry(*_moved(state.ledger, ledger, old_of))
     since = _first_difference(state.ledger, ledger, old_of)
     seen = fresh.points["seen_at"]
     _renumber(fresh, state.ledger, old_of)
@@ -441,6 +442,15 @@ def _renumber(fresh: PartitionState, old: Ledger, old_of: NDArray[np.int64]) -> 
     points["seen_meter"][live] = np.where(
         count > 0, fresh.ledger.installations.meter[k.clip(0, max(len(fresh.ledger.installations) - 1, 0))], -1
     )
+
+
+def _moved(old: Ledger, new: Ledger, old_of: NDArray[np.int64]) -> tuple[Ints, Ints]:
+    """Index in the new ledger of each point and each meter of the old one, -1 where it has them no more."""
+    point = np.full(len(old.point_codes), -1, np.int64)
+    known = np.flatnonzero(old_of >= 0)
+    point[old_of[known]] = known
+    meter = _same_meters(old, new, np.arange(len(old.meter_nos), dtype=np.int32)).astype(np.int64)
+    return point, meter
 
 
 def _same_meters(old: Ledger, new: Ledger, meter: NDArray[np.int32]) -> NDArray[np.int32]:

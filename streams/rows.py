@@ -1,5 +1,6 @@
 """Results of the pure steps as the rows the store takes: ledger indices become database ids."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,9 +11,18 @@ from numpy.typing import NDArray
 from analytics.columns.aggregation import shares
 from analytics.columns.register import NEVER
 from analytics.domain.quality import DetectionKind
+from analytics.health.redundancy import Check
 from analytics.health.severity import severity_of
+from analytics.health.visible import verdict_of
 from ingest.wire import Block, Fault, Record, encode_readings_json, encode_rows
-from streams.detected import energy_affected, evidence_json, last_of_each_event, magnitude, magnitude_unit
+from streams.detected import (
+    energy_affected,
+    evidence_json,
+    last_of_each_event,
+    magnitude,
+    magnitude_range,
+    magnitude_unit,
+)
 from streams.explain import Refusal
 from streams.ports import (
     HOUR_ROW,
@@ -20,6 +30,7 @@ from streams.ports import (
     DetectionRow,
     Hours,
     Int32s,
+    ObservabilityRow,
     Readings,
     RegisterName,
     RejectedRow,
@@ -27,7 +38,16 @@ from streams.ports import (
 )
 from streams.state import MAIN_REGISTER
 
-__all__ = ["Registers", "detection_rows", "dirty_spans", "fault_rows", "hour_rows", "reading_rows", "refusal_rows"]
+__all__ = [
+    "Registers",
+    "detection_rows",
+    "dirty_spans",
+    "fault_rows",
+    "hour_rows",
+    "reading_rows",
+    "refusal_rows",
+    "sight_rows",
+]
 
 _BLOCK_MARK = range(0x90, 0xA0)
 _KEPT_BYTES = 2**20
@@ -138,6 +158,7 @@ def detection_rows(events: NDArray[Any], stored: StoredLedger) -> list[Detection
         point, installation = int(event["point"]), int(event["installation"])
         meter = int(ledger.installations.meter[installation]) if installation >= 0 else None
         kind = DetectionKind(int(event["kind"]))
+        low, high = magnitude_range(event)
         rows.append(
             DetectionRow(
                 point_id=int(stored.point_ids[point]),
@@ -151,8 +172,41 @@ def detection_rows(events: NDArray[Any], stored: StoredLedger) -> list[Detection
                 confidence=None,  # a rule fired; how often it is right has not been measured
                 evidence=evidence_json(event, ledger),
                 severity=severity_of(kind).value,
+                magnitude_low=low,
+                magnitude_high=high,
                 magnitude_unit=magnitude_unit(event, ledger),
                 energy_affected=energy_affected(event),
+            )
+        )
+    return rows
+
+
+def sight_rows(sights: NDArray[Any], stored: StoredLedger) -> list[ObservabilityRow]:
+    """Stored verdicts of what further registers let see, the last of each point and check.
+
+    Parameters
+    ----------
+    sights : (s,) analytics.health.redundancy.SIGHT_ROW
+    """
+    newest = {(int(row["point"]), int(row["check"])): row for row in sights}
+    rows = []
+    for (point, check), row in newest.items():
+        one = verdict_of(row)
+        smallest = None if np.isnan(one.smallest_30d) else one.smallest_30d
+        detail = {"check": Check(check).name.lower(), "windows": int(row["n"])}
+        if np.isfinite(row["ratio"]):
+            detail |= {"ratio": round(float(row["ratio"]), 4)}
+        rows.append(
+            ObservabilityRow(
+                point_id=int(stored.point_ids[point]),
+                question=one.question.value,
+                verdict=one.verdict.value,
+                reason=one.reason.value,
+                smallest_30d=smallest,
+                smallest_90d=smallest,
+                detail=json.dumps(detail),
+                unit_id=int(stored.unit_ids[stored.ledger.point_unit[point]]),
+                as_of_us=int(row["at"]),
             )
         )
     return rows

@@ -13,9 +13,12 @@ from analytics.columns.register import POINT_STATE, RegisterRules, RegisterTable
 from analytics.columns.screening import ScreeningRules
 from analytics.domain.errors import MeterwardenError
 from analytics.domain.ledger import Ledger
+from analytics.domain.registers import find_register
 from analytics.domain.units import QuantityKind, unit_codes
 from analytics.health.arrival import HealthRules, empty_health, neutral_factors
+from analytics.health.redundancy import RedundancyRules
 from ingest.wire import MeterList
+from streams.further import Further
 
 __all__ = ["MAIN_REGISTER", "PartitionState", "SnapshotMismatch", "StepRules", "rules_of"]
 
@@ -38,6 +41,7 @@ class StepRules:
     screening: ScreeningRules = field(default_factory=ScreeningRules)
     register: RegisterRules = field(default_factory=RegisterRules)
     health: HealthRules = field(default_factory=HealthRules)
+    redundancy: RedundancyRules = field(default_factory=RedundancyRules)
 
 
 def rules_of(zone: tzinfo) -> StepRules:
@@ -67,8 +71,10 @@ class PartitionState:
         One record for each point of `ledger`; steps change it in place.
     health : (p,) HEALTH_STATE
         Habits of the same points.
-    factors : (p, 2) float32
-        What inspectors' verdicts make of the thresholds of stuck dials and of clocks; not part of a snapshot.
+    factors : (p, 3) float32
+        What inspectors' verdicts make of the thresholds of stuck dials, clocks and ratios; not part of a snapshot.
+    further : Further
+        What is kept of registers beside the main ones, of the meters that have them.
     counted : (p,) bool
         Whether the point's register counts something up; a thermometer's readings are kept and not followed.
     register_names : list of str
@@ -84,8 +90,11 @@ class PartitionState:
     health: NDArray[Any]
     factors: NDArray[np.float32]
     health_rules: NDArray[Any]
+    redundancy_rules: NDArray[Any]
     counted: NDArray[np.bool_]
+    further: Further = field(default_factory=Further)
     register_names: list[str] = field(default_factory=lambda: ["main"])
+    _kinds: NDArray[np.int16] = field(default_factory=lambda: np.zeros(1, np.int16))
     _meters: dict[tuple[str, MeterList], tuple[NDArray[np.int32], NDArray[np.int16]]] = field(default_factory=dict)
     _units: dict[tuple[str, ...], NDArray[np.int16]] = field(default_factory=dict)
 
@@ -105,12 +114,16 @@ class PartitionState:
             health=empty_health(len(ledger.point_codes)),
             factors=neutral_factors(len(ledger.point_codes)),
             health_rules=rules.health.row(),
+            redundancy_rules=rules.redundancy.row(),
         )
 
     def to_bytes(self) -> bytes:
         """Snapshot of the points; it can be opened with the very ledger it was taken with."""
-        parts = [self.points, self.health]
-        head = json.dumps([_layout(part) for part in parts]).encode()
+        parts = [self.points, self.health, *self.further.parts]
+        counts = [len(part) for part in self.further.parts]
+        layouts: list[Any] = [_layout(part) for part in parts]
+        layouts[2:] = [{"rows": n, "layout": layout} for n, layout in zip(counts, layouts[2:], strict=True)]
+        head = json.dumps(layouts).encode()
         raw = b"".join(part.tobytes() for part in parts)
         packed = pa.compress(raw, codec="lz4", asbytes=True)
         count = len(self.points).to_bytes(8, "little")
@@ -133,29 +146,40 @@ class PartitionState:
         count = int.from_bytes(data[4:12], "little")
         if count != len(state.points):
             raise SnapshotMismatch(f"snapshot must hold the ledger's {len(state.points)} points (got {count})")
-        layouts, packed = [_FIRST_POINT], data[12:]
+        layouts, counts, packed = [_FIRST_POINT], [count], data[12:]
         if data[:4] == _MAGIC:
             end = 16 + int.from_bytes(data[12:16], "little")
-            layouts, packed = [_dtype(layout) for layout in json.loads(data[16:end])], data[end:]
-        size = count * sum(layout.itemsize for layout in layouts)
+            heads, packed = json.loads(data[16:end]), data[end:]
+            layouts = [_dtype(head["layout"] if isinstance(head, dict) else head) for head in heads]
+            counts = [head["rows"] if isinstance(head, dict) else count for head in heads]
+        size = sum(n * layout.itemsize for n, layout in zip(counts, layouts, strict=True))
         raw = pa.decompress(packed, decompressed_size=size, codec="lz4", asbytes=True)
+        further = Further.empty_parts(counts[2:] or (0, 0))
         start = 0
-        for part, layout in zip((state.points, state.health), layouts, strict=False):
-            kept = np.frombuffer(raw, layout, count, start)
+        for part, layout in zip((state.points, state.health, *further), layouts, strict=False):
+            kept = np.frombuffer(raw, layout, len(part), start)
             for name in set(layout.names or ()) & set(part.dtype.names or ()):
                 part[name] = kept[name]
-            start += count * layout.itemsize
+            start += len(part) * layout.itemsize
+        state.further = Further.of(*further)
         if "good_received" not in (layouts[0].names or ()):
             state.points["good_received"] = state.points["good_at"]
         return state
 
-    def copy_points(self) -> tuple[NDArray[Any], NDArray[Any]]:
+    def copy_points(self) -> tuple[NDArray[Any], NDArray[Any], Further]:
         """The points as they are now; give it to `put_back` to undo a step."""
-        return self.points.copy(), self.health.copy()
+        return self.points.copy(), self.health.copy(), self.further.copy()
 
-    def put_back(self, copied: tuple[NDArray[Any], NDArray[Any]]) -> None:
+    def put_back(self, copied: tuple[NDArray[Any], NDArray[Any], Further]) -> None:
         """Undo what was done since `copy_points`."""
-        self.points, self.health = copied
+        self.points, self.health, self.further = copied
+
+    def kinds_of(self, register: NDArray[np.int16]) -> NDArray[np.int16]:
+        """`FurtherRegister` of each register index, 0 for the main one, -1 for a name that is not known."""
+        if len(self._kinds) != len(self.register_names):
+            known = [find_register(name) for name in self.register_names[1:]]
+            self._kinds = np.array([0, *(-1 if one is None else int(one) for one in known)], np.int16)
+        return self._kinds[register]
 
     def meters_of(self, unit_code: str, meters: MeterList) -> tuple[NDArray[np.int32], NDArray[np.int16]]:
         """Ledger index (-1 unknown) and register index of each entry of a block's meters; kept for the next block."""

@@ -6,7 +6,7 @@ Readings that come late are stored like the others, and their points' hours are 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -24,8 +24,10 @@ from analytics.columns.register import (
 from analytics.columns.screening import screen
 from analytics.domain.quality import ReadingFlag, RejectReason
 from analytics.health.arrival import arrive
+from analytics.health.redundancy import SIGHT_ROW
 from ingest.wire import Block, partition_of
 from streams.explain import Refusal, refusals_of
+from streams.further import FurtherRead, own_units, read_further
 from streams.state import MAIN_REGISTER, PartitionState
 
 __all__ = ["READING", "StepResult", "close_hours", "newest_us", "step"]
@@ -43,7 +45,7 @@ READING = np.dtype(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepResult:
-    """What a batch gave; every reading of the batch is in exactly one of `readings`, `late` and `refusals`.
+    """What a batch gave; every reading is in exactly one of `readings`, `late`, `late_further` and `refusals`.
 
     Attributes
     ----------
@@ -51,10 +53,14 @@ class StepResult:
         Accepted, in the order they came.
     late : (k,) READING
         Older than what its point has seen already: `streams.recompute` judges them against history.
+    late_further : (f,) READING
+        The same of known registers beside the main one, which no hour depends on.
     hours : (h,) analytics.columns.register.HOUR_ROW
         New or changed hours of points; at most one row a point and hour.
     events : (e,) analytics.columns.register.EVENT_ROW
     refusals : list of Refusal
+    sights : (s,) analytics.health.redundancy.SIGHT_ROW
+        What further registers let see of a meter, where that is said anew.
     """
 
     readings: NDArray[Any]
@@ -62,6 +68,8 @@ class StepResult:
     hours: NDArray[Any]
     events: NDArray[Any]
     refusals: list[Refusal]
+    late_further: NDArray[Any] = field(default_factory=lambda: np.empty(0, READING))
+    sights: NDArray[Any] = field(default_factory=lambda: np.empty(0, SIGHT_ROW))
 
     @property
     def refused(self) -> int:
@@ -76,6 +84,19 @@ def _home_reason(state: PartitionState, block: Block) -> RejectReason | None:
     if block.unit_code not in state.ledger.unit_index:
         return RejectReason.UNKNOWN_UNIT_CODE
     return None
+
+
+def _at_home(state: PartitionState, blocks: Sequence[Block]) -> tuple[list[int], list[Refusal]]:
+    """Blocks that belong here, and the others refused."""
+    refusals: list[Refusal] = []
+    taken = []
+    for i, block in enumerate(blocks):
+        reason = _home_reason(state, block)
+        if reason is None:
+            taken.append(i)
+        elif len(block):
+            refusals += refusals_of(state, blocks, reason, np.full(len(block), i), np.arange(len(block)))
+    return taken, refusals
 
 
 def _columns(state: PartitionState, blocks: Sequence[Block], taken: Sequence[int]) -> NDArray[Any]:
@@ -99,6 +120,48 @@ def _columns(state: PartitionState, blocks: Sequence[Block], taken: Sequence[int
     return out
 
 
+def _screened(state: PartitionState, rows: NDArray[Any]) -> tuple[NDArray[np.int16] | None, NDArray[np.uint8]]:
+    """Which registers readings are of, None where all are main ones, and why they are refused; `rows` are filled in."""
+    others = bool((rows["register"] != MAIN_REGISTER).any())
+    kind = state.kinds_of(rows["register"]) if others else None
+    screened = screen(
+        state.ledger,
+        meter=np.ascontiguousarray(rows["meter"]),
+        at_us=np.ascontiguousarray(rows["measured_at"]),
+        received_us=np.ascontiguousarray(rows["received_at"]),
+        value=np.ascontiguousarray(rows["value"]),
+        unit=np.ascontiguousarray(rows["unit"]),
+        quality=np.ascontiguousarray(rows["quality"]),
+        rules=state.rules.screening,
+        own_unit=None if kind is None else own_units(kind, rows["unit"]),
+    )
+    rows["installation"] = screened.installation
+    rows["dial"] = screened.dial
+    rows["quality"] = screened.quality
+    return kind, screened.reason.copy()
+
+
+def _read_further(
+    state: PartitionState,
+    rows: NDArray[Any],
+    kind: NDArray[np.int16] | None,
+    reasons: NDArray[np.uint8],
+    counts: NDArray[np.bool_],
+) -> FurtherRead:
+    """Registers beside the main ones, and those main ones that they are held against."""
+    return read_further(
+        state.further,
+        state.ledger,
+        state.table,
+        state.redundancy_rules,
+        state.factors,
+        rows=rows,
+        kind=np.zeros(len(rows), np.int16) if kind is None else kind,
+        reasons=reasons,
+        main=counts & (reasons == 0),
+    )
+
+
 def step(state: PartitionState, blocks: Sequence[Block]) -> StepResult:
     """Take a batch of one partition's blocks, in the order they lie on it.
 
@@ -110,34 +173,15 @@ def step(state: PartitionState, blocks: Sequence[Block]) -> StepResult:
     blocks : sequence of Block
         Decoded blocks of any units; those that do not belong here are refused.
     """
-    refusals: list[Refusal] = []
-    taken = []
-    for i, block in enumerate(blocks):
-        reason = _home_reason(state, block)
-        if reason is None:
-            taken.append(i)
-        elif len(block):
-            refusals += refusals_of(state, blocks, reason, np.full(len(block), i), np.arange(len(block)))
+    taken, refusals = _at_home(state, blocks)
     rows = _columns(state, blocks, taken)
-    screened = screen(
-        state.ledger,
-        meter=np.ascontiguousarray(rows["meter"]),
-        at_us=np.ascontiguousarray(rows["measured_at"]),
-        received_us=np.ascontiguousarray(rows["received_at"]),
-        value=np.ascontiguousarray(rows["value"]),
-        unit=np.ascontiguousarray(rows["unit"]),
-        quality=np.ascontiguousarray(rows["quality"]),
-        rules=state.rules.screening,
-    )
-    rows["installation"] = screened.installation
-    rows["dial"] = screened.dial
-    rows["quality"] = screened.quality
-    reasons = screened.reason.copy()
+    kind, reasons = _screened(state, rows)
     followed = (reasons == 0) & (rows["register"] == MAIN_REGISTER)
     if not state.counted.all():
         followed[followed] = state.counted[state.ledger.installations.point[rows["installation"][followed]]]
     hours, events = np.empty(0, HOUR_ROW), np.empty(0, EVENT_ROW)
     late = np.zeros(len(rows), bool)
+    counts = np.zeros(len(rows), bool)
     heard = _heard(state, rows, reasons, followed)
     if heard.any():
         columns = _Columns.of(state, rows if heard.all() else rows[heard])
@@ -159,6 +203,7 @@ def step(state: PartitionState, blocks: Sequence[Block]) -> StepResult:
         advanced = advance(state.points, state.table, **columns.given(), received_us=received_us)
         hours, events = advanced.hours, np.concatenate([advanced.events, arrived.events])
         said = advanced.disposition
+        counts[index] = True
         if (said != ACCEPTED).any():
             late[index[said == LATE]] = True
             rows["quality"][late] |= np.int16(ReadingFlag.LATE)
@@ -166,14 +211,27 @@ def step(state: PartitionState, blocks: Sequence[Block]) -> StepResult:
             reasons[index[repeats]] = np.where(
                 said[repeats] == CONFLICT, np.uint8(RejectReason.CONFLICT), np.uint8(RejectReason.DUPLICATE)
             )
+    late_further, sights = np.zeros(len(rows), bool), np.empty(0, SIGHT_ROW)
+    if kind is not None or len(state.further):
+        found = _read_further(state, rows, kind, reasons, counts)
+        events, sights, late_further = np.concatenate([events, found.events]), found.sights, found.late
+    behind = late | late_further
     if reasons.any():
         for reason in np.unique(reasons[reasons > 0]).tolist():
             bad = rows[reasons == reason]
             refusals += refusals_of(state, blocks, RejectReason(reason), bad["block"], bad["row"])
-        sound_rows = rows[(reasons == 0) & ~late]
+        sound_rows = rows[(reasons == 0) & ~behind]
     else:
-        sound_rows = rows[~late] if late.any() else rows
-    return StepResult(readings=sound_rows, late=rows[late], hours=hours, events=events, refusals=refusals)
+        sound_rows = rows[~behind] if behind.any() else rows
+    return StepResult(
+        readings=sound_rows,
+        late=rows[late],
+        hours=hours,
+        events=events,
+        refusals=refusals,
+        late_further=rows[late_further],
+        sights=sights,
+    )
 
 
 @dataclass(frozen=True, slots=True)

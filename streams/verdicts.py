@@ -23,7 +23,7 @@ def threshold_factors(stored: StoredLedger, verdicts: Mapping[int, Sequence[Stan
 
     Returns
     -------
-    (p, 2) float32
+    (p, 3) float32
         As `streams.state.PartitionState.factors`.
     """
     factors = neutral_factors(len(stored.point_ids))

@@ -135,5 +135,14 @@ EVIDENCE: Final = MappingProxyType(
         "edition": ("版本", "edition"),
         "verification_due": ("有效期至", "valid until"),
         "days_left": ("剩余天数", "days left"),
+        "what": ("现象", "what"),
+        "likely": ("可能原因", "likely"),
+        "counted_kwh": ("计得 kWh", "counted kWh"),
+        "expected_kwh": ("应为 kWh", "expected kWh"),
+        "ratio": ("比值", "ratio"),
+        "ratio_low": ("比值下限(95%)", "ratio from (95 %)"),
+        "ratio_high": ("比值上限(95%)", "to"),
+        "windows": ("比对时段数", "windows compared"),
+        "power": ("功率", "power"),
     }
 )

@@ -95,6 +95,7 @@ def screen(
     unit: NDArray[np.int16],
     quality: NDArray[np.int16],
     rules: ScreeningRules,
+    own_unit: NDArray[np.int16] | None = None,
 ) -> Screened:
     """Judge readings against the ledger; the first rule a reading breaks is its reason.
 
@@ -110,11 +111,16 @@ def screen(
         Code of the stated unit, `NO_UNIT` where it is not known.
     quality : (n,) int16
         `ReadingFlag` bits.
+    own_unit : (n,) int16, optional
+        Of readings of further registers the unit their value is wanted in; -1 for those of the main register, whose
+        unit is the installation's.
     """
     inst = ledger.installations
     installation = installations_in_force(ledger, meter, at_us)
     here = installation >= 0
     register_unit = np.where(here, inst.unit[installation], NO_UNIT) if len(inst) else np.zeros(meter.size, np.int16)
+    if own_unit is not None:
+        register_unit = np.where(here & (own_unit >= 0), own_unit, register_unit)
     reason = np.zeros(meter.size, np.uint8)
     # from the least to the most important: a later line overwrites an earlier one
     reason[~np.isfinite(value)] = RejectReason.NOT_A_NUMBER

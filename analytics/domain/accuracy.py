@@ -7,7 +7,7 @@ from decimal import Decimal
 
 from analytics.domain.errors import MeterwardenError
 
-__all__ = ["AccuracyClass", "AccuracyClassError", "parse_accuracy_class"]
+__all__ = ["AccuracyClass", "AccuracyClassError", "error_limit", "parse_accuracy_class"]
 
 
 class AccuracyClassError(MeterwardenError):
@@ -84,3 +84,18 @@ def parse_accuracy_class(text: str) -> AccuracyClass:
     if _LETTERED.fullmatch(plain):
         return AccuracyClass(plain, None)
     raise AccuracyClassError(f"accuracy class {text[:40]!r} is not known: expected one like 0.5S, 1.0, 2.5 or B")
+
+
+def error_limit(text: str, *, unknown: float) -> float:
+    """Limit of error that names a class, `unknown` where the text names none or a class without a number. [1].
+
+    Examples
+    --------
+    >>> error_limit("0.5S", unknown=0.02), error_limit("B", unknown=0.02)
+    (0.005, 0.02)
+    """
+    try:
+        number = parse_accuracy_class(text).number if text else None
+    except AccuracyClassError:
+        number = None
+    return unknown if number is None else float(number) / 100

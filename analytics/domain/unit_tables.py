@@ -56,6 +56,8 @@ class QuantityKind(IntEnum):
     PRESSURE = 9
     DIMENSIONLESS = 10
     COAL_EQUIVALENT = 11
+    VOLUME_FLOW = 12
+    REACTIVE_POWER = 13
 
     @property
     def is_counted(self) -> bool:
@@ -88,7 +90,8 @@ class Unit:
     kind : QuantityKind
         What it measures.
     factor : Fraction
-        Exact size in the kind's base unit (J, varh, VAh, mL, g, W, Pa, 1, gce): only ratios of factors mean anything.
+        Exact size in the kind's base unit (J, varh, VAh, mL, g, W, Pa, 1, gce, mL/h, var): only ratios of factors
+        mean anything.
     """
 
     code: int
@@ -134,6 +137,8 @@ _DEFINITIONS: tuple[tuple[int, str, QuantityKind, int, str], ...] = (
     (60, "kW", _K.POWER, 1_000, "千瓦"),
     (61, "W", _K.POWER, 1, "瓦"),
     (62, "MW", _K.POWER, 1_000_000, "兆瓦"),
+    (65, "kvar", _K.REACTIVE_POWER, 1_000, "千乏"),
+    (66, "var", _K.REACTIVE_POWER, 1, "乏"),
     (70, "°C", _K.TEMPERATURE, 1, "degC 摄氏度"),
     (80, "MPa", _K.PRESSURE, 1_000_000, "兆帕"),
     (81, "kPa", _K.PRESSURE, 1_000, "千帕"),
@@ -143,6 +148,10 @@ _DEFINITIONS: tuple[tuple[int, str, QuantityKind, int, str], ...] = (
     (91, "%", _K.DIMENSIONLESS, 1, ""),
     (100, "tce", _K.COAL_EQUIVALENT, 1_000_000, "吨标准煤 吨标煤"),
     (101, "kgce", _K.COAL_EQUIVALENT, 1_000, "千克标准煤 千克标煤"),
+    (110, "m3/h", _K.VOLUME_FLOW, 1_000_000, "立方米/小时 立方米/时 方/小时 方/时"),
+    (111, "L/h", _K.VOLUME_FLOW, 1_000, "升/小时 升/时"),
+    (112, "L/min", _K.VOLUME_FLOW, 60_000, "升/分"),
+    (113, "L/s", _K.VOLUME_FLOW, 3_600_000, "升/秒"),
 )
 
 UNITS: Mapping[str, Unit] = MappingProxyType(
@@ -151,7 +160,7 @@ UNITS: Mapping[str, Unit] = MappingProxyType(
 """The units with a name of their own, by symbol."""
 
 _BY_SIZE: dict[tuple[QuantityKind, Fraction], Unit] = {(unit.kind, unit.factor): unit for unit in UNITS.values()}
-_NO_PREFIX = frozenset({_K.TEMPERATURE, _K.PRESSURE, _K.POWER, _K.DIMENSIONLESS})
+_NO_PREFIX = frozenset({_K.TEMPERATURE, _K.PRESSURE, _K.POWER, _K.DIMENSIONLESS, _K.VOLUME_FLOW, _K.REACTIVE_POWER})
 
 
 SPELLINGS: Mapping[str, Unit] = MappingProxyType(

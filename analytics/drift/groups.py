@@ -8,7 +8,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from analytics.domain.accuracy import AccuracyClassError, parse_accuracy_class
+from analytics.domain.accuracy import error_limit
 from analytics.domain.ledger import Ledger
 from analytics.domain.units import QuantityKind
 
@@ -128,15 +128,7 @@ def _key(ledger: Ledger, parent: int, children: NDArray[np.int32]) -> str:
 def _limits(ledger: Ledger) -> NDArray[np.float64]:
     """Limit of error of each point's newest meter by its class; (p,) float64. [1]."""
     column = ledger.rows.text("accuracy_class")
-    by_text = np.array([_limit(text) for text in column.values])
+    by_text = np.array([error_limit(text, unknown=UNKNOWN_LIMIT) for text in column.values])
     limits = np.full(len(ledger.point_codes), UNKNOWN_LIMIT)
     limits[ledger.installations.point] = by_text[column.codes[ledger.installations.row]]
     return limits
-
-
-def _limit(text: str) -> float:
-    try:
-        number = parse_accuracy_class(text).number if text else None
-    except AccuracyClassError:
-        number = None
-    return UNKNOWN_LIMIT if number is None else float(number) / 100

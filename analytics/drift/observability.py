@@ -56,6 +56,12 @@ class Reason(Enum):
     NO_DATA = "hours are missing at the parent or a child"
     SMALL_SHARE = "the meter's share of the parent is too small for the noise of the balance"
     TWIN = "the load hardly varies, or follows that of others too closely to be told apart"
+    POWER = "its power register shows an error of the counter, not of the transformers, which feed both"
+    PRIMARY_POWER = "a power that is measured or set as primary shows it, the ledger's multiplier included"
+    PHASES = "the powers of its phases show a phase that is lost or reversed, and no other ratio"
+    HEAT = "volume and temperatures of the heat meter show it"
+    NOISY_POWER = "the power varies too much between its samples, or the registers are too coarse"
+    SMALL_DIFFERENCE = "the difference of supply and return temperature is too small"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

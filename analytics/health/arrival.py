@@ -138,8 +138,8 @@ def empty_health(n_points: int) -> NDArray[Any]:
 
 
 def neutral_factors(n_points: int) -> NDArray[np.float32]:
-    """Factors of thresholds where nobody has found anything: (n_points, 2) float32, for stuck dials and for clocks."""
-    return np.ones((n_points, 2), np.float32)
+    """Factors where nobody has found anything: (n_points, 3) float32, for stuck dials, clocks and ratios."""
+    return np.ones((n_points, 3), np.float32)
 
 
 def arrive(
@@ -171,8 +171,8 @@ def arrive(
         [dial unit]
     future : (n,) bool, optional
         Readings that were refused because they are measured in the future: they speak of the clock only.
-    factors : (p, 2) float32, optional
-        By which thresholds are raised at a point, for stuck dials and for clocks. [1]
+    factors : (p, 3) float32, optional
+        By which thresholds are raised at a point, for stuck dials, for clocks, and for ratios (not used here). [1]
     """
     n = point.size
     future = np.zeros(n, np.bool_) if future is None else future

@@ -9,7 +9,7 @@ from analytics.domain.quality import DetectionKind
 
 __all__ = ["LEARNING_KINDS", "SiteVerdict", "StandingVerdict", "factor_of"]
 
-LEARNING_KINDS = (DetectionKind.STUCK, DetectionKind.CLOCK)
+LEARNING_KINDS = (DetectionKind.STUCK, DetectionKind.CLOCK, DetectionKind.RATIO)
 """Kinds whose thresholds can move, in the order of the columns of `analytics.health.arrival.neutral_factors`."""
 
 

@@ -22,6 +22,8 @@ from analytics.domain.quality import DetectionKind
 from analytics.drift.groups import BalanceGroups
 from analytics.drift.observability import judge
 from analytics.drift.state import BalanceState
+from analytics.health.redundancy import SIGHT_ROW
+from analytics.health.visible import best_of
 from analytics.standards.documents import Standards
 from deploy.backfill.findings import finding_columns
 from deploy.backfill.rows import (
@@ -228,18 +230,20 @@ class _Run:
     def work_out(self, spool: Spool, bucket: int, files: list[str], results: ResultDirectory) -> None:
         """Take a bucket of units through the steps, slice by slice, and write what comes of it."""
         state = PartitionState.empty(self.ledger.take_units(spool.runs[bucket]), rules=rules_of(self.zone))
-        hours, events = [np.empty(0, HOUR_ROW)], [np.empty(0, EVENT_ROW)]
+        hours, events, sights = [np.empty(0, HOUR_ROW)], [np.empty(0, EVENT_ROW)], [np.empty(0, SIGHT_ROW)]
         for taken in spool.slices(bucket, self.slice_size):
             result = step(state, taken.blocks)
             self._count(result)
             results.write("rejected", rejected_columns(result.refusals, taken, files))
             hours.append(result.hours)
             events.append(result.events)
+            sights.append(result.sights)
         closed = close_hours(state, now_us=self.report.until_us)
         settled = close_hours(state, now_us=self.report.until_us + _SETTLED_US)
         self._write(
             last_of_each_hour(np.concatenate([*hours, closed.hours, settled.hours])),
             last_of_each_event(np.concatenate([*events, closed.events])),
+            np.concatenate(sights),
             state.ledger,
             results,
         )
@@ -247,13 +251,21 @@ class _Run:
         self.tell(f"{done} of {self.report.sent} readings worked out")
 
     def _count(self, result: StepResult) -> None:
-        if len(result.late):
-            raise AssertionError(f"readings in time order must not be late (got {len(result.late)} that are)")
+        late = len(result.late) + len(result.late_further)
+        if late:
+            raise AssertionError(f"readings in time order must not be late (got {late} that are)")
         self.report.accepted += len(result.readings)
         for refusal in result.refusals:
             self.report.reasons[refusal.reason.name.lower()] += len(refusal.rows)
 
-    def _write(self, hours: NDArray[Any], events: NDArray[Any], ledger: Ledger, results: ResultDirectory) -> None:
+    def _write(
+        self,
+        hours: NDArray[Any],
+        events: NDArray[Any],
+        sights: NDArray[Any],
+        ledger: Ledger,
+        results: ResultDirectory,
+    ) -> None:
         results.write("consumption_hour", hour_columns(hours, ledger))
         results.write("unit_energy_day", energy_day_columns(hours, ledger, self.zone, self.factors))
         events = events[np.lexsort((events["kind"], events["started"], events["point"]))]
@@ -265,9 +277,9 @@ class _Run:
             findings = finding_columns(hours, events, ledger, standards=standards, until_us=until_us, zone=self.zone)
             results.write("findings", findings)
         self.report.detections.update(DetectionKind(kind).name.lower() for kind in events["kind"].tolist())
-        self._balance(hours, ledger, results)
+        self._balance(hours, sights, ledger, results)
 
-    def _balance(self, hours: NDArray[Any], ledger: Ledger, results: ResultDirectory) -> None:
+    def _balance(self, hours: NDArray[Any], sights: NDArray[Any], ledger: Ledger, results: ResultDirectory) -> None:
         """Take the balances through all days that are over, and say what could be seen."""
         groups = BalanceGroups.from_ledger(ledger)
         state = BalanceState.empty(groups)
@@ -279,4 +291,5 @@ class _Run:
             rows = gain_rows(changes, ledger)
             results.write("detections", gain_columns(rows, ledger))
             self.report.detections.update(row.kind.name.lower() for row in rows)
-        results.write("observability", observability_columns(judge(ledger, groups, state), ledger))
+        verdicts = best_of(judge(ledger, groups, state), sights)
+        results.write("observability", observability_columns(verdicts, ledger))

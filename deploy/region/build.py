@@ -11,8 +11,10 @@ from numpy.typing import NDArray
 from analytics.domain.quality import RejectReason
 from deploy.region.arrivals import Column, join, late_arrivals, refuse_repeats
 from deploy.region.bad_input import bad_columns, raw_messages
+from deploy.region.entries import register_entry
 from deploy.region.faults import LASTING, Planned, break_segments, gain, plan_faults
 from deploy.region.flows import local_offset_us, true_flows
+from deploy.region.further import further_series
 from deploy.region.history import FOREVER, declared_segments, install_meters
 from deploy.region.ledger_rows import ledger_rows
 from deploy.region.loads import sample_loads
@@ -169,7 +171,8 @@ class _Builder:
         planned = self.planned.get(point.index, [])
         edges = self.start_us + US_PER_QUARTER * np.arange(len(flow) + 1)
         gains = [g for p in planned if (g := gain(p, edges)) is not None]
-        counter = Counter.of(flow, np.prod(gains, axis=0) if gains else None, self.start_us)
+        factor = np.prod(gains, axis=0) if gains else np.ones(len(flow))
+        counter = Counter.of(flow, factor if gains else None, self.start_us)
         segments = self._settle(point, counter, planned)
         meter = segments[0].meter
         times = reading_times(
@@ -186,7 +189,7 @@ class _Builder:
         hourly = point.rated * point.load / canonical_factor(point, meter) * stated_factor(meter)
         for fault in planned:
             rows = self._spoil(point, meter, fault, rows, hourly)
-        return [
+        made = [
             Column(
                 point.unit,
                 _index(self.meter_nos, number),
@@ -194,6 +197,21 @@ class _Builder:
                 *_of(rows, np.isin(rows.segment, [k for k, s in enumerate(segments) if s.meter.meter_no == number])),
             )
             for number in dict.fromkeys(s.meter.meter_no for s in segments)
+        ]
+        quarter = (times - self.start_us) // US_PER_QUARTER
+        shifted = [replace(p, start_us=p.start_us - self.start_us) for p in planned]
+        alone = len({s.meter.meter_no for s in segments}) == 1 and len(segments) == 1
+        further = further_series(self.seed, point, meter, shifted, flow, flow * factor, quarter) if alone else ()
+        return made + [
+            Column(
+                point.unit,
+                _index(self.meter_nos, register_entry(meter.meter_no, one.name)),
+                _index(self.stated, one.unit),
+                times,
+                times + latency * US_PER_SECOND,
+                one.value,
+            )
+            for one in further
         ]
 
     def _settle(self, point: Point, counter: Counter, planned: Sequence[Planned]) -> list[Segment]:

@@ -29,6 +29,8 @@ class Planned:
     ----------
     size : float
         What `spoil`, `gain` or `break_segments` need to know; its meaning is the kind's.
+    phase : bool
+        Whether a phase of the meter is lost with it.
     """
 
     kind: DetectionKind
@@ -38,6 +40,7 @@ class Planned:
     end_us: int
     size: float
     conserves: bool
+    phase: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +56,8 @@ class _Recipe:
     hours: float
     size: float
     conserves: bool
+    phase: bool = False
+    heat: bool = False
 
 
 _ALWAYS = float("inf")
@@ -75,7 +80,7 @@ _RECIPES: tuple[_Recipe, ...] = (
     _Recipe(_K.SENTINEL, "three times -1", 0.5, -1.0, conserves=True),
     _Recipe(_K.SCALE, "1000 times too large for 3 h", 3, 1e3, conserves=True),
     _Recipe(_K.SCALE, "10 times too small for 30 h", 30, 0.1, conserves=True),
-    _Recipe(_K.RATIO, "one of three phases lost", _ALWAYS, -1 / 3, conserves=False),
+    _Recipe(_K.RATIO, "one of three phases lost", _ALWAYS, -1 / 3, conserves=False, phase=True),
     _Recipe(_K.RATIO, "current transformers of twice the ratio, not in the ledger", _ALWAYS, -0.5, conserves=False),
     _Recipe(_K.CLOCK, "clock 47 min slow for 36 h", 36, -47 * 60, conserves=False),
     _Recipe(_K.CLOCK, "clock 7 min fast for 20 h", 20, 7 * 60, conserves=True),
@@ -87,6 +92,7 @@ _RECIPES: tuple[_Recipe, ...] = (
     _Recipe(_K.GAIN_STEP, "reads 3 % high", _ALWAYS, 0.03, conserves=False),
     _Recipe(_K.GAIN_DRIFT, "drifts to 8 % low", _ALWAYS, -0.08, conserves=False),
     _Recipe(_K.GAIN_DRIFT, "drifts to 6 % high", _ALWAYS, 0.06, conserves=False),
+    _Recipe(_K.RATIO, "heat meter's calculator counts 15 % too little", _ALWAYS, -0.15, conserves=False, heat=True),
 )
 LASTING = frozenset({_K.RATIO, _K.GAIN_STEP, _K.GAIN_DRIFT})
 """Kinds that stay once they have come."""
@@ -109,6 +115,7 @@ def plan_faults(
     """
     stretch = int(horizon_days * _DAY_US)
     able = _able(points, segments)
+    heat = _heat_meters(points, segments)
     planned: list[Planned] = []
     for number in range(-(-(end_us - start_us) // stretch)):
         rng = np.random.default_rng([seed, 20, number])
@@ -116,13 +123,16 @@ def plan_faults(
         begin = start_us + number * stretch
         made = []
         for recipe in _RECIPES:
-            index = next((i for i in order if _fits(recipe, points[i], segments[i][0].meter)), None)
+            pool = [i for i in heat if i in order or i not in able] if recipe.heat else order
+            index = next((i for i in pool if _fits(recipe, points[i], segments[i][0].meter)), None)
             if index is None:
                 continue
-            order.remove(index)
+            if index in order:
+                order.remove(index)
             made.append(_place(rng, recipe, index, begin, stretch))
         planned += made
-        able = [i for i in able if i not in {p.point for p in made}]
+        taken = {p.point for p in made}
+        able, heat = [i for i in able if i not in taken], [i for i in heat if i not in taken]
     return planned
 
 
@@ -140,7 +150,22 @@ def _able(points: Sequence[Point], segments: Mapping[int, Sequence[Segment]]) ->
     return able
 
 
+def _heat_meters(points: Sequence[Point], segments: Mapping[int, Sequence[Segment]]) -> list[int]:
+    """Heat meters with volume and temperatures beside their energy."""
+    return [
+        index
+        for index, parts in segments.items()
+        if parts[0].meter.instrument == "heat"
+        and len(parts) == 1
+        and parts[0].meter.interval_s == 900
+        and points[index].amount_unit == "GJ"
+        and points[index].base >= 0.3
+    ]
+
+
 def _fits(recipe: _Recipe, point: Point, meter: Meter) -> bool:
+    if recipe.heat:
+        return True
     if recipe.kind is _K.RATIO:
         return meter.multiplier > 1.0
     return recipe.kind not in LASTING or (point.carrier == "electricity" and point.level == "equipment")
@@ -167,6 +192,7 @@ def _place(rng: np.random.Generator, recipe: _Recipe, index: int, begin: int, st
         end_us=end,
         size=recipe.size,
         conserves=recipe.conserves,
+        phase=recipe.phase,
     )
 
 

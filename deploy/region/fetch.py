@@ -8,6 +8,7 @@ import psycopg
 from numpy.typing import NDArray
 
 from analytics.domain.quality import DetectionKind, RejectReason
+from deploy.region.entries import meter_of_entry
 from deploy.region.model import Region
 from deploy.region.outcome import FOUND_HOUR, FOUND_READING, FOUND_TOTAL, Detected, Outcome
 
@@ -30,7 +31,8 @@ copy (select series_id::int8, start, round(amount * 1e6)::int8, completeness::fl
 to stdout (format binary)
 """
 _REGISTERS: Final = """
-select g.id, u.code, m.meter_no from register g join meter m on m.id = g.meter_id join unit u on u.id = m.unit_id
+select g.id, u.code, m.meter_no, g.name
+from register g join meter m on m.id = g.meter_id join unit u on u.id = m.unit_id
 """
 _POINTS: Final = "select p.id, u.code, p.code from metering_point p join unit u on u.id = p.unit_id"
 _SERIES: Final = """
@@ -89,11 +91,9 @@ def _us(column: NDArray[Any]) -> NDArray[np.int64]:
 
 
 def _readings(connection: psycopg.Connection, region: Region) -> NDArray[Any]:
-    known = {
-        (row["unit_code"], row["meter_no"]): region.meter_nos.index(row["meter_no"])
-        for row in region.ledger_rows
-        if row["meter_no"]
-    }
+    codes = {row["meter_no"]: row["unit_code"] for row in region.ledger_rows if row["meter_no"]}
+    entries = [(meter_of_entry(entry), index) for index, entry in enumerate(region.meter_nos)]
+    known = {(codes[number], number, register): i for (number, register), i in entries if number in codes}
     place = _places(connection.execute(_REGISTERS).fetchall(), known)
     rows = _copied(connection, _READINGS, [("register", ">i8"), ("measured_at", ">i8"), ("value", ">f8")])
     found = np.empty(len(rows), FOUND_READING)

@@ -9,6 +9,8 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from analytics.domain.registers import MAIN
+from deploy.region.entries import meter_of_entry
 from deploy.region.flows import local_offset_us
 from deploy.region.model import US_PER_HOUR, US_PER_SECOND, Delivery, Readings, Region, Unit
 from ingest.wire import CONTENT_TYPE, CONTENT_TYPE_BLOCK, CONTENT_TYPE_JSON, RECEIVED_AT, MeterList, encode_block
@@ -82,6 +84,12 @@ def region_messages(region: Region, *, span_us: int = HISTORY_SPAN_US, after_us:
     return made
 
 
+def _register(entry: str) -> dict[str, object]:
+    """What a reading says of its register: nothing where it is the main one."""
+    register = meter_of_entry(entry)[1]
+    return {} if register == MAIN else {"register": register}
+
+
 def block_message(region: Region, unit_code: str, readings: Readings) -> bytes:
     """Some readings of one unit as a block."""
     meters, meter = np.unique(readings.meter, return_inverse=True)
@@ -121,10 +129,11 @@ def _json(region: Region, unit: Unit, readings: Readings, zone: ZoneInfo) -> Ite
     rows: Sequence[dict[str, object]] = [
         {
             "unit_code": unit.code,
-            "meter_no": region.meter_nos[meter],
+            "meter_no": meter_of_entry(region.meter_nos[meter])[0],
             "measured_at": f"{time}{suffix}",
             "value": value,
             "unit": region.stated_units[stated],
+            **_register(region.meter_nos[meter]),
         }
         for meter, time, value, stated in zip(
             readings.meter.tolist(), times.tolist(), readings.value.tolist(), readings.stated.tolist(), strict=True

@@ -29,7 +29,6 @@ Floats = NDArray[np.float64]
 
 NOT_LOOKED_FOR = frozenset(
     {
-        DetectionKind.RATIO,
         DetectionKind.GAIN_STEP,
         DetectionKind.GAIN_DRIFT,
     }

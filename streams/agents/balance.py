@@ -37,6 +37,7 @@ from streams.ports import (
     StoreRejected,
 )
 from streams.store.balances import BalanceTransaction
+from streams.store.instants import US_PER_HOUR
 
 __all__ = ["ENGINE", "BalanceAgent"]
 
@@ -166,7 +167,8 @@ class BalanceAgent:
             if len(unit.groups):
                 await tx.write_balances(balance_rows(taken, unit.groups, hours, unit.point_ids, first=since, end=end))
             sight = await self._shop.in_thread(judge, unit.ledger, unit.groups, state)
-            await tx.write_observability([_sight_row(one, unit) for one in sight], as_of_hour=end - 1)
+            as_of_us = (end - 1) * US_PER_HOUR
+            await tx.write_observability([_sight_row(one, unit, as_of_us) for one in sight])
             told = await self._shop.in_thread(state.to_bytes)
             after = KeptBalance(engine=ENGINE, ledger_version=unit.stored.version, next_hour=end, state=told)
             await tx.keep(after, point_id=int(unit.point_ids[0]))
@@ -208,7 +210,7 @@ class BalanceAgent:
         return told
 
 
-def _sight_row(sight: PointVerdict, unit: _Unit) -> ObservabilityRow:
+def _sight_row(sight: PointVerdict, unit: _Unit, as_of_us: int) -> ObservabilityRow:
     share = None if math.isnan(sight.share) else sight.share
     return ObservabilityRow(
         point_id=int(unit.point_ids[sight.point]),
@@ -218,4 +220,6 @@ def _sight_row(sight: PointVerdict, unit: _Unit) -> ObservabilityRow:
         smallest_30d=None if math.isnan(sight.smallest_30d) else sight.smallest_30d,
         smallest_90d=None if math.isnan(sight.smallest_90d) else sight.smallest_90d,
         detail=json.dumps({"share_of_parent": share}),
+        unit_id=unit.id,
+        as_of_us=as_of_us,
     )

@@ -195,7 +195,7 @@ class Lane:
         )
         self.at = piece.end
         self._taken_at = time.monotonic()
-        count = len(batch.readings) + len(batch.late) + len(batch.rejected)
+        count = len(batch.readings) + len(batch.late) + len(batch.late_further) + len(batch.rejected)
         self._bytes_a_reading = 0.8 * self._bytes_a_reading + 0.2 * max(piece.size / max(count, 1), 4.0)
         self._snapshot_readings += count
         if batch.snapshot is not None:
@@ -365,8 +365,10 @@ class Lane:
 
     def _count(self, batch: Batch, done: Recomputed | None, piece: Piece | None) -> None:
         metrics = self.shop.metrics
-        metrics.readings.inc(len(batch.readings) + (len(done.accepted) if done is not None else 0))
-        metrics.late.inc(len(batch.late))
+        metrics.readings.inc(
+            len(batch.readings) + batch.late_accepted + (len(done.accepted) if done is not None else 0)
+        )
+        metrics.late.inc(len(batch.late) + len(batch.late_further))
         metrics.detections.inc(len(batch.detections))
         for row in batch.rejected + batch.late_rejected:
             metrics.reject(row.reason, row.readings)

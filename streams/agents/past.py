@@ -10,12 +10,12 @@ from analytics.columns.register import REGISTER_KINDS
 from analytics.domain.quality import RejectReason
 from streams.batch import Batch
 from streams.explain import refusals_of
-from streams.ports import Hours, PartitionTransaction, Readings, RejectedRow, StoredLedger
+from streams.ports import Hours, Int32s, PartitionTransaction, Readings, RejectedRow, StoredLedger
 from streams.recompute import HISTORY, Recomputed, Windows
 from streams.rows import detection_rows, dirty_spans, hour_rows, reading_rows, refusal_rows
 from streams.state import PartitionState
 
-__all__ = ["history_rows", "superseded", "work_out", "write_late", "write_past"]
+__all__ = ["history_rows", "superseded", "work_out", "write_late", "write_late_further", "write_past"]
 
 InThread = Callable[..., Coroutine[Any, Any, Any]]
 
@@ -84,6 +84,41 @@ async def write_late(
             refusals += refusals_of(state, batch.blocks, reason, rows["block"], rows["row"])
     await write_past(tx, done, stored)
     return refusal_rows(refusals, batch.blocks, batch.records)
+
+
+async def write_late_further(
+    tx: PartitionTransaction, batch: Batch, register_ids: Int32s, state: PartitionState
+) -> tuple[int, list[RejectedRow]]:
+    """Store late readings of further registers; how many, and those that are stored already, not yet written.
+
+    Parameters
+    ----------
+    register_ids : (f,) int32
+        Of `batch.late_further`.
+    """
+    late = batch.late_further
+    stored = await tx.readings_of(register_ids, late["measured_at"], late["measured_at"] + 1)
+    known = dict(zip(_times(stored["register_id"], stored["measured_at"]), stored["value"].tolist(), strict=True))
+    reason = np.zeros(len(late), np.uint8)
+    for i, key in enumerate(_times(register_ids, late["measured_at"])):
+        value = float(late["value"][i])
+        if key in known:
+            reason[i] = RejectReason.DUPLICATE if known[key] == value else RejectReason.CONFLICT
+        else:
+            known[key] = value
+    fresh = reason == 0
+    if fresh.any():
+        await tx.write_readings(reading_rows(late[fresh], register_ids[fresh]))
+    refusals = []
+    for one in (RejectReason.DUPLICATE, RejectReason.CONFLICT):
+        rows = late[reason == one]
+        if len(rows):
+            refusals += refusals_of(state, batch.blocks, one, rows["block"], rows["row"])
+    return int(fresh.sum()), refusal_rows(refusals, batch.blocks, batch.records)
+
+
+def _times(register_ids: Int32s, at_us: NDArray[np.int64]) -> list[tuple[int, int]]:
+    return list(zip(register_ids.tolist(), at_us.tolist(), strict=True))
 
 
 def superseded(hours: Hours, done: Recomputed, stored: StoredLedger) -> NDArray[np.bool_]:

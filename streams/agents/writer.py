@@ -5,11 +5,21 @@ import logging
 import time
 from typing import Any
 
+import numpy as np
+
 from analytics.domain.errors import StoreUnavailable
-from streams.agents.past import superseded, work_out, write_late, write_past
+from streams.agents.past import superseded, work_out, write_late, write_late_further, write_past
 from streams.agents.workshop import Workshop, blames_the_rows
 from streams.batch import Batch
-from streams.ports import Assigned, FenceLost, PartitionTransaction, Snapshot, StoredLedger, StoreRejected
+from streams.ports import (
+    Assigned,
+    FenceLost,
+    PartitionTransaction,
+    RejectedRow,
+    Snapshot,
+    StoredLedger,
+    StoreRejected,
+)
 from streams.recompute import Changed, Recomputed, recompute, recompute_changed
 from streams.rows import Registers, dirty_spans, reading_rows
 from streams.state import PartitionState
@@ -96,7 +106,8 @@ class Writer:
         return fence == batch.end
 
     async def _make_registers(self, batch: Batch) -> None:
-        missing = self._registers.missing(batch.readings, batch.register_names)
+        rows = np.concatenate([batch.readings, batch.late_further]) if len(batch.late_further) else batch.readings
+        missing = self._registers.missing(rows, batch.register_names)
         if missing:
             names = [self._registers.name_of(key) for key in missing]
             ids = await self._shop.store.ensure_registers(names)
@@ -118,13 +129,29 @@ class Writer:
         if done is not None:
             batch.late_rejected = await write_late(tx, batch, done, state, self.stored)
             rejected = rejected + batch.late_rejected
+        else:
+            batch.late_rejected = []
+        rejected = rejected + await self._write_late_further(tx, batch, state)
         if rejected:
             await tx.write_rejected(rejected)
+        if batch.sights:
+            await tx.write_observability(batch.sights)
         if batch.end != batch.start:
             await tx.move_fence(batch.end)
         if batch.snapshot is not None:
             await tx.save_snapshot(self._snapshot(batch.end, batch.snapshot))
         return done
+
+    async def _write_late_further(
+        self, tx: PartitionTransaction, batch: Batch, state: PartitionState
+    ) -> list[RejectedRow]:
+        """Store what came late of registers on which no hour depends; gives what is refused of it."""
+        if not len(batch.late_further):
+            return []
+        ids = self._registers.ids(batch.late_further, batch.register_names)
+        batch.late_accepted, refused = await write_late_further(tx, batch, ids, state)
+        batch.late_rejected = batch.late_rejected + refused
+        return refused
 
     async def _write_hours(self, tx: PartitionTransaction, hours: Any) -> None:
         counts = await tx.write_hours(hours)

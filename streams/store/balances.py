@@ -13,7 +13,7 @@ import psycopg
 from numpy.typing import NDArray
 
 from streams.ports import DetectionRow, Hours, Int32s, Int64s, KeptBalance, ObservabilityRow
-from streams.store import detections, hours
+from streams.store import detections, hours, observability
 from streams.store.columns import fetch
 from streams.store.instants import US_PER_HOUR, instant
 
@@ -55,13 +55,6 @@ having local_day(start) between local_day(%(first)s) and local_day(%(end)s)
 on conflict (point_id, day) do update
 set parent_amount = excluded.parent_amount, children_amount = excluded.children_amount,
     loss_estimate = excluded.loss_estimate, residual = excluded.residual, hours = excluded.hours
-"""
-_OBSERVABILITY: Final = """
-insert into observability as o (unit_id, point_id, question, verdict, reason, smallest_30d, smallest_90d, detail, as_of)
-values (%s, %s, %s, %s, %s, %s, %s, %s::jsonb, %s)
-on conflict (point_id, question) do update
-set unit_id = excluded.unit_id, verdict = excluded.verdict, reason = excluded.reason, detail = excluded.detail,
-    smallest_30d = excluded.smallest_30d, smallest_90d = excluded.smallest_90d, as_of = excluded.as_of
 """
 
 
@@ -116,20 +109,9 @@ class BalanceTransaction:
         bounds = {"first": instant(first * US_PER_HOUR), "end": instant(end * US_PER_HOUR)}
         await self.connection.execute(_DAYS, bounds | {"unit_id": self.unit_id})
 
-    async def write_observability(self, rows: Sequence[ObservabilityRow], *, as_of_hour: int) -> None:
+    async def write_observability(self, rows: Sequence[ObservabilityRow]) -> None:
         """Replace what could be seen at points."""
-        at = instant(as_of_hour * US_PER_HOUR)
-        async with self.connection.cursor() as cursor:
-            await cursor.executemany(
-                _OBSERVABILITY,
-                [
-                    (
-                        self.unit_id, row.point_id, row.question, row.verdict, row.reason, row.smallest_30d,
-                        row.smallest_90d, row.detail, at,
-                    )
-                    for row in rows
-                ],
-            )  # fmt: skip
+        await observability.write(self.connection, rows)
 
 
 async def claim(connection: psycopg.AsyncConnection, unit_id: int) -> BalanceTransaction | None:

@@ -19,6 +19,7 @@ from streams.ports import (
     Hours,
     Int32s,
     Int64s,
+    ObservabilityRow,
     Readings,
     RegisterName,
     RejectedRow,
@@ -33,6 +34,7 @@ from streams.store import (
     fence,
     hours,
     marks,
+    observability,
     readings,
     registers,
     rejected,
@@ -284,6 +286,10 @@ class Transaction:
         if self._again("rejected"):
             await rejected.clear(self._connection)
         return await rejected.insert(self._connection, self._partition, rows)
+
+    async def write_observability(self, rows: Sequence[ObservabilityRow]) -> None:
+        """Say what could be seen at points, where nothing sees better."""
+        await observability.write(self._connection, rows)
 
     async def mark_dirty(self, unit_ids: Int32s, first_hour: Int64s, last_hour: Int64s) -> None:
         """Say that totals of units are stale for some hours."""

@@ -1,5 +1,5 @@
 from deploy.warm import warm
 
 
-def test_one_reading_goes_through_the_core() -> None:
-    assert warm() == 1
+def test_a_reading_and_its_power_go_through_the_core() -> None:
+    assert warm() == 2

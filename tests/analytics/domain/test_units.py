@@ -30,7 +30,9 @@ CODES = {
     "kWh": 1, "Wh": 2, "MWh": 3, "GWh": 4, "J": 5, "kJ": 6, "MJ": 7, "GJ": 8, "TJ": 9,
     "kvarh": 20, "varh": 21, "Mvarh": 22, "kVAh": 25, "VAh": 26, "MVAh": 27,
     "m3": 30, "L": 31, "Nm3": 40, "t": 50, "kg": 51, "g": 52, "kW": 60, "W": 61, "MW": 62,
+    "kvar": 65, "var": 66,
     "°C": 70, "MPa": 80, "kPa": 81, "Pa": 82, "bar": 83, "1": 90, "%": 91, "tce": 100, "kgce": 101,
+    "m3/h": 110, "L/h": 111, "L/min": 112, "L/s": 113,
 }  # fmt: skip
 """Codes as they are in databases: this table is only ever added to."""
 

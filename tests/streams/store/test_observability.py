@@ -1,0 +1,98 @@
+"""What could be seen is kept of whoever sees best; late further readings are held against what is stored."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import psycopg
+import pytest
+
+from analytics.domain.quality import RejectReason
+from ingest.wire import encode_readings_json
+from streams.agents.past import write_late_further
+from streams.batch import Batch
+from streams.ports import HOUR_ROW, ObservabilityRow, TopicPartition
+from streams.rows import reading_rows
+from streams.state import PartitionState
+from streams.steps import step
+from tests.streams.store.conftest import opened
+from tests.streams.test_further import LEDGER, QUARTER_US, START, block_of
+
+pytestmark = pytest.mark.integration
+
+DAY_US = 86_400_000_000
+BALANCE = ObservabilityRow(
+    point_id=1, question="ratio", verdict="not_observable", reason="balance", smallest_30d=None, smallest_90d=None,
+    detail='{"share_of_parent": null}', unit_id=1, as_of_us=START,
+)  # fmt: skip
+CHECK = replace(BALANCE, verdict="weak", reason="check", smallest_30d=0.05, detail='{"check": "power"}')
+
+
+@pytest.mark.parametrize(
+    ("rows", "kept"),
+    [
+        ([BALANCE, CHECK], "check"),
+        ([CHECK, BALANCE], "check"),
+        ([CHECK, replace(BALANCE, verdict="weak")], "check"),
+        ([replace(BALANCE, verdict="weak"), CHECK], "check"),
+        ([CHECK, replace(BALANCE, verdict="observable")], "balance"),
+        ([replace(BALANCE, verdict="observable"), CHECK], "balance"),
+        ([CHECK, replace(BALANCE, as_of_us=START + 8 * DAY_US)], "balance"),
+        ([CHECK, replace(CHECK, verdict="not_observable", reason="newer")], "newer"),
+    ],
+)
+def test_who_sees_best_keeps_the_row(
+    world: str, topic: TopicPartition, rows: list[ObservabilityRow], kept: str
+) -> None:
+    async def scenario() -> None:
+        async with opened(world) as store:
+            assigned = await store.assign(topic)
+            for row in rows:
+                async with store.transaction(assigned, at=0) as tx:
+                    await tx.write_observability([row])
+
+    asyncio.run(scenario())
+    with psycopg.connect(world) as connection:
+        assert connection.execute("select reason from observability").fetchall() == [(kept,)]
+
+
+@dataclass
+class Kept:
+    """A Kafka record."""
+
+    offset: int
+    value: bytes | None
+    timestamp: int = 0
+    headers: Sequence[tuple[str, bytes | None]] = ()
+
+
+def test_late_readings_of_a_further_register_are_stored_once(world: str, topic: TopicPartition) -> None:
+    state = PartitionState.empty(LEDGER)
+    first = step(state, [block_of([("M1\x1fpower", START + i * QUARTER_US, float(i), "kW") for i in (0, 2, 3)])])
+    again = [(0, 0.0), (0, 7.0), (1, 1.0), (1, 1.0)]
+    block = block_of([("M1\x1fpower", START + i * QUARTER_US, value, "kW") for i, value in again])
+    result = step(state, [block])
+    assert len(result.late_further) == 4
+    payload = b"[" + b",".join(encode_readings_json(block, slice(0, 4))) + b"]"
+    batch = Batch(
+        0, 1, result.readings, result.late, state.register_names, np.empty(0, HOUR_ROW), [], [],
+        late_further=result.late_further, blocks=[block], records=[Kept(offset=0, value=payload)],
+    )  # fmt: skip
+
+    async def scenario() -> None:
+        async with opened(world) as store:
+            async with store.transaction(await store.assign(topic), at=0) as tx:
+                await tx.write_readings(reading_rows(first.readings, np.full(3, 1, np.int32)))
+                stored, refused = await write_late_further(tx, batch, np.full(4, 1, np.int32), state)
+            assert stored == 1
+            assert {row.reason: row.readings for row in refused} == {
+                RejectReason.DUPLICATE: 2,
+                RejectReason.CONFLICT: 1,
+            }
+
+    asyncio.run(scenario())
+    with psycopg.connect(world) as connection:
+        rows = connection.execute("select value, quality from reading_hot order by measured_at").fetchall()
+    assert [value for value, _ in rows] == [0.0, 1.0, 2.0, 3.0]
+    assert [quality & 0x0800 != 0 for _, quality in rows] == [False, True, False, False]
