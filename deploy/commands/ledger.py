@@ -3,6 +3,7 @@
 import textwrap
 import unicodedata
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -47,16 +48,25 @@ def check(context: click.Context, file: Path, zone: ZoneInfo) -> None:
 @command.command()
 @_FILE
 @_ZONE
+@click.option(
+    "--since",
+    type=click.DateTime(["%Y-%m-%d"]),
+    metavar="DATE",
+    help="Local day from which another status or class of a meter holds; now without it.",
+)
 @click.pass_context
-def load(context: click.Context, file: Path, zone: ZoneInfo) -> None:
+def load(context: click.Context, file: Path, zone: ZoneInfo, since: datetime | None) -> None:
     """Load a ledger file over the ledger in force: all of it, or nothing where anything is wrong."""
+    began = None if since is None else since.replace(tzinfo=zone)
+    if began is not None and began > datetime.now(zone):
+        raise click.BadParameter(f"must not lie in the future (got {began.date()})", param_hint="--since")
     report = read_ledger(file, zone=zone)
     _tell(report, file)
     if report.faults:
         context.exit(FAULTY)
     from deploy.ledger_loading import load as into_database  # noqa: PLC0415 - a check needs no database driver
 
-    loaded = into_database(Stack(settings()).dsn, report.ledger, file.name)
+    loaded = into_database(Stack(settings()).dsn, report.ledger, file.name, since=began)
     if loaded.faults:
         click.echo(fault_table(loaded.faults, report.titles))
         click.echo(f"{file}: nothing is loaded; version {loaded.version} stays in force")
