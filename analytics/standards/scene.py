@@ -113,6 +113,11 @@ class Evidence:
         estimated, but for meters that are read less than hourly. [1]
     start_deviation_s : (p,) float64
         From the midnight that opens the last whole day to the reading nearest to it; NaN where none is near. [s]
+    month_deviation_d : (p,) float64
+        From the midnight that opened the month to the reading nearest to it; NaN where none is near. [d]
+    in_time : (p,) float64
+        Share of the last whole day's readings that were received within the delay that the rules name; NaN without
+        readings, and where the rules name none. [1]
     silent_since, fault_since : (p,) int64
         Since when the meter is silent, or has a fault (silence, gap, stuck …) that lasts. [us since 1970-01-01 UTC]
     at_risk : (p,) float64
@@ -126,6 +131,8 @@ class Evidence:
     uses: Mapping[UseKey, Use]
     completeness: Floats
     start_deviation_s: Floats
+    month_deviation_d: Floats
+    in_time: Floats
     silent_since: Int64s
     fault_since: Int64s
     at_risk: Floats
@@ -141,6 +148,8 @@ class Evidence:
             uses={},
             completeness=nan,
             start_deviation_s=nan,
+            month_deviation_d=nan,
+            in_time=nan,
             silent_since=never,
             fault_since=never,
             at_risk=nan,

@@ -89,9 +89,9 @@ def _mandatory(scene: Scene) -> NDArray[np.bool_]:
 
 def verification_findings(scene: Scene) -> Iterator[Finding]:
     """What is overdue, due, unknown or contradictory; and what the ledger lacks."""
-    in_use, state = _in_use(scene), scene.verification
+    in_use, state, mandatory = _in_use(scene), scene.verification, _mandatory(scene)
     for point in np.flatnonzero(in_use & (state == VerificationState.OVERDUE)).tolist():
-        yield _overdue(scene, point)
+        yield _overdue(scene, point, "overdue_mandatory" if mandatory[point] else "overdue")
     for point in np.flatnonzero(
         in_use & (state >= VerificationState.DUE_90) & (state < VerificationState.OVERDUE)
     ).tolist():
@@ -160,7 +160,7 @@ def _about(place: _Place) -> dict[str, object]:
     }
 
 
-def _overdue(scene: Scene, point: int) -> Finding:
+def _overdue(scene: Scene, point: int, question: str) -> Finding:
     place = _Place.of(scene, point)
     find = scene.finder(place.unit, "verification", _clause(scene, place.unit, "verification"))
     until = _written(int(scene.due[point]))
@@ -171,7 +171,7 @@ def _overdue(scene: Scene, point: int) -> Finding:
         evidence |= {"at_risk": round(at_risk, 3), "unit": symbol}
     return find(
         verdict=Verdict.FAIL,
-        severity=scene.rules.severity["overdue", place.level],
+        severity=scene.rules.severity[question, place.level],
         required=_WITHIN,
         found=Phrase(f"verification ran out on {until}", f"检定有效期已于 {until} 届满"),
         next_step=Phrase(

@@ -1,7 +1,7 @@
 """What a report tells, in the order in which a person needs it; how it looks is another matter."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from functools import cached_property
 from typing import Final, NamedTuple
@@ -13,11 +13,13 @@ from analytics.standards.energy import EnergyDays, UnitEnergy
 from analytics.standards.equipping import Rate
 from analytics.standards.factors import EPOCH_ORDINAL
 from analytics.standards.facts import SelfCheck
+from analytics.standards.form_facts import Instrument, Person, Stock
+from analytics.standards.products import ProductEnergy
 from analytics.standards.review import ReviewResult
 from analytics.standards.words import listing
 from streams.compliance import Judgement
 
-__all__ = ["STATES", "VERDICTS", "MeterRow", "RegionReport", "RegionRow", "UnitReport"]
+__all__ = ["STATES", "VERDICTS", "MeterRow", "RegionReport", "RegionRow", "StockRow", "UnitReport"]
 
 STATES: Final[Mapping[str, Phrase]] = {
     "compliant": Phrase("compliant", "符合"),
@@ -44,7 +46,7 @@ class Step(NamedTuple):
     @classmethod
     def of(cls, findings: Sequence[Finding]) -> "Step":
         """One errand for findings that differ in nothing but the meter."""
-        first, meters = findings[0], [one.meter_no for one in findings]
+        first, meters = findings[0], list(dict.fromkeys(one.meter_no for one in findings))
         if len(findings) == 1 or not first.meter_no:
             return cls(first.next_step, findings)
         en = first.next_step.en.replace(first.meter_no, listing(meters))
@@ -83,6 +85,25 @@ class MeterRow:
     rated_power_kw: float | None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StockRow:
+    """A year's purchase and stock of an energy beside what meters say of that year.
+
+    Attributes
+    ----------
+    metered : float or None
+        In the stock's unit; None where no meter counts in it. [`stock.unit`]
+    days : int
+        Days of the year with a total.
+    """
+
+    energy: str
+    year: int
+    stock: Stock
+    metered: float | None
+    days: int
+
+
 @dataclass(frozen=True, kw_only=True)
 class UnitReport:
     """A unit's month.
@@ -98,13 +119,18 @@ class UnitReport:
     days : sequence of EnergyDays
         The same day by day.
     sub_units : mapping of name to UnitEnergy
-    products : mapping of product to (tce a unit, text of its unit)
+    products : sequence of ProductEnergy
+        With an output of the month.
     changes : sequence of Change
         Since a month before.
     meters : sequence of MeterRow
         Every point, with its meter where it has one.
     review : ReviewResult
     self_checks : mapping of year to SelfCheck
+    staff : sequence of Person
+    instruments : mapping of management number to Instrument
+        That stand at no metering point.
+    stocks : sequence of StockRow
     """
 
     judgement: Judgement
@@ -114,11 +140,14 @@ class UnitReport:
     energy: UnitEnergy
     days: Sequence[EnergyDays]
     sub_units: Mapping[str, UnitEnergy]
-    products: Mapping[str, tuple[float, str]]
+    products: Sequence[ProductEnergy]
     changes: Sequence[Change]
     meters: Sequence[MeterRow]
     review: ReviewResult
     self_checks: Mapping[int, SelfCheck]
+    staff: Sequence[Person] = ()
+    instruments: Mapping[str, Instrument] = field(default_factory=dict)
+    stocks: Sequence[StockRow] = ()
 
     @property
     def code(self) -> str:
@@ -155,11 +184,11 @@ class UnitReport:
     def steps(self) -> Sequence[Step]:
         """What to do next, the most urgent first: one line for what one errand mends."""
         due = [one for one in self.findings if one.rule == "verification_due" and one.severity is Severity.WARNING]
-        errands: dict[tuple[str, str], list[Finding]] = {}
+        errands: dict[str, list[Finding]] = {}
         for one in [*self.open_findings, *due]:
             if one.next_step.zh and one.severity is not Severity.INFO:
                 same = one.next_step.zh.replace(one.meter_no, "") if one.meter_no else one.next_step.zh
-                errands.setdefault((one.clause, same), []).append(one)
+                errands.setdefault(same, []).append(one)
         return [Step.of(found) for found in list(errands.values())[:_STEPS]]
 
     @cached_property

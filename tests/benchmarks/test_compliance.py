@@ -94,6 +94,7 @@ def evidence_of(ledger: Ledger) -> Evidence:
         uses=uses,
         completeness=1 - rng.uniform(size=points) ** 40,  # one in seventeen sends too little
         start_deviation_s=rng.uniform(0, 61, points),
+        month_deviation_d=np.where(rng.uniform(size=points) < 0.02, 2.0, np.nan),
         silent_since=np.where(rng.uniform(size=points) < 0.01, DAY * 86_400_000_000, np.iinfo(np.int64).min),
     )
 

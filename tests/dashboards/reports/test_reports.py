@@ -50,15 +50,17 @@ def test_the_workbook_says_what_was_judged(tmp_path: Path) -> None:
         "首页",
         "逐条判定",
         "B.8 配备汇总(按能源)",
+        "B.1 计量人员",
         "B.2 主要用能设备",
         "B.3 计量器具一览表",
         "B.4 进出用能单位",
         "B.5 主要次级用能单位",
         "B.6 主要用能设备",
-        "B.7 余能计量器具",
+        "B.7 其他计量器具",
         "B.8 配备汇总(按器具)",
         "B.9 准确度汇总",
         "B.10 能源消费",
+        "B.10 购进消费库存",
         "JJF 1356 审查表",
         "自查记录",
     ]
@@ -79,6 +81,26 @@ def test_the_workbook_says_what_was_judged(tmp_path: Path) -> None:
     assert energy[0][4] == pytest.approx(2.7038)
     assert energy[1][4] is None  # natural gas without a calorific value
     assert energy[-1][4] is None
+
+
+def test_the_workbook_carries_what_was_entered(tmp_path: Path) -> None:
+    path = tmp_path / "unit.xlsx"
+    unit_workbook(report(), path)
+    book = load_workbook(path)
+
+    def rows(title: str) -> list[tuple[object, ...]]:
+        return list(book[title].iter_rows(min_row=2, values_only=True))
+
+    assert rows("B.1 计量人员") == [
+        ("王工", "计量管理员", "台账", None, "JL-001", datetime(2027, 1, 31)),  # noqa: DTZ001 - as Excel has it
+        ("李工", "抄表员", None, None, None, None),
+    ]
+    other = rows("B.7 其他计量器具")
+    assert [(row[0], row[1], row[7], row[12]) for row in other] == [("便携式", "钳形功率表", "BX-01", "合格")]
+    stocks = rows("B.10 购进消费库存")
+    assert stocks == [(2025, "煤炭", "t", 120, 1000, 0, 20, 100, 1000, 990, 985.5, 360, "统计台账")]
+    with_corrections = rows("自查记录")
+    assert with_corrections[0][4] is None
 
 
 def test_the_workbook_in_english(tmp_path: Path) -> None:
