@@ -56,8 +56,9 @@ def raw_material_points(scene: Scene) -> NDArray[np.bool_]:
     """(p,) Points at which energy is measured as raw material: table 4 does not ask about their meters."""
     found = np.zeros(len(scene.ledger.point_codes), np.bool_)
     for unit, activities in _by_unit(scene).items():
-        place = _places(scene, unit)
-        for one in activities:
+        fed = [one for one in activities if one.points]
+        place = _places(scene, unit) if fed else {}
+        for one in fed:
             found[[place[code] for code in one.points if code in place]] = True
     return found
 
@@ -150,14 +151,13 @@ class _Side(NamedTuple):
         cls, scene: Scene, unit: int, activity: Activity, energy: str, ways: Sequence[Direction], *, into: bool
     ) -> "_Side":
         ledger = scene.ledger
-        first, end = ledger.unit_point_start[unit : unit + 2].tolist()
+        part = slice(*ledger.unit_point_start[unit : unit + 2].tolist())
+        fits = np.isin(ledger.point_direction[part], ways) & scene.carrier_is(energy, part)
+        fits &= ledger.point_level[part] == levels.index(activity.level)
         here = [
             point
-            for point in range(first, end)
-            if levels[ledger.point_level[point]] == activity.level
-            and ledger.point_carrier[point] == energy
-            and ledger.point_direction[point] in ways
-            and (activity.level == "unit" or ledger.point_sub_unit[point] == activity.sub_unit)
+            for point in (part.start + np.flatnonzero(fits)).tolist()
+            if (activity.level == "unit" or ledger.point_sub_unit[point] == activity.sub_unit)
             and (activity.level != "equipment" or ledger.point_equipment[point] == activity.equipment)
         ]
         inside = set(here)  # what lies below another point of the same side is measured by that one already
@@ -264,7 +264,7 @@ def _raw_material(scene: Scene, unit: int, activity: Activity) -> Finding:
             ),
             points=scene.point_names(points),
         )
-    return find(**_held_against(scene, points, activity, required))  # type: ignore[arg-type]  # fields of a finding
+    return find(**_held_against(scene, points, activity, required))
 
 
 def _held_against(scene: Scene, points: NDArray[np.int64], activity: Activity, required: Phrase) -> dict[str, object]:

@@ -136,7 +136,7 @@ def stock_of(row: TableRow) -> tuple[tuple[str, str, int], Stock]:
     if not 1900 <= year <= 9999:
         row.fault(f"year must be one such as 2025 (got {year})")
     unit, symbols = row.name("unit"), [one.symbol for one in CARRIERS[energy]]
-    if unit and unit not in symbols:
+    if unit and row.values.get("energy") == energy and unit not in symbols:  # a wrong energy is fault enough
         row.fault(f"unit of {energy} must be one of {', '.join(symbols)} (got {unit!r})")
     made = Stock(
         unit=unit,

@@ -22,6 +22,8 @@ Int32s = NDArray[np.int32]
 Int64s = NDArray[np.int64]
 Mask = NDArray[np.bool_]
 
+_ALL = slice(None)
+
 levels: tuple[str, ...] = tuple(level.name.lower() for level in Level)
 """The ledger's words for `Level`, by number."""
 
@@ -270,11 +272,11 @@ class Scene:
             carrier=np.fromiter((carriers[name] for name in ledger.point_carrier), np.int16, len(ledger.point_carrier)),
         )
 
-    def carrier_is(self, carrier: str) -> Mask:
-        """(p,) Points of an energy."""
+    def carrier_is(self, carrier: str, part: slice = _ALL) -> Mask:
+        """(p,) Points of an energy, or of a part of them."""
         if carrier not in self.carriers:
-            return np.zeros(len(self.carrier), np.bool_)
-        return np.asarray(self.carrier == self.carriers.index(carrier), np.bool_)
+            return np.zeros(len(self.carrier[part]), np.bool_)
+        return np.asarray(self.carrier[part] == self.carriers.index(carrier), np.bool_)
 
     @property
     def stands(self) -> Mask:

@@ -110,7 +110,7 @@ def _equipping(scene: Scene, rate: Rate, standard: WaterStandard) -> Finding:
     return Finding(
         unit=rate.unit,
         edition=standard.number,
-        clause="Rp",
+        clause=f"{standard.number} Rp",
         rule="water_rate",
         level=rate.level,
         carrier=_WATER,
@@ -119,7 +119,9 @@ def _equipping(scene: Scene, rate: Rate, standard: WaterStandard) -> Finding:
         required=Phrase(
             f"water meters, {level.en}: equipping rate at least {share}", f"{level.zh}水计量器具配备率不低于 {share}"
         ),
-        found=Phrase(f"{shown} % ({rate.present} of {rate.needed})", f"{shown} %({rate.present}/{rate.needed})"),
+        found=Phrase(
+            f"{shown} % ({rate.present} of {rate.needed})", f"{shown} %(应配 {rate.needed},实配可用 {rate.present})"
+        ),
         next_step=next_step(verdict, rate.bare, rate.unfit),
         meters=rate.unfit,
         points=rate.missing,
@@ -194,7 +196,7 @@ def _metering_rate(scene: Scene, unit: int, level: str, volume: _Volume, standar
     return Finding(
         unit=unit,
         edition=standard.number,
-        clause="Km",
+        clause=f"{standard.number} Km",
         rule="water_metering",
         level=level,
         carrier=_WATER,
@@ -256,7 +258,7 @@ def _class_finding(
     return Finding(
         unit=unit,
         edition=standard.number,
-        clause="accuracy",
+        clause=standard.number,
         rule=rules.get(verdict, "water_class_met"),
         carrier=_WATER,
         verdict=verdict,

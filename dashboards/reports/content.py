@@ -1,6 +1,6 @@
 """What a report tells, in the order in which a person needs it; how it looks is another matter."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from functools import cached_property
@@ -185,8 +185,9 @@ class UnitReport:
         """What to do next, the most urgent first: one line for what one errand mends."""
         due = [one for one in self.findings if one.rule == "verification_due" and one.severity is Severity.WARNING]
         errands: dict[str, list[Finding]] = {}
+        overdue = {one.meter_no for one in self.open_findings if one.rule == "verification"}
         for one in [*self.open_findings, *due]:
-            if one.next_step.zh and one.severity is not Severity.INFO:
+            if one.next_step.zh and one.severity is not Severity.INFO and not _told_by_meter(one, overdue):
                 same = one.next_step.zh.replace(one.meter_no, "") if one.meter_no else one.next_step.zh
                 errands.setdefault(same, []).append(one)
         return [Step.of(found) for found in list(errands.values())[:_STEPS]]
@@ -213,6 +214,12 @@ class UnitReport:
     def as_of(self) -> date:
         """The day that was judged."""
         return date.fromordinal(self.judgement.assessment.day + EPOCH_ORDINAL)
+
+
+def _told_by_meter(finding: Finding, overdue: Collection[str]) -> bool:
+    """Whether a rate is low only for meters past their verification, each of which has an errand of its own."""
+    bare = len(finding.points) > len(finding.meters)
+    return finding.rule.endswith("rate") and not bare and set(finding.meters) <= set(overdue)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

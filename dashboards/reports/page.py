@@ -11,7 +11,7 @@ from markupsafe import Markup
 from analytics.domain.finding import Finding, Phrase, Verdict
 from analytics.standards.equipping import Rate
 from analytics.standards.factors import EPOCH_ORDINAL
-from analytics.standards.words import carrier_name, level_name
+from analytics.standards.words import carrier_name, clause_name, level_name
 from dashboards.reports.content import STATES, VERDICTS, RegionReport, UnitReport
 from dashboards.reports.pictures import Bar, calendar, columns, rates
 
@@ -77,6 +77,9 @@ class _Speaker:
 
     def carrier(self, carrier: str) -> str:
         return self.of(carrier_name(carrier)) if carrier else ""
+
+    def clause(self, clause: str) -> str:
+        return self.of(clause_name(clause))
 
     def verdict(self, verdict: Verdict) -> str:
         return self.of(VERDICTS[verdict])

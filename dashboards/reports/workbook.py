@@ -12,7 +12,7 @@ from openpyxl.utils import get_column_letter
 
 from analytics.domain.finding import Phrase
 from analytics.standards.factors import EPOCH_ORDINAL
-from analytics.standards.words import carrier_name, instrument_name, level_name
+from analytics.standards.words import carrier_name, clause_name, instrument_name, level_name
 from dashboards.reports.content import STATES, VERDICTS, MeterRow, RegionReport, UnitReport
 
 __all__ = ["region_workbook", "unit_workbook"]
@@ -162,7 +162,7 @@ def _findings(book: Workbook, report: UnitReport, say: Callable[[Phrase], str]) 
     )
     rows = (
         (
-            one.clause,
+            say(clause_name(one.clause)),
             "*" if one.mandatory else "",
             say(VERDICTS[one.verdict]),
             one.severity.value,

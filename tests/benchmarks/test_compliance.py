@@ -13,8 +13,9 @@ import pytest
 from analytics.domain.ledger import COLUMNS, Ledger, LedgerRows, TextColumn
 from analytics.domain.ledger.schema import NO_DAY, OPEN_END, Storage
 from analytics.standards.assessment import assess
-from analytics.standards.facts import Facts
+from analytics.standards.facts import load_facts
 from analytics.standards.scene import Evidence, Use, UseKey
+from ingest.standard_files import standards_from
 from tests.analytics.standards.judged import DAY, shipped_book, shipped_rules
 
 pytestmark = pytest.mark.benchmark
@@ -103,16 +104,19 @@ def test_a_region_is_judged() -> None:
     ledger = region()
     evidence = evidence_of(ledger)
     book, rules = shipped_book(), shipped_rules()
+    boiler = {"kind": "conversion", "name": "boilers", "inputs": ["natural_gas"], "outputs": ["steam"], "source": "s"}
+    facts = load_facts([{"activity": [{**boiler, "unit_code": code} for code in ledger.unit_codes]}])
     began, cpu = time.perf_counter(), time.process_time()
     found = assess(
         ledger,
         book=book,
         rules=rules,
-        facts=Facts(),
+        facts=facts,
         evidence=evidence,
         day=DAY,
         at_us=DAY * 86_400_000_000,
         zone=ZoneInfo("Asia/Shanghai"),
+        water=standards_from().water,
     )
     took, cpu = time.perf_counter() - began, time.process_time() - cpu
     assert len(found.standings) == UNITS

@@ -72,7 +72,7 @@ def test_the_equipping_rate_at_its_limit(bare_points: int, verdict: Verdict) -> 
     rows = [water(f"W{i}", **place) for i in range(20 - bare_points)]
     rows += [bare(f"X{i}", **place) for i in range(bare_points)]  # 19 of 20 are 95 %
     one = found(rows, "water_rate")[0]
-    assert (one.edition, one.clause, one.verdict) == ("GB 24789-2009", "Rp", verdict)
+    assert (one.edition, one.clause, one.verdict) == ("GB 24789-2009", "GB 24789-2009 Rp", verdict)
 
 
 def use(amount: float, days: int = 365, scope: str = "unit") -> Mapping[UseKey, Use]:
@@ -93,7 +93,7 @@ def test_the_metering_rate_at_its_limit(metered_m3: float, declared: float, verd
     place = {"level": "sub_unit", "sub_unit": "S"}
     rows = [water("W", **place), bare("X", annual_use=declared, **place)]
     one = found(rows, "water_metering", use(metered_m3, scope="sub_unit"))[0]
-    assert (one.clause, one.verdict, one.found.en, one.points) == ("Km", verdict, told, ("X",))
+    assert (one.clause, one.verdict, one.found.en, one.points) == ("GB 24789-2009 Km", verdict, told, ("X",))
 
 
 def test_an_unknown_use_cannot_mend_a_rate_that_is_too_low() -> None:

@@ -11,6 +11,7 @@ import pytest
 from openpyxl import load_workbook
 
 from analytics.domain.finding import Phrase
+from analytics.standards.words import clause_name
 from dashboards.reports import RegionReport, region_page, region_workbook, unit_page, unit_workbook
 from dashboards.reports.content import RegionRow
 from tests.dashboards.reports.reported import report
@@ -67,7 +68,7 @@ def test_the_workbook_says_what_was_judged(tmp_path: Path) -> None:
     clauses = list(book["逐条判定"].iter_rows(min_row=2, values_only=True))
     assert len(clauses) == len(made.findings)
     for row, finding in zip(clauses, made.findings, strict=True):
-        assert (row[0], row[8], row[9]) == (finding.clause, finding.required.zh, finding.found.zh)
+        assert (row[0], row[8], row[9]) == (clause_name(finding.clause).zh, finding.required.zh, finding.found.zh)
     rates = {(row[0], row[1]): row[2:8] for row in book["B.8 配备汇总(按能源)"].iter_rows(min_row=2, values_only=True)}
     assert rates["主要用能设备", "电力"] == (2, 1, 0, 50, 95, "不符合")
     ledger = list(book["B.3 计量器具一览表"].iter_rows(min_row=2, values_only=True))

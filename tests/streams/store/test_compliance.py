@@ -187,6 +187,8 @@ def test_data_energy_and_what_is_at_risk_are_read(empty: str) -> None:
             [one.meters for one in found.assessment.findings if one.rule == "day_start"],
         )
 
+    flagged = asked(empty, "select flag, meter_no, min(day), sum(amount) from point_day_flagged group by 1, 2")
+    assert flagged == [("overdue", "M-A", ended + timedelta(days=1), 2400.0)]  # its last day is none of them
     at_risk, low, tce, days, before, after, starts = asyncio.run(ask())
     assert starts == [("M-B",)]
     assert at_risk == 2400.0  # ten days of 240
@@ -303,6 +305,12 @@ def test_a_past_day_is_judged_by_the_status_and_class_of_that_day(empty: str) ->
     asyncio.run(load(empty, meter("A", status="limited", accuracy_class="0.5S"), meter("B")))  # holds from now on
     assert seen(1) == ("0.5S", "qualified", 2, 2)
     assert seen(0) == ("0.5S", "limited", 2, 2)
+    with psycopg.connect(empty, autocommit=True) as connection:
+        connection.execute(DAYS.encode(), {"today": TODAY})
+    flagged = asked(
+        empty, "select min(day), max(day), count(*), min(flag) from point_day_flagged where meter_no = 'M-A'"
+    )
+    assert flagged == [(TODAY - timedelta(days=20), TODAY - timedelta(days=11), 10, "out_of_use")]
     # what a later load says of an earlier day replaces what was said of the days from then on
     asyncio.run(load(empty, meter("A", status="out_of_use", accuracy_class="0.5S"), meter("B"), since=midnight(15)))
     assert [seen(day)[1] for day in (21, 20, 16, 15, 10, 1, 0)] == [
