@@ -204,7 +204,7 @@ def _standings(scene: Scene, findings: Sequence[Finding], rates: Sequence[Rate])
 
 def _completeness(scene: Scene) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
     units = len(scene.ledger.unit_codes)
-    known = scene.stands & scene.ledger.point_required & ~np.isnan(scene.evidence.completeness)
+    known = scene.in_use & scene.ledger.point_required & ~np.isnan(scene.evidence.completeness)
     unit = scene.ledger.point_unit[known]
     count = np.bincount(unit, minlength=units)
     total = np.bincount(unit, scene.evidence.completeness[known], minlength=units)

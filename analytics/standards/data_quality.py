@@ -1,7 +1,7 @@
 """Collected data against the official figures: completeness, interval, starts, delay, monthly figures, open faults.
 
 The figures stand in the rules with their source. What no data say is not judged: a point whose data were not looked at
-gives no finding.
+gives no finding, and of a meter that is out of use by its label none are asked for.
 """
 
 from collections.abc import Iterator
@@ -79,7 +79,7 @@ def _severity(scene: Scene, question: str, point: int) -> Severity:
 
 
 def _silent(scene: Scene) -> Iterator[Finding]:
-    for point in np.flatnonzero(scene.stands & (scene.evidence.silent_since != NO_INSTANT)).tolist():
+    for point in np.flatnonzero(scene.in_use & (scene.evidence.silent_since != NO_INSTANT)).tolist():
         since = _instant(int(scene.evidence.silent_since[point]))
         yield _find(
             scene,
@@ -103,7 +103,7 @@ def _instant(us: int) -> str:
 
 def _open_faults(scene: Scene, local_day: NDArray[np.int64]) -> Iterator[Finding]:
     quality = scene.rules.data_quality
-    for point in np.flatnonzero(scene.stands & (scene.evidence.fault_since != NO_INSTANT)).tolist():
+    for point in np.flatnonzero(scene.in_use & (scene.evidence.fault_since != NO_INSTANT)).tolist():
         since = int(local_day[point])
         if working_days(since, scene.day, quality.holidays) <= quality.fault_working_days:
             continue
@@ -129,7 +129,7 @@ def _open_faults(scene: Scene, local_day: NDArray[np.int64]) -> Iterator[Finding
 
 def _completeness(scene: Scene) -> Iterator[Finding]:
     quality, share = scene.rules.data_quality, scene.evidence.completeness
-    low = scene.stands & (share * 100 < quality.completeness)  # NaN is not low: nobody looked
+    low = scene.in_use & (share * 100 < quality.completeness)  # NaN is not low: nobody looked
     required = Phrase(
         f"at least {quality.completeness:g} % of the data of {quality.window_days} days",
         f"{quality.window_days} 天数据完整率不低于 {quality.completeness:g} %",
@@ -150,7 +150,7 @@ def _completeness(scene: Scene) -> Iterator[Finding]:
             ),
             evidence={"completeness": float(share[point])},
         )
-    known = scene.stands & ~np.isnan(share) & ~low
+    known = scene.in_use & ~np.isnan(share) & ~low
     counts = np.bincount(scene.ledger.point_unit[known], minlength=len(scene.ledger.unit_codes))
     for unit in np.flatnonzero(counts).tolist():
         count = int(counts[unit])
@@ -178,7 +178,7 @@ def _below(percent: float, limit: float) -> str:
 def _intervals(scene: Scene) -> Iterator[Finding]:
     quality = scene.rules.data_quality
     interval = scene.number("interval_s") / 60
-    slow = scene.stands & scene.ledger.point_required & (interval > quality.interval_min)
+    slow = scene.in_use & scene.ledger.point_required & (interval > quality.interval_min)
     point = np.flatnonzero(slow)
     tolerated = interval[point] <= quality.tolerated_interval_min
     for verdict, points in ((Verdict.PERSON, point[tolerated]), (Verdict.FAIL, point[~tolerated])):
@@ -227,7 +227,7 @@ def _slow(scene: Scene, unit: int, points: NDArray[np.int64], verdict: Verdict, 
 def _starts(scene: Scene) -> Iterator[Finding]:
     quality, evidence = scene.rules.data_quality, scene.evidence
     day = f"{quality.day_start_min:g}"
-    late = scene.stands & (evidence.start_deviation_s > quality.day_start_min * 60)
+    late = scene.in_use & (evidence.start_deviation_s > quality.day_start_min * 60)
     yield from _far_from(
         scene,
         "day_start",
@@ -236,7 +236,7 @@ def _starts(scene: Scene) -> Iterator[Finding]:
         Phrase("midnight", "零点"),
     )
     month = f"{quality.month_start_days:g}"
-    late = scene.stands & (evidence.month_deviation_d > quality.month_start_days)
+    late = scene.in_use & (evidence.month_deviation_d > quality.month_start_days)
     yield from _far_from(
         scene,
         "month_start",
@@ -278,7 +278,7 @@ def _upload_delays(scene: Scene) -> Iterator[Finding]:
     quality, in_time = scene.rules.data_quality, scene.evidence.in_time
     if quality.upload_delay_min is None:
         return
-    known = scene.stands & ~np.isnan(in_time)
+    known = scene.in_use & ~np.isnan(in_time)
     slow = known & (in_time * 100 < quality.upload_delay_share)
     limit, share = f"{quality.upload_delay_min:g}", f"{quality.upload_delay_share:g}"
     required = Phrase(

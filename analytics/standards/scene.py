@@ -283,6 +283,11 @@ class Scene:
         """(p,) Points at which a meter stands."""
         return np.asarray(self.installation >= 0, np.bool_)
 
+    @property
+    def in_use(self) -> Mask:
+        """(p,) Points at which a meter stands that is not out of use."""
+        return np.asarray(self.stands & (self.status != MeterStatus.OUT_OF_USE), np.bool_)
+
     def column(self, name: str) -> Column:
         """Text column of the meters in force, by point."""
         if not len(self.ledger.installations):

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analytics.domain.finding import Finding, Phrase, Severity, Verdict
-from analytics.domain.ledger import COLUMNS, MeterStatus
+from analytics.domain.ledger import COLUMNS
 from analytics.domain.units import unit_of
 from analytics.standards.factors import EPOCH_ORDINAL
 from analytics.standards.scene import Scene, VerificationState, levels
@@ -54,7 +54,7 @@ class VerificationCount(NamedTuple):
 def verification_counts(scene: Scene) -> tuple[VerificationCount, ...]:
     """Counts of each unit."""
     units = len(scene.ledger.unit_codes)
-    in_use = _in_use(scene)
+    in_use = scene.in_use
     unit = scene.ledger.point_unit
 
     def count(mask: NDArray[np.bool_]) -> list[int]:
@@ -77,10 +77,6 @@ def verification_counts(scene: Scene) -> tuple[VerificationCount, ...]:
     return tuple(VerificationCount(*row) for row in zip(*columns, strict=True))
 
 
-def _in_use(scene: Scene) -> NDArray[np.bool_]:
-    return np.asarray(scene.stands & (scene.status != MeterStatus.OUT_OF_USE), np.bool_)
-
-
 def _mandatory(scene: Scene) -> NDArray[np.bool_]:
     purpose = scene.column("purpose")
     fits = np.array([value in scene.rules.mandatory_purposes for value in purpose.values] + [False], np.bool_)
@@ -89,7 +85,7 @@ def _mandatory(scene: Scene) -> NDArray[np.bool_]:
 
 def verification_findings(scene: Scene) -> Iterator[Finding]:
     """What is overdue, due, unknown or contradictory; and what the ledger lacks."""
-    in_use, state, mandatory = _in_use(scene), scene.verification, _mandatory(scene)
+    in_use, state, mandatory = scene.in_use, scene.verification, _mandatory(scene)
     for point in np.flatnonzero(in_use & (state == VerificationState.OVERDUE)).tolist():
         yield _overdue(scene, point, "overdue_mandatory" if mandatory[point] else "overdue")
     for point in np.flatnonzero(

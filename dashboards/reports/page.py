@@ -13,6 +13,7 @@ from analytics.standards.equipping import Rate
 from analytics.standards.factors import EPOCH_ORDINAL
 from analytics.standards.words import carrier_name, clause_name, level_name
 from dashboards.reports.content import STATES, VERDICTS, RegionReport, UnitReport
+from dashboards.reports.factor_words import factor_in_chinese
 from dashboards.reports.pictures import Bar, calendar, columns, rates
 
 __all__ = ["region_page", "unit_page"]
@@ -77,6 +78,9 @@ class _Speaker:
 
     def carrier(self, carrier: str) -> str:
         return self.of(carrier_name(carrier)) if carrier else ""
+
+    def factor(self, text: str) -> str:
+        return factor_in_chinese(text) if self.language == "zh" else text
 
     def clause(self, clause: str) -> str:
         return self.of(clause_name(clause))

@@ -14,6 +14,7 @@ from analytics.domain.finding import Phrase
 from analytics.standards.factors import EPOCH_ORDINAL
 from analytics.standards.words import carrier_name, clause_name, instrument_name, level_name
 from dashboards.reports.content import STATES, VERDICTS, MeterRow, RegionReport, UnitReport
+from dashboards.reports.factor_words import factor_in_chinese
 
 __all__ = ["region_workbook", "unit_workbook"]
 
@@ -450,7 +451,7 @@ def _energy(book: Workbook, report: UnitReport, say: Callable[[Phrase], str]) ->
             one.tce,
             one.tce_equal,
             _percent(one.completeness),
-            one.factor,
+            say(Phrase(one.factor, factor_in_chinese(one.factor))),
         )
         for name, energy in scopes
         for one in energy.carriers

@@ -256,6 +256,16 @@ def test_the_start_of_the_day() -> None:
     assert [one.meters for one in found] == [("M-B",)]
 
 
+def test_a_meter_out_of_use_is_not_asked_for_data() -> None:
+    rows = [metered("A"), metered("B", status="out_of_use")]
+    nothing = np.array([1.0, 0.0])
+    since = np.array([NO_INSTANT, DAY * 86_400_000_000 - 30 * 86_400_000_000])
+    found = judge(rows, completeness=nothing, silent_since=since, fault_since=since, start_deviation_s=nothing * 0 + 99)
+    told = {one.rule: one.meters for one in found.findings if one.verdict is Verdict.FAIL}
+    assert told == {"rate": ("M-B",), "day_start": ("M-A",)}
+    assert found.standings[0].completeness == 1.0
+
+
 def test_the_start_of_the_month() -> None:
     rows = [metered("A"), metered("B"), metered("C")]
     found = named(judge(rows, month_deviation_d=np.array([1.0, 1.0001, np.nan])), "month_start")
