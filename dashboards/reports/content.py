@@ -33,7 +33,6 @@ VERDICTS: Final[Mapping[Verdict, Phrase]] = {
     Verdict.PERSON: Phrase("needs a person", "需人工核查"),
     Verdict.NOT_APPLICABLE: Phrase("not applicable", "不适用"),
 }
-_STEPS: Final = 8
 _WORST: Final = 10
 
 
@@ -45,13 +44,23 @@ class Step(NamedTuple):
 
     @classmethod
     def of(cls, findings: Sequence[Finding]) -> "Step":
-        """One errand for findings that differ in nothing but the meter."""
-        first, meters = findings[0], list(dict.fromkeys(one.meter_no for one in findings))
-        if len(findings) == 1 or not first.meter_no:
+        """One errand for findings that differ in nothing but their meters."""
+        first, names = findings[0], list(dict.fromkeys(name for one in findings for name in _meters(one)))
+        if len(findings) == 1 or not names:
             return cls(first.next_step, findings)
-        en = first.next_step.en.replace(first.meter_no, listing(meters))
-        zh = first.next_step.zh.replace(first.meter_no, listing(meters, chinese=True))
+        en = first.next_step.en.replace(listing(_meters(first)), listing(names))
+        zh = first.next_step.zh.replace(listing(_meters(first), chinese=True), listing(names, chinese=True))
         return cls(Phrase(en, zh), findings)
+
+
+def _meters(finding: Finding) -> Sequence[str]:
+    return [finding.meter_no] if finding.meter_no else finding.meters
+
+
+def _errand(finding: Finding) -> str:
+    """What is to be done, whichever meters it is about."""
+    names = _meters(finding)
+    return finding.next_step.zh.replace(listing(names, chinese=True), "") if names else finding.next_step.zh
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -182,15 +191,14 @@ class UnitReport:
 
     @cached_property
     def steps(self) -> Sequence[Step]:
-        """What to do next, the most urgent first: one line for what one errand mends."""
+        """All that is to be done, the most urgent first: one line for what one errand mends."""
         due = [one for one in self.findings if one.rule == "verification_due" and one.severity is Severity.WARNING]
         errands: dict[str, list[Finding]] = {}
         overdue = {one.meter_no for one in self.open_findings if one.rule == "verification"}
         for one in [*self.open_findings, *due]:
             if one.next_step.zh and one.severity is not Severity.INFO and not _told_by_meter(one, overdue):
-                same = one.next_step.zh.replace(one.meter_no, "") if one.meter_no else one.next_step.zh
-                errands.setdefault(same, []).append(one)
-        return [Step.of(found) for found in list(errands.values())[:_STEPS]]
+                errands.setdefault(_errand(one), []).append(one)
+        return [Step.of(found) for found in errands.values()]
 
     @cached_property
     def worst(self) -> Sequence[tuple[MeterRow, Sequence[Finding]]]:

@@ -19,6 +19,8 @@ from dashboards.reports.pictures import Bar, calendar, columns, rates
 __all__ = ["region_page", "unit_page"]
 
 _MONTHS: Final = 12
+_STEPS: Final = 8
+"""Steps on the first page."""
 
 
 def unit_page(report: UnitReport, *, language: str = "zh") -> str:
@@ -35,6 +37,7 @@ def unit_page(report: UnitReport, *, language: str = "zh") -> str:
         "unit.html.j2",
         speak,
         report=report,
+        shown=_STEPS,
         standing=report.standing,
         verified=report.standing.verification,
         rates_picture=rates([_bar(rate, speak) for rate in report.rates], text("Equipping rates", "配备率")),

@@ -2,6 +2,7 @@
 
 import shutil
 import subprocess
+from dataclasses import replace
 from datetime import date, datetime
 from html.parser import HTMLParser
 from pathlib import Path
@@ -13,7 +14,7 @@ from openpyxl import load_workbook
 from analytics.domain.finding import Phrase
 from analytics.standards.words import clause_name
 from dashboards.reports import RegionReport, region_page, region_workbook, unit_page, unit_workbook
-from dashboards.reports.content import RegionRow
+from dashboards.reports.content import RegionRow, Step
 from tests.dashboards.reports.reported import report
 
 VOID = {"meta", "br", "img", "hr", "link"}
@@ -136,6 +137,37 @@ def test_the_first_page_tells_what_to_do() -> None:
     assert any("加装" in step and "E3" in step for step in steps)
     page = unit_page(made)
     assert page.index("下一步做什么") < page.index("配备率与要求")
+
+
+def test_what_does_not_fit_on_the_first_page_is_counted_and_stands_in_the_workbook(tmp_path: Path) -> None:
+    made = report()
+    more = [
+        replace(made.findings[0], rule=f"r{i}", meter_no="", meters=(), next_step=Phrase(f"Do {i}.", f"办理 {i}。"))
+        for i in range(12)
+    ]
+    judgement = replace(made.judgement, assessment=replace(made.judgement.assessment, findings=tuple(more)))
+    crowded = replace(made, judgement=judgement)
+    page = unit_page(crowded)
+    assert "办理 7。" in page
+    assert "另有 4 项待办" in page
+    unit_workbook(crowded, tmp_path / "unit.xlsx")
+    steps = [row[1] for row in load_workbook(tmp_path / "unit.xlsx")["首页"].iter_rows(values_only=True)]
+    assert "办理 11。" in steps
+
+
+def test_one_errand_for_what_differs_in_its_meters_alone() -> None:
+    made = report()
+    rows = [
+        replace(
+            made.findings[0],
+            level=level,
+            meter_no="",
+            meters=(name,),
+            next_step=Phrase(f"Enter the verification of {name}.", f"请补录 {name} 的检定信息。"),
+        )
+        for level, name in (("unit", "M-1"), ("sub_unit", "M-2"))
+    ]
+    assert Step.of(rows).todo == Phrase("Enter the verification of M-1, M-2.", "请补录 M-1、M-2 的检定信息。")
 
 
 def test_pictures_are_sound_and_say_their_numbers() -> None:
