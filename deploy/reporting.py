@@ -1,7 +1,7 @@
 """What a report needs, out of the database: a unit's month, or all units on its last day."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from typing import NamedTuple
 
@@ -10,7 +10,7 @@ import psycopg
 
 from analytics.domain.errors import RegistryError
 from analytics.domain.finding import Phrase, Severity, Verdict
-from analytics.domain.ledger import NO_DAY
+from analytics.domain.ledger import NO_DAY, Ledger
 from analytics.standards.change import changes
 from analytics.standards.documents import Standards
 from analytics.standards.energy import EnergyDays, UnitEnergy, key_unit, unit_energy
@@ -188,8 +188,20 @@ def _products(
         sub_units=sub_units,
         points=points,
         point_sub_unit={point: where[point] for point in points},
+        nested=frozenset(_nested(ledger, points)),
     )
     return product_energy(outputs, measured.assigned, parts)
+
+
+def _nested(ledger: Ledger, codes: Collection[str]) -> Iterator[str]:
+    """Those of some points of a unit that lie below another one of them."""
+    for point, code in enumerate(ledger.point_codes):
+        above = int(ledger.point_parent[point]) if code in codes else -1
+        while above >= 0:
+            if ledger.point_codes[above] in codes:
+                yield code
+                break
+            above = int(ledger.point_parent[above])
 
 
 def _energy(series: Sequence[EnergyDays], standards: Standards, code: str, first: date, last: date) -> UnitEnergy:

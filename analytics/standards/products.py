@@ -53,12 +53,15 @@ class Parts:
     sub_units, points : mapping of name to UnitEnergy
     point_sub_unit : mapping of point to sub-unit
         Of the points that are assigned.
+    nested : frozenset of str
+        Assigned points that lie below another one, which measures them as well.
     """
 
     whole: UnitEnergy
     sub_units: Mapping[str, UnitEnergy]
     points: Mapping[str, UnitEnergy]
     point_sub_unit: Mapping[str, str]
+    nested: frozenset[str] = frozenset()
 
 
 def product_energy(
@@ -128,11 +131,11 @@ _NOBODY: Final = Phrase(
 def _own(one: Assignment, assignments: Mapping[str, Assignment], parts: Parts) -> tuple[float | None, Phrase]:
     """Energy that is wholly a product's, and of what."""
     assigned = {name for other in assignments.values() for name in other.sub_units}
-    inside = [point for point in one.points if parts.point_sub_unit.get(point) in assigned]
+    inside = [point for point in one.points if parts.point_sub_unit.get(point) in assigned or point in parts.nested]
     if inside:
         return None, Phrase(
-            f"{listing(inside)} lie in a sub-unit that is assigned as well",
-            f"{listing(inside, chinese=True)} 所在的次级用能单位也已归属",
+            f"{listing(inside)} lie in what is assigned as well",
+            f"{listing(inside, chinese=True)} 所在的次级用能单位或上级计量点也已归属",
         )
     found = [(name, parts.sub_units.get(name)) for name in one.sub_units]
     found += [(name, parts.points.get(name)) for name in one.points]

@@ -116,7 +116,8 @@ class Evidence:
     start_deviation_s : (p,) float64
         From the midnight that opens the last whole day to the reading nearest to it; NaN where none is near. [s]
     month_deviation_d : (p,) float64
-        From the midnight that opened the month to the reading nearest to it; NaN where none is near. [d]
+        From the midnight that opened the month to the reading nearest to it, of meters that are read less than hourly;
+        NaN for others and where none is near. [d]
     in_time : (p,) float64
         Share of the last whole day's readings that were received within the delay that the rules name; NaN without
         readings, and where the rules name none. [1]

@@ -291,21 +291,27 @@ async def _deviation(asked: _Asked, stored: StoredLedger, moment: Moment) -> NDA
     return deviation
 
 
-def _registers(stored: StoredLedger, since_us: int, at_us: int) -> dict[int, int]:
-    """Points by register, of the meters that stand there from one instant to another."""
+def _registers(stored: StoredLedger, since_us: int, at_us: int, *, slow: bool = False) -> dict[int, int]:
+    """Points by register, of the meters that stand there from one instant to another; of the slow ones, if so asked."""
     made = stored.ledger.installations
     stands = (made.installed_from <= since_us) & (made.installed_to > at_us)
+    if slow:
+        stands &= made.interval_us > _HOUR_US
     return dict(zip(stored.register_ids[made.meter[stands]].tolist(), made.point[stands].tolist(), strict=True))
 
 
 async def _month_deviation(
     asked: _Asked, stored: StoredLedger, moment: Moment, limit_days: float
 ) -> NDArray[np.float64]:
-    """Where hours were measured around the month's start a reading is near; the others' readings are looked for."""
+    """How far from the month's start meters were read that are read less than hourly; others have their hours.
+
+    Where an hour was measured beside the start a reading is near. Of a frequent meter without one nothing is said here:
+    its completeness does, and its readings of a month would be far too many to look through.
+    """
     opened = (moment.last_whole_day - timedelta(days=math.ceil(limit_days))).replace(day=1)
     opened_at = datetime(opened.year, opened.month, opened.day, tzinfo=moment.zone)
     deviation = np.full(len(stored.ledger.point_codes), np.nan)
-    of_register = _registers(stored, round(opened_at.timestamp() * 1_000_000), moment.at_us)
+    of_register = _registers(stored, round(opened_at.timestamp() * 1_000_000), moment.at_us, slow=True)
     points = _Index(stored.point_ids)
     near = {points.get(point) for (point,) in await asked.rows(_MONTH_OPENED, opened=opened, limit=int(limit_days))}
     far = [register for register, point in of_register.items() if point not in near]

@@ -23,8 +23,9 @@ def assigned(*sub_units: str, points: tuple[str, ...] = (), share: float = 0.0) 
 PARTS = Parts(
     whole=energy(100.0),
     sub_units={"mill": energy(40.0), "kiln": energy(30.0), "dark": energy(None)},
-    points={"P1": energy(10.0), "P2": energy(5.0)},
-    point_sub_unit={"P1": "", "P2": "mill"},
+    points={"P1": energy(10.0), "P2": energy(5.0), "P3": energy(1.0)},
+    point_sub_unit={"P1": "", "P2": "mill", "P3": ""},
+    nested=frozenset({"P3"}),
 )
 
 
@@ -63,7 +64,8 @@ def test_sub_units_points_and_a_share_of_the_rest() -> None:
     [
         (assigned("dark"), "the energy of dark is not known"),
         (assigned("nowhere"), "the energy of nowhere is not known"),
-        (assigned(points=("P2",)), "P2 lie in a sub-unit that is assigned as well"),
+        (assigned(points=("P2",)), "P2 lie in what is assigned as well"),
+        (assigned(points=("P3",)), "P3 lie in what is assigned as well"),
     ],
 )
 def test_what_is_not_known_gives_no_figure(one: Assignment, why: str) -> None:

@@ -15,7 +15,7 @@ from streams.agents.compliance import ComplianceAgent
 from streams.compliance import judge
 from streams.ports import StoredLedger
 from streams.store.compliance import part_of
-from streams.store.evidence import Moment
+from streams.store.evidence import Moment, read_point_energy
 from streams.store.ledger import load_ledger, read_ledger
 from streams.store.standards import load_document
 from tests.analytics.standards.conftest import SHIPPED
@@ -174,6 +174,8 @@ def test_data_energy_and_what_is_at_risk_are_read(empty: str) -> None:
         async with connected(empty) as connection:
             moment = Moment.of(TODAY, now=datetime.now(UTC), zone=SHANGHAI)
             found = await judge(connection, standards_from(), moment)
+            series = await read_point_energy(connection, found.stored, ["A", "stranger"], ended, TODAY)
+            assert [(code, one.symbol, one.amount.sum()) for code, one in series.items()] == [("A", "kWh", 11 * 240.0)]
             past = await judge(connection, standards_from(), Moment.of(ended, now=datetime.now(UTC), zone=SHANGHAI))
         late = next(one for one in found.assessment.findings if one.rule == "verification" and one.point == "A")
         low = [one for one in found.assessment.findings if one.rule == "completeness" and one.point]
@@ -237,7 +239,8 @@ insert into reading_hot (measured_at, received_at, value, register_id, quality, 
 select o.at + s.away, o.at + s.away + s.late, 1, r.id, 0, 1
 from register r join ledger_meter m on m.meter_id = r.meter_id
 join (values ('A', interval '1 day', interval '60 minutes'), ('B', interval '-25 hours', interval '1 minute'),
-             ('C', interval '20 days', interval '61 minutes')) s (point, away, late) on s.point = m.point
+             ('C', interval '20 days', interval '61 minutes'),
+             ('E', interval '3 days', interval '0')) s (point, away, late) on s.point = m.point
 cross join (select (%(opened)s::date)::timestamp at time zone 'Asia/Shanghai' as at) o
 """
 MEASURED = """
@@ -248,7 +251,7 @@ select %(opened)s::date, 1, p.id, p.unit_id, 1, 0.1, 0 from metering_point p whe
 
 def test_starts_of_months_and_upload_delays_are_read(empty: str) -> None:
     opened = date(2026, 10, 1)
-    asyncio.run(load(empty, *(meter(point) for point in "ABCD")))
+    asyncio.run(load(empty, *(meter(point, interval_s=86_400) for point in "ABCD"), meter("E")))
     with psycopg.connect(empty, autocommit=True) as connection:
         for statement in (MONTHLY, MEASURED):
             connection.execute(statement.encode(), {"opened": opened})
@@ -264,7 +267,8 @@ def test_starts_of_months_and_upload_delays_are_read(empty: str) -> None:
         about = [one for one in found.assessment.findings if one.rule in rules]
         return {rule: tuple(one.meters for one in about if one.rule == rule) for rule in rules}
 
-    # A was read one day after the month began, B 25 hours before it, C not near it, D hourly around it
+    # A was read one day after the month began, B 25 hours before it, C not near it, D has an hour beside it; E is read
+    # every quarter of an hour: what it lacks its completeness says
     assert asyncio.run(ask(date(2026, 10, 15), shipped)) == {"month_start": (("M-B",),), "upload_delay": ()}
     # on the first of the month itself the month before is looked at still
     assert asyncio.run(ask(date(2026, 10, 1), shipped))["month_start"] == ()
