@@ -1,11 +1,13 @@
 """Staff, instruments and stocks as they are entered for the review's forms, with all their faults at once."""
 
+import tomllib
 from datetime import date
 
 import pytest
 
 from analytics.domain.errors import ConfigurationError
-from analytics.standards.facts import load_facts
+from analytics.standards.facts import FACT_TABLES, load_facts
+from tests.analytics.standards.conftest import SHIPPED
 
 STOCK = {
     "unit_code": "U",
@@ -69,3 +71,12 @@ def test_faulty_forms_tell_all_their_faults() -> None:
         "opening must be a number, 0 or more (got -1)",
     ):
         assert fault in told
+
+
+def test_the_form_has_every_table_and_is_sound() -> None:
+    document = tomllib.loads((SHIPPED / "facts_form.toml").read_text(encoding="utf-8"))
+    assert set(document) == set(FACT_TABLES)
+    facts = load_facts([document])
+    assert facts.of("UNIT-CODE").converts is True
+    assert len(facts.activities) == 2
+    assert facts.stocks["UNIT-CODE", "coal", 2025].used_up == 1000.0
