@@ -10,7 +10,7 @@ import psycopg
 from analytics.domain.errors import RegistryError
 from analytics.standards.documents import Document
 from analytics.standards.energy import key_unit
-from analytics.standards.review import ReviewResult, review
+from analytics.standards.review import Entered, ReviewResult, review
 from streams.compliance import Judgement, judge
 from streams.store.connections import understood
 from streams.store.evidence import Moment
@@ -87,9 +87,14 @@ def review_of(judgement: Judgement, unit: int) -> ReviewResult:
     return review(
         judgement.standards.review,
         [finding for finding in judgement.assessment.findings if finding.unit == unit],
-        answers={item: answer for (of_code, item), answer in facts.answers.items() if of_code == code},
-        sector=facts.of(code).sector,
-        self_checked=bool(checks & {year, year - 1}) if checks else None,
+        Entered(
+            answers={item: answer for (of_code, item), answer in facts.answers.items() if of_code == code},
+            sector=facts.of(code).sector,
+            self_checked=bool(checks & {year, year - 1}) if checks else None,
+            staff=facts.staff_of(code),
+            instruments=facts.instruments_of(code),
+        ),
+        judgement.moment.number,
     )
 
 

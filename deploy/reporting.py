@@ -1,25 +1,29 @@
 """What a report needs, out of the database: a unit's month, or all units on its last day."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta, tzinfo
+from typing import NamedTuple
 
 import numpy as np
 import psycopg
 
 from analytics.domain.errors import RegistryError
 from analytics.domain.finding import Phrase, Severity, Verdict
-from analytics.domain.ledger import NO_DAY
+from analytics.domain.ledger import NO_DAY, Ledger
 from analytics.standards.change import changes
 from analytics.standards.documents import Standards
-from analytics.standards.energy import EnergyDays, UnitEnergy, key_unit, per_product, unit_energy
+from analytics.standards.energy import EnergyDays, UnitEnergy, key_unit, unit_energy
 from analytics.standards.factors import EPOCH_ORDINAL
+from analytics.standards.facts import Facts
+from analytics.standards.product_facts import Assignment, assignments_in
+from analytics.standards.products import Parts, ProductEnergy, product_energy
 from analytics.standards.scene import VerificationState, levels
-from dashboards.reports.content import MeterRow, RegionReport, RegionRow, UnitReport
+from dashboards.reports.content import MeterRow, RegionReport, RegionRow, StockRow, UnitReport
 from deploy.compliance import review_of
 from streams.compliance import Judgement, judge
 from streams.store.connections import understood
-from streams.store.evidence import Moment, read_energy
+from streams.store.evidence import Moment, read_energy, read_point_energy
 from streams.store.standards import read_standards
 
 __all__ = ["meter_rows", "month_days", "region_report", "unit_report"]
@@ -85,24 +89,47 @@ async def _unit_report(dsn: str, code: str, month: str, zone: tzinfo) -> UnitRep
                 connection, standards, Moment.of(before_day, now=now, zone=zone), stored=judgement.stored
             )
             series = await read_energy(connection, judgement.stored.unit_ids.tolist(), first, day, ("unit", "sub_unit"))
-    return _assembled(judgement, before, series, month, first, day)
+            assigned = assignments_in(month, code, standards.facts.assignments)
+            codes = sorted({point for one in assigned.values() for point in one.points})
+            points = await read_point_energy(connection, judgement.stored, codes, first, day) if codes else {}
+            years = await _years(connection, judgement, code)
+    return _assembled(judgement, before, _Measured(series, points, assigned, years), month, first, day)
+
+
+async def _years(connection: psycopg.AsyncConnection, judgement: Judgement, code: str) -> Sequence[EnergyDays]:
+    """Daily totals of a unit over the calendar years for which stocks were entered."""
+    years = [year for of_code, _, year in judgement.standards.facts.stocks if of_code == code]
+    if not years:
+        return ()
+    span = date(min(years), 1, 1), date(max(years), 12, 31)
+    found = await read_energy(connection, judgement.stored.unit_ids.tolist(), *span)
+    return next(iter(found.values()), ())
+
+
+class _Measured(NamedTuple):
+    """Daily totals by scope, of assigned points, of whole years; and which energy is assigned to which product."""
+
+    series: Mapping[tuple[int, str, str, str], tuple[EnergyDays, ...]]
+    points: Mapping[str, EnergyDays]
+    assigned: Mapping[str, Assignment]
+    years: Sequence[EnergyDays]
 
 
 def _assembled(
     judgement: Judgement,
     before: Judgement,
-    series: Mapping[tuple[int, str, str, str], tuple[EnergyDays, ...]],
+    measured: _Measured,
     month: str,
     first: date,
     day: date,
 ) -> UnitReport:
     code, facts = judgement.stored.ledger.unit_codes[0], judgement.standards.facts
-    whole = next((days for (_, scope, _, _), days in series.items() if scope == "unit"), ())
+    whole = next((days for (_, scope, _, _), days in measured.series.items() if scope == "unit"), ())
     energy = _energy(whole, judgement.standards, code, first, day)
-    outputs = {
-        product: (one.amount, one.unit)
-        for (of_code, product, of_month), one in facts.outputs.items()
-        if (of_code, of_month) == (code, month)
+    sub_units = {
+        name: _energy(days, judgement.standards, code, first, day)
+        for (_, scope, _, name), days in sorted(measured.series.items())
+        if scope == "sub_unit"
     }
     return UnitReport(
         judgement=judgement,
@@ -111,17 +138,70 @@ def _assembled(
         last_day=day,
         energy=energy,
         days=whole,
-        sub_units={
-            name: _energy(days, judgement.standards, code, first, day)
-            for (_, scope, _, name), days in sorted(series.items())
-            if scope == "sub_unit"
-        },
-        products=per_product(energy, outputs),
+        sub_units=sub_units,
+        products=_products(judgement, measured, energy, sub_units, (first, day)),
         changes=changes(before.assessment.findings, judgement.assessment.findings),
         meters=meter_rows(judgement),
         review=review_of(judgement, 0),
         self_checks={year: one for (of_code, year), one in facts.self_checks.items() if of_code == code},
+        staff=facts.staff_of(code),
+        instruments=facts.instruments_of(code),
+        stocks=_stocks(facts, code, measured.years),
     )
+
+
+def _stocks(facts: Facts, code: str, series: Sequence[EnergyDays]) -> Sequence[StockRow]:
+    """Stocks that were entered, the newest year first, with what was metered in that calendar year."""
+    rows = []
+    for (of_code, energy, year), stock in facts.stocks.items():
+        if of_code == code:
+            first, end = (date(of, 1, 1).toordinal() - EPOCH_ORDINAL for of in (year, year + 1))
+            metered = [
+                one.amount[(one.day >= first) & (one.day < end)]
+                for one in series
+                if (one.carrier, one.symbol) == (energy, stock.unit)
+            ]
+            amounts = np.concatenate(metered) if metered else np.empty(0)
+            total = float(amounts.sum()) if len(amounts) else None
+            rows.append(StockRow(energy=energy, year=year, stock=stock, metered=total, days=len(amounts)))
+    return sorted(rows, key=lambda row: (-row.year, row.energy))
+
+
+def _products(
+    judgement: Judgement,
+    measured: _Measured,
+    whole: UnitEnergy,
+    sub_units: Mapping[str, UnitEnergy],
+    span: tuple[date, date],
+) -> Sequence[ProductEnergy]:
+    ledger, facts = judgement.stored.ledger, judgement.standards.facts
+    code, month = ledger.unit_codes[0], span[0].strftime("%Y-%m")
+    outputs = {
+        product: (one.amount, one.unit)
+        for (of_code, product, of_month), one in facts.outputs.items()
+        if (of_code, of_month) == (code, month)
+    }
+    points = {name: _energy((days,), judgement.standards, code, *span) for name, days in measured.points.items()}
+    where = dict(zip(ledger.point_codes, ledger.point_sub_unit, strict=True))
+    parts = Parts(
+        whole=whole,
+        sub_units=sub_units,
+        points=points,
+        point_sub_unit={point: where[point] for point in points},
+        nested=frozenset(_nested(ledger, points)),
+    )
+    return product_energy(outputs, measured.assigned, parts)
+
+
+def _nested(ledger: Ledger, codes: Collection[str]) -> Iterator[str]:
+    """Those of some points of a unit that lie below another one of them."""
+    for point, code in enumerate(ledger.point_codes):
+        above = int(ledger.point_parent[point]) if code in codes else -1
+        while above >= 0:
+            if ledger.point_codes[above] in codes:
+                yield code
+                break
+            above = int(ledger.point_parent[above])
 
 
 def _energy(series: Sequence[EnergyDays], standards: Standards, code: str, first: date, last: date) -> UnitEnergy:

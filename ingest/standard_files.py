@@ -18,6 +18,7 @@ def shipped_standards() -> Shipped:
         rules=_shipped("supervision.toml"),
         factors=_shipped("gbt2589_2020.toml"),
         review=_shipped("jjf1356_2012.toml"),
+        water=_shipped("gb24789_2009.toml"),
     )
 
 

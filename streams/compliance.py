@@ -14,6 +14,7 @@ from analytics.standards.factors import EPOCH_ORDINAL
 from streams.ports import StoredLedger
 from streams.store.evidence import Moment, read_energy, read_evidence
 from streams.store.ledger import read_ledger
+from streams.store.ledger_past import read_past
 
 __all__ = ["Judgement", "judge"]
 
@@ -48,7 +49,8 @@ async def judge(
 ) -> Judgement:
     """Judge units on a day; nothing is written.
 
-    The newest ledger counts, with what was true on that day: a correction of the past corrects what was.
+    The newest ledger counts, with what was true on that day: a correction of the past corrects what was. A day that is
+    over is judged by the status and class that its meters had at its end.
 
     Parameters
     ----------
@@ -62,11 +64,11 @@ async def judge(
     """
     if stored is None:
         stored = await read_ledger(connection, units=units)
+    if moment.over:
+        stored = await read_past(connection, stored, moment.at)
     codes = set(stored.ledger.unit_codes)
     months = sorted({month for code, _, month in standards.facts.months if code in codes})
-    evidence = await read_evidence(
-        connection, stored, moment, window_days=standards.rules.data_quality.window_days, months=months
-    )
+    evidence = await read_evidence(connection, stored, moment, rules=standards.rules.data_quality, months=months)
     assessment = await asyncio.to_thread(
         assess,
         stored.ledger,
@@ -77,6 +79,7 @@ async def judge(
         day=moment.number,
         at_us=moment.at_us,
         zone=moment.zone,
+        water=standards.water,
     )
     last = moment.last_whole_day
     series = await read_energy(connection, stored.unit_ids.tolist(), last - timedelta(days=_YEAR - 1), last)

@@ -22,7 +22,15 @@ from analytics.standards.rules import Rules
 from analytics.standards.scene import Scene, UseKey, levels
 from analytics.standards.words import carrier_name, instrument_name, level_name
 
-__all__ = ["Requirement", "accuracy_findings", "accuracy_verdict", "combined_class", "requirement", "user_category"]
+__all__ = [
+    "Requirement",
+    "accuracy_findings",
+    "accuracy_verdict",
+    "combined_class",
+    "installed_class",
+    "requirement",
+    "user_category",
+]
 
 _KNOWN_DAYS: Final = 28  # a month's mean use is known from about a month on
 _MONTHS: Final = 12.0
@@ -259,15 +267,17 @@ class _Judged(NamedTuple):
     electric: bool
 
 
-def accuracy_findings(scene: Scene) -> Iterator[Finding]:
+def accuracy_findings(scene: Scene, free: NDArray[np.bool_]) -> Iterator[Finding]:
     """A finding for each meter that does not pass, and one for all that do, by level and energy.
 
     Parameters
     ----------
     scene : Scene
+    free : (p,) bool
+        Points of which the table does not ask.
     """
     categories = _categories(scene)
-    point = np.flatnonzero(scene.stands & scene.ledger.point_required)
+    point = np.flatnonzero(scene.stands & scene.ledger.point_required & ~free)
     kind, first = _kinds(scene, point, categories)
     judged = [_judge(scene, p, categories) for p in point[first].tolist()]
     verdict = np.array([one.verdict is Verdict.PASS for one in judged], np.bool_)
@@ -343,7 +353,7 @@ def _categories(scene: Scene) -> dict[int, Category]:
 def _judge(scene: Scene, point: int, categories: Mapping[int, Category]) -> _Judged:
     ledger, unit = scene.ledger, int(scene.ledger.point_unit[point])
     row = int(ledger.installations.row[scene.installation[point]])
-    instrument, purpose, stated = (_cell(scene, name, row) for name in _COLUMNS)
+    instrument, purpose = (_cell(scene, name, row) for name in _COLUMNS[:2])
     category = categories.get(unit)
     asked = requirement(
         scene.applied[unit].edition,
@@ -354,12 +364,21 @@ def _judge(scene: Scene, point: int, categories: Mapping[int, Category]) -> _Jud
         level=levels[ledger.point_level[point]],
         category=None if category is None else category.category,
     )
-    assembly = scene.facts.assemblies.get((ledger.unit_codes[unit], scene.meter_no(point)))
-    installed = parse_accuracy_class(stated) if stated else combined_class(assembly) if assembly else None
+    installed = installed_class(scene, point)
     verdict = accuracy_verdict(installed, asked.classes)
     if verdict is Verdict.PASS and asked.further:
         verdict = Verdict.PERSON
     return _Judged(verdict, asked, installed, instrument == "electricity")
+
+
+def installed_class(scene: Scene, point: int) -> AccuracyClass | None:
+    """Class of the meter that stands at a point: as stated, else of its parts together; None where nothing says it."""
+    installation = int(scene.installation[point])
+    row = int(scene.ledger.installations.row[installation]) if installation >= 0 else -1
+    stated = "" if row < 0 else _cell(scene, "accuracy_class", row)
+    unit = scene.ledger.unit_codes[scene.ledger.point_unit[point]]
+    parts = scene.facts.assemblies.get((unit, scene.meter_no(point)))
+    return parse_accuracy_class(stated) if stated else combined_class(parts) if parts else None
 
 
 def _cell(scene: Scene, name: str, row: int) -> str:

@@ -10,6 +10,7 @@ from analytics.columns.intervals import hour_of, local_day
 from analytics.domain.finding import Finding, Severity, Verdict
 from analytics.domain.ledger import NO_INSTANT, Ledger
 from analytics.standards.accuracy import accuracy_findings
+from analytics.standards.activities import activity_findings, raw_material_points
 from analytics.standards.data_quality import data_quality_findings
 from analytics.standards.editions import EditionBook
 from analytics.standards.equipping import Rate, equipping_rates, rate_findings
@@ -18,6 +19,7 @@ from analytics.standards.main_users import main_use
 from analytics.standards.rules import Grade, Rules
 from analytics.standards.scene import Evidence, Scene
 from analytics.standards.verification import VerificationCount, verification_counts, verification_findings
+from analytics.standards.water import WaterStandard, water_findings
 
 __all__ = ["Assessment", "Standing", "assess", "grade_of"]
 
@@ -97,6 +99,7 @@ def assess(
     day: int,
     at_us: int,
     zone: tzinfo,
+    water: WaterStandard | None = None,
 ) -> Assessment:
     """Judge every unit of a ledger on a local day.
 
@@ -115,12 +118,18 @@ def assess(
         Instant of that day at which meters are counted. [us since 1970-01-01 UTC]
     zone : tzinfo
         Of local days.
+    water : WaterStandard or None
+        By which water metering is judged as well; not at all without it.
     """
     applied = tuple(book.applied(day, facts.of(code).sector) for code in ledger.unit_codes)
     scene = Scene.of(ledger, applied=applied, rules=rules, facts=facts, evidence=evidence, day=day, at_us=at_us)
     main = main_use(scene)
     rates = equipping_rates(scene, main.counted)
-    findings = [*rate_findings(scene, rates), *main.findings, *accuracy_findings(scene)]
+    findings = [*rate_findings(scene, rates), *main.findings]
+    findings += accuracy_findings(scene, raw_material_points(scene))
+    findings += activity_findings(scene)
+    if water is not None:
+        findings += water_findings(scene, rates, water)
     findings += verification_findings(scene)
     findings += data_quality_findings(scene, _fault_day(evidence, zone))
     findings.sort(key=_order)
@@ -147,7 +156,7 @@ def _order(finding: Finding) -> tuple[object, ...]:
 
 def _standings(scene: Scene, findings: Sequence[Finding], rates: Sequence[Rate]) -> Iterator[Standing]:
     units = len(scene.ledger.unit_codes)
-    counts = np.zeros((units, 5), np.int64)
+    counts = np.zeros((units, 6), np.int64)
     for finding in findings:
         failed = finding.verdict is Verdict.FAIL
         person = finding.verdict is Verdict.PERSON
@@ -157,14 +166,16 @@ def _standings(scene: Scene, findings: Sequence[Finding], rates: Sequence[Rate])
             counts[finding.unit, 2] += finding.severity is Severity.WARNING
         elif person:
             counts[finding.unit, 3] += 1
-            counts[finding.unit, 4] += finding.severity is not Severity.INFO
+            urgent = finding.severity is not Severity.INFO
+            counts[finding.unit, 4] += urgent
+            counts[finding.unit, 5] += urgent or finding.mandatory
     needed, present = np.zeros(units, np.int64), np.zeros(units, np.int64)
     for rate in rates:
         needed[rate.unit] += rate.needed
         present[rate.unit] += rate.present
     completeness = _completeness(scene)
     for unit, verified in enumerate(verification_counts(scene)):
-        failed_count, serious, warnings, person_count, open_questions = counts[unit].tolist()
+        failed_count, serious, warnings, person_count, open_questions, weighty = counts[unit].tolist()
         share = None if np.isnan(completeness[unit]) else float(completeness[unit])
         yield Standing(
             unit=unit,
@@ -175,7 +186,8 @@ def _standings(scene: Scene, findings: Sequence[Finding], rates: Sequence[Rate])
                 scene.rules.grades,
                 serious=serious,
                 warnings=warnings,
-                person=person_count,
+                person=weighty,
+                needed=int(needed[unit]),
                 completeness=share,
                 verified=verified,
             ),
@@ -192,7 +204,7 @@ def _standings(scene: Scene, findings: Sequence[Finding], rates: Sequence[Rate])
 
 def _completeness(scene: Scene) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
     units = len(scene.ledger.unit_codes)
-    known = scene.stands & scene.ledger.point_required & ~np.isnan(scene.evidence.completeness)
+    known = scene.in_use & scene.ledger.point_required & ~np.isnan(scene.evidence.completeness)
     unit = scene.ledger.point_unit[known]
     count = np.bincount(unit, minlength=units)
     total = np.bincount(unit, scene.evidence.completeness[known], minlength=units)
@@ -213,6 +225,7 @@ def grade_of(
     serious: int,
     warnings: int,
     person: int,
+    needed: int,
     completeness: float | None,
     verified: VerificationCount,
 ) -> str:
@@ -220,14 +233,18 @@ def grade_of(
 
     Parameters
     ----------
+    needed : int
+        Points that need a meter.
     completeness : float or None
         [1]
     """
     share = 100.0 * verified.valid / verified.meters if verified.meters else None
     for grade in grades:
-        held: list[bool | None] = [
-            limit is None or value <= limit
-            for limit, value in ((grade.serious, serious), (grade.warnings, warnings), (grade.person, person))
+        allowed = int(grade.share * needed / 100)
+        held: list[bool | None] = [grade.serious is None or serious <= grade.serious]
+        held += [
+            limit is None or value <= max(limit, allowed)
+            for limit, value in ((grade.warnings, warnings), (grade.person, person))
         ]
         held.append(_at_least(None if completeness is None else 100.0 * completeness, grade.completeness))
         held.append(_at_least(share, grade.verified))

@@ -1,7 +1,7 @@
-"""Collected data against the official figures: completeness, interval, start of the day, monthly figures, open faults.
+"""Collected data against the official figures: completeness, interval, starts, delay, monthly figures, open faults.
 
 The figures stand in the rules with their source. What no data say is not judged: a point whose data were not looked at
-gives no finding.
+gives no finding, and of a meter that is out of use by its label none are asked for.
 """
 
 from collections.abc import Iterator
@@ -51,7 +51,8 @@ def data_quality_findings(scene: Scene, local_day: NDArray[np.int64]) -> Iterato
     yield from _open_faults(scene, local_day)
     yield from _completeness(scene)
     yield from _intervals(scene)
-    yield from _day_starts(scene)
+    yield from _starts(scene)
+    yield from _upload_delays(scene)
     yield from _months(scene)
 
 
@@ -78,7 +79,7 @@ def _severity(scene: Scene, question: str, point: int) -> Severity:
 
 
 def _silent(scene: Scene) -> Iterator[Finding]:
-    for point in np.flatnonzero(scene.stands & (scene.evidence.silent_since != NO_INSTANT)).tolist():
+    for point in np.flatnonzero(scene.in_use & (scene.evidence.silent_since != NO_INSTANT)).tolist():
         since = _instant(int(scene.evidence.silent_since[point]))
         yield _find(
             scene,
@@ -102,7 +103,7 @@ def _instant(us: int) -> str:
 
 def _open_faults(scene: Scene, local_day: NDArray[np.int64]) -> Iterator[Finding]:
     quality = scene.rules.data_quality
-    for point in np.flatnonzero(scene.stands & (scene.evidence.fault_since != NO_INSTANT)).tolist():
+    for point in np.flatnonzero(scene.in_use & (scene.evidence.fault_since != NO_INSTANT)).tolist():
         since = int(local_day[point])
         if working_days(since, scene.day, quality.holidays) <= quality.fault_working_days:
             continue
@@ -112,7 +113,7 @@ def _open_faults(scene: Scene, local_day: NDArray[np.int64]) -> Iterator[Finding
             point,
             "fault_open",
             verdict=Verdict.FAIL,
-            severity=_severity(scene, "other", point),
+            severity=_severity(scene, "fault", point),
             required=Phrase(
                 f"a fault is mended within {quality.fault_working_days} working days, else reported and filed by hand",
                 f"接入端故障应在 {quality.fault_working_days} 个工作日内修复，否则上报并人工填报",
@@ -128,7 +129,7 @@ def _open_faults(scene: Scene, local_day: NDArray[np.int64]) -> Iterator[Finding
 
 def _completeness(scene: Scene) -> Iterator[Finding]:
     quality, share = scene.rules.data_quality, scene.evidence.completeness
-    low = scene.stands & (share * 100 < quality.completeness)  # NaN is not low: nobody looked
+    low = scene.in_use & (share * 100 < quality.completeness)  # NaN is not low: nobody looked
     required = Phrase(
         f"at least {quality.completeness:g} % of the data of {quality.window_days} days",
         f"{quality.window_days} 天数据完整率不低于 {quality.completeness:g} %",
@@ -149,7 +150,7 @@ def _completeness(scene: Scene) -> Iterator[Finding]:
             ),
             evidence={"completeness": float(share[point])},
         )
-    known = scene.stands & ~np.isnan(share) & ~low
+    known = scene.in_use & ~np.isnan(share) & ~low
     counts = np.bincount(scene.ledger.point_unit[known], minlength=len(scene.ledger.unit_codes))
     for unit in np.flatnonzero(counts).tolist():
         count = int(counts[unit])
@@ -177,7 +178,7 @@ def _below(percent: float, limit: float) -> str:
 def _intervals(scene: Scene) -> Iterator[Finding]:
     quality = scene.rules.data_quality
     interval = scene.number("interval_s") / 60
-    slow = scene.stands & scene.ledger.point_required & (interval > quality.interval_min)
+    slow = scene.in_use & scene.ledger.point_required & (interval > quality.interval_min)
     point = np.flatnonzero(slow)
     tolerated = interval[point] <= quality.tolerated_interval_min
     for verdict, points in ((Verdict.PERSON, point[tolerated]), (Verdict.FAIL, point[~tolerated])):
@@ -223,31 +224,90 @@ def _slow(scene: Scene, unit: int, points: NDArray[np.int64], verdict: Verdict, 
     )
 
 
-def _day_starts(scene: Scene) -> Iterator[Finding]:
-    quality, deviation = scene.rules.data_quality, scene.evidence.start_deviation_s
-    late = scene.stands & (deviation > quality.day_start_min * 60)
+def _starts(scene: Scene) -> Iterator[Finding]:
+    quality, evidence = scene.rules.data_quality, scene.evidence
+    day = f"{quality.day_start_min:g}"
+    late = scene.in_use & (evidence.start_deviation_s > quality.day_start_min * 60)
+    yield from _far_from(
+        scene,
+        "day_start",
+        late,
+        Phrase(f"a day's figure starts at 00:00 within {day} min", f"日数据统计起点为 00:00，偏差不超过 {day} 分钟"),
+        Phrase("midnight", "零点"),
+    )
+    month = f"{quality.month_start_days:g}"
+    late = scene.in_use & (evidence.month_deviation_d > quality.month_start_days)
+    yield from _far_from(
+        scene,
+        "month_start",
+        late,
+        Phrase(
+            f"a month's figure starts on its first day within {month} d",
+            f"月数据统计起点为每月 1 日，偏差不超过 {month} 天",
+        ),
+        Phrase("the first of the month", "每月 1 日"),
+    )
+
+
+def _far_from(scene: Scene, rule: str, late: NDArray[np.bool_], required: Phrase, when: Phrase) -> Iterator[Finding]:
+    """Meters whose nearest reading is too far from where a period starts, by unit."""
     for unit, points in _by_unit(scene, np.flatnonzero(late)):
         meters = scene.meter_nos(points)
         yield Finding(
             unit=unit,
-            edition=quality.basis,
-            clause="day_start",
-            rule="day_start",
+            edition=scene.rules.data_quality.basis,
+            clause=rule,
+            rule=rule,
             verdict=Verdict.FAIL,
             severity=scene.rules.severity["other", "unit"],
-            required=Phrase(
-                f"a day's figure starts at 00:00 within {quality.day_start_min:g} min",
-                f"日数据统计起点为 00:00，偏差不超过 {quality.day_start_min:g} 分钟",
-            ),
+            required=required,
             found=Phrase(
-                f"{len(meters)} meters without a reading so near to midnight", f"{len(meters)} 台零点附近无读数"
+                f"{len(meters)} meters without a reading so near to {when.en}", f"{len(meters)} 台{when.zh}附近无读数"
             ),
             next_step=Phrase(
-                f"Let {listing(meters)} be read at midnight.", f"请使 {listing(meters, chinese=True)} 在零点采集。"
+                f"Let {listing(meters)} be read at {when.en}.",
+                f"请使 {listing(meters, chinese=True)} 在{when.zh}采集。",
             ),
             meters=meters,
             points=scene.point_names(points),
         )
+
+
+def _upload_delays(scene: Scene) -> Iterator[Finding]:
+    """Readings against the delay that was entered; without one, nobody knows the limit and nothing is said."""
+    quality, in_time = scene.rules.data_quality, scene.evidence.in_time
+    if quality.upload_delay_min is None:
+        return
+    known = scene.in_use & ~np.isnan(in_time)
+    slow = known & (in_time * 100 < quality.upload_delay_share)
+    limit, share = f"{quality.upload_delay_min:g}", f"{quality.upload_delay_share:g}"
+    required = Phrase(
+        f"{share} % of a day's readings are received within {limit} min",
+        f"每日 {share} % 的数据在 {limit} 分钟内上传",
+    )
+    for failed, mask in ((True, slow), (False, known & ~slow)):
+        for unit, points in _by_unit(scene, np.flatnonzero(mask)):
+            meters = scene.meter_nos(points)
+            yield Finding(
+                unit=unit,
+                edition=quality.basis,
+                clause="upload_delay",
+                rule="upload_delay" if failed else "upload_in_time",
+                verdict=Verdict.FAIL if failed else Verdict.PASS,
+                severity=scene.rules.severity["other", "unit"] if failed else Severity.INFO,
+                required=required,
+                found=Phrase(f"{len(meters)} meters are later", f"{len(meters)} 台上传较迟")
+                if failed
+                else Phrase(f"{len(meters)} meters are", f"{len(meters)} 台符合"),
+                next_step=Phrase(
+                    f"Look after the way of the data of {listing(meters)}: collector, network.",
+                    f"请检查 {listing(meters, chinese=True)} 的采集终端与网络。",
+                )
+                if failed
+                else Phrase("", ""),
+                meters=meters if failed else (),
+                points=scene.point_names(points) if failed else (),
+            )
 
 
 def _months(scene: Scene) -> Iterator[Finding]:

@@ -1,8 +1,9 @@
 """Everything that is judged by, from the files that say it: what ships, and what was loaded over it.
 
 A file's tables tell its kind: ``[rates]`` an edition, ``[rules]`` rules of supervision, ``[[factor]]`` or
-``[[equal_value]]`` factors to coal equivalent, and those of `facts` facts about units. An edition replaces the one of
-its number, rules replace all rules, factors those of the same name; facts add up.
+``[[equal_value]]`` factors to coal equivalent, ``[water]`` a standard of water metering, and those of `facts` facts
+about units. An edition replaces the one of its number, rules replace all rules, a standard of water metering the one
+before, factors those of the same name; facts add up.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,15 +17,17 @@ from analytics.standards.editions import Edition, EditionBook
 from analytics.standards.facts import FACT_TABLES, Facts, load_facts
 from analytics.standards.review import ReviewSheet, load_review
 from analytics.standards.rules import Rules, load_rules
+from analytics.standards.water import WaterStandard, load_water
 
 __all__ = ["KINDS", "Document", "Shipped", "Standards", "document_of", "standards_of"]
 
-KINDS: Final = ("edition", "rules", "factors", "facts")
+KINDS: Final = ("edition", "rules", "factors", "water", "facts")
 _BY_TABLE: Final = {
     "rates": "edition",
     "rules": "rules",
     "factor": "factors",
     "equal_value": "factors",
+    "water": "water",
     **dict.fromkeys(FACT_TABLES, "facts"),
 }
 _VARIES: Final = ("electricity", "steam", "hot_water")
@@ -48,6 +51,7 @@ class Shipped:
     rules: Mapping[str, object]
     factors: Mapping[str, object]
     review: Mapping[str, object]
+    water: Mapping[str, object]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -66,6 +70,7 @@ class Standards:
     factors: FactorTable
     equal_value: FactorTable
     review: ReviewSheet
+    water: WaterStandard
 
 
 def document_of(tables: Mapping[str, object], *, source: str) -> Document:
@@ -88,8 +93,8 @@ def document_of(tables: Mapping[str, object], *, source: str) -> Document:
             f"{source}: its tables must tell one kind of file, by one of {wanted} (got {', '.join(map(str, tables))})"
         )
     kind = kinds.pop()
-    holder = tables.get({"edition": "standard", "rules": "rules"}.get(kind, ""), tables)
-    key = "number" if kind == "edition" else "name"
+    holder = tables.get({"edition": "standard", "rules": "rules", "water": "water"}.get(kind, ""), tables)
+    key = "number" if kind in {"edition", "water"} else "name"
     name = holder.get(key, source) if isinstance(holder, Mapping) else source
     return Document(kind=kind, name=str(name), tables=tables)
 
@@ -113,6 +118,7 @@ def standards_of(shipped: Shipped, loaded: Sequence[Document]) -> Standards:
         edition = load_edition(tables)
         editions[edition.number] = edition
     rules = [one.tables for one in loaded if one.kind == "rules"]
+    water = [one.tables for one in loaded if one.kind == "water"]
     factors = {one.name: one.tables for one in loaded if one.kind == "factors"}
     return Standards(
         book=EditionBook(tuple(editions.values())),
@@ -121,6 +127,7 @@ def standards_of(shipped: Shipped, loaded: Sequence[Document]) -> Standards:
         factors=load_factors(shipped.factors, *(_only(tables, "factor") for tables in factors.values())),
         equal_value=_equal_value(shipped.factors, tuple(factors.values())),
         review=load_review(shipped.review),
+        water=load_water(water[-1] if water else shipped.water),
     )
 
 

@@ -9,11 +9,13 @@ from analytics.domain.units import CARRIERS
 from analytics.standards.editions import AccuracyRow, AccuracyTable, Edition, Limit, TradeRow, UserCategory
 from analytics.standards.tables import TableRow, mapping, raise_faults, table_rows
 
-__all__ = ["CLAUSES", "LEVEL_OF_EDITION", "load_edition"]
+__all__ = ["CLAUSES", "FURTHER_CLAUSES", "LEVEL_OF_EDITION", "load_edition"]
 
 LEVEL_OF_EDITION: Final = {"unit": "unit", "main_sub_organization": "sub_unit", "main_equipment": "equipment"}
 """An edition's words for the levels, and the ledger's."""
 CLAUSES: Final = ("equipped", "verification", "ledger", "accuracy_unit", "accuracy_sub_unit", "accuracy_equipment")
+FURTHER_CLAUSES: Final = ("conversion", "production", "raw_material")
+"""Questions that an edition may ask; without a clause it does not."""
 _INSTRUMENTS: Final = {
     "weighing": ("static", "dynamic"),
     "electricity_meter": ("dc",),
@@ -74,6 +76,7 @@ def _table(document: Mapping[str, object], key: str, faults: list[str]) -> Table
 def _clauses(document: Mapping[str, object], rates: TableRow, faults: list[str]) -> Mapping[str, str]:
     table = _table(document, "clauses", faults)
     clauses = {name: table.name(name) for name in CLAUSES}
+    clauses |= {name: table.name(name) for name in FURTHER_CLAUSES if table.has(name)}
     clauses["rate"] = rates.name("clause")
     limits = _table(document, "limits", faults)
     for name, level in LEVEL_OF_EDITION.items():

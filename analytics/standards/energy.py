@@ -4,7 +4,7 @@ A total is known only where every energy of it has a factor. Energy-carrying med
 part of it unless a factor was entered for them.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from analytics.coal import FactorTable
 from analytics.standards.rules import Rules
 
-__all__ = ["CarrierEnergy", "EnergyDays", "UnitEnergy", "key_unit", "per_product", "unit_energy"]
+__all__ = ["CarrierEnergy", "EnergyDays", "UnitEnergy", "key_unit", "unit_energy"]
 
 _NOT_COUNTED: Final = frozenset({"water", "recoverable_residual_energy"})
 _YEAR: Final = 365
@@ -192,19 +192,3 @@ def key_unit(rules: Rules, year: UnitEnergy, *, named: bool | None) -> str:
     if year.tce_known >= from_here:
         return f"over_{from_here:.0f}" + ("_named" if named else "")
     return "below" if year.tce is not None and year.days >= _YEAR else "unknown"
-
-
-def per_product(energy: UnitEnergy, outputs: Mapping[str, tuple[float, str]]) -> Mapping[str, tuple[float, str]]:
-    """Coal equivalent a unit of each product, of the products that have an output; empty where energy is not known.
-
-    Parameters
-    ----------
-    outputs : mapping of product to (amount, unit)
-
-    Returns
-    -------
-    mapping of product to (tce a unit, text of its unit)
-    """
-    if energy.tce is None or len(outputs) != 1:
-        return {}  # with several products nobody has said how the energy divides among them
-    return {product: (energy.tce / amount, f"tce/{unit}") for product, (amount, unit) in outputs.items() if amount > 0}

@@ -6,7 +6,7 @@ neither for nor against: the rate then lies between two, and where they fall on 
 has to tell. Rounding never decides: 94.999… % is below 95 %.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -18,7 +18,15 @@ from analytics.domain.finding import Finding, Phrase, Severity, Verdict
 from analytics.standards.scene import Scene, levels
 from analytics.standards.words import carrier_name, level_name, listing
 
-__all__ = ["Rate", "equipping_rate", "equipping_rates", "rate_findings", "rate_verdict"]
+__all__ = [
+    "Rate",
+    "equipping_rate",
+    "equipping_rates",
+    "next_step",
+    "rate_findings",
+    "rate_verdict",
+    "shown_rate",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,7 +159,7 @@ def _finding(scene: Scene, rate: Rate) -> Finding:
         severity=scene.rules.severity["rate", rate.level] if failed else Severity.INFO,
         required=_required(rate),
         found=_found(rate),
-        next_step=_next_step(rate),
+        next_step=next_step(rate.verdict, rate.bare, rate.unfit),
         level=rate.level,
         carrier=rate.carrier,
         meters=rate.unfit,
@@ -180,7 +188,7 @@ def _required(rate: Rate) -> Phrase:
 
 def _found(rate: Rate) -> Phrase:
     assert rate.rate is not None, "a rate is made of points"
-    shown = _shown(rate.rate, rate.required)
+    shown = shown_rate(rate.rate, rate.required)
     en = f"{shown} % ({rate.present} of {rate.needed})"
     zh = f"{shown} %(应配 {rate.needed},实配可用 {rate.present})"
     if rate.unknown:
@@ -189,7 +197,7 @@ def _found(rate: Rate) -> Phrase:
     return Phrase(en, zh)
 
 
-def _shown(rate: Fraction, required: Fraction | None) -> str:
+def shown_rate(rate: Fraction, required: Fraction | None) -> str:
     """Rate with as many decimals as it needs to stand on its side of the requirement."""
     for decimals in range(1, 12):
         text = f"{float(rate):.{decimals}f}"
@@ -198,18 +206,19 @@ def _shown(rate: Fraction, required: Fraction | None) -> str:
     return f"{rate.numerator}/{rate.denominator}"
 
 
-def _next_step(rate: Rate) -> Phrase:
-    if rate.verdict is Verdict.PERSON:
+def next_step(verdict: Verdict, bare: Sequence[str], unfit: Sequence[str]) -> Phrase:
+    """What to do about a rate: install at points without a meter, verify or replace meters that may not be used."""
+    if verdict is Verdict.PERSON:
         return Phrase("Enter the verification dates that the ledger lacks.", "请在台账中补录检定日期与有效期。")
-    if rate.verdict is not Verdict.FAIL:
+    if verdict is not Verdict.FAIL:
         return Phrase("", "")
     en, zh = [], []
-    if rate.bare:
-        en.append(f"install meters at {listing(rate.bare)}")
-        zh.append(f"在 {listing(rate.bare, chinese=True)} 加装计量器具")
-    if rate.unfit:
-        en.append(f"verify or replace {listing(rate.unfit)}")
-        zh.append(f"对 {listing(rate.unfit, chinese=True)} 送检或更换")
+    if bare:
+        en.append(f"install meters at {listing(bare)}")
+        zh.append(f"在 {listing(bare, chinese=True)} 加装计量器具")
+    if unfit:
+        en.append(f"verify or replace {listing(unfit)}")
+        zh.append(f"对 {listing(unfit, chinese=True)} 送检或更换")
     text = "; ".join(en)
     return Phrase(text[:1].upper() + text[1:] + ".", "；".join(zh) + "。")
 

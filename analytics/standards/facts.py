@@ -1,25 +1,40 @@
 """Facts about units that no ledger column and no meter tells, entered by people: each with its source and day.
 
-A file of facts has tables ``[[unit]]`` (transformer capacity, supply, sector, whether an authority named it),
-``[[assembly]]`` (classes of a sensor and its secondary instrument), ``[[output]]`` (products), ``[[month]]`` (monthly
-figures that were reported), ``[[self_check]]`` and ``[[answer]]`` (an item of the review sheet). What is entered later
-about the same thing replaces what was entered before.
+A file of facts has tables ``[[unit]]`` (transformer capacity, supply, sector, whether an authority named it, whether
+it converts, produces or works up energy), ``[[activity]]`` (which energy it does this with), ``[[assembly]]`` (classes
+of a sensor and its secondary instrument), ``[[output]]`` (products), ``[[assignment]]`` (which energy is a product's),
+``[[month]]`` (monthly figures that were reported), ``[[self_check]]``, ``[[answer]]`` (an item of the review sheet),
+and what the review's forms ask for: ``[[staff]]``, ``[[instrument]]``, ``[[stock]]``. What is entered later about the
+same thing replaces what was entered before.
 """
 
-import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
 from analytics.domain.accuracy import AccuracyClass, AccuracyClassError, parse_accuracy_class
 from analytics.domain.units import CARRIERS
+from analytics.standards.activity_facts import Activity, ActivityKey, activity_of
+from analytics.standards.form_facts import Instrument, Person, Stock, instrument_of, person_of, stock_of
+from analytics.standards.product_facts import Assignment, assignment_of, share_faults
 from analytics.standards.tables import TableRow, raise_faults, table_rows
 
 __all__ = ["FACT_TABLES", "Answer", "Facts", "MonthFigure", "Output", "SelfCheck", "UnitFacts", "load_facts"]
 
-FACT_TABLES: Final = ("unit", "assembly", "output", "month", "self_check", "answer")
+FACT_TABLES: Final = (
+    "unit",
+    "activity",
+    "assembly",
+    "output",
+    "assignment",
+    "month",
+    "self_check",
+    "answer",
+    "staff",
+    "instrument",
+    "stock",
+)
 _ANSWERS: Final = ("pass", "fail", "not_applicable")
-_MONTH_LENGTH: Final = 7
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +49,8 @@ class UnitFacts:
         Supplied by one phase; billed at high voltage; named a key unit by an authority.
     sector : str
         Decides which sector standard it is judged by.
+    converts, produces, raw_material : bool or None
+        Converts or passes on energy, produces energy, uses energy as raw material.
     """
 
     transformer_kva: float | None = None
@@ -41,6 +58,9 @@ class UnitFacts:
     high_voltage: bool | None = None
     named: bool | None = None
     sector: str = ""
+    converts: bool | None = None
+    produces: bool | None = None
+    raw_material: bool | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,6 +114,12 @@ class Facts:
     months : mapping of (unit code, carrier, month) to MonthFigure
     self_checks : mapping of (unit code, year) to SelfCheck
     answers : mapping of (unit code, item) to Answer
+    activities : mapping of ActivityKey to Activity
+    assignments : mapping of (unit code, product, first month) to Assignment
+    staff : mapping of (unit code, name) to Person
+    instruments : mapping of (unit code, management number) to Instrument
+        Those that stand at no metering point.
+    stocks : mapping of (unit code, energy, year) to Stock
     """
 
     units: Mapping[str, UnitFacts] = field(default_factory=dict)
@@ -102,10 +128,23 @@ class Facts:
     months: Mapping[tuple[str, str, str], MonthFigure] = field(default_factory=dict)
     self_checks: Mapping[tuple[str, int], SelfCheck] = field(default_factory=dict)
     answers: Mapping[tuple[str, int], Answer] = field(default_factory=dict)
+    activities: Mapping[ActivityKey, Activity] = field(default_factory=dict)
+    assignments: Mapping[tuple[str, str, str], Assignment] = field(default_factory=dict)
+    staff: Mapping[tuple[str, str], Person] = field(default_factory=dict)
+    instruments: Mapping[tuple[str, str], Instrument] = field(default_factory=dict)
+    stocks: Mapping[tuple[str, str, int], Stock] = field(default_factory=dict)
 
     def of(self, unit_code: str) -> UnitFacts:
         """Facts of a unit, empty where nothing was entered."""
         return self.units.get(unit_code, _NOTHING)
+
+    def staff_of(self, unit_code: str) -> Sequence[Person]:
+        """Metering staff of a unit, in the order in which they were entered."""
+        return [one for (code, _), one in self.staff.items() if code == unit_code]
+
+    def instruments_of(self, unit_code: str) -> Mapping[str, Instrument]:
+        """Instruments of a unit that stand at no metering point, by management number."""
+        return {number: one for (code, number), one in self.instruments.items() if code == unit_code}
 
 
 _NOTHING: Final = UnitFacts()
@@ -132,22 +171,39 @@ def load_facts(documents: Iterable[Mapping[str, object]]) -> Facts:
         months=dict(map(_month, tables["month"])),
         self_checks=dict(map(_self_check, tables["self_check"])),
         answers=dict(map(_answer, tables["answer"])),
+        activities=dict(map(activity_of, tables["activity"])),
+        assignments=dict(map(assignment_of, tables["assignment"])),
+        staff=dict(map(person_of, tables["staff"])),
+        instruments=dict(map(instrument_of, tables["instrument"])),
+        stocks=dict(map(stock_of, tables["stock"])),
     )
+    faults += _contradictions(facts)
+    faults += share_faults(facts.assignments)
     raise_faults(faults, "the facts")
     return facts
+
+
+def _contradictions(facts: Facts) -> Iterator[str]:
+    """Activities of units of which it is entered that they have none."""
+    denied = {"conversion": "converts", "transport": "converts", "production": "produces"}
+    for code, kind, name in facts.activities:
+        field_name = denied.get(kind, kind)
+        if getattr(facts.of(code), field_name) is False:
+            yield f"[[activity]] {name}: must not be there while [[unit]] {code} says {field_name} = false"
 
 
 _ALLOWED: Final = (*FACT_TABLES, "name")
 
 
+_FLAGS: Final = ("single_phase", "high_voltage", "named", "converts", "produces", "raw_material")
+
+
 def _unit(row: TableRow) -> tuple[str, UnitFacts]:
-    row.only("unit_code", "transformer_kva", "single_phase", "high_voltage", "named", "sector", "source")
+    row.only("unit_code", "transformer_kva", *_FLAGS, "sector", "source")
     return row.name("unit_code"), UnitFacts(
         transformer_kva=row.optional_number("transformer_kva"),
-        single_phase=row.flag("single_phase", default=False) if row.has("single_phase") else None,
-        high_voltage=row.flag("high_voltage", default=False) if row.has("high_voltage") else None,
-        named=row.flag("named", default=False) if row.has("named") else None,
         sector=row.text("sector", ""),
+        **{name: row.flag(name, default=False) if row.has(name) else None for name in _FLAGS},
     )
 
 
@@ -170,30 +226,17 @@ def _class(row: TableRow, text: str) -> AccuracyClass:
     return found
 
 
-def _month_name(row: TableRow) -> str:
-    month = row.text("month")
-    year, dash, number = month.partition("-")
-    whole = len(month) == _MONTH_LENGTH and dash == "-" and year.isdigit() and number.isdigit()
-    if not whole or not 1 <= int(number) <= 12:
-        row.fault(f"month must be one such as 2026-10 (got {month!r})")
-    return month
-
-
 def _output(row: TableRow) -> tuple[tuple[str, str, str], Output]:
     row.only("unit_code", "product", "month", "amount", "unit", "source")
-    key = row.name("unit_code"), row.name("product"), _month_name(row)
+    key = row.name("unit_code"), row.name("product"), row.month("month")
     return key, Output(amount=row.number("amount"), unit=row.name("unit"), source=row.name("source"))
 
 
 def _month(row: TableRow) -> tuple[tuple[str, str, str], MonthFigure]:
     row.only("unit_code", "carrier", "month", "amount", "source")
     carrier = row.choice("carrier", tuple(CARRIERS))
-    amount = row.values.get("amount")
-    if isinstance(amount, bool) or not isinstance(amount, int | float) or not math.isfinite(amount) or amount < 0:
-        row.fault(f"amount must be a number, 0 or more (got {amount!r})")
-        amount = 0.0
-    key = row.name("unit_code"), carrier, _month_name(row)
-    return key, MonthFigure(amount=float(amount), source=row.name("source"))
+    key = row.name("unit_code"), carrier, row.month("month")
+    return key, MonthFigure(amount=row.amount("amount"), source=row.name("source"))
 
 
 def _self_check(row: TableRow) -> tuple[tuple[str, int], SelfCheck]:

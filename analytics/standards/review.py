@@ -5,16 +5,23 @@ has decided stands, except where data show that it does not conform.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from analytics.domain.finding import Finding, Phrase, Verdict
 from analytics.standards.facts import Answer
+from analytics.standards.form_facts import Instrument, Person
 from analytics.standards.tables import TableRow, mapping, raise_faults, table_rows
+from analytics.standards.words import listing
 
-__all__ = ["ANSWERS", "Item", "ItemResult", "ReviewResult", "ReviewSheet", "load_review", "review"]
+__all__ = ["ANSWERS", "Entered", "Item", "ItemResult", "ReviewResult", "ReviewSheet", "load_review", "review"]
 
-ANSWERS: Final = ("levels", "equipping", "sector", "ledger", "verification", "withdrawal", "collection", "self_check")
+ANSWERS: Final = (
+    *("levels", "equipping", "sector", "ledger", "verification", "withdrawal", "collection", "self_check"),
+    *("staff", "portable", "standards"),
+)
+_KINDS: Final = {"portable": "portable", "standards": "standard"}
+"""Kind of instrument that an item is about."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,28 +109,41 @@ def _items(row: TableRow) -> Iterator[Item]:
 _OPEN: Final = Phrase("needs a person", "需人工核查")
 
 
-def review(
-    sheet: ReviewSheet,
-    findings: Sequence[Finding],
-    *,
-    answers: Mapping[int, Answer],
-    sector: str,
-    self_checked: bool | None,
-) -> ReviewResult:
-    """Fill the sheet for one unit.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entered:
+    """What was entered of the unit that is reviewed.
 
-    Parameters
+    Attributes
     ----------
-    findings : sequence of Finding
-        Of the unit.
     answers : mapping of int to Answer
         By item, what people decided.
     sector : str
         Empty where no sector standard applies.
     self_checked : bool or None
         Whether a self-check of this or the last year was recorded; None where no records are kept here.
+    staff : sequence of Person
+    instruments : mapping of management number to Instrument
     """
-    results = tuple(_result(item, findings, answers.get(item.number), sector, self_checked) for item in sheet.items)
+
+    answers: Mapping[int, Answer]
+    sector: str
+    self_checked: bool | None
+    staff: Sequence[Person] = ()
+    instruments: Mapping[str, Instrument] = field(default_factory=dict)
+
+
+def review(sheet: ReviewSheet, findings: Sequence[Finding], entered: Entered, day: int) -> ReviewResult:
+    """Fill the sheet for one unit.
+
+    Parameters
+    ----------
+    findings : sequence of Finding
+        Of the unit.
+    entered : Entered
+    day : int
+        Of the review. [d since 1970-01-01]
+    """
+    results = tuple(_result(item, findings, entered, day) for item in sheet.items)
     failed = sum(one.verdict is Verdict.FAIL for one in results)
     still_open = sum(one.verdict is Verdict.PERSON for one in results)
     return ReviewResult(
@@ -147,10 +167,9 @@ def _conclusion(failed: int, still_open: int, basic_up_to: int) -> Phrase:
     )
 
 
-def _result(
-    item: Item, findings: Sequence[Finding], said: Answer | None, sector: str, self_checked: bool | None
-) -> ItemResult:
-    verdict, why = _by_data(item, findings, sector, self_checked)
+def _result(item: Item, findings: Sequence[Finding], entered: Entered, day: int) -> ItemResult:
+    said = entered.answers.get(item.number)
+    verdict, why = _by_data(item, findings, entered, day)
     if verdict is Verdict.FAIL or said is None:
         by = "" if verdict is Verdict.PERSON else "data"
         return ItemResult(item=item, verdict=verdict, why=why, by=by)
@@ -160,11 +179,19 @@ def _result(
     return ItemResult(item=item, verdict=Verdict(said.verdict), why=Phrase(said.note, said.note), by=said.by)
 
 
-def _by_data(item: Item, findings: Sequence[Finding], sector: str, self_checked: bool | None) -> tuple[Verdict, Phrase]:
+def _by_data(item: Item, findings: Sequence[Finding], entered: Entered, day: int) -> tuple[Verdict, Phrase]:
     if item.answer == "self_check":
-        return _self_check(self_checked)
-    if item.answer == "sector" and not sector:
+        return _self_check(entered.self_checked)
+    if item.answer == "staff":
+        return _staff(entered.staff, day)
+    if item.answer in _KINDS:
+        return _instruments(_KINDS[item.answer], entered.instruments, day)
+    if item.answer == "sector" and not entered.sector:
         return Verdict.PERSON, Phrase("no sector is entered for the unit", "未录入所属行业")
+    return _by_findings(item, findings)
+
+
+def _by_findings(item: Item, findings: Sequence[Finding]) -> tuple[Verdict, Phrase]:
     if item.answer not in _RULES:
         return Verdict.PERSON, _OPEN
     about = [finding for finding in findings if finding.rule in _RULES[item.answer]]
@@ -184,6 +211,32 @@ def _self_check(self_checked: bool | None) -> tuple[Verdict, Phrase]:
     return Verdict.FAIL, Phrase("none of this or the last year", "本年度与上年度均无自查记录")
 
 
+def _staff(staff: Sequence[Person], day: int) -> tuple[Verdict, Phrase]:
+    """What a reviewer can start from; who must have which certificate, a person decides."""
+    if not staff:
+        return Verdict.PERSON, Phrase("no metering staff is entered (B.1)", "未录入计量人员(B.1)")
+    certified = sum(one.certified(day) for one in staff)
+    return Verdict.PERSON, Phrase(
+        f"{len(staff)} people entered, {certified} with a certificate that holds",
+        f"已录入 {len(staff)} 人，其中 {certified} 人证书有效",
+    )
+
+
+def _instruments(kind: str, entered: Mapping[str, Instrument], day: int) -> tuple[Verdict, Phrase]:
+    """One in use past its certificate refutes the item; how many there must be, a person decides."""
+    about = {number: one for number, one in entered.items() if one.kind == kind}
+    if not about:
+        return Verdict.PERSON, Phrase("none is entered (B.7)", "未录入相关器具(B.7)")
+    late = sorted(number for number, one in about.items() if one.overdue(day))
+    if late:
+        return Verdict.FAIL, Phrase(
+            f"past their verification: {listing(late)}", f"检定(校准)超期:{listing(late, chinese=True)}"
+        )
+    return Verdict.PERSON, Phrase(
+        f"{len(about)} entered, none past its verification", f"已录入 {len(about)} 台，均未超期"
+    )
+
+
 def _first_of(failed: Sequence[Finding]) -> Phrase:
     first, more = failed[0], len(failed) - 1
     en, zh = f"{first.required.en}: {first.found.en}", f"{first.required.zh}:{first.found.zh}"
@@ -196,5 +249,7 @@ _RULES: Final[Mapping[str, frozenset[str]]] = {
     "ledger": frozenset({"ledger"}),
     "verification": frozenset({"verification", "verification_unknown", "certificates"}),
     "withdrawal": frozenset({"verification"}),
-    "collection": frozenset({"completeness", "interval", "day_start", "silent", "fault_open"}),
+    "collection": frozenset(
+        {"completeness", "interval", "day_start", "month_start", "upload_delay", "silent", "fault_open"}
+    ),
 }

@@ -1,7 +1,7 @@
 """Rules of supervision as data: conflicts settled, severities, verification, data quality, key units, grades."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Final
 
 from analytics.domain.finding import Severity
@@ -11,13 +11,23 @@ from analytics.standards.tables import TableRow, mapping, raise_faults, table_ro
 __all__ = ["Cycle", "DataQualityRules", "Grade", "Rules", "load_rules"]
 
 _QUESTIONS: Final = ("rate", "accuracy", "overdue", "silent", "other")
+_FURTHER: Final = {"overdue_mandatory": "overdue", "fault": "other"}
+"""Questions that rules may leave out, and as which other one they are then taken."""
 _READINGS: Final = ("gb17167", "jjf1356")
 _SEVERITIES: Final = tuple(severity.value for severity in Severity)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DataQualityRules:
-    """Figures that collected data are held against; see ``supervision.toml``."""
+    """Figures that collected data are held against; see ``supervision.toml``.
+
+    Attributes
+    ----------
+    upload_delay_min : float or None
+        From a reading to its receipt; None where nobody has entered the figure, which then is not judged. [min]
+    upload_delay_share : float
+        Of a day's readings that must be as quick. [%]
+    """
 
     basis: str
     basis_zh: str
@@ -30,6 +40,8 @@ class DataQualityRules:
     tolerated_interval_min: float
     fault_working_days: int
     holidays: frozenset[int]
+    upload_delay_min: float | None
+    upload_delay_share: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,12 +55,24 @@ class Cycle:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Grade:
-    """A grade and what it asks at least; None asks nothing. Shares in %."""
+    """A grade and what it asks at least; None asks nothing.
+
+    Attributes
+    ----------
+    serious, warnings, person : int or None
+        At most so many findings.
+    share : float
+        As many warnings, and open questions, as this share of the points that need a meter are allowed in any case: a
+        large unit always has something to mend. [%]
+    completeness, verified : float or None
+        [%]
+    """
 
     name: str
     serious: int | None
     warnings: int | None
     person: int | None
+    share: float
     completeness: float | None
     verified: float | None
 
@@ -132,10 +156,12 @@ def load_rules(document: Mapping[str, object]) -> Rules:
 
 
 def _severity(table: TableRow) -> Mapping[tuple[str, str], Severity]:
-    table.only(*_QUESTIONS)
+    table.only(*_QUESTIONS, *_FURTHER)
+    taken = {question: question for question in _QUESTIONS}
+    taken |= {question: question if table.has(question) else other for question, other in _FURTHER.items()}
     return {
-        (question, level): Severity(table.table(question).choice(level, _SEVERITIES))
-        for question in _QUESTIONS
+        (question, level): Severity(table.table(source).choice(level, _SEVERITIES))
+        for question, source in taken.items()
         for level in LEVEL_WORDS
     }
 
@@ -147,6 +173,7 @@ def _cycle(row: TableRow) -> tuple[str, Cycle]:
 
 
 def _data_quality(table: TableRow) -> DataQualityRules:
+    table.only(*(field.name for field in fields(DataQualityRules)), "confidence")
     return DataQualityRules(
         basis=table.name("basis"),
         basis_zh=table.name("basis_zh"),
@@ -159,6 +186,8 @@ def _data_quality(table: TableRow) -> DataQualityRules:
         tolerated_interval_min=table.number("tolerated_interval_min"),
         fault_working_days=table.count("fault_working_days"),
         holidays=frozenset(_holidays(table)),
+        upload_delay_min=table.optional_number("upload_delay_min"),
+        upload_delay_share=table.share("upload_delay_share", 100),
     )
 
 
@@ -172,12 +201,13 @@ def _holidays(table: TableRow) -> list[int]:
 
 
 def _grade(row: TableRow) -> Grade:
-    row.only("name", "serious", "warnings", "person", "completeness", "verified")
+    row.only("name", "serious", "warnings", "person", "share", "completeness", "verified")
     return Grade(
         name=row.name("name"),
         serious=row.count("serious") if row.has("serious") else None,
         warnings=row.count("warnings") if row.has("warnings") else None,
         person=row.count("person") if row.has("person") else None,
+        share=row.share("share", 0),
         completeness=row.share("completeness") if row.has("completeness") else None,
         verified=row.share("verified") if row.has("verified") else None,
     )

@@ -22,6 +22,8 @@ Int32s = NDArray[np.int32]
 Int64s = NDArray[np.int64]
 Mask = NDArray[np.bool_]
 
+_ALL = slice(None)
+
 levels: tuple[str, ...] = tuple(level.name.lower() for level in Level)
 """The ledger's words for `Level`, by number."""
 
@@ -113,6 +115,12 @@ class Evidence:
         estimated, but for meters that are read less than hourly. [1]
     start_deviation_s : (p,) float64
         From the midnight that opens the last whole day to the reading nearest to it; NaN where none is near. [s]
+    month_deviation_d : (p,) float64
+        From the midnight that opened the month to the reading nearest to it, of meters that are read less than hourly;
+        NaN for others and where none is near. [d]
+    in_time : (p,) float64
+        Share of the last whole day's readings that were received within the delay that the rules name; NaN without
+        readings, and where the rules name none. [1]
     silent_since, fault_since : (p,) int64
         Since when the meter is silent, or has a fault (silence, gap, stuck …) that lasts. [us since 1970-01-01 UTC]
     at_risk : (p,) float64
@@ -126,6 +134,8 @@ class Evidence:
     uses: Mapping[UseKey, Use]
     completeness: Floats
     start_deviation_s: Floats
+    month_deviation_d: Floats
+    in_time: Floats
     silent_since: Int64s
     fault_since: Int64s
     at_risk: Floats
@@ -141,6 +151,8 @@ class Evidence:
             uses={},
             completeness=nan,
             start_deviation_s=nan,
+            month_deviation_d=nan,
+            in_time=nan,
             silent_since=never,
             fault_since=never,
             at_risk=nan,
@@ -261,16 +273,21 @@ class Scene:
             carrier=np.fromiter((carriers[name] for name in ledger.point_carrier), np.int16, len(ledger.point_carrier)),
         )
 
-    def carrier_is(self, carrier: str) -> Mask:
-        """(p,) Points of an energy."""
+    def carrier_is(self, carrier: str, part: slice = _ALL) -> Mask:
+        """(p,) Points of an energy, or of a part of them."""
         if carrier not in self.carriers:
-            return np.zeros(len(self.carrier), np.bool_)
-        return np.asarray(self.carrier == self.carriers.index(carrier), np.bool_)
+            return np.zeros(len(self.carrier[part]), np.bool_)
+        return np.asarray(self.carrier[part] == self.carriers.index(carrier), np.bool_)
 
     @property
     def stands(self) -> Mask:
         """(p,) Points at which a meter stands."""
         return np.asarray(self.installation >= 0, np.bool_)
+
+    @property
+    def in_use(self) -> Mask:
+        """(p,) Points at which a meter stands that is not out of use."""
+        return np.asarray(self.stands & (self.status != MeterStatus.OUT_OF_USE), np.bool_)
 
     def column(self, name: str) -> Column:
         """Text column of the meters in force, by point."""

@@ -1,6 +1,7 @@
 """Tables of a parsed TOML file, read field by field; faults are collected, so that all of them are told at once."""
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -106,6 +107,21 @@ class TableRow:
             self.fault(f"{key} must be a date such as 2026-01-01 (got {value!r})")
             return None
         return value.toordinal() - EPOCH_ORDINAL
+
+    def month(self, key: str) -> str:
+        """A month such as ``2026-10``."""
+        text = self.text(key)
+        if not re.fullmatch(r"[12]\d{3}-(0[1-9]|1[0-2])", text):
+            self.fault(f"{key} must be a month such as 2026-10 (got {text!r})")
+        return text
+
+    def amount(self, key: str) -> float:
+        """A number, 0 or more."""
+        value = self.values.get(key)
+        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value) or value < 0:
+            self.fault(f"{key} must be a number, 0 or more (got {value!r})")
+            return 0.0
+        return float(value)
 
     def unit(self, key: str) -> Unit:
         """A unit of measurement."""

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analytics.domain.finding import Finding, Phrase, Severity, Verdict
-from analytics.domain.ledger import COLUMNS, MeterStatus
+from analytics.domain.ledger import COLUMNS
 from analytics.domain.units import unit_of
 from analytics.standards.factors import EPOCH_ORDINAL
 from analytics.standards.scene import Scene, VerificationState, levels
@@ -54,7 +54,7 @@ class VerificationCount(NamedTuple):
 def verification_counts(scene: Scene) -> tuple[VerificationCount, ...]:
     """Counts of each unit."""
     units = len(scene.ledger.unit_codes)
-    in_use = _in_use(scene)
+    in_use = scene.in_use
     unit = scene.ledger.point_unit
 
     def count(mask: NDArray[np.bool_]) -> list[int]:
@@ -77,10 +77,6 @@ def verification_counts(scene: Scene) -> tuple[VerificationCount, ...]:
     return tuple(VerificationCount(*row) for row in zip(*columns, strict=True))
 
 
-def _in_use(scene: Scene) -> NDArray[np.bool_]:
-    return np.asarray(scene.stands & (scene.status != MeterStatus.OUT_OF_USE), np.bool_)
-
-
 def _mandatory(scene: Scene) -> NDArray[np.bool_]:
     purpose = scene.column("purpose")
     fits = np.array([value in scene.rules.mandatory_purposes for value in purpose.values] + [False], np.bool_)
@@ -89,9 +85,9 @@ def _mandatory(scene: Scene) -> NDArray[np.bool_]:
 
 def verification_findings(scene: Scene) -> Iterator[Finding]:
     """What is overdue, due, unknown or contradictory; and what the ledger lacks."""
-    in_use, state = _in_use(scene), scene.verification
+    in_use, state, mandatory = scene.in_use, scene.verification, _mandatory(scene)
     for point in np.flatnonzero(in_use & (state == VerificationState.OVERDUE)).tolist():
-        yield _overdue(scene, point)
+        yield _overdue(scene, point, "overdue_mandatory" if mandatory[point] else "overdue")
     for point in np.flatnonzero(
         in_use & (state >= VerificationState.DUE_90) & (state < VerificationState.OVERDUE)
     ).tolist():
@@ -160,7 +156,7 @@ def _about(place: _Place) -> dict[str, object]:
     }
 
 
-def _overdue(scene: Scene, point: int) -> Finding:
+def _overdue(scene: Scene, point: int, question: str) -> Finding:
     place = _Place.of(scene, point)
     find = scene.finder(place.unit, "verification", _clause(scene, place.unit, "verification"))
     until = _written(int(scene.due[point]))
@@ -171,7 +167,7 @@ def _overdue(scene: Scene, point: int) -> Finding:
         evidence |= {"at_risk": round(at_risk, 3), "unit": symbol}
     return find(
         verdict=Verdict.FAIL,
-        severity=scene.rules.severity["overdue", place.level],
+        severity=scene.rules.severity[question, place.level],
         required=_WITHIN,
         found=Phrase(f"verification ran out on {until}", f"检定有效期已于 {until} 届满"),
         next_step=Phrase(

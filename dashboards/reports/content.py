@@ -1,7 +1,7 @@
 """What a report tells, in the order in which a person needs it; how it looks is another matter."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import date
 from functools import cached_property
 from typing import Final, NamedTuple
@@ -13,11 +13,13 @@ from analytics.standards.energy import EnergyDays, UnitEnergy
 from analytics.standards.equipping import Rate
 from analytics.standards.factors import EPOCH_ORDINAL
 from analytics.standards.facts import SelfCheck
+from analytics.standards.form_facts import Instrument, Person, Stock
+from analytics.standards.products import ProductEnergy
 from analytics.standards.review import ReviewResult
 from analytics.standards.words import listing
 from streams.compliance import Judgement
 
-__all__ = ["STATES", "VERDICTS", "MeterRow", "RegionReport", "RegionRow", "UnitReport"]
+__all__ = ["STATES", "VERDICTS", "MeterRow", "RegionReport", "RegionRow", "StockRow", "UnitReport"]
 
 STATES: Final[Mapping[str, Phrase]] = {
     "compliant": Phrase("compliant", "符合"),
@@ -31,7 +33,6 @@ VERDICTS: Final[Mapping[Verdict, Phrase]] = {
     Verdict.PERSON: Phrase("needs a person", "需人工核查"),
     Verdict.NOT_APPLICABLE: Phrase("not applicable", "不适用"),
 }
-_STEPS: Final = 8
 _WORST: Final = 10
 
 
@@ -43,13 +44,23 @@ class Step(NamedTuple):
 
     @classmethod
     def of(cls, findings: Sequence[Finding]) -> "Step":
-        """One errand for findings that differ in nothing but the meter."""
-        first, meters = findings[0], [one.meter_no for one in findings]
-        if len(findings) == 1 or not first.meter_no:
+        """One errand for findings that differ in nothing but their meters."""
+        first, names = findings[0], list(dict.fromkeys(name for one in findings for name in _meters(one)))
+        if len(findings) == 1 or not names:
             return cls(first.next_step, findings)
-        en = first.next_step.en.replace(first.meter_no, listing(meters))
-        zh = first.next_step.zh.replace(first.meter_no, listing(meters, chinese=True))
+        en = first.next_step.en.replace(listing(_meters(first)), listing(names))
+        zh = first.next_step.zh.replace(listing(_meters(first), chinese=True), listing(names, chinese=True))
         return cls(Phrase(en, zh), findings)
+
+
+def _meters(finding: Finding) -> Sequence[str]:
+    return [finding.meter_no] if finding.meter_no else finding.meters
+
+
+def _errand(finding: Finding) -> str:
+    """What is to be done, whichever meters it is about."""
+    names = _meters(finding)
+    return finding.next_step.zh.replace(listing(names, chinese=True), "") if names else finding.next_step.zh
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,6 +94,25 @@ class MeterRow:
     rated_power_kw: float | None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StockRow:
+    """A year's purchase and stock of an energy beside what meters say of that year.
+
+    Attributes
+    ----------
+    metered : float or None
+        In the stock's unit; None where no meter counts in it. [`stock.unit`]
+    days : int
+        Days of the year with a total.
+    """
+
+    energy: str
+    year: int
+    stock: Stock
+    metered: float | None
+    days: int
+
+
 @dataclass(frozen=True, kw_only=True)
 class UnitReport:
     """A unit's month.
@@ -98,13 +128,18 @@ class UnitReport:
     days : sequence of EnergyDays
         The same day by day.
     sub_units : mapping of name to UnitEnergy
-    products : mapping of product to (tce a unit, text of its unit)
+    products : sequence of ProductEnergy
+        With an output of the month.
     changes : sequence of Change
         Since a month before.
     meters : sequence of MeterRow
         Every point, with its meter where it has one.
     review : ReviewResult
     self_checks : mapping of year to SelfCheck
+    staff : sequence of Person
+    instruments : mapping of management number to Instrument
+        That stand at no metering point.
+    stocks : sequence of StockRow
     """
 
     judgement: Judgement
@@ -114,11 +149,14 @@ class UnitReport:
     energy: UnitEnergy
     days: Sequence[EnergyDays]
     sub_units: Mapping[str, UnitEnergy]
-    products: Mapping[str, tuple[float, str]]
+    products: Sequence[ProductEnergy]
     changes: Sequence[Change]
     meters: Sequence[MeterRow]
     review: ReviewResult
     self_checks: Mapping[int, SelfCheck]
+    staff: Sequence[Person] = ()
+    instruments: Mapping[str, Instrument] = field(default_factory=dict)
+    stocks: Sequence[StockRow] = ()
 
     @property
     def code(self) -> str:
@@ -153,14 +191,14 @@ class UnitReport:
 
     @cached_property
     def steps(self) -> Sequence[Step]:
-        """What to do next, the most urgent first: one line for what one errand mends."""
+        """All that is to be done, the most urgent first: one line for what one errand mends."""
         due = [one for one in self.findings if one.rule == "verification_due" and one.severity is Severity.WARNING]
-        errands: dict[tuple[str, str], list[Finding]] = {}
+        errands: dict[str, list[Finding]] = {}
+        overdue = {one.meter_no for one in self.open_findings if one.rule == "verification"}
         for one in [*self.open_findings, *due]:
-            if one.next_step.zh and one.severity is not Severity.INFO:
-                same = one.next_step.zh.replace(one.meter_no, "") if one.meter_no else one.next_step.zh
-                errands.setdefault((one.clause, same), []).append(one)
-        return [Step.of(found) for found in list(errands.values())[:_STEPS]]
+            if one.next_step.zh and one.severity is not Severity.INFO and not _told_by_meter(one, overdue):
+                errands.setdefault(_errand(one), []).append(one)
+        return [Step.of(found) for found in errands.values()]
 
     @cached_property
     def worst(self) -> Sequence[tuple[MeterRow, Sequence[Finding]]]:
@@ -184,6 +222,12 @@ class UnitReport:
     def as_of(self) -> date:
         """The day that was judged."""
         return date.fromordinal(self.judgement.assessment.day + EPOCH_ORDINAL)
+
+
+def _told_by_meter(finding: Finding, overdue: Collection[str]) -> bool:
+    """Whether a rate is low only for meters past their verification, each of which has an errand of its own."""
+    bare = len(finding.points) > len(finding.meters)
+    return finding.rule.endswith("rate") and not bare and set(finding.meters) <= set(overdue)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

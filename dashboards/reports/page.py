@@ -11,13 +11,16 @@ from markupsafe import Markup
 from analytics.domain.finding import Finding, Phrase, Verdict
 from analytics.standards.equipping import Rate
 from analytics.standards.factors import EPOCH_ORDINAL
-from analytics.standards.words import carrier_name, level_name
+from analytics.standards.words import carrier_name, clause_name, level_name
 from dashboards.reports.content import STATES, VERDICTS, RegionReport, UnitReport
+from dashboards.reports.factor_words import factor_in_chinese
 from dashboards.reports.pictures import Bar, calendar, columns, rates
 
 __all__ = ["region_page", "unit_page"]
 
 _MONTHS: Final = 12
+_STEPS: Final = 8
+"""Steps on the first page."""
 
 
 def unit_page(report: UnitReport, *, language: str = "zh") -> str:
@@ -34,6 +37,7 @@ def unit_page(report: UnitReport, *, language: str = "zh") -> str:
         "unit.html.j2",
         speak,
         report=report,
+        shown=_STEPS,
         standing=report.standing,
         verified=report.standing.verification,
         rates_picture=rates([_bar(rate, speak) for rate in report.rates], text("Equipping rates", "配备率")),
@@ -77,6 +81,12 @@ class _Speaker:
 
     def carrier(self, carrier: str) -> str:
         return self.of(carrier_name(carrier)) if carrier else ""
+
+    def factor(self, text: str) -> str:
+        return factor_in_chinese(text) if self.language == "zh" else text
+
+    def clause(self, clause: str) -> str:
+        return self.of(clause_name(clause))
 
     def verdict(self, verdict: Verdict) -> str:
         return self.of(VERDICTS[verdict])

@@ -1,4 +1,4 @@
-"""Reports as workbooks in the columns of the review's forms (JJF 1356 B.2 to B.10), so that they can be handed in."""
+"""Reports as workbooks in the columns of the review's forms (JJF 1356 B.1 to B.10), so that they can be handed in."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
@@ -12,8 +12,9 @@ from openpyxl.utils import get_column_letter
 
 from analytics.domain.finding import Phrase
 from analytics.standards.factors import EPOCH_ORDINAL
-from analytics.standards.words import carrier_name, instrument_name, level_name
+from analytics.standards.words import carrier_name, clause_name, instrument_name, level_name
 from dashboards.reports.content import STATES, VERDICTS, MeterRow, RegionReport, UnitReport
+from dashboards.reports.factor_words import factor_in_chinese
 
 __all__ = ["region_workbook", "unit_workbook"]
 
@@ -31,6 +32,13 @@ _VERIFICATION: Final = {
     "DUE_90": Phrase("due in 90 days", "90 天内到期"),
     "DUE_30": Phrase("due in 30 days", "30 天内到期"),
     "OVERDUE": Phrase("overdue", "超期"),
+}
+
+_KINDS: Final = {
+    "standard": Phrase("standard", "标准器"),
+    "portable": Phrase("portable", "便携式"),
+    "residual_heat": Phrase("residual energy", "余热余能"),
+    "analysis": Phrase("analysis", "成分分析"),
 }
 
 _Cell = str | int | float | None | object
@@ -82,17 +90,18 @@ def unit_workbook(report: UnitReport, path: Path, *, language: str = "zh") -> No
     _summary(book, report, say)
     _findings(book, report, say)
     _rates(book, report, say)
+    _staff(book, report, say)
     _equipment(book, report, say)
     every = [row for row in report.meters if row.meter_no]
     _ledger(book, say(Phrase("B.3 ledger", "B.3 计量器具一览表")), every, say)
     for form, level in (("B.4", "unit"), ("B.5", "sub_unit"), ("B.6", "equipment")):
         title = f"{form} {say(level_name(level))}"
         _ledger(book, title, [row for row in every if row.level == level], say)
-    others = [row for row in every if row.carrier == "recoverable_residual_energy"]
-    _ledger(book, say(Phrase("B.7 residual energy", "B.7 余能计量器具")), others, say)
+    _others(book, report, say)
     _by_instrument(book, report, say)
     _accuracy(book, report, say)
     _energy(book, report, say)
+    _stocks(book, report, say)
     _review(book, report, say)
     _self_checks(book, report, say)
     book.save(path)
@@ -154,7 +163,7 @@ def _findings(book: Workbook, report: UnitReport, say: Callable[[Phrase], str]) 
     )
     rows = (
         (
-            one.clause,
+            say(clause_name(one.clause)),
             "*" if one.mandatory else "",
             say(VERDICTS[one.verdict]),
             one.severity.value,
@@ -202,6 +211,104 @@ def _rates(book: Workbook, report: UnitReport, say: Callable[[Phrase], str]) -> 
         for rate in report.rates
     )
     _sheet(book, say(Phrase("B.8 rates by energy", "B.8 配备汇总(按能源)")), heads, rows)
+
+
+def _day(day: int | None) -> date | None:
+    return None if day is None else date.fromordinal(day + EPOCH_ORDINAL)
+
+
+def _staff(book: Workbook, report: UnitReport, say: Callable[[Phrase], str]) -> None:
+    """B.1, as it was entered."""
+    heads = _heads(
+        say,
+        ("name", "姓名"),
+        ("position", "岗位"),
+        ("duties", "职责"),
+        ("trained on", "培训日期"),
+        ("certificate", "证书编号"),
+        ("certificate holds until", "证书有效期至"),
+    )
+    rows = (
+        (
+            one.name,
+            one.position,
+            one.duties,
+            _day(one.trained_day),
+            one.certificate,
+            _day(one.certificate_until),
+        )
+        for one in report.staff
+    )
+    _sheet(book, say(Phrase("B.1 staff", "B.1 计量人员")), heads, rows)
+
+
+def _others(book: Workbook, report: UnitReport, say: Callable[[Phrase], str]) -> None:
+    """B.7: meters of residual energy out of the ledger, and what was entered."""
+    heads = _heads(
+        say,
+        ("kind", "类别"),
+        ("name", "计量器具名称"),
+        ("model", "型号规格"),
+        ("accuracy class or uncertainty", "准确度等级(不确定度)"),
+        ("range", "测量范围"),
+        ("manufacturer", "生产厂家"),
+        ("serial number", "出厂编号"),
+        ("management number", "管理编号"),
+        ("place of use", "安装使用地点"),
+        ("cycle, months", "检定周期(月)"),
+        ("verified on", "检定日期"),
+        ("valid until", "有效期至"),
+        ("status", "状态"),
+    )
+    rows: list[Sequence[_Cell]] = [
+        (
+            say(_KINDS["residual_heat"]),
+            *(row.name, row.model, row.accuracy_class, row.range, row.manufacturer, row.serial_no, row.meter_no),
+            *(row.place, row.cycle_months, row.verified_on, row.verification_due),
+            say(_STATES[row.status]) if row.status in _STATES else "",
+        )
+        for row in report.meters
+        if row.meter_no and row.carrier == "recoverable_residual_energy"
+    ]
+    rows += [
+        (
+            say(_KINDS[one.kind]),
+            *(one.name, one.model, one.accuracy, one.range, one.manufacturer, one.serial_no, number),
+            *(one.place, one.cycle_months, _day(one.verified_day), _day(one.due_day)),
+            say(_STATES[one.status]),
+        )
+        for number, one in report.instruments.items()
+    ]
+    _sheet(book, say(Phrase("B.7 other instruments", "B.7 其他计量器具")), heads, rows)
+
+
+def _stocks(book: Workbook, report: UnitReport, say: Callable[[Phrase], str]) -> None:
+    """B.10 by year: what was entered, what follows from it, and what the meters say."""
+    heads = _heads(
+        say,
+        ("year", "年度"),
+        ("energy", "能源种类"),
+        ("unit", "计量单位"),
+        ("opening stock", "年初库存"),
+        ("purchased", "购进量"),
+        ("own production", "自产量"),
+        ("supplied to others", "外供量"),
+        ("closing stock", "年末库存"),
+        ("consumption that follows", "推算消费量"),
+        ("consumption as booked", "账面消费量"),
+        ("metered in the year", "计量消费量"),
+        ("days metered", "有计量数据的天数"),
+        ("source", "来源"),
+    )
+    rows = (
+        (
+            *(row.year, say(carrier_name(row.energy)), row.stock.unit, row.stock.opening, row.stock.purchased),
+            *(row.stock.produced, row.stock.supplied, row.stock.closing, row.stock.used_up, row.stock.consumed),
+            *(row.metered, row.days, row.stock.source),
+        )
+        for row in report.stocks
+    )
+    _sheet(book, say(Phrase("B.10 purchase and stock", "B.10 购进消费库存")), heads, rows)
 
 
 def _equipment(book: Workbook, report: UnitReport, say: Callable[[Phrase], str]) -> None:
@@ -344,7 +451,7 @@ def _energy(book: Workbook, report: UnitReport, say: Callable[[Phrase], str]) ->
             one.tce,
             one.tce_equal,
             _percent(one.completeness),
-            one.factor,
+            say(Phrase(one.factor, factor_in_chinese(one.factor))),
         )
         for name, energy in scopes
         for one in energy.carriers
@@ -381,9 +488,10 @@ def _self_checks(book: Workbook, report: UnitReport, say: Callable[[Phrase], str
         ("done on", "自查日期"),
         ("by", "自查人"),
         ("result", "结果"),
+        ("corrected on", "整改完成日期"),
     )
     rows = [
-        (year, date.fromordinal(one.done_day + EPOCH_ORDINAL), one.by, one.result)
+        (year, _day(one.done_day), one.by, one.result, _day(one.corrected_day))
         for year, one in sorted(report.self_checks.items(), reverse=True)
     ]
     _sheet(book, say(Phrase("self-checks", "自查记录")), heads, rows)

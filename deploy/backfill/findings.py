@@ -1,6 +1,7 @@
 """`findings`: units judged by what a backfill has worked out, as the live system judges them by what is stored."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import date, tzinfo
 from typing import Any, Final
 
@@ -68,6 +69,7 @@ def finding_columns(
         day=day,
         at_us=at_us,
         zone=zone,
+        water=standards.water,
     ).findings
     return {
         "unit_code": [ledger.unit_codes[one.unit] for one in found],
@@ -103,16 +105,16 @@ def evidence_of(
     until_us: int,
     zone: tzinfo,
 ) -> Evidence:
-    """What hours and events of points say on a day; the start of the day is not looked at, for it needs readings."""
+    """What hours and events of points say on a day; starts and delays need readings, and are not looked at."""
     known = PointHours.from_register(hours)
     days = consumption_day(known, zone)
     silent, fault = _lasting(events, len(ledger.point_codes))
     over = until_us // HOUR_US  # of the day under way nothing counts in completeness
     whole = int(local_day(np.array([over]), zone)[0]) - 1
-    return Evidence(
+    return replace(
+        Evidence.none(ledger),
         uses=_uses(known, ledger, day, zone),
         completeness=_completeness(hours, ledger, last=whole, window_days=window_days, zone=zone),
-        start_deviation_s=np.full(len(ledger.point_codes), np.nan),
         silent_since=silent,
         fault_since=fault,
         at_risk=_at_risk(days, ledger, day),

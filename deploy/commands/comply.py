@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from analytics.domain.finding import Finding, Phrase, Severity, Verdict
-from analytics.standards.words import carrier_name, level_name
+from analytics.standards.words import carrier_name, clause_name, level_name
 from deploy.compliance import as_json, judged, review_of, today
 from deploy.settings import load as settings
 from deploy.stack import Stack
@@ -110,7 +110,9 @@ def _tell_finding(console: Console, one: Finding, *, chinese: bool) -> None:
     urgent = " !" if one.severity is Severity.SERIOUS else ""
     about = " · ".join(part for part in (one.point, one.meter_no) if part)
     console.print(
-        f"{one.clause}  {words(_VERDICTS[one.verdict])}{urgent}  {about}".rstrip(), style=style, highlight=False
+        f"{words(clause_name(one.clause))}  {words(_VERDICTS[one.verdict])}{urgent}  {about}".rstrip(),
+        style=style,
+        highlight=False,
     )
     console.print(f"    {words(one.required)} — {words(one.found)}", highlight=False, markup=False)
     if one.next_step.en:

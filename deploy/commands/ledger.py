@@ -3,6 +3,7 @@
 import textwrap
 import unicodedata
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -52,21 +53,30 @@ def check(context: click.Context, file: Path, zone: ZoneInfo) -> None:
     is_flag=True,
     help="Installations that were loaded and are missing now never were (typed wrong): withdraw them.",
 )
+@click.option(
+    "--since",
+    type=click.DateTime(["%Y-%m-%d"]),
+    metavar="DATE",
+    help="Local day from which another status or class of a meter holds; now without it.",
+)
 @click.pass_context
-def load(context: click.Context, file: Path, zone: ZoneInfo, *, correct: bool) -> None:
+def load(context: click.Context, file: Path, zone: ZoneInfo, since: datetime | None, *, correct: bool) -> None:
     """Load a ledger file over the ledger in force: all of it, or nothing where anything is wrong.
 
     A meter that was taken away is ended by its row's installed_to. A row that was wrong from the start (its date,
     meter or point) is put right in the file, and the file is loaded with --correct: consumption since then is worked
     out anew.
     """
+    began = None if since is None else since.replace(tzinfo=zone)
+    if began is not None and began > datetime.now(zone):
+        raise click.BadParameter(f"must not lie in the future (got {began.date()})", param_hint="--since")
     report = read_ledger(file, zone=zone)
     _tell(report, file)
     if report.faults:
         context.exit(FAULTY)
     from deploy.ledger_loading import load as into_database  # noqa: PLC0415 - a check needs no database driver
 
-    loaded = into_database(Stack(settings()).dsn, report.ledger, file.name, correct=correct)
+    loaded = into_database(Stack(settings()).dsn, report.ledger, file.name, correct=correct, since=began)
     if loaded.faults:
         click.echo(fault_table(loaded.faults, report.titles))
         click.echo(f"{file}: nothing is loaded; version {loaded.version} stays in force (--correct: rows typed wrong)")

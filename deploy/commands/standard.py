@@ -1,4 +1,4 @@
-"""`meterwarden standard`: editions, rules, factors and facts from files."""
+"""`meterwarden standard`: editions, rules, factors, water metering and facts from files."""
 
 from datetime import date
 from pathlib import Path
@@ -18,13 +18,14 @@ _WORDS: Final = {
     "edition": "an edition of the standard",
     "rules": "rules of supervision",
     "factors": "factors to coal equivalent",
+    "water": "a standard of water metering",
     "facts": "facts about units",
 }
 
 
 @click.group()
 def command() -> None:
-    """Check, load and list what units are judged by: editions, rules, factors, facts."""
+    """Check, load and list what units are judged by: editions, rules, factors, water metering, facts."""
 
 
 @command.command()
@@ -61,6 +62,7 @@ def listed() -> None:
     click.echo(f"shipped: {shipped_standards().rules['rules']['name']} rules, GB/T 2589-2020 factors")  # type: ignore[index]  # the shipped file has them
     for one in stored:
         click.echo(f"{one.number}: {_WORDS[one.document.kind]}, {one.document.name}, {one.source}, {one.loaded_at}")
+    click.echo(f"water metering: {standards.water.number} (confidence: {standards.water.confidence})")
     for edition in standards.book.editions:
         since = date.fromordinal(edition.in_force_day + EPOCH_ORDINAL)
         until = ""

@@ -1,8 +1,9 @@
 """What the database says about the points of some units on a day, as the judging core takes it."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta, tzinfo
+from datetime import date, datetime, time, timedelta, tzinfo
 from typing import Any, Final
 
 import numpy as np
@@ -10,15 +11,18 @@ import psycopg
 from numpy.typing import NDArray
 
 from analytics.domain.ledger import NO_DAY, NO_INSTANT
+from analytics.domain.units import unit_of
 from analytics.standards.energy import EnergyDays
 from analytics.standards.factors import EPOCH_ORDINAL
+from analytics.standards.rules import DataQualityRules
 from analytics.standards.scene import Certificates, Evidence, Use, UseKey, certificate_in_force
 from streams.ports import StoredLedger
 
-__all__ = ["Moment", "read_energy", "read_evidence"]
+__all__ = ["Moment", "read_energy", "read_evidence", "read_point_energy"]
 
 _YEAR: Final = 365
 _NEAR: Final = timedelta(minutes=30)
+_NEAR_MONTH: Final = timedelta(days=15)
 _HOUR_US: Final = 3_600_000_000
 
 _USES: Final = """
@@ -46,6 +50,32 @@ select register_id, min(abs(extract(epoch from measured_at - %(midnight)s))) fro
     select register_id, measured_at from reading_unpacked
     where day between %(near_day)s::date - 1 and %(near_day)s::date + 1 and register_id = any(%(registers)s)
         and measured_at between %(near_from)s and %(near_to)s
+) r group by register_id
+"""
+_MONTH_OPENED: Final = """
+select distinct point_id from consumption_day
+where unit_id = any(%(units)s) and measured > 0
+    and day >= %(opened)s::date - %(limit)s and day < %(opened)s::date + %(limit)s
+"""
+_NEAR_DAY: Final = """
+select register_id, min(abs(extract(epoch from measured_at - %(opened_at)s))) / 86400 from (
+    select register_id, measured_at from reading_hot
+    where measured_at between %(near_from)s and %(near_to)s and register_id = any(%(registers)s)
+    union all
+    select register_id, measured_at from reading_unpacked
+    where day between %(near_from)s::date and %(near_to)s::date and register_id = any(%(registers)s)
+        and measured_at between %(near_from)s and %(near_to)s
+) r group by register_id
+"""
+_IN_TIME: Final = """
+select register_id, count(*), count(*) filter (where received_at - measured_at <= %(delay_min)s * interval '1 minute')
+from (
+    select register_id, measured_at, received_at from reading_hot
+    where measured_at >= %(midnight)s and measured_at < %(day_end)s and register_id = any(%(registers)s)
+    union all
+    select register_id, measured_at, received_at from reading_unpacked
+    where day between %(near_day)s::date - 1 and %(near_day)s::date + 1 and register_id = any(%(registers)s)
+        and measured_at >= %(midnight)s and measured_at < %(day_end)s
 ) r group by register_id
 """
 _FAULTS: Final = """
@@ -77,6 +107,11 @@ select s.unit_id, s.carrier, to_char(d.day, 'YYYY-MM'), sum(d.amount)
 from unit_energy_day d join energy_series s on s.id = d.series_id
 where d.unit_id = any(%(units)s) and s.scope = 'unit' and to_char(d.day, 'YYYY-MM') = any(%(months)s)
 group by 1, 2, 3
+"""
+_POINT_ENERGY: Final = """
+select point_id, array_agg(day - date '1970-01-01' order by day), array_agg(amount order by day),
+       array_agg(completeness::float8 order by day)
+from consumption_day where point_id = any(%(points)s) and day between %(first)s and %(last)s group by point_id
 """
 
 
@@ -120,10 +155,14 @@ class Moment:
         return datetime(self.day.year, self.day.month, self.day.day, tzinfo=self.zone)
 
     @property
+    def over(self) -> bool:
+        """Whether the day is."""
+        return self.at >= self.midnight + timedelta(days=1) - timedelta(microseconds=1)
+
+    @property
     def last_whole_day(self) -> date:
         """The day itself where it is over, else the one before."""
-        over = self.at >= self.midnight + timedelta(days=1) - timedelta(microseconds=1)
-        return self.day if over else self.day - timedelta(days=1)
+        return self.day if self.over else self.day - timedelta(days=1)
 
 
 class _Index:
@@ -141,7 +180,7 @@ async def read_evidence(
     stored: StoredLedger,
     moment: Moment,
     *,
-    window_days: int,
+    rules: DataQualityRules,
     months: Sequence[str] = (),
 ) -> Evidence:
     """What is stored about a ledger's points on a day.
@@ -151,12 +190,13 @@ async def read_evidence(
     connection : AsyncConnection
     stored : StoredLedger
     moment : Moment
-    window_days : int
-        Over which completeness is taken, up to the last whole day.
+    rules : DataQualityRules
+        Which windows and delays are asked for.
     months : sequence of str
         For which monthly figures were entered (``2026-10``).
     """
     ledger, points = stored.ledger, _Index(stored.point_ids)
+    window_days = rules.window_days
     parameters = _parameters(stored, moment, window_days)
     asked = _Asked(connection, parameters)
     certificates = await _certificates(asked, stored)
@@ -165,6 +205,8 @@ async def read_evidence(
         uses=await _uses(asked, stored),
         completeness=await _completeness(asked, stored, moment, window_days, points),
         start_deviation_s=await _deviation(asked, stored, moment),
+        month_deviation_d=await _month_deviation(asked, stored, moment, rules.month_start_days),
+        in_time=await _in_time(asked, stored, moment, rules.upload_delay_min),
         silent_since=silent,
         fault_since=fault,
         at_risk=await _at_risk(asked, stored, certificates, moment, points),
@@ -197,6 +239,7 @@ def _parameters(stored: StoredLedger, moment: Moment, window_days: int) -> Mappi
         "window_from": whole - timedelta(days=window_days - 1),
         "window_to": whole,
         "midnight": opened,
+        "day_end": datetime.combine(whole + timedelta(days=1), time(), tzinfo=moment.zone),
         "near_from": opened - _NEAR,
         "near_to": opened + _NEAR,
         "near_day": whole,
@@ -241,14 +284,52 @@ async def _completeness(
 
 
 async def _deviation(asked: _Asked, stored: StoredLedger, moment: Moment) -> NDArray[np.float64]:
-    ledger = stored.ledger
-    deviation = np.full(len(ledger.point_codes), np.nan)
-    made = ledger.installations
-    stands = (made.installed_from <= moment.at_us) & (made.installed_to > moment.at_us)
-    of_register = dict(zip(stored.register_ids[made.meter[stands]].tolist(), made.point[stands].tolist(), strict=True))
+    deviation = np.full(len(stored.ledger.point_codes), np.nan)
+    of_register = _registers(stored, moment.at_us, moment.at_us)
     for register, seconds in await asked.rows(_NEAR_MIDNIGHT, registers=list(of_register)):
         deviation[of_register[register]] = float(seconds)
     return deviation
+
+
+def _registers(stored: StoredLedger, since_us: int, at_us: int, *, slow: bool = False) -> dict[int, int]:
+    """Points by register, of the meters that stand there from one instant to another; of the slow ones, if so asked."""
+    made = stored.ledger.installations
+    stands = (made.installed_from <= since_us) & (made.installed_to > at_us)
+    if slow:
+        stands &= made.interval_us > _HOUR_US
+    return dict(zip(stored.register_ids[made.meter[stands]].tolist(), made.point[stands].tolist(), strict=True))
+
+
+async def _month_deviation(
+    asked: _Asked, stored: StoredLedger, moment: Moment, limit_days: float
+) -> NDArray[np.float64]:
+    """How far from the month's start meters were read that are read less than hourly; others have their hours.
+
+    Where an hour was measured beside the start a reading is near. Of a frequent meter without one nothing is said here:
+    its completeness does, and its readings of a month would be far too many to look through.
+    """
+    opened = (moment.last_whole_day - timedelta(days=math.ceil(limit_days))).replace(day=1)
+    opened_at = datetime(opened.year, opened.month, opened.day, tzinfo=moment.zone)
+    deviation = np.full(len(stored.ledger.point_codes), np.nan)
+    of_register = _registers(stored, round(opened_at.timestamp() * 1_000_000), moment.at_us, slow=True)
+    points = _Index(stored.point_ids)
+    near = {points.get(point) for (point,) in await asked.rows(_MONTH_OPENED, opened=opened, limit=int(limit_days))}
+    far = [register for register, point in of_register.items() if point not in near]
+    if far:
+        span = {"near_from": opened_at - _NEAR_MONTH, "near_to": min(opened_at + _NEAR_MONTH, moment.at)}
+        for register, days in await asked.rows(_NEAR_DAY, registers=far, opened_at=opened_at, **span):
+            deviation[of_register[register]] = float(days)
+    return deviation
+
+
+async def _in_time(asked: _Asked, stored: StoredLedger, moment: Moment, delay_min: float | None) -> NDArray[np.float64]:
+    share = np.full(len(stored.ledger.point_codes), np.nan)
+    if delay_min is None:
+        return share
+    of_register = _registers(stored, moment.at_us, moment.at_us)
+    for register, count, quick in await asked.rows(_IN_TIME, registers=list(of_register), delay_min=delay_min):
+        share[of_register[register]] = quick / count
+    return share
 
 
 async def _faults(asked: _Asked, points: _Index, count: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -322,3 +403,23 @@ async def read_energy(
         )
         found.setdefault((unit, scope, sub_unit, name), []).append(one)
     return {key: tuple(series) for key, series in found.items()}
+
+
+async def read_point_energy(
+    connection: psycopg.AsyncConnection, stored: StoredLedger, codes: Sequence[str], first: date, last: date
+) -> Mapping[str, EnergyDays]:
+    """Daily amounts of some points of a unit's ledger, by code; those without any, and strangers, are left out."""
+    place = {code: i for i, code in enumerate(stored.ledger.point_codes)}
+    of_id = {int(stored.point_ids[place[code]]): code for code in codes if code in place}
+    parameters = {"points": list(of_id), "first": first, "last": last}
+    cursor = await connection.execute(_POINT_ENERGY, parameters)
+    return {
+        of_id[point]: EnergyDays(
+            carrier=stored.ledger.point_carrier[place[of_id[point]]],
+            symbol=unit_of(int(stored.ledger.point_canonical[place[of_id[point]]])).symbol,
+            day=np.array(days, np.int64),
+            amount=np.array(amounts, np.float64),
+            completeness=np.array(shares, np.float64),
+        )
+        for point, days, amounts, shares in await cursor.fetchall()
+    }

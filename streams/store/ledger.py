@@ -8,6 +8,7 @@ import asyncio
 import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Final
 
 import numpy as np
@@ -67,11 +68,17 @@ class LoadReport:
 
 
 async def load_ledger(
-    connection: psycopg.AsyncConnection, newer: Ledger, source: str, *, correct: bool = False
+    connection: psycopg.AsyncConnection,
+    newer: Ledger,
+    source: str,
+    *,
+    correct: bool = False,
+    since: datetime | None = None,
 ) -> LoadReport:
     """Load a ledger over the one in force: as a whole or not at all; safe to repeat.
 
-    Units that it names are replaced, others stay. What was loaded before and is missing now is a fault.
+    Units that it names are replaced, others stay. What was loaded before and is missing now is a fault. Where a meter's
+    status or class is another than before, what it was is kept for the days until then.
 
     Parameters
     ----------
@@ -83,6 +90,8 @@ async def load_ledger(
         Where it comes from: file name, or who sent it.
     correct : bool
         Whether installations that it does not name any more never were, and are withdrawn.
+    since : datetime or None
+        From when another status or class holds, not after now; from the load on without it.
     """
     async with connection.transaction():
         await connection.execute(ledger_sql.LOCK)
@@ -93,7 +102,7 @@ async def load_ledger(
         if faults or known:
             return _report(newer, current.version, faults=faults, changes=changes)
         version = await _begin(connection, newer, source)
-        ids = await _take_in(connection, merged, version)
+        ids = await _take_in(connection, merged, version, since)
         blob = await asyncio.to_thread(ledger_blob.encode, merged.rows, ids)
         await connection.execute(_FINISH, (hashlib.sha256(blob).digest(), blob, version))
     return _report(newer, version, loaded=True, changes=changes)
@@ -105,7 +114,7 @@ async def _begin(connection: psycopg.AsyncConnection, newer: Ledger, source: str
     return int(row[0])
 
 
-async def _take_in(connection: psycopg.AsyncConnection, ledger: Ledger, version: int) -> RowIds:
+async def _take_in(connection: psycopg.AsyncConnection, ledger: Ledger, version: int, since: datetime | None) -> RowIds:
     """Stage the rows, upsert the tables, and give the ids of each row."""
     await connection.execute(ledger_sql.STAGE)
     stage = await asyncio.to_thread(Stage, ledger)
@@ -114,7 +123,7 @@ async def _take_in(connection: psycopg.AsyncConnection, ledger: Ledger, version:
             for start in range(0, len(ledger.rows), CHUNK):
                 await copy.write(await asyncio.to_thread(stage.csv, start))
         for statement in ledger_sql.STEPS:
-            await cursor.execute(statement, {"version": version})
+            await cursor.execute(statement, {"version": version, "since": since})
         if len(ledger.rows) >= _LARGE:
             await cursor.execute(ledger_sql.ANALYZE)
     found = await fetch(connection, ledger_sql.IDS, (), dict.fromkeys(ID_COLUMNS, "int4"), _IDS)

@@ -188,6 +188,34 @@ _WITHDRAWN: Final[tuple[LiteralString, ...]] = (
     """,
 )
 
+_PAST: Final[tuple[LiteralString, ...]] = (
+    """
+    create temporary table past_in on commit drop as
+    select o.id, o.unit_id, coalesce(h.status, o.status) as status,
+           coalesce(h.accuracy_class, o.accuracy_class) as accuracy_class,
+           l.status as new_status, l.accuracy_class as new_class
+    from ledger_in l
+    join row_in i using (ordinal)
+    join installation o on o.id = i.installation_id
+    left join lateral (
+        select p.status, p.accuracy_class from installation_past p
+        where p.installation_id = o.id and p.held_until > coalesce(%(since)s::timestamptz, now())
+        order by p.held_until limit 1
+    ) h on true
+    where i.meter_id <> 0 and (o.status, o.accuracy_class) is distinct from (l.status, l.accuracy_class)
+    """,
+    """
+    delete from installation_past p using past_in l
+    where p.installation_id = l.id and p.held_until >= coalesce(%(since)s::timestamptz, now())
+    """,
+    """
+    insert into installation_past (installation_id, unit_id, held_until, status, accuracy_class, version)
+    select id, unit_id, coalesce(%(since)s::timestamptz, now()), status, accuracy_class, %(version)s from past_in
+    where (status, accuracy_class) is distinct from (new_status, new_class)
+    """,
+)
+"""What held until the load, or until the day from which it says that its rows hold; before rows are overwritten."""
+
 _INSTALLATIONS: Final[tuple[LiteralString, ...]] = (
     """
     insert into installation (unit_id, point_id, meter_id, installed_from, installed_to, multiplier, measure_unit,
@@ -236,9 +264,11 @@ STEPS: Final[tuple[LiteralString, ...]] = (
     *_METERS,
     *_ROW_IDS,
     *_WITHDRAWN,
+    *_PAST,
     *_INSTALLATIONS,
 )
-"""In this order, with the parameter `version`."""
+"""In this order, with the parameters `version` and `since`, the instant from which changed facts hold
+(now for none)."""
 
 ANALYZE: Final = "analyze unit, sub_unit, main_equipment, metering_point, meter, register, installation"
 """What the planner should know at once after a large load, before its own housekeeping finds the time."""

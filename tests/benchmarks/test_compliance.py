@@ -13,8 +13,9 @@ import pytest
 from analytics.domain.ledger import COLUMNS, Ledger, LedgerRows, TextColumn
 from analytics.domain.ledger.schema import NO_DAY, OPEN_END, Storage
 from analytics.standards.assessment import assess
-from analytics.standards.facts import Facts
+from analytics.standards.facts import load_facts
 from analytics.standards.scene import Evidence, Use, UseKey
+from ingest.standard_files import standards_from
 from tests.analytics.standards.judged import DAY, shipped_book, shipped_rules
 
 pytestmark = pytest.mark.benchmark
@@ -94,6 +95,7 @@ def evidence_of(ledger: Ledger) -> Evidence:
         uses=uses,
         completeness=1 - rng.uniform(size=points) ** 40,  # one in seventeen sends too little
         start_deviation_s=rng.uniform(0, 61, points),
+        month_deviation_d=np.where(rng.uniform(size=points) < 0.02, 2.0, np.nan),
         silent_since=np.where(rng.uniform(size=points) < 0.01, DAY * 86_400_000_000, np.iinfo(np.int64).min),
     )
 
@@ -102,16 +104,19 @@ def test_a_region_is_judged() -> None:
     ledger = region()
     evidence = evidence_of(ledger)
     book, rules = shipped_book(), shipped_rules()
+    boiler = {"kind": "conversion", "name": "boilers", "inputs": ["natural_gas"], "outputs": ["steam"], "source": "s"}
+    facts = load_facts([{"activity": [{**boiler, "unit_code": code} for code in ledger.unit_codes]}])
     began, cpu = time.perf_counter(), time.process_time()
     found = assess(
         ledger,
         book=book,
         rules=rules,
-        facts=Facts(),
+        facts=facts,
         evidence=evidence,
         day=DAY,
         at_us=DAY * 86_400_000_000,
         zone=ZoneInfo("Asia/Shanghai"),
+        water=standards_from().water,
     )
     took, cpu = time.perf_counter() - began, time.process_time() - cpu
     assert len(found.standings) == UNITS

@@ -63,6 +63,8 @@ VIEWS = (
     "alert_list",
     "case_list",
     "case_history",
+    "installation_past_list",
+    "point_day_flagged",
 )
 
 TABLES = (
@@ -93,6 +95,7 @@ TABLES = (
     "board.role",
     "board.view",
     "compliance_day",
+    "installation_past",
 )
 
 STATEMENTS = {
@@ -202,11 +205,18 @@ STATEMENTS = {
 """Statements by what they try; some fail, which is well, and none may tell."""
 
 
+PAST = """
+insert into installation_past (installation_id, unit_id, held_until, status, accuracy_class, version)
+select id, unit_id, now(), 'out_of_use', '2', (select max(id) from ledger_version) from installation
+"""
+
+
 @pytest.fixture(scope="module")
 def marked(region: str) -> str:
     with psycopg.connect(region, autocommit=True) as connection:
         for statement in MARK_B.strip().split(";\n"):
             connection.execute(statement.rstrip(";").encode())
+        connection.execute(PAST)  # every meter was out of use until now, so its days are flagged
         connection.execute("analyze")
     return region
 

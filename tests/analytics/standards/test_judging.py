@@ -21,6 +21,7 @@ from analytics.standards.edition_tables import load_edition
 from analytics.standards.editions import EditionBook
 from analytics.standards.equipping import equipping_rate, rate_verdict
 from analytics.standards.facts import load_facts
+from analytics.standards.rules import Rules, load_rules
 from analytics.standards.scene import Certificates, Use, UseKey
 from analytics.standards.verification import VerificationCount
 from tests.analytics.standards.judged import DAY, day_of, judge, metered, named, shipped_rules
@@ -255,6 +256,65 @@ def test_the_start_of_the_day() -> None:
     assert [one.meters for one in found] == [("M-B",)]
 
 
+def test_a_meter_out_of_use_is_not_asked_for_data() -> None:
+    rows = [metered("A"), metered("B", status="out_of_use")]
+    nothing = np.array([1.0, 0.0])
+    since = np.array([NO_INSTANT, DAY * 86_400_000_000 - 30 * 86_400_000_000])
+    found = judge(rows, completeness=nothing, silent_since=since, fault_since=since, start_deviation_s=nothing * 0 + 99)
+    told = {one.rule: one.meters for one in found.findings if one.verdict is Verdict.FAIL}
+    assert told == {"rate": ("M-B",), "day_start": ("M-A",)}
+    assert found.standings[0].completeness == 1.0
+
+
+def test_the_start_of_the_month() -> None:
+    rows = [metered("A"), metered("B"), metered("C")]
+    found = named(judge(rows, month_deviation_d=np.array([1.0, 1.0001, np.nan])), "month_start")
+    assert [(one.meters, one.verdict) for one in found] == [(("M-B",), Verdict.FAIL)]
+
+
+def with_delay(rules_document: Mapping[str, Any], **more: Any) -> Rules:
+    return load_rules(spoiled(rules_document, "data_quality", **more))
+
+
+def test_an_upload_delay_is_judged_once_somebody_knows_it(rules_document: Mapping[str, Any]) -> None:
+    rows = [metered("A"), metered("B"), metered("C")]
+    in_time = np.array([1.0, 0.999, np.nan])
+    unknown = judge(rows, in_time=in_time)
+    assert shipped_rules().data_quality.upload_delay_min is None  # no number ships
+    assert not named(unknown, "upload_delay") + named(unknown, "upload_in_time")
+    entered = judge(rows, rules=with_delay(rules_document, upload_delay_min=60), in_time=in_time)
+    assert [one.meters for one in named(entered, "upload_delay")] == [("M-B",)]
+    assert [one.verdict for one in named(entered, "upload_in_time")] == [Verdict.PASS]
+    loose = with_delay(rules_document, upload_delay_min=60, upload_delay_share=99)
+    assert not named(judge(rows, rules=loose, in_time=in_time), "upload_delay")
+
+
+@pytest.mark.parametrize(
+    ("more", "fault"),
+    [
+        ({"upload_delay_min": 0}, "upload_delay_min must be a number above 0"),
+        ({"upload_delay_min": 5, "upload_delay_share": 101}, "upload_delay_share must be a number from 0 to 100"),
+        ({"upload_delay": 5}, "upload_delay is none of"),
+    ],
+)
+def test_a_faulty_upload_delay_is_refused(
+    rules_document: Mapping[str, Any], more: Mapping[str, Any], fault: str
+) -> None:
+    with pytest.raises(ConfigurationError, match=fault):
+        with_delay(rules_document, **more)
+
+
+def test_a_mandatory_instrument_past_its_day_is_serious_wherever_it_stands(rules_document: Mapping[str, Any]) -> None:
+    place = {"level": "equipment", "sub_unit": "S", "equipment": "E", "verification_due": DAY - 1}
+    rows = [metered("A", **place), metered("B", **{**place, "equipment": "F"}, purpose="trade")]
+    found = {one.point: one.severity for one in named(judge(rows), "verification", verdict=Verdict.FAIL)}
+    assert found == {"A": Severity.WARNING, "B": Severity.SERIOUS}
+    severity = {name: row for name, row in rules_document["severity"].items() if name != "overdue_mandatory"}
+    older = load_rules({**rules_document, "severity": severity})  # a file of before the question
+    found = {one.point: one.severity for one in named(judge(rows, rules=older), "verification", verdict=Verdict.FAIL)}
+    assert found == {"A": Severity.WARNING, "B": Severity.WARNING}
+
+
 def test_silence_and_a_fault_left_open() -> None:
     since = (day_of("2026-11-17") * 24 - 2) * 3_600_000_000  # Tuesday 2026-11-17 06:00 in Shanghai
     silent = np.array([since, NO_INSTANT])
@@ -313,10 +373,18 @@ COUNT = VerificationCount(meters=10, valid=10, due_90=0, due_30=0, overdue=0, un
         ({"completeness": None}, ""),
         ({"completeness": None, "serious": 1}, "C"),
         ({"verified": COUNT._replace(valid=9)}, "C"),
+        ({"warnings": 1, "needed": 99}, "B"),
+        ({"warnings": 1, "needed": 100}, "A"),  # one in a hundred
+        ({"warnings": 6, "needed": 119}, "C"),
+        ({"warnings": 6, "needed": 120}, "B"),
+        ({"person": 3}, "A"),
+        ({"person": 4}, "B"),
+        ({"serious": 1, "needed": 10_000}, "C"),  # no size excuses it
     ],
 )
 def test_grades(more: Mapping[str, Any], grade: str) -> None:
-    plain: dict[str, Any] = {"serious": 0, "warnings": 0, "person": 0, "completeness": 0.95, "verified": COUNT}
+    plain: dict[str, Any] = {"serious": 0, "warnings": 0, "person": 0, "needed": 10, "completeness": 0.95}
+    plain["verified"] = COUNT
     assert grade_of(shipped_rules().grades, **{**plain, **more}) == grade
 
 
@@ -355,4 +423,7 @@ def test_an_empty_ledger_has_nothing_to_say() -> None:
 
 def test_nobody_looked_is_no_finding() -> None:
     found = judge([metered("A", purpose="dc")])
-    assert {one.rule for one in found.findings} == {"rate", "equipped", "accuracy", "verification", "ledger"}
+    assert {one.rule for one in found.findings} == {
+        *("rate", "equipped", "accuracy", "verification", "ledger"),
+        *("conversion", "production", "raw_material"),
+    }

@@ -2,14 +2,15 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import date
 from typing import Any
 
 import pytest
 
 from analytics.domain.errors import ConfigurationError
 from analytics.domain.finding import Verdict
-from analytics.standards.facts import Answer
-from analytics.standards.review import ReviewResult, ReviewSheet, load_review, review
+from analytics.standards.facts import Answer, load_facts
+from analytics.standards.review import Entered, ReviewResult, ReviewSheet, load_review, review
 from ingest.standard_files import standards_from
 from tests.analytics.standards.judged import DAY, judge, metered
 
@@ -22,7 +23,7 @@ def answered(verdict: str, *items: int) -> Mapping[int, Answer]:
 
 
 def filled(answers: Mapping[int, Answer], sheet: ReviewSheet = SHEET, findings: Any = SOUND) -> ReviewResult:
-    return review(sheet, findings, answers=answers, sector="", self_checked=True)
+    return review(sheet, findings, Entered(answers=answers, sector="", self_checked=True), DAY)
 
 
 def test_there_are_52_items() -> None:
@@ -69,8 +70,59 @@ def test_not_applicable_only_where_the_sheet_allows_it() -> None:
 
 def test_self_checks() -> None:
     for checked, verdict in ((True, Verdict.PASS), (False, Verdict.FAIL), (None, Verdict.PERSON)):
-        result = review(SHEET, SOUND, answers={}, sector="", self_checked=checked)
+        result = review(SHEET, SOUND, Entered(answers={}, sector="", self_checked=checked), DAY)
         assert result.results[49].verdict is verdict
+
+
+FORMS = load_facts(
+    [
+        {
+            "staff": [
+                {"unit_code": "U", "name": "Wang", "position": "keeper", "certificate": "C1"},
+                {
+                    "unit_code": "U",
+                    "name": "Li",
+                    "position": "verifier",
+                    "certificate": "C2",
+                    "certificate_until": date(2026, 11, 21),
+                },
+                {"unit_code": "V", "name": "Zhao", "position": "keeper"},
+            ],
+            "instrument": [
+                {
+                    "unit_code": "U",
+                    "kind": kind,
+                    "own_no": f"{kind}-{status}",
+                    "name": "钳形表",
+                    "verification_due": date(2026, 11, 21),
+                    "status": status,
+                }
+                for kind, status in (("portable", "out_of_use"), ("standard", "qualified"))
+            ],
+        }
+    ]
+)
+
+
+def test_what_was_entered_for_the_forms_reaches_the_sheet() -> None:
+    entered = Entered(
+        answers={},
+        sector="",
+        self_checked=None,
+        staff=FORMS.staff_of("U"),
+        instruments=FORMS.instruments_of("U"),
+    )
+    by_item = {one.item.number: one for one in review(SHEET, SOUND, entered, DAY).results}
+    assert {by_item[item].why.en for item in range(11, 17)} == {"2 people entered, 1 with a certificate that holds"}
+    assert by_item[11].verdict is Verdict.PERSON
+    assert (by_item[18].verdict, by_item[18].why.zh) == (Verdict.PERSON, "已录入 1 台，均未超期")  # it is out of use
+    assert (by_item[30].verdict, by_item[30].why.en) == (Verdict.FAIL, "past their verification: standard-qualified")
+    the_day_before = {one.item.number: one for one in review(SHEET, SOUND, entered, DAY - 1).results}
+    assert the_day_before[30].verdict is Verdict.PERSON
+    assert "2 with a certificate" in the_day_before[11].why.en
+    nothing = {one.item.number: one for one in filled({}).results}
+    assert "(B.1)" in nothing[11].why.en
+    assert "(B.7)" in nothing[18].why.zh
 
 
 def test_a_sheet_with_a_hole_is_refused() -> None:

@@ -7,8 +7,11 @@ from typing import Any
 import numpy as np
 
 from analytics.standards.energy import EnergyDays, unit_energy
-from analytics.standards.facts import SelfCheck
+from analytics.standards.facts import SelfCheck, load_facts
+from analytics.standards.product_facts import Assignment
+from analytics.standards.products import Parts, product_energy
 from dashboards.reports import UnitReport
+from dashboards.reports.content import StockRow
 from deploy.compliance import review_of
 from deploy.reporting import meter_rows
 from ingest.standard_files import standards_from
@@ -28,6 +31,40 @@ ROWS: tuple[Mapping[str, object], ...] = (
     ),
     {"point": "E3", "level": "equipment", "sub_unit": "一车间", "equipment": "2号空压机", "rated_power_kw": 110.0},
     metered("G0", carrier="natural_gas", instrument="gas_flow", unit="Nm3", accuracy_class="1.5"),
+)
+
+
+FORMS = load_facts(
+    [
+        {
+            "staff": [
+                {
+                    "unit_code": "U",
+                    "name": "王工",
+                    "position": "计量管理员",
+                    "duties": "台账",
+                    "certificate": "JL-001",
+                    "certificate_until": date(2027, 1, 31),
+                },
+                {"unit_code": "U", "name": "李工", "position": "抄表员"},
+            ],
+            "instrument": [{"unit_code": "U", "kind": "portable", "own_no": "BX-01", "name": "钳形功率表"}],
+            "stock": [
+                {
+                    "unit_code": "U",
+                    "energy": "coal",
+                    "year": 2025,
+                    "unit": "t",
+                    "opening": 120,
+                    "purchased": 1000,
+                    "supplied": 20,
+                    "closing": 100,
+                    "consumed": 990,
+                    "source": "统计台账",
+                }
+            ],
+        }
+    ]
 )
 
 
@@ -60,6 +97,7 @@ def report() -> UnitReport:
         "equal_value": standards.equal_value,
     }
     energy = unit_energy(energies, **about)
+    sub_units = {"一车间": unit_energy(energies[:1], **about)}
     judgement = Judgement(
         moment=Moment.of(date(2026, 11, 22), now=datetime(2026, 11, 22, 6, tzinfo=UTC), zone=ZONE),
         standards=standards,
@@ -75,10 +113,19 @@ def report() -> UnitReport:
         last_day=date(2026, 11, 22),
         energy=energy,
         days=energies,
-        sub_units={"一车间": unit_energy(energies[:1], **about)},
-        products={"水泥": (0.05, "tce/t")},
+        sub_units=sub_units,
+        products=product_energy(
+            {"水泥": (54.076, "t"), "熟料": (10.0, "t")},
+            {"水泥": Assignment(sub_units=("一车间",), points=(), share=0, source="s")},
+            Parts(whole=energy, sub_units=sub_units, points={}, point_sub_unit={}),
+        ),
         changes=(),
         meters=meter_rows(judgement),
         review=review_of(judgement, 0),
         self_checks={2025: SelfCheck(done_day=DAY - 300, by="Wang", result="3 corrected", corrected_day=None)},
+        staff=FORMS.staff_of("U"),
+        instruments=FORMS.instruments_of("U"),
+        stocks=[
+            StockRow(energy="coal", year=2025, stock=FORMS.stocks["U", "coal", 2025], metered=985.5, days=360),
+        ],
     )

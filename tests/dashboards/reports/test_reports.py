@@ -2,6 +2,7 @@
 
 import shutil
 import subprocess
+from dataclasses import replace
 from datetime import date, datetime
 from html.parser import HTMLParser
 from pathlib import Path
@@ -11,8 +12,9 @@ import pytest
 from openpyxl import load_workbook
 
 from analytics.domain.finding import Phrase
+from analytics.standards.words import clause_name
 from dashboards.reports import RegionReport, region_page, region_workbook, unit_page, unit_workbook
-from dashboards.reports.content import RegionRow
+from dashboards.reports.content import RegionRow, Step
 from tests.dashboards.reports.reported import report
 
 VOID = {"meta", "br", "img", "hr", "link"}
@@ -50,22 +52,24 @@ def test_the_workbook_says_what_was_judged(tmp_path: Path) -> None:
         "首页",
         "逐条判定",
         "B.8 配备汇总(按能源)",
+        "B.1 计量人员",
         "B.2 主要用能设备",
         "B.3 计量器具一览表",
         "B.4 进出用能单位",
         "B.5 主要次级用能单位",
         "B.6 主要用能设备",
-        "B.7 余能计量器具",
+        "B.7 其他计量器具",
         "B.8 配备汇总(按器具)",
         "B.9 准确度汇总",
         "B.10 能源消费",
+        "B.10 购进消费库存",
         "JJF 1356 审查表",
         "自查记录",
     ]
     clauses = list(book["逐条判定"].iter_rows(min_row=2, values_only=True))
     assert len(clauses) == len(made.findings)
     for row, finding in zip(clauses, made.findings, strict=True):
-        assert (row[0], row[8], row[9]) == (finding.clause, finding.required.zh, finding.found.zh)
+        assert (row[0], row[8], row[9]) == (clause_name(finding.clause).zh, finding.required.zh, finding.found.zh)
     rates = {(row[0], row[1]): row[2:8] for row in book["B.8 配备汇总(按能源)"].iter_rows(min_row=2, values_only=True)}
     assert rates["主要用能设备", "电力"] == (2, 1, 0, 50, 95, "不符合")
     ledger = list(book["B.3 计量器具一览表"].iter_rows(min_row=2, values_only=True))
@@ -79,6 +83,26 @@ def test_the_workbook_says_what_was_judged(tmp_path: Path) -> None:
     assert energy[0][4] == pytest.approx(2.7038)
     assert energy[1][4] is None  # natural gas without a calorific value
     assert energy[-1][4] is None
+
+
+def test_the_workbook_carries_what_was_entered(tmp_path: Path) -> None:
+    path = tmp_path / "unit.xlsx"
+    unit_workbook(report(), path)
+    book = load_workbook(path)
+
+    def rows(title: str) -> list[tuple[object, ...]]:
+        return list(book[title].iter_rows(min_row=2, values_only=True))
+
+    assert rows("B.1 计量人员") == [
+        ("王工", "计量管理员", "台账", None, "JL-001", datetime(2027, 1, 31)),  # noqa: DTZ001 - as Excel has it
+        ("李工", "抄表员", None, None, None, None),
+    ]
+    other = rows("B.7 其他计量器具")
+    assert [(row[0], row[1], row[7], row[12]) for row in other] == [("便携式", "钳形功率表", "BX-01", "合格")]
+    stocks = rows("B.10 购进消费库存")
+    assert stocks == [(2025, "煤炭", "t", 120, 1000, 0, 20, 100, 1000, 990, 985.5, 360, "统计台账")]
+    with_corrections = rows("自查记录")
+    assert with_corrections[0][4] is None
 
 
 def test_the_workbook_in_english(tmp_path: Path) -> None:
@@ -113,6 +137,37 @@ def test_the_first_page_tells_what_to_do() -> None:
     assert any("加装" in step and "E3" in step for step in steps)
     page = unit_page(made)
     assert page.index("下一步做什么") < page.index("配备率与要求")
+
+
+def test_what_does_not_fit_on_the_first_page_is_counted_and_stands_in_the_workbook(tmp_path: Path) -> None:
+    made = report()
+    more = [
+        replace(made.findings[0], rule=f"r{i}", meter_no="", meters=(), next_step=Phrase(f"Do {i}.", f"办理 {i}。"))
+        for i in range(12)
+    ]
+    judgement = replace(made.judgement, assessment=replace(made.judgement.assessment, findings=tuple(more)))
+    crowded = replace(made, judgement=judgement)
+    page = unit_page(crowded)
+    assert "办理 7。" in page
+    assert "另有 4 项待办" in page
+    unit_workbook(crowded, tmp_path / "unit.xlsx")
+    steps = [row[1] for row in load_workbook(tmp_path / "unit.xlsx")["首页"].iter_rows(values_only=True)]
+    assert "办理 11。" in steps
+
+
+def test_one_errand_for_what_differs_in_its_meters_alone() -> None:
+    made = report()
+    rows = [
+        replace(
+            made.findings[0],
+            level=level,
+            meter_no="",
+            meters=(name,),
+            next_step=Phrase(f"Enter the verification of {name}.", f"请补录 {name} 的检定信息。"),
+        )
+        for level, name in (("unit", "M-1"), ("sub_unit", "M-2"))
+    ]
+    assert Step.of(rows).todo == Phrase("Enter the verification of M-1, M-2.", "请补录 M-1、M-2 的检定信息。")
 
 
 def test_pictures_are_sound_and_say_their_numbers() -> None:
