@@ -138,11 +138,11 @@ def test_a_day_off_of_a_meter_with_shifts_is_no_fault() -> None:
 
 def test_a_stillness_that_ended_by_itself_asks_for_more_the_next_time() -> None:
     readings = meter(80, ALWAYS)
-    jam(readings, 60.3, 17.5)
+    jam(readings, 60.3, 15.75)
     assert len(told(readings)) == 2
     readings = meter(80, ALWAYS)
     jam(readings, 44.3, 14)
-    jam(readings, 60.3, 17.5)
+    jam(readings, 60.3, 15.75)
     assert told(readings) == []
 
 
