@@ -23,7 +23,7 @@ from analytics.columns.register import (
 )
 from analytics.columns.screening import screen
 from analytics.domain.quality import ReadingFlag, RejectReason
-from analytics.health.arrival import arrive
+from analytics.health.arrival import arrive, usual_wait_us
 from analytics.health.redundancy import SIGHT_ROW
 from ingest.wire import Block, partition_of
 from streams.explain import Refusal, refusals_of
@@ -284,7 +284,7 @@ def close_hours(state: PartitionState, *, now_us: int) -> StepResult:
     now_us : int
         [µs since 1970 UTC]
     """
-    advanced = close(state.points, state.table, now_us=now_us)
+    advanced = close(state.points, state.table, now_us=now_us, wait_us=usual_wait_us(state.health))
     nothing = np.empty(0, READING)
     return StepResult(readings=nothing, late=nothing, hours=advanced.hours, events=advanced.events, refusals=[])
 

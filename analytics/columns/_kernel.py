@@ -57,9 +57,11 @@ POINT_STATE = np.dtype(
         # where the dial began to stand still, so that a gateway that repeats a value can catch up
         ("flat_at", "<i8"), ("flat_amount", "<i8"), ("flat_covered", "<u4"), ("flat_estimated", "<u4"),
         ("flat_flags", "<i2"), ("repeating", "i1"),
+        # whether the waiting readings were told as a fall of the dial already
+        ("run_told", "i1"),
     ]
 )  # fmt: skip
-"""One metering point between two batches; 219 bytes."""
+"""One metering point between two batches; 220 bytes."""
 
 HOUR_ROW = np.dtype(
     [("hour", "<i8"), ("amount", "<i8"), ("covered", "<i8"), ("estimated", "<i8"), ("point", "<i4"), ("flags", "<i4")]
@@ -125,6 +127,8 @@ _CONFIRM = 3  # readings in a row that must agree with each other before a new l
 _MAX_SCALE = 6
 _SCALE_WINDOW = 0.05  # a x10^n reading must land within this share of the register, or chance would do
 _ROLLBACK_SHARE = 0.01
+_LOST_SHARE = 0.25  # a reset leaves less of the register, a rollback takes less of it
+_SLIP_STEPS = 100.0  # where no rate is known, a x100 or more of a register of so many steps is a slip all the same
 _DAY_H = 24.0
 _LOW_SHARE = 0.01
 _NOISE_SHARE = 0.01  # a fall of a step or two of the dial, and below this share of it, is no use and no fault
@@ -376,12 +380,33 @@ def _is_sentinel(v):
 
 
 @compiled_plain
-def _end_run(s, p, decided, after, rate, events, cursor):
+def _slipped(s, t, v, rate, rules):
+    """Whether v is the register times 100 or more where nothing else is known that could forbid it, within a day."""
+    if not math.isinf(rate) or v < 50.0 * s.good_value or s.good_value < _SLIP_STEPS * _resolution(s.good_value):
+        return False
+    return t - s.good_at < _DAY_H * US_PER_HOUR and _scale_of(s.good_at, s.good_value, t, v, rate, rules.slack) <= -2
+
+
+@compiled_plain
+def _fallen_to(s, rate, rules):
+    """What it is if the register goes on at the lower level at which the waiting readings began."""
+    old, first = s.good_value, s.run_value
+    reach = _LOW_SHARE * old if math.isinf(rate) else rate * (float(s.run_at - s.good_at + rules.slack) / 3.6e9)
+    small = max(0.0 if math.isinf(rate) else min(_DAY_H * rate, _LOST_SHARE * old), _ROLLBACK_SHARE * old)
+    if first <= min(reach, _LOST_SHARE * old):
+        return _RESET
+    return _ROLLBACK if old - first <= small else _UNDECLARED
+
+
+@compiled_plain
+def _end_run(s, p, decided, after, rate, rules, events, cursor):
     """The waiting readings were wrong: say what they were."""
     if s.run_n == 0:
         return
     kind = s.run_kind
-    if kind == 0:
+    if s.run_told != 0:
+        kind = _fallen_to(s, rate, rules)
+    elif kind == 0:
         fall = s.good_value - s.run_value
         small = max(_DAY_H * rate if not math.isinf(rate) else 0.0, _ROLLBACK_SHARE * s.good_value)
         if s.run_value == 0.0 and s.good_value > 0.0:
@@ -394,6 +419,7 @@ def _end_run(s, p, decided, after, rate, events, cursor):
     s.run_n = 0
     s.run_kind = 0
     s.run_scale = 0
+    s.run_told = 0
     s.flags |= _SUSPECT
 
 
@@ -425,7 +451,7 @@ def _count(s, p, t, v, r, k, extra, tab, rules, hours, events, cursor):
 @compiled_plain
 def _close_installation(s, p, k, r, tab, rules, hours, events, cursor):
     """The installation ends as the ledger says: count up to its last reading, if one was declared."""
-    _end_run(s, p, tab[k].installed_to, s.good_value, tab[k].rate, events, cursor)
+    _end_run(s, p, tab[k].installed_to, s.good_value, tab[k].rate, rules, events, cursor)
     end, last = tab[k].installed_to, tab[k].last_reading
     if math.isnan(last) or end <= s.good_at:
         return
@@ -535,6 +561,7 @@ def _new_level(s, p, t, v, r, k, tab, rules, hours, events, cursor):
     s.run_n = 0
     s.run_kind = 0
     s.run_scale = 0
+    s.run_told = 0
     if last_at > s.good_at:
         _count(s, p, last_at, last_value, r, k, 0, tab, rules, hours, events, cursor)
     _count(s, p, t, v, r, k, 0, tab, rules, hours, events, cursor)
@@ -543,21 +570,23 @@ def _new_level(s, p, t, v, r, k, tab, rules, hours, events, cursor):
 @compiled_plain
 def _broken_off(s, p, t, v, r, k, tab, rules, hours, events, cursor):
     """The register goes on elsewhere: say what that is."""
-    rate = tab[k].rate
     old, first = s.good_value, s.run_value
-    reach = _LOW_SHARE * old if math.isinf(rate) else rate * (float(s.run_at - s.good_at + rules.slack) / 3.6e9)
-    small = max(0.0 if math.isinf(rate) else _DAY_H * rate, _ROLLBACK_SHARE * old)
-    if first > old:
-        kind = _UNDECLARED
-    elif first <= reach:
-        kind = _RESET
-    elif old - first <= small:
-        kind = _ROLLBACK
-    else:
-        kind = _UNDECLARED
+    kind = _UNDECLARED if first > old else _fallen_to(s, tab[k].rate, rules)
     _emit_event(s, p, kind, s.run_at, s.run_at, t, old, first, v, s.run_n + 1, 0, events, cursor)
     _break_to(s, p, s.run_at, _BREAK, hours, cursor)
     _anchor(s, s.run_at, s.run_value, r)
+
+
+@compiled_plain
+def _tell_fall(s, p, t, v, rate, rules, events, cursor):
+    """A second reading agrees that the dial fell: said now, counted from there once a third one does.
+
+    Zeros that do not move may still be a dip.
+    """
+    if s.run_told == 0 and s.run_value < s.good_value and v > 0.0:
+        kind = _fallen_to(s, rate, rules)
+        _emit_event(s, p, kind, s.run_at, NEVER, t, s.good_value, s.run_value, v, s.run_n, 0, events, cursor)
+        s.run_told = 1
 
 
 @compiled_plain
@@ -572,6 +601,7 @@ def _wait(s, p, t, v, r, k, kind, scale, tab, rules, hours, events, cursor):
             s.run_n += 1
             s.last_at = t
             s.last_value = v
+            _tell_fall(s, p, t, v, tab[k].rate, rules, events, cursor)
             return
         if kind != 0 and same:
             s.run_n += 1
@@ -584,8 +614,9 @@ def _wait(s, p, t, v, r, k, kind, scale, tab, rules, hours, events, cursor):
             s.run_n += 1
             s.last_at = t
             s.last_value = v
+            _tell_fall(s, p, t, v, tab[k].rate, rules, events, cursor)
             return
-        _end_run(s, p, t, v, tab[k].rate, events, cursor)
+        _end_run(s, p, t, v, tab[k].rate, rules, events, cursor)
     s.run_at = t
     s.run_value = v
     s.last_at = t
@@ -609,19 +640,19 @@ def _read(s, p, t, v, r, k, tab, rules, hours, events, cursor):
     rate, full = tab[k].rate, tab[k].full_scale
     if t <= s.good_at:  # at the very instant of a declared replacement: the ledger's value stands
         return
-    shown = 0.0 <= v < tab[k].top
+    shown = 0.0 <= v < tab[k].top and not _slipped(s, t, v, rate, rules)
     if shown and (
         _rise(s.good_at, s.good_value, t, v, rate, rules.slack)
         or _rolled(s.good_at, s.good_value, t, v, rate, rules.slack, full)
     ):
         suspect = _SUSPECT if s.run_n > 0 else 0
-        _end_run(s, p, t, v, rate, events, cursor)
+        _end_run(s, p, t, v, rate, rules, events, cursor)
         _count(s, p, t, v, r, k, suspect, tab, rules, hours, events, cursor)
         return
     # the meter's clock may have fallen back: our own says how long the register had to rise
     waited = r - s.good_received
     if shown and waited > t - s.good_at and _rise(s.good_at, s.good_value, s.good_at + waited, v, rate, rules.slack):
-        _end_run(s, p, t, v, rate, events, cursor)
+        _end_run(s, p, t, v, rate, rules, events, cursor)
         _count(s, p, t, v, r, k, _SUSPECT, tab, rules, hours, events, cursor)
         return
     if _is_sentinel(v):
@@ -695,6 +726,7 @@ def _ordinary(s, c, t, v, rules):
         and t - s.good_at <= _span_limit(c, rules.measured_span)
         and v < c.top
         and _rise(s.good_at, s.good_value, t, v, c.rate, rules.slack)
+        and (not math.isinf(c.rate) or v < 50.0 * s.good_value)
     )
 
 
@@ -798,7 +830,7 @@ def advance(state, tab, rules, point, installation, at, received, value, disposi
 
 
 @compiled_plain
-def close(state, tab, rules, now, hours, events, cursor, first):
+def close(state, tab, rules, now, wait, hours, events, cursor, first):
     """What only the clock can say: hours that are over but not filled, and meters that fell silent.
 
     An hour that was written half full is written again when a reading completes it. Returns like `advance`.
@@ -814,7 +846,7 @@ def close(state, tab, rules, now, hours, events, cursor, first):
         if s.repeat_n > 0 and now > s.repeat_to + rules.slack:
             _tell_repeats(s, p, now, s.seen_value, rules, events, cursor)
         interval = tab[s.installation].interval
-        due = interval > 0 and now - s.seen_at > rules.silent_after * interval + rules.slack
+        due = interval > 0 and now - s.seen_at > rules.silent_after * interval + rules.slack + wait[p]
         if due and s.silent == 0 and now < tab[s.installation].installed_to:
             _emit_event(s, p, _SILENCE, s.seen_at, NEVER, now, s.seen_value, s.seen_value, np.nan, 0, 0, events, cursor)
             s.silent = 1

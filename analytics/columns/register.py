@@ -185,7 +185,7 @@ def empty_state(n_points: int) -> Structured:
     Examples
     --------
     >>> int(empty_state(2)["installation"][0]), POINT_STATE.itemsize
-    (-1, 219)
+    (-1, 220)
     """
     state = np.zeros(n_points, POINT_STATE)
     for name in ("good_at", "prev_at", "seen_at", "flat_at"):
@@ -279,7 +279,7 @@ def advance(
     return Advanced(disposition=disposition, hours=hours, events=events)
 
 
-def close(state: Structured, table: RegisterTable, *, now_us: int) -> Advanced:
+def close(state: Structured, table: RegisterTable, *, now_us: int, wait_us: Ints | None = None) -> Advanced:
     """Write what the clock alone decides: hours over but not filled, meters fallen silent.
 
     Parameters
@@ -288,12 +288,15 @@ def close(state: Structured, table: RegisterTable, *, now_us: int) -> Advanced:
         Changed in place: what was said once is not said again.
     now_us : int
         The wall clock. [µs since 1970 UTC]
+    wait_us : (p,) int64, optional
+        How long each point's readings are usually kept back on their way: so much longer it takes to be silent. [µs]
     """
+    wait = np.zeros(state.size, np.int64) if wait_us is None else wait_us
     out = _Outputs(hours=1024, events=1024)
     done = 0
     while True:
         done = _kernel.close(
-            state, table.table, table.rules[0], np.int64(now_us), out.hours, out.events, out.cursor, done
+            state, table.table, table.rules[0], np.int64(now_us), wait, out.hours, out.events, out.cursor, done
         )
         if done == state.size:
             break

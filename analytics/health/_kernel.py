@@ -8,14 +8,28 @@ import math
 
 import numpy as np
 
-from analytics.columns._jit import compiled_plain
+from analytics.columns._jit import compiled, compiled_plain
 from analytics.columns._kernel import NEVER
 from analytics.domain.quality import DetectionKind
 
-__all__ = ["AHEAD", "BEHIND", "DRIFTS", "HEALTH_RULES", "HEALTH_STATE", "SLOTS", "UNSURE", "arrive"]
+__all__ = [
+    "AHEAD",
+    "BEHIND",
+    "DRIFTS",
+    "HEALTH_RULES",
+    "HEALTH_STATE",
+    "MOST_SURE",
+    "SLOTS",
+    "UNKNOWN",
+    "UNSURE",
+    "arrive",
+    "limits",
+]
 
 SLOTS = 48
 """Hours of a working day, then of a day of the weekend."""
+UNKNOWN = np.iinfo(np.uint16).max
+"""How late the first reading of an upload is, where there was none yet."""
 
 HEALTH_STATE = np.dtype(
     [
@@ -27,20 +41,23 @@ HEALTH_STATE = np.dtype(
         ("level_from", "<i8"), ("wrong_from", "<i8"),
         # how late readings arrive: as learnt, now, and while the clock was wrong [s]; use an hour; how odd a stillness
         ("home", "<f4"), ("level", "<f4"), ("wrong", "<f4"), ("use", "<f4"), ("surprise", "<f4"), ("longest", "<f4"),
+        # (`home_hour`: the newest hour in which readings arrived as usual)
         ("home_hour", "<i4"), ("hour", "<i4"), ("flat_n", "<i4"), ("meter", "<i4"),
         # hours learnt of working days and of weekends
         ("learnt_work", "<i2"), ("learnt_rest", "<i2"),
         ("steady", "<i2"), ("odd", "i1"), ("moved", "i1"), ("stuck", "i1"), ("clock", "i1"),
         # how often the dial moved in each hour of the day, in 255ths
         ("slots", "u1", (SLOTS,)),
+        # how late the first reading of an upload usually is; `UNKNOWN` before the first [min]
+        ("wait", "<u2"),
     ]
 )  # fmt: skip
-"""Habits of one metering point between two batches; 178 bytes."""
+"""Habits of one metering point between two batches; 180 bytes."""
 
 HEALTH_RULES = np.dtype(
     [
         ("offset_h", "<i8"), ("flat_us", "<i8"), ("catch_slack", "<i8"),
-        ("surprise", "<f8"), ("idle_weight", "<f8"), ("longest_weight", "<f8"),
+        ("surprise", "<f8"), ("idle_weight", "<f8"), ("idle_free", "<f8"), ("longest_weight", "<f8"),
         ("tolerance_s", "<f8"), ("shift_s", "<f8"), ("confirm", "<i8"), ("home_after", "<i8"),
     ]
 )  # fmt: skip
@@ -51,6 +68,8 @@ UNSURE, AHEAD, BEHIND, DRIFTS = 0, 1, 2, 3
 _STUCK = int(DetectionKind.STUCK)
 _CLOCK = int(DetectionKind.CLOCK)
 
+MOST_SURE = 0.9375
+"""No hour is surer to see a move than this: a slot remembers about sixteen of its days."""
 _HOUR = 3_600_000_000
 _FORGET = 1.0 / 16.0  # a slot remembers about sixteen of its days
 _MEMORY_H = 168.0  # use an hour is remembered for about a week
@@ -58,6 +77,8 @@ _DECAY = 0.999  # a day: the longest honest stillness is forgotten by half in tw
 _WALK = 72  # hours of a silence that are walked one by one
 _ODD = 3  # readings below the dial, or beyond it, after which they are believed
 _RUN = 30_000
+_MINUTE = 60_000_000
+_LONGEST_WAIT = 24 * 60
 _LONG = 24 * 100
 
 
@@ -75,7 +96,7 @@ def _learn(s, slots, p, hour, moved, rules):
     i = _slot(hour, rules.offset_h)
     share = slots[p, i] / 255.0
     if not moved:
-        s.surprise += -math.log(1.0 - min(share, 0.9375))
+        s.surprise += -math.log(1.0 - min(share, MOST_SURE))
     if s.stuck != 0 or s.surprise > rules.surprise:  # a stillness this odd is no habit; how odd it gets is kept
         return
     hours = s.learnt_work if i < 24 else s.learnt_rest
@@ -92,15 +113,34 @@ def _learn(s, slots, p, hour, moved, rules):
 
 
 @compiled_plain
-def _limit(s, slots, p, factor, rules):
-    """Surprise beyond which a dial that stands still is told: higher for meters that often do."""
+def _own_limit(s, slots, p, rules):
+    """Surprise beyond which a dial that stands still is told, by how often it does.
+
+    A dial that moves in every hour stands still for a night at most. One that moves in half of them is used by people
+    who also travel. One that hardly ever moves is surprised slowly, and needs no more than the first.
+    """
     moves = 0
     for i in range(24):  # of a working day; a weekend that is always still surprises nobody anyway
         moves += slots[p, i]
     days = s.learnt_work // 24
     most = (days + 1.0) / (days + 2.0)  # what an hour that always moved has come to by now
-    own = rules.surprise * (1.0 + rules.idle_weight * max(0.0, 1.0 - moves / (24.0 * 255.0 * most)))
-    return max(own, rules.longest_weight * s.longest) * factor
+    idle = max(0.0, 1.0 - moves / (24.0 * 255.0 * most) - rules.idle_free)
+    return rules.surprise * (1.0 + rules.idle_weight * idle * (1.0 - idle))
+
+
+@compiled_plain
+def _limit(s, slots, p, factor, rules):
+    """The same, and beyond what the meter has shown before."""
+    return max(_own_limit(s, slots, p, rules), rules.longest_weight * s.longest) * factor
+
+
+@compiled
+def limits(state, slots, factor, rules):
+    """`_limit` of every point."""
+    out = np.empty(state.size)
+    for p in range(state.size):
+        out[p] = _limit(state[p], slots, p, factor[p], rules)
+    return out
 
 
 @compiled_plain
@@ -157,7 +197,10 @@ def _moves(s, slots, p, k, t, v, c, rules, events, cursor):
     """Another value: the stillness ends, if there was one."""
     hour = t // _HOUR
     gone = float(t - s.seen_at) / _HOUR
+    odd = s.surprise
     if s.stuck != 0:
+        # it may have been a jam: one that is told must not hide the next
+        odd = min(odd, _own_limit(s, slots, p, rules))
         _tell(
             p, k, _STUCK, 0, s.flat_from, t, t, s.value, s.longest, v, s.flat_n,
             _missed(s, t, c.factor), events, cursor,
@@ -165,7 +208,7 @@ def _moves(s, slots, p, k, t, v, c, rules, events, cursor):
     elif v > s.value and gone > 0.0:
         weight = min(1.0, gone / min(_MEMORY_H, s.learnt_work + s.learnt_rest + gone))
         s.use += np.float32(((v - s.value) / gone - s.use) * weight)
-    s.longest = max(s.longest, s.surprise)
+    s.longest = max(s.longest, odd)
     s.surprise = 0.0
     s.stuck = 0
     s.flat_from = t
@@ -203,13 +246,34 @@ def _standing(s, slots, p, k, t, v, factor, c, rules, events, cursor):
 
 
 @compiled_plain
+def _expect(s, late_us, c):
+    """The first reading of an upload is so late: how long the next may be waited for before the meter is silent.
+
+    The first upload of a gateway that packs readings is seldom a full one. A single outage hardly counts, and what is
+    sent after more than a day is history, not a way.
+    """
+    late = max(late_us // _MINUTE, 0)
+    if late > _LONGEST_WAIT:
+        return
+    wait = np.int64(s.wait)
+    early = s.learnt_work + s.learnt_rest < _MEMORY_H
+    if wait == UNKNOWN:
+        wait = late if 2 * late_us < c.interval else min(4 * late, _LONGEST_WAIT)
+    elif late > wait:
+        wait += late - wait if early else (late - wait + 15) // 16
+    else:
+        wait -= (wait - late + 7) // 8 if early else (wait - late + 63) // 64
+    s.wait = np.uint16(wait)
+
+
+@compiled_plain
 def _wrong_clock(s, c, shift, limit, rules):
     """What is wrong with the clock if readings arrive that much later than they used to, -1 for nothing. [s]."""
     if s.level < -rules.tolerance_s:
         return AHEAD
     if math.isnan(s.home) or shift <= limit:
         return -1
-    if s.home_hour * _HOUR >= s.level_from:  # never a jump since it was learnt
+    if s.home_hour * _HOUR >= s.level_from:  # never a jump since it was last as usual
         return DRIFTS
     if s.astray_received >= s.level_from - 2 * c.interval:
         return BEHIND
@@ -250,6 +314,8 @@ def _sample(s, p, k, late_s, arrived, factor, c, rules, events, cursor):
     elif s.steady >= rules.home_after and (math.isnan(s.home) or abs(shift) > limit):
         s.home = s.level
         s.home_hour = arrived // _HOUR + 1
+    elif not math.isnan(s.home) and abs(shift) <= rules.tolerance_s:
+        s.home_hour = max(s.home_hour, arrived // _HOUR)  # still as usual: what drifts began to later
 
 
 @compiled_plain
@@ -269,6 +335,7 @@ def _another_meter(s, p, k, t, meter, events, cursor):
     s.astray_received = NEVER
     s.home = np.float32(np.nan)
     s.use = 0.0
+    s.wait = UNKNOWN
     s.surprise = 0.0
     s.steady = 0
     s.stuck = 0
@@ -335,6 +402,8 @@ def arrive(
         if c.interval > 0 and s.last_received != NEVER and since_last >= c.interval // 2:
             late_s = np.float32((s.last_received - s.last_at) / 1e6)
             _sample(s, p, k, late_s, s.last_received, factors[p, 1], c, rules, events, cursor)
+        if t > s.seen_at and c.interval > 0 and (s.last_received == NEVER or since_last >= c.interval // 2):
+            _expect(s, r - t, c)
         s.last_at = t
         s.last_received = r
         if future[i]:

@@ -5,6 +5,9 @@ move is as surprising as moves were usual, ``-ln(1 - share)``; the surprises of 
 is higher for meters which stand still often, and beyond what they have ever done before, the dial is told as stuck. So
 a meter that is honestly idle at night surprises nobody, and one that has always moved is told within hours.
 
+**Silence.** The first reading of an upload says how long readings are kept back on their way. So long a silence is
+waited out (`usual_wait_us`): a gateway that sends four hours at once is not silent in between.
+
 **Clock.** The last reading of each upload says how late readings arrive. That lateness is learnt; when it settles at
 another level something shifted: readings that arrive before they were measured prove a clock that is ahead; a dial that
 goes on while its times go back proves one that fell behind; a lateness that grows without any jump is a clock that
@@ -36,11 +39,14 @@ __all__ = [
     "HealthRules",
     "arrive",
     "empty_health",
+    "hours_until_told",
     "neutral_factors",
+    "usual_wait_us",
 ]
 
 _US = 1_000_000
 _HOUR_US = 3600 * _US
+_WEEK_H = 168
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,9 +60,12 @@ class HealthRules:
     stuck_surprise : float
         Surprise beyond which a dial that always moves is stuck. [nat]
     idle_weight : float
-        How much more it takes for one that seldom moves: 1 + weight x share of still hours. [1]
+        How much more it takes for one that is still at times: 1 + weight x idle x (1 - idle), where idle is the share
+        of still hours less `idle_free`. [1]
+    idle_free : float
+        Share of still hours that is put down to chance and to what a slot can tell. [1]
     longest_weight : float
-        Times the most surprising stillness that ended by itself. [1]
+        Times the most surprising stillness that ended by itself; one that was told counts no more than its limit. [1]
     flat_h : float
         A shorter stillness is never told. [h]
     clock_tolerance_s : float
@@ -70,9 +79,10 @@ class HealthRules:
     """
 
     utc_offset_h: int = 8
-    stuck_surprise: float = 24.0
-    idle_weight: float = 6.0
-    longest_weight: float = 2.0
+    stuck_surprise: float = 38.0
+    idle_weight: float = 14.0
+    idle_free: float = 0.05
+    longest_weight: float = 1.25
     flat_h: float = 6.0
     clock_tolerance_s: float = 30.0
     clock_shift_s: float = 120.0
@@ -87,6 +97,7 @@ class HealthRules:
         row["catch_slack"] = 60 * _US
         row["surprise"] = self.stuck_surprise
         row["idle_weight"] = self.idle_weight
+        row["idle_free"] = self.idle_free
         row["longest_weight"] = self.longest_weight
         row["tolerance_s"] = self.clock_tolerance_s
         row["shift_s"] = self.clock_shift_s
@@ -127,14 +138,77 @@ def empty_health(n_points: int) -> NDArray[Any]:
     Examples
     --------
     >>> int(empty_health(1)["meter"][0]), HEALTH_STATE.itemsize
-    (-1, 178)
+    (-1, 180)
     """
     state = np.zeros(n_points, HEALTH_STATE)
     for name in ("seen_at", "last_received", "astray_at", "astray_received"):
         state[name] = NEVER
     state["home"] = np.nan
+    state["wait"] = _kernel.UNKNOWN
     state["meter"] = -1
     return state
+
+
+def usual_wait_us(state: NDArray[Any]) -> NDArray[np.int64]:
+    """How long readings of each point are usually kept back on their way; 0 where it is not known. [us].
+
+    Parameters
+    ----------
+    state : (p,) HEALTH_STATE
+
+    Returns
+    -------
+    (p,) int64
+
+    Examples
+    --------
+    >>> state = empty_health(2)
+    >>> state["wait"][1] = 240
+    >>> usual_wait_us(state).tolist()
+    [0, 14400000000]
+    """
+    wait = state["wait"].astype(np.int64)
+    return np.where(wait == _kernel.UNKNOWN, 0, wait * 60 * _US)
+
+
+def hours_until_told(
+    state: NDArray[Any], rules: NDArray[Any], factors: NDArray[np.float32] | None = None
+) -> NDArray[np.float64]:
+    """How long a dial that jams now may stand still before it is told, at the worst hour of the week to begin.
+
+    Infinite for a meter of which nothing is known yet, or whose stillness surprises nobody.
+
+    Parameters
+    ----------
+    state : (p,) HEALTH_STATE
+    rules : (1,) HEALTH_RULES
+    factors : (p, 2) float32, optional
+        As in `arrive`. [1]
+
+    Returns
+    -------
+    (p,) float64
+        Whole hours. [h]
+
+    Examples
+    --------
+    >>> state = empty_health(2)
+    >>> state["slots"][1], state["learnt_work"][1] = 255, 24 * 60
+    >>> hours_until_told(state, HealthRules().row()).tolist()
+    [inf, 14.0]
+    """
+    factors = neutral_factors(state.size) if factors is None else factors
+    limit = _kernel.limits(state, state["slots"], factors[:, 0], rules[0])
+    odd = -np.log1p(-np.minimum(state["slots"] / 255.0, _kernel.MOST_SURE))
+    two_weeks = np.concatenate([odd[:, :24]] * 5 + [odd[:, 24:]] * 2, axis=1)
+    so_far = np.cumsum(np.concatenate([np.zeros((state.size, 1)), two_weeks, two_weeks], axis=1), axis=1)
+    a_week = so_far[:, _WEEK_H]
+    hours = np.full(state.size, np.inf)
+    for p in np.flatnonzero(a_week > 0.0).tolist():
+        weeks, rest = divmod(float(limit[p]), float(a_week[p]))
+        ends = np.searchsorted(so_far[p], so_far[p, :_WEEK_H] + rest - 1e-9)
+        hours[p] = _WEEK_H * weeks + float((ends - np.arange(_WEEK_H)).max())
+    return np.maximum(hours, rules["flat_us"][0] / _HOUR_US)
 
 
 def neutral_factors(n_points: int) -> NDArray[np.float32]:

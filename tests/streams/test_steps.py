@@ -228,7 +228,7 @@ def test_other_registers_are_kept_and_not_counted() -> None:
 
 def test_a_silent_meter_is_noticed_once_by_the_clock_and_ends_when_it_speaks() -> None:
     memory = Memory()
-    memory.take(block_of([("M1", clock("08:00"), 1.0), ("M1", clock("08:15"), 2.0)]))
+    memory.take(block_of([("M1", clock("08:00"), 1.0)]), block_of([("M1", clock("08:15"), 2.0)]))
     assert not len(close_hours(memory.state, now_us=clock("08:40")).events)
     told = close_hours(memory.state, now_us=clock("09:20"))
     assert [(e["kind"], e["ended"]) for e in told.events] == [(DetectionKind.SILENCE, NEVER)]
