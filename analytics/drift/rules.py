@@ -48,6 +48,8 @@ class BalanceRules:
         Noise, over what the meters' classes let expect, above which a balance is held not to close. [1]
     open_loss : float
         Unexplained share of the flow above which a balance is held not to close. [1]
+    levels : bool
+        Whether balances above and below one meter are heard together.
     """
 
     alarm: float = 4.0
@@ -70,3 +72,4 @@ class BalanceRules:
     misfit: float = 6.0
     open_noise: float = 4.0
     open_loss: float = 0.08
+    levels: bool = True

@@ -11,6 +11,7 @@ import numpy as np
 
 from analytics.domain.errors import MeterwardenError
 from analytics.drift._batch import Batch, Standing, batch_sizes
+from analytics.drift._levels import Twins, twins
 from analytics.drift._sums import Bank, DaySums
 from analytics.drift.groups import BalanceGroups
 from analytics.drift.rules import BalanceRules
@@ -40,6 +41,8 @@ class BalanceState:
     rules : BalanceRules
     batches : list of Batch
         Groups by size.
+    levels : Twins
+        Meters that stand in two of the balances.
     last_hour : int
         Newest hour seen. [h since 1970-01-01 UTC]
     closed_day : int
@@ -49,6 +52,7 @@ class BalanceState:
     groups: BalanceGroups
     rules: BalanceRules
     batches: list[Batch]
+    levels: Twins
     last_hour: int = NO_HOUR
     closed_day: int = NO_HOUR
 
@@ -58,7 +62,7 @@ class BalanceState:
         rules = rules or BalanceRules()
         places = batch_sizes(groups.sizes)
         batches = [Batch.empty(groups, np.flatnonzero(places == n), int(n), rules) for n in np.unique(places).tolist()]
-        return cls(groups=groups, rules=rules, batches=batches)
+        return cls(groups=groups, rules=rules, batches=batches, levels=twins(groups, batches) if rules.levels else {})
 
     def to_bytes(self) -> bytes:
         """Everything, so that `from_bytes` goes on bit by bit the same."""
