@@ -44,8 +44,12 @@ _HASTE_HOURS = 48.0
 """The lead a meter needs to be named is twice as large where only so many hours show the change."""
 _RELEARN_DAYS = (21, 42)
 _BACK = 0.35
+_REFUTED = 9.0
+"""Twice the log likelihood by which another level must speak against a parent."""
 _CANDIDATES = 5
 _Z95 = 1.96
+_ROUGH = 0.02
+"""No change is known better than to this share of itself: intervals of lost phases held 0.48 in development without."""
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -60,6 +64,8 @@ class _Heard:
         The most of them, as it is and by how well the gain is known; with what another level says of the same meter.
     limit : (g,) float64
     closes : (g,) bool
+    refuted : (g,) bool
+        The parent explains best what was seen, but another level says that it did not change: a load is unmetered.
     """
 
     halves: tuple[list[DaySums], list[DaySums]]
@@ -69,6 +75,7 @@ class _Heard:
     loud: Floats
     limit: Floats
     closes: NDArray[np.bool_]
+    refuted: NDArray[np.bool_]
 
 
 def decide(batches: Sequence[Batch], levels: Twins, groups: BalanceGroups, day: int) -> list[GainChange]:
@@ -133,6 +140,7 @@ def _hear(batch: Batch, day: int) -> _Heard | None:
         loud=(strength / blurred).max(axis=0),
         limit=limit,
         closes=closing(batch),
+        refuted=np.zeros(len(batch.group), np.bool_),
     )
 
 
@@ -154,9 +162,14 @@ def _compare(levels: Twins, heard: Sequence[_Heard | None], groups: BalanceGroup
     for (mine, here, _, _), says in zip(found, said, strict=True):
         at = (here.row, here.which)
         if mine.best[at] > 0.0:
-            ratio = float(np.sqrt(max(1.0 + says / float(mine.best[at]) ** 2, 0.0)))
+            parent = here.which == batches[here.batch].mask.shape[1]
+            first = mine.best[at] ** 2 + batches[here.batch].rules.margin >= mine.best[here.row].max() ** 2
+            mine.refuted[here.row] |= parent and first and says < -_REFUTED
+            # it may decide between meters, but must not make a whisper loud: another load below looks much the same
+            bonus = min(says, 2.0 * batches[here.batch].rules.margin)
+            ratio = float(np.sqrt(max(1.0 + bonus / float(mine.best[at]) ** 2, 0.0)))
             mine.best[at] *= ratio
-            mine.loud[at] *= ratio
+            mine.loud[at] *= min(ratio, 1.0)
 
 
 def twin_of(batches: Sequence[Batch], levels: Twins, place: Place, *, loose: bool, since: int = 0) -> None:
@@ -182,7 +195,7 @@ def _judge(
     ripe = (loudest > heard.limit) & (now["days"] >= batch.rules.learning_days) & groups.complete[batch.group]
     ripe &= (now["unclosed_until"] < day) | (loudest > _SURE * heard.limit)
     now["pending"][~ripe] = -1.0
-    for row in np.flatnonzero(ripe & heard.closes).tolist():
+    for row in np.flatnonzero(ripe & heard.closes & ~heard.refuted).tolist():
         for change in _rule(batch, groups, row, heard, day):
             fresh = change.state is ChangeState.OPEN and change.child != UNNAMED
             yield change, Place(b, row, batch.standing[-1].which) if fresh else None
@@ -462,7 +475,8 @@ class _Interval:
 
 def _interval(standing: Standing, n: int) -> _Interval:
     parent = standing.which == n
-    wide = _Z95 * float(np.hypot(HONEST * standing.deviation, standing.drifts))
+    rough = _ROUGH * standing.size
+    wide = _Z95 * float(np.sqrt((HONEST * standing.deviation) ** 2 + standing.drifts**2 + rough**2))
     ends = [_gain(standing.size + sign * wide, parent=parent) for sign in (-1.0, 1.0)]
     return _Interval(value=_gain(standing.size, parent=parent), low=min(ends), high=max(ends))
 

@@ -69,7 +69,7 @@ class BalanceRules:
     loss_wander: float = 0.0003
     noise_days: float = 60.0
     half_life_days: float = 180.0
-    misfit: float = 6.0
+    misfit: float = 3.0
     open_noise: float = 4.0
     open_loss: float = 0.08
     levels: bool = True

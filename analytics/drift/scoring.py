@@ -208,7 +208,7 @@ def found(simulated: Simulated, alarms: Sequence[Alarm], *, days: Sequence[int])
         median_days=float(np.median(delays)),
         naming=_mean(named),
         refused=_mean(refused),
-        precision=told / len(alarms) if alarms else float("nan"),
+        precision=len(right_alarms) / len(alarms) if alarms else float("nan"),
         gain_error=float(np.median(errors)) if errors else float("nan"),
         coverage=_mean(held),
         called_drift=_mean(last),

@@ -162,10 +162,8 @@ def tree_plans(*, groups: int) -> list[Plan]:
     ]
 
 
-def within_sight(plan: Plan, simulated: Simulated) -> float:
+def within_sight(state: BalanceState, plan: Plan, simulated: Simulated) -> float:
     """Share of the faults that the engine's own deviation lets find with an even chance by the goal's day."""
-    state = BalanceState.empty(simulated.groups, plan.rules)
-    advance(state, simulated.hours[: 24 * FAULT_DAY + 1])
     seen = []
     for batch in state.batches:
         total, limits = batch.total(), thresholds(batch)
@@ -235,12 +233,17 @@ _UNCLOSED_HEAD = (
 )
 
 
-def _faulty(split: str, plan: Plan, rate: float) -> str:
+def _faulty(split: str, plan: Plan) -> tuple[Found, float]:
     simulated = prepare(plan, loads_of(split))
-    alarms = one_meter(by_engine(simulated, plan.rules), simulated.groups) if plan.above else by_engine(simulated)
+    state = BalanceState.empty(simulated.groups, plan.rules)
+    before = 24 * FAULT_DAY + 1
+    changes = advance(state, simulated.hours[:before]).changes
+    bound = within_sight(state, plan, simulated)
+    changes += advance(state, simulated.hours[before:]).changes
+    alarms = one_meter(alarms_of(changes, simulated), simulated.groups)
     faulty = tuple(fault for fault in simulated.faults if fault.kind is not FaultKind.NONE)
     result = found(replace(simulated, faults=faulty), alarms, days=BY_DAYS)
-    return _row(plan.name, result, rate, goal_day=plan.goal_day, bound=within_sight(plan, simulated))
+    return result, bound
 
 
 def _sound(split: str, plan: Plan) -> FalseAlarms:
@@ -266,25 +269,23 @@ def table(split: str, *, groups: int, rivals: bool, processes: int) -> None:
         return replace(plan, seed=plan.seed + SEEDS[split])
 
     clean = seeded(clean_plan(groups=groups))
+    most = max(groups // 3, 5)
+    trees = [seeded(plan) for plan in tree_plans(groups=most)]
+    faulty = [seeded(plan) for plan in plans(groups=groups)]
+    levels = [plan for plan in trees if plan.kind is not FaultKind.NEW_LOAD]
+    unclosed = [seeded(plan) for plan in unclosed_plans(groups=most)]
+    unclosed += [plan for plan in trees if plan.kind is FaultKind.NEW_LOAD]
     with ProcessPoolExecutor(processes) as pool:
         sound = pool.submit(_sound, split, clean)
-        most = max(groups // 3, 5)
-        trees = [seeded(plan) for plan in tree_plans(groups=most)]
-        unclosed = [seeded(plan) for plan in unclosed_plans(groups=most)] + [
-            p for p in trees if p.kind is FaultKind.NEW_LOAD
-        ]
+        rows = [(plan, pool.submit(_faulty, split, plan)) for plan in [*faulty, *levels]]
         open_rows = [pool.submit(_unclosed, split, plan) for plan in unclosed]
         quiet = sound.result()
-        rows = [pool.submit(_faulty, split, seeded(plan), quiet.rate) for plan in plans(groups=groups)]
-        levels = [pool.submit(_faulty, split, p, quiet.rate) for p in trees if p.kind is not FaultKind.NEW_LOAD]
         _say(f"{_CLEAN_HEAD}\n{_clean('balance engine', quiet)}")
         always = FalseAlarms(alarms=quiet.meter_days, meter_days=quiet.meter_days, rate=1000.0, low=1000.0, high=1000.0)
         _say(f"{_clean('fires always', always)}\n\n{_HEAD}")
-        for row in rows:
-            _say(row.result())
-        _say(f"\nTwo levels:\n\n{_HEAD}")
-        for row in levels:
-            _say(row.result())
+        for plan, row in rows:
+            result, bound = row.result()
+            _say(_row(plan.name, result, quiet.rate, goal_day=plan.goal_day, bound=bound))
         _say(f"\n{_UNCLOSED_HEAD}")
         for row in open_rows:
             _say(row.result())
