@@ -15,7 +15,7 @@ from analytics.drift._sums import EXTRA, DaySums
 from analytics.drift.change import PARENT, UNNAMED, Accused, ChangeState, GainChange
 from analytics.drift.groups import BalanceGroups
 
-__all__ = ["decide", "released", "twin_of"]
+__all__ = ["decide", "released"]
 
 Floats = NDArray[np.float64]
 
@@ -66,6 +66,8 @@ class _Heard:
     closes : (g,) bool
     refuted : (g,) bool
         The parent explains best what was seen, but another level says that it did not change: a load is unmetered.
+    loose : (g, n + 1) float64
+        1 for meters whose gain was known to be off then.
     """
 
     halves: tuple[list[DaySums], list[DaySums]]
@@ -76,6 +78,7 @@ class _Heard:
     limit: Floats
     closes: NDArray[np.bool_]
     refuted: NDArray[np.bool_]
+    loose: Floats
 
 
 def decide(batches: Sequence[Batch], levels: Twins, groups: BalanceGroups, day: int) -> list[GainChange]:
@@ -97,14 +100,14 @@ def decide(batches: Sequence[Batch], levels: Twins, groups: BalanceGroups, day: 
             told = list(_follow(batch, groups, standing, day))
             out += told
             if told and told[-1].state is ChangeState.CLOSED and standing.which >= 0:
-                twin_of(batches, levels, Place(b, standing.row, standing.which), loose=False)
+                _twin_of(batches, levels, Place(b, standing.row, standing.which), loose=False)
     heard = [_hear(batch, day) for batch in batches]
     _compare(levels, heard, groups, batches)
     for b, (batch, what) in enumerate(zip(batches, heard, strict=True)):
         for change, place in _judge(b, batch, groups, what, day) if what is not None else ():
             out.append(change)
             if place is not None:
-                twin_of(batches, levels, place, loose=True, since=change.started_hour // _HOURS)
+                _twin_of(batches, levels, place, loose=True, since=change.started_hour // _HOURS)
     return out
 
 
@@ -141,6 +144,7 @@ def _hear(batch: Batch, day: int) -> _Heard | None:
         limit=limit,
         closes=closing(batch),
         refuted=np.zeros(len(batch.group), np.bool_),
+        loose=now["loose"].copy(),
     )
 
 
@@ -172,7 +176,7 @@ def _compare(levels: Twins, heard: Sequence[_Heard | None], groups: BalanceGroup
             mine.loud[at] *= min(ratio, 1.0)
 
 
-def twin_of(batches: Sequence[Batch], levels: Twins, place: Place, *, loose: bool, since: int = 0) -> None:
+def _twin_of(batches: Sequence[Batch], levels: Twins, place: Place, *, loose: bool, since: int = 0) -> None:
     """Tell the other balance of a meter that its gain changed, or that all is well again."""
     twin = levels.get(place)
     if twin is None:
@@ -257,7 +261,7 @@ def _rule(
     halves, seen, strength, best = heard.halves, heard.seen, heard.strength, heard.best[row]
     loud = heard.loud[row] * (rules.alarm / heard.limit[row])
     top = int(best.argmax())
-    if top <= n and now["loose"][row, top]:  # another level has told it today
+    if (now["loose"][row] != heard.loose[row]).any():  # another level has told a meter of this balance today
         return []
     second = float(np.delete(best, top).max())
     if now["pending"][row] < 0:
@@ -447,6 +451,7 @@ def released(batch: Batch, groups: BalanceGroups, row: int, which: int, day: int
     n = batch.mask.shape[1]
     halves = sides(batch.bank, batch.prior.together, batch.sigma2 / batch.prior.level)
     _collapse(batch, row, len(batch.bank.first), [direction(which, n, n + EXTRA, batch.mask[row])], halves)
+    batch.loosen(row, which, loose=False)
     out = []
     for standing in [s for s in batch.standing if s.row == row and s.which in {which, -1}]:
         batch.standing.remove(standing)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from analytics.drift._decide import decide, released, twin_of
+from analytics.drift._decide import decide, released
 from analytics.drift._levels import Place
 from analytics.drift.change import PARENT, BalanceDays, GainChange
 from analytics.drift.hours import GroupHours
@@ -108,6 +108,11 @@ def restart(state: BalanceState, *, group: int, child: int) -> tuple[GainChange,
         for row in np.flatnonzero(batch.group == group).tolist():
             n = batch.mask.shape[1]
             which = n if child == PARENT else child - int(state.groups.start[group])
-            twin_of(state.batches, state.levels, Place(b, row, which), loose=False)
-            return tuple(released(batch, state.groups, row, which, max(state.closed_day, 0)))
+            place, day = Place(b, row, which), max(state.closed_day, 0)
+            both = [place, state.levels[place]] if place in state.levels else [place]
+            return tuple(
+                change
+                for one in both  # either side of a meter between two balances may have told it
+                for change in released(state.batches[one.batch], state.groups, one.row, one.which, day)
+            )
     raise ValueError(f"a group from 0 to {len(state.groups) - 1} is required (got {group})")
