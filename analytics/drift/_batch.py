@@ -55,6 +55,8 @@ class Standing:
         Standard deviation of what a sound meter's gain wanders meanwhile.
     exposure : float
         Amount counted since the start, at the present size. [canonical unit]
+    settled : bool
+        Without a name for good: the gains of all candidates are learnt anew.
     """
 
     row: int
@@ -75,6 +77,7 @@ class Standing:
     score: float
     share: float
     candidates: list[tuple[int, float, float]]
+    settled: bool = False
 
 
 @dataclass(slots=True, kw_only=True, eq=False)

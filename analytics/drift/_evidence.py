@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from analytics.drift._solve import scores
 from analytics.drift._sums import EXTRA, Bank, DaySums, without_level
 
 __all__ = ["Evidence", "Prior", "evidence", "prior_of", "shift", "sides", "without_open_week"]
@@ -186,27 +187,23 @@ def evidence(
     size, deviation = np.zeros_like(z), np.ones_like(z)
     before, after = halves
     scale = (1.0 / sigma2)[:, None]
-    at = np.arange(n + EXTRA)
+    info, score = np.empty((g, n + 2)), np.empty((g, n + 2))
     for row, i in enumerate(days):
         pre, post = before[i], after[i]
-        mean, covariance = shift(pre, prior, sigma2)
         age = today - bank.first[i] + 1
-        r = covariance + prior.wander * min(1.0, age / memory)
-        a = post.a * scale[:, :, None]
-        pull = post.q * prior.hiss * scale
-        rest = post.b * scale + pull - np.matmul(a, mean[:, :, None])[:, :, 0]
-        spread = np.matmul(a, np.matmul(r, a)) + a
-        spread[:, at, at] += (_PULL * pull) ** 2 + 1e-9
-        solved = np.linalg.solve(spread, np.concatenate((a, rest[:, :, None]), axis=2))
-        weighed = np.matmul(a, solved)
-        w, s = weighed[:, :, :-1], weighed[:, :, -1]
-        info = np.empty((g, n + 2))
-        score = np.empty((g, n + 2))
-        info[:, :n] = np.diagonal(w, axis1=1, axis2=2)[:, :n]
-        score[:, :n] = s[:, :n]
-        info[:, n] = w[:, :n, :n].sum(axis=(1, 2))
-        score[:, n] = s[:, :n].sum(axis=1)
-        info[:, n + 1], score[:, n + 1] = w[:, n, n], s[:, n]
+        scores(
+            pre.a * scale[:, :, None],
+            (pre.b + pre.q * prior.hiss) * scale,
+            np.asarray(post.a * scale[:, :, None], np.float64),
+            post.b * scale,
+            prior.information,
+            prior.wander,
+            post.q * prior.hiss * scale,
+            min(1.0, age / memory),
+            _PULL,
+            info,
+            score,
+        )
         good = (info > 1e-9) & ((pre.n >= least_before) & (post.n >= _LEAST_AFTER))[:, None]
         good[:, :n] &= prior.mask
         root = np.sqrt(np.where(good, info, 1.0))

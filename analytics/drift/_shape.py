@@ -43,7 +43,7 @@ class Shape:
     hours : float
         Measured hours since.
     misfit : float
-        Variance of the residual after the change, over the usual one.
+        Variance of the residual, over the usual one, in the week after the change in which it is largest.
     """
 
     ramp_days: float
@@ -172,9 +172,10 @@ def look_closely(
         covariance = np.linalg.inv(pre.a[0] / sigma2 + prior.information[row])
         mean = covariance @ ((pre.b[0] + pre.q[0] * prior.hiss[row]) / sigma2)
         r = covariance + prior.wander[row] * min(1.0, (today - start + 1) / memory)
+        span = _span(after, mean, r)
         for ramp in _RAMPS:
             if ramp == 0.0 or today - start >= _LEAST_RAMP:
-                fit = _fit(after, mean, r, d, ramp, start)
+                fit = _fit(after, span, d, ramp, start)
                 if fit is not None:
                     found.append((fit[0], ramp, after, *fit[1:]))
     if not found:
@@ -208,28 +209,49 @@ def _grown(at: Floats, start: int, ramp: float) -> Floats:
     return np.ones_like(at) if ramp == 0.0 else np.clip((at - start) / ramp, 0.0, 1.0)
 
 
-def _fit(
-    after: _Row, mean: Floats, r: Floats, d: Floats, ramp: float, start: int
-) -> tuple[float, float, float, float] | None:
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Span:
+    """What all shapes from one start share."""
+
+    mean: Floats
+    k: Floats
+    a: Floats
+    rest: Floats
+    rests: Floats
+    squares: Floats
+    hours: Floats
+
+
+def _span(after: _Row, mean: Floats, r: Floats) -> _Span:
+    """Sums of the spans after a start, less what is expected."""
+    a, b = np.array(after.a), np.array(after.b)
+    rests = b - np.matmul(a, mean)
+    post = a.sum(axis=0)
+    return _Span(
+        mean=mean,
+        k=r @ np.linalg.inv(np.eye(len(mean)) + post @ r),
+        a=a,
+        rest=rests.sum(axis=0),
+        rests=rests,
+        squares=np.array(after.c) - (b + rests) @ mean,
+        hours=np.array(after.n),
+    )
+
+
+def _fit(after: _Row, span: _Span, d: Floats, ramp: float, start: int) -> tuple[float, float, float, float] | None:
     """Twice the log likelihood ratio, size, its deviation and the misfit of one shape."""
     w = _grown(after.middle, start, ramp)
-    a = after.a
-    post = sum(a[1:], start=a[0].copy())
-    rests = [b - x @ mean for b, x in zip(after.b, a, strict=True)]
-    rest = sum(rests[1:], start=rests[0].copy())
-    p = len(d)
-    k = r @ np.linalg.inv(np.eye(p) + post @ r)
-    first = sum((wi * x for wi, x in zip(w[1:], a[1:], strict=True)), start=w[0] * a[0])
-    second = sum((wi * wi * x for wi, x in zip(w[1:], a[1:], strict=True)), start=w[0] ** 2 * a[0])
-    s = sum((wi * x for wi, x in zip(w[1:], rests[1:], strict=True)), start=w[0] * rests[0]) - first @ k @ rest
-    info = float(d @ (second - first @ k @ first) @ d)
+    first = np.tensordot(w, span.a, axes=1) @ d
+    second = float(d @ np.tensordot(w * w, span.a, axes=1) @ d)
+    info = second - float(first @ span.k @ first)
     if info <= 1e-9:
         return None
-    score = float(d @ s)
-    size = score / info
-    moved = mean + k @ (rest - first @ d * size)  # the other coefficients, wandering as far as they may
-    left = 0.0
-    for wi, x, b, c in zip(w, a, after.b, after.c, strict=True):
-        beta = moved + wi * size * d
-        left += c - 2.0 * float(b @ beta) + float(beta @ x @ beta)
-    return score * score / info, size, info**-0.5, left / max(sum(after.n), 1.0)
+    along = float((w @ span.rests) @ d)
+    size = (along - float(first @ span.k @ span.rest)) / info
+    free = span.rest - first * size
+    moved = span.k @ free  # the other coefficients, wandering as far as they may
+    change = moved + np.outer(w * size, d)
+    left = span.squares - 2.0 * (change * span.rests).sum(axis=1)
+    left += (change * np.matmul(span.a, change[:, :, None])[:, :, 0]).sum(axis=1)
+    whole = span.hours >= min(_LEAST_HOURS, float(span.hours.max()))
+    return size * size * info, size, info**-0.5, float((left[whole] / span.hours[whole]).max())

@@ -53,6 +53,7 @@ class DaySums:
     Attributes
     ----------
     a : (g, p, p) float32 in blocks, float64 in the base
+        Symmetric to the bit, so that half of it can be kept.
     b : (g, p) float64
     c : (g,) float64
         Sum of y².
@@ -107,7 +108,7 @@ def without_level(sums: DaySums, mask: Floats, ratio: Floats) -> DaySums:
     v = np.matmul(sums.a, mask[:, :, None])[:, :, 0].astype(np.float64)
     part = 1.0 / ((v * mask).sum(axis=1) + ratio)
     t = (sums.b * mask).sum(axis=1)
-    a = (sums.a - part[:, None, None] * v[:, :, None] * v[:, None, :]).astype(sums.a.dtype)
+    a = (sums.a - v[:, :, None] * v[:, None, :] * part[:, None, None]).astype(sums.a.dtype)  # symmetric to the bit
     return DaySums(a=a, b=sums.b - (part * t)[:, None] * v, c=sums.c - part * t * t, n=sums.n, q=sums.q, e=sums.e)
 
 
@@ -193,8 +194,9 @@ def day_sums(
         day.valid.sum(axis=1).astype(np.float64),
         (np.clip(rest - slow, -limit, limit) ** 2 * day.valid).sum(axis=1),
     )
+    a = np.matmul(turned, white_x)
     sums = DaySums(
-        a=np.matmul(turned, white_x).astype(np.float32),
+        a=((a + a.transpose(0, 2, 1)) / 2.0).astype(np.float32),
         b=np.matmul(turned, white_y[:, :, None])[:, :, 0],
         c=(w * white_y * white_y).sum(axis=1),
         n=day.valid.sum(axis=1).astype(np.float64),

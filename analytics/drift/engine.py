@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from analytics.drift._decide import decide, released
+from analytics.drift._levels import Place
 from analytics.drift.change import PARENT, BalanceDays, GainChange
 from analytics.drift.hours import GroupHours
 from analytics.drift.state import NO_HOUR, BalanceState
@@ -60,9 +61,8 @@ def advance(state: BalanceState, hours: GroupHours) -> Advanced:
 
 
 def _close(state: BalanceState, day: int, changes: list[GainChange], days: list[BalanceDays]) -> None:
-    for batch in state.batches:
-        days.append(batch.close_day(day, state.closed_day))
-        changes += decide(batch, state.groups, day)
+    days += [batch.close_day(day, state.closed_day) for batch in state.batches]
+    changes += decide(state.batches, state.levels, state.groups, day)
     state.closed_day = day
 
 
@@ -104,9 +104,15 @@ def restart(state: BalanceState, *, group: int, child: int) -> tuple[GainChange,
     tuple of GainChange
         Closed detections of that meter.
     """
-    for batch in state.batches:
+    for b, batch in enumerate(state.batches):
         for row in np.flatnonzero(batch.group == group).tolist():
             n = batch.mask.shape[1]
             which = n if child == PARENT else child - int(state.groups.start[group])
-            return tuple(released(batch, state.groups, row, which, max(state.closed_day, 0)))
+            place, day = Place(b, row, which), max(state.closed_day, 0)
+            both = [place, state.levels[place]] if place in state.levels else [place]
+            return tuple(
+                change
+                for one in both  # either side of a meter between two balances may have told it
+                for change in released(state.batches[one.batch], state.groups, one.row, one.which, day)
+            )
     raise ValueError(f"a group from 0 to {len(state.groups) - 1} is required (got {group})")

@@ -14,7 +14,7 @@ from analytics.drift._evidence import shift
 from analytics.drift.groups import BalanceGroups
 from analytics.drift.state import BalanceState
 
-__all__ = ["PointVerdict", "Question", "Reason", "Verdict", "judge"]
+__all__ = ["PointVerdict", "Question", "Reason", "Verdict", "judge", "smallest_change"]
 
 Floats = NDArray[np.float64]
 
@@ -197,8 +197,8 @@ def _of_state(groups: BalanceGroups, state: BalanceState) -> list[tuple[int, int
                 out += [(group, p, _blind(reason, float(s))) for p, s in zip(points, shares, strict=True)]
                 continue
             hours, limit = float(total.n[row]), float(limits[row])
-            month = _smallest(batch, row, total.a[row], hours, covariance[row], 30.0, limit)
-            season = _smallest(batch, row, total.a[row], hours, covariance[row], 90.0, limit)
+            month = smallest_change(batch, row, total.a[row], hours, covariance[row], 30.0, limit)
+            season = smallest_change(batch, row, total.a[row], hours, covariance[row], 90.0, limit)
             where = [*range(len(members)), batch.mask.shape[1]]
             for j, point, share in zip(where, points, shares.tolist(), strict=True):
                 twin = season[2][j] > _TWIN and share > 0.02
@@ -226,7 +226,7 @@ def _hindrance(batch: Batch, row: int, complete: bool, closes: bool, day: int) -
     return None
 
 
-def _smallest(
+def smallest_change(
     batch: Batch, row: int, a: Floats, hours: float, covariance: Floats, days: float, limit: float
 ) -> tuple[Floats, Floats, Floats]:
     """Smallest change found with an even chance after so many days; its deviation; the siblings' part of that.

@@ -48,6 +48,8 @@ class BalanceRules:
         Noise, over what the meters' classes let expect, above which a balance is held not to close. [1]
     open_loss : float
         Unexplained share of the flow above which a balance is held not to close. [1]
+    levels : bool
+        Whether balances above and below one meter are heard together.
     """
 
     alarm: float = 4.0
@@ -67,6 +69,7 @@ class BalanceRules:
     loss_wander: float = 0.0003
     noise_days: float = 60.0
     half_life_days: float = 180.0
-    misfit: float = 6.0
+    misfit: float = 3.0
     open_noise: float = 4.0
     open_loss: float = 0.08
+    levels: bool = True

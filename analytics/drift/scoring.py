@@ -10,15 +10,27 @@ A scenario is a run of simulated groups with one fault each, or none. A method g
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.stats import chi2
 
 from analytics.drift.change import PARENT, UNNAMED, ChangeState, GainChange
+from analytics.drift.groups import BalanceGroups
 from analytics.drift.simulation import Fault, FaultKind, Simulated
 
-__all__ = ["Alarm", "FalseAlarms", "Found", "alarms_of", "always_fire", "chance_recall", "false_alarms", "found"]
+__all__ = [
+    "Alarm",
+    "FalseAlarms",
+    "Found",
+    "alarms_of",
+    "always_fire",
+    "chance_recall",
+    "false_alarms",
+    "found",
+    "one_meter",
+    "wilson",
+]
 
 _HOURS = 24
 
@@ -40,6 +52,8 @@ class Alarm:
         Its 95 % interval. [1]
     drift : bool
         Whether it was called slow.
+    start, start_low, start_high : float
+        When it is said to have begun, and the 95 % interval, from the first hour of the simulation. [h]
     """
 
     group: int
@@ -49,6 +63,9 @@ class Alarm:
     low: float = float("nan")
     high: float = float("nan")
     drift: bool = False
+    start: float = float("nan")
+    start_low: float = float("nan")
+    start_high: float = float("nan")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,7 +86,13 @@ class Found:
     coverage : float
         Share of 95 % intervals that hold the true gain. [1]
     called_drift : float
-        Share of the right alarms that call it slow. [1]
+        Share of the meters found that were called slow in the end. [1]
+    start_error : float
+        Median of the absolute error of the start, of the first right alarm. [d]
+    start_coverage : float
+        Share of 95 % intervals of the start that hold the true one. [1]
+    told : float
+        Right alarms for each meter that was found: 1 where none is told twice. [1]
     """
 
     groups: int
@@ -82,6 +105,9 @@ class Found:
     gain_error: float
     coverage: float
     called_drift: float
+    start_error: float
+    start_coverage: float
+    told: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,8 +146,21 @@ def alarms_of(changes: Iterable[GainChange], simulated: Simulated) -> tuple[Alar
                 low=change.magnitude_low,
                 high=change.magnitude_high,
                 drift=change.kind.name == "GAIN_DRIFT",
+                start=change.started_hour - first,
+                start_low=change.started_low - first,
+                start_high=change.started_high - first,
             )
     return tuple(opened.values())
+
+
+def one_meter(alarms: Iterable[Alarm], groups: BalanceGroups) -> tuple[Alarm, ...]:
+    """Alarms of several levels: one that names the parent of a lower balance in the upper one counts for the lower."""
+    below = {int(point): group for group, point in enumerate(groups.parent.tolist())}
+    out = []
+    for alarm in alarms:
+        group = below.get(int(groups.child[alarm.child])) if alarm.child >= 0 else None
+        out.append(alarm if group is None else replace(alarm, group=group, child=PARENT))
+    return tuple(out)
 
 
 def _target(fault: Fault) -> int | None:
@@ -144,7 +183,7 @@ def found(simulated: Simulated, alarms: Sequence[Alarm], *, days: Sequence[int])
     days : sequence of int
         After the fault, by which it should be found. [d]
     """
-    delays, seen, named, refused, right_alarms = [], [], [], [], []
+    delays, seen, named, refused, right_alarms, last, told = [], [], [], [], [], [], 0
     for fault in simulated.faults:
         target = _target(fault)
         after = sorted((a for a in alarms if a.group == fault.group and a.hour > fault.start), key=lambda a: a.hour)
@@ -157,6 +196,9 @@ def found(simulated: Simulated, alarms: Sequence[Alarm], *, days: Sequence[int])
                 named.append(after[0].child == target)
         if right:
             right_alarms.append((right[0], fault))
+            last.append(right[-1].drift)
+            told += len(right)
+    begun = [(a, f.start) for a, f in right_alarms if np.isfinite(a.start)]
     errors = [abs(a.gain - _gain_then(f)) for a, f in right_alarms if np.isfinite(a.gain)]
     held = [a.low <= _gain_then(f) <= a.high for a, f in right_alarms if np.isfinite(a.low)]
     return Found(
@@ -169,7 +211,10 @@ def found(simulated: Simulated, alarms: Sequence[Alarm], *, days: Sequence[int])
         precision=len(right_alarms) / len(alarms) if alarms else float("nan"),
         gain_error=float(np.median(errors)) if errors else float("nan"),
         coverage=_mean(held),
-        called_drift=_mean([a.drift for a, _ in right_alarms]),
+        called_drift=_mean(last),
+        start_error=float(np.median([abs(a.start - s) / _HOURS for a, s in begun])) if begun else float("nan"),
+        start_coverage=_mean([a.start_low <= s <= a.start_high for a, s in begun]),
+        told=told / len(right_alarms) if right_alarms else float("nan"),
     )
 
 
@@ -203,6 +248,20 @@ def false_alarms(simulated: Simulated, alarms: Sequence[Alarm], *, learning_days
     high = float(chi2.ppf(0.975, 2 * (n + 1))) / 2.0
     scale = 1000.0 / meter_days
     return FalseAlarms(alarms=n, meter_days=meter_days, rate=n * scale, low=low * scale, high=high * scale)
+
+
+def wilson(share: float, n: int) -> tuple[float, float]:
+    """Wilson's 95 % interval of a share of n.
+
+    Examples
+    --------
+    >>> low, high = wilson(0.9, 120)
+    >>> round(low, 3), round(high, 3)
+    (0.833, 0.942)
+    """
+    z2 = 1.96**2
+    middle, wide = (share + z2 / (2 * n)), 1.96 * float(np.sqrt(share * (1 - share) / n + z2 / (4 * n * n)))
+    return (middle - wide) / (1 + z2 / n), (middle + wide) / (1 + z2 / n)
 
 
 def chance_recall(rate: float, days: int) -> float:

@@ -6,7 +6,7 @@ curve at light load, its slow wander, coloured noise that scales with the load a
 are off by seconds, hours that are grossly wrong or missing. The parent is never worked out from the children's dials.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Self
 
@@ -178,7 +178,14 @@ def fault_gain(fault: Fault, hours: int) -> Floats:
 
 
 def simulate(
-    loads: Floats, sizes: NDArray[np.int64], faults: tuple[Fault, ...], *, world: World, seed: int, first_hour: int = 0
+    loads: Floats,
+    sizes: NDArray[np.int64],
+    faults: tuple[Fault, ...],
+    *,
+    world: World,
+    seed: int,
+    first_hour: int = 0,
+    above: int = 0,
 ) -> Simulated:
     """What parents and children would have said.
 
@@ -193,6 +200,9 @@ def simulate(
     seed : int
     first_hour : int
         Hour of the first row. [h since 1970-01-01 UTC]
+    above : int
+        So many of the groups hang below a meter of their own: their parents are its children. 0 for one level only,
+        else the number of groups is a multiple of it; the upper groups come last, and have no faults of their own.
     """
     rng = np.random.default_rng(seed)
     t, c = loads.shape
@@ -201,8 +211,7 @@ def simulate(
     flow = np.nan_to_num(loads)
     total = np.add.reduceat(flow, start[:-1], axis=1)
     mean = total.mean(axis=0)
-    fixed, linear, quadratic = (most * rng.random(g) for most in world.losses)
-    through = total * (1.0 + linear) + fixed * mean + quadratic * total**2 / mean
+    through = _with_losses(total, world, rng)
     for fault in faults:
         if fault.kind in {FaultKind.HIDDEN_CHILD, FaultKind.NEW_LOAD}:
             begin = 0 if fault.kind is FaultKind.HIDDEN_CHILD else fault.start
@@ -219,9 +228,40 @@ def simulate(
     _spoil(parent, child, start, world, rng)
     child[np.isnan(loads)] = np.nan
     groups = BalanceGroups.of_sizes(sizes.tolist(), parent_limit=world.parent_limit, child_limit=world.child_limit)
-    hours = GroupHours(hour=first_hour + np.arange(t, dtype=np.int64), parent=parent, child=child)
     share = flow.mean(axis=0) / np.repeat(through.mean(axis=0), sizes)
+    if above:
+        top = _with_losses(through.reshape(t, g // above, above).sum(axis=2), world, rng)
+        groups = _two_levels(groups, above, world.parent_limit)
+        share = np.concatenate((share, through.mean(axis=0) / np.repeat(top.mean(axis=0), above)))
+        child = np.hstack((child, parent))
+        parent = np.hstack((parent, _Meters.draw(g // above, world.parent_limit, world, rng).read(top, world, rng)))
+        none = Fault(group=-1, child=-1, kind=FaultKind.NONE, start=0, size=0.0)
+        faults += tuple(replace(none, group=g + i) for i in range(g // above))
+    hours = GroupHours(hour=first_hour + np.arange(t, dtype=np.int64), parent=parent, child=child)
     return Simulated(groups=groups, hours=hours, faults=faults, share=share)
+
+
+def _with_losses(total: Floats, world: World, rng: np.random.Generator) -> Floats:
+    """Flow through the meters above flows of (t, g)."""
+    mean = total.mean(axis=0)
+    fixed, linear, quadratic = (most * rng.random(total.shape[1]) for most in world.losses)
+    return np.asarray(total * (1.0 + linear) + fixed * mean + quadratic * total**2 / mean)
+
+
+def _two_levels(lower: BalanceGroups, above: int, limit: float) -> BalanceGroups:
+    """The groups, and behind them those whose children are their parents, so many each."""
+    g, upper = len(lower), len(lower) // above
+    points = g + len(lower.child)
+    start = np.concatenate((lower.start, lower.start[-1] + above * np.arange(1, upper + 1)))
+    return BalanceGroups(
+        parent=np.concatenate((lower.parent, points + np.arange(upper, dtype=np.int32))),
+        start=start,
+        child=np.concatenate((lower.child, lower.parent)),
+        complete=np.ones(g + upper, np.bool_),
+        parent_limit=np.full(g + upper, limit),
+        child_limit=np.concatenate((lower.child_limit, lower.parent_limit)),
+        keys=(*lower.keys, *(f"above {i}:{above}" for i in range(upper))),
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -11,6 +11,7 @@ import numpy as np
 
 from analytics.domain.errors import MeterwardenError
 from analytics.drift._batch import Batch, Standing, batch_sizes
+from analytics.drift._levels import Twins, twins
 from analytics.drift._sums import Bank, DaySums
 from analytics.drift.groups import BalanceGroups
 from analytics.drift.rules import BalanceRules
@@ -19,7 +20,8 @@ __all__ = ["NO_HOUR", "BalanceState", "StateMismatch"]
 
 NO_HOUR = -(2**40)
 """Before any hour."""
-_MAGIC = b"MWB1"
+_MAGIC, _WHOLE = b"MWB2", b"MWB1"
+"""What states begin with; the older kind kept symmetric sums whole."""
 _SUMS = tuple(field.name for field in dataclasses.fields(DaySums))
 
 
@@ -40,6 +42,8 @@ class BalanceState:
     rules : BalanceRules
     batches : list of Batch
         Groups by size.
+    levels : Twins
+        Meters that stand in two of the balances.
     last_hour : int
         Newest hour seen. [h since 1970-01-01 UTC]
     closed_day : int
@@ -49,6 +53,7 @@ class BalanceState:
     groups: BalanceGroups
     rules: BalanceRules
     batches: list[Batch]
+    levels: Twins
     last_hour: int = NO_HOUR
     closed_day: int = NO_HOUR
 
@@ -58,18 +63,19 @@ class BalanceState:
         rules = rules or BalanceRules()
         places = batch_sizes(groups.sizes)
         batches = [Batch.empty(groups, np.flatnonzero(places == n), int(n), rules) for n in np.unique(places).tolist()]
-        return cls(groups=groups, rules=rules, batches=batches)
+        return cls(groups=groups, rules=rules, batches=batches, levels=twins(groups, batches) if rules.levels else {})
 
     def to_bytes(self) -> bytes:
         """Everything, so that `from_bytes` goes on bit by bit the same."""
-        arrays: list[np.ndarray[Any, Any]] = []
+        parts: list[bytes] = []
 
         def kept(array: np.ndarray[Any, Any]) -> dict[str, Any]:
-            arrays.append(np.ascontiguousarray(array))
+            parts.append(_shuffled(array))
             return {"shape": array.shape, "type": array.dtype.str}
 
         def sums(block: DaySums) -> dict[str, Any]:
-            return {name: kept(getattr(block, name)) for name in _SUMS}
+            lower = np.tril_indices(block.a.shape[1])
+            return {"a": kept(block.a[:, *lower])} | {name: kept(getattr(block, name)) for name in _SUMS if name != "a"}
 
         head = {
             "groups": self.groups.fingerprint.hex(),
@@ -89,8 +95,7 @@ class BalanceState:
             ],
         }
         text = json.dumps(head).encode()
-        body = b"".join(array.tobytes() for array in arrays)
-        return _MAGIC + len(text).to_bytes(8, "little") + zlib.compress(text + body, 1)
+        return _MAGIC + len(text).to_bytes(8, "little") + zlib.compress(text + b"".join(parts), 1)
 
     @classmethod
     def from_bytes(cls, data: bytes, groups: BalanceGroups, rules: BalanceRules | None = None) -> Self:
@@ -102,7 +107,8 @@ class BalanceState:
             If the bytes are of another format or of other groups.
         """
         state = cls.empty(groups, rules)
-        if data[:4] != _MAGIC:
+        whole = data[:4] == _WHOLE
+        if data[:4] != _MAGIC and not whole:
             raise StateMismatch(f"a balance's state must begin with {_MAGIC!r} (got {data[:4]!r})")
         plain = zlib.decompress(data[12:])
         length = int.from_bytes(data[4:12], "little")
@@ -117,12 +123,20 @@ class BalanceState:
             nonlocal at
             kind = np.dtype(described["type"])
             count = int(np.prod(described["shape"], dtype=np.int64))
-            found = np.frombuffer(plain, kind, count, at).reshape(described["shape"]).copy()
-            at += count * kind.itemsize
-            return found
+            size = count * kind.itemsize
+            flat = np.frombuffer(plain, kind, count, at) if whole else _unshuffled(plain[at : at + size], kind)
+            at += size
+            return flat.reshape(described["shape"]).copy()
 
         def sums(described: dict[str, Any]) -> DaySums:
-            return DaySums(**{name: array(described[name]) for name in _SUMS})
+            found = {name: array(described[name]) for name in _SUMS}
+            p = found["b"].shape[1]
+            lower = np.tril_indices(p)
+            half = found["a"][:, *lower] if whole else found["a"]
+            found["a"] = np.empty((len(half), p, p), half.dtype)
+            found["a"][:, *lower] = half
+            found["a"][:, *lower[::-1]] = half
+            return DaySums(**found)
 
         for batch, kept in zip(state.batches, head["batches"], strict=True):
             batch.numbers = {name: array(described) for name, described in kept["numbers"].items()}
@@ -168,6 +182,16 @@ class BalanceState:
             ]
             _carry(batch, pairs)
         return fresh
+
+
+def _shuffled(array: np.ndarray[Any, Any]) -> bytes:
+    """Bytes by their place in a number: signs and exponents side by side are packed far better."""
+    flat = np.ascontiguousarray(array).reshape(-1)
+    return flat.view(np.uint8).reshape(-1, array.itemsize).T.tobytes()
+
+
+def _unshuffled(data: bytes, kind: np.dtype[Any]) -> np.ndarray[Any, Any]:
+    return np.ascontiguousarray(np.frombuffer(data, np.uint8).reshape(kind.itemsize, -1).T).reshape(-1).view(kind)
 
 
 def _carry(batch: Batch, pairs: list[tuple[int, Batch, int]]) -> None:
