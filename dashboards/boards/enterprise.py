@@ -62,8 +62,8 @@ ENTERPRISE = Board(
             Text("逐时用量:${carrier}", "By hour: ${carrier}"),
             Text(
                 "所选能源种类;橙色为其中估算的部分,灰色为上年同时段。没有数据的时段断开,不画成 0。",
-                "The chosen carrier; orange was estimated, grey is a year before. The line stops where there is no data; "
-                "that is not 0.",
+                "The chosen carrier; orange was estimated, grey is a year before. The line stops where there is no "
+                "data; that is not 0.",
             ),
             "unit_hours",
             interval="1h",
