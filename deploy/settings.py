@@ -295,7 +295,7 @@ FIELDS: Final[tuple[Field, ...]] = (
         path="database.chunk_h",
         parse=_whole(0, 168),
         default="0",
-        meaning="Length of a chunk of new readings; 0 by the ledger: at most a day and 2 million readings. [h]",
+        meaning="Length of a chunk of new readings; 0 by the ledger: at most a day and 1.2 million readings. [h]",
     ),
     Field(
         name="METERWARDEN_PACK_AFTER_H",
