@@ -6,7 +6,7 @@ with mine as materialized (
 select $__timeGroup(measured_at, $__interval) as time, concat(meter_no, ' · ', unit) as metric, last(value, measured_at) as value
 from readings($__timeFrom()::timestamptz, $__timeTo()::timestamptz)
 where register_id = any (array(select register_id from mine))
-    -- mostly it is one, and a number is compared three times as fast as an array where a chunk in use is looked through
+    -- mostly it is one, and a number is compared faster than an array where a chunk in use is looked through
     and register_id between (select min(register_id) from mine) and (select max(register_id) from mine)
     and point = ${point:sqlstring}
 group by 1, 2
