@@ -117,12 +117,18 @@ def table(
         query=query,
         options={
             "cellHeight": "sm",
-            "footer": {"show": False, "reducer": ["sum"], "fields": "", "countRows": False},
             "frameIndex": 0,
             "showHeader": True,
         },
         defaults={
-            "custom": {"align": "auto", "displayMode": "auto", "filterable": True, "inspect": False, "minWidth": 70},
+            "custom": {
+                "align": "auto",
+                "cellOptions": {"type": "auto"},
+                "displayMode": "auto",  # what Grafana before 10 calls it
+                "filterable": True,
+                "inspect": False,
+                "minWidth": 70,
+            },
             "mappings": [],
             "thresholds": thresholds(()),
         },
@@ -176,6 +182,7 @@ def columns_of(
             "text": {},
             "tooltip": {"mode": "multi", "sort": "none"},
             "xField": over,
+            "xTickLabelMaxLength": 0,  # whole
             "xTickLabelRotation": 0,
             "xTickLabelSpacing": 0,
         },

@@ -66,7 +66,6 @@ def render(board: Board, language: Language) -> Json:
         "panels": [_panel(panel, place, language) for panel, place in _placed(board)],
         "refresh": board.refresh,
         "schemaVersion": SCHEMA,
-        "style": "dark",
         "tags": ["meterwarden", language],
         "templating": {"list": [_variable(variable, language) for variable in board.variables]},
         "time": {"from": board.since, "to": "now"},
@@ -161,7 +160,8 @@ def _spoken(panel: Panel, names: dict[str, Any]) -> set[str]:
 def _properties(panel: Panel, column: str, language: Language) -> Iterator[Json]:
     given = dict(panel.columns.get(column, {}))
     if column in panel.hidden.get(language, ()):
-        yield {"id": "custom.hidden", "value": True}
+        yield {"id": "custom.hidden", "value": True}  # before Grafana 12.2
+        yield {"id": "custom.hideFrom.viz", "value": True}  # since
         return
     name: Text | Word | None = COLUMNS.get(column) if panel.kind == "table" else SERIES.get(column)
     if name is not None:
@@ -187,7 +187,6 @@ def _properties(panel: Panel, column: str, language: Language) -> Iterator[Json]
 
 def _variable(variable: Variable, language: Language) -> Json:
     return {
-        "current": {},
         "datasource": DATASOURCE,
         "description": variable.description.of(language),
         "hide": 0,

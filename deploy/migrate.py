@@ -53,7 +53,7 @@ where (measure_unit.symbol, measure_unit.kind) <> (excluded.symbol, excluded.kin
 def site_of(settings: Settings) -> Site:
     """What the settings settle about the database."""
     database = settings.database
-    return Site(zone=settings.zone, chunk_h=database.chunk_h, retain_days=database.retain_days or None)
+    return Site(zone=settings.zone, chunk_h=database.chunk_h or None, retain_days=database.retain_days or None)
 
 
 class Migration(NamedTuple):

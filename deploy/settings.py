@@ -57,8 +57,8 @@ class DatabaseSettings:
     port: int = 15432
     buffers_mb: int = 512
     wal_mb: int = 4096
-    chunk_h: int = 24
-    """Length of a chunk of narrow readings."""
+    chunk_h: int = 0
+    """Length of a chunk of narrow readings; 0 goes by the ledger."""
     pack_after_h: int = 0
     """0 never packs."""
     retain_days: int = 0
@@ -293,9 +293,9 @@ FIELDS: Final[tuple[Field, ...]] = (
     Field(
         name="METERWARDEN_CHUNK_H",
         path="database.chunk_h",
-        parse=_whole(1, 168),
-        default="24",
-        meaning="Length of a chunk of new readings: such that two fit in the database's memory. [h]",
+        parse=_whole(0, 168),
+        default="0",
+        meaning="Length of a chunk of new readings; 0 by the ledger: at most a day and 1.2 million readings. [h]",
     ),
     Field(
         name="METERWARDEN_PACK_AFTER_H",

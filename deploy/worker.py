@@ -62,6 +62,7 @@ def config_of(settings: Settings, *, tag: str = "") -> StreamsConfig:
         dsn=database.dsn,
         partitions=kafka.partitions,
         layers=LayersPolicy(
+            by_ledger=not database.chunk_h,
             pack_after_h=database.pack_after_h or None,
             retain_days=database.retain_days or None,
         ),

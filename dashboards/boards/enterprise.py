@@ -17,6 +17,13 @@ _REPORT = Text(
     "[Download this month's report](/reports/${unit:percentencode}/${unit:percentencode}-${__to:date:YYYY-MM}.xlsx)",
 )
 
+_BEFORE = {"color": {"mode": "fixed", "fixedColor": GREY}, "custom.fillOpacity": 0}
+_LINE_BEFORE = _BEFORE | {
+    "custom.drawStyle": "line",
+    "custom.lineWidth": 2,
+    "custom.stacking": {"group": "A", "mode": "none"},
+}
+
 ENTERPRISE = Board(
     name=AT_ENTERPRISE.name,
     title=AT_ENTERPRISE.title,
@@ -54,19 +61,26 @@ ENTERPRISE = Board(
         lines(
             Text("逐时用量:${carrier}", "By hour: ${carrier}"),
             Text(
-                "所选能源种类;橙色为其中估算的部分。没有数据的时段断开,不画成 0。",
-                "The chosen carrier; orange was estimated. The line stops where there is no data; that is not 0.",
+                "所选能源种类;橙色为其中估算的部分,灰色为上年同时段。没有数据的时段断开,不画成 0。",
+                "The chosen carrier; orange was estimated, grey is a year before. The line stops where there is no "
+                "data; that is not 0.",
             ),
             "unit_hours",
             interval="1h",
             low=0,
+            columns={"last_year": _BEFORE},
         ),
         bars(
-            Text("逐日综合能耗", "By day, in coal equivalent"),
-            Text("按能源种类折标煤(吨)。", "Tonnes of coal equivalent by carrier."),
-            "unit_tce_days",
+            Text("逐时综合能耗与上年", "By hour, in coal equivalent, against last year"),
+            Text(
+                "按能源种类折标煤(吨);灰线为上年同时段合计。没有折标系数的能源种类不计入。",
+                "Tonnes of coal equivalent by carrier; the grey line is all of them a year before. Carriers without a "
+                "factor are not in it.",
+            ),
+            "unit_tce_hours",
             unit="tce",
-            interval="1d",
+            interval="1h",
+            columns={"tce_last_year": _LINE_BEFORE},
         ),
         lines(
             Text("逐日用量与上年:${carrier}", "By day against last year: ${carrier}"),
@@ -77,7 +91,18 @@ ENTERPRISE = Board(
             "unit_days_year",
             interval="1d",
             low=0,
-            columns={"last_year": {"color": {"mode": "fixed", "fixedColor": GREY}, "custom.fillOpacity": 0}},
+            columns={"last_year": _BEFORE},
+        ),
+        bars(
+            Text("逐日综合能耗与上年", "By day, in coal equivalent, against last year"),
+            Text(
+                "按能源种类折标煤(吨);灰线为上年同日合计。",
+                "Tonnes of coal equivalent by carrier; the grey line is all of them a year before.",
+            ),
+            "unit_tce_days",
+            unit="tce",
+            interval="1d",
+            columns={"tce_last_year": _LINE_BEFORE},
         ),
         lines(
             Text("数据完整率", "Completeness of data"),
@@ -86,6 +111,8 @@ ENTERPRISE = Board(
                 "Of all metered points by day, and the part that was measured; the line stops where there is no data.",
             ),
             "unit_completeness_days",
+            width=24,
+            height=6,
             unit="percent",
             interval="1d",
             low=0,
@@ -94,8 +121,8 @@ ENTERPRISE = Board(
         table(
             Text("逐月用量", "By month"),
             Text(
-                "近13个月各能源种类的用量,与上年同月相比。",
-                "The last 13 months by carrier, against the same month a year before.",
+                "近13个月各能源种类的用量和折标煤,与上年同月相比。",
+                "The last 13 months by carrier and in coal equivalent, against the same month a year before.",
             ),
             "unit_months",
             width=12,
@@ -104,8 +131,8 @@ ENTERPRISE = Board(
         table(
             Text("次级用能单位与主要用能设备", "Sub-units and main equipment"),
             Text(
-                "所选日期内的用量及占全单位折标煤的比例。",
-                "What they used over the days shown, and their share of the unit's coal equivalent.",
+                "所选日期内的用量、占全单位折标煤的比例,与上年同期相比。",
+                "What they used over the days shown, their share of the unit's coal equivalent, and a year before.",
             ),
             "unit_parts",
             width=12,

@@ -17,7 +17,7 @@ from deploy.grafana.files import write as write_files
 from deploy.grafana.plan import Step
 from deploy.grafana.roles import Book, enrol, new_password, units
 from deploy.grafana.server import Grafana
-from deploy.grafana.wanted import Connection, wanted
+from deploy.grafana.wanted import TEAMS, Connection, wanted
 from deploy.settings import Settings, load
 from deploy.stack import Stack
 
@@ -41,7 +41,7 @@ _staff = click.option("--staff", default=_STAFF, show_default=True, help="Name o
 @_staff
 @click.option("--unit", "only", multiple=True, metavar="CODE", help="Only these units; else all of the ledger.")
 @click.option("--rotate-days", default=90.0, show_default=True, help="Change passwords older than this; 0 changes all.")
-@click.option("--members", type=click.Path(path_type=Path, exists=True), help="CSV of login, unit_code, role.")
+@click.option("--members", type=click.Path(path_type=Path, exists=True), help="CSV of login, unit_code, role, team.")
 @click.option("--yes", is_flag=True, help="Do it without asking.")
 @click.option("--plan", "plan_only", is_flag=True, help="Show what would be done, and stop.")
 def apply(
@@ -164,7 +164,7 @@ def _connection(connection: psycopg.Connection, database_at: str | None) -> Conn
     return Connection(host=host, port=int(port), database=info.dbname, sslmode=sslmode)
 
 
-def _people(file: Path) -> list[tuple[str, str, str]]:
+def _people(file: Path) -> list[tuple[str, str, str, str]]:
     with file.open(encoding="utf-8-sig", newline="") as stream:
         rows = list(csv.DictReader(stream))
     for number, row in enumerate(rows, 2):
@@ -172,4 +172,10 @@ def _people(file: Path) -> list[tuple[str, str, str]]:
             raise ConfigurationError(
                 f"{file} row {number} must have a login, and a role of Viewer, Editor or Admin (got {row})"
             )
-    return [(row["login"], row.get("unit_code") or "", row.get("role") or "Viewer") for row in rows]
+        if row.get("team") and (row["team"] not in TEAMS or row.get("unit_code")):
+            raise ConfigurationError(
+                f"{file} row {number}: a team must be of the staff, and one of {', '.join(TEAMS)} (got {row})"
+            )
+    return [
+        (row["login"], row.get("unit_code") or "", row.get("role") or "Viewer", row.get("team") or "") for row in rows
+    ]

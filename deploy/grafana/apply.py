@@ -7,7 +7,7 @@ import psycopg
 from deploy.grafana.plan import Found, Step, plan
 from deploy.grafana.roles import Book, enrol, new_password, stale, units
 from deploy.grafana.server import Grafana, GrafanaFailed
-from deploy.grafana.wanted import Connection, Wanted, wanted
+from deploy.grafana.wanted import TEAMS, Connection, Wanted, wanted
 
 __all__ = ["Applier"]
 
@@ -61,14 +61,19 @@ class Applier:
                 self._inside(step, self._id(step))
             told(step)
 
-    def members(self, people: Iterable[tuple[str, str, str]]) -> None:
-        """Let people in: login, unit code (empty for the staff) and role; whoever is in already stays as he is."""
+    def members(self, people: Iterable[tuple[str, str, str, str]]) -> None:
+        """Let people in: login, unit code (empty for the staff), role, and of the staff the team or nothing.
+
+        Whoever is in already stays as he is.
+        """
         by_code = {unit.code: unit.id for unit in units(self._connection)} | {"": None}
         orgs = {unit_id: org_id for org_id, (unit_id, _) in self._book.read().items()}
-        for login, code, role in people:
+        for login, code, role, team in people:
             if code not in by_code or by_code[code] not in orgs:
                 raise GrafanaFailed(f"the unit of {login!r} must have an organization (got {code!r})")
             self._grafana.add_member(orgs[by_code[code]], login, role)
+            if team:
+                self._grafana.add_to_team(orgs[by_code[code]], TEAMS[team], login)
 
     def sick(self) -> dict[str, str]:
         """Data sources that do not answer, and why, by organization."""

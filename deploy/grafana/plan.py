@@ -11,7 +11,7 @@ __all__ = ["Found", "Step", "plan", "same"]
 
 Json = dict[str, Any]
 Action = Literal["create", "update", "remove", "password"]
-Kind = Literal["organization", "data source", "folder", "board", "rule", "home"]
+Kind = Literal["organization", "data source", "folder", "board", "rule", "home", "team"]
 _Change = tuple[Action, Kind, str, Json | None]
 
 _TYPES: Final = {"postgres": "postgres", "grafana-postgresql-datasource": "postgres"}  # renamed in Grafana 11
@@ -35,6 +35,8 @@ class Found:
     """Those whose uid is one of ours."""
     rules: Mapping[str, Json] = field(default_factory=dict)
     home: str = ""
+    teams: tuple[str, ...] = ()
+    """Names of ours, of an organization that would stay without us."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,6 +151,8 @@ def _removed(have: Found) -> Iterator[Step]:
         yield step("folder", FOLDER_UID)
     if have.datasource is not None:
         yield step("data source", DATASOURCE_UID)
+    for name in have.teams:
+        yield step("team", name)
     yield step("organization", f"{have.name} (stays; it was there before)")
 
 

@@ -11,7 +11,7 @@ from grafana_client.client import GrafanaClientError, GrafanaException, GrafanaS
 from analytics.domain.errors import ConfigurationError, TransientError
 from dashboards.panels import DATASOURCE_UID
 from deploy.grafana.plan import Found
-from deploy.grafana.wanted import FOLDER_UID
+from deploy.grafana.wanted import FOLDER_UID, TEAMS, Team
 
 __all__ = ["Grafana", "GrafanaFailed"]
 
@@ -102,6 +102,8 @@ class Grafana:
             boards=self._boards(org_id),
             rules=self._rules(org_id),
             home=str(preferences.get("homeDashboardUID") or ""),
+            # one that we made takes its teams along when it goes
+            teams=tuple(sorted(self._teams(org_id))) if ours and not made else (),
         )
 
     def put_datasource(self, org_id: int, body: Json, password: str) -> None:
@@ -158,6 +160,7 @@ class Grafana:
             "rule": lambda api: api.alertingprovisioning.delete_alertrule(uid),
             "folder": lambda api: api.folder.delete_folder(FOLDER_UID),
             "data source": lambda api: api.datasource.delete_datasource_by_uid(DATASOURCE_UID),
+            "team": lambda api: api.teams.delete_team(self._teams(org_id).get(uid, 0)),
         }
         self._gone(org_id, f"remove a {kind}", calls[kind])
 
@@ -178,6 +181,26 @@ class Grafana:
         except GrafanaClientError as error:
             if error.status_code not in _THERE_ALREADY:
                 raise ConfigurationError(f"Grafana must know the user {login!r} (it says: {error.message})") from None
+
+    def add_to_team(self, org_id: int, team: Team, login: str) -> None:
+        """Put a member of an organization into a team, which is made where it is not there."""
+        team_id = self._teams(org_id).get(team.name) or self._make_team(org_id, team)
+        known = self._ask(org_id, "list a team", lambda api: api.teams.get_team_members(team_id))
+        if login not in {row["login"] for row in known}:
+            user = self._ask(None, "find a user", lambda api: api.users.find_user(login))
+            self._ask(org_id, "add to a team", lambda api: api.teams.add_team_member(team_id, user["id"]))
+
+    def _make_team(self, org_id: int, team: Team) -> int:
+        team_id = int(self._ask(org_id, "make a team", lambda api: api.teams.add_team({"name": team.name}))["teamId"])
+        path, body = f"/teams/{team_id}/preferences", {"homeDashboardUID": team.home, "weekStart": "monday"}
+        self._ask(org_id, "set a team's home board", lambda api: api.client.PUT(path, json=body))
+        return team_id
+
+    def _teams(self, org_id: int) -> dict[str, int]:
+        """Ids of the teams that have our names."""
+        rows = self._ask(org_id, "list teams", lambda api: api.teams.search_teams())
+        ours = {team.name for team in TEAMS.values()}
+        return {row["name"]: int(row["id"]) for row in rows if row["name"] in ours}
 
     def _boards(self, org_id: int) -> dict[str, Json]:
         rows = self._ask(

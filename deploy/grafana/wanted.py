@@ -5,21 +5,37 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from dashboards.alert_rules import RULES, rule_json
-from dashboards.boards import BOARDS, ENTERPRISE_BOARDS, REGION, Board
+from dashboards.boards import BOARDS, ENTERPRISE_BOARDS, OPERATIONS, REGION, Board
 from dashboards.boards.places import AT_ENTERPRISE
 from dashboards.panels import DATASOURCE_UID
 from dashboards.render import render
 from dashboards.text import LANGUAGES, Language, Text
 
-__all__ = ["FOLDER_UID", "TEAM", "Connection", "Unit", "Wanted", "wanted"]
+__all__ = ["FOLDER_UID", "TEAMS", "Connection", "Team", "Unit", "Wanted", "wanted"]
 
 Json = dict[str, Any]
 
 FOLDER_UID: Final = "meterwarden"
-TEAM: Final = "Meterwarden"
 _FOLDER: Final = Text("计量看板", "Metering")
 _CONNECTIONS: Final = 5
 _LIFETIME_S: Final = 3600
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Team:
+    """People of the staff with the same work."""
+
+    name: str
+    home: str
+    """Uid of the board that opens first for them."""
+
+
+TEAMS: Final = {
+    "metering": Team(name="Meterwarden: 计量主管 metering staff", home=REGION.uid("zh")),
+    "inspectors": Team(name="Meterwarden: 检查员 inspectors", home=REGION.uid("zh")),
+    "operators": Team(name="Meterwarden: 系统运行 operators", home=OPERATIONS.uid("zh")),
+}
+"""By the word that the list of members has for it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

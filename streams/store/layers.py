@@ -1,5 +1,8 @@
 """The layers of readings are kept in order: chunks at rest are indexed, old ones packed, empty ones dropped.
 
+A chunk in use has no index by register, which COPY would feel, so who asks for one meter's readings of today reads all
+of it; it is therefore no longer than what can be looked through in a fifth of a second.
+
 One worker at a time does this, a chunk a transaction, and writers wait for no more than a moment: a chunk is packed
 from a snapshot, then locked, and if readings came into it meanwhile it is left alone and done again under lock.
 """
@@ -22,8 +25,9 @@ from streams.store import packing
 from streams.store.columns import decode
 from streams.store.connections import Connections
 from streams.store.readings import KINDS
+from streams.store.site import CHUNK, CHUNK_IS
 
-__all__ = ["Layers", "LayersPolicy", "Maintained"]
+__all__ = ["Layers", "LayersPolicy", "Maintained", "chunk_hours"]
 
 log = logging.getLogger("metering.store")
 
@@ -64,6 +68,15 @@ from unnest(%s::int8[]) with ordinality as w (writer, ordinal)
 _RETAIN_HOT: Final = "select drop_chunks('reading_hot', older_than => %s::timestamptz)"
 _RETAIN_HISTORY: Final = "select drop_chunks('reading_history', older_than => %s::date)"
 
+_PACE: Final = """
+select coalesce(sum(3600 / interval_s) filter (where interval_s > 0), 0)::float8,
+       count(*) filter (where interval_s is null)
+from installation where installed_from <= %(now)s and installed_to > %(now)s
+"""
+_LENGTHS_H: Final = (24, 12, 8, 6, 4, 3, 2)  # whole numbers of them make a day
+_IN_USE: Final = 1_200_000  # readings of a chunk in use: some 150 ns each to look through as an enterprise
+_USUAL_S: Final = 900.0  # taken for a meter whose interval the ledger does not say
+
 _AT_ONCE: Final = 2_000_000  # readings packed in one piece, of whole registers
 _DTYPE: Final = np.dtype([*READING_ROW.descr, ("stored_at", "<i8")])
 
@@ -74,6 +87,8 @@ class LayersPolicy:
 
     Attributes
     ----------
+    by_ledger : bool
+        Chunks are as long as `chunk_hours` says of the ledger's meters; else they stay as the site has settled.
     rest_s : float
         A chunk is at rest when its time is over and nothing came into it for this long. [s]
     pack_after_h : float, optional
@@ -83,6 +98,7 @@ class LayersPolicy:
         Readings older than this are dropped, packed or not; None never. [d]
     """
 
+    by_ledger: bool = False
     rest_s: float = 600.0
     pack_after_h: float | None = None
     retain_days: float | None = None
@@ -143,11 +159,10 @@ class Layers:
             Wall clock, aware.
         """
         done = Maintained()
+        await self._cut(now)
         await self._retain(now)
         for chunk in await self._chunks(now):
-            old = self._policy.pack_after_h is not None and chunk.end <= now - timedelta(
-                hours=self._policy.pack_after_h
-            )
+            old = self._old(chunk, now)
             try:
                 if chunk.empty:
                     if old and self._rested(chunk) and await self._drop(chunk):
@@ -160,6 +175,18 @@ class Layers:
             except StoreUnavailable as error:
                 log.info("chunk %s is left for later: %s", chunk.name, error)
         return done
+
+    async def _cut(self, now: datetime) -> None:
+        """Let chunks from now on be as long as the ledger's meters fill them."""
+        if not self._policy.by_ledger:
+            return
+        async with self._connections.connection() as connection:
+            row = await (await connection.execute(_PACE, {"now": now})).fetchone()
+            assert row is not None, "such a query always has a row"
+            interval = f"{chunk_hours(row[0] + row[1] * 3600 / _USUAL_S)} hours"
+            if not await _scalar(connection, CHUNK_IS, (interval,)):
+                await connection.execute(CHUNK, (interval,))
+                log.info("chunks of readings are %s long from now on", interval)
 
     async def _chunks(self, now: datetime) -> Sequence[_Chunk]:
         async with self._connections.connection() as connection:
@@ -234,6 +261,27 @@ class Layers:
                 raise _GrewError
             await connection.execute(_TRUNCATE.format(chunk.identifier))
         return moved
+
+
+def chunk_hours(readings_per_h: float) -> int:
+    """Length of a chunk that so many readings fill, such that one in use can be looked through.
+
+    Parameters
+    ----------
+    readings_per_h : float
+        Of all meters together. [1/h]
+
+    Returns
+    -------
+    int
+        A whole part of a day. [h]
+
+    Examples
+    --------
+    >>> [chunk_hours(meters * 4) for meters in (1_000, 100_000, 10_000_000)]
+    [24, 3, 1]
+    """
+    return next((hours for hours in _LENGTHS_H if hours * readings_per_h <= _IN_USE), 1)
 
 
 async def _alone(connection: psycopg.AsyncConnection) -> bool:

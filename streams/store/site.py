@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 
 import psycopg
 
-__all__ = ["Site", "settle"]
+__all__ = ["CHUNK", "CHUNK_IS", "Site", "settle"]
 
 _SET: Final = """
 insert into store_setting as s (name, value) values (%(name)s, %(value)s)
@@ -14,10 +14,12 @@ on conflict (name) do update set value = excluded.value where s.value <> exclude
 returning name
 """
 _UNSET: Final = "delete from store_setting where name = %s"
-_CHUNK: Final = "select set_chunk_time_interval('reading_hot', %s::interval)"
-_CHUNK_NOW: Final = """
+CHUNK: Final = "select set_chunk_time_interval('reading_hot', %s::interval)"
+"""Chunks of readings are this long from now on."""
+CHUNK_IS: Final = """
 select time_interval = %s::interval from timescaledb_information.dimensions where hypertable_name = 'reading_hot'
 """
+"""Whether they are."""
 _ALL_STALE: Final = """
 insert into dirty_hour (unit_id, first_hour, last_hour)
 select unit_id, min(start), max(start) from consumption_hour group by unit_id
@@ -32,14 +34,14 @@ class Site:
     ----------
     zone : ZoneInfo
         Of local days. Changing it makes all daily totals stale.
-    chunk_h : int
-        Length of a chunk of narrow readings from now on: such that the chunks in use fit in memory. [h]
+    chunk_h : int, optional
+        Length of a chunk of narrow readings from now on; None leaves it to `streams.store.layers`. [h]
     retain_days : int, optional
         Readings older than this are dropped; None keeps them for ever. [d]
     """
 
     zone: ZoneInfo
-    chunk_h: int = 24
+    chunk_h: int | None = None
     retain_days: int | None = None
 
 
@@ -51,7 +53,9 @@ def settle(connection: psycopg.Connection, site: Site) -> None:
         connection.execute(_UNSET, ("retain_days",))
     else:
         connection.execute(_SET, {"name": "retain_days", "value": str(site.retain_days)})
+    if site.chunk_h is None:
+        return
     interval = f"{site.chunk_h} hours"
-    row = connection.execute(_CHUNK_NOW, (interval,)).fetchone()
+    row = connection.execute(CHUNK_IS, (interval,)).fetchone()
     if row is None or not row[0]:
-        connection.execute(_CHUNK, (interval,))
+        connection.execute(CHUNK, (interval,))

@@ -1,6 +1,10 @@
 """How long every panel's question takes over a year, as the staff and as an enterprise.
 
-``BENCH_METERS`` says of how many meters (10,000; the goal speaks of 100,000, which take an hour to make).
+``BENCH_METERS`` says of how many meters (10,000; the goal speaks of 100,000, which take half an hour to make). Every
+meter has its days of the year and the hours of the last 9 days; four units have the hours of the year.
+
+Told is what the clock says less the time for which the database's process stood in line for a core (Linux counts it):
+that is what it takes where nothing else runs. `clock` is with it, `first` the first of three runs.
 """
 
 import json
@@ -8,6 +12,8 @@ import os
 import statistics
 import time
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import NamedTuple
 
 import psycopg
 import pytest
@@ -33,8 +39,10 @@ def year(module_database: str) -> tuple[str, World]:
         points=POINTS,
         sub_units=5,
         days=365,
-        hours_days=7,
-        deep_units=2,
+        hours_days=9,
+        deep_units=4,
+        reading_units=max(METERS // POINTS, 2),
+        samples=86_400,
         end=datetime.now(UTC).replace(minute=0, second=0, microsecond=0),
     )
     fill(module_database, world)
@@ -49,24 +57,41 @@ def test_every_panel(year: tuple[str, World], who: str, days: int, interval: tim
     boards = BOARDS if who == "staff" else ENTERPRISE_BOARDS
     names = sorted({panel.query for board in boards for panel in board.panels if panel.query})
     with psycopg.connect(login(dsn, None if who == "staff" else 1), autocommit=True) as connection:
-        took_ms = {name: _median_ms(connection, expand(query(name), span, VARIABLES)) for name in names}
-    slowest = max(took_ms, key=took_ms.__getitem__)
+        took = {name: _taken(connection, expand(query(name), span, VARIABLES)) for name in names}
+    slowest = max(took, key=lambda name: took[name].alone_ms)
     found = {
         "bench": f"panels over {days} days, {world.units * world.points} meters, {who}",
-        "value": round(took_ms[slowest], 1),
+        "value": round(took[slowest].alone_ms, 1),
         "unit": "ms, the slowest panel",
         "panel": slowest,
-        "median": round(statistics.median(took_ms.values()), 1),
-        "over_300_ms": {name: round(ms) for name, ms in took_ms.items() if ms > GOAL_MS},
+        "median": round(statistics.median(one.alone_ms for one in took.values()), 1),
+        "clock": round(max(one.clock_ms for one in took.values())),
+        "first": round(max(one.first_ms for one in took.values())),
+        "over_300_ms": {name: round(one.alone_ms) for name, one in took.items() if one.alone_ms > GOAL_MS},
         "load": os.getloadavg()[0],
     }
     print(json.dumps(found))  # noqa: T201 - what `make bench` is for
 
 
-def _median_ms(connection: psycopg.Connection, statement: str) -> float:
-    took = []
+class _Taken(NamedTuple):
+    """Medians of three runs, and the first of them without its wait."""
+
+    alone_ms: float
+    clock_ms: float
+    first_ms: float
+
+
+def _taken(connection: psycopg.Connection, statement: str) -> _Taken:
+    clock, alone = [], []
     for _ in range(3):
-        began = time.perf_counter()
+        waited, began = _waited_ms(connection), time.perf_counter()
         connection.execute(statement.encode()).fetchall()
-        took.append(1_000 * (time.perf_counter() - began))
-    return statistics.median(took)
+        clock.append(1_000 * (time.perf_counter() - began))
+        alone.append(clock[-1] - (_waited_ms(connection) - waited))
+    return _Taken(statistics.median(alone), statistics.median(clock), alone[0])
+
+
+def _waited_ms(connection: psycopg.Connection) -> float:
+    """How long the connection's process has stood in line for a core."""
+    _ran_ns, waited_ns, _turns = Path(f"/proc/{connection.info.backend_pid}/schedstat").read_text("ascii").split()
+    return int(waited_ns) / 1e6

@@ -16,8 +16,8 @@ from deploy.grafana.apply import Applier
 from deploy.grafana.plan import Step
 from deploy.grafana.roles import Book, new_password, stale
 from deploy.grafana.server import Grafana
-from deploy.grafana.wanted import Connection
-from tests.dashboards.exchanges import Player, playing, read
+from deploy.grafana.wanted import TEAMS, Connection
+from tests.dashboards.exchanges import Exchange, Player, playing, read
 from tests.dashboards.world import World, fill
 
 pytestmark = pytest.mark.integration
@@ -122,6 +122,40 @@ def test_what_was_there_before_stays(owner: psycopg.Connection) -> None:
     assert book.read() == {7: (None, False)}
     book.add(7, None, "Staff", made=True)
     assert book.read() == {7: (None, False)}, "who made it is settled when it is first written down"
+
+
+OPERATORS = TEAMS["operators"]
+
+
+def said(method: str, path: str, org: str, answer: Any, status: int = 200) -> Exchange:
+    return Exchange(method=method, path=path, org=org, status=status, answer=answer)
+
+
+def test_a_member_is_put_into_a_team_once(owner: psycopg.Connection) -> None:
+    """Not recorded: written after the handlers of Grafana 9.4's API of teams."""
+    team = {"id": 3, "name": OPERATORS.name}
+    exchanges = [
+        said("POST", "/api/orgs/7/users", "", {"message": "User added to organization"}),
+        said("GET", "/api/teams/search?page=1", "7", {"teams": [{"id": 2, "name": "theirs"}], "perPage": 1000}),
+        said("POST", "/api/teams", "7", {"message": "Team created", "teamId": 3}),
+        said("PUT", "/api/teams/3/preferences", "7", {"message": "Preferences updated"}),
+        said("GET", "/api/teams/3/members", "7", []),
+        said("GET", "/api/users/lookup?loginOrEmail=li", "", {"id": 9, "login": "li"}),
+        said("POST", "/api/teams/3/members", "7", {"message": "Member added to Team"}),
+        said("POST", "/api/orgs/7/users", "", {"message": "User is already member of this organization"}, 409),
+        said("GET", "/api/teams/search?page=1", "7", {"teams": [team], "perPage": 1000}),
+        said("GET", "/api/teams/3/members", "7", [{"userId": 9, "login": "li"}]),
+    ]
+    player = Player(exchanges=exchanges, words={})
+    with playing(player) as url, applier(url, owner) as there:
+        Book(owner, url).add(7, None, "Staff", made=False)
+        there.members([("li", "", "Viewer", "operators")])
+        there.members([("li", "", "Viewer", "operators")])
+    assert player.faults == []
+    assert player.at == len(exchanges)
+    sent = {(method, path): body for method, path, body in player.sent}
+    assert sent["PUT", "/api/teams/3/preferences"]["homeDashboardUID"] == "mw-operations-zh"
+    assert sent["POST", "/api/teams/3/members"] == {"userId": 9}
 
 
 @pytest.fixture

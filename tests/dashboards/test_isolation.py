@@ -201,6 +201,39 @@ STATEMENTS = {
     "another database": "select * from postgres.public.unit",
     "listen": "listen anything; select * from unit_list",
     "explain with values": "explain (analyze, verbose) select * from unit_list",
+    # what later parts of the program brought
+    "where the balance stands": "select convert_from(state, 'UTF8') from public.balance_state",
+    "balances by the day": "select * from public.balance_day",
+    "what an alert is made of": "select life::text from public.alert a where a.unit_id = 2",
+    "who was told": "select recipient, body from public.alert_message",
+    "files of cases": "select name, convert_from(content, 'UTF8') from public.case_attachment",
+    "rules and links": "select body from public.alert_rules union all select action from public.link_use",
+    "documents": "select content from public.standard_document",
+    "what was judged from": "select fingerprint from public.compliance_mark where unit_id = 2",
+    "samples of workers": "select worker from public.worker_sample union all select worker from worker_samples",
+    "snapshots": "select convert_from(state, 'UTF8') from public.stream_snapshot",
+    "organizations": "select name from board.organization",
+    "all units' state": "select edition from public.compliance_region",
+    "messages by channel": "select last_error from public.outbox_state union all select last_error from outbox_state",
+    "a copy of the ledger": "select convert_from(blob, 'UTF8') from public.ledger_version",
+    "the columns that are hidden": "select acknowledged_by, rule from alert_list where acknowledged_by is not null",
+    "notes by the way of facts": "select facts::text from case_history",
+    "the end of a range": "select max(v::text) over () from (select v from enterprise.alert_list v) q",
+    "a row's comparison": "select * from alert_list v where v > (select w from alert_list w limit 1)",
+    "text search of all": "select * from finding_list v where to_tsvector('simple', v::text) @@ 'secretb'",
+    "a lock on the view": "lock table enterprise.unit_list in access exclusive mode; select * from unit_list",
+    "a lock on the table": "lock table public.unit; select * from public.unit",
+    "security definer by me": "alter function enterprise.readings(timestamptz, timestamptz) security definer",
+    "the view as invoker": "alter view enterprise.unit_list set (security_invoker = false, security_barrier = false)",
+    "the planner told to push": "set enable_partition_pruning = off; select * from point_hour where amount > 700000000",
+    "in parallel": (
+        "set parallel_setup_cost = 0; set parallel_tuple_cost = 0; set min_parallel_table_scan_size = 0; "
+        "set debug_parallel_query = on; select * from point_hour where amount > 700000000"
+    ),
+    "jobs of the extension": "select public.add_job('pg_sleep', '1s'); select * from timescaledb_information.jobs",
+    "rows about": "select public.approximate_row_count('public.unit')",
+    "backend activity": "select pg_stat_get_backend_activity(s) from pg_stat_get_backend_idset() s",
+    "my settings for good": "alter role {a} set search_path = public; select * from unit_list",
 }
 """Statements by what they try; some fail, which is well, and none may tell."""
 
@@ -290,6 +323,40 @@ def test_a_whole_view_tells_nothing_of_b(session: psycopg.Connection, view: str)
 def test_no_table_can_be_read(session: psycopg.Connection, table: str) -> None:
     with pytest.raises(psycopg.errors.InsufficientPrivilege):
         session.execute(f"select * from {table if '.' in table else 'public.' + table}".encode())
+
+
+def test_nothing_but_the_views_of_enterprises_is_granted(marked: str, names: dict[str, str]) -> None:
+    """Whatever the tables are called that a later version brings."""
+    with psycopg.connect(marked) as owner:
+        rows = owner.execute(
+            "select n.nspname, c.relname from pg_class c join pg_namespace n on n.oid = c.relnamespace "
+            "where c.relkind in ('r', 'p', 'v', 'm', 'f', 'S') and n.nspname !~ '^(pg_|information_schema$)' "
+            "and (n.nspname !~ 'timescaledb' or c.relname ~ '^(_hyper|compress_hyper)_') and case c.relkind "
+            "when 'S' then has_sequence_privilege(%(a)s, c.oid, 'usage, select, update') "
+            "else has_table_privilege(%(a)s, c.oid, 'insert, update, delete, truncate, references, trigger') "
+            "or has_any_column_privilege(%(a)s, c.oid, 'select, insert, update, references') end",
+            {"a": names["a"]},
+        ).fetchall()
+        lent = owner.execute(
+            "select p.oid::regprocedure::text from pg_proc p where p.prosecdef "
+            "and has_function_privilege(%s, p.oid, 'execute') and not exists "
+            "(select from pg_depend d where d.objid = p.oid and d.deptype = 'e')",  # an extension's own
+            (names["a"],),
+        ).fetchall()
+    assert set(rows) == {("enterprise", view) for view in VIEWS} | {("public", "store_setting")}
+    assert lent == [], "a function with its owner's rights"
+
+
+def test_row_security_binds_all_that_the_views_read(marked: str) -> None:
+    """But hypertables, which cannot have it and where the views alone stand, and what is nobody's."""
+    with psycopg.connect(marked) as owner:
+        unbound = owner.execute(
+            "select c.relname from pg_class c where c.relnamespace = 'public'::regnamespace "
+            "and c.relkind in ('r', 'p', 'm', 'f') and has_any_column_privilege('meterwarden_lens', c.oid, 'select') "
+            "and not (c.relrowsecurity and exists (select from pg_policy p where p.polrelid = c.oid "
+            "and p.polname = 'own_unit' and p.polroles = array['meterwarden_lens'::regrole::oid]))"
+        ).fetchall()
+    assert {row[0] for row in unbound} == {"consumption_hour", "reading_hot", "measure_unit", "factor"}
 
 
 @pytest.mark.parametrize("attempt", STATEMENTS)

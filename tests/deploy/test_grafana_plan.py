@@ -58,9 +58,9 @@ def test_a_unit_that_is_gone_takes_its_organization_along() -> None:
 
 def test_an_organization_that_was_there_before_is_emptied_of_ours_and_stays() -> None:
     there = all_there()
-    there[2] = replace(there[2], made=False)
+    there[2] = replace(there[2], made=False, teams=("Meterwarden: operators",))
     steps = plan(want(UNITS[:1]), there, stale=NONE)
-    assert {step.kind for step in steps} == {"board", "folder", "data source", "organization"}
+    assert {step.kind for step in steps} == {"board", "folder", "data source", "team", "organization"}
     assert "stays" in steps[-1].what
 
 

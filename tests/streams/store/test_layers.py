@@ -75,6 +75,30 @@ def test_a_chunk_at_rest_gets_an_index_and_one_in_use_does_not(world: str, topic
     assert len(asked(world, "select from pg_indexes where indexname like '%chunk_register'")) == 1
 
 
+def test_chunks_are_as_long_as_the_ledgers_meters_fill_them(world: str, topic: TopicPartition) -> None:
+    """99,000 meters that speak every quarter of an hour: 1.2 million readings take three hours and a bit."""
+    chunk = "select time_interval from timescaledb_information.dimensions where hypertable_name = 'reading_hot'"
+
+    async def scenario(policy: LayersPolicy) -> None:
+        async with opened(world) as store:
+            await maintain(store.layers(policy))
+            await write(store, topic, readings(1, 5 * 60))
+
+    with psycopg.connect(world, autocommit=True) as connection:
+        connection.execute(
+            "update installation set interval_s = (select count(*) from installation) * 900.0 / 99000, "
+            "installed_from = '2000-01-01', installed_to = 'infinity'"
+        )
+    asyncio.run(scenario(KEEP))
+    assert asked(world, chunk) == [(timedelta(days=1),)]
+    try:
+        asyncio.run(scenario(LayersPolicy(by_ledger=True)))
+        assert asked(world, chunk) == [(timedelta(hours=3),)]
+        assert asked(world, "select count(*) from reading") == [(2,)]
+    finally:  # the other tests' database
+        asked(world, "select set_chunk_time_interval('reading_hot', interval '1 day')")
+
+
 def test_packed_readings_look_as_they_did_before(world: str, topic: TopicPartition) -> None:
     async def scenario() -> None:
         async with opened(world) as store:
