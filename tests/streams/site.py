@@ -23,7 +23,7 @@ from ingest.wire import (
 )
 from streams.store.ledger import load_ledger
 
-__all__ = ["BLOCK", "JSON", "Message", "Site", "load", "produce", "produce_all"]
+__all__ = ["BLOCK", "JSON", "Calm", "Message", "Site", "load", "produce", "produce_all"]
 
 MINUTE_US = 60_000_000
 T0_US = 1_790_000_000_000_000 // (60 * MINUTE_US) * (60 * MINUTE_US)  # an hour's beginning in 2026
@@ -126,6 +126,15 @@ class Site:
             for code in self.codes:
                 for value in encode_readings_json(self.block(code, tick), slice(None)):
                     yield Message(code, value, JSON, 1)
+
+
+class Calm:
+    """Traffic in which no reading is late."""
+
+    starting = False
+
+    def late(self) -> bool:
+        return False
 
 
 async def load(dsn: str, ledger: Ledger) -> int:

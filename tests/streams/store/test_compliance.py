@@ -12,6 +12,7 @@ from analytics.domain.errors import ConfigurationError
 from analytics.domain.ledger import build_ledger
 from ingest.standard_files import parse_standard, standards_from
 from streams.agents.compliance import ComplianceAgent
+from streams.agents.courtesy import Courtesy
 from streams.compliance import judge
 from streams.ports import StoredLedger
 from streams.store.compliance import part_of
@@ -19,6 +20,7 @@ from streams.store.evidence import Moment
 from streams.store.ledger import load_ledger, read_ledger
 from streams.store.standards import load_document
 from tests.ledger_rows import columns_of, metered
+from tests.streams.site import Calm
 from tests.streams.store.conftest import connected, opened
 from tests.streams.store.test_views import asked
 
@@ -69,7 +71,8 @@ class Ledgers:
 
 async def judged(dsn: str, stored: StoredLedger) -> int:
     async with opened(dsn) as store:
-        return await ComplianceAgent(store.compliance(SHANGHAI), Ledgers(stored)).once(stored)
+        agent = ComplianceAgent(store.compliance(SHANGHAI), Ledgers(stored), Courtesy(Calm()))
+        return await agent.once(stored)
 
 
 STANDING = """
