@@ -142,8 +142,11 @@ class PartitionState:
         start = 0
         for part, layout in zip((state.points, state.health), layouts, strict=False):
             kept = np.frombuffer(raw, layout, count, start)
-            for name in set(layout.names or ()) & set(part.dtype.names or ()):
-                part[name] = kept[name]
+            if layout == part.dtype:
+                part[...] = kept
+            else:
+                for name in set(layout.names or ()) & set(part.dtype.names or ()):
+                    part[name] = kept[name]
             start += count * layout.itemsize
         if "good_received" not in (layouts[0].names or ()):
             state.points["good_received"] = state.points["good_at"]
