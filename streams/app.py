@@ -125,6 +125,7 @@ class WorkerApp(BatchApp):
             connections=config.connections + _EXTRA_CONNECTIONS,
         )
         self.threads = ThreadPoolExecutor(config.compute_threads, "metering-compute")
+        self.aside = ThreadPoolExecutor(1, "metering-aside")
         began = time.monotonic()
         await asyncio.get_running_loop().run_in_executor(self.threads, warm_up, config.zone)
         log.info("steps compiled or loaded in %.1f s", time.monotonic() - began)
@@ -139,6 +140,7 @@ class WorkerApp(BatchApp):
             reader=self.consumer,
             partitions=facts.partitions,
             threads=self.threads,
+            aside=self.aside,
             slots=asyncio.Semaphore(config.connections),
             rules=rules_of(config.zone),
         )
@@ -178,7 +180,7 @@ class WorkerApp(BatchApp):
         await self.publisher.close()
         await self.store.close()
         self.broker.close()
-        for threads in (self.threads, self.shop.aside):
+        for threads in (self.threads, self.aside):
             threads.shutdown(wait=False, cancel_futures=True)
         if self.page is not None:
             self.page.close()

@@ -90,7 +90,7 @@ class Workshop:
     reader: Reader
     partitions: int
     threads: ThreadPoolExecutor
-    aside: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "metering-aside"))
+    aside: ThreadPoolExecutor
     slots: asyncio.Semaphore
     rules: StepRules = field(default_factory=StepRules)
     newest: int = 0

@@ -102,6 +102,7 @@ async def shop_of(dsn: str, now: list[float]) -> AsyncIterator[tuple[Workshop, T
                     reader=nobody,
                     partitions=1,
                     threads=threads,
+                    aside=threads,
                     slots=asyncio.Semaphore(1),
                     now=lambda: now[0],
                 ),

@@ -138,6 +138,27 @@ def test_hour_by_hour_gives_what_a_worker_that_begins_anew_makes_of_all(module_d
     assert sum(row[0] == "day" for row in live) == 2 * SITE.units * SITE.meters  # a series for each equipment
 
 
+def test_a_span_into_a_known_day_keeps_what_is_beside_another_span_of_it(module_database: str) -> None:
+    dsn = emptied(module_database)
+
+    async def scenario() -> None:
+        version = await load(dsn, SITE.ledger())
+        async with opened(dsn) as store:
+            assigned = await store.assign(TopicPartition("metering.readings", uuid.uuid4(), 0))
+            stored = await store.ledger(version, lambda _: True)
+            async with agent_of(dsn, store, stored) as agent:
+                await write(store, assigned, hours_of(stored, H0 + 34, 1.0))
+                await agent.once(stored)
+                over_midnight = [hours_of(stored, H0 + hour, 1.0) for hour in (22, 23, 24, 25)]
+                await write(store, assigned, np.concatenate(over_midnight))
+                await write(store, assigned, hours_of(stored, H0 + 29, 1.0))
+                await agent.once(stored)
+
+    asyncio.run(scenario())
+    hours = {row[2] for row in totals(dsn) if row[0] == "hour"}
+    assert len(hours) == 6
+
+
 def test_a_worker_that_begins_anew_mends_all_hours_of_a_stale_day(module_database: str) -> None:
     """It does not know by which ledger those were made."""
     dsn = emptied(module_database)
