@@ -110,7 +110,7 @@ class _Making:
         self._known: dict[int, tuple[int, int]] = {}
 
     def stale(self, spans: Spans, first_hour: Int64s, last_hour: Int64s) -> tuple[Int64s, Int64s]:
-        """First and last hour to make anew of each span: whole days, or what is marked where a unit's days are known."""
+        """First and last hour to make anew of each span: whole days, or what is marked of a unit of known days."""
         days = zip(spans.unit_ids.tolist(), spans.first_day.tolist(), spans.last_day.tolist(), strict=True)
         strange = {unit_id for unit_id, first, last in days if not self._knows(unit_id, first, last)}
         known = np.array([unit_id not in strange for unit_id in spans.unit_ids.tolist()], bool)

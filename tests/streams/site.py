@@ -21,9 +21,10 @@ from ingest.wire import (
     encode_readings_json,
     partition_of,
 )
+from streams.ports import StoredLedger
 from streams.store.ledger import load_ledger
 
-__all__ = ["BLOCK", "JSON", "Calm", "Message", "Site", "load", "produce", "produce_all"]
+__all__ = ["BLOCK", "JSON", "Calm", "Message", "OneLedger", "Site", "load", "produce", "produce_all"]
 
 MINUTE_US = 60_000_000
 T0_US = 1_790_000_000_000_000 // (60 * MINUTE_US) * (60 * MINUTE_US)  # an hour's beginning in 2026
@@ -134,6 +135,19 @@ class Calm:
     starting = False
 
     def late(self) -> bool:
+        return False
+
+
+class OneLedger:
+    """The worker's only ledger."""
+
+    def __init__(self, stored: StoredLedger) -> None:
+        self._stored = stored
+
+    def ledgers(self) -> list[StoredLedger]:
+        return [self._stored]
+
+    def behind(self) -> bool:
         return False
 
 

@@ -26,11 +26,11 @@ from streams.balance import take
 from streams.config import StreamsConfig
 from streams.gains import GainRow, follow, gain_rows
 from streams.metrics import WorkerMetrics
-from streams.ports import Assigned, StoredLedger, TopicPartition
+from streams.ports import Assigned, TopicPartition
 from streams.rows import hour_rows
 from streams.store.partitions import TimescaleStore
 from tests.ledgers import ledger_of
-from tests.streams.site import Calm, load
+from tests.streams.site import Calm, OneLedger, load
 from tests.streams.store.conftest import emptied, opened
 
 FIRST = 24 * 20_000  # a UTC day's start
@@ -109,19 +109,6 @@ async def shop_of(dsn: str, now: list[float]) -> AsyncIterator[tuple[Workshop, T
                 store,
                 assigned,
             )
-
-
-class OneLedger:
-    """The worker's only ledger."""
-
-    def __init__(self, stored: StoredLedger) -> None:
-        self._stored = stored
-
-    def ledgers(self) -> list[StoredLedger]:
-        return [self._stored]
-
-    def behind(self) -> bool:
-        return False
 
 
 @pytest.mark.integration

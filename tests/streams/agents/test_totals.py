@@ -20,7 +20,7 @@ from streams.metrics import WorkerMetrics
 from streams.ports import HOUR_ROW, Assigned, Hours, StoredLedger, TopicPartition
 from streams.rows import dirty_spans
 from streams.store.partitions import TimescaleStore
-from tests.streams.site import Calm, Site, load
+from tests.streams.site import Calm, OneLedger, Site, load
 from tests.streams.store.conftest import emptied, opened
 
 pytestmark = pytest.mark.integration
@@ -46,19 +46,6 @@ class Post:
         return done
 
 
-class OneLedger:
-    """The worker's only ledger."""
-
-    def __init__(self, stored: StoredLedger) -> None:
-        self._stored = stored
-
-    def ledgers(self) -> list[StoredLedger]:
-        return [self._stored]
-
-    def behind(self) -> bool:
-        return False
-
-
 @asynccontextmanager
 async def agent_of(dsn: str, store: TimescaleStore, stored: StoredLedger) -> AsyncIterator[TotalsAgent]:
     """A worker's agent that has just begun."""
@@ -77,6 +64,15 @@ async def agent_of(dsn: str, store: TimescaleStore, stored: StoredLedger) -> Asy
             slots=asyncio.Semaphore(1),
         )
         yield TotalsAgent(shop, store, OneLedger(stored), cast("Any", Post()), Courtesy(Calm()))
+
+
+@asynccontextmanager
+async def region(dsn: str) -> AsyncIterator[tuple[TimescaleStore, Assigned, StoredLedger]]:
+    """Its ledger loaded, and its only partition taken."""
+    version = await load(dsn, SITE.ledger())
+    async with opened(dsn) as store:
+        assigned = await store.assign(TopicPartition("metering.readings", uuid.uuid4(), 0))
+        yield store, assigned, await store.ledger(version, lambda _: True)
 
 
 def hours_of(stored: StoredLedger, hour: int, kwh: float, points: slice = slice(None)) -> Hours:
@@ -108,10 +104,7 @@ def test_hour_by_hour_gives_what_a_worker_that_begins_anew_makes_of_all(module_d
     dsn = emptied(module_database)
 
     async def scenario() -> tuple[list[tuple[Any, ...]], list[tuple[Any, ...]]]:
-        version = await load(dsn, SITE.ledger())
-        async with opened(dsn) as store:
-            assigned = await store.assign(TopicPartition("metering.readings", uuid.uuid4(), 0))
-            stored = await store.ledger(version, lambda _: True)
+        async with region(dsn) as (store, assigned, stored):
             async with agent_of(dsn, store, stored) as agent:
                 for hour, kwh, points in (
                     (H0, 1.0, slice(None)),
@@ -142,17 +135,13 @@ def test_a_span_into_a_known_day_keeps_what_is_beside_another_span_of_it(module_
     dsn = emptied(module_database)
 
     async def scenario() -> None:
-        version = await load(dsn, SITE.ledger())
-        async with opened(dsn) as store:
-            assigned = await store.assign(TopicPartition("metering.readings", uuid.uuid4(), 0))
-            stored = await store.ledger(version, lambda _: True)
-            async with agent_of(dsn, store, stored) as agent:
-                await write(store, assigned, hours_of(stored, H0 + 34, 1.0))
-                await agent.once(stored)
-                over_midnight = [hours_of(stored, H0 + hour, 1.0) for hour in (22, 23, 24, 25)]
-                await write(store, assigned, np.concatenate(over_midnight))
-                await write(store, assigned, hours_of(stored, H0 + 29, 1.0))
-                await agent.once(stored)
+        async with region(dsn) as (store, assigned, stored), agent_of(dsn, store, stored) as agent:
+            await write(store, assigned, hours_of(stored, H0 + 34, 1.0))
+            await agent.once(stored)
+            over_midnight = [hours_of(stored, H0 + hour, 1.0) for hour in (22, 23, 24, 25)]
+            await write(store, assigned, np.concatenate(over_midnight))
+            await write(store, assigned, hours_of(stored, H0 + 29, 1.0))
+            await agent.once(stored)
 
     asyncio.run(scenario())
     hours = {row[2] for row in totals(dsn) if row[0] == "hour"}
@@ -164,10 +153,7 @@ def test_a_worker_that_begins_anew_mends_all_hours_of_a_stale_day(module_databas
     dsn = emptied(module_database)
 
     async def scenario() -> None:
-        version = await load(dsn, SITE.ledger())
-        async with opened(dsn) as store:
-            assigned = await store.assign(TopicPartition("metering.readings", uuid.uuid4(), 0))
-            stored = await store.ledger(version, lambda _: True)
+        async with region(dsn) as (store, assigned, stored):
             async with agent_of(dsn, store, stored) as agent:
                 await write(store, assigned, hours_of(stored, H0, 1.0))
                 await agent.once(stored)

@@ -20,7 +20,7 @@ from streams.store.evidence import Moment
 from streams.store.ledger import load_ledger, read_ledger
 from streams.store.standards import load_document
 from tests.ledger_rows import columns_of, metered
-from tests.streams.site import Calm
+from tests.streams.site import Calm, OneLedger
 from tests.streams.store.conftest import connected, opened
 from tests.streams.store.test_views import asked
 
@@ -58,20 +58,9 @@ async def load(dsn: str, *rows: Mapping[str, object]) -> StoredLedger:
         return await read_ledger(connection)
 
 
-class Ledgers:
-    def __init__(self, stored: StoredLedger) -> None:
-        self.stored = stored
-
-    def ledgers(self) -> list[StoredLedger]:
-        return [self.stored]
-
-    def behind(self) -> bool:
-        return False
-
-
 async def judged(dsn: str, stored: StoredLedger) -> int:
     async with opened(dsn) as store:
-        agent = ComplianceAgent(store.compliance(SHANGHAI), Ledgers(stored), Courtesy(Calm()))
+        agent = ComplianceAgent(store.compliance(SHANGHAI), OneLedger(stored), Courtesy(Calm()))
         return await agent.once(stored)
 
 
