@@ -28,7 +28,7 @@ from streams.config import StreamsConfig
 from streams.logs import log_to
 from streams.store.layers import LayersPolicy
 
-__all__ = ["config_of", "main", "run", "spare_the_collector"]
+__all__ = ["config_of", "main", "run", "share_the_interpreter", "spare_the_collector"]
 
 log = logging.getLogger("metering.worker")
 
@@ -86,9 +86,19 @@ def spare_the_collector() -> None:
     gc.set_threshold(200_000, 20, 100)
 
 
+def share_the_interpreter() -> None:
+    """Let the event loop have the interpreter soon when it has something to do.
+
+    It needs it some hundred times a second for an instant each; a thread that judges units or makes totals meanwhile
+    may keep it for this long each time. [s]
+    """
+    sys.setswitchinterval(0.001)
+
+
 async def run(config: StreamsConfig, stop: asyncio.Event) -> int:
     """Work until `stop` is set; the exit code."""
     spare_the_collector()
+    share_the_interpreter()
     broken = 0
     while not stop.is_set():
         began = time.monotonic()

@@ -22,6 +22,7 @@ from streams.agents import readings
 from streams.agents.alerts import AlertsAgent
 from streams.agents.balance import BalanceAgent
 from streams.agents.compliance import ComplianceAgent
+from streams.agents.courtesy import Courtesy
 from streams.agents.detections import DetectionRelay
 from streams.agents.lanes import Lanes
 from streams.agents.relay import Publisher, Relay
@@ -126,6 +127,7 @@ class WorkerApp(BatchApp):
             connections=config.connections + _EXTRA_CONNECTIONS,
         )
         self.threads = ThreadPoolExecutor(config.compute_threads, "metering-compute")
+        self.aside = ThreadPoolExecutor(1, "metering-aside")
         began = time.monotonic()
         await asyncio.get_running_loop().run_in_executor(self.threads, warm_up, config.zone)
         log.info("steps compiled or loaded in %.1f s", time.monotonic() - began)
@@ -140,21 +142,23 @@ class WorkerApp(BatchApp):
             reader=self.consumer,
             partitions=facts.partitions,
             threads=self.threads,
+            aside=self.aside,
             slots=asyncio.Semaphore(config.connections),
             rules=rules_of(config.zone),
         )
         self.lanes = Lanes(self.shop)
         readings.register(self, readings_topic(self, config.topic, partitions=facts.partitions), self.lanes)
         self._go_on(self._watch_ledger(), "ledger")
-        totals = TotalsAgent(self.shop, self.store, self.lanes, self.publisher)
+        courtesy = Courtesy(self.lanes)
+        totals = TotalsAgent(self.shop, self.store, self.lanes, self.publisher, courtesy)
         self._go_on(totals.run(config.totals_s), "totals")
         self._go_on(
             Relay(self.store, self.publisher, self.metrics, topic=config.rejected_topic).run(config.relay_s), "relay"
         )
-        compliance = ComplianceAgent(self.store.compliance(config.zone), self.lanes)
+        compliance = ComplianceAgent(self.store.compliance(config.zone), self.lanes, courtesy)
         self._go_on(compliance.run(config.compliance_s), "compliance")
         if config.balance_s > 0:
-            self._go_on(BalanceAgent(self.shop, self.store, self.lanes).run(config.balance_s), "balance")
+            self._go_on(BalanceAgent(self.shop, self.store, self.lanes, courtesy).run(config.balance_s), "balance")
         relay = DetectionRelay(self.store, self.publisher, self.metrics, topic=config.detections_topic)
         self._go_on(relay.run(config.relay_s), "detections")
         self._go_on(self._keep_layers(), "layers")
@@ -178,7 +182,8 @@ class WorkerApp(BatchApp):
         await self.publisher.close()
         await self.store.close()
         self.broker.close()
-        self.threads.shutdown(wait=False, cancel_futures=True)
+        for threads in (self.threads, self.aside):
+            threads.shutdown(wait=False, cancel_futures=True)
         if self.page is not None:
             self.page.close()
 

@@ -158,8 +158,11 @@ class PartitionState:
         start = 0
         for part, layout in zip((state.points, state.health, *further), layouts, strict=False):
             kept = np.frombuffer(raw, layout, len(part), start)
-            for name in set(layout.names or ()) & set(part.dtype.names or ()):
-                part[name] = kept[name]
+            if layout == part.dtype:
+                part[...] = kept
+            else:
+                for name in set(layout.names or ()) & set(part.dtype.names or ()):
+                    part[name] = kept[name]
             start += len(part) * layout.itemsize
         state.further = Further.of(*further)
         if "good_received" not in (layouts[0].names or ()):

@@ -24,6 +24,7 @@ from analytics.drift.observability import PointVerdict, judge
 from analytics.drift.rules import BalanceRules
 from analytics.drift.state import BalanceState, StateMismatch
 from analytics.health.sensitivity import StandingVerdict, factor_of
+from streams.agents.courtesy import Courtesy
 from streams.agents.workshop import Workshop
 from streams.balance import HOURS, Taken, balance_rows, gain_detections, settled_end, take, unit_part
 from streams.gains import gain_rows
@@ -105,8 +106,15 @@ class BalanceAgent:
     """See the module's docstring."""
 
     def __init__(
-        self, shop: Workshop, balances: Balances, ledgers: Ledgers, *, rules: BalanceRules | None = None
+        self,
+        shop: Workshop,
+        balances: Balances,
+        ledgers: Ledgers,
+        courtesy: Courtesy,
+        *,
+        rules: BalanceRules | None = None,
     ) -> None:
+        self._courtesy = courtesy
         self._shop = shop
         self._balances = balances
         self._ledgers = ledgers
@@ -132,7 +140,7 @@ class BalanceAgent:
         went_on = 0
         for unit in await self._units_of(stored):
             moved = False
-            while await self._go_on(unit):
+            while await self._turn(unit):
                 moved = True
             went_on += moved
         return went_on
@@ -142,9 +150,13 @@ class BalanceAgent:
         if known is None:
             in_use = {id(one) for one in self._ledgers.ledgers()}
             self._units = {key: value for key, value in self._units.items() if key in in_use}
-            units = await self._shop.in_thread(lambda: [_unit(stored, i) for i in range(len(stored.unit_ids))])
+            units = await self._shop.in_thread_aside(lambda: [_unit(stored, i) for i in range(len(stored.unit_ids))])
             known = self._units[id(stored)] = (stored, units)
         return known[1]
+
+    async def _turn(self, unit: _Unit) -> bool:
+        async with self._courtesy.turn():
+            return await self._go_on(unit)
 
     async def _go_on(self, unit: _Unit) -> bool:
         """Take the next settled days of a unit, up to a season; whether there were any."""
@@ -161,15 +173,15 @@ class BalanceAgent:
             state = await self._state(unit, kept)
             since = first - HOURS
             hours = unit.hours(await tx.read_hours(unit.point_ids, since, end))
-            taken = await self._shop.in_thread(take, state, unit.ledger, hours, first=first, end=end)
+            taken = await self._shop.in_thread_aside(take, state, unit.ledger, hours, first=first, end=end)
             verdicts = await self._shop.store.verdicts(np.array([unit.id], np.int32))
             await tx.write_detections(self._detections(unit, taken, verdicts))
             if len(unit.groups):
                 await tx.write_balances(balance_rows(taken, unit.groups, hours, unit.point_ids, first=since, end=end))
-            sight = await self._shop.in_thread(judge, unit.ledger, unit.groups, state)
+            sight = await self._shop.in_thread_aside(judge, unit.ledger, unit.groups, state)
             as_of_us = (end - 1) * US_PER_HOUR
             await tx.write_observability([_sight_row(one, unit, as_of_us) for one in sight])
-            told = await self._shop.in_thread(state.to_bytes)
+            told = await self._shop.in_thread_aside(state.to_bytes)
             after = KeptBalance(engine=ENGINE, ledger_version=unit.stored.version, next_hour=end, state=told)
             await tx.keep(after, point_id=int(unit.point_ids[0]))
         return True
@@ -179,19 +191,19 @@ class BalanceAgent:
         if kept is None or kept.engine != ENGINE:
             return BalanceState.empty(unit.groups, self._rules)
         try:
-            return await self._shop.in_thread(BalanceState.from_bytes, kept.state, unit.groups, self._rules)
+            return await self._shop.in_thread_aside(BalanceState.from_bytes, kept.state, unit.groups, self._rules)
         except StateMismatch:
             code = unit.stored.ledger.unit_codes[unit.stored.unit_ids.tolist().index(unit.id)]
             before = await self._shop.store.ledger(kept.ledger_version, lambda other: other == code)
             try:
                 groups = BalanceGroups.from_ledger(before.ledger)
-                old = await self._shop.in_thread(BalanceState.from_bytes, kept.state, groups, self._rules)
+                old = await self._shop.in_thread_aside(BalanceState.from_bytes, kept.state, groups, self._rules)
             except StateMismatch as error:
                 log.warning("balances of %s begin anew: %s", code, error)
                 fresh = BalanceState.empty(unit.groups, self._rules)
                 fresh.last_hour = kept.next_hour - 1
                 return fresh
-            return await self._shop.in_thread(old.carry, unit.groups)
+            return await self._shop.in_thread_aside(old.carry, unit.groups)
 
     def _detections(
         self, unit: _Unit, taken: Taken, verdicts: Mapping[int, Sequence[StandingVerdict]]

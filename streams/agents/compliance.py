@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from analytics.domain.errors import ConfigurationError, StoreUnavailable
+from streams.agents.courtesy import Courtesy, units_at_once
 from streams.ports import StoredLedger, StoreRejected
 from streams.store.compliance import ComplianceStore
 
@@ -14,6 +15,8 @@ __all__ = ["ComplianceAgent"]
 log = logging.getLogger("metering.compliance")
 
 _UNITS_AT_ONCE = 20
+_POINTS_AT_ONCE = 2_500
+"""So many points are judged in some tenths of a second."""
 
 
 class Ledgers(Protocol):
@@ -33,10 +36,13 @@ class ComplianceAgent:
     ----------
     store : ComplianceStore
     ledgers : Ledgers
+    courtesy : Courtesy
+        Whose turn it is.
     """
 
-    def __init__(self, store: ComplianceStore, ledgers: Ledgers) -> None:
+    def __init__(self, store: ComplianceStore, ledgers: Ledgers, courtesy: Courtesy) -> None:
         self._store = store
+        self._courtesy = courtesy
         self._ledgers = ledgers
 
     async def run(self, every_s: float) -> None:
@@ -53,9 +59,11 @@ class ComplianceAgent:
 
     async def once(self, stored: StoredLedger) -> int:
         """Judge what is stale of a ledger's units; how many. While readings pile up, one batch at a time."""
-        total = 0
-        while len(stored.unit_ids):
-            judged = await self._store.judge_stale(stored, limit=_UNITS_AT_ONCE)
+        total, units = 0, len(stored.unit_ids)
+        limit = units_at_once(len(stored.point_ids), units, most=_UNITS_AT_ONCE, points_at_once=_POINTS_AT_ONCE)
+        while units:
+            async with self._courtesy.turn():
+                judged = await self._store.judge_stale(stored, limit=limit)
             if judged is None:
                 break
             total += judged.units

@@ -72,6 +72,8 @@ class Lane:
         )
         self._names = Names()
         self._pending: asyncio.Task[None] | None = None
+        self._computing_since: float | None = None
+        self._storing_since: float | None = None
         self._stopping = False
         self._bytes_a_reading = 40.0
         share = tp.partition / max(shop.partitions, 1)
@@ -121,6 +123,12 @@ class Lane:
         highwater = self.shop.reader.highwater(self.tp)
         return highwater is not None and highwater - self.at > _BEHIND
 
+    @property
+    def waiting_since(self) -> float | None:
+        """When the oldest reading was fetched that is not stored yet. [s]"""
+        stages = (self._storing_since, self._computing_since, self.intake.waiting_since)
+        return min((since for since in stages if since is not None), default=None)
+
     # -- what there is to do ---------------------------------------------------------------------------------------
 
     async def _one_round(self) -> None:
@@ -146,8 +154,10 @@ class Lane:
         if piece.start < self.shop.suspects.get(self.tp.partition, 0):
             await self._take_carefully(piece)
             return
+        self._computing_since = piece.waiting_since
         batch = await self._compute(piece, snapshot=self._snapshot_due())
         await self._settle()
+        self._computing_since, self._storing_since = None, piece.waiting_since
         self._pending = asyncio.ensure_future(self._store(batch, piece))
         if len(batch.late):
             await self._settle()
@@ -260,6 +270,7 @@ class Lane:
             done.apply(self.state)
         for event in piece.events if piece is not None else ():
             event.ack()
+        self._storing_since = None
         self._count(batch, done, piece)
 
     def _snapshot_due(self) -> bool:
@@ -382,4 +393,4 @@ class Lane:
         if highwater is not None:
             metrics.lag.labels(partition).set(max(highwater - self._writer.fence, 0))
         metrics.ledger_version.labels(partition).set(self._writer.stored.version)
-        metrics.follow_ages(partition, snapshot_at=self._snapshot_at, waiting_since=self.intake.waiting_since)
+        metrics.follow_ages(partition, snapshot_at=self._snapshot_at, waiting_since=self.waiting_since)

@@ -22,6 +22,10 @@ log = logging.getLogger("metering.lanes")
 _LONGEST_PAUSE_S = 30.0
 _FORGIVEN_S = 120.0
 """After this long without breaking, a partition counts as sound again. [s]"""
+_LATE_S = 0.5
+"""A reading that waits so much longer than it has to is late. [s]"""
+_STARTING_S = 60.0
+"""Longest time for which a partition without its state counts as starting. [s]"""
 
 
 class Lanes:
@@ -39,12 +43,14 @@ class Lanes:
         self._tasks: dict[TP, asyncio.Task[None]] = {}
         self._failures: dict[TP, int] = {}
         self._broke_at: dict[TP, float] = {}
+        self._opened_at: dict[TP, float] = {}
         self._closing = False
 
     # -- what the consumer asks and gives --------------------------------------------------------------------------
 
     async def position_of(self, tp: TP) -> int:
         """Take a partition over and bring its state back; where to begin reading. Waits as long as it takes."""
+        self._opened_at.setdefault(tp, time.monotonic())
         await self._end(tp)
         await self._pause(tp)
         topic_id = await self._shop.guard.topic_id(after=time.monotonic())
@@ -56,6 +62,7 @@ class Lanes:
         lane = Lane(tp, self._shop, assigned=assigned, state=state, stored=stored, at=at)
         self._lanes[tp] = lane
         self._tasks[tp] = asyncio.ensure_future(self._run(lane))
+        self._opened_at.pop(tp, None)
         return at
 
     def offer(self, event: Any) -> None:
@@ -67,6 +74,9 @@ class Lanes:
 
     async def revoked(self, tps: Iterable[TP]) -> None:
         """Finish what was computed and leave the state behind, before Kafka gives the partitions to somebody else."""
+        tps = list(tps)
+        for tp in tps:
+            self._opened_at.pop(tp, None)
         await asyncio.gather(*(self._end(tp) for tp in tps))
 
     async def close(self) -> None:
@@ -86,6 +96,18 @@ class Lanes:
     def behind(self) -> bool:
         """Whether readings of some partition pile up."""
         return any(lane.behind for lane in self._lanes.values())
+
+    @property
+    def starting(self) -> bool:
+        """Whether partitions that were assigned do not have their state yet."""
+        return any(time.monotonic() - at < _STARTING_S for at in self._opened_at.values())
+
+    def late(self) -> bool:
+        """Whether some reading has waited longer than it should."""
+        waiting = [lane.waiting_since for lane in self._lanes.values()]
+        since = min((since for since in waiting if since is not None), default=None)
+        limit_s = self._shop.config.collect_s + _LATE_S
+        return self.behind() or (since is not None and time.monotonic() - since > limit_s)
 
     # -- their life ------------------------------------------------------------------------------------------------
 

@@ -67,6 +67,8 @@ class Workshop:
         Of the topic, as it is on the broker.
     threads : ThreadPoolExecutor
         Where decoding and computing goes on.
+    aside : ThreadPoolExecutor
+        Where work that can wait computes, so that no reading queues behind it.
     slots : Semaphore
         Transactions under way at once.
     newest : int
@@ -88,6 +90,7 @@ class Workshop:
     reader: Reader
     partitions: int
     threads: ThreadPoolExecutor
+    aside: ThreadPoolExecutor
     slots: asyncio.Semaphore
     rules: StepRules = field(default_factory=StepRules)
     newest: int = 0
@@ -101,6 +104,11 @@ class Workshop:
         """Run a computation beside the event loop."""
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self.threads, lambda: function(*args, **kwargs))
+
+    async def in_thread_aside(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run a computation that can wait, one at a time."""
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self.aside, lambda: function(*args, **kwargs))
 
     async def patiently(self, ask: Callable[[], Coroutine[Any, Any, T]], what: str) -> T:
         """Ask the database until it answers."""

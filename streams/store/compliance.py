@@ -1,5 +1,6 @@
 """Units whose standing is stale are found, judged and written: what a worker does for the units of its partitions."""
 
+import asyncio
 from collections.abc import Sequence
 from datetime import UTC, datetime, tzinfo
 from typing import Final, NamedTuple
@@ -107,7 +108,8 @@ class ComplianceStore:
             place = {one: i for i, one in enumerate(stored.unit_ids.tolist())}
             units = np.sort(np.array([place[one] for one, _ in stale], np.int64))
             moment = Moment.of(now.astimezone(self._zone).date(), now=now, zone=self._zone)
-            judgement = await judge(connection, self._in_force.standards, moment, stored=part_of(stored, units))
+            part = await asyncio.to_thread(part_of, stored, units)
+            judgement = await judge(connection, self._in_force.standards, moment, stored=part)
             async with connection.transaction():
                 await connection.execute(_ALONE)
                 written = await write_judgement(connection, judgement)

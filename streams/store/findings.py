@@ -4,6 +4,7 @@ A finding that says another verdict or severity than the standing row of its key
 other words replace those of the standing row. What is not found any more is closed.
 """
 
+import asyncio
 import json
 from collections.abc import Sequence
 from datetime import date
@@ -35,6 +36,8 @@ insert into finding_in select * from jsonb_to_recordset(%s::jsonb) as f (
     meters text[], points text[], next_step_zh text, next_step_en text, evidence jsonb
 )
 """
+_MANY: Final = "set local enable_nestloop = off"
+"""The planner takes the staged findings for a few, and would compare each with each standing one of its units."""
 _KEY: Final = sql.SQL("""
 (f.unit_id, f.rule, f.clause, f.level, f.carrier, coalesce(f.point_id, 0), coalesce(f.meter_id, 0))
     = (n.unit_id, n.rule, n.clause, n.level, n.carrier, coalesce(n.point_id, 0), coalesce(n.meter_id, 0))
@@ -73,7 +76,7 @@ where f.closed_at is null and f.unit_id = any(%(units)s) and {key}
 _OPEN: Final = sql.SQL("""
 insert into finding (unit_id, clause, rule, level, carrier, point_id, meter_id, verdict, severity, {said}, as_of)
 select unit_id, clause, rule, level, carrier, point_id, meter_id, verdict, severity, {said}, %(day)s from finding_in n
-where not exists (select from finding f where f.closed_at is null and {key})
+where not exists (select from finding f where f.closed_at is null and f.unit_id = any(%(units)s) and {key})
 """).format(**_PARTS)
 _DAYS: Final = """
 insert into compliance_day as d (unit_id, day, edition, state, grade, findings, serious, warnings, person,
@@ -115,10 +118,11 @@ async def write_judgement(connection: psycopg.AsyncConnection, judgement: Judgem
     """Write what was judged, inside the caller's transaction; safe to repeat."""
     assessment, units = judgement.assessment, judgement.stored.unit_ids.tolist()
     about = {"units": units, "day": judgement.moment.day}
-    rows = _finding_rows(judgement)
+    rows = await asyncio.to_thread(lambda: _json(_finding_rows(judgement)))
     await connection.execute(_STAGE)
     await connection.execute("delete from finding_in")
-    await connection.execute(_FILL, (_json(rows),))
+    await connection.execute(_FILL, (rows,))
+    await connection.execute(_MANY)
     closed = (await connection.execute(_CLOSE, about)).rowcount
     changed = (await connection.execute(_REPLACE, about)).rowcount
     opened = (await connection.execute(_OPEN, about)).rowcount

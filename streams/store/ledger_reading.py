@@ -58,6 +58,8 @@ async def read_ledger(
 class LedgerShelf:
     """Ledgers of the partitions of one worker: a version's rows are read once for all that ask in the same minute.
 
+    They are put together one after the other: all at once, none would be ready before the last.
+
     Parameters
     ----------
     connections : Connections
@@ -80,7 +82,7 @@ class LedgerShelf:
             if self._expiry is not None:
                 self._expiry.cancel()
             self._expiry = asyncio.get_running_loop().call_later(_KEPT_S, self.clear)
-        return await asyncio.to_thread(_assembled, version, parts, units)
+            return await asyncio.to_thread(_assembled, version, parts, units)
 
     def clear(self) -> None:
         """Keep nothing."""

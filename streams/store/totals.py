@@ -345,6 +345,7 @@ class TotalsClaim:
         ids = np.zeros(count, np.int32)
         for ordinal, found in await cursor.fetchall():
             ids[ordinal - 1] = found
+        assert ids.all(), "what was missing has been inserted"
         return ids
 
 

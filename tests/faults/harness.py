@@ -61,6 +61,11 @@ class Worker:
             self.kill()
             raise
 
+    def resident_bytes(self) -> int:
+        """Memory it has now."""
+        status = Path(f"/proc/{self._process.pid}/status").read_text()
+        return 1024 * int(status.split("VmRSS:")[1].split()[0])
+
     def tail(self, lines: int = 40) -> str:
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
 

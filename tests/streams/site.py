@@ -21,9 +21,10 @@ from ingest.wire import (
     encode_readings_json,
     partition_of,
 )
+from streams.ports import StoredLedger
 from streams.store.ledger import load_ledger
 
-__all__ = ["BLOCK", "JSON", "Message", "Site", "load", "produce", "produce_all"]
+__all__ = ["BLOCK", "JSON", "Calm", "Message", "OneLedger", "Site", "load", "produce", "produce_all"]
 
 MINUTE_US = 60_000_000
 T0_US = 1_790_000_000_000_000 // (60 * MINUTE_US) * (60 * MINUTE_US)  # an hour's beginning in 2026
@@ -126,6 +127,28 @@ class Site:
             for code in self.codes:
                 for value in encode_readings_json(self.block(code, tick), slice(None)):
                     yield Message(code, value, JSON, 1)
+
+
+class Calm:
+    """Traffic in which no reading is late."""
+
+    starting = False
+
+    def late(self) -> bool:
+        return False
+
+
+class OneLedger:
+    """The worker's only ledger."""
+
+    def __init__(self, stored: StoredLedger) -> None:
+        self._stored = stored
+
+    def ledgers(self) -> list[StoredLedger]:
+        return [self._stored]
+
+    def behind(self) -> bool:
+        return False
 
 
 async def load(dsn: str, ledger: Ledger, *, correct: bool = False) -> int:

@@ -20,16 +20,17 @@ from analytics.drift.groups import BalanceGroups
 from analytics.drift.observability import judge
 from analytics.drift.state import BalanceState
 from streams.agents.balance import BalanceAgent
+from streams.agents.courtesy import Courtesy
 from streams.agents.workshop import Workshop
 from streams.balance import take
 from streams.config import StreamsConfig
 from streams.gains import GainRow, follow, gain_rows
 from streams.metrics import WorkerMetrics
-from streams.ports import Assigned, StoredLedger, TopicPartition
+from streams.ports import Assigned, TopicPartition
 from streams.rows import hour_rows
 from streams.store.partitions import TimescaleStore
 from tests.ledgers import ledger_of
-from tests.streams.site import load
+from tests.streams.site import Calm, OneLedger, load
 from tests.streams.store.conftest import emptied, opened
 
 FIRST = 24 * 20_000  # a UTC day's start
@@ -101,25 +102,13 @@ async def shop_of(dsn: str, now: list[float]) -> AsyncIterator[tuple[Workshop, T
                     reader=nobody,
                     partitions=1,
                     threads=threads,
+                    aside=threads,
                     slots=asyncio.Semaphore(1),
                     now=lambda: now[0],
                 ),
                 store,
                 assigned,
             )
-
-
-class OneLedger:
-    """The worker's only ledger."""
-
-    def __init__(self, stored: StoredLedger) -> None:
-        self._stored = stored
-
-    def ledgers(self) -> list[StoredLedger]:
-        return [self._stored]
-
-    def behind(self) -> bool:
-        return False
 
 
 @pytest.mark.integration
@@ -138,7 +127,7 @@ def test_a_live_balance_tells_what_a_backfill_tells_and_once(module_database: st
             for day in (30, 80, 85, 100, 100, DAYS + 1):
                 now[0] = (FIRST + day * 24) * 3600.0
                 # a worker that begins anew each time: what it knows is in the database
-                await BalanceAgent(shop, store, OneLedger(stored)).once(stored)
+                await BalanceAgent(shop, store, OneLedger(stored), Courtesy(Calm())).once(stored)
 
     asyncio.run(scenario())
     with psycopg.connect(dsn) as connection:

@@ -12,6 +12,7 @@ from analytics.domain.errors import ConfigurationError
 from analytics.domain.ledger import build_ledger
 from ingest.standard_files import parse_standard, standards_from
 from streams.agents.compliance import ComplianceAgent
+from streams.agents.courtesy import Courtesy
 from streams.compliance import judge
 from streams.ports import StoredLedger
 from streams.store.compliance import part_of
@@ -20,6 +21,7 @@ from streams.store.ledger import load_ledger, read_ledger
 from streams.store.standards import load_document
 from tests.analytics.standards.conftest import SHIPPED
 from tests.ledger_rows import columns_of, metered
+from tests.streams.site import Calm, OneLedger
 from tests.streams.store.conftest import connected, opened
 from tests.streams.store.test_views import asked
 
@@ -57,20 +59,10 @@ async def load(dsn: str, *rows: Mapping[str, object], since: datetime | None = N
         return await read_ledger(connection)
 
 
-class Ledgers:
-    def __init__(self, stored: StoredLedger) -> None:
-        self.stored = stored
-
-    def ledgers(self) -> list[StoredLedger]:
-        return [self.stored]
-
-    def behind(self) -> bool:
-        return False
-
-
 async def judged(dsn: str, stored: StoredLedger) -> int:
     async with opened(dsn) as store:
-        return await ComplianceAgent(store.compliance(SHANGHAI), Ledgers(stored)).once(stored)
+        agent = ComplianceAgent(store.compliance(SHANGHAI), OneLedger(stored), Courtesy(Calm()))
+        return await agent.once(stored)
 
 
 STANDING = """

@@ -41,6 +41,26 @@ async def all_hours(tx: Transaction) -> Hours:
     return await tx.read_hours(points, np.full(4, H0 - 1000), np.full(4, H0 + 1000))
 
 
+def test_many_windows_give_what_each_gives_by_itself(world: str, topic: TopicPartition) -> None:
+    rows = rows_of(*(hour(point, H0 + at, 10 * point + at) for point in range(1, 5) for at in range(12)))
+    point = np.array([1, 1, 2, 2, 3, 4, 4], np.int32)
+    first = H0 + np.array([0, 6, 2, 3, 11, -5, 4])
+    last = H0 + np.array([3, 9, 5, 8, 12, 0, 4])
+
+    async def write(tx: Transaction) -> None:
+        await tx.write_hours(rows)
+
+    async def read(tx: Transaction) -> None:
+        whole = await tx.read_hours(point, first, last)
+        alone = [await tx.read_hours(point[i : i + 1], first[i : i + 1], last[i : i + 1]) for i in range(len(point))]
+        apart = {(row["point_id"].item(), row["hour"].item()) for part in alone for row in part}
+        assert sorted(apart) == list(zip(whole["point_id"].tolist(), whole["hour"].tolist(), strict=True))
+        assert len(whole) == 3 + 3 + 6 + 1
+        assert (whole["amount"] == 10 * whole["point_id"] + whole["hour"] - H0).all()
+
+    within(world, topic, write, read)
+
+
 def test_hours_come_back_as_they_went_in(world: str, topic: TopicPartition) -> None:
     rows = rows_of(
         hour(1, H0, 2**51 - 1), hour(1, H0 + 1, -1, measured=0.25, quality=3), hour(2, H0, 0), hour(3, -5, 1)
