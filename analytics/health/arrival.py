@@ -208,7 +208,9 @@ def hours_until_told(
         weeks, rest = divmod(float(limit[p]), float(a_week[p]))
         ends = np.searchsorted(so_far[p], so_far[p, :_WEEK_H] + rest - 1e-9)
         hours[p] = _WEEK_H * weeks + float((ends - np.arange(_WEEK_H)).max())
-    return np.maximum(hours, rules["flat_us"][0] / _HOUR_US)
+    shortest = float(rules["flat_us"][0]) / _HOUR_US
+    told: NDArray[np.float64] = np.maximum(hours, shortest)
+    return told
 
 
 def neutral_factors(n_points: int) -> NDArray[np.float32]:

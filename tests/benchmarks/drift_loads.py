@@ -13,12 +13,13 @@
 
 import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-__all__ = ["SEEDS", "SPLITS", "data_file", "loads_of"]
+__all__ = ["SEEDS", "SPLITS", "columns_of", "data_file", "loads_of"]
 
 Floats = NDArray[np.float64]
 
@@ -37,12 +38,13 @@ def data_file(name: str = _BUILDINGS) -> Path | None:
     return next((place / name for place in _PLACES if (place / name).is_file()), None)
 
 
-def _columns(name: str) -> dict[str, Floats]:
+def columns_of(name: str) -> dict[str, NDArray[Any]]:
+    """Columns of a file of real loads."""
     file = data_file(name)
     if file is None:
         raise FileNotFoundError(f"the real loads are required at {_PLACES[0] / name}")
     table = pq.read_table(file)
-    return {column: table[column].to_numpy() for column in table.column_names}
+    return {column: table[column].to_numpy(zero_copy_only=False) for column in table.column_names}
 
 
 def loads_of(split: str) -> Floats:
@@ -52,7 +54,7 @@ def loads_of(split: str) -> Floats:
 
 def _buildings(sites: tuple[str, ...]) -> Floats:
     """From where most meters have begun."""
-    columns = _columns(_BUILDINGS)
+    columns = columns_of(_BUILDINGS)
     loads = np.array([columns[name] for name in columns if name.split("_")[0] in sites], np.float64).T
     begun = (np.nan_to_num(loads) > 0).mean(axis=1) > 0.6
     return loads[int(np.argmax(begun)) :]
@@ -60,10 +62,10 @@ def _buildings(sites: tuple[str, ...]) -> Floats:
 
 def _untouched() -> Floats:
     """A year; the homes' August comes first in their file, so it is turned to begin with January as the profiles do."""
-    profiles = _columns("simbench_profiles_15min_pu.parquet")
+    profiles = columns_of("simbench_profiles_15min_pu.parquet")
     consumers = [profiles[name] for name in profiles if _CONSUMER.match(name)]
     hourly = np.array(consumers, np.float64).reshape(len(consumers), -1, 4).mean(axis=2)[:, :_YEAR_H]
-    homes = _columns("citylearn2022_hourly.parquet")
+    homes = columns_of("citylearn2022_hourly.parquet")
     one = homes["building"] == 1
     january = int(np.argmax(homes["month"][one] == 1))
     use = np.array([homes["non_shiftable_load"][homes["building"] == i] for i in np.unique(homes["building"])])

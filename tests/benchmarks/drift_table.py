@@ -287,8 +287,8 @@ def table(split: str, *, groups: int, rivals: bool, processes: int) -> None:
             result, bound = row.result()
             _say(_row(plan.name, result, quiet.rate, goal_day=plan.goal_day, bound=bound))
         _say(f"\n{_UNCLOSED_HEAD}")
-        for row in open_rows:
-            _say(row.result())
+        for text in open_rows:
+            _say(text.result())
     if rivals:
         _rivals(prepare(replace(clean, groups=26), loads), prepare(replace(seeded(plans(groups=24)[0])), loads))
     took = time.perf_counter() - began

@@ -1,15 +1,14 @@
 """What could be seen is kept of whoever sees best; late further readings are held against what is stored."""
 
 import asyncio
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 import psycopg
 import pytest
 
 from analytics.domain.quality import RejectReason
-from ingest.wire import encode_readings_json
+from ingest.wire import Record, encode_readings_json
 from streams.agents.past import write_late_further
 from streams.batch import Batch
 from streams.ports import HOUR_ROW, ObservabilityRow, TopicPartition
@@ -57,16 +56,6 @@ def test_who_sees_best_keeps_the_row(
         assert connection.execute("select reason from observability").fetchall() == [(kept,)]
 
 
-@dataclass
-class Kept:
-    """A Kafka record."""
-
-    offset: int
-    value: bytes | None
-    timestamp: int = 0
-    headers: Sequence[tuple[str, bytes | None]] = ()
-
-
 def test_late_readings_of_a_further_register_are_stored_once(world: str, topic: TopicPartition) -> None:
     state = PartitionState.empty(LEDGER)
     first = step(state, [block_of([("M1\x1fpower", START + i * QUARTER_US, float(i), "kW") for i in (0, 2, 3)])])
@@ -77,7 +66,7 @@ def test_late_readings_of_a_further_register_are_stored_once(world: str, topic: 
     payload = b"[" + b",".join(encode_readings_json(block, slice(0, 4))) + b"]"
     batch = Batch(
         0, 1, result.readings, result.late, state.register_names, np.empty(0, HOUR_ROW), [], [],
-        late_further=result.late_further, blocks=[block], records=[Kept(offset=0, value=payload)],
+        late_further=result.late_further, blocks=[block], records=[Record(offset=0, timestamp_us=0, value=payload)],
     )  # fmt: skip
 
     async def scenario() -> None:
