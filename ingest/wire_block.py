@@ -181,7 +181,7 @@ def decode_block(message: bytes, ordinal: int, timestamp_us: int) -> tuple[Block
     except (msgspec.MsgspecError, RecursionError, ValueError) as error:
         required, got = "a whole block (msgpack)", f"{len(message)} bytes: {shown(str(error))}"
     else:
-        if block is None or _all_finite(block.value):
+        if block is None or np.isfinite(block.value).all():
             return block, None
         return _without_non_numbers(block)
     return None, Fault(ordinal, -1, RejectReason.MALFORMED, required, got, message, readings_claimed(message))
@@ -283,8 +283,7 @@ _SHARED = 65536
 _ORDINALS = np.arange(_SHARED, dtype=np.int32)
 _NO_QUALITY = np.zeros(_SHARED, np.int16)
 _FIRST_UNIT = np.zeros(_SHARED, np.uint8)
-_ZEROS = np.zeros(_SHARED, np.float64)
-for _shared in (_ORDINALS, _NO_QUALITY, _FIRST_UNIT, _ZEROS):
+for _shared in (_ORDINALS, _NO_QUALITY, _FIRST_UNIT):
     _shared.flags.writeable = False
 
 
@@ -295,14 +294,6 @@ def _ordinals(n: int) -> NDArray[np.int32]:
 def _all(value: int, column: T) -> T:
     column.fill(value)  # half the time of np.full
     return column
-
-
-def _all_finite(value: NDArray[np.float64]) -> bool:
-    n = len(value)
-    if n > 4096:
-        return bool(np.isfinite(value).all())
-    # 0 × infinity and 0 × NaN are NaN: a third of the time of isfinite().all() on a short column
-    return bool(value.dot(_ZEROS[:n]) == 0)
 
 
 def _without_non_numbers(block: Block) -> tuple[Block | None, Fault]:

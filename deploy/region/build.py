@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 from numpy.typing import NDArray
 
-from analytics.domain.quality import RejectReason
+from analytics.domain.quality import DetectionKind, RejectReason
 from deploy.region.arrivals import Column, join, late_arrivals, refuse_repeats
 from deploy.region.bad_input import bad_columns, raw_messages
 from deploy.region.entries import register_entry
@@ -119,6 +119,7 @@ class _Builder:
             seed, self.points, install_meters(seed, self.points), start_us=start_us, horizon_days=horizon_days
         )
         self.planned: dict[int, list[Planned]] = {}
+        self.ratios: dict[int, list[Planned]] = {}
         self.touched: set[int] = set()
         self.faults: list[Fault] = []
         self.events: list[Event] = []
@@ -161,6 +162,8 @@ class _Builder:
             end_us=end_us,
             horizon_days=self.horizon_days,
         ):
+            if planned.kind is DetectionKind.RATIO:
+                self.ratios.setdefault(planned.point, []).append(planned)
             if planned.start_us < end_us:
                 self.planned.setdefault(planned.point, []).append(planned)
             if planned.start_us < self.start_us + self.horizon_days * 24 * US_PER_HOUR:
@@ -173,6 +176,7 @@ class _Builder:
         gains = [g for p in planned if (g := gain(p, edges)) is not None]
         factor = np.prod(gains, axis=0) if gains else np.ones(len(flow))
         counter = Counter.of(flow, factor if gains else None, self.start_us)
+        alone = len(self.segments[point.index]) == 1  # whatever a fault breaks later: see `further_series`
         segments = self._settle(point, counter, planned)
         meter = segments[0].meter
         times = reading_times(
@@ -199,9 +203,14 @@ class _Builder:
             for number in dict.fromkeys(s.meter.meter_no for s in segments)
         ]
         quarter = (times - self.start_us) // US_PER_QUARTER
-        shifted = [replace(p, start_us=p.start_us - self.start_us) for p in planned]
-        alone = len({s.meter.meter_no for s in segments}) == 1 and len(segments) == 1
-        further = further_series(self.seed, point, meter, shifted, flow, flow * factor, quarter) if alone else ()
+        shifted = [replace(p, start_us=p.start_us - self.start_us) for p in self.ratios.get(point.index, [])]
+        further = (
+            further_series(
+                self.seed, point, meter, shifted, flow, flow * factor, quarter, horizon_days=self.horizon_days
+            )
+            if alone
+            else ()
+        )
         return made + [
             Column(
                 point.unit,

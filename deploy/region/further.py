@@ -7,11 +7,10 @@ from itertools import count
 import numpy as np
 from numpy.typing import NDArray
 
-from analytics.domain.quality import DetectionKind
 from analytics.domain.registers import FurtherRegister, register_name, register_unit
 from analytics.domain.water import heat_of_a_cubic_metre
 from deploy.region.faults import Planned
-from deploy.region.model import US_PER_QUARTER, Meter, Point
+from deploy.region.model import US_PER_HOUR, US_PER_QUARTER, Meter, Point
 
 __all__ = ["Series", "further_series"]
 
@@ -50,12 +49,17 @@ def further_series(
     seed: int,
     point: Point,
     meter: Meter,
-    planned: Sequence[Planned],
+    ratios: Sequence[Planned],
     flow: Floats,
     counted: Floats,
     quarter: NDArray[np.int64],
+    *,
+    horizon_days: float,
 ) -> Iterator[Series]:
     """What the further registers of a point's meter say, at the instants of its readings.
+
+    Which registers a meter has is decided by the faults of the first stretch alone, also of one that the region is too
+    short for: a longer region begins with the shorter one.
 
     A meter's own power is what its counter sees, faults included, before the multiplier. A primary power is measured
     by a transmitter with transformers of its own. Volume and temperatures are what really flowed.
@@ -66,12 +70,14 @@ def further_series(
         Of the region.
     point : Point
     meter : Meter
-    planned : sequence of Planned
-        Faults at the point.
+    ratios : sequence of Planned
+        Wrong ratios at the point, their instants since the region's start, also such as lie past its end.
     flow, counted : (q,) float64
         What flowed in each quarter hour, and what of it the meter counts. [the point's amount_unit]
     quarter : (n,) int64
         In which quarter hour each reading is taken.
+    horizon_days : float
+        Length of a stretch that has its own faults. [d]
     """
     if meter.interval_s != US_PER_QUARTER // 1_000_000:
         return
@@ -81,12 +87,13 @@ def further_series(
         return
     if meter.instrument != "electricity" or meter.multiplier <= 1.0:
         return
-    ratio = [p for p in planned if p.kind is DetectionKind.RATIO]
+    first = [p for p in ratios if p.start_us < horizon_days * 24 * US_PER_HOUR]
     generators = _generators(seed, point)
     draw = next(generators).uniform()
-    if any(p.phase for p in ratio) or (not ratio and draw < _WITH_PHASES):
-        yield from _phases(generators, counted[place] * 4.0 * (1.0 + meter.error) / meter.multiplier, ratio, quarter)
-    elif ratio or draw < _WITH_PRIMARY:
+    if any(p.phase for p in first) or (not first and draw < _WITH_PHASES):
+        lost = [p for p in ratios if p.phase]
+        yield from _phases(generators, counted[place] * 4.0 * (1.0 + meter.error) / meter.multiplier, lost, quarter)
+    elif first or draw < _WITH_PRIMARY:
         yield Series(_R.POWER_PRIMARY, _sampled(next(generators), flow[place] * 4.0, 1))
 
 
@@ -102,11 +109,11 @@ def _sampled(rng: np.random.Generator, power: Floats, decimals: int) -> Floats:
 
 
 def _phases(
-    generators: Iterator[np.random.Generator], power: Floats, ratio: Sequence[Planned], quarter: NDArray[np.int64]
+    generators: Iterator[np.random.Generator], power: Floats, lost: Sequence[Planned], quarter: NDArray[np.int64]
 ) -> Iterator[Series]:
     """Total and phases; the second one is dead once it is lost."""
     dead = np.zeros(len(power), np.bool_)
-    for fault in ratio:
+    for fault in lost:
         dead |= quarter * US_PER_QUARTER >= fault.start_us
     total = _sampled(next(generators), power, 5)
     share: Floats = np.full(3, 1.0 / 3.0) + next(generators).uniform(-0.02, 0.02, 3)

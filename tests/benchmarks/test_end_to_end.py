@@ -23,6 +23,7 @@ from aiokafka import AIOKafkaProducer
 from numpy.typing import NDArray
 
 from analytics.columns.register import POINT_STATE
+from analytics.health.arrival import HEALTH_STATE
 from deploy.stack import Stack
 from deploy.stack.ports import free_ports
 from ingest.wire import MeterList, encode_block, partition_of
@@ -141,7 +142,7 @@ def test_blocks_end_to_end(stack: Stack, database: str, topic_prefix: str, tmp_p
         tell("bytes_stored_a_reading", size / count, "byte")
         assert watched.worker.stop() == 0
         [(state,)] = place.query("select sum(length(state)) from stream_snapshot")
-        tell("state_in_memory_a_meter", POINT_STATE.itemsize, "byte")
+        tell("state_in_memory_a_meter", POINT_STATE.itemsize + HEALTH_STATE.itemsize, "byte")
         tell("state_stored_a_meter", state / (SITE.units * SITE.meters), "byte")
 
 
