@@ -96,6 +96,8 @@ _RECIPES: tuple[_Recipe, ...] = (
 )
 LASTING = frozenset({_K.RATIO, _K.GAIN_STEP, _K.GAIN_DRIFT})
 """Kinds that stay once they have come."""
+_WHEN = {**dict.fromkeys(LASTING, (0.2, 0.35)), _K.STUCK: (0.55, 0.75)}
+"""In which part of a stretch a fault begins; a jam shows only once it is known how a dial moves, after two weeks."""
 _BREAKS = frozenset({_K.ROLLBACK, _K.RESET, _K.UNDECLARED_REPLACEMENT})
 
 
@@ -181,7 +183,7 @@ def _place(rng: np.random.Generator, recipe: _Recipe, index: int, begin: int, st
     if recipe.hours < 0:
         start, end = begin + stretch - _quarters(hours), begin + stretch + US_PER_QUARTER
     else:
-        early, late = (0.2, 0.35) if recipe.kind in LASTING else (0.2, 0.75)
+        early, late = _WHEN.get(recipe.kind, (0.2, 0.75))
         start = begin + _quarters(stretch / US_PER_HOUR * rng.uniform(early, late))
         end = begin + stretch if np.isinf(hours) else start + _quarters(hours) + US_PER_QUARTER
     return Planned(
