@@ -15,6 +15,9 @@ from typing import Final
 import psycopg
 from psycopg import sql
 
+from streams.store.layers import chunk_hours
+from streams.store.site import CHUNK
+
 __all__ = ["World", "fill"]
 
 
@@ -281,6 +284,8 @@ def fill(dsn: str, world: World) -> None:
     with psycopg.connect(dsn, autocommit=True) as connection, psycopg.ClientCursor(connection) as cursor:
         cursor.execute("set timezone = 'Asia/Shanghai'")
         cursor.execute(sql.SQL(LEDGER), values)
+        a_quarter = world.reading_units * world.points
+        cursor.execute(CHUNK, (f"{chunk_hours(4.0 * a_quarter)} hours",))  # as workers cut them
         with _keys_later(cursor):
             for text, given, days, step in (
                 (POINT_HOURS, recent, world.hours_days, 1),
