@@ -1,7 +1,7 @@
 """Detections go out to their topic: opened, better known, closed, withdrawn, each revision that lasts once.
 
-What is stored says whether its newest revision went out (one that is overtaken before is not said); after a crash between the two it goes out again, and the
-header ``identity`` (id and revision) tells the repeat.
+What is stored says whether its newest revision went out; one that is overtaken before is not said. After a crash
+between the two it goes out again, and the header ``identity`` (id and revision) tells the repeat.
 """
 
 import asyncio
