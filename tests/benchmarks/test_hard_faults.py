@@ -29,20 +29,19 @@ def of(scored: Scored, faults: list[Fault]) -> Found:
 
 
 @pytest.mark.parametrize(
-    ("kind", "note", "least"),
+    ("kind", "note"),
     [
-        (DetectionKind.GAP, "", 0.95),
-        # told an interval and what the way usually takes after it was due: often just past the time that counts
-        (DetectionKind.SILENCE, "", 0.8),
-        (DetectionKind.ROLLBACK, "", 0.95),
-        (DetectionKind.SCALE, "x1000", 0.95),
-        (DetectionKind.STUCK, "", 0.95),
+        (DetectionKind.GAP, ""),
+        (DetectionKind.SILENCE, ""),
+        (DetectionKind.ROLLBACK, ""),
+        (DetectionKind.SCALE, "x1000"),
+        (DetectionKind.STUCK, ""),
     ],
 )
-def test_what_the_goals_name_is_found_in_time(scored: Scored, kind: DetectionKind, note: str, least: float) -> None:
+def test_what_the_goals_name_is_found_in_time(scored: Scored, kind: DetectionKind, note: str) -> None:
     result = of(scored, scored.faults(kind, note))
     assert result.faults >= 15
-    assert result.in_time >= least
+    assert result.in_time >= 0.95
     assert result.ever >= 0.95
     assert result.precision >= 0.9
 

@@ -18,10 +18,10 @@ from streams.steps import close_hours, step
 from tests.benchmarks.hard_faults.registers import Register
 from tests.ledgers import ledger_of
 
-__all__ = ["LOOKED_AT", "Told", "take"]
+__all__ = ["LOOKED_AT", "LOOK_US", "Told", "take"]
 
 _S = 1_000_000
-_TICK, _SELDOM, LOOKED_AT = 3600 * _S, 6 * 3600 * _S, 900 * _S
+LOOK_US, _SELDOM, LOOKED_AT = 3600 * _S, 6 * 3600 * _S, 900 * _S
 """Our clock is looked at a quarter past each hour, where readings are closer together each six hours: silence is scored
 on hourly readings alone."""
 ZONE = ZoneInfo("Asia/Shanghai")
@@ -101,7 +101,7 @@ def take(registers: Sequence[Register], *, rules: StepRules | None = None) -> To
     order = np.argsort(columns["received"], kind="stable")
     columns = {name: column[order] for name, column in columns.items()}
     last_of = np.array([r.received[-1] for r in registers])
-    tick = _TICK if all(r.interval_s >= 3600 for r in registers) else _SELDOM
+    tick = LOOK_US if all(r.interval_s >= 3600 for r in registers) else _SELDOM
     ticks = np.arange(columns["received"][0] // tick, columns["received"][-1] // tick + 2) * tick + LOOKED_AT
     cuts = np.searchsorted(columns["received"], ticks)
     events = [np.empty(0, EVENT_ROW)]

@@ -2,7 +2,7 @@
 
 * *recall*: faults that a detection of their kind tells, in time (one interval after the first reading that can show
   it; a stuck dial 24 h after the first move that is missing; a gap from the reading that ends it, a silence from when
-  the first missing reading was due, and the quarter of an hour after which our clock is looked at) and ever;
+  the first missing reading was due, at the first look at our clock after that interval) and ever;
 * *precision*: of all detections of a kind among spoilt registers, the share that tells a fault, or a real event, of
   that kind. It depends on how often faults come: here one a register each 30 days, which is often. *Rare* is what it
   would be with one fault of the kind a meter and year, from recall and false alarms alone;
@@ -21,7 +21,7 @@ from scipy.stats import chi2
 from analytics.domain.quality import DetectionKind
 from tests.benchmarks.hard_faults.faults import Fault
 from tests.benchmarks.hard_faults.registers import Register
-from tests.benchmarks.hard_faults.run import LOOKED_AT
+from tests.benchmarks.hard_faults.run import LOOK_US, LOOKED_AT
 
 __all__ = ["Found", "Noise", "Saying", "found", "noise_of", "rate_interval"]
 
@@ -132,7 +132,8 @@ def _due(fault: Fault, register: Register) -> tuple[int, int]:
     if fault.kind is _K.GAP:
         return fault.end_us, interval
     if fault.kind is _K.SILENCE:
-        return fault.start_us + interval, interval + LOOKED_AT
+        due = fault.start_us + interval
+        return due, interval + (LOOKED_AT - due - interval) % LOOK_US
     return fault.start_us, interval
 
 
