@@ -11,6 +11,7 @@ import numpy as np
 from analytics.columns._jit import compiled, compiled_plain
 from analytics.columns._kernel import NEVER
 from analytics.domain.quality import DetectionKind
+from analytics.health._stuck import SLOTS, flat, moves, say_habit, tell
 
 __all__ = [
     "AHEAD",
@@ -18,16 +19,11 @@ __all__ = [
     "DRIFTS",
     "HEALTH_RULES",
     "HEALTH_STATE",
-    "MOST_SURE",
-    "SLOTS",
     "UNKNOWN",
     "UNSURE",
     "arrive",
-    "limits",
 ]
 
-SLOTS = 48
-"""Hours of a working day, then of a day of the weekend."""
 UNKNOWN = np.iinfo(np.uint16).max
 """How late the first reading of an upload is, where there was none yet."""
 
@@ -57,7 +53,8 @@ HEALTH_STATE = np.dtype(
 HEALTH_RULES = np.dtype(
     [
         ("offset_h", "<i8"), ("flat_us", "<i8"), ("catch_slack", "<i8"),
-        ("surprise", "<f8"), ("idle_weight", "<f8"), ("idle_free", "<f8"), ("longest_weight", "<f8"),
+        ("surprise", "<f8"), ("longest_weight", "<f8"),
+        ("away_us", "<f8"), ("away_from", "<f8"), ("away_over", "<f8"),
         ("tolerance_s", "<f8"), ("shift_s", "<f8"), ("confirm", "<i8"), ("home_after", "<i8"),
     ]
 )  # fmt: skip
@@ -68,161 +65,13 @@ UNSURE, AHEAD, BEHIND, DRIFTS = 0, 1, 2, 3
 _STUCK = int(DetectionKind.STUCK)
 _CLOCK = int(DetectionKind.CLOCK)
 
-MOST_SURE = 0.9375
-"""No hour is surer to see a move than this: a slot remembers about sixteen of its days."""
 _HOUR = 3_600_000_000
-_FORGET = 1.0 / 16.0  # a slot remembers about sixteen of its days
-_MEMORY_H = 168.0  # use an hour is remembered for about a week
-_DECAY = 0.999  # a day: the longest honest stillness is forgotten by half in two years
-_WALK = 72  # hours of a silence that are walked one by one
+_DAY = 24 * _HOUR
+_WEEK_H = 168
 _ODD = 3  # readings below the dial, or beyond it, after which they are believed
 _RUN = 30_000
 _MINUTE = 60_000_000
 _LONGEST_WAIT = 24 * 60
-_LONG = 24 * 100
-
-
-@compiled_plain
-def _slot(hour, offset_h):
-    """Slot of an hour since 1970 UTC; 1970-01-01 was a Thursday."""
-    local = hour + offset_h
-    weekend = (local // 24 + 3) % 7 >= 5
-    return local % 24 + (24 if weekend else 0)
-
-
-@compiled_plain
-def _learn(s, slots, p, hour, moved, rules):
-    """An hour is over: what is odd about it if the dial stood still, and what it teaches."""
-    i = _slot(hour, rules.offset_h)
-    share = slots[p, i] / 255.0
-    if not moved:
-        s.surprise += -math.log(1.0 - min(share, MOST_SURE))
-    if s.stuck != 0 or s.surprise > rules.surprise:  # a stillness this odd is no habit; how odd it gets is kept
-        return
-    hours = s.learnt_work if i < 24 else s.learnt_rest
-    rate = max(_FORGET, 1.0 / (hours // 24 + 2.0))
-    share += ((1.0 if moved else 0.0) - share) * rate
-    slots[p, i] = np.uint8(min(255.0, max(0.0, np.rint(share * 255.0))))
-    if i % 24 == 0:
-        s.longest *= _DECAY
-    if hours < _LONG:
-        if i < 24:
-            s.learnt_work += 1
-        else:
-            s.learnt_rest += 1
-
-
-@compiled_plain
-def _own_limit(s, slots, p, rules):
-    """Surprise beyond which a dial that stands still is told, by how often it does.
-
-    A dial that moves in every hour stands still for a night at most. One that moves in half of them is used by people
-    who also travel. One that hardly ever moves is surprised slowly, and needs no more than the first.
-    """
-    moves = 0
-    for i in range(24):  # of a working day; a weekend that is always still surprises nobody anyway
-        moves += slots[p, i]
-    days = s.learnt_work // 24
-    most = (days + 1.0) / (days + 2.0)  # what an hour that always moved has come to by now
-    idle = max(0.0, 1.0 - moves / (24.0 * 255.0 * most) - rules.idle_free)
-    return rules.surprise * (1.0 + rules.idle_weight * idle * (1.0 - idle))
-
-
-@compiled_plain
-def _limit(s, slots, p, factor, rules):
-    """The same, and beyond what the meter has shown before."""
-    return max(_own_limit(s, slots, p, rules), rules.longest_weight * s.longest) * factor
-
-
-@compiled
-def limits(state, slots, factor, rules):
-    """`_limit` of every point."""
-    out = np.empty(state.size)
-    for p in range(state.size):
-        out[p] = _limit(state[p], slots, p, factor[p], rules)
-    return out
-
-
-@compiled_plain
-def _tell(p, k, kind, how, started, ended, decided, before, at, after, n, amount, events, cursor):
-    row = events[cursor[0]]
-    row.point = p
-    row.installation = k
-    row.kind = kind
-    row.scale = how
-    row.n = n
-    row.started = started
-    row.ended = ended
-    row.decided = decided
-    row.before = before
-    row.at = at
-    row.after = after
-    row.amount = amount
-    cursor[0] += 1
-
-
-@compiled_plain
-def _missed(s, until, factor):
-    """What is usually used in the time that the dial has stood still. [millionths of the canonical unit]."""
-    micro = s.use * (float(until - s.flat_from) / _HOUR) * factor * 1e6
-    return np.int64(min(max(micro, 0.0), 4e18))
-
-
-@compiled_plain
-def _flat(s, slots, p, k, t, factor, c, rules, events, cursor):
-    """The same value again."""
-    s.flat_n += 1
-    hour = t // _HOUR
-    if c.interval >= 2 * _HOUR:
-        _learn(s, slots, p, hour, False, rules)
-        s.hour = hour
-    elif hour > s.hour:
-        _learn(s, slots, p, s.hour, s.moved != 0, rules)
-        for passed in range(max(s.hour + 1, hour - _WALK), hour):
-            _learn(s, slots, p, passed, False, rules)
-        s.hour = hour
-        s.moved = 0
-    if s.stuck != 0 or t - s.flat_from < max(rules.flat_us, 3 * c.interval):
-        return
-    if s.surprise >= _limit(s, slots, p, factor, rules):
-        s.stuck = 1
-        _tell(
-            p, k, _STUCK, 0, s.flat_from, NEVER, t, s.value, s.longest, s.surprise, s.flat_n,
-            _missed(s, t, c.factor), events, cursor,
-        )  # fmt: skip
-
-
-@compiled_plain
-def _moves(s, slots, p, k, t, v, c, rules, events, cursor):
-    """Another value: the stillness ends, if there was one."""
-    hour = t // _HOUR
-    gone = float(t - s.seen_at) / _HOUR
-    odd = s.surprise
-    if s.stuck != 0:
-        # it may have been a jam: one that is told must not hide the next
-        odd = min(odd, _own_limit(s, slots, p, rules))
-        _tell(
-            p, k, _STUCK, 0, s.flat_from, t, t, s.value, s.longest, v, s.flat_n,
-            _missed(s, t, c.factor), events, cursor,
-        )  # fmt: skip
-    elif v > s.value and gone > 0.0:
-        weight = min(1.0, gone / min(_MEMORY_H, s.learnt_work + s.learnt_rest + gone))
-        s.use += np.float32(((v - s.value) / gone - s.use) * weight)
-    s.longest = max(s.longest, odd)
-    s.surprise = 0.0
-    s.stuck = 0
-    s.flat_from = t
-    s.flat_n = 1
-    if c.interval >= 2 * _HOUR:
-        _learn(s, slots, p, hour, True, rules)
-    elif hour > s.hour:
-        # in which hour of a silence it moved is not known, so these teach nothing; between two readings it is this one
-        if s.hour >= hour - 1:
-            _learn(s, slots, p, s.hour, s.moved != 0, rules)
-        s.surprise = 0.0
-        s.moved = 0
-    s.hour = hour
-    s.moved = 1
 
 
 @compiled_plain
@@ -230,16 +79,16 @@ def _standing(s, slots, p, k, t, v, factor, c, rules, events, cursor):
     """Follow the dial; False where the reading is set aside as odd."""
     if v == s.value:
         s.odd = 0
-        _flat(s, slots, p, k, t, factor, c, rules, events, cursor)
+        flat(s, slots, p, k, t, factor, c, rules, events, cursor)
         return True
     if v < s.value or v >= c.top:  # a rollover, or no reading at all: the next ones tell
         s.odd += 1
         if s.odd < _ODD or v >= c.top:
             s.odd = min(s.odd, _ODD)
             return False
-        _moves(s, slots, p, k, t, s.value, c, rules, events, cursor)
+        moves(s, slots, p, k, t, s.value, c, rules, events, cursor)
     else:
-        _moves(s, slots, p, k, t, v, c, rules, events, cursor)
+        moves(s, slots, p, k, t, v, c, rules, events, cursor)
     s.odd = 0
     s.value = v
     return True
@@ -256,7 +105,7 @@ def _expect(s, late_us, c):
     if late > _LONGEST_WAIT:
         return
     wait = np.int64(s.wait)
-    early = s.learnt_work + s.learnt_rest < _MEMORY_H
+    early = s.learnt_work + s.learnt_rest < _WEEK_H
     if wait == UNKNOWN:
         wait = late if 2 * late_us < c.interval else min(4 * late, _LONGEST_WAIT)
     elif late > wait:
@@ -299,7 +148,7 @@ def _sample(s, p, k, late_s, arrived, factor, c, rules, events, cursor):
         if abs(s.level - s.wrong) <= abs(s.level - home):  # still wrong: how much, is known better
             s.wrong = s.level
         if abs(shift) <= 0.5 * limit and s.level >= -rules.tolerance_s:
-            _tell(
+            tell(
                 p, k, _CLOCK, s.clock - 1, s.wrong_from, s.level_from, arrived, home, s.wrong, s.level, s.steady, 0,
                 events, cursor,
             )  # fmt: skip
@@ -310,7 +159,7 @@ def _sample(s, p, k, late_s, arrived, factor, c, rules, events, cursor):
         s.wrong_from = s.home_hour * _HOUR if how == DRIFTS else s.level_from
         s.wrong = s.level
         s.clock = 1 + how
-        _tell(p, k, _CLOCK, how, s.wrong_from, NEVER, arrived, home, s.level, s.level, s.steady, 0, events, cursor)
+        tell(p, k, _CLOCK, how, s.wrong_from, NEVER, arrived, home, s.level, s.level, s.steady, 0, events, cursor)
     elif s.steady >= rules.home_after and (math.isnan(s.home) or abs(shift) > limit):
         s.home = s.level
         s.home_hour = arrived // _HOUR + 1
@@ -322,9 +171,9 @@ def _sample(s, p, k, late_s, arrived, factor, c, rules, events, cursor):
 def _another_meter(s, p, k, t, meter, events, cursor):
     """What was open of the meter before ends here; the habit is the point's and stays."""
     if s.stuck != 0:
-        _tell(p, k, _STUCK, 0, s.flat_from, t, t, s.value, s.longest, np.nan, s.flat_n, 0, events, cursor)
+        tell(p, k, _STUCK, 0, s.flat_from, t, t, s.value, s.longest, np.nan, s.flat_n, 0, events, cursor)
     if s.clock != 0:
-        _tell(
+        tell(
             p, k, _CLOCK, s.clock - 1, s.wrong_from, max(t, s.wrong_from), t, s.home, s.wrong, np.nan, s.steady, 0,
             events, cursor,
         )  # fmt: skip
@@ -373,16 +222,18 @@ def arrive(
     astray,
     punctual,
     events,
+    habits,
+    room,
     cursor,
     first,
 ):
     """Advance `state` by readings in the order of their arrival, from index `first`.
 
-    Fills `astray`, `punctual` and `events[:cursor[0]]`. Returns the index of the first reading not taken: the length
-    when all were, less when `events` is full.
+    Fills `astray`, `punctual`, `events[:cursor[0]]` and `habits[:cursor[1]]`; `room` is for `SLOTS` numbers. Returns the
+    index of the first reading not taken: the length when all were, less when `events` or `habits` is full.
     """
     for i in range(first, point.size):
-        if cursor[0] + 6 > events.size:
+        if cursor[0] + 6 > events.size or cursor[1] + 1 > habits.size:
             return i
         p = point[i]
         k = installation[i]
@@ -422,7 +273,9 @@ def arrive(
                 s.astray_at = t
                 s.astray_received = r
             continue
-        elif not _standing(s, slots, p, k, t, v, factors[p, 0], c, rules, events, cursor):
+        elif t // _DAY > s.seen_at // _DAY and s.odd == 0:
+            say_habit(s, slots, p, s.seen_at, factors[p, 0], c, rules, room, habits, cursor)
+        if s.seen_at != NEVER and not _standing(s, slots, p, k, t, v, factors[p, 0], c, rules, events, cursor):
             continue
         s.seen_at = t
         s.received = r

@@ -79,7 +79,13 @@ def test_how_big_a_fault_is_is_said_right(scored: Scored) -> None:
 def test_most_meters_of_buildings_and_no_water_meter_of_a_home_show_a_jam_within_a_day(scored: Scored) -> None:
     pool = scored.noisy
     seen = {
-        source: np.mean([h <= 24.0 for h, r in zip(pool.seen_h, pool.registers, strict=True) if r.source == source])
+        source: np.mean(
+            [
+                observable(pool, f)
+                for f in pool.faults
+                if f.kind is DetectionKind.STUCK and pool.registers[f.register].source == source
+            ]
+        )
         for source in ("bdg2", "daiad")
     }
     assert seen["bdg2"] >= 0.95
