@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from analytics.columns.aggregation import shares
 from analytics.columns.register import NEVER
 from analytics.domain.quality import DetectionKind
-from analytics.drift.observability import PointVerdict
+from analytics.health.habit import stuck_verdict
 from analytics.health.redundancy import Check
 from analytics.health.severity import severity_of
 from analytics.health.visible import verdict_of
@@ -213,13 +213,13 @@ def sight_rows(sights: NDArray[Any], stored: StoredLedger) -> list[Observability
     return rows
 
 
-def habit_rows(verdicts: Sequence[tuple[PointVerdict, np.void]], stored: StoredLedger) -> list[ObservabilityRow]:
+def habit_rows(habits: NDArray[Any], stored: StoredLedger) -> list[ObservabilityRow]:
     """Stored verdicts on stuck dials.
 
     Parameters
     ----------
-    verdicts : sequence of (PointVerdict, analytics.health.arrival.HABIT_ROW)
-        With the habit that each comes of.
+    habits : (h,) analytics.health.arrival.HABIT_ROW
+        At most one row a point.
     """
     return [
         ObservabilityRow(
@@ -235,7 +235,7 @@ def habit_rows(verdicts: Sequence[tuple[PointVerdict, np.void]], stored: StoredL
             unit_id=int(stored.unit_ids[stored.ledger.point_unit[one.point]]),
             as_of_us=int(habit["at"]),
         )
-        for one, habit in verdicts
+        for one, habit in zip(map(stuck_verdict, habits), habits, strict=True)
     ]
 
 

@@ -217,11 +217,11 @@ def _of_week(hour):
 
 
 @compiled_plain
-def _hidden(s, slots, p, interval, limit, away_h, odd):
-    """Hours for which a jam hides, in the middle and at the worst; `odd` is room for `SLOTS` numbers.
+def _hidden(s, slots, p, interval, limit, shortest, odd):
+    """Hours for which a jam hides, at least `shortest`, in the middle and at the worst; `odd` is room for `SLOTS` numbers.
 
     The middle is over the hours of the week in which the dial moves, as a jam begins when a move goes missing. The hour
-    in which it begins says nothing, and what a reading shows is known when it comes.
+    in which it begins says nothing, and what an hour shows is known at the first reading after it.
     """
     per_day = _per_day(interval)
     a_week = 0.0
@@ -232,8 +232,7 @@ def _hidden(s, slots, p, interval, limit, away_h, odd):
         return math.inf, math.inf
     weeks = math.floor(limit / a_week)
     rest = limit - weeks * a_week
-    begun = 1.0 + max(1.0, interval / _HOUR)
-    shortest = max(away_h, 0.0)
+    begun = 1.0 + interval / _HOUR
     worst, total, weight = 0.0, 0.0, 0.0
     end, so_far = 0, 0.0
     for start in range(_WEEK_H):
@@ -241,13 +240,13 @@ def _hidden(s, slots, p, interval, limit, away_h, odd):
         while so_far < rest - 1e-9:
             so_far += odd[_of_week(end)]
             end += 1
-        hours = max(shortest, weeks * _WEEK_H + (end - start)) + begun
+        hours = max(shortest, weeks * _WEEK_H + (end - start))
         worst = max(worst, hours)
         share = 1.0 - math.exp(-odd[_of_week(start)])
         total += hours * share
         weight += share
         so_far = max(0.0, so_far - odd[_of_week(start)]) if end > start else 0.0
-    return total / weight, worst
+    return total / weight + 0.5 * begun, worst + begun
 
 
 @compiled_plain

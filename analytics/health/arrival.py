@@ -209,7 +209,7 @@ def hours_until_told(
     >>> state = empty_health(2)
     >>> state["slots"][1], state["learnt_work"][1], state["learnt_rest"][1] = 255, 24 * 60, 24 * 20
     >>> hours_until_told(state, HealthRules().row(), np.full(2, 900_000_000)).tolist()
-    [[inf, inf], [16.0, 16.0]]
+    [[inf, inf], [14.625, 15.25]]
     """
     factors = neutral_factors(state.size) if factors is None else factors
     said: NDArray[np.float64] = _stuck.hidden_hours(state, state["slots"], interval_us, factors[:, 0], rules[0])

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from analytics.drift.observability import PointVerdict, Question, Reason, Verdict
 from analytics.health.arrival import HABIT_ROW
 
-__all__ = ["newest_habits", "stuck_verdict", "with_habits"]
+__all__ = ["newest_habits", "stuck_verdict", "what_decides", "with_habits"]
 
 _OBSERVABLE_H, _WEAK_H = 24.0, 168.0
 """At the worst hour to begin, a jam is told within a day; within a week it is weak."""
@@ -56,6 +56,28 @@ def _hindrance(habit: np.void) -> Reason:
         return Reason.ABSENCE
     # the limit is the rules' own one, or comes of a stillness before
     return Reason.RESTED if habit["rested"] else Reason.SELDOM
+
+
+def what_decides(habits: NDArray[Any]) -> NDArray[np.float64]:
+    """What the verdicts on stuck dials depend on: rows of equal numbers have the same verdict, reason and hours.
+
+    Parameters
+    ----------
+    habits : (h,) HABIT_ROW
+
+    Returns
+    -------
+    (h, 5) float64
+    """
+    return np.column_stack(
+        (
+            np.ceil(habits["typical_h"].astype(np.float64)),
+            np.ceil(habits["worst_h"].astype(np.float64)),
+            habits["days"] < _LEARNING_DAYS,
+            habits["away"] > _OBSERVABLE_H,
+            habits["rested"],
+        )
+    )
 
 
 def newest_habits(habits: NDArray[Any]) -> NDArray[Any]:

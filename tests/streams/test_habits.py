@@ -1,0 +1,79 @@
+"""Verdicts on stuck dials from the stream: the same as from files, written when they change and now and then."""
+
+from pathlib import Path
+
+import numpy as np
+
+from analytics.health.arrival import HABIT_ROW
+from analytics.health.habit import newest_habits, stuck_verdict
+from deploy.backfill import backfill
+from ingest.factor_files import read_factors
+from ingest.result_files import read_results
+from streams.habits import SaidHabits
+from streams.rows import habit_rows
+from streams.state import PartitionState, rules_of
+from streams.steps import step
+from tests.ledgers import ledger_of
+from tests.streams.store.site import stored_ledger
+from tests.streams.test_further import METER, QUARTER_US, START, ZONE, File, block_of
+
+LEDGER = ledger_of(
+    {**METER, "point": "P1", "meter_no": "M1"},
+    {**METER, "point": "P2", "meter_no": "M2"},
+    {**METER, "point": "P3", "meter_no": "M3"},
+)
+DAYS = 40
+
+
+def readings() -> list[tuple[str, int, float, str]]:
+    """A dial that moves always, one that rests at night, none of the third."""
+    quarter = np.arange(DAYS * 96)
+    working = (quarter // 4 + 8) % 24 >= 8
+    dials = {"M1": 100.0 + 0.5 * quarter, "M2": 100.0 + np.cumsum(0.5 * working)}
+    return [(name, START + i * QUARTER_US, float(dial[i]), "kWh") for i in quarter.tolist() for name, dial in dials.items()]
+
+
+def test_the_stream_says_what_a_file_says(tmp_path: Path) -> None:
+    rows = readings()
+    state = PartitionState.empty(LEDGER, rules=rules_of(ZONE))
+    cuts = [0, 1, *range(313, len(rows), 700), len(rows)]
+    results = [step(state, [block_of(rows[a:b])]) for a, b in zip(cuts[:-1], cuts[1:], strict=True)]
+    live = newest_habits(np.concatenate([one.habits for one in results]))
+    backfill(LEDGER, [File(rows)], tmp_path / "out", zone=ZONE, factors=read_factors())
+    told = {
+        row["point"]: (row["verdict"], row["reason"], row["hours_typical"], row["hours_worst"])
+        for row in read_results(tmp_path / "out", "observability").to_pylist()
+        if row["question"] == "stuck"
+    }
+    said = [stuck_verdict(row) for row in live]
+    assert [told[f"P{one.point + 1}"] for one in said] == [
+        (one.verdict.value, one.reason.value, one.hours_typical, one.hours_worst) for one in said
+    ]
+    assert told["P1"][0] == "observable"
+    assert told["P2"][0] == "not_observable"
+    assert "away" in told["P2"][1]
+    assert told["P3"] == ("not_observable", "nothing was read of it for a week, or hardly anything yet", None, None)
+
+
+def test_a_verdict_is_written_when_it_changes_and_every_four_days() -> None:
+    said = SaidHabits()
+    written = []
+    for day in range(20):
+        habits = np.zeros(2, HABIT_ROW)
+        habits["point"], habits["at"], habits["days"] = [0, 2], day * 86_400_000_000, 30
+        habits["worst_h"] = [16.0 if day < 9 else 90.0, np.inf]
+        written += [(day, int(row["point"])) for row in said.news(habits, 3)]
+    assert [day for day, point in written if point == 0] == [0, 4, 8, 9, 12, 16]
+    assert [day for day, point in written if point == 2] == [0, 2, 6, 10, 14, 18]
+    assert len(said.news(np.zeros(0, HABIT_ROW), 3)) == 0
+
+
+def test_what_was_said_of_a_step_that_is_undone_is_said_again() -> None:
+    rows = readings()
+    state = PartitionState.empty(LEDGER, rules=rules_of(ZONE))
+    copied = state.copy_points()
+    first = state.said.news(step(state, [block_of(rows)]).habits, 3)
+    state.put_back(copied)
+    again = state.said.news(step(state, [block_of(rows)]).habits, 3)
+    assert first.tobytes() == again.tobytes()
+    assert len(again) == 2
