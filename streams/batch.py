@@ -81,7 +81,8 @@ def _batch(start: int, end: int, result: StepResult, state: PartitionState, stor
         detection_rows(result.events, stored),
         [],
         late_further=result.late_further,
-        sights=sight_rows(result.sights, stored) + habit_rows(state.said.news(result.habits, len(state.points)), stored),
+        sights=sight_rows(result.sights, stored)
+        + habit_rows(state.said.news(result.habits, len(state.points)), stored),
     )
 
 

@@ -8,10 +8,10 @@ import math
 
 import numpy as np
 
-from analytics.columns._jit import compiled, compiled_plain
+from analytics.columns._jit import compiled_plain
 from analytics.columns._kernel import NEVER
 from analytics.domain.quality import DetectionKind
-from analytics.health._stuck import SLOTS, flat, moves, say_habit, tell
+from analytics.health._stuck_kernel import SLOTS, flat, moves, say_habit, tell
 
 __all__ = [
     "AHEAD",
@@ -229,8 +229,8 @@ def arrive(
 ):
     """Advance `state` by readings in the order of their arrival, from index `first`.
 
-    Fills `astray`, `punctual`, `events[:cursor[0]]` and `habits[:cursor[1]]`; `room` is for `SLOTS` numbers. Returns the
-    index of the first reading not taken: the length when all were, less when `events` or `habits` is full.
+    Fills `astray`, `punctual`, `events[:cursor[0]]` and `habits[:cursor[1]]`; `room` is for `SLOTS` numbers. Returns
+    the index of the first reading not taken: the length when all were, less when `events` or `habits` is full.
     """
     for i in range(first, point.size):
         if cursor[0] + 6 > events.size or cursor[1] + 1 > habits.size:

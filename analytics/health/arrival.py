@@ -29,9 +29,9 @@ from numpy.typing import NDArray
 
 from analytics.columns._kernel import EVENT_ROW, NEVER
 from analytics.columns.register import RegisterTable
-from analytics.health import _kernel, _stuck
+from analytics.health import _kernel, _stuck_kernel
 from analytics.health._kernel import AHEAD, BEHIND, DRIFTS, HEALTH_STATE, UNSURE
-from analytics.health._stuck import HABIT_ROW, SLOTS
+from analytics.health._stuck_kernel import HABIT_ROW, SLOTS
 
 __all__ = [
     "AHEAD",
@@ -212,7 +212,7 @@ def hours_until_told(
     [[inf, inf], [14.625, 15.25]]
     """
     factors = neutral_factors(state.size) if factors is None else factors
-    said: NDArray[np.float64] = _stuck.hidden_hours(state, state["slots"], interval_us, factors[:, 0], rules[0])
+    said: NDArray[np.float64] = _stuck_kernel.hidden_hours(state, state["slots"], interval_us, factors[:, 0], rules[0])
     return said
 
 

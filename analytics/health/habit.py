@@ -7,7 +7,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analytics.drift.observability import PointVerdict, Question, Reason, Verdict
-from analytics.health.arrival import HABIT_ROW
 
 __all__ = ["newest_habits", "stuck_verdict", "what_decides", "with_habits"]
 

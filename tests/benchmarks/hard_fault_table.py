@@ -309,7 +309,9 @@ def _faults(scored: Scored) -> None:
     pool = scored.noisy
     for kind in sorted({f.kind for f in pool.faults}):
         of = scored.faults(kind)
-        name = kind.name.lower() + (", where it can be seen" if kind is DetectionKind.STUCK else "")
+        name = kind.name.lower()
+        if kind is DetectionKind.STUCK:
+            name += f", where it can be seen: {len(of)} of {sum(f.kind is kind for f in pool.faults)}"
         _say(_found_row(f"**{name}**", pool, of, scored.rate(kind)))
         notes = sorted({f.note for f in of})
         for note in notes if len(notes) > 1 else ():
@@ -338,7 +340,9 @@ def _stuck(scored: Scored) -> None:
     sources = list(dict.fromkeys(r.source for r in pool.registers))
     for source in sources:
         mine = [h for h, r in zip(scored.quiet.habits, scored.quiet.registers, strict=True) if r.source == source]
-        _say(_seen_row(source, mine, [observable(pool, f) for f in stuck if pool.registers[f.register].source == source]))
+        _say(
+            _seen_row(source, mine, [observable(pool, f) for f in stuck if pool.registers[f.register].source == source])
+        )
     _say(_seen_row("**all**", scored.quiet.habits, [observable(pool, f) for f in stuck]))
     _say("\n" + _FOUND_HEAD)
     for source in sources:

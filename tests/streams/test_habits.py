@@ -1,5 +1,7 @@
 """Verdicts on stuck dials from the stream: the same as from files, written when they change and now and then."""
 
+import json
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -10,11 +12,11 @@ from deploy.backfill import backfill
 from ingest.factor_files import read_factors
 from ingest.result_files import read_results
 from streams.habits import SaidHabits
+from streams.ports import StoredLedger
 from streams.rows import habit_rows
 from streams.state import PartitionState, rules_of
 from streams.steps import step
 from tests.ledgers import ledger_of
-from tests.streams.store.site import stored_ledger
 from tests.streams.test_further import METER, QUARTER_US, START, ZONE, File, block_of
 
 LEDGER = ledger_of(
@@ -30,14 +32,16 @@ def readings() -> list[tuple[str, int, float, str]]:
     quarter = np.arange(DAYS * 96)
     working = (quarter // 4 + 8) % 24 >= 8
     dials = {"M1": 100.0 + 0.5 * quarter, "M2": 100.0 + np.cumsum(0.5 * working)}
-    return [(name, START + i * QUARTER_US, float(dial[i]), "kWh") for i in quarter.tolist() for name, dial in dials.items()]
+    return [
+        (name, START + i * QUARTER_US, float(dial[i]), "kWh") for i in quarter.tolist() for name, dial in dials.items()
+    ]
 
 
 def test_the_stream_says_what_a_file_says(tmp_path: Path) -> None:
     rows = readings()
     state = PartitionState.empty(LEDGER, rules=rules_of(ZONE))
     cuts = [0, 1, *range(313, len(rows), 700), len(rows)]
-    results = [step(state, [block_of(rows[a:b])]) for a, b in zip(cuts[:-1], cuts[1:], strict=True)]
+    results = [step(state, [block_of(rows[a:b])]) for a, b in pairwise(cuts)]
     live = newest_habits(np.concatenate([one.habits for one in results]))
     backfill(LEDGER, [File(rows)], tmp_path / "out", zone=ZONE, factors=read_factors())
     told = {
@@ -66,6 +70,21 @@ def test_a_verdict_is_written_when_it_changes_and_every_four_days() -> None:
     assert [day for day, point in written if point == 0] == [0, 4, 8, 9, 12, 16]
     assert [day for day, point in written if point == 2] == [0, 2, 6, 10, 14, 18]
     assert len(said.news(np.zeros(0, HABIT_ROW), 3)) == 0
+
+
+def test_a_row_of_the_store_has_hours_where_they_are_known() -> None:
+    ids = np.arange(11, 14, dtype=np.int32)
+    stored = StoredLedger(
+        version=1, ledger=LEDGER, unit_ids=np.array([7], np.int32), point_ids=ids, meter_ids=ids, register_ids=ids
+    )
+    habits = np.zeros(2, HABIT_ROW)
+    habits["point"], habits["at"], habits["days"], habits["still"] = [1, 2], START, 30, [0.01, 1.0]
+    habits["worst_h"], habits["typical_h"] = [15.2, np.inf], [14.6, np.inf]
+    seen, unseen = habit_rows(habits, stored)
+    assert (seen.point_id, seen.unit_id, seen.question, seen.as_of_us) == (12, 7, "stuck", START)
+    assert (seen.verdict, seen.hours_typical, seen.hours_worst, seen.smallest_30d) == ("observable", 15.0, 16.0, None)
+    assert json.loads(seen.detail) == {"check": "habit", "still_share": 0.01}
+    assert (unseen.point_id, unseen.verdict, unseen.hours_worst) == (13, "not_observable", None)
 
 
 def test_what_was_said_of_a_step_that_is_undone_is_said_again() -> None:

@@ -63,7 +63,9 @@ def test_what_is_the_same_in_what_decides_has_the_same_verdict() -> None:
 
 
 def test_the_last_habit_of_each_point_counts_unless_it_is_old() -> None:
-    rows = np.concatenate([[habit(point=p, at=at * DAY_US, worst_h=h)] for p, at, h in ((1, 1, 90), (0, 2, 16), (1, 3, 16))])
+    rows = np.concatenate(
+        [[habit(point=p, at=at * DAY_US, worst_h=h)] for p, at, h in ((1, 1, 90), (0, 2, 16), (1, 3, 16))]
+    )
     assert newest_habits(rows)["at"].tolist() == [2 * DAY_US, 3 * DAY_US]
     assert len(newest_habits(rows[:0])) == 0
     before = tuple(

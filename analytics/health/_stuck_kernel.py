@@ -87,7 +87,7 @@ def _teach(s, slots, p, hour, moved, c, rules):
 
 @compiled_plain
 def _teach_stillness(s, slots, p, c, rules):
-    """A stillness that ended by itself is habit, as far as it was not odd; while it lasted the habit stayed as it was."""
+    """A stillness that ended by itself is habit, as far as it was not odd; until then the habit stays as it was."""
     step = max(1, c.interval // _HOUR)
     first = s.flat_from // _HOUR + step
     odd = 0.0
@@ -100,7 +100,7 @@ def _teach_stillness(s, slots, p, c, rules):
 
 @compiled_plain
 def _still_share(s, slots, p, per_day):
-    """Share of the hours of working days in which the dial stands still; a weekend that always does surprises nobody."""
+    """Share of still hours of working days; a weekend that is always still surprises nobody."""
     moving = 0
     for i in range(SLOTS // 2):
         moving += slots[p, i]
@@ -218,7 +218,7 @@ def _of_week(hour):
 
 @compiled_plain
 def _hidden(s, slots, p, interval, limit, shortest, odd):
-    """Hours for which a jam hides, at least `shortest`, in the middle and at the worst; `odd` is room for `SLOTS` numbers.
+    """Hours for which a jam hides, at least `shortest`, in the middle and at the worst; `odd` is room for `SLOTS`.
 
     The middle is over the hours of the week in which the dial moves, as a jam begins when a move goes missing. The hour
     in which it begins says nothing, and what an hour shows is known at the first reading after it.
