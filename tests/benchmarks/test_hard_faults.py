@@ -35,7 +35,6 @@ def of(scored: Scored, faults: list[Fault]) -> Found:
         (DetectionKind.SILENCE, ""),
         (DetectionKind.ROLLBACK, ""),
         (DetectionKind.SCALE, "x1000"),
-        (DetectionKind.STUCK, ""),
     ],
 )
 def test_what_the_goals_name_is_found_in_time(scored: Scored, kind: DetectionKind, note: str) -> None:
@@ -44,6 +43,15 @@ def test_what_the_goals_name_is_found_in_time(scored: Scored, kind: DetectionKin
     assert result.in_time >= 0.95
     assert result.ever >= 0.95
     assert result.precision >= 0.9
+
+
+def test_where_a_jam_can_be_seen_in_a_day_by_the_word_given_before_it_is(scored: Scored) -> None:
+    result = of(scored, scored.faults(DetectionKind.STUCK))
+    assert result.faults >= 40
+    assert result.in_time >= 0.97  # at most one of 44 is missed
+    assert result.precision >= 0.95
+    everywhere = [f for f in scored.noisy.faults if f.kind is DetectionKind.STUCK]
+    assert result.faults >= 0.8 * len(everywhere)  # the word is not kept by giving it to few
 
 
 @pytest.mark.parametrize(
@@ -68,7 +76,7 @@ def test_every_other_kind_is_found(scored: Scored, kind: DetectionKind, least: f
 def test_sound_meters_are_left_alone(scored: Scored) -> None:
     total = scored.total(distinct=True)
     assert total.days >= 10_000
-    assert total.false.total() <= 3, total.false
+    assert total.false.total() <= 1, total.false
 
 
 def test_how_big_a_fault_is_is_said_right(scored: Scored) -> None:

@@ -14,7 +14,8 @@ def habit(**fields: object) -> np.void:
     row = np.zeros(1, HABIT_ROW)
     for name, value in {"days": 60, "typical_h": 15.9, "worst_h": 16.0, **fields}.items():
         row[name] = value
-    return row[0]
+    one: np.void = row[0]
+    return one
 
 
 @pytest.mark.parametrize(
