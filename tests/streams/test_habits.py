@@ -11,8 +11,10 @@ from analytics.health.habit import newest_habits, stuck_verdict
 from deploy.backfill import backfill
 from ingest.factor_files import read_factors
 from ingest.result_files import read_results
+from ingest.wire import Records, encode_readings_json
+from streams.batch import compute
 from streams.habits import SaidHabits
-from streams.ports import StoredLedger
+from streams.ports import ObservabilityRow, StoredLedger
 from streams.rows import habit_rows
 from streams.state import PartitionState, rules_of
 from streams.steps import step
@@ -72,15 +74,34 @@ def test_a_verdict_is_written_when_it_changes_and_every_four_days() -> None:
     assert len(said.news(np.zeros(0, HABIT_ROW), 3)) == 0
 
 
+IDS = np.arange(11, 14, dtype=np.int32)
+STORED = StoredLedger(
+    version=1, ledger=LEDGER, unit_ids=np.array([7], np.int32), point_ids=IDS, meter_ids=IDS, register_ids=IDS
+)
+
+
+def test_a_batch_of_records_carries_the_verdicts_to_be_stored() -> None:
+    block = block_of(readings())
+    payload = encode_readings_json(block)
+    state = PartitionState.empty(LEDGER, rules=rules_of(ZONE))
+    rows: list[ObservabilityRow] = []
+    for start in range(0, len(payload), 1000):
+        end = min(start + 1000, len(payload))
+        records = Records.of(payload[start:end], timestamps_us=block.received_at[start:end])
+        batch = compute(state, STORED, records, start=start, end=end, zone=ZONE, max_bytes=1_000_000)
+        assert not batch.rejected
+        rows += batch.sights
+    newest = {row.point_id: row for row in rows}
+    assert {row.question for row in rows} == {"stuck"}
+    assert [(point, newest[point].verdict) for point in sorted(newest)] == [(11, "observable"), (12, "not_observable")]
+    assert len(rows) < 0.8 * 2 * (DAYS - 1)  # what stays as it is is not written each day
+
+
 def test_a_row_of_the_store_has_hours_where_they_are_known() -> None:
-    ids = np.arange(11, 14, dtype=np.int32)
-    stored = StoredLedger(
-        version=1, ledger=LEDGER, unit_ids=np.array([7], np.int32), point_ids=ids, meter_ids=ids, register_ids=ids
-    )
     habits = np.zeros(2, HABIT_ROW)
     habits["point"], habits["at"], habits["days"], habits["still"] = [1, 2], START, 30, [0.01, 1.0]
     habits["worst_h"], habits["typical_h"] = [15.2, np.inf], [14.6, np.inf]
-    seen, unseen = habit_rows(habits, stored)
+    seen, unseen = habit_rows(habits, STORED)
     assert (seen.point_id, seen.unit_id, seen.question, seen.as_of_us) == (12, 7, "stuck", START)
     assert (seen.verdict, seen.hours_typical, seen.hours_worst, seen.smallest_30d) == ("observable", 15.0, 16.0, None)
     assert json.loads(seen.detail) == {"check": "habit", "still_share": 0.01}
