@@ -11,6 +11,7 @@ from tests.benchmarks.hard_fault_table import SMALL, Scored, observable, score
 from tests.benchmarks.hard_faults.faults import Fault
 from tests.benchmarks.hard_faults.loads import data_folder
 from tests.benchmarks.hard_faults.scoring import Found, found
+from tests.benchmarks.stuck_table import jams
 
 
 @pytest.fixture(scope="module")
@@ -71,6 +72,16 @@ def test_every_other_kind_is_found(scored: Scored, kind: DetectionKind, least: f
     result = of(scored, scored.faults(kind))
     assert result.faults >= 5
     assert result.ever >= least
+
+
+def test_a_jam_at_any_time_is_told_within_the_hours_said_before_it(scored: Scored) -> None:
+    buildings = [register for register in scored.quiet.registers if register.source == "bdg2"][::4]
+    told = jams(buildings, every=97, horizon_d=3.0)
+    seen = told.take(told.said_h <= 24.0)
+    assert seen.said_h.size >= 300
+    assert seen.within(24.0) >= 0.99
+    assert np.median(seen.told_h) <= np.median(seen.said_h)
+    assert (told.told_h > 12.0).all()  # what is told sooner cannot be told from honest stillness
 
 
 def test_sound_meters_are_left_alone(scored: Scored) -> None:

@@ -18,7 +18,7 @@ from streams.steps import close_hours, step
 from tests.benchmarks.hard_faults.registers import Register
 from tests.ledgers import ledger_of
 
-__all__ = ["LOOKED_AT", "LOOK_US", "Told", "take"]
+__all__ = ["LOOKED_AT", "LOOK_US", "Told", "ledger_of_registers", "take"]
 
 _S = 1_000_000
 LOOK_US, _SELDOM, LOOKED_AT = 3600 * _S, 6 * 3600 * _S, 900 * _S
@@ -49,7 +49,8 @@ class Told:
     ledger: Ledger
 
 
-def _ledger(registers: Sequence[Register]) -> Ledger:
+def ledger_of_registers(registers: Sequence[Register]) -> Ledger:
+    """A ledger whose point `i` is register `i`."""
     return ledger_of(
         *(
             {
@@ -86,7 +87,7 @@ def _block(meters: MeterList, units: tuple[str, ...], columns: dict[str, NDArray
 
 def take(registers: Sequence[Register], *, rules: StepRules | None = None) -> Told:
     """Take registers through the steps, a block each tick, and look at the clock after each."""
-    ledger = _ledger(registers)
+    ledger = ledger_of_registers(registers)
     state = PartitionState.empty(ledger, rules=rules or rules_of(ZONE))
     meters = MeterList.of([f"M{i:05d}" for i in range(len(registers))])
     units = tuple(sorted({r.unit for r in registers}))
