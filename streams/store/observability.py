@@ -29,7 +29,7 @@ where o.detail -> 'check' is not distinct from excluded.detail -> 'check'
 
 
 async def write(connection: psycopg.AsyncConnection, rows: Sequence[ObservabilityRow]) -> None:
-    """Say what could be seen at points."""
+    """Say what could be seen at points; in one order, for others lock the same rows in theirs."""
     async with connection.cursor() as cursor:
         await cursor.executemany(
             _WRITE,
@@ -38,6 +38,6 @@ async def write(connection: psycopg.AsyncConnection, rows: Sequence[Observabilit
                     row.unit_id, row.point_id, row.question, row.verdict, row.reason, row.smallest_30d,
                     row.smallest_90d, row.hours_typical, row.hours_worst, row.detail, instant(row.as_of_us),
                 )
-                for row in rows
+                for row in sorted(rows, key=lambda row: (row.point_id, row.question))
             ],
         )  # fmt: skip

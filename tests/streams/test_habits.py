@@ -108,6 +108,20 @@ def test_a_row_of_the_store_has_hours_where_they_are_known() -> None:
     assert (unseen.point_id, unseen.verdict, unseen.hours_worst) == (13, "not_observable", None)
 
 
+def test_a_midnight_of_many_meters_is_written_bit_by_bit() -> None:
+    said, n = SaidHabits(), 12_000
+    habits = np.zeros(n, HABIT_ROW)
+    habits["point"], habits["worst_h"] = np.arange(n), 16.0
+    first = said.news(habits, n)
+    newer = habits[-1:].copy()
+    newer["worst_h"] = 90.0
+    rest = [said.news(newer, n), *(said.news(newer[:0], n) for _ in range(3))]
+    assert [len(part) for part in (first, *rest)] == [5000, 5000, 2000, 0, 0]
+    written = np.concatenate([first, *rest])
+    assert written["point"].tolist() == list(range(n))
+    assert written["worst_h"][-1] == 90.0
+
+
 def test_what_was_said_of_a_step_that_is_undone_is_said_again() -> None:
     rows = readings()
     state = PartitionState.empty(LEDGER, rules=rules_of(ZONE))
