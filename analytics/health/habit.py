@@ -26,6 +26,7 @@ def stuck_verdict(habit: np.void) -> PointVerdict:
 
     Examples
     --------
+    >>> from analytics.health.arrival import HABIT_ROW
     >>> row = np.zeros(1, HABIT_ROW)[0]
     >>> row["days"], row["typical_h"], row["worst_h"], row["away"] = 60, 674.0, 678.2, 672.0
     >>> one = stuck_verdict(row)
