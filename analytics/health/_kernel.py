@@ -2,27 +2,38 @@
 
 Order of arrival does not depend on how a stream is cut, so pieces give what the whole gives. Times are int64
 microseconds since 1970 UTC, values float64 in the register's unit.
+
+Stuck dials: a point's habit, how odd a stillness is, and how long a jam could hide. Clocks: how late readings arrive.
+One file, for what numba keeps of compiled code knows only of changes of the file that it was compiled from.
 """
 
 import math
 
 import numpy as np
 
-from analytics.columns._jit import compiled_plain
+from analytics.columns._jit import compiled, compiled_plain
 from analytics.columns._kernel import NEVER
 from analytics.domain.quality import DetectionKind
-from analytics.health._stuck_kernel import SLOTS, flat, moves, say_habit, tell
 
 __all__ = [
     "AHEAD",
     "BEHIND",
     "DRIFTS",
+    "HABIT_ROW",
     "HEALTH_RULES",
     "HEALTH_STATE",
+    "MOST_SURE",
+    "SLOTS",
     "UNKNOWN",
     "UNSURE",
     "arrive",
+    "hidden_hours",
 ]
+
+SLOTS = 48
+"""Hours of a working day, then of a day of the weekend."""
+MOST_SURE = 0.9375
+"""No hour is surer to see a move than this: a slot remembers about sixteen of its days."""
 
 UNKNOWN = np.iinfo(np.uint16).max
 """How late the first reading of an upload is, where there was none yet."""
@@ -55,9 +66,20 @@ HEALTH_RULES = np.dtype(
         ("offset_h", "<i8"), ("flat_us", "<i8"), ("catch_slack", "<i8"),
         ("surprise", "<f8"), ("longest_weight", "<f8"),
         ("away_us", "<f8"), ("away_from", "<f8"), ("away_over", "<f8"),
+        ("closed_us", "<f8"), ("chance_from", "<f8"), ("chance_over", "<f8"),
         ("tolerance_s", "<f8"), ("shift_s", "<f8"), ("confirm", "<i8"), ("home_after", "<i8"),
     ]
 )  # fmt: skip
+
+HABIT_ROW = np.dtype(
+    [
+        ("at", "<i8"), ("point", "<i4"), ("days", "<i4"),
+        ("typical_h", "<f4"), ("worst_h", "<f4"), ("still", "<f4"), ("away", "<f4"), ("rested", "?"),
+    ]
+)  # fmt: skip
+"""How long a jam could hide at a point, by its habit at the newest reading `at` of a UTC day: hours to be told in the
+middle and at the worst; share of still hours; hours for which its users may be away; whether a stillness that ended by
+itself asks for more than usual."""
 
 UNSURE, AHEAD, BEHIND, DRIFTS = 0, 1, 2, 3
 """What is known of a clock: it or the way to us is late; it is ahead; it went back; it runs away slowly."""
@@ -72,6 +94,284 @@ _ODD = 3  # readings below the dial, or beyond it, after which they are believed
 _RUN = 30_000
 _MINUTE = 60_000_000
 _LONGEST_WAIT = 24 * 60
+_FORGET = 1.0 / 16.0  # a slot remembers about sixteen of its days
+_MEMORY_H = 168.0  # use an hour is remembered for about a week
+_DECAY = 0.999  # a day: the longest honest stillness is forgotten by half in two years
+_WALK = 72  # hours of a silence that are walked one by one
+_TAUGHT = 14 * 24  # hours of a stillness that teach
+_LONG = 24 * 100
+_CLOCK_DAYS = 20  # working days after which it can be told whether a meter rests by the clock
+_NEW_REST = 1.0 / 3.0  # of a working day's habit, for a weekend of which little is known
+
+
+@compiled_plain
+def _slot(hour, offset_h):
+    """Slot of an hour since 1970 UTC; 1970-01-01 was a Thursday."""
+    local = hour + offset_h
+    weekend = (local // 24 + 3) % 7 >= 5
+    return local % 24 + (24 if weekend else 0)
+
+
+@compiled_plain
+def _per_day(interval):
+    """Hours of a day of which a meter can say something: all of them, or one for each reading."""
+    return 24 if interval < 2 * _HOUR else max(1, _DAY // interval)
+
+
+@compiled_plain
+def _share(s, slots, p, i, per_day):
+    """How often the dial moves in a slot; of a weekend that is not known yet, a part of what a working day has."""
+    share = slots[p, i] / 255.0
+    if i >= SLOTS // 2 and s.learnt_rest < 2 * per_day:
+        share = max(share, _NEW_REST * slots[p, i - SLOTS // 2] / 255.0)
+    return min(share, MOST_SURE)
+
+
+@compiled_plain
+def _oddness(s, slots, p, hour, c, rules):
+    """How odd an hour without a move is."""
+    return -math.log(1.0 - _share(s, slots, p, _slot(hour, rules.offset_h), _per_day(c.interval)))
+
+
+@compiled_plain
+def _teach(s, slots, p, hour, moved, c, rules):
+    """What an hour that is over teaches."""
+    i = _slot(hour, rules.offset_h)
+    share = slots[p, i] / 255.0
+    hours = s.learnt_work if i < SLOTS // 2 else s.learnt_rest
+    rate = max(_FORGET, 1.0 / (hours // _per_day(c.interval) + 2.0))
+    share += ((1.0 if moved else 0.0) - share) * rate
+    slots[p, i] = np.uint8(min(255.0, max(0.0, np.rint(share * 255.0))))
+    if i % 24 == 0:
+        s.longest *= _DECAY
+    if hours < _LONG:
+        if i < SLOTS // 2:
+            s.learnt_work += 1
+        else:
+            s.learnt_rest += 1
+
+
+@compiled_plain
+def _teach_stillness(s, slots, p, c, rules):
+    """A stillness that ended by itself is habit, as far as it was not odd; until then the habit stays as it was."""
+    step = max(1, c.interval // _HOUR)
+    first = s.flat_from // _HOUR + step
+    odd = 0.0
+    for hour in range(first, min(s.hour, first + _TAUGHT), step):
+        odd += _oddness(s, slots, p, hour, c, rules)
+        if odd > rules.surprise:
+            return
+        _teach(s, slots, p, hour, False, c, rules)
+
+
+@compiled_plain
+def _always(s, per_day):
+    """What a slot of working days that always moved has come to by now: (of those seen once more, of the others)."""
+    days = s.learnt_work // per_day
+    return (days + 1.0) / (days + 2.0), days / (days + 1.0)
+
+
+@compiled_plain
+def _still_share(s, slots, p, per_day):
+    """Share of still hours of working days; a weekend that is always still surprises nobody."""
+    moving = 0
+    for i in range(SLOTS // 2):
+        moving += slots[p, i]
+    once_more, others = _always(s, per_day)
+    more = s.learnt_work % per_day
+    most = (per_day - more) * others + more * once_more
+    return max(0.0, 1.0 - moving / (255.0 * most)) if most > 0.0 else 1.0
+
+
+@compiled_plain
+def _chance(s, slots, p, per_day):
+    """Share of still hours among those of working days in which the dial moves: small where it rests by the clock.
+
+    Of some days alone nobody can tell.
+    """
+    if s.learnt_work < _CLOCK_DAYS * per_day:
+        return 1.0
+    most = _always(s, per_day)[1]
+    moving, chance = 0.0, 0.0
+    for i in range(SLOTS // 2):
+        share = slots[p, i] / 255.0
+        moving += share
+        chance += share * (1.0 - min(1.0, share / most))
+    return chance / moving if moving > 0.0 else 1.0
+
+
+@compiled_plain
+def _away_us(s, slots, p, per_day, rules):
+    """How long those who use a meter may be away: where nothing runs by itself, a jam looks like their absence."""
+    still = min(1.0, max(0.0, _still_share(s, slots, p, per_day) - rules.away_from) / rules.away_over)
+    if still == 0.0:
+        return 0.0
+    chance = min(1.0, max(0.0, _chance(s, slots, p, per_day) - rules.chance_from) / rules.chance_over)
+    return (rules.closed_us + (rules.away_us - rules.closed_us) * chance) * still
+
+
+@compiled_plain
+def _limit(s, factor, rules):
+    """Surprise beyond which a dial that stands still is told, and beyond what it has shown before."""
+    return max(rules.surprise, rules.longest_weight * s.longest) * factor
+
+
+@compiled_plain
+def _tell(p, k, kind, how, started, ended, decided, before, at, after, n, amount, events, cursor):
+    """Add an event."""
+    row = events[cursor[0]]
+    row.point = p
+    row.installation = k
+    row.kind = kind
+    row.scale = how
+    row.n = n
+    row.started = started
+    row.ended = ended
+    row.decided = decided
+    row.before = before
+    row.at = at
+    row.after = after
+    row.amount = amount
+    cursor[0] += 1
+
+
+@compiled_plain
+def _missed(s, until, factor):
+    """What is usually used in the time that the dial has stood still. [millionths of the canonical unit]."""
+    micro = s.use * (float(until - s.flat_from) / _HOUR) * factor * 1e6
+    return np.int64(min(max(micro, 0.0), 4e18))
+
+
+@compiled_plain
+def _flat(s, slots, p, k, t, factor, c, rules, events, cursor):
+    """The same value again."""
+    s.flat_n += 1
+    hour = t // _HOUR
+    if c.interval >= 2 * _HOUR:
+        s.surprise += _oddness(s, slots, p, hour, c, rules)
+        s.hour = hour
+    elif hour > s.hour:
+        if s.moved != 0:
+            _teach(s, slots, p, s.hour, True, c, rules)
+        else:
+            s.surprise += _oddness(s, slots, p, s.hour, c, rules)
+        for passed in range(max(s.hour + 1, hour - _WALK), hour):
+            s.surprise += _oddness(s, slots, p, passed, c, rules)
+        s.hour = hour
+        s.moved = 0
+    stood = t - s.flat_from
+    if s.stuck != 0 or s.surprise < rules.surprise * factor or stood < max(rules.flat_us, 3 * c.interval):
+        return
+    if s.surprise >= _limit(s, factor, rules) and stood >= factor * _away_us(s, slots, p, _per_day(c.interval), rules):
+        s.stuck = 1
+        _tell(
+            p, k, _STUCK, 0, s.flat_from, NEVER, t, s.value, s.longest, s.surprise, s.flat_n,
+            _missed(s, t, c.factor), events, cursor,
+        )  # fmt: skip
+
+
+@compiled_plain
+def _moves(s, slots, p, k, t, v, c, rules, events, cursor):
+    """Another value: the stillness ends, if there was one."""
+    hour = t // _HOUR
+    gone = float(t - s.seen_at) / _HOUR
+    odd = s.surprise
+    if s.stuck != 0:
+        # it may have been a jam: one that is told must not hide the next, and is no habit
+        odd = min(odd, rules.surprise)
+        _tell(
+            p, k, _STUCK, 0, s.flat_from, t, t, s.value, s.longest, v, s.flat_n,
+            _missed(s, t, c.factor), events, cursor,
+        )  # fmt: skip
+    else:
+        _teach_stillness(s, slots, p, c, rules)
+        if v > s.value and gone > 0.0:
+            weight = min(1.0, gone / min(_MEMORY_H, s.learnt_work + s.learnt_rest + gone))
+            s.use += np.float32(((v - s.value) / gone - s.use) * weight)
+    s.longest = max(s.longest, odd)
+    if c.interval >= 2 * _HOUR:
+        _teach(s, slots, p, hour, True, c, rules)
+    elif hour > s.hour and s.hour >= hour - 1 and s.stuck == 0:
+        # in which hour of a silence it moved is not known, so these teach nothing; between two readings it is this one
+        _teach(s, slots, p, s.hour, s.moved != 0, c, rules)
+    s.surprise = 0.0
+    s.stuck = 0
+    s.flat_from = t
+    s.flat_n = 1
+    s.hour = hour
+    s.moved = 1
+
+
+@compiled_plain
+def _of_week(hour):
+    """Slot of an hour of two weeks that begin with a Monday, by the local clock."""
+    hour = hour % _WEEK_H
+    return hour % 24 + (24 if hour >= 120 else 0)
+
+
+@compiled_plain
+def _hidden(s, slots, p, interval, limit, shortest, odd):
+    """Hours for which a jam hides, at least `shortest`, in the middle and at the worst; `odd` is room for `SLOTS`.
+
+    The middle is over the hours of the week in which the dial moves, as a jam begins when a move goes missing. The hour
+    in which it begins says nothing, and what an hour shows is known at the first reading after it.
+    """
+    per_day = _per_day(interval)
+    a_week = 0.0
+    for i in range(SLOTS):
+        odd[i] = -math.log(1.0 - _share(s, slots, p, i, per_day))
+        a_week += odd[i] * (5.0 if i < SLOTS // 2 else 2.0)
+    if a_week <= 0.0:
+        return math.inf, math.inf
+    weeks = math.floor(limit / a_week)
+    rest = limit - weeks * a_week
+    begun = 1.0 + interval / _HOUR
+    worst, total, weight = 0.0, 0.0, 0.0
+    end, so_far = 0, 0.0
+    for start in range(_WEEK_H):
+        end = max(end, start)
+        while so_far < rest - 1e-9:
+            so_far += odd[_of_week(end)]
+            end += 1
+        hours = max(shortest, weeks * _WEEK_H + (end - start))
+        worst = max(worst, hours)
+        share = 1.0 - math.exp(-odd[_of_week(start)])
+        total += hours * share
+        weight += share
+        so_far = max(0.0, so_far - odd[_of_week(start)]) if end > start else 0.0
+    return total / weight + 0.5 * begun, worst + begun
+
+
+@compiled_plain
+def _say_habit(s, slots, p, at, factor, c, rules, odd, habits, cursor):
+    """Add how long a jam could hide by now."""
+    row = habits[cursor[1]]
+    per_day = _per_day(c.interval)
+    limit = _limit(s, factor, rules)
+    away_h = factor * _away_us(s, slots, p, per_day, rules) / _HOUR
+    typical, worst = _hidden(s, slots, p, c.interval, limit, max(away_h, rules.flat_us / _HOUR), odd)
+    row.at = at
+    row.point = p
+    row.days = (s.learnt_work + s.learnt_rest) // per_day
+    row.typical_h = typical
+    row.worst_h = worst
+    row.still = _still_share(s, slots, p, per_day)
+    row.away = away_h
+    row.rested = rules.longest_weight * s.longest > rules.surprise
+    cursor[1] += 1
+
+
+@compiled
+def hidden_hours(state, slots, interval, factor, rules):
+    """`_hidden` of every point."""
+    out = np.empty((state.size, 2))
+    odd = np.empty(SLOTS)
+    for p in range(state.size):
+        limit = _limit(state[p], factor[p], rules)
+        away = factor[p] * _away_us(state[p], slots, p, _per_day(interval[p]), rules)
+        hours = max(away, rules.flat_us) / _HOUR
+        out[p, 0], out[p, 1] = _hidden(state[p], slots, p, interval[p], limit, hours, odd)
+    return out
 
 
 @compiled_plain
@@ -79,16 +379,16 @@ def _standing(s, slots, p, k, t, v, factor, c, rules, events, cursor):
     """Follow the dial; False where the reading is set aside as odd."""
     if v == s.value:
         s.odd = 0
-        flat(s, slots, p, k, t, factor, c, rules, events, cursor)
+        _flat(s, slots, p, k, t, factor, c, rules, events, cursor)
         return True
     if v < s.value or v >= c.top:  # a rollover, or no reading at all: the next ones tell
         s.odd += 1
         if s.odd < _ODD or v >= c.top:
             s.odd = min(s.odd, _ODD)
             return False
-        moves(s, slots, p, k, t, s.value, c, rules, events, cursor)
+        _moves(s, slots, p, k, t, s.value, c, rules, events, cursor)
     else:
-        moves(s, slots, p, k, t, v, c, rules, events, cursor)
+        _moves(s, slots, p, k, t, v, c, rules, events, cursor)
     s.odd = 0
     s.value = v
     return True
@@ -148,7 +448,7 @@ def _sample(s, p, k, late_s, arrived, factor, c, rules, events, cursor):
         if abs(s.level - s.wrong) <= abs(s.level - home):  # still wrong: how much, is known better
             s.wrong = s.level
         if abs(shift) <= 0.5 * limit and s.level >= -rules.tolerance_s:
-            tell(
+            _tell(
                 p, k, _CLOCK, s.clock - 1, s.wrong_from, s.level_from, arrived, home, s.wrong, s.level, s.steady, 0,
                 events, cursor,
             )  # fmt: skip
@@ -159,7 +459,7 @@ def _sample(s, p, k, late_s, arrived, factor, c, rules, events, cursor):
         s.wrong_from = s.home_hour * _HOUR if how == DRIFTS else s.level_from
         s.wrong = s.level
         s.clock = 1 + how
-        tell(p, k, _CLOCK, how, s.wrong_from, NEVER, arrived, home, s.level, s.level, s.steady, 0, events, cursor)
+        _tell(p, k, _CLOCK, how, s.wrong_from, NEVER, arrived, home, s.level, s.level, s.steady, 0, events, cursor)
     elif s.steady >= rules.home_after and (math.isnan(s.home) or abs(shift) > limit):
         s.home = s.level
         s.home_hour = arrived // _HOUR + 1
@@ -171,9 +471,9 @@ def _sample(s, p, k, late_s, arrived, factor, c, rules, events, cursor):
 def _another_meter(s, p, k, t, meter, events, cursor):
     """What was open of the meter before ends here; the habit is the point's and stays."""
     if s.stuck != 0:
-        tell(p, k, _STUCK, 0, s.flat_from, t, t, s.value, s.longest, np.nan, s.flat_n, 0, events, cursor)
+        _tell(p, k, _STUCK, 0, s.flat_from, t, t, s.value, s.longest, np.nan, s.flat_n, 0, events, cursor)
     if s.clock != 0:
-        tell(
+        _tell(
             p, k, _CLOCK, s.clock - 1, s.wrong_from, max(t, s.wrong_from), t, s.home, s.wrong, np.nan, s.steady, 0,
             events, cursor,
         )  # fmt: skip
@@ -274,7 +574,7 @@ def arrive(
                 s.astray_received = r
             continue
         elif t // _DAY > s.seen_at // _DAY and s.odd == 0:
-            say_habit(s, slots, p, s.seen_at, factors[p, 0], c, rules, room, habits, cursor)
+            _say_habit(s, slots, p, s.seen_at, factors[p, 0], c, rules, room, habits, cursor)
         if s.seen_at != NEVER and not _standing(s, slots, p, k, t, v, factors[p, 0], c, rules, events, cursor):
             continue
         s.seen_at = t

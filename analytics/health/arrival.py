@@ -4,7 +4,8 @@
 move is as surprising as moves were usual, ``-ln(1 - share)``; the surprises of a stillness add up. Beyond a limit, and
 beyond what the meter has ever done before, the dial is told as stuck. So a meter that is honestly idle at night
 surprises nobody, and one that has always moved is told within hours. Where a dial stands still for hours now and then
-nothing runs by itself, and people travel: there a jam looks like an absence, and is told after four weeks. The habit
+nothing runs by itself, and people travel: there a jam looks like an absence, and is told after four weeks. A meter that
+rests by the clock, as a machine with shifts does, is closed over holidays: a jam of it is told after two weeks. The habit
 stays as it is while a stillness lasts, and learns from it when it has ended by itself. How long a jam could hide is
 said once a day (`HABIT_ROW`).
 
@@ -29,9 +30,8 @@ from numpy.typing import NDArray
 
 from analytics.columns._kernel import EVENT_ROW, NEVER
 from analytics.columns.register import RegisterTable
-from analytics.health import _kernel, _stuck_kernel
-from analytics.health._kernel import AHEAD, BEHIND, DRIFTS, HEALTH_STATE, UNSURE
-from analytics.health._stuck_kernel import HABIT_ROW, SLOTS
+from analytics.health import _kernel
+from analytics.health._kernel import AHEAD, BEHIND, DRIFTS, HABIT_ROW, HEALTH_STATE, SLOTS, UNSURE
 
 __all__ = [
     "AHEAD",
@@ -70,6 +70,11 @@ class HealthRules:
         Hours for which those who use a meter that rests may be away; a shorter stillness of it is never told. [h]
     away_from, away_over : float
         Share of still hours up to which that is not so, and how much more of it until it is so wholly. [1]
+    closed_h : float
+        The same where a meter rests by the clock, as machines with shifts do: they too are closed over holidays. [h]
+    chance_from, chance_over : float
+        Share of still hours, among the hours of the day in which it moves, up to which a meter rests by the clock, and
+        how much more of it until it does not at all. [1]
     flat_h : float
         A shorter stillness is never told. [h]
     clock_tolerance_s : float
@@ -88,6 +93,9 @@ class HealthRules:
     away_h: float = 28 * 24.0
     away_from: float = 0.05
     away_over: float = 0.05
+    closed_h: float = 14 * 24.0
+    chance_from: float = 0.06
+    chance_over: float = 0.04
     flat_h: float = 6.0
     clock_tolerance_s: float = 30.0
     clock_shift_s: float = 120.0
@@ -105,6 +113,9 @@ class HealthRules:
         row["away_us"] = self.away_h * _HOUR_US
         row["away_from"] = self.away_from
         row["away_over"] = self.away_over
+        row["closed_us"] = self.closed_h * _HOUR_US
+        row["chance_from"] = self.chance_from
+        row["chance_over"] = self.chance_over
         row["tolerance_s"] = self.clock_tolerance_s
         row["shift_s"] = self.clock_shift_s
         row["confirm"] = self.clock_confirm
@@ -212,7 +223,7 @@ def hours_until_told(
     [[inf, inf], [14.625, 15.25]]
     """
     factors = neutral_factors(state.size) if factors is None else factors
-    said: NDArray[np.float64] = _stuck_kernel.hidden_hours(state, state["slots"], interval_us, factors[:, 0], rules[0])
+    said: NDArray[np.float64] = _kernel.hidden_hours(state, state["slots"], interval_us, factors[:, 0], rules[0])
     return said
 
 

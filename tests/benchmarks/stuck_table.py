@@ -209,7 +209,9 @@ def _waiting(groups: dict[str, list[Register]]) -> None:
     days = _days(everything)
     _head("days waited", *(f"{source} ({n:,} meter-days)" for source, n in days.items()), "all, per 1,000")
     for waited in (0, 1, 3, 7, 14, 21, 28):
-        count = false_alarms(everything, replace(rules_of(ZONE).health, away_h=24.0 * waited))
+        rules = rules_of(ZONE).health
+        rules = replace(rules, away_h=_DAY_H * waited, closed_h=min(rules.closed_h, _DAY_H * waited))
+        count = false_alarms(everything, rules)
         rate = 1000 * count.total() / days.total()
         _say(f"| {waited} | " + " | ".join(f"{count[source]}" for source in days) + f" | {rate:.3f} |")
 
