@@ -4,7 +4,6 @@ Order of arrival does not depend on how a stream is cut, so pieces give what the
 microseconds since 1970 UTC, values float64 in the register's unit.
 
 Stuck dials: a point's habit, how odd a stillness is, and how long a jam could hide. Clocks: how late readings arrive.
-One file, for what numba keeps of compiled code knows only of changes of the file that it was compiled from.
 """
 
 import math

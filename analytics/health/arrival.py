@@ -1,21 +1,21 @@
 """Stuck dials and wrong clocks, found in readings as they arrive, against what is usual for this very meter.
 
-**Stuck.** For each hour of the working day and of the weekend a point keeps how often its dial moved. An hour without a
-move is as surprising as moves were usual, ``-ln(1 - share)``; the surprises of a stillness add up. Beyond a limit, and
-beyond what the meter has ever done before, the dial is told as stuck. So a meter that is honestly idle at night
+**Stuck.** For each hour of the working day and of the weekend a point keeps how often its dial moved. An hour without
+a move is as surprising as moves were usual, ``-ln(1 - share)``; the surprises of a stillness add up. Beyond a limit,
+and beyond what the meter has ever done before, the dial is told as stuck. So a meter that is honestly idle at night
 surprises nobody, and one that has always moved is told within hours. Where a dial stands still for hours now and then
-nothing runs by itself, and people travel: there a jam looks like an absence, and is told after four weeks. A meter that
-rests by the clock, as a machine with shifts does, is closed over holidays: a jam of it is told after two weeks. The habit
-stays as it is while a stillness lasts, and learns from it when it has ended by itself. How long a jam could hide is
-said once a day (`HABIT_ROW`).
+nothing runs by itself, and people travel: there a jam looks like an absence, and is told after four weeks. A meter
+that rests by the clock, as a machine with shifts does, is closed over holidays: a jam of it is told after two weeks.
+The habit stays as it is while a stillness lasts, and learns from it when it has ended by itself. How long a jam could
+hide is said once a day (`HABIT_ROW`).
 
 **Silence.** The first reading of an upload says how long readings are kept back on their way. So long a silence is
 waited out (`usual_wait_us`): a gateway that sends four hours at once is not silent in between.
 
 **Clock.** The last reading of each upload says how late readings arrive. That lateness is learnt; when it settles at
-another level something shifted: readings that arrive before they were measured prove a clock that is ahead; a dial that
-goes on while its times go back proves one that fell behind; a lateness that grows without any jump is a clock that
-drifts. A jump by more than an interval without such a proof is taken for a slower way to us, and learnt anew.
+another level something shifted: readings that arrive before they were measured prove a clock that is ahead; a dial
+that goes on while its times go back proves one that fell behind; a lateness that grows without any jump is a clock
+that drifts. A jump by more than an interval without such a proof is taken for a slower way to us, and learnt anew.
 
 **Astray.** While a clock is behind, readings come whose time was told before while the dial is further on. Where they
 come in the place of ordinary ones, from a meter known to be punctual, their time cannot be right: they are marked and
