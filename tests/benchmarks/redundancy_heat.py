@@ -1,14 +1,14 @@
 """Heat meters on real loads: what is real, what is simulated, and the faults that are put in.
 
-Real: the course of the loads of `redundancy_worlds` by the hour. They are of electricity, for no set of heat meters with
-volume and temperatures can be had; as heat they have what matters here, nights, weekends, outages and jumps.
+Real: the course of the loads of `redundancy_worlds` by the hour. They are of electricity, for no set of heat meters
+with volume and temperatures can be had; as heat they have what matters here, nights, weekends, outages and jumps.
 
-Simulated: the course within the hour, as there; a circuit of 20 to 2,000 kW whose supply of 45 to 105 °C follows the load
-and wanders; at two thirds of the meters a valve holds a difference of 8 to 40 K that shrinks with the load, at a third
-the flow is constant, so that little load means a small difference; the flow sensor in the return pipe, at one in four in
-the supply; the calculator's own error within the class; temperatures of 0.1 or 0.01 K, registers of 100 to 1,000 steps an
-hour at full load; all read every 15 minutes, at one in three every hour. Both sensors and the flow sensor feed the
-calculator too, so their own errors do not contradict anything.
+Simulated: the course within the hour, as there; a circuit of 20 to 2,000 kW whose supply of 45 to 105 °C follows the
+load and wanders; at two thirds of the meters a valve holds a difference of 8 to 40 K that shrinks with the load, at a
+third the flow is constant, so that little load means a small difference; the flow sensor in the return pipe, at one
+in four in the supply; the calculator's own error within the class; temperatures of 0.1 or 0.01 K, registers of 100 to
+1,000 steps an hour at full load; all read every 15 minutes, at one in three every hour. Both sensors and the flow
+sensor feed the calculator too, so their own errors do not contradict anything.
 """
 
 import zlib

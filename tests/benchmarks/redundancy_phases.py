@@ -10,7 +10,7 @@ Simulated: the course within the hour, as there; an own error of each phase with
 
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -64,11 +64,16 @@ def phase_worlds(split: str) -> Iterator[PhaseWorld]:
         uneven = _SINGLE[i % len(_SINGLE)]
         mean = world.hourly[:hours].mean()
         share = uneven / 3.0 * rng.uniform(0.5, 1.5, 3)
-        single = np.array([loads[k].hourly[:hours] * (mean * x / loads[k].hourly.mean()) for k, x in zip(chosen, share)])
+        single = np.array([_scaled(loads[k].hourly[:hours], mean * x) for k, x in zip(chosen, share, strict=True)])
         even = (1.0 - uneven) * world.hourly[:hours]
         yield PhaseWorld(
             name=f"{world.name}-{uneven:.0%}", hourly=even + single.sum(axis=0), even=even, single=single, uneven=uneven
         )
+
+
+def _scaled(hourly: Floats, mean: float) -> Floats:
+    """With another mean. [kWh]"""
+    return hourly * (mean / max(float(hourly.mean()), 1e-9))
 
 
 def phase_meter_of(

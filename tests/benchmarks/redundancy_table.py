@@ -1,8 +1,8 @@
 """How well contradictions within a meter are found.
 
-``python -m tests.benchmarks.redundancy_table [--check power|phases|heat] [--split scoring] [--small]``: clean meters say
-how often it is wrong, meters with a fault how many are found by when. What is real and what is simulated stands in
-`redundancy_worlds`, `redundancy_phases` and `redundancy_heat`.
+``python -m tests.benchmarks.redundancy_table [--check power|phases|heat] [--split scoring] [--small]``: clean meters
+say how often it is wrong, meters with a fault how many are found by when. What is real and what is simulated stands
+in `redundancy_worlds`, `redundancy_phases` and `redundancy_heat`.
 """
 
 import argparse
@@ -10,13 +10,14 @@ import sys
 import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import product
 
 import numpy as np
 
 from analytics.columns.register import NEVER
 from analytics.health.redundancy import Cause, unpack
 from tests.benchmarks.redundancy_heat import HeatFault, heat_meter_of
-from tests.benchmarks.redundancy_phases import phase_meter_of, phase_worlds
+from tests.benchmarks.redundancy_phases import PhaseWorld, phase_meter_of, phase_worlds
 from tests.benchmarks.redundancy_worlds import SPLITS, Meter, World, follow, meter_of, worlds
 
 __all__ = ["KINDS", "Clean", "Kind", "Score", "Trial", "clean", "score"]
@@ -38,11 +39,12 @@ class Trial:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kind:
-    """Meters of a kind: their loads by split, one meter by load, seed, days, fault and its day, and the faults."""
+    """Meters of a kind: loads by split, one meter by load, seed, days, fault and its day; faults; rows of the table."""
 
     loads: Callable[[str], Sequence[World]]
     meter: Callable[[World, int, int, Trial | None, float], Meter]
     trials: Sequence[Trial]
+    groups: Callable[[Sequence[World]], Mapping[str, Sequence[World]]] = lambda loads: {"": loads}
 
 
 @dataclass(slots=True, kw_only=True)
@@ -86,6 +88,7 @@ def _power(world: World, seed: int, days: int, trial: Trial | None, from_day: fl
 
 
 def _phases(world: World, seed: int, days: int, trial: Trial | None, from_day: float) -> Meter:
+    assert isinstance(world, PhaseWorld)
     return phase_meter_of(world, seed, days=days, cause=trial.cause if trial else None, from_day=from_day)
 
 
@@ -95,6 +98,14 @@ def _heat(world: World, seed: int, days: int, trial: Trial | None, from_day: flo
     return heat_meter_of(world, seed, days=days, fault=fault)
 
 
+def _by_unevenness(loads: Sequence[World]) -> dict[str, list[World]]:
+    found: dict[str, list[World]] = {}
+    for load in loads:
+        if isinstance(load, PhaseWorld):
+            found.setdefault(f", {load.uneven:.0%} on single phases", []).append(load)
+    return found
+
+
 _ENERGY = tuple(Trial(name=f"energy × {ratio:.3g}", cause=Cause.ENERGY, ratio=ratio) for ratio in _RATIOS)
 KINDS: Mapping[str, Kind] = {
     "power": Kind(loads=lambda split: list(worlds(split)), meter=_power, trials=_ENERGY),
@@ -102,6 +113,7 @@ KINDS: Mapping[str, Kind] = {
         loads=lambda split: list(phase_worlds(split)),
         meter=_phases,
         trials=(Trial(name="L2 dead", cause=Cause.DEAD_L2), Trial(name="L2 backwards", cause=Cause.REVERSED_L2)),
+        groups=_by_unevenness,
     ),
     "heat": Kind(
         loads=lambda split: list(worlds(split)),
@@ -176,11 +188,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
         + ", ".join(f"{np.mean(visible <= e):.0%} ≤ {e:.0%}" for e in (0.05, 0.1, 0.2, 0.34))
     )
     say("\n| fault | meters | found by 1 / 7 / 30 d | median delay | median error of the ratio | before | another |\n")
-    for trial in kind.trials:
-        one = score(kind, loads, trial)
+    for trial, (group, some) in product(kind.trials, kind.groups(loads).items()):
+        one = score(kind, some, trial)
         found = " / ".join(f"{one.recall(days):.0%}" for days in BY_DAYS)
-        error = f"{np.median(one.errors):.2%}" if one.errors else "–"
-        say(f"| {trial.name} | {len(one.delays)} | {found} | {np.median(one.delays):.1f} d | {error} ")
+        error = f"{np.median(one.errors):.2%}" if np.isfinite(one.errors).any() else "–"
+        say(f"| {trial.name}{group} | {len(one.delays)} | {found} | {np.median(one.delays):.1f} d | {error} ")
         say(f"| {one.before} | {one.other} |\n")
         sys.stdout.flush()
 

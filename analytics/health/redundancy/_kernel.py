@@ -82,7 +82,7 @@ CHECK_STATE = np.dtype(
         # phases: the running hour, what is usual, and how long each is dead or reversed
         ("sum", "<f8", (3,)), ("count", "<i4", (3,)), ("hour", "<i8"), ("share", "<f8", (3,)), ("load", "<f8"),
         ("hours", "<i4"), ("alive", "<i4", (3,)), ("dead", "<i4", (3,)), ("run", "<i4", (3,)), ("longest", "<i4", (3,)),
-        ("against", "<i4", (3,)), ("balanced", "<i4"), ("pair", "<i4", (3,)), ("run_at", "<f8", (3,)),
+        ("against", "<i4", (3,)), ("low", "<f8", (3,)), ("pair", "<i4", (3,)), ("run_at", "<f8", (3,)),
         # what is told: since when, what was counted, what should have been
         ("since", "<f8"), ("off_k", "<f8"), ("told", "<f8"),
         ("off_n", "<f8"), ("off_e", "<f8"), ("off_i", "<f8"), ("off_ee", "<f8"), ("off_ei", "<f8"), ("off_ii", "<f8"),
@@ -137,6 +137,9 @@ class Given(NamedTuple):
 _RATIO = int(DetectionKind.RATIO)
 _HOUR = 3.6e9
 _IDLE = 24.0 * _HOUR
+_LOADED = 0.1  # share of the usual load of a phase below which the others' load says nothing of it
+_CARRIES = 0.1  # a phase that never fell below this share of the others is fed by what feeds them
+_FORGETS = 1e-4  # an hour: so it is what a phase did in some weeks
 _BEYOND = 20.0  # times the most that is possible: no reading of a load, whatever the ratio
 
 
@@ -738,14 +741,16 @@ def _phase_hour(s, g, now):
     mean1 = s.sum[1] / s.count[1]
     mean2 = s.sum[2] / s.count[2]
     total = mean0 + mean1 + mean2
-    least = max(5.0 * max(s.digit[1], s.digit[2], s.digit[3]), 0.02 * s.load)
+    digits = 5.0 * max(s.digit[1], s.digit[2], s.digit[3])
+    least = max(digits, _LOADED * s.load)
     loaded = False
     for j in range(3):
         mine = mean0 if j == 0 else mean1 if j == 1 else mean2
         a = mean1 if j == 0 else mean0
         b = mean1 if j == 2 else mean2
         if min(abs(a), abs(b)) <= least:
-            s.against[j] = 0
+            if mine > digits:
+                s.against[j] = 0
             continue
         loaded = True
         others = 0.5 * (abs(a) + abs(b))
@@ -764,9 +769,13 @@ def _phase_hour(s, g, now):
             s.against[j] += 1
         else:
             s.alive[j] += 1
-            s.longest[j] = max(s.longest[j], s.run[j])
+            if s.run[j] > 0:  # a run that was told teaches no more than what it was told after
+                told = s.status == FAULTY and s.cause == DEAD + j
+                most = max(g.rules.loose_hours, 2 * s.longest[j])
+                s.longest[j] = max(s.longest[j], min(s.run[j], most) if told else s.run[j])
             s.run[j] = 0
             s.against[j] = 0
+            s.low[j] = min(abs(mine) / others, s.low[j] + _FORGETS)
             if total > 0.0 and s.status != FAULTY:
                 rate = max(1.0 / s.alive[j], 0.01)
                 s.share[j] += (mine / total - s.share[j]) * rate
@@ -774,9 +783,6 @@ def _phase_hour(s, g, now):
     if loaded:
         s.hours += 1
         s.load += (abs(total) / 3.0 - s.load) * max(0.01, 1.0 / s.hours)
-        smallest = min(abs(mean0), abs(mean1), abs(mean2))
-        if max(abs(mean0), abs(mean1), abs(mean2)) < 1.5 * smallest:
-            s.balanced += 1
 
 
 @compiled_plain
@@ -800,15 +806,12 @@ def _phase_verdict(s, g, now, j, mine, total):
         else:
             _tell(s, now, now - _HOUR, g.events, g.cursor)
             s.status = AGREES
-            s.longest[j] = 0
-            s.run[j] = 0
         return
     cause = -1
     if s.run[j] > 0:
         hours = s.alive[j] + s.dead[j]
-        even = s.balanced >= 0.9 * (s.hours - s.run[j] + 1)
-        if s.alive[j] >= (4 * g.rules.habit_hours // 7 if even else g.rules.habit_hours):
-            least = g.rules.dead_hours if even else g.rules.loose_hours
+        if s.alive[j] >= (4 * g.rules.habit_hours // 7 if s.low[j] >= 0.5 else g.rules.habit_hours):
+            least = g.rules.dead_hours if s.low[j] >= _CARRIES else g.rules.loose_hours
             if s.run[j] >= max(least, 2 * s.longest[j]) * g.factor:
                 cause = DEAD + j
         elif s.alive[j] < 0.05 * hours and s.run[j] >= 2 * g.rules.habit_hours and s.pair[j] >= 0.9 * s.dead[j]:
@@ -943,7 +946,7 @@ def _another_meter(s, t, meter, events, cursor):
     s.open_at = -1.0
     s.hour = -1
     s.hours = 0
-    s.balanced = 0
+    s.low[:] = 1.0
     s.alive[:] = 0
     s.dead[:] = 0
     s.run[:] = 0
