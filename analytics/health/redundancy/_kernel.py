@@ -103,7 +103,7 @@ RULES_ROW = np.dtype(
         ("lag", "<f8"), ("gap", "<f8"), ("window", "<f8"), ("z", "<f8"), ("fast_z", "<f8"), ("fast", "<f8"),
         ("agree", "<f8"), ("learn", "<i8"), ("floor", "<f8"), ("delta_t", "<f8"),
         ("dead", "<f8"), ("habit_hours", "<i8"), ("dead_hours", "<i8"), ("loose_hours", "<i8"),
-        ("reversed_hours", "<i8"), ("still", "<i8"), ("other", "<f8"),
+        ("reversed_hours", "<i8"), ("still", "<f8"), ("other", "<f8"),
     ]
 )  # fmt: skip
 
@@ -141,6 +141,7 @@ _LOADED = 0.1  # share of the usual load of a phase below which the others' load
 _CARRIES = 0.1  # a phase that never fell below this share of the others is fed by what feeds them
 _FORGETS = 1e-4  # an hour: so it is what a phase did in some weeks
 _STEADY = 2 / 3  # share that heats of a cubic metre at two readings must keep: what lies between them is not known
+_MOVES = 24  # readings that show a sensor as exchanged, or as still while the other moves
 _BEYOND = 20.0  # times the most that is possible: no reading of a load, whatever the ratio
 
 
@@ -666,10 +667,11 @@ def _sensor(s, g, now, e, i):
             _tell(s, now, -1.0, g.events, g.cursor)
         return
     cause = -1
-    if s.negative >= g.rules.still // 2 and s.warm >= 30.0:
+    if s.negative >= _MOVES and now - s.run_at[2] >= 0.5 * g.rules.still and s.warm >= 30.0:
         cause = SWAPPED
     for slot in range(2):
-        if s.still[slot] >= g.rules.still and s.moved[slot] >= g.rules.still // 4 and s.digit[slot + 1] < 0.5:
+        long = s.still[slot] >= _MOVES and now - s.run_at[slot] >= g.rules.still
+        if long and s.moved[slot] >= _MOVES and s.digit[slot + 1] < 0.5:
             cause = STUCK_SENSOR + slot
     if cause < 0:
         return
