@@ -22,12 +22,22 @@ from analytics.domain.registers import FurtherRegister
 from analytics.health.redundancy import Check, Checks, Facts, Followed, RedundancyRules
 from tests.benchmarks.drift_loads import columns_of, loads_of
 
-__all__ = ["SPLITS", "Meter", "World", "follow", "worlds"]
+__all__ = [
+    "CLASS",
+    "SPLITS",
+    "START_US",
+    "Meter",
+    "World",
+    "follow",
+    "meter_of",
+    "minutes_of",
+    "worlds",
+]
 
 Floats = NDArray[np.float64]
 SPLITS = ("development", "scoring")
-_START_US = 1_700_006_400_000_000
-_CLASS = 0.01
+START_US = 1_700_006_400_000_000
+CLASS = 0.01
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,24 +91,26 @@ def _whole(hourly: Floats) -> Floats:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Meter:
-    """Readings of one meter, energy and power in the order in which they arrive."""
+    """Readings of one meter, its registers in the order in which they arrive."""
 
+    check: Check
     register: NDArray[np.int16]
     at_us: NDArray[np.int64]
     value: Floats
     multiplier: float
     most: float
+    limit: float = CLASS
 
 
 def meter_of(world: World, seed: int, *, days: int, ratio: float = 1.0, from_day: float = 0.0) -> Meter:
     """A meter on a load, whose energy counts `ratio` times what it should from a day on."""
     rng = np.random.default_rng([seed, zlib.crc32(world.name.encode())])
     hours = min(days * 24, len(world.hourly))
-    minute = _minutes(rng, world.hourly[:hours])
+    minute = minutes_of(rng, world.hourly[:hours])
     multiplier = float(rng.choice([1.0, 20.0, 40.0, 80.0, 200.0]))
     peak = max(float(world.hourly[:hours].max()), 1e-3)
     multiplier = 1.0 if peak / multiplier < 0.05 else multiplier
-    error = rng.uniform(-_CLASS, _CLASS, 2)
+    error = rng.uniform(-CLASS, CLASS, 2)
     gain = np.where(np.arange(len(minute)) >= from_day * 1440, ratio, 1.0) * (1.0 + error[0])
     every = 5 if rng.uniform() < 0.25 else 15
     second, later = int(rng.integers(60)), int(rng.integers(21))
@@ -116,15 +128,16 @@ def meter_of(world: World, seed: int, *, days: int, ratio: float = 1.0, from_day
     order = np.argsort(at, kind="stable")
     register = np.repeat(np.array([int(FurtherRegister.POWER), 0], np.int16), len(place))
     return Meter(
+        check=Check.POWER,
         register=register[order],
-        at_us=_START_US + at[order] * 1_000_000,
+        at_us=START_US + at[order] * 1_000_000,
         value=np.concatenate((power, dial))[order],
         multiplier=multiplier,
         most=2.0 * peak / multiplier,
     )
 
 
-def _minutes(rng: np.random.Generator, hourly: Floats) -> Floats:
+def minutes_of(rng: np.random.Generator, hourly: Floats) -> Floats:
     """Energy of every minute. [kWh]"""
     n = len(hourly) * 60
     kind = rng.integers(3)
@@ -146,10 +159,10 @@ def _minutes(rng: np.random.Generator, hourly: Floats) -> Floats:
 
 
 def follow(meter: Meter, rules: RedundancyRules | None = None) -> Followed:
-    """What the check of energy against power says of a meter."""
+    """What the check of a meter's registers says."""
     n = len(meter.value)
     checks = Checks()
-    checks.begin([(0, Check.POWER)])
+    checks.begin([(0, meter.check)])
     ones = np.ones(n)
     return checks.follow(
         (rules or RedundancyRules()).row(),
@@ -163,7 +176,7 @@ def follow(meter: Meter, rules: RedundancyRules | None = None) -> Followed:
             multiplier=meter.multiplier * ones,
             amount=meter.multiplier * ones,
             most=meter.most * ones,
-            limit=_CLASS * ones,
+            limit=meter.limit * ones,
         ),
         factor=np.ones(n, np.float32),
     )

@@ -134,8 +134,8 @@ class RedundancyRules:
     habit_h, dead_h, loose_h, reversed_h : int
         Loaded hours until the habit of phases is known; in a row that one must be dead where all carried about the
         same, and where they did not; and that one must count backwards. [h]
-    still : int
-        Readings in a row at which a temperature stands still while the other moves.
+    still_h : float
+        For how long a temperature stands still while the other moves; half as long for exchanged ones. [h]
     """
 
     lag_s: float = 3600.0
@@ -154,7 +154,7 @@ class RedundancyRules:
     dead_h: int = 8
     loose_h: int = 72
     reversed_h: int = 48
-    still: int = 192
+    still_h: float = 48.0
 
     def row(self) -> NDArray[Any]:
         """The same in the shape the compiled core takes."""
@@ -164,7 +164,8 @@ class RedundancyRules:
         row["learn"], row["floor"], row["delta_t"] = self.learn_blocks, self.floor_digits, self.delta_t_k
         row["dead"], row["habit_hours"], row["dead_hours"] = self.dead_share, self.habit_h, self.dead_h
         row["other"] = self.other_share
-        row["loose_hours"], row["reversed_hours"], row["still"] = self.loose_h, self.reversed_h, self.still
+        row["loose_hours"], row["reversed_hours"] = self.loose_h, self.reversed_h
+        row["still"] = self.still_h * 3600.0 * _US
         return row
 
 

@@ -3,13 +3,17 @@
 Readings of the registers of one check are put in time order in a small buffer, and taken from it once every register
 has gone on for `LAG` or the buffer is full. So it does not matter in which order the registers arrive, nor how the
 stream is cut. Times are float64 microseconds since 1970 UTC (exact up to 2**53), energies kWh.
+
+One file, for what numba keeps of compiled code knows only of changes of the file that it was compiled from.
 """
 
 import math
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
-from analytics.columns._jit import compiled, compiled_plain
+from analytics.columns._jit import compiled_plain
 from analytics.columns._kernel import ACCEPTED, CONFLICT, DUPLICATE, LATE, NEVER
 from analytics.domain.quality import DetectionKind
 from analytics.domain.water import DENSITY, ENTHALPY, HOTTEST
@@ -78,7 +82,7 @@ CHECK_STATE = np.dtype(
         # phases: the running hour, what is usual, and how long each is dead or reversed
         ("sum", "<f8", (3,)), ("count", "<i4", (3,)), ("hour", "<i8"), ("share", "<f8", (3,)), ("load", "<f8"),
         ("hours", "<i4"), ("alive", "<i4", (3,)), ("dead", "<i4", (3,)), ("run", "<i4", (3,)), ("longest", "<i4", (3,)),
-        ("against", "<i4", (3,)), ("balanced", "<i4"), ("pair", "<i4", (3,)), ("run_at", "<f8", (3,)),
+        ("against", "<i4", (3,)), ("low", "<f8", (3,)), ("pair", "<i4", (3,)), ("run_at", "<f8", (3,)),
         # what is told: since when, what was counted, what should have been
         ("since", "<f8"), ("off_k", "<f8"), ("told", "<f8"),
         ("off_n", "<f8"), ("off_e", "<f8"), ("off_i", "<f8"), ("off_ee", "<f8"), ("off_ei", "<f8"), ("off_ii", "<f8"),
@@ -99,7 +103,7 @@ RULES_ROW = np.dtype(
         ("lag", "<f8"), ("gap", "<f8"), ("window", "<f8"), ("z", "<f8"), ("fast_z", "<f8"), ("fast", "<f8"),
         ("agree", "<f8"), ("learn", "<i8"), ("floor", "<f8"), ("delta_t", "<f8"),
         ("dead", "<f8"), ("habit_hours", "<i8"), ("dead_hours", "<i8"), ("loose_hours", "<i8"),
-        ("reversed_hours", "<i8"), ("still", "<i8"), ("other", "<f8"),
+        ("reversed_hours", "<i8"), ("still", "<f8"), ("other", "<f8"),
     ]
 )  # fmt: skip
 
@@ -114,13 +118,34 @@ SIGHT_ROW = np.dtype(
 NEWEST = np.dtype([("key", "<i8"), ("at", "<i8"), ("value", "<f8")])
 """A register by a number of the caller's, and its newest reading."""
 
+
+class Given(NamedTuple):
+    """What a check has at hand beside its state, and where it puts what it finds."""
+
+    windows: NDArray[np.float64]
+    blocks: NDArray[np.float64]
+    limits: float
+    factor: float
+    multiplier: float
+    rules: Any
+    events: NDArray[Any]
+    cursor: NDArray[np.int64]
+    sights: NDArray[Any]
+    seen: NDArray[np.int64]
+
+
 _RATIO = int(DetectionKind.RATIO)
 _HOUR = 3.6e9
 _IDLE = 24.0 * _HOUR
+_LOADED = 0.1  # share of the usual load of a phase below which the others' load says nothing of it
+_CARRIES = 0.1  # a phase that never fell below this share of the others is fed by what feeds them
+_FORGETS = 1e-4  # an hour: so it is what a phase did in some weeks
+_STEADY = 2 / 3  # share that heats of a cubic metre at two readings must keep: what lies between them is not known
+_MOVES = 24  # readings that show a sensor as exchanged, or as still while the other moves
 _BEYOND = 20.0  # times the most that is possible: no reading of a load, whatever the ratio
 
 
-@compiled
+@compiled_plain
 def _heat(supply, back, in_supply):
     """Heat of a cubic metre. [kWh/m3], NaN where a temperature is none of liquid water."""
     if not (0.0 <= supply <= HOTTEST and 0.0 <= back <= HOTTEST):
@@ -136,7 +161,7 @@ def _heat(supply, back, in_supply):
     return rho * (h_supply - h_back) / 3600.0
 
 
-@compiled
+@compiled_plain
 def _digit(digit, v):
     """Smallest step of a register's values so far: powers of ten, begun with the largest."""
     a = abs(v)
@@ -148,7 +173,7 @@ def _digit(digit, v):
     return digit
 
 
-@compiled
+@compiled_plain
 def _tell(s, now, ended, events, cursor):
     """Say what stands: `before` what the others say, `at` what was counted, `after` half a 95 % interval of it."""
     e = events[cursor[0]]
@@ -167,12 +192,12 @@ def _tell(s, now, ended, events, cursor):
     cursor[0] += 1
 
 
-@compiled
+@compiled_plain
 def _log_ratio(e, i, floor):
     return math.log(max(e, floor) / max(i, floor))
 
 
-@compiled
+@compiled_plain
 def _add(sums, t, e, i, v):
     if sums[1] == 0.0:
         sums[0] = t
@@ -185,7 +210,7 @@ def _add(sums, t, e, i, v):
     sums[7] += v
 
 
-@compiled
+@compiled_plain
 def _own_noise(n, e, i, ee, ei, ii):
     """Variance of the logarithm of e/i by the windows' own scatter about it."""
     if i <= 0.0:
@@ -195,7 +220,7 @@ def _own_noise(n, e, i, ee, ei, ii):
     return scatter * (n / max(n - 1.0, 1.0)) / (k * k * i * i)
 
 
-@compiled
+@compiled_plain
 def _history(blocks, count):
     """What the oldest `count` blocks say of a window: (mean square of the noise, variance told by the others), [kWh2].
 
@@ -230,7 +255,7 @@ def _history(blocks, count):
     return worst / (n * k * k), v / n
 
 
-@compiled
+@compiled_plain
 def _deviation(own, n, i, history, told):
     """Standard deviation of the logarithm of a ratio over a span of n windows with reference i."""
     if i <= 0.0:
@@ -238,7 +263,7 @@ def _deviation(own, n, i, history, told):
     return math.sqrt(max(own, n * history / (i * i), told / (i * i)))
 
 
-@compiled
+@compiled_plain
 def _share_that_agrees(windows, first, count, ratio, floor):
     """Share of windows that are nearer to `ratio` (a logarithm) than to agreement."""
     near = 0
@@ -249,7 +274,7 @@ def _share_that_agrees(windows, first, count, ratio, floor):
     return near / max(count - first, 1)
 
 
-@compiled
+@compiled_plain
 def _tolerance(s, limits, i, n):
     """What the classes and the digits of the registers explain of a ratio over a span. [log]."""
     digits = (s.digit[0] * max(s.edge_scale, 0.0)) / max(i, 1e-9)
@@ -258,7 +283,7 @@ def _tolerance(s, limits, i, n):
     return limits + min(digits, 1.0)
 
 
-@compiled
+@compiled_plain
 def _since_block(s, blocks, ratio, floor):
     """When the blocks leave off agreeing; the first reading where they never did."""
     best = 0.0
@@ -275,8 +300,8 @@ def _since_block(s, blocks, ratio, floor):
     return min(blocks[min(at, s.blocks - 1), 0], s.since)
 
 
-@compiled
-def _open(s, blocks, windows, now, ratio, deviation, floor, cause, events, cursor):
+@compiled_plain
+def _open(s, g, now, ratio, deviation, floor, cause):
     """A ratio that does not hold is found; its start is where the windows leave off agreeing."""
     s.status = FAULTY
     s.cause = cause
@@ -286,34 +311,34 @@ def _open(s, blocks, windows, now, ratio, deviation, floor, cause, events, curso
     total = 0.0
     count = min(s.windows, WINDOWS)
     for w in range(count):  # the cumulated sum turns where the ratio changes
-        one = _log_ratio(windows[w, 1], windows[w, 2], floor) - half
+        one = _log_ratio(g.windows[w, 1], g.windows[w, 2], floor) - half
         one = min(max(one, -3.0), 3.0)
         total += -one if ratio > 0.0 else one
         if total > best:
             best = total
             at = w + 1
-    s.since = windows[min(at, count - 1), 0]
+    s.since = g.windows[min(at, count - 1), 0]
     if best == 0.0:
-        s.since = _since_block(s, blocks, ratio, floor)
+        s.since = _since_block(s, g.blocks, ratio, floor)
     _start_again(s)
     for b in range(s.blocks - 1):
-        if blocks[b, 0] >= s.since and blocks[b + 1, 0] <= windows[0, 0]:
-            s.off_n += blocks[b, 1]
-            s.off_e += blocks[b, 2]
-            s.off_i += blocks[b, 3]
-            s.off_ee += blocks[b, 4]
-            s.off_ei += blocks[b, 5]
-            s.off_ii += blocks[b, 6]
+        if g.blocks[b, 0] >= s.since and g.blocks[b + 1, 0] <= g.windows[0, 0]:
+            s.off_n += g.blocks[b, 1]
+            s.off_e += g.blocks[b, 2]
+            s.off_i += g.blocks[b, 3]
+            s.off_ee += g.blocks[b, 4]
+            s.off_ei += g.blocks[b, 5]
+            s.off_ii += g.blocks[b, 6]
     for w in range(count):
-        if windows[w, 0] >= s.since:
-            _count_off(s, windows[w, 1], windows[w, 2])
+        if g.windows[w, 0] >= s.since:
+            _count_off(s, g.windows[w, 1], g.windows[w, 2])
     s.off_k = ratio
     s.told = deviation
     s.told_windows = np.int32(min(s.off_n, 2e9))
-    _tell(s, now, -1.0, events, cursor)
+    _tell(s, now, -1.0, g.events, g.cursor)
 
 
-@compiled
+@compiled_plain
 def _start_again(s):
     s.off_n = 0.0
     s.off_e = 0.0
@@ -323,7 +348,7 @@ def _start_again(s):
     s.off_ii = 0.0
 
 
-@compiled
+@compiled_plain
 def _count_off(s, e, i):
     s.off_n += 1.0
     s.off_e += e
@@ -333,7 +358,7 @@ def _count_off(s, e, i):
     s.off_ii += i * i
 
 
-@compiled
+@compiled_plain
 def _forget(s):
     """Learn anew."""
     s.windows = 0
@@ -344,7 +369,7 @@ def _forget(s):
     s.told_windows = 0
 
 
-@compiled
+@compiled_plain
 def _sums(windows, first, count):
     n = 0.0
     e = 0.0
@@ -364,51 +389,38 @@ def _sums(windows, first, count):
     return n, e, i, ee, ei, ii, v
 
 
-@compiled
-def _judge_windows(s, windows, blocks, now, limits, factor, floor, multiplier, rules, events, cursor):
+@compiled_plain
+def _judge_windows(s, g, now, floor):
     """Look at the last eight windows for large errors, and at the last day of them for smaller ones."""
-    if s.blocks <= rules.learn:
+    if s.blocks <= g.rules.learn:
         return
-    history, told = _history(blocks, s.blocks - 1)
+    history, told = _history(g.blocks, s.blocks - 1)
     for span in (8, WINDOWS):
         first = WINDOWS - span
-        n, e, i, ee, ei, ii, v = _sums(windows, first, WINDOWS)
+        n, e, i, ee, ei, ii, v = _sums(g.windows, first, WINDOWS)
         if i <= 0.0 or max(e, i) < 20.0 * floor:
             continue
         ratio = _log_ratio(e, i, floor)
         deviation = _deviation(_own_noise(n, e, i, ee, ei, ii), n, i, history, max(v, n * told))
-        limit = _tolerance(s, limits, i, n) + (rules.fast_z if span == 8 else rules.z) * deviation
+        limit = _tolerance(s, g.limits, i, n) + (g.rules.fast_z if span == 8 else g.rules.z) * deviation
         if span == 8:
-            limit = max(limit, rules.fast)
-        if abs(ratio) <= limit * factor:
+            limit = max(limit, g.rules.fast)
+        if abs(ratio) <= limit * g.factor:
             continue
-        agree = max(rules.agree, 0.85) if span == 8 else rules.agree
-        if _share_that_agrees(windows, first, WINDOWS, ratio, floor) >= agree:
-            _side_or_fault(
-                s,
-                windows,
-                blocks,
-                now,
-                ratio,
-                deviation,
-                _tolerance(s, limits, i, n),
-                floor,
-                multiplier,
-                rules,
-                events,
-                cursor,
-            )
+        agree = max(g.rules.agree, 0.85) if span == 8 else g.rules.agree
+        if _share_that_agrees(g.windows, first, WINDOWS, ratio, floor) >= agree:
+            _side_or_fault(s, g, now, ratio, deviation, _tolerance(s, g.limits, i, n), floor)
             return
 
 
-@compiled
-def _judge_blocks(s, windows, blocks, now, limits, factor, floor, multiplier, rules, events, cursor, sights, seen):
+@compiled_plain
+def _judge_blocks(s, g, now, floor):
     """A block is full: look at longer spans, and say what could be seen."""
-    history, told = _history(blocks, s.blocks)
+    history, told = _history(g.blocks, s.blocks)
     span = 1
     ratio = 0.0
     deviation = np.inf
-    tolerance = limits
+    tolerance = g.limits
     while span <= s.blocks:
         n = 0.0
         e = 0.0
@@ -419,62 +431,60 @@ def _judge_blocks(s, windows, blocks, now, limits, factor, floor, multiplier, ru
         v = 0.0
         near = 0
         for b in range(s.blocks - span, s.blocks):
-            n += blocks[b, 1]
-            e += blocks[b, 2]
-            i += blocks[b, 3]
-            ee += blocks[b, 4]
-            ei += blocks[b, 5]
-            ii += blocks[b, 6]
-            v += blocks[b, 7]
+            n += g.blocks[b, 1]
+            e += g.blocks[b, 2]
+            i += g.blocks[b, 3]
+            ee += g.blocks[b, 4]
+            ei += g.blocks[b, 5]
+            ii += g.blocks[b, 6]
+            v += g.blocks[b, 7]
         if i > 0.0 and max(e, i) >= 20.0 * floor:
             ratio = _log_ratio(e, i, floor)
             deviation = _deviation(_own_noise(n, e, i, ee, ei, ii), n, i, history, max(v, n * told))
-            tolerance = _tolerance(s, limits, i, n)
+            tolerance = _tolerance(s, g.limits, i, n)
             for b in range(s.blocks - span, s.blocks):
-                one = _log_ratio(blocks[b, 2], blocks[b, 3], floor)
+                one = _log_ratio(g.blocks[b, 2], g.blocks[b, 3], floor)
                 if abs(one - ratio) < abs(one):
                     near += 1
-            asked = span >= 2 and s.blocks > rules.learn and s.status != FAULTY and near >= rules.agree * span
-            if asked and abs(ratio) > (tolerance + rules.z * deviation) * factor:
-                _side_or_fault(
-                    s, windows, blocks, now, ratio, deviation, tolerance, floor, multiplier, rules, events, cursor
-                )
+            asked = span >= 2 and s.blocks > g.rules.learn and s.status != FAULTY and near >= g.rules.agree * span
+            if asked and abs(ratio) > (tolerance + g.rules.z * deviation) * g.factor:
+                _side_or_fault(s, g, now, ratio, deviation, tolerance, floor)
                 if s.blocks == 0:
                     return
         span *= 2
-    if s.status == LEARNS and s.blocks > rules.learn and abs(ratio) <= tolerance + rules.z * deviation:
+    if s.status == LEARNS and s.blocks > g.rules.learn and abs(ratio) <= tolerance + g.rules.z * deviation:
         s.status = AGREES
         s.agreed = 1
-    _see(s, now, ratio, history, told, blocks, tolerance, factor, rules, sights, seen)
+    _see(s, g, now, ratio, history, told, tolerance)
 
 
-@compiled
-def _side_or_fault(s, windows, blocks, now, ratio, deviation, tolerance, floor, multiplier, rules, events, cursor):
+@compiled_plain
+def _side_or_fault(s, g, now, ratio, deviation, tolerance, floor):
     """A power that was primary from the beginning is taken for what it is; anything else is told."""
-    primary = s.check == POWER and s.primary == 0 and s.agreed == 0 and multiplier > 1.0
-    if primary and abs(ratio + math.log(multiplier)) <= tolerance + rules.z * deviation:
+    primary = s.check == POWER and s.primary == 0 and s.agreed == 0 and g.multiplier > 1.0
+    if primary and abs(ratio + math.log(g.multiplier)) <= tolerance + g.rules.z * deviation:
         s.primary = 1
         _forget(s)
         s.cell_ok = 0
         s.open_at = -1.0
         return
-    _open(s, blocks, windows, now, ratio, deviation, floor, ENERGY, events, cursor)
+    _open(s, g, now, ratio, deviation, floor, ENERGY)
 
 
-@compiled
-def _see(s, now, ratio, history, told, blocks, tolerance, factor, rules, sights, seen):
+@compiled_plain
+def _see(s, g, now, ratio, history, told, tolerance):
     """Say how small an error would be found in sixteen blocks."""
     n = 0.0
     i = 0.0
     for b in range(s.blocks):
-        n += blocks[b, 1]
-        i += blocks[b, 3]
+        n += g.blocks[b, 1]
+        i += g.blocks[b, 3]
     long_n = float(BLOCKS * _BLOCK)
     deviation = np.inf
     if n > 0.0 and i > 0.0:
         through = i / n * long_n
         deviation = math.sqrt(max(history, told) * long_n) / through
-    out = sights[seen[0]]
+    out = g.sights[g.seen[0]]
     out.at = np.int64(now)
     out.point = s.point
     out.check = s.check
@@ -485,32 +495,32 @@ def _see(s, now, ratio, history, told, blocks, tolerance, factor, rules, sights,
     out.ratio = math.exp(min(max(ratio, -50.0), 50.0))
     out.deviation = deviation
     out.tolerance = tolerance
-    ready = s.blocks > rules.learn
-    out.smallest = math.exp(min((tolerance + rules.z * deviation) * factor, 50.0)) - 1.0 if ready else np.nan
-    seen[0] += 1
+    ready = s.blocks > g.rules.learn
+    out.smallest = math.exp(min((tolerance + g.rules.z * deviation) * g.factor, 50.0)) - 1.0 if ready else np.nan
+    g.seen[0] += 1
     s.refused = 0
 
 
-@compiled
-def _follow_fault(s, windows, now, e, i, floor, rules, events, cursor):
+@compiled_plain
+def _follow_fault(s, g, now, e, i, floor):
     """A ratio that was found: does it still hold, is it another one, is it better known."""
     _count_off(s, e, i)
     if s.windows < WINDOWS:
         return
-    span = 8 if abs(s.off_k) >= rules.fast else WINDOWS
+    span = 8 if abs(s.off_k) >= g.rules.fast else WINDOWS
     first = WINDOWS - span
-    n, se, si, ee, ei, ii, _ = _sums(windows, first, WINDOWS)
+    n, se, si, ee, ei, ii, _ = _sums(g.windows, first, WINDOWS)
     if si > 0.0 and max(se, si) >= 20.0 * floor:
         ratio = _log_ratio(se, si, floor)
         usual = _own_noise(s.off_n, s.off_e, s.off_i, s.off_ee, s.off_ei, s.off_ii) * s.off_n / n
         deviation = math.sqrt(max(_own_noise(n, se, si, ee, ei, ii), usual))
-        back = 1.0 - _share_that_agrees(windows, first, WINDOWS, s.off_k, floor)
+        back = 1.0 - _share_that_agrees(g.windows, first, WINDOWS, s.off_k, floor)
         if abs(ratio) < 0.5 * abs(s.off_k) and abs(ratio - s.off_k) > 4.0 * deviation and back >= 0.85:
             for w in range(first, WINDOWS):  # what was counted since it is mended is not part of it
                 s.off_n -= 1.0
-                s.off_e -= windows[w, 1]
-                s.off_i -= windows[w, 2]
-            _tell(s, now, windows[first, 0], events, cursor)
+                s.off_e -= g.windows[w, 1]
+                s.off_i -= g.windows[w, 2]
+            _tell(s, now, g.windows[first, 0], g.events, g.cursor)
             _forget(s)
             s.agreed = 1
             return
@@ -518,33 +528,31 @@ def _follow_fault(s, windows, now, e, i, floor, rules, events, cursor):
         s.told_windows = np.int32(min(s.off_n, 2e9))
         s.told = math.sqrt(_own_noise(s.off_n, s.off_e, s.off_i, s.off_ee, s.off_ei, s.off_ii))
         s.off_k = _log_ratio(s.off_e, s.off_i, floor)
-        _tell(s, now, -1.0, events, cursor)
+        _tell(s, now, -1.0, g.events, g.cursor)
 
 
-@compiled
-def _window(
-    s, windows, blocks, t, e, i, v, now, limits, factor, floor, multiplier, rules, events, cursor, sights, seen
-):
+@compiled_plain
+def _window(s, g, t, e, i, v, now, floor):
     """A window is over."""
     if s.windows >= WINDOWS:
         for w in range(WINDOWS - 1):
             for c in range(4):
-                windows[w, c] = windows[w + 1, c]
+                g.windows[w, c] = g.windows[w + 1, c]
     place = min(s.windows, WINDOWS - 1)
-    windows[place, 0] = t
-    windows[place, 1] = e
-    windows[place, 2] = i
-    windows[place, 3] = v
+    g.windows[place, 0] = t
+    g.windows[place, 1] = e
+    g.windows[place, 2] = i
+    g.windows[place, 3] = v
     s.windows = min(s.windows + 1, WINDOWS)
     if s.status == FAULTY:
         if s.cause == ENERGY:
-            _follow_fault(s, windows, now, e, i, floor, rules, events, cursor)
+            _follow_fault(s, g, now, e, i, floor)
             _add(s.fill, t, e, i, v)
             if s.fill[1] >= _BLOCK:
                 s.fill[:] = 0.0
-                history, told = _history(blocks, s.blocks)
+                history, told = _history(g.blocks, s.blocks)
                 ratio = _log_ratio(s.off_e, s.off_i, floor)
-                _see(s, now, ratio, history, told, blocks, limits, factor, rules, sights, seen)
+                _see(s, g, now, ratio, history, told, g.limits)
         return
     _add(s.fill, t, e, i, v)
     full = s.fill[1] >= _BLOCK
@@ -552,27 +560,25 @@ def _window(
         if s.blocks >= BLOCKS:
             for b in range(BLOCKS - 1):
                 for c in range(8):
-                    blocks[b, c] = blocks[b + 1, c]
+                    g.blocks[b, c] = g.blocks[b + 1, c]
         spot = min(s.blocks, BLOCKS - 1)
         for c in range(8):
-            blocks[spot, c] = s.fill[c]
+            g.blocks[spot, c] = s.fill[c]
         s.blocks = min(s.blocks + 1, BLOCKS)
         s.fill[:] = 0.0
     if s.windows == WINDOWS:
-        _judge_windows(s, windows, blocks, now, limits, factor, floor, multiplier, rules, events, cursor)
+        _judge_windows(s, g, now, floor)
     if full and s.status != FAULTY and s.blocks > 0:
-        _judge_blocks(s, windows, blocks, now, limits, factor, floor, multiplier, rules, events, cursor, sights, seen)
+        _judge_blocks(s, g, now, floor)
 
 
-@compiled
-def _close_cell(
-    s, windows, blocks, t, value, scale, most, limits, factor, multiplier, rules, events, cursor, sights, seen
-):
+@compiled_plain
+def _close_cell(s, g, t, value, scale, most):
     """An energy reading at `t`, up to which the others have been added up."""
     rise = (value - s.edge) * scale
     possible = _BEYOND * most * (t - s.edge_at) / _HOUR + 2.0 * s.digit[0] * scale
-    ok = s.cell_ok != 0 and scale == s.edge_scale and 0.0 <= rise <= possible and t - s.edge_at <= 3.0 * rules.gap
-    stands = rise == 0.0 and s.cell >= rules.floor * s.digit[0] * scale
+    ok = s.cell_ok != 0 and scale == s.edge_scale and 0.0 <= rise <= possible and t - s.edge_at <= 3.0 * g.rules.gap
+    stands = rise == 0.0 and s.cell >= g.rules.floor * s.digit[0] * scale
     if stands or s.stood != 0:  # a dial that stands still, and then catches up, is told as such
         ok = False
     s.stood = stands
@@ -588,12 +594,9 @@ def _close_cell(
         s.open_v += s.cell_noise
         s.open_s += t - s.edge_at
         floor = max(s.digit[0] * scale, 1e-9)
-        if s.open_s >= rules.window * 0.999:
-            if max(s.open_e, s.open_i) >= rules.floor * floor:
-                _window(
-                    s, windows, blocks, s.open_at, s.open_e, s.open_i, s.open_v, t, limits, factor, floor,
-                    multiplier, rules, events, cursor, sights, seen,
-                )  # fmt: skip
+        if s.open_s >= g.rules.window * 0.999:
+            if max(s.open_e, s.open_i) >= g.rules.floor * floor:
+                _window(s, g, s.open_at, s.open_e, s.open_i, s.open_v, t, floor)
                 s.open_at = -1.0
             elif s.open_s >= _IDLE:
                 s.open_at = -1.0
@@ -607,11 +610,11 @@ def _close_cell(
     s.cell_ok = 1
 
 
-@compiled
-def _reference(s, windows, blocks, t0, t, low, high, limits, factor, multiplier, rules, events, cursor, sights, seen):
+@compiled_plain
+def _reference(s, g, t0, t, low, high):
     """The others go from `t0` to `t`, at the rates `low` and `high` there [kWh/h]; a waiting energy reading between."""
     span = (t - t0) / _HOUR
-    good = 0.0 < t - t0 <= rules.gap
+    good = 0.0 < t - t0 <= g.rules.gap
     step = high - low
     if s.pending_at > t0 and s.pending_at <= t:
         part = (s.pending_at - t0) / _HOUR
@@ -621,10 +624,7 @@ def _reference(s, windows, blocks, t0, t, low, high, limits, factor, multiplier,
             s.cell_noise += 0.5 * step * step * span * part
         else:
             s.cell_ok = 0
-        _close_cell(
-            s, windows, blocks, s.pending_at, s.pending, s.pending_scale, s.pending_most, limits, factor,
-            multiplier, rules,            events, cursor, sights, seen,
-        )  # fmt: skip
+        _close_cell(s, g, s.pending_at, s.pending, s.pending_scale, s.pending_most)
         s.pending_at = -1.0
         if good:
             s.cell += 0.5 * (middle + high) * (span - part)
@@ -638,7 +638,7 @@ def _reference(s, windows, blocks, t0, t, low, high, limits, factor, multiplier,
         s.cell_ok = 0
 
 
-@compiled
+@compiled_plain
 def _temperature(s, slot, v):
     """Whether a temperature stands still while the other goes on."""
     other = 3 - slot
@@ -650,8 +650,8 @@ def _temperature(s, slot, v):
         s.moved[other - 1] += 1
 
 
-@compiled
-def _sensor(s, now, e, i, rules, events, cursor):
+@compiled_plain
+def _sensor(s, g, now, e, i):
     """Temperatures that cannot be right: exchanged ones, and one that stands still while the other moves."""
     if s.status == FAULTY:
         if s.cause == ENERGY:
@@ -660,17 +660,18 @@ def _sensor(s, now, e, i, rules, events, cursor):
         slot = s.cause - STUCK_SENSOR
         well = s.negative == 0 if s.cause == SWAPPED else s.still[slot] == 0
         if well:
-            _tell(s, now, now, events, cursor)
+            _tell(s, now, now, g.events, g.cursor)
             _forget(s)
         elif s.off_n >= 4.0 * s.told_windows:
             s.told_windows = np.int32(min(s.off_n, 2e9))
-            _tell(s, now, -1.0, events, cursor)
+            _tell(s, now, -1.0, g.events, g.cursor)
         return
     cause = -1
-    if s.negative >= rules.still // 2 and s.warm >= 30.0:
+    if s.negative >= _MOVES and now - s.run_at[2] >= 0.5 * g.rules.still and s.warm >= 30.0:
         cause = SWAPPED
     for slot in range(2):
-        if s.still[slot] >= rules.still and s.moved[slot] >= rules.still // 4 and s.digit[slot + 1] < 0.5:
+        long = s.still[slot] >= _MOVES and now - s.run_at[slot] >= g.rules.still
+        if long and s.moved[slot] >= _MOVES and s.digit[slot + 1] < 0.5:
             cause = STUCK_SENSOR + slot
     if cause < 0:
         return
@@ -681,11 +682,11 @@ def _sensor(s, now, e, i, rules, events, cursor):
     _count_off(s, e, abs(i))
     s.told = np.nan
     s.told_windows = 1
-    _tell(s, now, -1.0, events, cursor)
+    _tell(s, now, -1.0, g.events, g.cursor)
 
 
-@compiled
-def _heat_event(s, windows, blocks, slot, t, v, limits, factor, multiplier, rules, events, cursor, sights, seen):
+@compiled_plain
+def _heat_event(s, g, slot, t, v):
     """A temperature, or the volume."""
     if slot != FLOW_RETURN:
         if s.at[slot] >= 0.0:
@@ -699,39 +700,33 @@ def _heat_event(s, windows, blocks, slot, t, v, limits, factor, multiplier, rule
         return
     t0 = s.at[FLOW_RETURN]
     poured = v - s.value[FLOW_RETURN]
-    fresh = t - s.at[1] <= rules.gap and t - s.at[2] <= rules.gap and s.at[1] >= 0.0 and s.at[2] >= 0.0
+    fresh = t - s.at[1] <= g.rules.gap and t - s.at[2] <= g.rules.gap and s.at[1] >= 0.0 and s.at[2] >= 0.0
     heat = _heat(s.value[1], s.value[2], s.in_supply != 0) if fresh else np.nan
     delta = s.value[1] - s.value[2]
     if t0 >= 0.0:
-        usable = poured >= 0.0 and not math.isnan(heat) and not math.isnan(s.heat) and abs(delta) >= rules.delta_t
+        usable = poured >= 0.0 and not math.isnan(heat) and not math.isnan(s.heat) and abs(delta) >= g.rules.delta_t
         if poured > 0.0 and fresh:
-            if abs(delta) < rules.delta_t:
+            if abs(delta) < g.rules.delta_t:
                 s.refused += 1
-            if delta <= -rules.delta_t:
+            if delta <= -g.rules.delta_t:
                 if s.negative == 0:
                     s.run_at[2] = t0
                 s.negative += 1
                 s.warm = 0.5 * (s.value[1] + s.value[2])
-            elif delta >= rules.delta_t:
+            elif delta >= g.rules.delta_t:
                 s.negative = 0
-            _sensor(s, t, 0.0, poured * (heat if not math.isnan(heat) else 0.0), rules, events, cursor)
-        if usable and heat > 0.0 and s.heat > 0.0:
+            _sensor(s, g, t, 0.0, poured * (heat if not math.isnan(heat) else 0.0))
+        if usable and min(heat, s.heat) >= _STEADY * max(heat, s.heat) > 0.0:
             hours = (t - t0) / _HOUR
             flow = poured / hours if hours > 0.0 else 0.0
             mean = flow * 0.5 * (heat + s.heat)
             half = flow * (heat - s.heat)
             s.cell_noise += 0.25 * half * half * hours * hours
-            _reference(
-                s, windows, blocks, t0, t, mean, mean, limits, factor, multiplier, rules, events, cursor, sights,
-                seen,
-            )  # fmt: skip
+            _reference(s, g, t0, t, mean, mean)
         else:
             s.cell_ok = 0
             if s.pending_at > t0 and s.pending_at <= t:
-                _close_cell(
-                    s, windows, blocks, s.pending_at, s.pending, s.pending_scale, s.pending_most, limits, factor,
-                    multiplier,                    rules, events, cursor, sights, seen,
-                )  # fmt: skip
+                _close_cell(s, g, s.pending_at, s.pending, s.pending_scale, s.pending_most)
                 s.pending_at = -1.0
                 s.cell_ok = 0
     s.heat = heat
@@ -739,8 +734,8 @@ def _heat_event(s, windows, blocks, slot, t, v, limits, factor, multiplier, rule
     s.at[FLOW_RETURN] = t
 
 
-@compiled
-def _phase_hour(s, now, factor, rules, events, cursor):
+@compiled_plain
+def _phase_hour(s, g, now):
     """An hour of the phases is over."""
     for j in range(3):
         if s.count[j] == 0:
@@ -749,18 +744,20 @@ def _phase_hour(s, now, factor, rules, events, cursor):
     mean1 = s.sum[1] / s.count[1]
     mean2 = s.sum[2] / s.count[2]
     total = mean0 + mean1 + mean2
-    least = max(5.0 * max(s.digit[1], s.digit[2], s.digit[3]), 0.02 * s.load)
+    digits = 5.0 * max(s.digit[1], s.digit[2], s.digit[3])
+    least = max(digits, _LOADED * s.load)
     loaded = False
     for j in range(3):
         mine = mean0 if j == 0 else mean1 if j == 1 else mean2
         a = mean1 if j == 0 else mean0
         b = mean1 if j == 2 else mean2
         if min(abs(a), abs(b)) <= least:
-            s.against[j] = 0
+            if mine > digits:
+                s.against[j] = 0
             continue
         loaded = True
         others = 0.5 * (abs(a) + abs(b))
-        dead = abs(mine) < rules.dead * others
+        dead = abs(mine) < g.rules.dead * others
         against = mine < -0.1 * others and a > 0.0 and b > 0.0
         if dead:
             if s.run[j] == 0:
@@ -775,22 +772,23 @@ def _phase_hour(s, now, factor, rules, events, cursor):
             s.against[j] += 1
         else:
             s.alive[j] += 1
-            s.longest[j] = max(s.longest[j], s.run[j])
+            if s.run[j] > 0:  # a run that was told teaches no more than what it was told after
+                told = s.status == FAULTY and s.cause == DEAD + j
+                most = max(g.rules.loose_hours, 2 * s.longest[j])
+                s.longest[j] = max(s.longest[j], min(s.run[j], most) if told else s.run[j])
             s.run[j] = 0
             s.against[j] = 0
+            s.low[j] = min(abs(mine) / others, s.low[j] + _FORGETS)
             if total > 0.0 and s.status != FAULTY:
                 rate = max(1.0 / s.alive[j], 0.01)
                 s.share[j] += (mine / total - s.share[j]) * rate
-        _phase_verdict(s, now, j, mine, total, factor, rules, events, cursor)
+        _phase_verdict(s, g, now, j, mine, total)
     if loaded:
         s.hours += 1
         s.load += (abs(total) / 3.0 - s.load) * max(0.01, 1.0 / s.hours)
-        smallest = min(abs(mean0), abs(mean1), abs(mean2))
-        if max(abs(mean0), abs(mean1), abs(mean2)) < 1.5 * smallest:
-            s.balanced += 1
 
 
-@compiled
+@compiled_plain
 def _true_total(s, cause, j, mine, total):
     share = s.share[j] if s.alive[j] > 0 else 1.0 / 3.0
     if cause == DEAD + j:
@@ -798,8 +796,8 @@ def _true_total(s, cause, j, mine, total):
     return total + 2.0 * abs(mine)
 
 
-@compiled
-def _phase_verdict(s, now, j, mine, total, factor, rules, events, cursor):
+@compiled_plain
+def _phase_verdict(s, g, now, j, mine, total):
     if s.status == FAULTY:
         if s.cause != DEAD + j and s.cause != REVERSED + j:
             return
@@ -807,24 +805,21 @@ def _phase_verdict(s, now, j, mine, total, factor, rules, events, cursor):
             _count_off(s, total, _true_total(s, s.cause, j, mine, total))
             if s.off_n >= 2.0 * s.told_windows:
                 s.told_windows = np.int32(min(s.off_n, 2e9))
-                _tell(s, now, -1.0, events, cursor)
+                _tell(s, now, -1.0, g.events, g.cursor)
         else:
-            _tell(s, now, now - _HOUR, events, cursor)
+            _tell(s, now, now - _HOUR, g.events, g.cursor)
             s.status = AGREES
-            s.longest[j] = 0
-            s.run[j] = 0
         return
     cause = -1
     if s.run[j] > 0:
-        seen = s.alive[j] + s.dead[j]
-        even = s.balanced >= 0.9 * (s.hours - s.run[j] + 1)
-        if s.alive[j] >= (4 * rules.habit_hours // 7 if even else rules.habit_hours):
-            least = rules.dead_hours if even else rules.loose_hours
-            if s.run[j] >= max(least, 2 * s.longest[j]) * factor:
+        hours = s.alive[j] + s.dead[j]
+        if s.alive[j] >= (4 * g.rules.habit_hours // 7 if s.low[j] >= 0.5 else g.rules.habit_hours):
+            least = g.rules.dead_hours if s.low[j] >= _CARRIES else g.rules.loose_hours
+            if s.run[j] >= max(least, 2 * s.longest[j]) * g.factor:
                 cause = DEAD + j
-        elif s.alive[j] < 0.05 * seen and s.run[j] >= 2 * rules.habit_hours and s.pair[j] >= 0.9 * s.dead[j]:
+        elif s.alive[j] < 0.05 * hours and s.run[j] >= 2 * g.rules.habit_hours and s.pair[j] >= 0.9 * s.dead[j]:
             cause = DEAD + j
-    elif s.against[j] >= rules.reversed_hours * factor:
+    elif s.against[j] >= g.rules.reversed_hours * g.factor:
         cause = REVERSED + j
     if cause < 0:
         return
@@ -837,30 +832,30 @@ def _phase_verdict(s, now, j, mine, total, factor, rules, events, cursor):
         _count_off(s, total, _true_total(s, cause, j, mine, total))
     s.told = np.nan
     s.told_windows = np.int32(n)
-    _tell(s, now, -1.0, events, cursor)
+    _tell(s, now, -1.0, g.events, g.cursor)
 
 
-@compiled
-def _phase_event(s, slot, t, v, factor, rules, events, cursor, sights, seen):
+@compiled_plain
+def _phase_event(s, g, slot, t, v):
     hour = np.int64(t // _HOUR)
     if hour != s.hour:
         if s.hour >= 0:
-            _phase_hour(s, (s.hour + 1) * _HOUR, factor, rules, events, cursor)
+            _phase_hour(s, g, (s.hour + 1) * _HOUR)
             if s.hours > 0 and s.hours % 24 == 0:
-                out = sights[seen[0]]
+                out = g.sights[g.seen[0]]
                 out.at = np.int64((s.hour + 1) * _HOUR)
                 out.point = s.point
                 out.check = s.check
-                out.status = s.status if s.hours >= rules.habit_hours or s.status == FAULTY else LEARNS
+                out.status = s.status if s.hours >= g.rules.habit_hours or s.status == FAULTY else LEARNS
                 out.primary = 0
                 out.refused = 0
                 out.n = s.hours
                 out.ratio = np.nan
                 out.deviation = np.nan
-                out.tolerance = rules.dead
-                out.smallest = 1.0 / 3.0 if s.hours >= rules.habit_hours else np.nan
-                seen[0] += 1
-                if s.status == LEARNS and s.hours >= rules.habit_hours:
+                out.tolerance = g.rules.dead
+                out.smallest = 1.0 / 3.0 if s.hours >= g.rules.habit_hours else np.nan
+                g.seen[0] += 1
+                if s.status == LEARNS and s.hours >= g.rules.habit_hours:
                     s.status = AGREES
         s.hour = hour
         for j in range(3):
@@ -870,8 +865,8 @@ def _phase_event(s, slot, t, v, factor, rules, events, cursor, sights, seen):
     s.count[slot - 1] += 1
 
 
-@compiled
-def _settle(s, buffer, windows, blocks, limits, factor, multiplier, rules, events, cursor, sights, seen):
+@compiled_plain
+def _settle(s, g, buffer):
     """Take the oldest reading out of the buffer."""
     t = buffer[0, 0]
     v = buffer[0, 1]
@@ -887,7 +882,7 @@ def _settle(s, buffer, windows, blocks, limits, factor, multiplier, rules, event
         s.first = t
     s.digit[slot] = _digit(s.digit[slot], v)
     if s.check == PHASES:
-        _phase_event(s, slot, t, v, factor, rules, events, cursor, sights, seen)
+        _phase_event(s, g, slot, t, v)
         return
     if slot == 0:
         s.pending_at = t
@@ -896,40 +891,21 @@ def _settle(s, buffer, windows, blocks, limits, factor, multiplier, rules, event
         s.pending_most = most
         last = s.at[1] if s.check != HEAT else s.at[FLOW_RETURN]
         if last == t:  # the others are there already
-            _close_cell(
-                s,
-                windows,
-                blocks,
-                t,
-                v,
-                scale,
-                most,
-                limits,
-                factor,
-                multiplier,
-                rules,
-                events,
-                cursor,
-                sights,
-                seen,
-            )
+            _close_cell(s, g, t, v, scale, most)
             s.pending_at = -1.0
         return
     if s.check == HEAT:
-        _heat_event(s, windows, blocks, slot, t, v, limits, factor, multiplier, rules, events, cursor, sights, seen)
+        _heat_event(s, g, slot, t, v)
         return
     if abs(v) > _BEYOND * most:  # no such load is possible
         return
     if s.at[1] >= 0.0:
-        _reference(
-            s, windows, blocks, s.at[1], t, s.value[1], v, limits, factor, multiplier, rules, events, cursor,
-            sights, seen,
-        )  # fmt: skip
+        _reference(s, g, s.at[1], t, s.value[1], v)
     s.value[1] = v
     s.at[1] = t
 
 
-@compiled
+@compiled_plain
 def _put(s, buffer, t, v, scale, slot, most):
     """Put a reading in its place; one that is there already stays out."""
     place = s.buffered
@@ -953,7 +929,7 @@ def _put(s, buffer, t, v, scale, slot, most):
     s.buffered += 1
 
 
-@compiled
+@compiled_plain
 def _another_meter(s, t, meter, events, cursor):
     """What was open of the meter before ends here."""
     if s.status == FAULTY:
@@ -973,7 +949,7 @@ def _another_meter(s, t, meter, events, cursor):
     s.open_at = -1.0
     s.hour = -1
     s.hours = 0
-    s.balanced = 0
+    s.low[:] = 1.0
     s.alive[:] = 0
     s.dead[:] = 0
     s.run[:] = 0
@@ -987,7 +963,7 @@ def _another_meter(s, t, meter, events, cursor):
     s.heat = np.nan
 
 
-@compiled
+@compiled_plain
 def _all_beyond(s, t):
     """Whether every register of the check is past `t`."""
     behind = 0
@@ -996,7 +972,7 @@ def _all_beyond(s, t):
     return behind == 0
 
 
-@compiled
+@compiled_plain
 def follow(
     state, buffers, windows, blocks, row, meter, slot, at, value, scale, amount, most, limits, factors, multiplier,
     rules, events, cursor, sights, seen, first,
@@ -1037,10 +1013,8 @@ def follow(
         _put(s, buffers[p], t, value[i], scale[i] * by, k, most[i] * by)
         s.newest[k] = max(s.newest[k], t)
         while s.buffered > 0 and (s.buffered >= BUFFER or _all_beyond(s, buffers[p, 0, 0] + rules.lag)):
-            _settle(
-                s, buffers[p], windows[p], blocks[p], limits[i], factors[i], multiplier[i], rules, events, cursor,
-                sights, seen,
-            )  # fmt: skip
+            g = Given(windows[p], blocks[p], limits[i], factors[i], multiplier[i], rules, events, cursor, sights, seen)
+            _settle(s, g, buffers[p])
     return row.size
 
 

@@ -220,6 +220,32 @@ def test_a_phase_that_rests_every_night_is_its_habit() -> None:
     assert not len(follow(Checks(), columns(**phases(minutes, (0.3, 0.3, 0.4), 1.0 - night))).events)
 
 
+def test_a_phase_whose_one_consumer_rests_for_a_day_is_told_only_after_three() -> None:
+    rests = np.ones(40 * 96 + 1)
+    rests[96 * 20 : 96 * 21] = 0.0
+    idles = np.where(np.arange(40 * 96 + 1) % 96 < 32, 0.1, 1.0)
+    alone = phases(load(40), (0.3, 0.3, 0.4), rests * idles)
+    assert not len(follow(Checks(), columns(**alone)).events)
+    carried = phases(load(40), (0.3, 0.3, 0.4), rests)
+    ended = follow(Checks(), columns(**carried)).events["ended"]
+    assert len(ended) > 1
+    assert ended[-1] != NEVER
+
+
+def test_a_phase_that_is_lost_again_and_again_is_told_again_and_again() -> None:
+    gone = np.ones(60 * 96 + 1)
+    for day in (20, 40):
+        gone[96 * day : 96 * (day + 10)] = 0.0
+    done = follow(Checks(), columns(**phases(load(60), (0.3, 0.3, 0.4), gone)))
+    assert sorted({round(start) for _, start, *_ in said(done)}) == [20, 40]
+
+
+def test_a_reversed_phase_is_told_though_nothing_flows_at_night() -> None:
+    minutes = load(20) * (np.arange(20 * 1440) % 1440 >= 480)
+    done = follow(Checks(), columns(**phases(minutes, (1 / 3, 1 / 3, 1 / 3), quarters(20, 8.0, -1.0))))
+    assert said(done)[0][0] is Cause.REVERSED_L2
+
+
 def test_a_phase_that_counts_backwards_is_told() -> None:
     minutes = load(20)
     done = follow(Checks(), columns(**phases(minutes, (1 / 3, 1 / 3, 1 / 3), quarters(20, 8.0, -1.0))))
