@@ -36,10 +36,11 @@ def compiled_plain(function: F) -> F:
 def _old_with_what_it_calls(dispatcher: Any) -> Any:
     own = dispatcher.py_func
     kept = dispatcher._cache._cache_file  # noqa: SLF001 - see above
+    others: list[Any] = [one for one in own.__globals__.values() if isinstance(one, Dispatcher)]
     imported = {
-        other.py_func.__module__: other._cache._cache_file._source_stamp  # noqa: SLF001
-        for other in own.__globals__.values()
-        if isinstance(other, Dispatcher) and other.py_func.__module__ != own.__module__
+        one.py_func.__module__: one._cache._cache_file._source_stamp  # noqa: SLF001
+        for one in others
+        if one.py_func.__module__ != own.__module__
     }
     kept._source_stamp = (kept._source_stamp, *sorted(imported.items()))  # noqa: SLF001
     return dispatcher
