@@ -27,6 +27,7 @@ _UNITS: Final = {
     "bytes": "bytes snapshot_bytes database_size",
     "s": "moved_ago fence_age sample_age stale_age transaction_time",
     "locale": "amount last_year energy_affected energy_affected_low energy_affected_high rows_about",
+    "h": "hours_typical hours_worst",
     "none": "multiplier partition next_offset ledger_version cycle_months attempts",
 }
 UNITS: Final = {column: unit for unit, columns in _UNITS.items() for column in columns.split()}

@@ -320,6 +320,8 @@ COLUMNS: Final[dict[str, Text]] = {
     "why": Text("原因", "reason"),
     "smallest_30d": Text("30天可见最小误差", "smallest seen in 30 d"),
     "smallest_90d": Text("90天可见最小误差", "smallest seen in 90 d"),
+    "hours_typical": Text("卡停通常发现时间", "jam usually told after"),
+    "hours_worst": Text("卡停最迟发现时间", "jam told after at worst"),
     "as_of": Text("截至", "as of"),
     "number": Text("案件", "case"),
     "at": Text("时间", "at"),

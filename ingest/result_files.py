@@ -112,6 +112,8 @@ SCHEMAS: Mapping[str, pa.Schema] = {
             ("share", pa.float64()),
             ("smallest_30d", pa.float64()),
             ("smallest_90d", pa.float64()),
+            ("hours_typical", pa.float64()),
+            ("hours_worst", pa.float64()),
         ]
     ),
     "rejected": _schema(

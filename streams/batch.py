@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from analytics.domain.quality import RejectReason
 from ingest.wire import Block, Fault, Names, Record, Records, decode_fetched
 from streams.ports import HOUR_ROW, DetectionRow, Hours, ObservabilityRow, RejectedRow, StoredLedger
-from streams.rows import detection_rows, fault_rows, hour_rows, refusal_rows, sight_rows
+from streams.rows import detection_rows, fault_rows, habit_rows, hour_rows, refusal_rows, sight_rows
 from streams.state import PartitionState
 from streams.steps import READING, StepResult, close_hours, step
 
@@ -81,7 +81,8 @@ def _batch(start: int, end: int, result: StepResult, state: PartitionState, stor
         detection_rows(result.events, stored),
         [],
         late_further=result.late_further,
-        sights=sight_rows(result.sights, stored),
+        sights=sight_rows(result.sights, stored)
+        + habit_rows(state.said.news(result.habits, len(state.points)), stored),
     )
 
 

@@ -257,7 +257,10 @@ class KeptBalance:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ObservabilityRow:
-    """What could be seen at a point: `verdict` is ``observable``, ``weak`` or ``not_observable``."""
+    """What could be seen at a point: `verdict` is ``observable``, ``weak`` or ``not_observable``.
+
+    Smallest errors are shares; hours are those until a stuck dial is told.
+    """
 
     point_id: int
     question: str
@@ -268,6 +271,8 @@ class ObservabilityRow:
     detail: str  # JSON object; `check` in it names a check of further registers, which the balance does not overwrite
     unit_id: int
     as_of_us: int  # us
+    hours_typical: float | None = None
+    hours_worst: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

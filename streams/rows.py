@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from analytics.columns.aggregation import shares
 from analytics.columns.register import NEVER
 from analytics.domain.quality import DetectionKind
+from analytics.health.habit import stuck_verdict
 from analytics.health.redundancy import Check
 from analytics.health.severity import severity_of
 from analytics.health.visible import verdict_of
@@ -210,6 +211,32 @@ def sight_rows(sights: NDArray[Any], stored: StoredLedger) -> list[Observability
             )
         )
     return rows
+
+
+def habit_rows(habits: NDArray[Any], stored: StoredLedger) -> list[ObservabilityRow]:
+    """Stored verdicts on stuck dials.
+
+    Parameters
+    ----------
+    habits : (h,) analytics.health.arrival.HABIT_ROW
+        At most one row a point.
+    """
+    return [
+        ObservabilityRow(
+            point_id=int(stored.point_ids[one.point]),
+            question=one.question.value,
+            verdict=one.verdict.value,
+            reason=one.reason.value,
+            smallest_30d=None,
+            smallest_90d=None,
+            hours_typical=None if np.isnan(one.hours_typical) else one.hours_typical,
+            hours_worst=None if np.isnan(one.hours_worst) else one.hours_worst,
+            detail=json.dumps({"check": "habit", "still_share": round(float(habit["still"]), 3)}),
+            unit_id=int(stored.unit_ids[stored.ledger.point_unit[one.point]]),
+            as_of_us=int(habit["at"]),
+        )
+        for one, habit in zip(map(stuck_verdict, habits), habits, strict=True)
+    ]
 
 
 def fault_rows(faults: Sequence[Fault], records: Sequence[Record]) -> list[RejectedRow]:

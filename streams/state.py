@@ -19,6 +19,7 @@ from analytics.health.arrival import HealthRules, empty_health, neutral_factors
 from analytics.health.redundancy import RedundancyRules
 from ingest.wire import MeterList
 from streams.further import Further
+from streams.habits import SaidHabits
 
 __all__ = ["MAIN_REGISTER", "PartitionState", "SnapshotMismatch", "StepRules", "rules_of"]
 
@@ -77,6 +78,8 @@ class PartitionState:
         What is kept of registers beside the main ones, of the meters that have them.
     counted : (p,) bool
         Whether the point's register counts something up; a thermometer's readings are kept and not followed.
+    said : SaidHabits
+        Verdicts on stuck dials that were written; not part of a snapshot.
     register_names : list of str
         Registers that blocks spoke of, "main" first; `meter_lists` points into it.
     """
@@ -93,6 +96,7 @@ class PartitionState:
     redundancy_rules: NDArray[Any]
     counted: NDArray[np.bool_]
     further: Further = field(default_factory=Further)
+    said: SaidHabits = field(default_factory=SaidHabits)
     register_names: list[str] = field(default_factory=lambda: ["main"])
     _kinds: NDArray[np.int16] = field(default_factory=lambda: np.zeros(1, np.int16))
     _meters: dict[tuple[str, MeterList], tuple[NDArray[np.int32], NDArray[np.int16]]] = field(default_factory=dict)
@@ -176,6 +180,7 @@ class PartitionState:
     def put_back(self, copied: tuple[NDArray[Any], NDArray[Any], Further]) -> None:
         """Undo what was done since `copy_points`."""
         self.points, self.health, self.further = copied
+        self.said = SaidHabits()  # what was said of the steps that are undone may not have been written
 
     def kinds_of(self, register: NDArray[np.int16]) -> NDArray[np.int16]:
         """`FurtherRegister` of each register index, 0 for the main one, -1 for a name that is not known."""

@@ -23,7 +23,8 @@ from analytics.columns.register import (
 )
 from analytics.columns.screening import screen
 from analytics.domain.quality import ReadingFlag, RejectReason
-from analytics.health.arrival import arrive, usual_wait_us
+from analytics.health.arrival import HABIT_ROW, arrive, usual_wait_us
+from analytics.health.habit import newest_habits
 from analytics.health.redundancy import SIGHT_ROW
 from ingest.wire import Block, partition_of
 from streams.explain import Refusal, refusals_of
@@ -61,6 +62,8 @@ class StepResult:
     refusals : list of Refusal
     sights : (s,) analytics.health.redundancy.SIGHT_ROW
         What further registers let see of a meter, where that is said anew.
+    habits : (p,) analytics.health.arrival.HABIT_ROW
+        How long a jam could hide, of points that a UTC day is over for; at most one row a point.
     """
 
     readings: NDArray[Any]
@@ -70,6 +73,7 @@ class StepResult:
     refusals: list[Refusal]
     late_further: NDArray[Any] = field(default_factory=lambda: np.empty(0, READING))
     sights: NDArray[Any] = field(default_factory=lambda: np.empty(0, SIGHT_ROW))
+    habits: NDArray[Any] = field(default_factory=lambda: np.empty(0, HABIT_ROW))
 
     @property
     def refused(self) -> int:
@@ -179,7 +183,7 @@ def step(state: PartitionState, blocks: Sequence[Block]) -> StepResult:
     followed = (reasons == 0) & (rows["register"] == MAIN_REGISTER)
     if not state.counted.all():
         followed[followed] = state.counted[state.ledger.installations.point[rows["installation"][followed]]]
-    hours, events = np.empty(0, HOUR_ROW), np.empty(0, EVENT_ROW)
+    hours, events, habits = np.empty(0, HOUR_ROW), np.empty(0, EVENT_ROW), np.empty(0, HABIT_ROW)
     late = np.zeros(len(rows), bool)
     counts = np.zeros(len(rows), bool)
     heard = _heard(state, rows, reasons, followed)
@@ -194,6 +198,7 @@ def step(state: PartitionState, blocks: Sequence[Block]) -> StepResult:
             future=~followed[heard],
             factors=state.factors,
         )
+        habits = newest_habits(arrived.habits)
         index = np.flatnonzero(heard)
         rows["quality"][index[arrived.astray]] |= np.int16(ReadingFlag.ASTRAY)
         received_us = np.where(arrived.punctual, columns.received_us, columns.at_us)
@@ -231,6 +236,7 @@ def step(state: PartitionState, blocks: Sequence[Block]) -> StepResult:
         refusals=refusals,
         late_further=rows[late_further],
         sights=sights,
+        habits=habits,
     )
 
 

@@ -34,6 +34,8 @@ class Question(Enum):
     """A gain change of some percent, sudden or slow."""
     RATIO = "ratio"
     """A wrong ratio or a lost phase: a third of the flow or more."""
+    STUCK = "stuck"
+    """A dial that stands still while the load goes on; `analytics.health.habit` answers."""
 
 
 class Verdict(Enum):
@@ -62,6 +64,11 @@ class Reason(Enum):
     HEAT = "volume and temperatures of the heat meter show it"
     NOISY_POWER = "the power varies too much between its samples, or the registers are too coarse"
     SMALL_DIFFERENCE = "the difference of supply and return temperature is too small"
+    UNREAD = "nothing was read of it for a week, or hardly anything yet"
+    MOVES = "its dial moves in nearly every hour"
+    ABSENCE = "it stands still for hours now and then: a jam looks as if its users were away"
+    RESTED = "it has stood still as long before, and went on by itself"
+    SELDOM = "its dial moves too seldom, or is read too seldom"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,15 +86,20 @@ class PointVerdict:
         Of the parent's flow, NaN without a balance. [1]
     smallest_30d, smallest_90d : float
         Smallest gain step that is found with an even chance within so many days; NaN where nothing is. [1]
+    hours_typical, hours_worst : float
+        How long a dial that jams stands still until it is told, in the middle and at the worst; NaN where it is not
+        known, and for other questions. [h]
     """
 
     point: int
     question: Question
     verdict: Verdict
     reason: Reason
-    share: float
-    smallest_30d: float
-    smallest_90d: float
+    share: float = float("nan")
+    smallest_30d: float = float("nan")
+    smallest_90d: float = float("nan")
+    hours_typical: float = float("nan")
+    hours_worst: float = float("nan")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,7 +115,8 @@ class _Sight:
 def judge(ledger: Ledger, groups: BalanceGroups, state: BalanceState | None = None) -> tuple[PointVerdict, ...]:
     """Verdict of every counted point of a ledger and each question, in the order of points.
 
-    A point may be a child in one balance and the parent of another; the better sight counts.
+    A point may be a child in one balance and the parent of another; the better sight counts. Of stuck dials a balance
+    says nothing: that verdict stands until the meter's habit gives one.
 
     Parameters
     ----------
@@ -138,6 +151,8 @@ def _better(new: _Sight, old: _Sight) -> bool:
 
 
 def _verdict(point: int, question: Question, sight: _Sight) -> PointVerdict:
+    if question is Question.STUCK:
+        return PointVerdict(point=point, question=question, verdict=Verdict.NOT_OBSERVABLE, reason=Reason.UNREAD)
     month, season = sight.smallest_30d, sight.smallest_90d
     if question is Question.RATIO:
         seen, weak = month <= _RATIO, season <= _RATIO

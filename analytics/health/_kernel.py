@@ -2,6 +2,8 @@
 
 Order of arrival does not depend on how a stream is cut, so pieces give what the whole gives. Times are int64
 microseconds since 1970 UTC, values float64 in the register's unit.
+
+Stuck dials: a point's habit, how odd a stillness is, and how long a jam could hide. Clocks: how late readings arrive.
 """
 
 import math
@@ -16,6 +18,7 @@ __all__ = [
     "AHEAD",
     "BEHIND",
     "DRIFTS",
+    "HABIT_ROW",
     "HEALTH_RULES",
     "HEALTH_STATE",
     "MOST_SURE",
@@ -23,11 +26,14 @@ __all__ = [
     "UNKNOWN",
     "UNSURE",
     "arrive",
-    "limits",
+    "hidden_hours",
 ]
 
 SLOTS = 48
 """Hours of a working day, then of a day of the weekend."""
+MOST_SURE = 0.9375
+"""No hour is surer to see a move than this: a slot remembers about sixteen of its days."""
+
 UNKNOWN = np.iinfo(np.uint16).max
 """How late the first reading of an upload is, where there was none yet."""
 
@@ -57,10 +63,22 @@ HEALTH_STATE = np.dtype(
 HEALTH_RULES = np.dtype(
     [
         ("offset_h", "<i8"), ("flat_us", "<i8"), ("catch_slack", "<i8"),
-        ("surprise", "<f8"), ("idle_weight", "<f8"), ("idle_free", "<f8"), ("longest_weight", "<f8"),
+        ("surprise", "<f8"), ("longest_weight", "<f8"),
+        ("away_us", "<f8"), ("away_from", "<f8"), ("away_over", "<f8"),
+        ("closed_us", "<f8"), ("chance_from", "<f8"), ("chance_over", "<f8"),
         ("tolerance_s", "<f8"), ("shift_s", "<f8"), ("confirm", "<i8"), ("home_after", "<i8"),
     ]
 )  # fmt: skip
+
+HABIT_ROW = np.dtype(
+    [
+        ("at", "<i8"), ("point", "<i4"), ("days", "<i4"),
+        ("typical_h", "<f4"), ("worst_h", "<f4"), ("still", "<f4"), ("away", "<f4"), ("rested", "?"),
+    ]
+)  # fmt: skip
+"""How long a jam could hide at a point, by its habit at the newest reading `at` of a UTC day: hours to be told in the
+middle and at the worst; share of still hours; hours for which its users may be away; whether a stillness that ended by
+itself asks for more than usual."""
 
 UNSURE, AHEAD, BEHIND, DRIFTS = 0, 1, 2, 3
 """What is known of a clock: it or the way to us is late; it is ahead; it went back; it runs away slowly."""
@@ -68,18 +86,21 @@ UNSURE, AHEAD, BEHIND, DRIFTS = 0, 1, 2, 3
 _STUCK = int(DetectionKind.STUCK)
 _CLOCK = int(DetectionKind.CLOCK)
 
-MOST_SURE = 0.9375
-"""No hour is surer to see a move than this: a slot remembers about sixteen of its days."""
 _HOUR = 3_600_000_000
-_FORGET = 1.0 / 16.0  # a slot remembers about sixteen of its days
-_MEMORY_H = 168.0  # use an hour is remembered for about a week
-_DECAY = 0.999  # a day: the longest honest stillness is forgotten by half in two years
-_WALK = 72  # hours of a silence that are walked one by one
+_DAY = 24 * _HOUR
+_WEEK_H = 168
 _ODD = 3  # readings below the dial, or beyond it, after which they are believed
 _RUN = 30_000
 _MINUTE = 60_000_000
 _LONGEST_WAIT = 24 * 60
+_FORGET = 1.0 / 16.0  # a slot remembers about sixteen of its days
+_MEMORY_H = 168.0  # use an hour is remembered for about a week
+_DECAY = 0.999  # a day: the longest honest stillness is forgotten by half in two years
+_WALK = 72  # hours of a silence that are walked one by one
+_TAUGHT = 14 * 24  # hours of a stillness that teach
 _LONG = 24 * 100
+_CLOCK_DAYS = 20  # working days after which it can be told whether a meter rests by the clock
+_NEW_REST = 1.0 / 3.0  # of a working day's habit, for a weekend of which little is known
 
 
 @compiled_plain
@@ -91,60 +112,112 @@ def _slot(hour, offset_h):
 
 
 @compiled_plain
-def _learn(s, slots, p, hour, moved, rules):
-    """An hour is over: what is odd about it if the dial stood still, and what it teaches."""
+def _per_day(interval):
+    """Hours of a day of which a meter can say something: all of them, or one for each reading."""
+    return 24 if interval < 2 * _HOUR else max(1, _DAY // interval)
+
+
+@compiled_plain
+def _share(s, slots, p, i, per_day):
+    """How often the dial moves in a slot; of a weekend that is not known yet, a part of what a working day has."""
+    share = slots[p, i] / 255.0
+    if i >= SLOTS // 2 and s.learnt_rest < 2 * per_day:
+        share = max(share, _NEW_REST * slots[p, i - SLOTS // 2] / 255.0)
+    return min(share, MOST_SURE)
+
+
+@compiled_plain
+def _oddness(s, slots, p, hour, c, rules):
+    """How odd an hour without a move is."""
+    return -math.log(1.0 - _share(s, slots, p, _slot(hour, rules.offset_h), _per_day(c.interval)))
+
+
+@compiled_plain
+def _teach(s, slots, p, hour, moved, c, rules):
+    """What an hour that is over teaches."""
     i = _slot(hour, rules.offset_h)
     share = slots[p, i] / 255.0
-    if not moved:
-        s.surprise += -math.log(1.0 - min(share, MOST_SURE))
-    if s.stuck != 0 or s.surprise > rules.surprise:  # a stillness this odd is no habit; how odd it gets is kept
-        return
-    hours = s.learnt_work if i < 24 else s.learnt_rest
-    rate = max(_FORGET, 1.0 / (hours // 24 + 2.0))
+    hours = s.learnt_work if i < SLOTS // 2 else s.learnt_rest
+    rate = max(_FORGET, 1.0 / (hours // _per_day(c.interval) + 2.0))
     share += ((1.0 if moved else 0.0) - share) * rate
     slots[p, i] = np.uint8(min(255.0, max(0.0, np.rint(share * 255.0))))
     if i % 24 == 0:
         s.longest *= _DECAY
     if hours < _LONG:
-        if i < 24:
+        if i < SLOTS // 2:
             s.learnt_work += 1
         else:
             s.learnt_rest += 1
 
 
 @compiled_plain
-def _own_limit(s, slots, p, rules):
-    """Surprise beyond which a dial that stands still is told, by how often it does.
-
-    A dial that moves in every hour stands still for a night at most. One that moves in half of them is used by people
-    who also travel. One that hardly ever moves is surprised slowly, and needs no more than the first.
-    """
-    moves = 0
-    for i in range(24):  # of a working day; a weekend that is always still surprises nobody anyway
-        moves += slots[p, i]
-    days = s.learnt_work // 24
-    most = (days + 1.0) / (days + 2.0)  # what an hour that always moved has come to by now
-    idle = max(0.0, 1.0 - moves / (24.0 * 255.0 * most) - rules.idle_free)
-    return rules.surprise * (1.0 + rules.idle_weight * idle * (1.0 - idle))
+def _teach_stillness(s, slots, p, c, rules):
+    """A stillness that ended by itself is habit, as far as it was not odd; until then the habit stays as it was."""
+    step = max(1, c.interval // _HOUR)
+    first = s.flat_from // _HOUR + step
+    odd = 0.0
+    for hour in range(first, min(s.hour, first + _TAUGHT), step):
+        odd += _oddness(s, slots, p, hour, c, rules)
+        if odd > rules.surprise:
+            return
+        _teach(s, slots, p, hour, False, c, rules)
 
 
 @compiled_plain
-def _limit(s, slots, p, factor, rules):
-    """The same, and beyond what the meter has shown before."""
-    return max(_own_limit(s, slots, p, rules), rules.longest_weight * s.longest) * factor
+def _always(s, per_day):
+    """What a slot of working days that always moved has come to by now: (of those seen once more, of the others)."""
+    days = s.learnt_work // per_day
+    return (days + 1.0) / (days + 2.0), days / (days + 1.0)
 
 
-@compiled
-def limits(state, slots, factor, rules):
-    """`_limit` of every point."""
-    out = np.empty(state.size)
-    for p in range(state.size):
-        out[p] = _limit(state[p], slots, p, factor[p], rules)
-    return out
+@compiled_plain
+def _still_share(s, slots, p, per_day):
+    """Share of still hours of working days; a weekend that is always still surprises nobody."""
+    moving = 0
+    for i in range(SLOTS // 2):
+        moving += slots[p, i]
+    once_more, others = _always(s, per_day)
+    more = s.learnt_work % per_day
+    most = (per_day - more) * others + more * once_more
+    return max(0.0, 1.0 - moving / (255.0 * most)) if most > 0.0 else 1.0
+
+
+@compiled_plain
+def _chance(s, slots, p, per_day):
+    """Share of still hours among those of working days in which the dial moves: small where it rests by the clock.
+
+    Of some days alone nobody can tell.
+    """
+    if s.learnt_work < _CLOCK_DAYS * per_day:
+        return 1.0
+    most = _always(s, per_day)[1]
+    moving, chance = 0.0, 0.0
+    for i in range(SLOTS // 2):
+        share = slots[p, i] / 255.0
+        moving += share
+        chance += share * (1.0 - min(1.0, share / most))
+    return chance / moving if moving > 0.0 else 1.0
+
+
+@compiled_plain
+def _away_us(s, slots, p, per_day, rules):
+    """How long those who use a meter may be away: where nothing runs by itself, a jam looks like their absence."""
+    still = min(1.0, max(0.0, _still_share(s, slots, p, per_day) - rules.away_from) / rules.away_over)
+    if still == 0.0:
+        return 0.0
+    chance = min(1.0, max(0.0, _chance(s, slots, p, per_day) - rules.chance_from) / rules.chance_over)
+    return (rules.closed_us + (rules.away_us - rules.closed_us) * chance) * still
+
+
+@compiled_plain
+def _limit(s, factor, rules):
+    """Surprise beyond which a dial that stands still is told, and beyond what it has shown before."""
+    return max(rules.surprise, rules.longest_weight * s.longest) * factor
 
 
 @compiled_plain
 def _tell(p, k, kind, how, started, ended, decided, before, at, after, n, amount, events, cursor):
+    """Add an event."""
     row = events[cursor[0]]
     row.point = p
     row.installation = k
@@ -174,17 +247,21 @@ def _flat(s, slots, p, k, t, factor, c, rules, events, cursor):
     s.flat_n += 1
     hour = t // _HOUR
     if c.interval >= 2 * _HOUR:
-        _learn(s, slots, p, hour, False, rules)
+        s.surprise += _oddness(s, slots, p, hour, c, rules)
         s.hour = hour
     elif hour > s.hour:
-        _learn(s, slots, p, s.hour, s.moved != 0, rules)
+        if s.moved != 0:
+            _teach(s, slots, p, s.hour, True, c, rules)
+        else:
+            s.surprise += _oddness(s, slots, p, s.hour, c, rules)
         for passed in range(max(s.hour + 1, hour - _WALK), hour):
-            _learn(s, slots, p, passed, False, rules)
+            s.surprise += _oddness(s, slots, p, passed, c, rules)
         s.hour = hour
         s.moved = 0
-    if s.stuck != 0 or t - s.flat_from < max(rules.flat_us, 3 * c.interval):
+    stood = t - s.flat_from
+    if s.stuck != 0 or s.surprise < rules.surprise * factor or stood < max(rules.flat_us, 3 * c.interval):
         return
-    if s.surprise >= _limit(s, slots, p, factor, rules):
+    if s.surprise >= _limit(s, factor, rules) and stood >= factor * _away_us(s, slots, p, _per_day(c.interval), rules):
         s.stuck = 1
         _tell(
             p, k, _STUCK, 0, s.flat_from, NEVER, t, s.value, s.longest, s.surprise, s.flat_n,
@@ -199,30 +276,101 @@ def _moves(s, slots, p, k, t, v, c, rules, events, cursor):
     gone = float(t - s.seen_at) / _HOUR
     odd = s.surprise
     if s.stuck != 0:
-        # it may have been a jam: one that is told must not hide the next
-        odd = min(odd, _own_limit(s, slots, p, rules))
+        # it may have been a jam: one that is told must not hide the next, and is no habit
+        odd = min(odd, rules.surprise)
         _tell(
             p, k, _STUCK, 0, s.flat_from, t, t, s.value, s.longest, v, s.flat_n,
             _missed(s, t, c.factor), events, cursor,
         )  # fmt: skip
-    elif v > s.value and gone > 0.0:
-        weight = min(1.0, gone / min(_MEMORY_H, s.learnt_work + s.learnt_rest + gone))
-        s.use += np.float32(((v - s.value) / gone - s.use) * weight)
+    else:
+        _teach_stillness(s, slots, p, c, rules)
+        if v > s.value and gone > 0.0:
+            weight = min(1.0, gone / min(_MEMORY_H, s.learnt_work + s.learnt_rest + gone))
+            s.use += np.float32(((v - s.value) / gone - s.use) * weight)
     s.longest = max(s.longest, odd)
+    if c.interval >= 2 * _HOUR:
+        _teach(s, slots, p, hour, True, c, rules)
+    elif hour > s.hour and s.hour >= hour - 1 and s.stuck == 0:
+        # in which hour of a silence it moved is not known, so these teach nothing; between two readings it is this one
+        _teach(s, slots, p, s.hour, s.moved != 0, c, rules)
     s.surprise = 0.0
     s.stuck = 0
     s.flat_from = t
     s.flat_n = 1
-    if c.interval >= 2 * _HOUR:
-        _learn(s, slots, p, hour, True, rules)
-    elif hour > s.hour:
-        # in which hour of a silence it moved is not known, so these teach nothing; between two readings it is this one
-        if s.hour >= hour - 1:
-            _learn(s, slots, p, s.hour, s.moved != 0, rules)
-        s.surprise = 0.0
-        s.moved = 0
     s.hour = hour
     s.moved = 1
+
+
+@compiled_plain
+def _of_week(hour):
+    """Slot of an hour of two weeks that begin with a Monday, by the local clock."""
+    hour = hour % _WEEK_H
+    return hour % 24 + (24 if hour >= 120 else 0)
+
+
+@compiled_plain
+def _hidden(s, slots, p, interval, limit, shortest, odd):
+    """Hours for which a jam hides, at least `shortest`, in the middle and at the worst; `odd` is room for `SLOTS`.
+
+    The middle is over the hours of the week in which the dial moves, as a jam begins when a move goes missing. The hour
+    in which it begins says nothing, and what an hour shows is known at the first reading after it.
+    """
+    per_day = _per_day(interval)
+    a_week = 0.0
+    for i in range(SLOTS):
+        odd[i] = -math.log(1.0 - _share(s, slots, p, i, per_day))
+        a_week += odd[i] * (5.0 if i < SLOTS // 2 else 2.0)
+    if a_week <= 0.0:
+        return math.inf, math.inf
+    weeks = math.floor(limit / a_week)
+    rest = limit - weeks * a_week
+    begun = 1.0 + interval / _HOUR
+    worst, total, weight = 0.0, 0.0, 0.0
+    end, so_far = 0, 0.0
+    for start in range(_WEEK_H):
+        end = max(end, start)
+        while so_far < rest - 1e-9:
+            so_far += odd[_of_week(end)]
+            end += 1
+        hours = max(shortest, weeks * _WEEK_H + (end - start))
+        worst = max(worst, hours)
+        share = 1.0 - math.exp(-odd[_of_week(start)])
+        total += hours * share
+        weight += share
+        so_far = max(0.0, so_far - odd[_of_week(start)]) if end > start else 0.0
+    return total / weight + 0.5 * begun, worst + begun
+
+
+@compiled_plain
+def _say_habit(s, slots, p, at, factor, c, rules, odd, habits, cursor):
+    """Add how long a jam could hide by now."""
+    row = habits[cursor[1]]
+    per_day = _per_day(c.interval)
+    limit = _limit(s, factor, rules)
+    away_h = factor * _away_us(s, slots, p, per_day, rules) / _HOUR
+    typical, worst = _hidden(s, slots, p, c.interval, limit, max(away_h, rules.flat_us / _HOUR), odd)
+    row.at = at
+    row.point = p
+    row.days = (s.learnt_work + s.learnt_rest) // per_day
+    row.typical_h = typical
+    row.worst_h = worst
+    row.still = _still_share(s, slots, p, per_day)
+    row.away = away_h
+    row.rested = rules.longest_weight * s.longest > rules.surprise
+    cursor[1] += 1
+
+
+@compiled
+def hidden_hours(state, slots, interval, factor, rules):
+    """`_hidden` of every point."""
+    out = np.empty((state.size, 2))
+    odd = np.empty(SLOTS)
+    for p in range(state.size):
+        limit = _limit(state[p], factor[p], rules)
+        away = factor[p] * _away_us(state[p], slots, p, _per_day(interval[p]), rules)
+        hours = max(away, rules.flat_us) / _HOUR
+        out[p, 0], out[p, 1] = _hidden(state[p], slots, p, interval[p], limit, hours, odd)
+    return out
 
 
 @compiled_plain
@@ -256,7 +404,7 @@ def _expect(s, late_us, c):
     if late > _LONGEST_WAIT:
         return
     wait = np.int64(s.wait)
-    early = s.learnt_work + s.learnt_rest < _MEMORY_H
+    early = s.learnt_work + s.learnt_rest < _WEEK_H
     if wait == UNKNOWN:
         wait = late if 2 * late_us < c.interval else min(4 * late, _LONGEST_WAIT)
     elif late > wait:
@@ -373,16 +521,18 @@ def arrive(
     astray,
     punctual,
     events,
+    habits,
+    room,
     cursor,
     first,
 ):
     """Advance `state` by readings in the order of their arrival, from index `first`.
 
-    Fills `astray`, `punctual` and `events[:cursor[0]]`. Returns the index of the first reading not taken: the length
-    when all were, less when `events` is full.
+    Fills `astray`, `punctual`, `events[:cursor[0]]` and `habits[:cursor[1]]`; `room` is for `SLOTS` numbers. Returns
+    the index of the first reading not taken: the length when all were, less when `events` or `habits` is full.
     """
     for i in range(first, point.size):
-        if cursor[0] + 6 > events.size:
+        if cursor[0] + 6 > events.size or cursor[1] + 1 > habits.size:
             return i
         p = point[i]
         k = installation[i]
@@ -422,7 +572,9 @@ def arrive(
                 s.astray_at = t
                 s.astray_received = r
             continue
-        elif not _standing(s, slots, p, k, t, v, factors[p, 0], c, rules, events, cursor):
+        elif t // _DAY > s.seen_at // _DAY and s.odd == 0:
+            _say_habit(s, slots, p, s.seen_at, factors[p, 0], c, rules, room, habits, cursor)
+        if s.seen_at != NEVER and not _standing(s, slots, p, k, t, v, factors[p, 0], c, rules, events, cursor):
             continue
         s.seen_at = t
         s.received = r

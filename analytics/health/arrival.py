@@ -1,17 +1,21 @@
 """Stuck dials and wrong clocks, found in readings as they arrive, against what is usual for this very meter.
 
-**Stuck.** For each hour of the working day and of the weekend a point keeps how often its dial moved. An hour without a
-move is as surprising as moves were usual, ``-ln(1 - share)``; the surprises of a stillness add up. Beyond a limit that
-is higher for meters which stand still often, and beyond what they have ever done before, the dial is told as stuck. So
-a meter that is honestly idle at night surprises nobody, and one that has always moved is told within hours.
+**Stuck.** For each hour of the working day and of the weekend a point keeps how often its dial moved. An hour without
+a move is as surprising as moves were usual, ``-ln(1 - share)``; the surprises of a stillness add up. Beyond a limit,
+and beyond what the meter has ever done before, the dial is told as stuck. So a meter that is honestly idle at night
+surprises nobody, and one that has always moved is told within hours. Where a dial stands still for hours now and then
+nothing runs by itself, and people travel: there a jam looks like an absence, and is told after four weeks. A meter
+that rests by the clock, as a machine with shifts does, is closed over holidays: a jam of it is told after two weeks.
+The habit stays as it is while a stillness lasts, and learns from it when it has ended by itself. How long a jam could
+hide is said once a day (`HABIT_ROW`).
 
 **Silence.** The first reading of an upload says how long readings are kept back on their way. So long a silence is
 waited out (`usual_wait_us`): a gateway that sends four hours at once is not silent in between.
 
 **Clock.** The last reading of each upload says how late readings arrive. That lateness is learnt; when it settles at
-another level something shifted: readings that arrive before they were measured prove a clock that is ahead; a dial that
-goes on while its times go back proves one that fell behind; a lateness that grows without any jump is a clock that
-drifts. A jump by more than an interval without such a proof is taken for a slower way to us, and learnt anew.
+another level something shifted: readings that arrive before they were measured prove a clock that is ahead; a dial
+that goes on while its times go back proves one that fell behind; a lateness that grows without any jump is a clock
+that drifts. A jump by more than an interval without such a proof is taken for a slower way to us, and learnt anew.
 
 **Astray.** While a clock is behind, readings come whose time was told before while the dial is further on. Where they
 come in the place of ordinary ones, from a meter known to be punctual, their time cannot be right: they are marked and
@@ -27,12 +31,13 @@ from numpy.typing import NDArray
 from analytics.columns._kernel import EVENT_ROW, NEVER
 from analytics.columns.register import RegisterTable
 from analytics.health import _kernel
-from analytics.health._kernel import AHEAD, BEHIND, DRIFTS, HEALTH_STATE, UNSURE
+from analytics.health._kernel import AHEAD, BEHIND, DRIFTS, HABIT_ROW, HEALTH_STATE, SLOTS, UNSURE
 
 __all__ = [
     "AHEAD",
     "BEHIND",
     "DRIFTS",
+    "HABIT_ROW",
     "HEALTH_STATE",
     "UNSURE",
     "Arrived",
@@ -59,13 +64,17 @@ class HealthRules:
         Hours by which local days are ahead of UTC; habits go by local hours. [h]
     stuck_surprise : float
         Surprise beyond which a dial that always moves is stuck. [nat]
-    idle_weight : float
-        How much more it takes for one that is still at times: 1 + weight x idle x (1 - idle), where idle is the share
-        of still hours less `idle_free`. [1]
-    idle_free : float
-        Share of still hours that is put down to chance and to what a slot can tell. [1]
     longest_weight : float
         Times the most surprising stillness that ended by itself; one that was told counts no more than its limit. [1]
+    away_h : float
+        Hours for which those who use a meter that rests may be away; a shorter stillness of it is never told. [h]
+    away_from, away_over : float
+        Share of still hours up to which that is not so, and how much more of it until it is so wholly. [1]
+    closed_h : float
+        The same where a meter rests by the clock, as machines with shifts do: they too are closed over holidays. [h]
+    chance_from, chance_over : float
+        Share of still hours, among the hours of the day in which it moves, up to which a meter rests by the clock, and
+        how much more of it until it does not at all. [1]
     flat_h : float
         A shorter stillness is never told. [h]
     clock_tolerance_s : float
@@ -80,9 +89,13 @@ class HealthRules:
 
     utc_offset_h: int = 8
     stuck_surprise: float = 38.0
-    idle_weight: float = 14.0
-    idle_free: float = 0.05
     longest_weight: float = 1.25
+    away_h: float = 28 * 24.0
+    away_from: float = 0.05
+    away_over: float = 0.05
+    closed_h: float = 14 * 24.0
+    chance_from: float = 0.06
+    chance_over: float = 0.04
     flat_h: float = 6.0
     clock_tolerance_s: float = 30.0
     clock_shift_s: float = 120.0
@@ -96,9 +109,13 @@ class HealthRules:
         row["flat_us"] = self.flat_h * _HOUR_US
         row["catch_slack"] = 60 * _US
         row["surprise"] = self.stuck_surprise
-        row["idle_weight"] = self.idle_weight
-        row["idle_free"] = self.idle_free
         row["longest_weight"] = self.longest_weight
+        row["away_us"] = self.away_h * _HOUR_US
+        row["away_from"] = self.away_from
+        row["away_over"] = self.away_over
+        row["closed_us"] = self.closed_h * _HOUR_US
+        row["chance_from"] = self.chance_from
+        row["chance_over"] = self.chance_over
         row["tolerance_s"] = self.clock_tolerance_s
         row["shift_s"] = self.clock_shift_s
         row["confirm"] = self.clock_confirm
@@ -121,11 +138,14 @@ class Arrived:
         Stuck: `before` the dial, `at` the most surprising stillness known, `after` the surprise, then the dial that
         ended it; `amount` what is usually used in that time. Clock: `before` and `at` the lateness as usual and now in
         seconds, `scale` one of `UNSURE`, `AHEAD`, `BEHIND` and `DRIFTS`.
+    habits : (h,) HABIT_ROW
+        How long a jam could hide at a point, when a UTC day of its readings is over.
     """
 
     astray: NDArray[np.bool_]
     punctual: NDArray[np.bool_]
     events: NDArray[Any]
+    habits: NDArray[Any]
 
 
 def empty_health(n_points: int) -> NDArray[Any]:
@@ -172,9 +192,12 @@ def usual_wait_us(state: NDArray[Any]) -> NDArray[np.int64]:
 
 
 def hours_until_told(
-    state: NDArray[Any], rules: NDArray[Any], factors: NDArray[np.float32] | None = None
+    state: NDArray[Any],
+    rules: NDArray[Any],
+    interval_us: NDArray[np.int64],
+    factors: NDArray[np.float32] | None = None,
 ) -> NDArray[np.float64]:
-    """How long a dial that jams now may stand still before it is told, at the worst hour of the week to begin.
+    """How long a dial that jams now may stand still before it is told, in the middle and at the worst hour of the week.
 
     Infinite for a meter of which nothing is known yet, or whose stillness surprises nobody.
 
@@ -182,35 +205,26 @@ def hours_until_told(
     ----------
     state : (p,) HEALTH_STATE
     rules : (1,) HEALTH_RULES
-    factors : (p, 2) float32, optional
+    interval_us : (p,) int64
+        Between two readings. [us]
+    factors : (p, 3) float32, optional
         As in `arrive`. [1]
 
     Returns
     -------
-    (p,) float64
-        Whole hours. [h]
+    (p, 2) float64
+        [h]
 
     Examples
     --------
     >>> state = empty_health(2)
-    >>> state["slots"][1], state["learnt_work"][1] = 255, 24 * 60
-    >>> hours_until_told(state, HealthRules().row()).tolist()
-    [inf, 14.0]
+    >>> state["slots"][1], state["learnt_work"][1], state["learnt_rest"][1] = 255, 24 * 60, 24 * 20
+    >>> hours_until_told(state, HealthRules().row(), np.full(2, 900_000_000)).tolist()
+    [[inf, inf], [14.625, 15.25]]
     """
     factors = neutral_factors(state.size) if factors is None else factors
-    limit = _kernel.limits(state, state["slots"], factors[:, 0], rules[0])
-    odd = -np.log1p(-np.minimum(state["slots"] / 255.0, _kernel.MOST_SURE))
-    two_weeks = np.concatenate([odd[:, :24]] * 5 + [odd[:, 24:]] * 2, axis=1)
-    so_far = np.cumsum(np.concatenate([np.zeros((state.size, 1)), two_weeks, two_weeks], axis=1), axis=1)
-    a_week = so_far[:, _WEEK_H]
-    hours = np.full(state.size, np.inf)
-    for p in np.flatnonzero(a_week > 0.0).tolist():
-        weeks, rest = divmod(float(limit[p]), float(a_week[p]))
-        ends = np.searchsorted(so_far[p], so_far[p, :_WEEK_H] + rest - 1e-9)
-        hours[p] = _WEEK_H * weeks + float((ends - np.arange(_WEEK_H)).max())
-    shortest = float(rules["flat_us"][0]) / _HOUR_US
-    told: NDArray[np.float64] = np.maximum(hours, shortest)
-    return told
+    said: NDArray[np.float64] = _kernel.hidden_hours(state, state["slots"], interval_us, factors[:, 0], rules[0])
+    return said
 
 
 def neutral_factors(n_points: int) -> NDArray[np.float32]:
@@ -256,7 +270,9 @@ def arrive(
     astray = np.zeros(n, np.bool_)
     punctual = np.zeros(n, np.bool_)
     events = np.empty(256, EVENT_ROW)
-    cursor = np.zeros(1, np.int64)
+    habits = np.empty(64, HABIT_ROW)
+    room = np.empty(SLOTS)
+    cursor = np.zeros(2, np.int64)
     done = 0
     while done < n:
         done = _kernel.arrive(
@@ -274,11 +290,22 @@ def arrive(
             astray,
             punctual,
             events,
+            habits,
+            room,
             cursor,
             done,
         )
         if done < n:
-            grown = np.empty(2 * events.size, EVENT_ROW)
-            grown[: cursor[0]] = events[: cursor[0]]
-            events = grown
-    return Arrived(astray=astray, punctual=punctual, events=events[: cursor[0]].copy())
+            events, habits = _grown(events, int(cursor[0])), _grown(habits, int(cursor[1]))
+    return Arrived(
+        astray=astray, punctual=punctual, events=events[: cursor[0]].copy(), habits=habits[: cursor[1]].copy()
+    )
+
+
+def _grown(rows: NDArray[Any], used: int) -> NDArray[Any]:
+    """Room for twice as many, where that may soon be needed."""
+    if used < rows.size // 2:
+        return rows
+    grown = np.empty(4 * rows.size, rows.dtype)
+    grown[:used] = rows[:used]
+    return grown

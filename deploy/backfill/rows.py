@@ -161,6 +161,8 @@ def observability_columns(verdicts: Sequence[PointVerdict], ledger: Ledger) -> M
         "share": np.array([verdict.share for verdict in verdicts], np.float64),
         "smallest_30d": np.array([verdict.smallest_30d for verdict in verdicts], np.float64),
         "smallest_90d": np.array([verdict.smallest_90d for verdict in verdicts], np.float64),
+        "hours_typical": np.array([verdict.hours_typical for verdict in verdicts], np.float64),
+        "hours_worst": np.array([verdict.hours_worst for verdict in verdicts], np.float64),
     }
 
 

@@ -22,6 +22,8 @@ from analytics.domain.quality import DetectionKind
 from analytics.drift.groups import BalanceGroups
 from analytics.drift.observability import judge
 from analytics.drift.state import BalanceState
+from analytics.health.arrival import HABIT_ROW
+from analytics.health.habit import with_habits
 from analytics.health.redundancy import SIGHT_ROW
 from analytics.health.visible import best_of
 from analytics.standards.documents import Standards
@@ -231,6 +233,7 @@ class _Run:
         """Take a bucket of units through the steps, slice by slice, and write what comes of it."""
         state = PartitionState.empty(self.ledger.take_units(spool.runs[bucket]), rules=rules_of(self.zone))
         hours, events, sights = [np.empty(0, HOUR_ROW)], [np.empty(0, EVENT_ROW)], [np.empty(0, SIGHT_ROW)]
+        habits = [np.empty(0, HABIT_ROW)]
         for taken in spool.slices(bucket, self.slice_size):
             result = step(state, taken.blocks)
             self._count(result)
@@ -238,12 +241,14 @@ class _Run:
             hours.append(result.hours)
             events.append(result.events)
             sights.append(result.sights)
+            habits.append(result.habits)
         closed = close_hours(state, now_us=self.report.until_us)
         settled = close_hours(state, now_us=self.report.until_us + _SETTLED_US)
         self._write(
             last_of_each_hour(np.concatenate([*hours, closed.hours, settled.hours])),
             last_of_each_event(np.concatenate([*events, closed.events])),
             np.concatenate(sights),
+            np.concatenate(habits),
             state.ledger,
             results,
         )
@@ -263,6 +268,7 @@ class _Run:
         hours: NDArray[Any],
         events: NDArray[Any],
         sights: NDArray[Any],
+        habits: NDArray[Any],
         ledger: Ledger,
         results: ResultDirectory,
     ) -> None:
@@ -277,9 +283,16 @@ class _Run:
             findings = finding_columns(hours, events, ledger, standards=standards, until_us=until_us, zone=self.zone)
             results.write("findings", findings)
         self.report.detections.update(DetectionKind(kind).name.lower() for kind in events["kind"].tolist())
-        self._balance(hours, sights, ledger, results)
+        self._balance(hours, sights, habits, ledger, results)
 
-    def _balance(self, hours: NDArray[Any], sights: NDArray[Any], ledger: Ledger, results: ResultDirectory) -> None:
+    def _balance(
+        self,
+        hours: NDArray[Any],
+        sights: NDArray[Any],
+        habits: NDArray[Any],
+        ledger: Ledger,
+        results: ResultDirectory,
+    ) -> None:
         """Take the balances through all days that are over, and say what could be seen."""
         groups = BalanceGroups.from_ledger(ledger)
         state = BalanceState.empty(groups)
@@ -292,4 +305,5 @@ class _Run:
             results.write("detections", gain_columns(rows, ledger))
             self.report.detections.update(row.kind.name.lower() for row in rows)
         verdicts = best_of(judge(ledger, groups, state), sights)
+        verdicts = with_habits(verdicts, habits, until_us=self.report.until_us)
         results.write("observability", observability_columns(verdicts, ledger))

@@ -9,8 +9,11 @@ from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from analytics.domain.quality import DetectionKind
 from streams.detected import magnitude
@@ -27,6 +30,7 @@ YEAR = 365.0
 RARE_PER_DAY = 1 / YEAR
 """Faults of a kind a meter and day that `rare` precision stands for."""
 SEEN_WITHIN_H = 24.0
+_LEARNT_US = 30 * 86_400_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,12 +126,19 @@ class Pool:
     registers: list[Register] = field(default_factory=list)
     faults: list[Fault] = field(default_factory=list)
     sayings: list[Saying] = field(default_factory=list)
-    seen_h: list[float] = field(default_factory=list)
+    habits: list[NDArray[Any]] = field(default_factory=list)
 
-    def add(self, registers: Sequence[Register], sayings: Sequence[Saying], faults: Sequence[Fault] = ()) -> None:
-        """Add a part."""
+    def add(
+        self,
+        registers: Sequence[Register],
+        sayings: Sequence[Saying],
+        habits: Sequence[NDArray[Any]],
+        faults: Sequence[Fault] = (),
+    ) -> None:
+        """Add a part; of `habits` one for each register."""
         start = len(self.registers)
         self.registers += registers
+        self.habits += habits
         self.faults += [replace(fault, register=start + fault.register) for fault in faults]
         self.sayings += [replace(saying, register=start + saying.register) for saying in sayings]
 
@@ -190,16 +201,20 @@ def _found_row(name: str, pool: Pool, of: Sequence[Fault], rate: float) -> str:
     )
 
 
-def _taken(parts: Sequence[Sequence[Register]]) -> tuple[list[list[Saying]], list[float]]:
-    """What is told of each part's registers, all taken through the steps at once; how long jams at their ends last."""
+def _taken(parts: Sequence[Sequence[Register]]) -> tuple[list[list[Saying]], list[list[NDArray[Any]]]]:
+    """What is told of each part's registers, all taken through the steps at once; what jams could be seen, by day."""
     told = take([register for registers in parts for register in registers])
     sayings = sayings_of(told)
+    order = np.argsort(told.habits["point"], kind="stable")
+    ends = np.searchsorted(told.habits["point"][order], np.arange(sum(map(len, parts)) + 1))
+    habits = [told.habits[order[a:b]] for a, b in pairwise(ends.tolist())]
     out, start = [], 0
     for registers in parts:
         end = start + len(registers)
         out.append([replace(s, register=s.register - start) for s in sayings if start <= s.register < end])
         start = end
-    return out, told.hours_until_told.tolist()
+    starts = np.cumsum([0, *map(len, parts)])
+    return out, [habits[a:b] for a, b in pairwise(starts.tolist())]
 
 
 @dataclass(slots=True)
@@ -254,14 +269,13 @@ def score(parts: Sequence[Part], split: str, *, processes: int = 1) -> Scored:
         said = [_taken(run) for run in runs]
     out = Scored()
     for i, group in enumerate(mine):
-        (quiet, seen_h), (noisy, _) = said[2 * i : 2 * i + 2]
-        for part, registers, sayings in zip(group, sound[i], quiet, strict=True):
+        (quiet, honest), (noisy, disturbed) = said[2 * i : 2 * i + 2]
+        for part, registers, sayings, habits in zip(group, sound[i], quiet, honest, strict=True):
             if registers:
                 out.noise[part] = (len(registers), noise_of(registers, sayings))
-                out.quiet.add(registers, sayings)
-        for (registers, faults), sayings in zip(put[i], noisy, strict=True):
-            out.noisy.add(registers, sayings, faults + silences(registers, faults))
-        out.noisy.seen_h += seen_h
+                out.quiet.add(registers, sayings, habits)
+        for (registers, faults), sayings, habits in zip(put[i], noisy, disturbed, strict=True):
+            out.noisy.add(registers, sayings, habits, faults + silences(registers, faults))
     return out
 
 
@@ -295,7 +309,9 @@ def _faults(scored: Scored) -> None:
     pool = scored.noisy
     for kind in sorted({f.kind for f in pool.faults}):
         of = scored.faults(kind)
-        name = kind.name.lower() + (", where it can be seen" if kind is DetectionKind.STUCK else "")
+        name = kind.name.lower()
+        if kind is DetectionKind.STUCK:
+            name += f", where it can be seen: {len(of)} of {sum(f.kind is kind for f in pool.faults)}"
         _say(_found_row(f"**{name}**", pool, of, scored.rate(kind)))
         notes = sorted({f.note for f in of})
         for note in notes if len(notes) > 1 else ():
@@ -307,19 +323,27 @@ def _faults(scored: Scored) -> None:
 
 
 def observable(pool: Pool, fault: Fault) -> bool:
-    """Whether the product itself says that it can see a jam of this register within a day."""
-    return pool.seen_h[fault.register] <= SEEN_WITHIN_H
+    """Whether the product itself had said, by the day before the fault, that it could see a jam within a day."""
+    habits = pool.habits[fault.register]
+    before = int(np.searchsorted(habits["at"], fault.start_us))  # a row speaks of the readings up to its own
+    return before > 0 and bool(np.ceil(habits["worst_h"][before - 1]) <= SEEN_WITHIN_H)
 
 
 def _stuck(scored: Scored) -> None:
     """Stuck dials by data set, and by whether the product says that it can see one within a day."""
     pool = scored.noisy
     stuck = [f for f in pool.faults if f.kind is DetectionKind.STUCK]
-    _say("| stuck dials | meters | told within 24 h by its own word |\n|---|---|---|")
+    _say(
+        "| stuck dials, by its own word told within 24 h | clean meters, on most days | clean meter-days | after "
+        "the first 30 | worst h, median | faults, on the day before |\n|" + "---|" * 6
+    )
     sources = list(dict.fromkeys(r.source for r in pool.registers))
     for source in sources:
-        mine = [h for h, r in zip(pool.seen_h, pool.registers, strict=True) if r.source == source]
-        _say(f"| {source} | {len(mine)} | {np.mean(np.array(mine) <= SEEN_WITHIN_H):.0%} |")
+        mine = [h for h, r in zip(scored.quiet.habits, scored.quiet.registers, strict=True) if r.source == source]
+        _say(
+            _seen_row(source, mine, [observable(pool, f) for f in stuck if pool.registers[f.register].source == source])
+        )
+    _say(_seen_row("**all**", scored.quiet.habits, [observable(pool, f) for f in stuck]))
     _say("\n" + _FOUND_HEAD)
     for source in sources:
         for can in (True, False):
@@ -327,6 +351,18 @@ def _stuck(scored: Scored) -> None:
             if of:
                 name = f"{source}, {'can' if can else 'cannot'} be seen in 24 h"
                 _say(_found_row(name, pool, of, scored.rate(DetectionKind.STUCK)))
+
+
+def _seen_row(name: str, habits: Sequence[NDArray[Any]], faults: Sequence[bool]) -> str:
+    """How much of a fleet shows a jam within a day by the product's own word."""
+    seen = [np.ceil(rows["worst_h"]) <= SEEN_WITHIN_H for rows in habits]
+    learnt = [mine[rows["at"] >= rows["at"][:1] + _LEARNT_US] for mine, rows in zip(seen, habits, strict=True)]
+    meters = sum(mine.mean() > 0.5 for mine in learnt if len(mine))
+    days, later, worst = (np.concatenate(part) for part in (seen, learnt, [rows["worst_h"] for rows in habits]))
+    return (
+        f"| {name} | {meters} of {len(habits)} | {_percent(float(days.mean()))} | {_percent(float(later.mean()))} | "
+        f"{np.median(worst):.0f} | {sum(faults)} of {len(faults)} |"
+    )
 
 
 def _rivals(quiet: Pool, noisy: Pool) -> None:
@@ -337,7 +373,7 @@ def _rivals(quiet: Pool, noisy: Pool) -> None:
         noise = noise_of(quiet.registers, tell(quiet.registers))
         low, high = rate_interval(noise.false.total(), noise.days)
         _say(f"| {name} | {noise.rate:.3f} | {low:.3f} – {high:.3f} |")
-        pool = Pool(noisy.registers, noisy.faults, tell(noisy.registers), noisy.seen_h)
+        pool = Pool(noisy.registers, noisy.faults, tell(noisy.registers), noisy.habits)
         of = [f for f in noisy.faults if f.kind is kind]
         rows.append(_found_row(f"{kind.name.lower()} by {name}", pool, of, noise.rate))
         if kind is DetectionKind.STUCK:

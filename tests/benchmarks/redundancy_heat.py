@@ -90,7 +90,7 @@ def _wander(rng: np.random.Generator, n: int, deviation: float) -> Floats:
 
 
 def _heat(temperature: Floats, *, in_supply: bool) -> Floats:
-    """Heat of a cubic metre, from a table of every twentieth of a kelvin: five times as fast, right to 1e-8. [kWh/m3]"""
+    """Heat of a cubic metre, from a table of every twentieth of a kelvin: five times as fast, to 1e-8. [kWh/m3]"""
     supply, back = np.interp(temperature, _KELVIN, _ENTHALPY)
     heat: Floats = np.interp(temperature[0 if in_supply else 1], _KELVIN, _DENSITY) * (supply - back) / 3600.0
     return heat

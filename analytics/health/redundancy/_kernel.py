@@ -3,8 +3,6 @@
 Readings of the registers of one check are put in time order in a small buffer, and taken from it once every register
 has gone on for `LAG` or the buffer is full. So it does not matter in which order the registers arrive, nor how the
 stream is cut. Times are float64 microseconds since 1970 UTC (exact up to 2**53), energies kWh.
-
-One file, for what numba keeps of compiled code knows only of changes of the file that it was compiled from.
 """
 
 import math

@@ -55,13 +55,18 @@ def test_a_single_meter_that_drifts_by_two_percent_is_not_observable_and_raises_
     loads = world([1], 120, kind=FaultKind.RAMP, size=-0.02).hours
     hours = GroupHours(hour=loads.hour, parent=loads.parent[:, :0], child=loads.child[:, :0])
     assert advance(state, hours).changes == ()
-    (drift, ratio) = judge(ledger, groups, state)
+    (drift, ratio, stuck) = judge(ledger, groups, state)
     assert (drift.question, drift.verdict, drift.reason) == (
         Question.DRIFT,
         Verdict.NOT_OBSERVABLE,
         Reason.NO_REFERENCE,
     )
     assert ratio.verdict is Verdict.NOT_OBSERVABLE
+    assert (stuck.question, stuck.verdict, stuck.reason) == (
+        Question.STUCK,
+        Verdict.NOT_OBSERVABLE,
+        Reason.UNREAD,
+    )
     assert math.isnan(drift.smallest_90d)
 
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from analytics.columns.register import EVENT_ROW
 from analytics.domain.ledger import Ledger
-from analytics.health.arrival import hours_until_told
+from analytics.health.arrival import HABIT_ROW
 from ingest.wire import Block, MeterList
 from streams.detected import last_of_each_event
 from streams.state import PartitionState, StepRules, rules_of
@@ -18,7 +18,7 @@ from streams.steps import close_hours, step
 from tests.benchmarks.hard_faults.registers import Register
 from tests.ledgers import ledger_of
 
-__all__ = ["LOOKED_AT", "LOOK_US", "Told", "take"]
+__all__ = ["LOOKED_AT", "LOOK_US", "Told", "ledger_of_registers", "take"]
 
 _S = 1_000_000
 LOOK_US, _SELDOM, LOOKED_AT = 3600 * _S, 6 * 3600 * _S, 900 * _S
@@ -37,19 +37,20 @@ class Told:
         Each detection as it was told first; sorted by register and time of decision.
     last : (d,) EVENT_ROW
         The same as they were told last.
-    hours_until_told : (r,) float64
-        How long a dial that jams at the end would stand still before it is told, by the product's own word. [h]
+    habits : (h,) HABIT_ROW
+        How long a jam could hide, by the product's own word at each day; `point` is the register.
     ledger : Ledger
         Whose point `i` is register `i`.
     """
 
     first: NDArray[Any]
     last: NDArray[Any]
-    hours_until_told: NDArray[np.float64]
+    habits: NDArray[Any]
     ledger: Ledger
 
 
-def _ledger(registers: Sequence[Register]) -> Ledger:
+def ledger_of_registers(registers: Sequence[Register]) -> Ledger:
+    """A ledger whose point `i` is register `i`."""
     return ledger_of(
         *(
             {
@@ -86,7 +87,7 @@ def _block(meters: MeterList, units: tuple[str, ...], columns: dict[str, NDArray
 
 def take(registers: Sequence[Register], *, rules: StepRules | None = None) -> Told:
     """Take registers through the steps, a block each tick, and look at the clock after each."""
-    ledger = _ledger(registers)
+    ledger = ledger_of_registers(registers)
     state = PartitionState.empty(ledger, rules=rules or rules_of(ZONE))
     meters = MeterList.of([f"M{i:05d}" for i in range(len(registers))])
     units = tuple(sorted({r.unit for r in registers}))
@@ -104,18 +105,19 @@ def take(registers: Sequence[Register], *, rules: StepRules | None = None) -> To
     tick = LOOK_US if all(r.interval_s >= 3600 for r in registers) else _SELDOM
     ticks = np.arange(columns["received"][0] // tick, columns["received"][-1] // tick + 2) * tick + LOOKED_AT
     cuts = np.searchsorted(columns["received"], ticks)
-    events = [np.empty(0, EVENT_ROW)]
+    events, habits = [np.empty(0, EVENT_ROW)], [np.empty(0, HABIT_ROW)]
     begin = 0
     for now, end in zip(ticks.tolist(), cuts.tolist(), strict=True):
         if end > begin:
             part = {name: column[begin:end] for name, column in columns.items()}
-            events.append(step(state, [_block(meters, units, part)]).events)
+            result = step(state, [_block(meters, units, part)])
+            events.append(result.events)
+            habits.append(result.habits)
         closed = close_hours(state, now_us=now).events
         events.append(closed[now <= last_of[closed["point"]]])  # the set ends there, not the meter
         begin = end
     first, last = _told(np.concatenate(events))
-    seen = hours_until_told(state.health, state.health_rules)
-    return Told(first=first, last=last, hours_until_told=seen, ledger=ledger)
+    return Told(first=first, last=last, habits=np.concatenate(habits), ledger=ledger)
 
 
 def _told(events: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:

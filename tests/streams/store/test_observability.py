@@ -28,6 +28,13 @@ BALANCE = ObservabilityRow(
 CHECK = replace(BALANCE, verdict="weak", reason="check", smallest_30d=0.05, detail='{"check": "power"}')
 
 
+HABIT = replace(
+    BALANCE, question="stuck", reason="habit", hours_typical=15.0, hours_worst=16.0, verdict="observable",
+    detail='{"check": "habit"}',
+)  # fmt: skip
+UNREAD = replace(BALANCE, question="stuck", reason="unread")
+
+
 @pytest.mark.parametrize(
     ("rows", "kept"),
     [
@@ -39,6 +46,11 @@ CHECK = replace(BALANCE, verdict="weak", reason="check", smallest_30d=0.05, deta
         ([replace(BALANCE, verdict="observable"), CHECK], "balance"),
         ([CHECK, replace(BALANCE, as_of_us=START + 8 * DAY_US)], "balance"),
         ([CHECK, replace(CHECK, verdict="not_observable", reason="newer")], "newer"),
+        ([UNREAD, HABIT], "habit"),
+        ([HABIT, UNREAD], "habit"),
+        ([UNREAD, replace(HABIT, verdict="not_observable")], "habit"),
+        ([replace(HABIT, verdict="not_observable"), UNREAD], "habit"),
+        ([HABIT, replace(UNREAD, as_of_us=START + 8 * DAY_US)], "unread"),
     ],
 )
 def test_who_sees_best_keeps_the_row(
@@ -54,6 +66,20 @@ def test_who_sees_best_keeps_the_row(
     asyncio.run(scenario())
     with psycopg.connect(world) as connection:
         assert connection.execute("select reason from observability").fetchall() == [(kept,)]
+
+
+def test_the_hours_of_a_jam_are_stored_and_shown(world: str, topic: TopicPartition) -> None:
+    async def scenario() -> None:
+        async with opened(world) as store:
+            assigned = await store.assign(topic)
+            for row in (HABIT, replace(HABIT, verdict="weak", hours_typical=30.0, hours_worst=None)):
+                async with store.transaction(assigned, at=0) as tx:
+                    await tx.write_observability([row])
+
+    asyncio.run(scenario())
+    with psycopg.connect(world) as connection:
+        shown = connection.execute("select question, verdict, hours_typical, hours_worst from observability_list")
+        assert shown.fetchall() == [("stuck", "weak", 30.0, None)]
 
 
 def test_late_readings_of_a_further_register_are_stored_once(world: str, topic: TopicPartition) -> None:
