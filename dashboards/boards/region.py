@@ -111,8 +111,9 @@ REGION = Board(
         strip(
             Text("数据完整率分布(最差的25个单位)", "Completeness by hour: the 25 worst units"),
             Text(
-                "每格一小时(时间范围长时为一天)。空白格表示完全没有数据,不是 0。",
-                "A cell is an hour (a day over long ranges). An empty cell has no data at all; it is not 0.",
+                "每格一小时(时间范围长时更长,至多一天)。空白格表示完全没有数据,不是 0。",
+                "A cell is an hour (more over long ranges, a day at most). An empty cell has no data at all; it is "
+                "not 0.",
             ),
             "region_completeness_map",
             height=12,
