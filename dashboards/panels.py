@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
-from dashboards.text import NO_VALUE, VALUES, Language, Text, Word
+from dashboards.text import NO_VALUE, NONE, NONE_WHERE_EMPTY, VALUES, Language, Text, Word
 
 __all__ = [
     "DATASOURCE",
@@ -27,6 +27,8 @@ __all__ = [
 
 DATASOURCE_UID: Final = "meterwarden"
 """The same in every organization, so that the same board shows each its own rows."""
+_CELLS: Final = 120
+"""Of a strip: Grafana draws none where a cell has less than two pixels, and a phone has some 360."""
 DATASOURCE: Final = {"type": "postgres", "uid": DATASOURCE_UID}
 
 Json = dict[str, Any]
@@ -61,6 +63,8 @@ class Panel:
     """Shortest interval that a point may stand for."""
     content: Text | None = None
     repeat: str | None = None
+    cells: int | None = None
+    """About how many intervals the range is cut into; else one a pixel."""
 
 
 def section(title: Text, description: Text) -> Panel:
@@ -162,7 +166,7 @@ def columns_of(
     title: Text, description: Text, query: str, *, over: str, width: int = 12, height: int = 8,
     columns: Mapping[str, Json] | None = None,
 ) -> Panel:  # fmt: skip
-    """Amounts of classes (the column `over`), stacked."""
+    """Amounts of classes (the column `over`), each with its number."""
     return Panel(
         kind="barchart",
         title=title,
@@ -174,11 +178,11 @@ def columns_of(
             "barRadius": 0,
             "barWidth": 0.9,
             "fullHighlight": False,
-            "groupWidth": 0.7,
+            "groupWidth": 0.8,
             "legend": {"calcs": [], "displayMode": "list", "placement": "bottom", "showLegend": True},
             "orientation": "auto",
-            "showValue": "auto",
-            "stacking": "normal",
+            "showValue": "always",
+            "stacking": "none",
             "text": {},
             "tooltip": {"mode": "multi", "sort": "none"},
             "xField": over,
@@ -232,6 +236,7 @@ def strip(
         defaults=defaults,
         columns=columns or {},
         interval=interval,
+        cells=_CELLS,
     )
 
 
@@ -295,10 +300,10 @@ def thresholds(steps: Sequence[Step]) -> Json:
 
 def mappings(column: str, language: Language) -> list[Json]:
     """The codes of a column in words, with colours where they have one."""
-    return word_mappings(VALUES.get(column, {}), language)
+    return word_mappings(VALUES.get(column, {}), language, empty=NONE if column in NONE_WHERE_EMPTY else NO_VALUE)
 
 
-def word_mappings(words: Mapping[str, Word], language: Language) -> list[Json]:
+def word_mappings(words: Mapping[str, Word], language: Language, *, empty: Text = NO_VALUE) -> list[Json]:
     """Words instead of codes, and words where there is nothing."""
     found: list[Json] = []
     if words:
@@ -309,7 +314,6 @@ def word_mappings(words: Mapping[str, Word], language: Language) -> list[Json]:
                 result["color"] = word.color
             options[code] = result
         found.append({"options": options, "type": "value"})
-    found.append(
-        {"options": {"match": "null+nan", "result": {"index": 99, "text": NO_VALUE.of(language)}}, "type": "special"}
-    )
+    # not null+nan: Grafana counts every text that is no number as NaN, and so each code without a word
+    found.append({"options": {"match": "null", "result": {"index": 99, "text": empty.of(language)}}, "type": "special"})
     return found

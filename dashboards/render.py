@@ -6,14 +6,25 @@ anew with ``python -m dashboards.render``.
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
 from dashboards.boards import BOARDS, Board, Variable
 from dashboards.panels import DATASOURCE, Json, Panel, mappings, word_mappings
 from dashboards.queries import query
-from dashboards.text import COLUMNS, LANGUAGES, NO_VALUE, SERIES, VALUES, Language, Text, Word
+from dashboards.text import (
+    COLUMNS,
+    LANGUAGES,
+    NO_VALUE,
+    NONE,
+    NONE_WHERE_EMPTY,
+    SERIES,
+    VALUES,
+    Language,
+    Text,
+    Word,
+)
 
 __all__ = ["GENERATED", "render", "render_all", "text_of"]
 
@@ -30,13 +41,46 @@ _UNITS: Final = {
     "h": "hours_typical hours_worst",
     "none": "multiplier partition next_offset ledger_version cycle_months attempts",
 }
-UNITS: Final = {column: unit for unit, columns in _UNITS.items() for column in columns.split()}
+_INSTANTS: Final = (
+    "started_at ended_at opened_at raised_at at as_of last_at moved_at snapshot_at oldest_at last_sent_at"
+)
+UNITS: Final = {column: unit for unit, columns in _UNITS.items() for column in columns.split()} | {
+    **dict.fromkeys(_INSTANTS.split(), "time:YYYY-MM-DD HH:mm"),  # else with milliseconds, which nobody reads
+    "installed_from": "time:YYYY-MM-DD",
+}
 """Grafana's unit of a column, by its name in the SQL."""
 
-TIMES: Final = frozenset(
-    "started_at ended_at opened_at raised_at at as_of last_at moved_at snapshot_at oldest_at last_sent_at".split()  # noqa: SIM905
+_TENTHS: Final = (
+    "amount last_year tce tce_last_year tce_year tce_affected energy_affected energy_affected_low energy_affected_high "
+    "rate_margin change magnitude"
 )
-"""Columns of tables that hold an instant, and need the room for one."""
+DECIMALS: Final = {"rows_about": 0} | dict.fromkeys(_TENTHS.split(), 1)
+"""Digits after the point of a column of tables."""
+
+WIDTHS: Final = {
+    **dict.fromkeys(_INSTANTS.split(), 145),
+    **dict.fromkeys(("severity", "grade", "clause", "month"), 95),
+    **dict.fromkeys(("verdict", "state", "case_state", "fault", "verification", "installed_from"), 118),
+    "level": 130,
+    "point": 105,
+    "carrier": 140,
+    "kind": 185,
+    "unit_code": 192,
+    "unit_name": 230,
+    "edition": 325,
+    "required_zh": 300,
+    "found_zh": 200,
+    "next_step_zh": 360,
+    "found": 260,
+    "next_step_en": 420,
+    "title_zh": 300,
+    "title_en": 300,
+    "missing": 220,
+    "why": 330,
+    "topic": 180,
+    "last_error": 260,
+}
+"""Columns of tables whose words would be cut off in an even share of the room. [px]"""
 
 _LANGUAGE_LINK: Final = Text("English", "中文")
 
@@ -114,6 +158,8 @@ def _panel(panel: Panel, place: Json, language: Language) -> Json:
     }
     if panel.interval:
         found["interval"] = panel.interval
+    if panel.cells:
+        found["maxDataPoints"] = panel.cells
     return found
 
 
@@ -172,13 +218,8 @@ def _properties(panel: Panel, column: str, language: Language) -> Iterator[Json]
     tables_own = UNITS.get(column) == "locale" and panel.kind != "table"  # charts keep one unit, so one axis
     if column in UNITS and "unit" not in given and not tables_own:
         yield {"id": "unit", "value": UNITS[column]}
-    if panel.kind == "table" and column in TIMES and "custom.width" not in given:
-        yield {"id": "custom.width", "value": 165}
-    if panel.kind == "table" and column in VALUES:
-        yield {"id": "mappings", "value": mappings(column, language)}
-        if any(word.color for word in VALUES[column].values()):
-            yield {"id": "custom.displayMode", "value": "color-text"}  # before Grafana 10
-            yield {"id": "custom.cellOptions", "value": {"type": "color-text"}}  # since
+    if panel.kind == "table":
+        yield from _cells(column, language, given)
     link = given.pop("link", None)
     if link is not None:
         yield {"id": "links", "value": [{"title": link[0].of(language), "url": link[1].format(language=language)}]}
@@ -186,23 +227,51 @@ def _properties(panel: Panel, column: str, language: Language) -> Iterator[Json]
         yield {"id": key, "value": value}
 
 
+def _cells(column: str, language: Language, given: Mapping[str, Any]) -> Iterator[Json]:
+    """How a column of a table is written, where its panel does not say."""
+    if column in DECIMALS and "decimals" not in given:
+        yield {"id": "decimals", "value": DECIMALS[column]}
+    if column in WIDTHS and "custom.width" not in given:
+        yield {"id": "custom.width", "value": WIDTHS[column]}
+    if column in NONE_WHERE_EMPTY:
+        yield {"id": "noValue", "value": NONE.of(language)}
+    if column in VALUES:
+        yield {"id": "mappings", "value": mappings(column, language)}
+        if any(word.color for word in VALUES[column].values()):
+            yield {"id": "custom.displayMode", "value": "color-text"}  # before Grafana 10
+            yield {"id": "custom.cellOptions", "value": {"type": "color-text"}}  # since
+
+
 def _variable(variable: Variable, language: Language) -> Json:
     return {
         "datasource": DATASOURCE,
         "description": variable.description.of(language),
-        "hide": 0,
+        "hide": 2 if variable.hidden else 0,
         "includeAll": variable.every,
         "label": variable.label.of(language),
         "multi": variable.every,
         "name": variable.name,
         "options": [],
-        "query": query(variable.query),
+        "query": _choices(variable, language),
         "refresh": 1,
         "regex": "",
-        "skipUrlSync": False,
+        "skipUrlSync": variable.hidden,
         "sort": 0,
         "type": "query",
     }
+
+
+def _choices(variable: Variable, language: Language) -> str:
+    """The question that gives them; codes are shown as words, with what stands beside them."""
+    asked = query(variable.query)
+    if variable.words is None:
+        return asked
+    words = ", ".join(f"('{code}', '{word.of(language)}')" for code, word in VALUES[variable.words].items())
+    return (
+        "select concat_ws(' · ', coalesce(w.word, c.code), c.beside) as __text, c.code as __value\n"
+        f"from (\n{asked}\n) c (code, beside, place)\n"
+        f"left join (values {words}) w (code, word) on w.code = c.code\norder by c.place"
+    )
 
 
 def _annotation(board: Board, language: Language) -> Json:

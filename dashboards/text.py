@@ -2,11 +2,11 @@
 
 from typing import Final, Literal, NamedTuple
 
-from analytics.domain.ledger.vocabulary import CARRIER_WORDS
+from analytics.domain.ledger.vocabulary import CARRIER_WORDS, STATUS_WORDS
 
 __all__ = [
-    "BLUE", "COLUMNS", "GREEN", "GREY", "LANGUAGES", "NO_VALUE", "ORANGE", "PURPLE", "SERIES", "SKY", "VALUES",
-    "VERMILION", "YELLOW", "Language", "Text", "Word",
+    "BLUE", "COLUMNS", "GREEN", "GREY", "LANGUAGES", "NONE", "NONE_WHERE_EMPTY", "NO_VALUE", "ORANGE", "PURPLE",
+    "SERIES", "SKY", "VALUES", "VERMILION", "YELLOW", "Language", "Text", "Word",
 ]  # fmt: skip
 
 Language = Literal["zh", "en"]
@@ -38,6 +38,13 @@ class Word(NamedTuple):
 
 NO_VALUE: Final = Text("无数据", "no data")
 """Where nothing is known; never 0."""
+NONE: Final = Text("–", "–")
+"""Where it is known that there is none: a fault that stands has no end, the highest point no parent."""
+_MAY_BE_NONE: Final = (
+    "case_number case_state ended_at energy_unit grade magnitude_unit meter_no meters missing parent_point point"
+)
+NONE_WHERE_EMPTY: Final = frozenset(_MAY_BE_NONE.split())
+"""Columns whose empty cells say `NONE`."""
 
 # Okabe and Ito's colours, told apart by every kind of colour vision
 BLUE: Final = "#0072B2"
@@ -144,6 +151,67 @@ _VERDICTS: Final = {
     "not_observable": Word(Text("不可判断", "not observable"), "?", GREY),
 }
 
+_STATUSES: Final = {code: Text(chinese[0], code.replace("_", " ")) for code, chinese in STATUS_WORDS.items()}
+_EDITIONS: Final = {
+    "GB 17167-2006": Text("GB 17167-2006", "GB 17167-2006"),
+    "GB 17167-2006 (stands in for GB 17167-2025)": Text(
+        "GB 17167-2006(暂代 GB 17167-2025)", "GB 17167-2006 (stands in for GB 17167-2025)"
+    ),
+    "online monitoring of key units": Text("重点用能单位在线监测", "online monitoring of key units"),
+}
+_MAGNITUDES: Final = {
+    "share": Text("%", "%"),  # the boards say it in percent
+    "decades": Text("个数量级", "powers of ten"),
+    "readings": Text("条读数", "readings"),
+    "h": Text("小时", "h"),
+    "s": Text("秒", "s"),
+}
+_ACTIONS: Final = {
+    "open": Text("立案", "open"),
+    "dispatch": Text("派单", "dispatch"),
+    "arrive": Text("到场", "arrive"),
+    "verdict": Text("判定", "verdict"),
+    "order": Text("责令整改", "order"),
+    "corrected": Text("已整改", "corrected"),
+    "pass": Text("复查通过", "pass"),
+    "fail": Text("复查不通过", "fail"),
+    "close": Text("结案", "close"),
+    "hand_over": Text("移交", "hand over"),
+    "comment": Text("备注", "comment"),
+    "attach": Text("附件", "attach"),
+}
+_QUESTIONS: Final = {"drift": Text("误差漂移", "drift"), "ratio": Text("变比或缺相", "ratio or phase")}
+_WHY: Final = {
+    "the balance shows it": "平衡关系可以看出",
+    "no complete balance and no second meter holds this one to account": "没有完整的平衡,也没有第二块表可以对照",
+    "the ledger does not declare that the children cover the parent wholly": "台账没有声明下级齐全",
+    "the parent or a child has no meter": "上级或某个下级没有装表",
+    "the balance does not close: something unmetered uses energy too": "平衡不闭合:还有未计量的用能",
+    "too few measured days so far": "实测天数还太少",
+    "hours are missing at the parent or a child": "上级或某个下级有缺数的小时",
+    "the meter's share of the parent is too small for the noise of the balance": (
+        "该表占上级的份额太小,淹没在平衡的噪声里"
+    ),
+    "the load hardly varies, or follows that of others too closely to be told apart": (
+        "负荷几乎不变,或与其他表同步,分不开"
+    ),
+    "its power register shows an error of the counter, not of the transformers, which feed both": (
+        "功率寄存器能看出计度误差,看不出互感器误差(两者同源)"
+    ),
+    "a power that is measured or set as primary shows it, the ledger's multiplier included": (
+        "一次侧功率可以看出,台账倍率也在内"
+    ),
+    "the powers of its phases show a phase that is lost or reversed, and no other ratio": (
+        "分相功率能看出缺相或反相,看不出其他变比错误"
+    ),
+    "volume and temperatures of the heat meter show it": "热量表的流量和温度可以看出",
+    "the power varies too much between its samples, or the registers are too coarse": (
+        "功率在两次采样之间变化太大,或示值分辨率太粗"
+    ),
+    "the difference of supply and return temperature is too small": "供回水温差太小",
+}
+"""Why something can or cannot be seen (`analytics.drift.observability.Reason`), in Chinese."""
+
 
 def _plain(texts: dict[str, Text]) -> dict[str, Word]:
     return {code: Word(text) for code, text in texts.items()}
@@ -161,6 +229,14 @@ VALUES: Final[dict[str, dict[str, Word]]] = {
     "verdict": _VERDICTS,
     "verdict_on_site": _VERDICTS,
     "observable": _VERDICTS,
+    "edition": _plain(_EDITIONS),
+    "status": _plain(_STATUSES),
+    "magnitude_unit": _plain(_MAGNITUDES),
+    "question": _plain(_QUESTIONS),
+    "action": _plain(_ACTIONS),
+    "why": _plain({english: Text(chinese, english) for english, chinese in _WHY.items()}),
+    "fault": {"none": Word(Text("无", "none"), "✓", GREEN)} | _SEVERITIES,
+    "fault_kind": {"none": Word(NONE)} | _plain(_KINDS),
 }
 """What the codes of a column are called, by the column's name in a panel's SQL."""
 
@@ -183,11 +259,34 @@ _FAULTS: Final = {
 }
 """Colours of the faults that stand beside each other most."""
 
+_USED_MOST: Final = {
+    "electricity": BLUE,
+    "natural_gas": ORANGE,
+    "coal": GREY,
+    "steam": VERMILION,
+    "hot_water": PURPLE,
+    "recoverable_residual_energy": GREEN,
+    "water": SKY,
+}
+"""Colours of the carriers that stand beside each other most."""
+
+_REFUSED_MOST: Final = {
+    "duplicate": SKY,
+    "unknown_meter": VERMILION,
+    "unit_mismatch": ORANGE,
+    "future": PURPLE,
+    "not_installed": GREEN,
+    "unknown_unit_code": YELLOW,
+    "malformed": GREY,
+}
+
 SERIES: Final[dict[str, Word]] = (
     _coloured(_CARRIERS)
+    | {carrier: Word(_CARRIERS[carrier], "", color) for carrier, color in _USED_MOST.items()}
     | _coloured(_KINDS)
     | {kind: Word(_KINDS[kind], "", color) for kind, color in _FAULTS.items()}
     | _coloured(_REASONS)
+    | {reason: Word(_REASONS[reason], "", color) for reason, color in _REFUSED_MOST.items()}
     | _COMPLIANCE
     | _SEVERITIES
     | _VERIFICATION
@@ -198,7 +297,7 @@ SERIES: Final[dict[str, Word]] = (
         "estimated": Word(Text("估算", "estimated"), "", ORANGE),
         "suspect": Word(Text("可疑", "suspect"), "", VERMILION),
         "revised": Word(Text("已修正", "revised"), "◆", PURPLE),
-        "completeness": Word(Text("完整率", "completeness"), "", BLUE),
+        "completeness": Word(Text("完整率", "completeness"), "", SKY),
         "amount": Word(Text("用量", "amount"), "", BLUE),
         "last_year": Word(Text("上年同期", "a year before"), "", GREY),
         "tce": Word(Text("本期", "this period"), "", BLUE),
@@ -206,7 +305,7 @@ SERIES: Final[dict[str, Word]] = (
         "parent": Word(Text("上级表", "parent"), "", BLUE),
         "children": Word(Text("下级合计", "children"), "", GREEN),
         "losses": Word(Text("估计损耗", "losses, estimated"), "", YELLOW),
-        "residual": Word(Text("差额", "residual"), "", VERMILION),
+        "residual": Word(Text("差额占上级", "residual of the parent"), "", VERMILION),
         "stored": Word(Text("入库", "stored"), "", BLUE),
         "refused": Word(Text("拒收", "refused"), "", VERMILION),
         "value": Word(Text("示值", "dial")),
@@ -235,13 +334,13 @@ COLUMNS: Final[dict[str, Text]] = {
     "unit_name": Text("用能单位", "unit"),
     "carrier": Text("能源种类", "carrier"),
     "level": Text("级别", "level"),
-    "needed": Text("应配", "required"),
+    "needed": Text("应配", "needed"),
     "present": Text("实配", "present"),
-    "unknown_verification": Text("检定不明", "verification unknown"),
-    "rate": Text("配备率", "equipping rate"),
+    "unknown_verification": Text("检定不明", "unknown"),
+    "rate": Text("配备率", "rate"),
     "required": Text("要求", "required"),
-    "rate_margin": Text("与要求之差", "against requirement"),
-    "units_failing": Text("不达标单位", "units that fail"),
+    "rate_margin": Text("与要求之差", "margin"),
+    "units_failing": Text("不达标单位", "failing"),
     "overdue": Text("超期", "overdue"),
     "due_30": Text("30天内到期", "due in 30 d"),
     "due_90": Text("90天内到期", "due in 90 d"),
@@ -253,6 +352,8 @@ COLUMNS: Final[dict[str, Text]] = {
     "info": Text("提示", "info"),
     "severity": Text("严重程度", "severity"),
     "kind": Text("类别", "kind"),
+    "fault": Text("故障", "fault"),
+    "fault_kind": Text("故障类别", "kind of fault"),
     "point": Text("计量点", "point"),
     "meter_no": Text("管理编号", "meter no."),
     "started_at": Text("开始", "since"),
@@ -265,6 +366,7 @@ COLUMNS: Final[dict[str, Text]] = {
     "energy_affected_low": Text("涉及能量下限", "energy, at least"),
     "energy_affected_high": Text("涉及能量上限", "energy, at most"),
     "energy_unit": Text("能量单位", "energy in"),
+    "tce_affected": Text("涉及 tce", "tce affected"),
     "confidence": Text("置信度", "confidence"),
     "state": Text("状态", "state"),
     "grade": Text("等级", "grade"),

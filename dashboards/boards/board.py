@@ -18,6 +18,11 @@ class Variable:
     query: str
     every: bool = False
     """Whether several or all can be chosen."""
+    words: str | None = None
+    """The column whose words its codes are shown as; its question gives the code, what is said beside it, and its
+    place."""
+    hidden: bool = False
+    """Whether it is no choice, but a fact that titles need."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,7 +3,7 @@
 from dashboards.boards.board import Variable
 from dashboards.text import Text
 
-__all__ = ["CARRIER", "POINT_CHOICE", "UNIT"]
+__all__ = ["CARRIER", "MEASURE", "POINT_CHOICE", "UNIT"]
 
 UNIT = Variable(
     name="unit",
@@ -16,6 +16,14 @@ CARRIER = Variable(
     label=Text("能源种类", "Carrier"),
     description=Text("逐时、逐日图显示的能源种类", "The energy carrier of the charts by hour and day"),
     query="choose_carrier",
+    words="carrier",
+)
+MEASURE = Variable(
+    name="measure",
+    label=Text("计量单位", "Unit of measurement"),
+    description=Text("计量点的计量单位", "The point's unit of measurement"),
+    query="choose_measure",
+    hidden=True,
 )
 POINT_CHOICE = Variable(
     name="point",

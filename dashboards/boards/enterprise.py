@@ -49,8 +49,9 @@ ENTERPRISE = Board(
         stat(
             Text("综合能耗与上年同期", "Energy used, and a year before"),
             Text(
-                "所选日期内折标煤合计,以及上年相同日期;未知时显示“无数据”。",
-                "Tonnes of coal equivalent of the days shown, and a year before; “no data” where unknown.",
+                "所选日期内折标煤合计,以及上年相同日期;当天未结束不计,没有折标系数的能源种类不计入,不知道或上年天数不足时为“无数据”。",
+                "Tonnes of coal equivalent of the days shown, and a year before; today does not count yet, nor do "
+                "carriers without a factor; “no data” where nothing is known, or of fewer days.",
             ),
             "unit_tce",
             width=10,
@@ -85,8 +86,9 @@ ENTERPRISE = Board(
         lines(
             Text("逐日用量与上年:${carrier}", "By day against last year: ${carrier}"),
             Text(
-                "所选能源种类与上年同日;没有数据的日子断开。",
-                "The chosen carrier and the same day a year before; the line stops where there is no data.",
+                "所选能源种类与上年同日;没有数据的日子断开,当天结束后才画出。",
+                "The chosen carrier and the same day a year before; the line stops where there is no data, and a day "
+                "is drawn when it is over.",
             ),
             "unit_days_year",
             interval="1d",
@@ -96,8 +98,9 @@ ENTERPRISE = Board(
         bars(
             Text("逐日综合能耗与上年", "By day, in coal equivalent, against last year"),
             Text(
-                "按能源种类折标煤(吨);灰线为上年同日合计。",
-                "Tonnes of coal equivalent by carrier; the grey line is all of them a year before.",
+                "按能源种类折标煤(吨);灰线为上年同日合计。当天结束后才画出。",
+                "Tonnes of coal equivalent by carrier; the grey line is all of them a year before. A day is drawn "
+                "when it is over.",
             ),
             "unit_tce_days",
             unit="tce",
@@ -107,8 +110,9 @@ ENTERPRISE = Board(
         lines(
             Text("数据完整率", "Completeness of data"),
             Text(
-                "所有计量点的逐日数据完整率,以及其中实测部分;没有数据的日子断开。",
-                "Of all metered points by day, and the part that was measured; the line stops where there is no data.",
+                "所有计量点的逐日数据完整率,以及其中实测部分;没有数据的日子断开,当天结束后才画出。",
+                "Of all metered points by day, and the part that was measured; the line stops where there is no data, "
+                "and a day is drawn when it is over.",
             ),
             "unit_completeness_days",
             width=24,
@@ -117,25 +121,26 @@ ENTERPRISE = Board(
             interval="1d",
             low=0,
             high=100,
+            columns={"measured": {"custom.fillOpacity": 0, "custom.lineWidth": 2}},
         ),
         table(
             Text("逐月用量", "By month"),
             Text(
-                "近13个月各能源种类的用量和折标煤,与上年同月相比。",
-                "The last 13 months by carrier and in coal equivalent, against the same month a year before.",
+                "近13个月各能源种类的用量和折标煤,与上年同月相比;当月两年都只算到昨天这一日。上年有数据的天数较少时不作比较。",
+                "The last 13 months by carrier and in coal equivalent, against the same month a year before; the month "
+                "that runs is counted up to yesterday in both years, and nothing is compared with fewer days.",
             ),
             "unit_months",
-            width=12,
             height=9,
         ),
         table(
             Text("次级用能单位与主要用能设备", "Sub-units and main equipment"),
             Text(
-                "所选日期内的用量、占全单位折标煤的比例,与上年同期相比。",
-                "What they used over the days shown, their share of the unit's coal equivalent, and a year before.",
+                "所选日期内的用量、占全单位折标煤的比例,与上年同期相比;当天未结束不计,上年天数不足时不作比较。",
+                "What they used over the days shown, their share of the unit's coal equivalent, and a year before; "
+                "today does not count yet, and nothing is compared with fewer days.",
             ),
             "unit_parts",
-            width=12,
             height=9,
         ),
         section(Text("合规", "Compliance"), Text("按 GB 17167 的条款", "By clause of GB 17167")),
@@ -147,7 +152,7 @@ ENTERPRISE = Board(
             ),
             "unit_findings",
             height=10,
-            columns={"point": TO_POINT_HERE},
+            columns={"point": TO_POINT_HERE, "required": {"custom.width": 330}},
             hidden={"zh": ("required", "found", "next_step_en"), "en": ("required_zh", "found_zh", "next_step_zh")},
         ),
         table(
@@ -163,6 +168,7 @@ ENTERPRISE = Board(
             "unit_equipping",
             width=14,
             height=9,
+            columns={"required": {"unit": "percent"}},
         ),
         section(Text("计量器具", "Meters"), Text("本单位的计量器具和报警", "The unit's meters and alerts")),
         table(

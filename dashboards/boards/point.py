@@ -1,7 +1,7 @@
 """One metering point and its meter: what it said, what was made of it, and what is known about its errors."""
 
 from dashboards.boards.board import Board
-from dashboards.boards.choices import POINT_CHOICE, UNIT
+from dashboards.boards.choices import MEASURE, POINT_CHOICE, UNIT
 from dashboards.boards.places import AT_ENTERPRISE, AT_POINT
 from dashboards.panels import Step, lines, section, stat, strip, table
 from dashboards.text import BLUE, GREY, ORANGE, VERMILION, Text, Word
@@ -15,6 +15,13 @@ _QUALITY = {
     "3": Word(Text("可疑", "suspect"), "■", VERMILION),
 }
 
+_RESIDUAL = {
+    "unit": "percent",
+    "custom.axisPlacement": "right",
+    "custom.axisSoftMin": -10,  # so that a balance that closes is a flat line
+    "custom.axisSoftMax": 10,
+}
+
 POINT = Board(
     name=AT_POINT.name,
     title=AT_POINT.title,
@@ -23,7 +30,7 @@ POINT = Board(
         "One metering point: the dial as said, consumption and its quality, detections, balance, estimated error, "
         "verification and cases.",
     ),
-    variables=(UNIT, POINT_CHOICE),
+    variables=(UNIT, POINT_CHOICE, MEASURE),
     annotations="point_annotations",
     links=(AT_ENTERPRISE,),
     panels=(
@@ -31,7 +38,6 @@ POINT = Board(
             Text("计量点与在用器具", "The point and its meter"),
             Text("台账中的内容。", "As the ledger has it."),
             "point_facts",
-            width=14,
             height=4,
         ),
         stat(
@@ -41,11 +47,27 @@ POINT = Board(
                 "When it last gave evidence, completeness of the range, share estimated, and hours that were revised.",
             ),
             "point_last",
-            width=10,
+            width=9,
             columns={"last_evidence": {"unit": "dateTimeFromNow"}, "revised": {"unit": "none"}},
         ),
+        strip(
+            Text("每小时的数据质量", "Quality of each hour"),
+            Text("灰色为没有数据。", "Grey has no data."),
+            "point_quality",
+            width=15,
+            height=4,
+            unit="none",
+            words=_QUALITY,
+            legend=True,
+            steps=(
+                Step(at=None, color=GREY),
+                Step(at=1, color=BLUE),
+                Step(at=2, color=ORANGE),
+                Step(at=3, color=VERMILION),
+            ),
+        ),
         lines(
-            Text("用量与质量", "Consumption and its quality"),
+            Text("用量与质量 · ${measure}", "Consumption and its quality · ${measure}"),
             Text(
                 "蓝色实测,橙色估算,朱红可疑,紫色菱形为事后修正。没有数据的时段断开,不画成 0。",
                 "Blue is measured, orange estimated, vermilion suspect, purple was revised later. The line stops where "
@@ -61,21 +83,6 @@ POINT = Board(
                 "estimated": {"custom.fillOpacity": 35, "custom.lineWidth": 2},
             },
         ),
-        strip(
-            Text("每小时的数据质量", "Quality of each hour"),
-            Text("灰色为没有数据。", "Grey has no data."),
-            "point_quality",
-            height=4,
-            unit="none",
-            words=_QUALITY,
-            legend=True,
-            steps=(
-                Step(at=None, color=GREY),
-                Step(at=1, color=BLUE),
-                Step(at=2, color=ORANGE),
-                Step(at=3, color=VERMILION),
-            ),
-        ),
         lines(
             Text("原始示值", "The dial as said"),
             Text(
@@ -87,15 +94,16 @@ POINT = Board(
             unit="none",
         ),
         lines(
-            Text("上下级平衡", "Balance of parent and children"),
+            Text("上下级平衡 · ${measure}", "Balance of parent and children · ${measure}"),
             Text(
-                "本点作为上级或下级所在的平衡;没有完整平衡时为空。",
-                "Of the balance that the point stands in, as parent or child; empty where there is no complete one.",
+                "本点作为上级或下级所在的平衡;差额按上级用量的百分比画在右轴。没有完整平衡时为空。",
+                "Of the balance that the point stands in, as parent or child; the residual in percent of the parent, "
+                "on the right. Empty where there is no complete one.",
             ),
             "point_balance",
             interval="1h",
             fill=0,
-            columns={"residual": {"custom.axisPlacement": "right", "custom.fillOpacity": 20}},
+            columns={"residual": _RESIDUAL},
         ),
         section(
             Text("误差与故障", "Errors and faults"), Text("检出的内容与可判断性", "What was found, and what could be")
@@ -116,14 +124,14 @@ POINT = Board(
                 "Without a reference an error cannot be seen; here is the smallest that would show, and why.",
             ),
             "point_observability",
-            width=12,
+            width=14,
             height=7,
         ),
         table(
             Text("检定记录", "Verification"),
             Text("曾安装于此的器具的全部证书。", "Every certificate of the meters that ever stood here."),
             "point_verifications",
-            width=12,
+            width=10,
             height=7,
         ),
         table(

@@ -56,7 +56,7 @@ REGION = Board(
             ),
             "region_units",
             height=10,
-            columns={"unit_name": TO_UNIT | {"custom.width": 220}},
+            columns={"unit_name": TO_UNIT},
         ),
         table(
             Text("计量器具配备率", "Equipping rate"),
@@ -68,6 +68,7 @@ REGION = Board(
             "region_equipping",
             width=14,
             height=9,
+            columns={"required": {"unit": "percent"}},
         ),
         columns_of(
             Text("未解除报警的时长", "Age of alerts that stand"),
@@ -83,8 +84,9 @@ REGION = Board(
         table(
             Text("故障计量器具,按涉及能量排序", "Faulty meters by energy affected"),
             Text(
-                "未结束的故障;能量用计量点自身的单位。点击计量点进入其看板。",
-                "Faults that stand; energy in the point's own unit. A click on the point opens its board.",
+                "未结束的故障;能量用计量点自身的单位,负数为少计。按折标煤排序(用该单位近一周的折标系数)。点击计量点进入其看板。",
+                "Faults that stand; energy in the point's own unit, negative where too little was counted. Sorted by "
+                "coal equivalent, at the unit's factors of the last week. A click on the point opens its board.",
             ),
             "region_faulty",
             height=10,
@@ -109,8 +111,9 @@ REGION = Board(
         strip(
             Text("数据完整率分布(最差的25个单位)", "Completeness by hour: the 25 worst units"),
             Text(
-                "每格一小时(时间范围长时为一天)。空白格表示完全没有数据,不是 0。",
-                "A cell is an hour (a day over long ranges). An empty cell has no data at all; it is not 0.",
+                "每格一小时(时间范围长时更长,至多一天)。空白格表示完全没有数据,不是 0。",
+                "A cell is an hour (more over long ranges, a day at most). An empty cell has no data at all; it is "
+                "not 0.",
             ),
             "region_completeness_map",
             height=12,
@@ -128,12 +131,14 @@ REGION = Board(
             interval="1h",
             low=0,
             high=100,
+            columns={"measured": {"custom.fillOpacity": 0, "custom.lineWidth": 2}},
         ),
         bars(
             Text("综合能耗", "Energy used"),
             Text(
-                "各单位进入量按日合计,折标煤;没有折标系数的能源种类不计入。",
-                "What units took in by day, in tonnes of coal equivalent; carriers without a factor are not in it.",
+                "各单位进入量按日合计,折标煤;没有折标系数的能源种类不计入,当天结束后才画出。",
+                "What units took in by day, in tonnes of coal equivalent; carriers without a factor are not in it, and "
+                "a day is drawn when it is over.",
             ),
             "region_energy",
             unit="tce",

@@ -1,6 +1,6 @@
--- How complete the data of the unit's metered points is by day, and how much of it was measured; no data is a gap.
+-- How complete the data of the unit's metered points is by day, and how much of it was measured; no data is a gap, a day that is not over is not drawn.
 with asked as (
-    select local_zone() as zone, local_day($__timeFrom()::timestamptz) as first, local_day($__timeTo()::timestamptz) as last
+    select local_zone() as zone, local_day($__timeFrom()::timestamptz) as first, least(local_day($__timeTo()::timestamptz), local_day(now()) - 1) as last
     offset 0
 ), stood as (   -- days on which a point had a meter, whichever it was
     select unnest(range_agg(daterange(

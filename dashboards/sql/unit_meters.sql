@@ -11,7 +11,8 @@ with fault as materialized (
     group by point_id
 )
 select v.point, v.meter_no, v.name, v.carrier, v.level, v.accuracy_class, v.state as verification,
-       v.verification_due::text as verification_due, f.severity, f.kind,
+       v.verification_due::text as verification_due, coalesce(f.severity, 'none') as fault,
+       coalesce(f.kind, 'none') as fault_kind,
        round((100 * c.completeness)::numeric, 1)::float8 as completeness, v.place
 from verification_state v
 left join fault f on f.point_id = v.point_id

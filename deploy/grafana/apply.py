@@ -68,12 +68,15 @@ class Applier:
         """
         by_code = {unit.code: unit.id for unit in units(self._connection)} | {"": None}
         orgs = {unit_id: org_id for org_id, (unit_id, _) in self._book.read().items()}
+        joining: dict[str, list[str]] = {}
         for login, code, role, team in people:
             if code not in by_code or by_code[code] not in orgs:
                 raise GrafanaFailed(f"the unit of {login!r} must have an organization (got {code!r})")
             self._grafana.add_member(orgs[by_code[code]], login, role)
             if team:
-                self._grafana.add_to_team(orgs[by_code[code]], TEAMS[team], login)
+                joining.setdefault(team, []).append(login)
+        for team, logins in joining.items():
+            self._grafana.add_to_team(orgs[None], self._grafana.put_team(orgs[None], TEAMS[team]), logins)
 
     def sick(self) -> dict[str, str]:
         """Data sources that do not answer, and why, by organization."""

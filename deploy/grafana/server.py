@@ -1,7 +1,7 @@
 """A Grafana by its HTTP API. Calls can be repeated: a server that restarts half-way is waited for."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final, TypeVar
 
 import niquests
@@ -22,6 +22,7 @@ _RULE: Final = "mw-rule-"
 _BOARD: Final = "mw-"
 _NOT_FOUND: Final = 404
 _THERE_ALREADY: Final = {409, 412}
+_OTHERS_RULES: Final = "folder contains alert rules"
 _TIMEOUT_S: Final = 20.0
 
 
@@ -162,7 +163,12 @@ class Grafana:
             "data source": lambda api: api.datasource.delete_datasource_by_uid(DATASOURCE_UID),
             "team": lambda api: api.teams.delete_team(self._teams(org_id).get(uid, 0)),
         }
-        self._gone(org_id, f"remove a {kind}", calls[kind])
+        try:
+            self._gone(org_id, f"remove a {kind}", calls[kind])
+        except GrafanaFailed as error:
+            # 9.4 counts the rules in the folders of this uid in all organizations; ours are gone, so it stays empty
+            if kind != "folder" or _OTHERS_RULES not in str(error):
+                raise
 
     def health(self, org_id: int) -> str | None:
         """None where the data source answers, else why not."""
@@ -173,28 +179,57 @@ class Grafana:
         return None if said.get("status") == "OK" else str(said.get("message"))
 
     def add_member(self, org_id: int, login: str, role: str) -> None:
-        """Let somebody whom Grafana knows into an organization."""
+        """Let somebody whom Grafana knows into an organization, and let it be the one that he sees first.
+
+        Whoever is in already keeps his role and what he sees first.
+        """
+        body = {"loginOrEmail": login, "role": role}
         try:
-            self._call(None, lambda api: api.organizations.organization_user_add(
-                org_id, {"loginOrEmail": login, "role": role}
-            ))  # fmt: skip
+            self._patiently(None, "add a member", lambda api: api.organizations.organization_user_add(org_id, body))
         except GrafanaClientError as error:
             if error.status_code not in _THERE_ALREADY:
                 raise ConfigurationError(f"Grafana must know the user {login!r} (it says: {error.message})") from None
+            return
+        user_id = self._user(login)
+        self._ask(None, "switch a user over", lambda api: api.client.POST(f"/users/{user_id}/using/{org_id}"))
 
-    def add_to_team(self, org_id: int, team: Team, login: str) -> None:
-        """Put a member of an organization into a team, which is made where it is not there."""
+    def put_team(self, org_id: int, team: Team) -> int:
+        """Make a team where it is not there, and let its board open first; its id."""
         team_id = self._teams(org_id).get(team.name) or self._make_team(org_id, team)
-        known = self._ask(org_id, "list a team", lambda api: api.teams.get_team_members(team_id))
-        if login not in {row["login"] for row in known}:
-            user = self._ask(None, "find a user", lambda api: api.users.find_user(login))
-            self._ask(org_id, "add to a team", lambda api: api.teams.add_team_member(team_id, user["id"]))
+        path = f"/teams/{team_id}/preferences"
+        known = self._ask(org_id, "read a team's home board", lambda api: api.client.GET(path))
+        if known.get("homeDashboardUID") != team.home:
+            body = {"homeDashboardUID": team.home, "weekStart": "monday"}
+            self._ask(org_id, "set a team's home board", lambda api: api.client.PUT(path, json=body))
+        return team_id
+
+    def add_to_team(self, org_id: int, team_id: int, logins: Iterable[str]) -> None:
+        """Put members of an organization into a team; whoever is in stays."""
+        known = {row["login"] for row in self._members(org_id, team_id)}
+        for login in dict.fromkeys(logins):
+            if login not in known:
+                self._join(org_id, team_id, login)
 
     def _make_team(self, org_id: int, team: Team) -> int:
-        team_id = int(self._ask(org_id, "make a team", lambda api: api.teams.add_team({"name": team.name}))["teamId"])
-        path, body = f"/teams/{team_id}/preferences", {"homeDashboardUID": team.home, "weekStart": "monday"}
-        self._ask(org_id, "set a team's home board", lambda api: api.client.PUT(path, json=body))
+        made = self._ask(org_id, "make a team", lambda api: api.teams.add_team({"name": team.name}))
+        team_id = int(made["teamId"])
+        for row in self._members(org_id, team_id):  # Grafana puts in whoever makes it: here the administrator
+            self._leave(org_id, team_id, row["userId"])
         return team_id
+
+    def _join(self, org_id: int, team_id: int, login: str) -> None:
+        user_id = self._user(login)
+        self._ask(org_id, "add to a team", lambda api: api.teams.add_team_member(team_id, user_id))
+
+    def _user(self, login: str) -> int:
+        return int(self._ask(None, "find a user", lambda api: api.users.find_user(login))["id"])
+
+    def _leave(self, org_id: int, team_id: int, user_id: int) -> None:
+        self._gone(org_id, "leave a team", lambda api: api.teams.remove_team_member(team_id, user_id))
+
+    def _members(self, org_id: int, team_id: int) -> list[Json]:
+        rows: list[Json] = self._ask(org_id, "list a team", lambda api: api.teams.get_team_members(team_id))
+        return rows
 
     def _teams(self, org_id: int) -> dict[str, int]:
         """Ids of the teams that have our names."""

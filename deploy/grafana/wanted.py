@@ -91,27 +91,36 @@ def wanted(
         Of the boards; rules speak the first.
     """
     rules = {rule.uid: rule_json(rule, languages[0], folder=FOLDER_UID) for rule in RULES}
-    found = [_organization(staff, None, roles[None], connection, BOARDS, languages, rules, REGION.uid(languages[0]))]
-    home = AT_ENTERPRISE.uid(languages[0])
-    for unit in units:
-        name = f"{unit.name} ({unit.code})"
-        found.append(_organization(name, unit.id, roles[unit.id], connection, ENTERPRISE_BOARDS, languages, {}, home))
-    return found
-
-
-def _organization(
-    name: str, unit_id: int | None, role: str, connection: Connection, boards: tuple[Board, ...],
-    languages: tuple[Language, ...], rules: Mapping[str, Json], home: str,
-) -> Wanted:  # fmt: skip
-    return Wanted(
-        name=name,
-        unit_id=unit_id,
-        datasource=datasource(role, connection),
-        folder=_FOLDER.of(languages[0]),
-        boards={board.uid(language): _own(board, language, boards) for language in languages for board in boards},
+    folder = _FOLDER.of(languages[0])
+    staffs = Wanted(
+        name=staff,
+        unit_id=None,
+        datasource=datasource(roles[None], connection),
+        folder=folder,
+        boards=_boards(BOARDS, languages),
         rules=rules,
-        home=home,
+        home=REGION.uid(languages[0]),
     )
+    boards = _boards(ENTERPRISE_BOARDS, languages)  # the same for all of them: what differs is the role behind it
+    return [
+        staffs,
+        *(
+            Wanted(
+                name=f"{unit.name} ({unit.code})",
+                unit_id=unit.id,
+                datasource=datasource(roles[unit.id], connection),
+                folder=folder,
+                boards=boards,
+                rules={},
+                home=AT_ENTERPRISE.uid(languages[0]),
+            )
+            for unit in units
+        ),
+    ]
+
+
+def _boards(boards: tuple[Board, ...], languages: tuple[Language, ...]) -> dict[str, Json]:
+    return {board.uid(language): _own(board, language, boards) for language in languages for board in boards}
 
 
 def _own(board: Board, language: Language, beside: tuple[Board, ...]) -> Json:

@@ -10,6 +10,8 @@ from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana_foundation_sdk.models import barchart, common, stat, statushistory, table, text, timeseries
 from grafana_foundation_sdk.models.dashboard import Dashboard
 
+from analytics.alerting.case import ACTIONS
+from analytics.drift.observability import Reason
 from dashboards.alert_rules import RULES, rule_json
 from dashboards.boards import BOARDS, ENTERPRISE_BOARDS
 from dashboards.queries import query
@@ -130,6 +132,21 @@ def test_nothing_is_not_zero(board: Any, language: Any) -> None:
 
 
 @every_board
+def test_a_code_without_a_word_is_shown_as_it_is(board: Any, language: Any) -> None:
+    """Grafana takes every text for NaN, so that “null+nan” would call each unknown code “no data”."""
+    matches = set(re.findall(r'"match": "([^"]*)"', json.dumps(render(board, language))))
+    assert matches <= {"null"}
+
+
+@every_board
+def test_a_strip_has_room_for_its_cells_on_a_phone(board: Any, language: Any) -> None:
+    """Grafana draws none where a cell has less than two pixels; it rounds intervals by half at most."""
+    for panel in rendered(board, language)["panels"]:
+        if panel["type"] == "status-history":
+            assert panel["maxDataPoints"] * 1.5 * 2 <= 360
+
+
+@every_board
 def test_colours_are_those_that_all_eyes_tell_apart(board: Any, language: Any) -> None:
     text_of_it = json.dumps(render(board, language))
     assert set(re.findall(r"#[0-9A-Fa-f]{6}\b", text_of_it)) <= OKABE_ITO
@@ -180,3 +197,11 @@ def test_alert_rules_watch_the_pipeline_alone(rule: Any) -> None:
     spoken = found["data"][0]["model"]["rawSql"]
     assert not re.search(r"detection|finding|alert_list|point_hour|unit_", spoken)
     assert [step["refId"] for step in found["data"]] == ["A", found["condition"]]
+
+
+def test_every_reason_that_something_cannot_be_seen_has_words() -> None:
+    assert {reason.value for reason in Reason} <= set(VALUES["why"])
+
+
+def test_every_step_of_a_case_has_words() -> None:
+    assert {"open", *ACTIONS} <= set(VALUES["action"])

@@ -1,6 +1,7 @@
 """`meterwarden dashboards` against a Grafana: exchanges recorded from 9.4, and the one that GRAFANA_URL names."""
 
 import os
+import secrets
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -11,18 +12,21 @@ import psycopg
 import pytest
 from grafana_client.client import GrafanaClientError
 
+from analytics.domain.errors import ConfigurationError
 from dashboards.boards import BOARDS
 from deploy.grafana.apply import Applier
 from deploy.grafana.plan import Step
 from deploy.grafana.roles import Book, new_password, stale
-from deploy.grafana.server import Grafana
+from deploy.grafana.server import Grafana, GrafanaFailed
 from deploy.grafana.wanted import TEAMS, Connection
 from tests.dashboards.exchanges import Exchange, Player, playing, read
 from tests.dashboards.world import World, fill
 
 pytestmark = pytest.mark.integration
 
-RECORDING = Path(__file__).parents[1] / "golden" / "grafana_9_4.json"
+GOLDEN = Path(__file__).parents[1] / "golden"
+RECORDING = GOLDEN / "grafana_9_4.json"
+TEAMS_RECORDING = GOLDEN / "grafana_9_4_teams.json"
 # every place at which the recorded runs change something, and some at which they only look
 AWAY = frozenset(range(3, 120, 9))
 
@@ -124,38 +128,57 @@ def test_what_was_there_before_stays(owner: psycopg.Connection) -> None:
     assert book.read() == {7: (None, False)}, "who made it is settled when it is first written down"
 
 
-OPERATORS = TEAMS["operators"]
+STAFF_ORG = 37
+"""Of the recording of teams; its board of operations was there, else Grafana knows no home board."""
+PEOPLE = [("li", "", "Viewer", "operators"), ("wang", "", "Viewer", "metering"), ("zhao", "", "Viewer", "operators"),
+          ("li", "", "Viewer", "")]  # fmt: skip
 
 
-def said(method: str, path: str, org: str, answer: Any, status: int = 200) -> Exchange:
-    return Exchange(method=method, path=path, org=org, status=status, answer=answer)
-
-
-def test_a_member_is_put_into_a_team_once(owner: psycopg.Connection) -> None:
-    """Not recorded: written after the handlers of Grafana 9.4's API of teams."""
-    team = {"id": 3, "name": OPERATORS.name}
-    exchanges = [
-        said("POST", "/api/orgs/7/users", "", {"message": "User added to organization"}),
-        said("GET", "/api/teams/search?page=1", "7", {"teams": [{"id": 2, "name": "theirs"}], "perPage": 1000}),
-        said("POST", "/api/teams", "7", {"message": "Team created", "teamId": 3}),
-        said("PUT", "/api/teams/3/preferences", "7", {"message": "Preferences updated"}),
-        said("GET", "/api/teams/3/members", "7", []),
-        said("GET", "/api/users/lookup?loginOrEmail=li", "", {"id": 9, "login": "li"}),
-        said("POST", "/api/teams/3/members", "7", {"message": "Member added to Team"}),
-        said("POST", "/api/orgs/7/users", "", {"message": "User is already member of this organization"}, 409),
-        said("GET", "/api/teams/search?page=1", "7", {"teams": [team], "perPage": 1000}),
-        said("GET", "/api/teams/3/members", "7", [{"userId": 9, "login": "li"}]),
-    ]
-    player = Player(exchanges=exchanges, words={})
+@pytest.mark.parametrize("away", [frozenset(), frozenset(range(41))], ids=["steady", "restarts"])
+def test_members_are_put_into_teams_once(
+    owner: psycopg.Connection, monkeypatch: pytest.MonkeyPatch, away: frozenset[int]
+) -> None:
+    monkeypatch.setattr("deploy.grafana.server.time.sleep", lambda _s: None)
+    player = Player(exchanges=read(TEAMS_RECORDING), words={}, away=away)
     with playing(player) as url, applier(url, owner) as there:
-        Book(owner, url).add(7, None, "Staff", made=False)
-        there.members([("li", "", "Viewer", "operators")])
-        there.members([("li", "", "Viewer", "operators")])
+        Book(owner, url).add(STAFF_ORG, None, "Staff", made=False)
+        there.members(PEOPLE)
+        first = list(player.sent)
+        there.members(PEOPLE)
+        again = player.sent[len(first) :]
+        with pytest.raises(ConfigurationError, match="must know the user 'nobody'"):
+            there.members([("nobody", "", "Viewer", "operators")])
     assert player.faults == []
-    assert player.at == len(exchanges)
-    sent = {(method, path): body for method, path, body in player.sent}
-    assert sent["PUT", "/api/teams/3/preferences"]["homeDashboardUID"] == "mw-operations-zh"
-    assert sent["POST", "/api/teams/3/members"] == {"userId": 9}
+    assert player.at == len(player.exchanges)
+    homes = [
+        body["homeDashboardUID"] for method, path, body in first if method == "PUT" and path.endswith("preferences")
+    ]
+    assert homes == [TEAMS["operators"].home, TEAMS["metering"].home]
+    joined = [(path, body["userId"]) for method, path, body in first if method == "POST" and path.endswith("/members")]
+    assert joined == [("/api/teams/12/members", 3), ("/api/teams/12/members", 4), ("/api/teams/13/members", 2)]
+    left = [path for method, path, _ in first if method == "DELETE"]
+    assert left == ["/api/teams/12/members/1", "/api/teams/13/members/1"], (
+        "whoever makes a team is in it, but no member"
+    )
+    switched = [path for _, path, _ in first if "/using/" in path]
+    assert switched == [f"/api/users/{user}/using/{STAFF_ORG}" for user in (3, 2, 4)]
+    assert {method for method, path, _ in again if "teams" in path} == {"GET"}
+    assert not [path for _, path, _ in again if "/using/" in path], "whoever was in keeps what he looks at"
+
+
+def test_a_folder_stays_where_grafana_counts_the_rules_of_others(owner: psycopg.Connection) -> None:
+    """9.4 counts the rules in folders of the same uid in all organizations."""
+    told = {"message": "folder cannot be deleted: folder contains alert rules"}
+    player = Player(exchanges=[_deleted(400, told), _deleted(400, {"message": "bad"})], words={})
+    with playing(player) as url, applier(url, owner) as there:
+        there._grafana.remove(7, "folder", "meterwarden")
+        with pytest.raises(GrafanaFailed, match="bad"):
+            there._grafana.remove(7, "folder", "meterwarden")
+    assert player.faults == []
+
+
+def _deleted(status: int, answer: Any) -> Exchange:
+    return Exchange(method="DELETE", path="/api/folders/meterwarden", org="7", status=status, answer=answer)
 
 
 @pytest.fixture
@@ -187,6 +210,30 @@ def test_a_real_grafana_keeps_enterprises_apart(live: tuple[str, dict[str, str]]
         name = next(name for name in organizations if name.endswith("(U1)"))
         for statement, told in (("select count(*) from unit_list", True), ("select * from public.unit", False)):
             assert bool(_asked(there, organizations[name], statement)) is told
+
+
+def test_a_real_grafana_puts_people_into_teams(live: tuple[str, dict[str, str]], owner: psycopg.Connection) -> None:
+    url, login = live
+    with applier(url, owner, **login) as there, emptied(there):
+        there.take(there.plan(rotate_days=90), lambda _step: None)
+        staff = next(org_id for org_id, (unit_id, _) in Book(owner, url).read().items() if unit_id is None)
+        there.members([(login["user"], "", "Admin", "")])
+        person = {"login": "mw-test", "email": "mw-test@localhost", "name": "mw-test", "password": new_word()}
+        made = there._grafana._call(None, lambda api: api.admin.create_user(person))
+        try:
+            for _ in range(2):
+                there.members([("mw-test", "", "Viewer", "operators")])
+            (team,) = there._grafana._teams(staff).values()
+            assert [row["login"] for row in there._grafana._members(staff, team)] == ["mw-test"]
+            found = there._grafana._call(staff, lambda api: api.client.GET(f"/teams/{team}/preferences"))
+            assert found["homeDashboardUID"] == TEAMS["operators"].home
+            assert there._grafana._call(None, lambda api: api.users.find_user("mw-test"))["orgId"] == staff
+        finally:
+            there._grafana._call(None, lambda api: api.admin.delete_user(made["id"]))
+
+
+def new_word() -> str:
+    return secrets.token_urlsafe(12)
 
 
 @contextmanager

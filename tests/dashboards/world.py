@@ -211,7 +211,8 @@ cross join generate_series(%(from)s::timestamptz, %(end)s::timestamptz, interval
 where p.id %% 5 = 0 and substr(p.code, 2)::int > 8;
 insert into observability (unit_id, point_id, question, verdict, reason, smallest_30d, smallest_90d, as_of)
 select p.unit_id, p.id, 'drift', case when p.id %% 5 = 0 then 'not_observable' else 'observable' end,
-       case when p.id %% 5 = 0 then 'no complete balance' else 'complete balance' end, 0.012, 0.006, %(end)s
+       case when p.id %% 5 = 0 then 'no complete balance and no second meter holds this one to account'
+            else 'the balance shows it' end, 0.012, 0.006, %(end)s
 from metering_point p;
 insert into meter_verdict (detection_id, verdict, found_on, found_by, note)
 select d.id, 'faulty', %(end)s::date - 3, '王检查员', 'a phase was lost' from detection d
@@ -237,7 +238,8 @@ select a.id, a.key::int8, a.unit_id, a.point_id, a.meter_id, a.kind, 'verdict', 
        a.raised_at, %(end)s::date + 20, a.updated_at
 from alert a where a.kind = 'gain_step';
 insert into case_event (case_id, unit_id, at, person_id, by_name, action, state, note)
-select c.id, c.unit_id, c.opened_at + interval '1 hour', 1, '王检查员', 'note', 'on_site', 'do not announce the visit'
+select c.id, c.unit_id, c.opened_at + interval '1 hour', 1, '王检查员', 'comment', 'on_site',
+       'do not announce the visit'
 from case_file c;
 insert into alert_message (key, recipient, channel, unit_id, purpose, severity, language, title, body, state, error,
                            attempts)
