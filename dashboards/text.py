@@ -180,7 +180,11 @@ _ACTIONS: Final = {
     "comment": Text("备注", "comment"),
     "attach": Text("附件", "attach"),
 }
-_QUESTIONS: Final = {"drift": Text("误差漂移", "drift"), "ratio": Text("变比或缺相", "ratio or phase")}
+_QUESTIONS: Final = {
+    "drift": Text("误差漂移", "drift"),
+    "ratio": Text("变比或缺相", "ratio or phase"),
+    "stuck": Text("走字卡停", "stuck dial"),
+}
 _WHY: Final = {
     "the balance shows it": "平衡关系可以看出",
     "no complete balance and no second meter holds this one to account": "没有完整的平衡,也没有第二块表可以对照",
@@ -209,6 +213,13 @@ _WHY: Final = {
         "功率在两次采样之间变化太大,或示值分辨率太粗"
     ),
     "the difference of supply and return temperature is too small": "供回水温差太小",
+    "nothing was read of it for a week, or hardly anything yet": "一周没有读数,或读数还太少",
+    "its dial moves in nearly every hour": "几乎每小时都走字",
+    "it stands still for hours now and then: a jam looks as if its users were away": (
+        "不时停走几小时,卡停与停用看起来一样"
+    ),
+    "it has stood still as long before, and went on by itself": "以前也停走过这么久,又自行走动",
+    "its dial moves too seldom, or is read too seldom": "走字或读数太稀",
 }
 """Why something can or cannot be seen (`analytics.drift.observability.Reason`), in Chinese."""
 

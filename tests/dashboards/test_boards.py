@@ -11,7 +11,7 @@ from grafana_foundation_sdk.models import barchart, common, stat, statushistory,
 from grafana_foundation_sdk.models.dashboard import Dashboard
 
 from analytics.alerting.case import ACTIONS
-from analytics.drift.observability import Reason
+from analytics.drift.observability import Question, Reason
 from dashboards.alert_rules import RULES, rule_json
 from dashboards.boards import BOARDS, ENTERPRISE_BOARDS
 from dashboards.queries import query
@@ -199,8 +199,9 @@ def test_alert_rules_watch_the_pipeline_alone(rule: Any) -> None:
     assert [step["refId"] for step in found["data"]] == ["A", found["condition"]]
 
 
-def test_every_reason_that_something_cannot_be_seen_has_words() -> None:
+def test_every_question_and_every_reason_that_it_cannot_be_answered_has_words() -> None:
     assert {reason.value for reason in Reason} <= set(VALUES["why"])
+    assert {question.value for question in Question} <= set(VALUES["question"])
 
 
 def test_every_step_of_a_case_has_words() -> None:
