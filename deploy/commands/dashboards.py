@@ -39,7 +39,7 @@ _staff = click.option("--staff", default=_STAFF, show_default=True, help="Name o
 @command.command()
 @_seen
 @_staff
-@click.option("--unit", "only", multiple=True, metavar="CODE", help="Only these units; else all of the ledger.")
+@click.option("--unit", "only", multiple=True, metavar="CODE", help="Leave other units of the ledger as they are.")
 @click.option("--rotate-days", default=90.0, show_default=True, help="Change passwords older than this; 0 changes all.")
 @click.option("--members", type=click.Path(path_type=Path, exists=True), help="CSV of login, unit_code, role, team.")
 @click.option("--yes", is_flag=True, help="Do it without asking.")

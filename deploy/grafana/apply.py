@@ -4,10 +4,11 @@ from collections.abc import Callable, Iterable
 
 import psycopg
 
+from analytics.domain.errors import ConfigurationError
 from deploy.grafana.plan import Found, Step, plan
 from deploy.grafana.roles import Book, enrol, new_password, stale, units
 from deploy.grafana.server import Grafana, GrafanaFailed
-from deploy.grafana.wanted import TEAMS, Connection, Wanted, wanted
+from deploy.grafana.wanted import TEAMS, Connection, Unit, Wanted, wanted
 
 __all__ = ["Applier"]
 
@@ -24,7 +25,7 @@ class Applier:
     staff
         Name of the staff's organization.
     only
-        Codes of the units that get an organization; None for all.
+        Codes of the units to see to, those of other units of the ledger stay as they are; None for all.
     """
 
     def __init__(
@@ -49,8 +50,14 @@ class Applier:
         remove
             Take everything of ours out instead.
         """
-        want = [] if remove else self._wanted()
-        return plan(want, self._found(want), stale=stale(self._connection, older_than_days=rotate_days))
+        known = units(self._connection)
+        chosen = [unit for unit in known if self._only is None or unit.code in self._only]
+        unknown = (self._only or frozenset()) - {unit.code for unit in chosen}
+        if unknown:
+            raise ConfigurationError(f"--unit must be a unit of the ledger (got {', '.join(sorted(unknown))})")
+        want = [] if remove else self._wanted(chosen)
+        alone = frozenset(unit.id for unit in known) - frozenset(unit.id for unit in chosen)
+        return plan(want, self._found(want, alone), stale=stale(self._connection, older_than_days=rotate_days))
 
     def take(self, steps: Iterable[Step], told: Callable[[Step], None]) -> None:
         """Take them in order."""
@@ -84,17 +91,18 @@ class Applier:
         found = {names[org_id]: self._grafana.health(org_id) for org_id in self._book.read() if org_id in names}
         return {name: fault for name, fault in found.items() if fault is not None}
 
-    def _wanted(self) -> list[Wanted]:
-        chosen = [unit for unit in units(self._connection) if self._only is None or unit.code in self._only]
+    def _wanted(self, chosen: list[Unit]) -> list[Wanted]:
         return wanted(chosen, enrol(self._connection, chosen), self._seen, staff=self._staff)
 
-    def _found(self, want: list[Wanted]) -> list[Found]:
+    def _found(self, want: list[Wanted], alone: frozenset[int]) -> list[Found]:
         book = self._book.read()
         names = {one.name for one in want}
         found = []
         for org_id, name in self._grafana.organizations().items():
             if org_id in book or name in names:
                 unit_id, made = book.get(org_id, (None, False))
+                if unit_id in alone:
+                    continue
                 found.append(self._grafana.found(org_id, name, unit_id=unit_id, ours=org_id in book, made=made))
         return found
 

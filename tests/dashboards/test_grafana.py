@@ -44,11 +44,14 @@ def words(connection: psycopg.Connection) -> dict[str, str]:
 
 
 @contextmanager
-def applier(url: str, connection: psycopg.Connection, *, user: str = "admin", password: str = "x") -> Iterator[Applier]:
+def applier(
+    url: str, connection: psycopg.Connection, *, user: str = "admin", password: str = "x",
+    only: frozenset[str] | None = None,
+) -> Iterator[Applier]:  # fmt: skip
     info = connection.info
     seen = Connection(host=info.host, port=info.port, database=info.dbname)
     with closing(Grafana(url, user=user, password=password, patience_s=60.0)) as grafana:
-        yield Applier(grafana, connection, seen, staff="Staff")
+        yield Applier(grafana, connection, seen, staff="Staff", only=only)
 
 
 def whole_life(url: str, connection: psycopg.Connection, **login: str) -> dict[str, list[Step]]:
@@ -118,6 +121,14 @@ def test_a_run_that_was_cut_short_is_taken_up(owner: psycopg.Connection) -> None
         assert stale(owner, older_than_days=90) == frozenset()
         new_password(owner, steps[1].what)
         assert stale(owner, older_than_days=90) == frozenset({None})
+
+
+def test_a_unit_that_the_ledger_does_not_know_is_refused(owner: psycopg.Connection) -> None:
+    player = Player(exchanges=read(RECORDING), words=words(owner))
+    refused = pytest.raises(ConfigurationError, match=r"--unit must be a unit of the ledger \(got U9\)")
+    with playing(player) as url, applier(url, owner, only=frozenset({"U1", "U9"})) as there, refused:
+        there.plan(rotate_days=90)
+    assert player.sent == []
 
 
 def test_what_was_there_before_stays(owner: psycopg.Connection) -> None:
@@ -199,6 +210,19 @@ def test_a_real_grafana_is_filled_once_and_emptied_again(
 ) -> None:
     url, login = live
     check(whole_life(url, owner, **login))
+
+
+def test_a_real_grafana_keeps_what_other_units_have(live: tuple[str, dict[str, str]], database: str) -> None:
+    url, login = live
+    fill(database, World(units=2, points=6, days=3, hours_days=2, reading_days=1))
+    with psycopg.connect(database, autocommit=True) as owner, applier(url, owner, **login) as both, emptied(both):
+        both.take(both.plan(rotate_days=90), lambda _step: None)
+        with applier(url, owner, only=frozenset({"U1"}), **login) as one:
+            assert one.plan(rotate_days=90) == []
+            again = one.plan(rotate_days=0)
+            assert [step.unit_id for step in again] == [None, 1]
+            one.take(again, lambda _step: None)
+        assert both.plan(rotate_days=90) == []
 
 
 def test_a_real_grafana_keeps_enterprises_apart(live: tuple[str, dict[str, str]], owner: psycopg.Connection) -> None:
