@@ -464,11 +464,11 @@ def _take_learnt(batch: Batch, standing: Standing, age: int, spread: float) -> N
     mean, covariance = shift(_only(batch.total(), take), batch.prior, batch.sigma2[take], take)
     weights = np.array(standing.weights)
     size = float(weights @ mean[0]) - standing.anchor
-    variance = float(weights @ covariance[0] @ weights) + standing.spare + spread**2
+    variance = float(weights @ covariance[0] @ weights) + standing.spare
     if variance < (2.0 * standing.deviation) ** 2 or age >= _SETTLE_DAYS:
         if standing.kind == DetectionKind.GAIN_DRIFT and abs(size) > 1e-6:
             standing.exposure *= min(abs(standing.size / size), 1.0)
-        standing.size, standing.deviation = size, variance**0.5
+        standing.size, standing.deviation = size, (variance + spread**2) ** 0.5
 
 
 def _looked_back(batch: Batch, standing: Standing, day: int) -> Revised | None:

@@ -352,7 +352,9 @@ def _grown(at: Floats, start: int, ramp: float) -> Floats:
 def _shares(after: _Row, start: int, ramp: float) -> Floats:
     """The same for spans: the mean of their days, at noon."""
     spans = zip(after.starts, after.days, strict=True)
-    return np.array([_grown(first + 0.5 + np.arange(days), start, ramp).mean() for first, days in spans])
+    return np.array(
+        [_grown(first + 0.5 + np.arange(days, dtype=np.float64), start, ramp).mean() for first, days in spans]
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
