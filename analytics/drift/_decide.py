@@ -139,7 +139,7 @@ def _hear(batch: Batch, day: int) -> _Heard | None:
     _calibrate(batch, seen, day)
     blurred = np.maximum(seen.deviation / rules.sharp, 1.0) ** rules.blur
     blurred *= np.sqrt(np.clip(seen.noise, 1.0, rules.unrest))[:, :, None]
-    blurred *= longer(day - seen.day + 1.0, rules)[:, None, None]
+    blurred *= longer(np.asarray(day + 1 - seen.day, np.float64), rules)[:, None, None]
     limit = thresholds(batch)
     for standing in batch.standing:
         if standing.which >= 0 and day - standing.detected_day < _QUIET_DAYS:
