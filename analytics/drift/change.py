@@ -52,8 +52,8 @@ class Accused:
 class GainChange:
     """A gain change of one meter, or of one of several that cannot be told apart.
 
-    `group`, `child`, `kind` and `started_hour` stay the same through a detection's life and name it. A step that is found
-    to be a ramp is closed, and opened as one with a start of its own; `detected_hour` stays.
+    `group`, `child`, `kind` and `started_hour` stay the same through a detection's life and name it. A step that is
+    found to be a ramp is closed, and opened as one with a start of its own; `detected_hour` stays.
 
     Attributes
     ----------
