@@ -55,6 +55,8 @@ class Standing:
         Standard deviation of what a sound meter's gain wanders meanwhile.
     exposure : float
         Amount counted since the start, at the present size. [canonical unit]
+    since_day : int
+        First day of which the gain was learnt anew, -1 where what came since is not kept apart.
     settled : bool
         Without a name for good: the gains of all candidates are learnt anew.
     """
@@ -77,6 +79,7 @@ class Standing:
     score: float
     share: float
     candidates: list[tuple[int, float, float]]
+    since_day: int = -1
     settled: bool = False
 
 

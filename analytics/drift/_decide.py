@@ -10,12 +10,13 @@ from analytics.domain.quality import DetectionKind
 from analytics.drift._batch import Batch, Standing
 from analytics.drift._evidence import Evidence, evidence, shift, sides
 from analytics.drift._levels import HONEST, Place, Twins, agreement, gain_of
-from analytics.drift._shape import Shape, direction, look_closely
+from analytics.drift._shape import Revised, Shape, direction, look_back, look_closely
 from analytics.drift._sums import EXTRA, DaySums
 from analytics.drift.change import PARENT, UNNAMED, Accused, ChangeState, GainChange
 from analytics.drift.groups import BalanceGroups
+from analytics.drift.rules import BalanceRules
 
-__all__ = ["decide", "released"]
+__all__ = ["closing", "decide", "longer", "released", "thresholds"]
 
 Floats = NDArray[np.float64]
 
@@ -33,6 +34,8 @@ _YOUNG = 0.2
 _QUIET_DAYS, _QUIET = 14, 1.6
 """So long after a detection another in the same group must be so many times louder than the threshold."""
 _USUAL_GROUP = 10.0
+_LONGEST = 3.0
+"""So many times `scan_days` is the longest span that is told from others by its length."""
 _UNCLOSED_DAYS, _MISFIT_HOURS = 7, 72.0
 """So long a balance is held not to close after days that no gain change explains, once there are enough of them."""
 _CONSTANT_DAYS = 7
@@ -42,7 +45,10 @@ _TELL_APART_DAYS = 63
 """So long after a change was told without a name it may still get one."""
 _HASTE_HOURS = 48.0
 """The lead a meter needs to be named is twice as large where only so many hours show the change."""
-_RELEARN_DAYS = (21, 42)
+_REVISE_DAYS = 63
+"""So long a change that was said for a step may be found to be a ramp, and a ramp is followed by its shape."""
+_RELEARNT_DAYS = 77
+"""From here on what a ramp came to is what was learnt after `_REVISE_DAYS`."""
 _BACK = 0.35
 _REFUTED = 9.0
 """Twice the log likelihood by which another level must speak against a parent."""
@@ -61,7 +67,8 @@ class _Heard:
     strength : (k, g, n + 2) float64
         Standard deviations by block; 0 for what is known to be off.
     best, loud : (g, n + 2) float64
-        The most of them, as it is and by how well the gain is known; with what another level says of the same meter.
+        The most of them, as it is, and by how well the gain is known, how long ago it changed and how restless it has
+        been since; with what another level says of the same meter.
     limit : (g,) float64
     closes : (g,) bool
     refuted : (g,) bool
@@ -131,6 +138,8 @@ def _hear(batch: Batch, day: int) -> _Heard | None:
     strength[:, now["loose"][:, n] > 0, n + 1] = 0.0
     _calibrate(batch, seen, day)
     blurred = np.maximum(seen.deviation / rules.sharp, 1.0) ** rules.blur
+    blurred *= np.sqrt(np.clip(seen.noise, 1.0, rules.unrest))[:, :, None]
+    blurred *= longer(np.asarray(day + 1 - seen.day, np.float64), rules)[:, None, None]
     limit = thresholds(batch)
     for standing in batch.standing:
         if standing.which >= 0 and day - standing.detected_day < _QUIET_DAYS:
@@ -139,7 +148,7 @@ def _hear(batch: Batch, day: int) -> _Heard | None:
         halves=halves,
         seen=seen,
         strength=strength,
-        best=strength.max(axis=0),
+        best=(strength / np.sqrt(np.clip(seen.noise, 1.0, rules.unrest))[:, :, None]).max(axis=0),
         loud=(strength / blurred).max(axis=0),
         limit=limit,
         closes=closing(batch),
@@ -213,6 +222,18 @@ def thresholds(batch: Batch) -> Floats:
     restless = now["restless"] / _RESTLESS
     young = 1.0 + _YOUNG * np.clip(2.0 - now["days"] / (2.0 * batch.rules.learning_days), 0.0, 1.0)
     return np.asarray(plain * young * np.clip(restless, 1.0, _MOST_RESTLESS), np.float64)
+
+
+def longer(days: Floats | float, rules: BalanceRules) -> Floats:
+    """What the threshold of a change that has lasted so many days is, over that of one of `scan_days`; (k,).
+
+    Examples
+    --------
+    >>> longer(np.array([1.0, 7.0, 28.0, 84.0, 200.0]), BalanceRules()).round(2)
+    array([1.24, 1.11, 1.  , 0.91, 0.91])
+    """
+    part = np.log(rules.scan_days / np.clip(days, 1.0, _LONGEST * rules.scan_days))
+    return np.asarray(np.sqrt(np.maximum(1.0 + 2.0 * part / rules.alarm**2, 0.25)), np.float64)
 
 
 def closing(batch: Batch) -> NDArray[np.bool_]:
@@ -338,9 +359,8 @@ def _open(
     along = information @ d
     weights = along / float(d @ along)
     drift = shape.ramp_days > 0.0
-    at = len(batch.bank.first) if drift else shape.block
     if which >= 0:
-        _forget(batch, row, at, [which], halves)
+        _forget(batch, row, shape.block, [which], halves)
     return Standing(
         row=row,
         which=which,
@@ -360,6 +380,7 @@ def _open(
         score=score,
         share=candidates[0][1] if candidates else 1.0,
         candidates=candidates,
+        since_day=batch.bank.first[shape.block] if which >= 0 else -1,
     )
 
 
@@ -401,10 +422,6 @@ def _follow(batch: Batch, groups: BalanceGroups, standing: Standing, day: int) -
     """A standing detection a day later."""
     row, n = standing.row, batch.mask.shape[1]
     age = day - standing.detected_day
-    if standing.kind == DetectionKind.GAIN_DRIFT and standing.which >= 0 and age in _RELEARN_DAYS:
-        halves = sides(batch.bank, batch.prior.together, batch.sigma2 / batch.prior.level)
-        d = direction(standing.which, n, n + EXTRA, batch.mask[row])
-        _collapse(batch, row, len(batch.bank.first), [d], halves)
     counted = batch.bank.blocks[-1].e[row] if batch.bank.first[-1] == day else np.zeros(n + 1)
     standing.exposure += float(counted[n] if standing.which == n else counted[max(standing.which, 0)])
     if standing.which < 0:
@@ -412,16 +429,24 @@ def _follow(batch: Batch, groups: BalanceGroups, standing: Standing, day: int) -
         return
     if age % _TELL_DAYS:
         return
-    take = np.array([row])
-    mean, covariance = shift(_only(batch.total(), take), batch.prior, batch.sigma2[take], take)
-    weights = np.array(standing.weights)
-    size = float(weights @ mean[0]) - standing.anchor
-    variance = float(weights @ covariance[0] @ weights) + standing.spare
     first = standing.size
-    if variance < (2.0 * standing.deviation) ** 2 or age >= _SETTLE_DAYS:
-        if standing.kind == DetectionKind.GAIN_DRIFT and abs(size) > 1e-6:
-            standing.exposure *= min(abs(first / size), 1.0)
-        standing.size, standing.deviation = size, variance**0.5
+    drift = standing.kind == DetectionKind.GAIN_DRIFT
+    seen = _looked_back(batch, standing, day) if age <= _REVISE_DAYS else None
+    if seen is not None and not drift and seen.lead > 0.0:
+        yield _told(batch, groups, standing, ChangeState.CLOSED, day)
+        _take_over(standing, seen)
+        standing.kind = int(DetectionKind.GAIN_DRIFT)
+        standing.start_day, standing.low_day, standing.high_day = seen.start, seen.low, seen.high
+        yield _told(batch, groups, standing, ChangeState.OPEN, day)
+        return
+    if seen is not None and drift:
+        _take_over(standing, seen)
+    elif not drift or not _REVISE_DAYS < age < _RELEARNT_DAYS:
+        _take_learnt(batch, standing, age, 0.0 if seen is None else seen.spread)
+    if drift and age == _REVISE_DAYS:
+        halves = sides(batch.bank, batch.prior.together, batch.sigma2 / batch.prior.level)
+        d = direction(standing.which, n, n + EXTRA, batch.mask[row])
+        _collapse(batch, row, len(batch.bank.first), [d], halves)
     standing.told_day = day
     back = abs(standing.size) < _BACK * abs(first) and abs(standing.size) < _Z95 * standing.deviation
     if back and age >= _SETTLE_DAYS:
@@ -431,6 +456,42 @@ def _follow(batch: Batch, groups: BalanceGroups, standing: Standing, day: int) -
         yield _told(batch, groups, standing, ChangeState.CLOSED, day)
         return
     yield _told(batch, groups, standing, ChangeState.UPDATED, day)
+
+
+def _take_learnt(batch: Batch, standing: Standing, age: int, spread: float) -> None:
+    """Size by what was learnt of the gain since, once that is about as good as what was known."""
+    take = np.array([standing.row])
+    mean, covariance = shift(_only(batch.total(), take), batch.prior, batch.sigma2[take], take)
+    weights = np.array(standing.weights)
+    size = float(weights @ mean[0]) - standing.anchor
+    variance = float(weights @ covariance[0] @ weights) + standing.spare
+    if variance < (2.0 * standing.deviation) ** 2 or age >= _SETTLE_DAYS:
+        if standing.kind == DetectionKind.GAIN_DRIFT and abs(size) > 1e-6:
+            standing.exposure *= min(abs(standing.size / size), 1.0)
+        standing.size, standing.deviation = size, (variance + spread**2) ** 0.5
+
+
+def _looked_back(batch: Batch, standing: Standing, day: int) -> Revised | None:
+    if standing.since_day < 0:
+        return None
+    return look_back(
+        batch.bank,
+        batch.prior,
+        standing.row,
+        standing.which,
+        float(batch.sigma2[standing.row]),
+        since=standing.since_day,
+        today=day,
+        memory=batch.rules.memory_days,
+        before=(np.array(standing.weights), standing.anchor, standing.spare),
+        ramp=standing.kind == DetectionKind.GAIN_DRIFT,
+    )
+
+
+def _take_over(standing: Standing, seen: Revised) -> None:
+    """Size and exposure of a ramp as it looks today."""
+    standing.size, standing.deviation = seen.size, float(np.hypot(seen.deviation, seen.spread))
+    standing.exposure = seen.exposure
 
 
 def _follow_unnamed(batch: Batch, groups: BalanceGroups, standing: Standing, day: int) -> Iterator[GainChange]:

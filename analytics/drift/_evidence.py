@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from analytics.drift._solve import scores
 from analytics.drift._sums import EXTRA, Bank, DaySums, without_level
 
-__all__ = ["Evidence", "Prior", "evidence", "prior_of", "shift", "sides", "without_open_week"]
+__all__ = ["LOOSE_WANDER", "Evidence", "Prior", "evidence", "prior_of", "shift", "sides", "without_open_week"]
 
 Floats = NDArray[np.float64]
 
@@ -26,8 +26,12 @@ _PULL = 5.0
 """How far off the pull of the children's own noise may be, over what is taken off for it."""
 _LEAST_AFTER = 12.0
 """Measured hours that must lie after a change."""
+_USUAL_HOURS = 48.0
+"""So many hours of the usual noise are counted to those after a change."""
 _LOOSE = 0.5
 """Standard deviation of a gain that is known to be off."""
+LOOSE_WANDER = _LOOSE / 10.0
+"""Standard deviation of how far such a gain may move on."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -102,11 +106,13 @@ def prior_of(
     wander[:, at[:n], at[:n]] = np.where(mask, (own * child_limit) ** 2, 1e-14)
     free = loose[:, :n] & mask
     known[:, at[:n], at[:n]] += np.where(free, _LOOSE**2, 0.0)
-    wander[:, at[:n], at[:n]] += np.where(free, (_LOOSE / 10.0) ** 2, 0.0)
+    wander[:, at[:n], at[:n]] += np.where(free, LOOSE_WANDER**2, 0.0)
     both = (mask[:, :, None] & mask[:, None, :]).astype(np.float64)
     parent_free = np.where(loose[:, n], _LOOSE, 0.0)[:, None, None]
     known[:, :n, :n] += (common_loss**2 + parent_free**2) * both
-    wander[:, :n, :n] += (((common * parent_limit) ** 2)[:, None, None] + (parent_free / 10.0) ** 2) * both
+    wander[:, :n, :n] += (
+        ((common * parent_limit) ** 2)[:, None, None] + (LOOSE_WANDER / _LOOSE * parent_free) ** 2
+    ) * both
     known[:, at[n:], at[n:]] = extra[:, 0] ** 2
     wander[:, at[n:], at[n:]] = extra[:, 1] ** 2
     noise, together = np.zeros((g, p)), np.zeros((g, p))
@@ -146,12 +152,16 @@ class Evidence:
         Change of the coefficient.
     deviation : (k, g, n + 2) float64
         Its standard deviation.
+    noise : (k, g) float64
+        Variance of the residual after the change, less what the change that explains most of it explains, over what
+        is expected.
     """
 
     day: NDArray[np.int64]
     z: Floats
     size: Floats
     deviation: Floats
+    noise: Floats
 
 
 def evidence(
@@ -187,7 +197,8 @@ def evidence(
     size, deviation = np.zeros_like(z), np.ones_like(z)
     before, after = halves
     scale = (1.0 / sigma2)[:, None]
-    info, score = np.empty((g, n + 2)), np.empty((g, n + 2))
+    info, score, rest = np.empty((g, n + 2)), np.empty((g, n + 2)), np.empty((g, 2))
+    noise = np.ones((len(days), g))
     for row, i in enumerate(days):
         pre, post = before[i], after[i]
         age = today - bank.first[i] + 1
@@ -196,6 +207,7 @@ def evidence(
             (pre.b + pre.q * prior.hiss) * scale,
             np.asarray(post.a * scale[:, :, None], np.float64),
             post.b * scale,
+            post.c * scale[:, 0],
             prior.information,
             prior.wander,
             post.q * prior.hiss * scale,
@@ -203,6 +215,7 @@ def evidence(
             _PULL,
             info,
             score,
+            rest,
         )
         good = (info > 1e-9) & ((pre.n >= least_before) & (post.n >= _LEAST_AFTER))[:, None]
         good[:, :n] &= prior.mask
@@ -210,7 +223,11 @@ def evidence(
         z[row] = np.where(good, score / root, 0.0)
         size[row] = np.where(good, score / root**2, 0.0)
         deviation[row] = np.where(good, 1.0 / root, np.inf)
-    return Evidence(day=np.array([bank.first[i] for i in days], np.int64), z=z, size=size, deviation=deviation)
+        left = rest[:, 0] - (z[row] ** 2).max(axis=1)
+        noise[row] = (left + _USUAL_HOURS) / (post.n + rest[:, 1] + _USUAL_HOURS)
+    return Evidence(
+        day=np.array([bank.first[i] for i in days], np.int64), z=z, size=size, deviation=deviation, noise=noise
+    )
 
 
 def sides(bank: Bank, mask: Floats, ratio: Floats) -> tuple[list[DaySums], list[DaySums]]:

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from analytics.drift._evidence import Prior
+from analytics.drift._evidence import LOOSE_WANDER, Prior
 from analytics.drift._sums import EXTRA, Bank, DaySums, without_level
 
-__all__ = ["Shape", "direction", "look_closely"]
+__all__ = ["Revised", "Shape", "direction", "look_back", "look_closely"]
 
 Floats = NDArray[np.float64]
 
@@ -19,6 +19,12 @@ _NEAR = 3.84
 """Twice the log likelihood that a start may lose and still lie in its 95 % interval."""
 _STEP_BONUS = 6.0
 """A ramp has to explain so much more than a step: it has one number more to fit."""
+_BACK_DAYS = (0, 1, 2, 4, 7, 10, 14, 21, 28, 35)
+"""So long before the day taken for a step a ramp may have begun."""
+_LATE_DAYS = (0, 1, 2, 3, 4)
+"""So long after that day a step may have come instead."""
+_BACK_RAMPS = (7.0, 14.0, 21.0, 30.0, 45.0, 60.0, 90.0)
+"""Days over which it may have grown."""
 _LEAST_HOURS = 24.0
 _LEAST_RAMP = 10
 _ABOUT = 0.25
@@ -68,6 +74,37 @@ def direction(which: int, n: int, p: int, children: NDArray[np.bool_]) -> Floats
     return out
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Revised:
+    """What is told of a change by what came since it was said.
+
+    Attributes
+    ----------
+    ramp_days : float
+        0 for a step. [d]
+    lead : float
+        Twice the log likelihood by which the best ramp explains it better than a step, less what a ramp has to.
+    start, low, high : int
+        First day of the best ramp, and the span of likely ones. [d]
+    size, deviation : float
+        Change of the coefficient up to today by the best shape, and its standard deviation.
+    spread : float
+        How far shapes that explain it about as well stand off that size.
+    exposure : float
+        What the meter counted since, each day by its share of the size. [canonical unit]
+    """
+
+    ramp_days: float
+    lead: float
+    start: int
+    low: int
+    high: int
+    size: float
+    deviation: float
+    spread: float
+    exposure: float
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class _Row:
     """One group's blocks, noise taken as 1."""
@@ -77,7 +114,7 @@ class _Row:
     c: list[float]
     n: list[float]
     e: list[Floats]
-    middle: Floats
+    days: list[int]
     starts: list[int]
 
 
@@ -90,7 +127,7 @@ def _parts(parts: list[DaySums], first: list[int], length: list[int], prior: Pri
         c=[float(part.c[0]) / sigma2 for part in parts],
         n=[float(part.n[0]) for part in parts],
         e=[part.e[0] for part in parts],
-        middle=np.array(first, np.float64) + np.array(length) / 2.0,
+        days=length,
         starts=first,
     )
 
@@ -184,11 +221,11 @@ def look_closely(
     loudest = max(f[0] for f in found)
     fitting = [f for f in found if f[0] >= _ABOUT * loudest and f[5] <= fits]
     best = max(fitting or found, key=lambda f: f[0] + (_STEP_BONUS if f[1] == 0.0 else 0.0))
-    near = [f[2].starts[0] for f in found if f[1] == best[1] and f[0] >= best[0] - _NEAR]
+    near = [f[2].starts[0] for f in found if f[0] >= best[0] - _NEAR]
     _, ramp, after, size, deviation, misfit = best
     start = after.starts[0]
-    reach = _grown(after.middle, start, ramp)
-    grown = float(_grown(np.array([today + 1.0]), start, ramp)[0])
+    reach = _shares(after, start, ramp)
+    grown = _reached(today, start, ramp)
     counted = np.array([e[n] if which == n else e[which] for e in after.e])
     return Shape(
         ramp_days=ramp,
@@ -204,9 +241,120 @@ def look_closely(
     )
 
 
+def look_back(
+    bank: Bank,
+    prior: Prior,
+    row: int,
+    which: int,
+    sigma2: float,
+    *,
+    since: int,
+    today: int,
+    memory: float,
+    before: tuple[Floats, float, float],
+    ramp: bool,
+) -> Revised | None:
+    """Step or ramp of a change that was said, by all that came since; None where nothing can be fitted.
+
+    Parameters
+    ----------
+    bank : Bank
+        What it says of the meter before the change is forgotten.
+    prior : Prior
+        The meter is loose in it.
+    row, which, sigma2, today, memory
+        As for `look_closely`.
+    since : int
+        Day from which on the meter's gain was learnt anew. [d]
+    before : (p,) float64, float, float
+        What was forgotten: that combination of coefficients, its value and variance.
+    ramp : bool
+        Whether it was taken for a ramp already.
+    """
+    n = prior.mask.shape[1]
+    d = direction(which, n, n + EXTRA, prior.mask[row])
+    pre, after = _since(bank, row, prior, sigma2, since)
+    if after is None or sum(after.n) < _LEAST_HOURS:
+        return None
+    weights, anchor, spare = before
+    information = pre.a[0] / sigma2 + prior.information[row] + np.outer(weights, weights) / spare
+    covariance = np.linalg.inv(information)
+    mean = covariance @ ((pre.b[0] + pre.q[0] * prior.hiss[row]) / sigma2 + weights * (anchor / spare))
+    sound = prior.wander[row] - np.outer(d, d) * LOOSE_WANDER**2
+    span = _span(after, mean, covariance + sound * min(1.0, (today - since + 1) / memory))
+    steps_at = [(0.0, since + late) for late in _LATE_DAYS]
+    shapes = [*steps_at, *((days, since - back) for days in _BACK_RAMPS for back in _BACK_DAYS)]
+    fits = [(days, start, _fit(after, span, d, days, start)) for days, start in shapes]
+    known = [(days, start, fit) for days, start, fit in fits if fit is not None]
+    steps = [f for f in known if f[0] == 0.0]
+    ramps = [f for f in known if f[0] > 0.0]
+    if not steps or not ramps:
+        return None
+    top, step = max(ramps, key=lambda f: f[2][0]), max(steps, key=lambda f: f[2][0])
+    lead = top[2][0] - step[2][0] - _STEP_BONUS
+    best = top if ramp or lead > 0.0 else step
+    now = np.array([_reached(today, start, days) * fit[1] for days, start, fit in known])
+    likely = np.array([fit[0] + (_STEP_BONUS if days == 0.0 else -2.0 * np.log(len(ramps))) for days, _, fit in known])
+    weight = np.exp((likely - likely.max()) / 2.0) * (np.array([f[0] for f in known]) > 0.0 if best is top else 1.0)
+    grown = _reached(today, best[1], best[0])
+    near = [start for _, start, fit in ramps if fit[0] >= top[2][0] - _NEAR]
+    counted = np.array([e[which] for e in after.e])
+    return Revised(
+        ramp_days=best[0],
+        lead=lead,
+        start=top[1],
+        low=min(near) - 2,
+        high=max(near) + 2,
+        size=best[2][1] * grown,
+        deviation=best[2][2] * grown,
+        spread=float(np.sqrt((weight * (now - best[2][1] * grown) ** 2).sum() / weight.sum())),
+        exposure=float((_shares(after, best[1], best[0]) * counted).sum()) / max(grown, 0.05),
+    )
+
+
+def _since(bank: Bank, row: int, prior: Prior, sigma2: float, since: int) -> tuple[DaySums, _Row | None]:
+    """What was summed before a day, and the spans from it on; the days of the week that is not over are one."""
+    together, ratio = prior.together[row : row + 1], np.array([sigma2]) / prior.level[row]
+    pre = _one(bank.base, row)
+    parts, first, length = [], [], []
+    week, open_first = pre.nothing(), None
+    for block, begin, days in zip(bank.blocks, bank.first, bank.days, strict=True):
+        if begin + days <= since:
+            pre = pre + _one(block, row)
+        elif days > 1:
+            parts.append(_one(block, row))
+            first.append(max(begin, since))
+            length.append(begin + days - first[-1])
+        else:
+            week = week + _one(block, row)
+            open_first = begin if open_first is None else open_first
+    if open_first is not None:
+        parts.append(without_level(week, together, ratio))
+        first.append(open_first)
+        length.append(bank.first[-1] + 1 - open_first)
+    measured = [i for i, part in enumerate(parts) if float(part.n[0]) > 0.0]
+    if not measured:
+        return pre, None
+    kept = [[values[i] for i in measured] for values in (first, length)]
+    return pre, _parts([parts[i] for i in measured], kept[0], kept[1], prior, row, sigma2)
+
+
+def _reached(today: int, start: int, ramp: float) -> float:
+    """Share of its size that a change has reached at the end of a day."""
+    return float(_grown(np.array([today + 1.0]), start, ramp)[0])
+
+
 def _grown(at: Floats, start: int, ramp: float) -> Floats:
     """Share of its size that a change has reached; (k,) float64."""
-    return np.ones_like(at) if ramp == 0.0 else np.clip((at - start) / ramp, 0.0, 1.0)
+    return (at > start).astype(np.float64) if ramp == 0.0 else np.clip((at - start) / ramp, 0.0, 1.0)
+
+
+def _shares(after: _Row, start: int, ramp: float) -> Floats:
+    """The same for spans: the mean of their days, at noon."""
+    spans = zip(after.starts, after.days, strict=True)
+    return np.array(
+        [_grown(first + 0.5 + np.arange(days, dtype=np.float64), start, ramp).mean() for first, days in spans]
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -240,7 +388,7 @@ def _span(after: _Row, mean: Floats, r: Floats) -> _Span:
 
 def _fit(after: _Row, span: _Span, d: Floats, ramp: float, start: int) -> tuple[float, float, float, float] | None:
     """Twice the log likelihood ratio, size, its deviation and the misfit of one shape."""
-    w = _grown(after.middle, start, ramp)
+    w = _shares(after, start, ramp)
     first = np.tensordot(w, span.a, axes=1) @ d
     second = float(d @ np.tensordot(w * w, span.a, axes=1) @ d)
     info = second - float(first @ span.k @ first)

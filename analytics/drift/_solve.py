@@ -49,6 +49,7 @@ def scores(  # noqa: C901, PLR0912 - one system after the other, written out so 
     pre_b: Floats,
     post_a: Floats,
     post_b: Floats,
+    post_c: Floats,
     information: Floats,
     wander: Floats,
     pull: Floats,
@@ -56,6 +57,7 @@ def scores(  # noqa: C901, PLR0912 - one system after the other, written out so 
     distrust: float,
     info: Floats,
     score: Floats,
+    rest: Floats,
 ) -> None:
     """Information and score of a change of each coefficient, of all children's together, and of the fixed loss.
 
@@ -64,6 +66,7 @@ def scores(  # noqa: C901, PLR0912 - one system after the other, written out so 
     pre_a, post_a : (g, p, p) float64
         Normal equations before and after the change, noise taken as 1.
     pre_b, post_b : (g, p) float64
+    post_c : (g,) float64
     information, wander : (g, p, p) float64
         Of the prior.
     pull : (g, p) float64
@@ -74,12 +77,15 @@ def scores(  # noqa: C901, PLR0912 - one system after the other, written out so 
         How far off the pull may be, over what is taken off for it. [1]
     info, score : (g, n + 2) float64
         Written: children, the parent, the fixed loss, which is coefficient n.
+    rest : (g, 2) float64
+        Written: squares after the change about what is expected without one, and by how much the wander of sound meters
+        adds to as many as there are hours.
     """
     g, p = pre_b.shape
     n = info.shape[1] - 2
     k, low, inverse = np.empty((p, p)), np.zeros((p, p)), np.empty((p, p))
     r, t, v = np.empty((p, p)), np.empty((p, p)), np.empty((p, p))
-    x = np.empty((p, p + 1))
+    x, y = np.empty((p, p + 1)), np.empty(p)
     for row in range(g):
         a = post_a[row]
         for i in range(p):
@@ -114,14 +120,19 @@ def scores(  # noqa: C901, PLR0912 - one system after the other, written out so 
                 for j in range(i + 1):
                     v[i, j] += part * a[m, j]
             v[i, i] += (distrust * pull[row, i]) ** 2 + 1e-9
+        squares, wandered = post_c[row], 0.0
         for i in range(p):
-            rest = post_b[row, i] + pull[row, i]
+            left = post_b[row, i] + pull[row, i]
             for j in range(p):
-                rest -= a[i, j] * x[j, p]
+                left -= a[i, j] * x[j, p]
                 x[i, j] = a[i, j]
-            t[i, 0] = rest
+            squares -= x[i, p] * (post_b[row, i] + pull[row, i] + left)
+            wandered += t[i, i]
+            y[i] = left
         for i in range(p):
-            x[i, p] = t[i, 0]
+            x[i, p] = y[i]
+        rest[row, 0] = squares
+        rest[row, 1] = wandered
         _factor(v, low)
         _forward(low, x)
         for j in range(n + 2):

@@ -25,7 +25,7 @@ EXTRA = 3
 _LEAST_LOAD = 0.05
 """Hours below this share of the usual load are left out: meters are outside their class there."""
 _FLOOR = 0.1
-_HUBER = 3.5
+_FAR = 3.5
 _BULK = 2.5
 _NEVER = -(2**40)
 
@@ -178,11 +178,12 @@ def day_sums(
     white_x = np.where(joined, (x[:, 1:] - r * x[:, :-1]) * norm, x[:, 1:])
     white_y = np.where(joined[:, :, 0], (y[:, 1:] - r[:, :, 0] * y[:, :-1]) * norm[:, :, 0], y[:, 1:])
     rest = white_y - np.matmul(white_x, beta[:, :, None])[:, :, 0]
-    limit = _HUBER * sigma[:, None]
+    limit = _FAR * sigma[:, None]
     away = np.abs(rest)
     # where most of a day is far off it is no outlier but a change, and must not be weighed by how far
     bulk = np.maximum(limit, _BULK * _median(away, day.valid)[:, None])
-    w = np.where(day.valid, np.minimum(1.0, bulk / np.maximum(away, limit * 1e-6)), 0.0)
+    # by the square: what one hour pulls falls off beyond the limit, and its own square counts no more than the limit's
+    w = np.where(day.valid, np.minimum(1.0, bulk / np.maximum(away, limit * 1e-6)) ** 2, 0.0)
     turned = (white_x * w[:, :, None]).transpose(0, 2, 1)
     u = y - np.matmul(x, beta[:, :, None])[:, :, 0]
     v = np.clip(u - level[:, None], -limit, limit) * ok

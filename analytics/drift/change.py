@@ -23,7 +23,7 @@ class ChangeState(Enum):
     UPDATED = "updated"
     """Said before and still so; size, interval and energy are better known now."""
     CLOSED = "closed"
-    """The gain is back where it was, or the meter was replaced."""
+    """The gain is back where it was, the meter was replaced, or the change is told anew: by name, or as a ramp."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +52,8 @@ class Accused:
 class GainChange:
     """A gain change of one meter, or of one of several that cannot be told apart.
 
-    `group`, `child`, `kind` and `started_hour` stay the same through a detection's life and name it.
+    `group`, `child`, `kind` and `started_hour` stay the same through a detection's life and name it. A step that is
+    found to be a ramp is closed, and opened as one with a start of its own; `detected_hour` stays.
 
     Attributes
     ----------

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from analytics.domain.ledger import Ledger
 from analytics.domain.units import QuantityKind
 from analytics.drift._batch import Batch
-from analytics.drift._decide import closing, thresholds
+from analytics.drift._decide import closing, longer, thresholds
 from analytics.drift._evidence import shift
 from analytics.drift.groups import BalanceGroups
 from analytics.drift.state import BalanceState
@@ -246,8 +246,8 @@ def smallest_change(
 ) -> tuple[Floats, Floats, Floats]:
     """Smallest change found with an even chance after so many days; its deviation; the siblings' part of that.
 
-    What the days to come will tell is taken from what as many past days told. The threshold rises with the deviation,
-    as it does for alarms.
+    What the days to come will tell is taken from what as many past days told. The threshold rises with the deviation
+    and falls with the days, as it does for alarms.
     """
     n, rules = batch.mask.shape[1], batch.rules
     sigma2 = float(batch.sigma2[row])
@@ -261,5 +261,5 @@ def smallest_change(
     deviation = np.where(good, 1.0 / np.sqrt(np.where(good, info, 1.0)), np.inf)
     confused = np.where(good, 1.0 - np.sqrt(np.clip(info / np.maximum(alone, 1e-12), 0.0, 1.0)), 1.0)
     blurred = np.maximum(deviation / rules.sharp, 1.0) ** rules.blur
-    smallest = np.where(good, limit * blurred * deviation, np.nan)
+    smallest = np.where(good, limit * longer(days, rules) * blurred * deviation, np.nan)
     return smallest, deviation, confused

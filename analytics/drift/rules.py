@@ -12,7 +12,14 @@ class BalanceRules:
     Parameters
     ----------
     alarm : float
-        Standard deviations from what sound meters do at which a change is said, in a group of ten. [1]
+        Standard deviations from what sound meters do at which a change is said, in a group of ten, where it has lasted
+        for `scan_days`. [1]
+    scan_days : float
+        There are more short spans than long ones to be wrong about: one of `d` days must be louder, so that its square
+        is larger by 2 ln(scan_days / d), and one of up to three times as many days may be that much less loud. [d]
+    unrest : float
+        Where the residual since a change varies more than usual by some factor, the change must be louder by its root;
+        a larger factor than this counts as this. [1]
     sharp, blur : float
         A meter whose gain change is known no better than `sharp` must be louder by that ratio to the power `blur`: what
         the model does not hold (a curve at light load, noise in the children) leaks into what is hardly determined.
@@ -52,9 +59,11 @@ class BalanceRules:
         Whether balances above and below one meter are heard together.
     """
 
-    alarm: float = 4.0
+    alarm: float = 3.5
+    scan_days: float = 28.0
+    unrest: float = 4.0
     sharp: float = 0.004
-    blur: float = 0.8
+    blur: float = 0.3
     margin: float = 4.0
     least: float = 0.6
     patience_days: int = 21
@@ -69,7 +78,7 @@ class BalanceRules:
     loss_wander: float = 0.0003
     noise_days: float = 60.0
     half_life_days: float = 180.0
-    misfit: float = 3.0
-    open_noise: float = 4.0
+    misfit: float = 2.0
+    open_noise: float = 3.0
     open_loss: float = 0.08
     levels: bool = True

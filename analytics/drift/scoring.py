@@ -134,10 +134,10 @@ def alarms_of(changes: Iterable[GainChange], simulated: Simulated) -> tuple[Alar
     first = int(simulated.hours.hour[0])
     opened: dict[tuple[int, int, int], Alarm] = {}
     for change in changes:
-        key = (change.group, change.child, change.started_hour)
+        key = (change.group, change.child, change.detected_hour)  # a step that is found to be a ramp keeps this
         start = simulated.faults[change.group].start
         hour = change.as_of_hour - first
-        if change.state is ChangeState.OPEN or (key in opened and hour <= start + 61 * _HOURS):
+        if hour <= start + 61 * _HOURS if key in opened else change.state is ChangeState.OPEN:
             opened[key] = Alarm(
                 group=change.group,
                 child=change.child,

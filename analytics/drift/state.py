@@ -20,8 +20,8 @@ __all__ = ["NO_HOUR", "BalanceState", "StateMismatch"]
 
 NO_HOUR = -(2**40)
 """Before any hour."""
-_MAGIC, _WHOLE = b"MWB2", b"MWB1"
-"""What states begin with; the older kind kept symmetric sums whole."""
+_MAGIC, _STEPS, _WHOLE = b"MWB3", b"MWB2", b"MWB1"
+"""What states begin with; before, a step was never found to be a ramp, and at first symmetric sums were kept whole."""
 _SUMS = tuple(field.name for field in dataclasses.fields(DaySums))
 
 
@@ -108,7 +108,7 @@ class BalanceState:
         """
         state = cls.empty(groups, rules)
         whole = data[:4] == _WHOLE
-        if data[:4] != _MAGIC and not whole:
+        if data[:4] not in {_MAGIC, _STEPS, _WHOLE}:
             raise StateMismatch(f"a balance's state must begin with {_MAGIC!r} (got {data[:4]!r})")
         plain = zlib.decompress(data[12:])
         length = int.from_bytes(data[4:12], "little")

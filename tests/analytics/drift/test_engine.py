@@ -62,11 +62,53 @@ def test_a_lost_phase_is_found_within_three_days() -> None:
     assert change.magnitude == pytest.approx(-0.33, abs=0.04)
 
 
-def test_a_ramp_is_called_a_drift() -> None:
-    simulated = world([5], 150, kind=FaultKind.RAMP, size=0.06)
+def test_a_step_that_goes_on_growing_becomes_a_drift_with_its_own_start_and_size() -> None:
+    simulated = world([8, 6], 155, kind=FaultKind.RAMP, size=0.03)
     changes = run(simulated)
-    assert {change.child for change in opened(changes)} == {0}
-    assert since(opened(changes)[0], simulated) <= 30
+    for group, child in ((0, 0), (1, 8)):
+        mine = [change for change in changes if change.group == group]
+        assert {change.child for change in mine} == {child}
+        told = [(change.state, change.kind) for change in mine if change.state is not ChangeState.UPDATED]
+        assert told == [
+            (ChangeState.OPEN, DetectionKind.GAIN_STEP),
+            (ChangeState.CLOSED, DetectionKind.GAIN_STEP),
+            (ChangeState.OPEN, DetectionKind.GAIN_DRIFT),
+        ]
+        first, last = mine[0], mine[-1]
+        assert since(first, simulated) <= 14
+        assert last.detected_hour == first.detected_hour
+        begun = int(simulated.hours.hour[0]) + 90 * DAY
+        assert last.started_hour < first.started_hour
+        assert last.started_low <= begun <= last.started_high
+        assert last.magnitude_low < 0.03 < last.magnitude_high
+        assert last.magnitude_high - last.magnitude_low < 0.015
+
+
+def test_while_a_ramp_grows_its_interval_holds_what_it_has_come_to() -> None:
+    simulated = world([8, 6], 155, kind=FaultKind.RAMP, size=0.03)
+    first = int(simulated.hours.hour[0])
+    drifts = [change for change in run(simulated) if change.kind is DetectionKind.GAIN_DRIFT]
+    assert len(drifts) >= 10
+    for change in drifts:
+        come_to = 0.03 * min((change.as_of_hour - first - 90 * DAY) / (30 * DAY), 1.0)
+        assert change.magnitude_low <= come_to <= change.magnitude_high
+
+
+def test_a_step_stays_a_step() -> None:
+    changes = run(world([8, 6], 160, kind=FaultKind.STEP, size=0.03))
+    assert {change.kind for change in changes} == {DetectionKind.GAIN_STEP}
+    assert ChangeState.CLOSED not in {change.state for change in changes}
+
+
+def test_a_ramp_in_chunks_is_revised_as_in_the_whole() -> None:
+    simulated = world([8], 135, kind=FaultKind.RAMP, size=0.03)
+    state = BalanceState.empty(simulated.groups)
+    changes: tuple[GainChange, ...] = ()
+    for at in range(0, len(simulated.hours), 6 * DAY + 5):
+        changes += advance(state, simulated.hours[at : at + 6 * DAY + 5]).changes
+        state = BalanceState.from_bytes(state.to_bytes(), simulated.groups)
+    assert DetectionKind.GAIN_DRIFT in {change.kind for change in changes}
+    assert repr(changes) == repr(run(simulated))
 
 
 def test_the_parent_is_named_when_it_is_the_parent() -> None:

@@ -7,7 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from analytics.drift.change import ChangeState
 from analytics.drift.engine import advance
+from analytics.drift.simulation import FaultKind
 from analytics.drift.state import BalanceState
 from tests.analytics.drift.worlds import world
 
@@ -52,6 +54,31 @@ def test_a_state_of_the_format_before_is_read_and_the_new_one_is_smaller() -> No
     before, now = kept_whole(state), state.to_bytes()
     assert BalanceState.from_bytes(before, simulated.groups).to_bytes() == now
     assert len(now) < 0.9 * len(before)
+
+
+def as_before_ramps(data: bytes) -> bytes:
+    """The format before: a detection did not know from which day on its gain was learnt anew."""
+    plain = zlib.decompress(data[12:])
+    length = int.from_bytes(data[4:12], "little")
+    head = json.loads(plain[:length])
+    for batch in head["batches"]:
+        for standing in batch["standing"]:
+            del standing["since_day"]
+    text = json.dumps(head).encode()
+    return b"MWB2" + len(text).to_bytes(8, "little") + zlib.compress(text + plain[length:], 1)
+
+
+def test_a_detection_of_the_format_before_is_followed_on() -> None:
+    simulated = world([6], 150, kind=FaultKind.STEP, size=-0.04)
+    state = BalanceState.empty(simulated.groups)
+    opened = advance(state, simulated.hours[: 110 * 24]).changes
+    assert len({change.started_hour for change in opened}) == 1
+    older = BalanceState.from_bytes(as_before_ramps(state.to_bytes()), simulated.groups)
+    assert [standing.since_day for batch in older.batches for standing in batch.standing] == [-1]
+    (last, *_) = reversed(advance(older, simulated.hours[110 * 24 :]).changes)
+    assert (last.state, last.kind, last.started_hour) == (ChangeState.UPDATED, opened[0].kind, opened[0].started_hour)
+    assert last.magnitude_low < -0.04 < last.magnitude_high
+    assert older.to_bytes()[:4] == b"MWB3"
 
 
 def test_sums_are_symmetric_to_the_bit() -> None:
