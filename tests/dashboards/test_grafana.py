@@ -45,8 +45,8 @@ def words(connection: psycopg.Connection) -> dict[str, str]:
 
 @contextmanager
 def applier(
-    url: str, connection: psycopg.Connection, *, user: str = "admin", password: str = "x",
-    only: frozenset[str] | None = None,
+    url: str, connection: psycopg.Connection, only: frozenset[str] | None = None, /, *, user: str = "admin",
+    password: str = "x",
 ) -> Iterator[Applier]:  # fmt: skip
     info = connection.info
     seen = Connection(host=info.host, port=info.port, database=info.dbname)
@@ -126,7 +126,7 @@ def test_a_run_that_was_cut_short_is_taken_up(owner: psycopg.Connection) -> None
 def test_a_unit_that_the_ledger_does_not_know_is_refused(owner: psycopg.Connection) -> None:
     player = Player(exchanges=read(RECORDING), words=words(owner))
     refused = pytest.raises(ConfigurationError, match=r"--unit must be a unit of the ledger \(got U9\)")
-    with playing(player) as url, applier(url, owner, only=frozenset({"U1", "U9"})) as there, refused:
+    with playing(player) as url, applier(url, owner, frozenset({"U1", "U9"})) as there, refused:
         there.plan(rotate_days=90)
     assert player.sent == []
 
@@ -217,7 +217,7 @@ def test_a_real_grafana_keeps_what_other_units_have(live: tuple[str, dict[str, s
     fill(database, World(units=2, points=6, days=3, hours_days=2, reading_days=1))
     with psycopg.connect(database, autocommit=True) as owner, applier(url, owner, **login) as both, emptied(both):
         both.take(both.plan(rotate_days=90), lambda _step: None)
-        with applier(url, owner, only=frozenset({"U1"}), **login) as one:
+        with applier(url, owner, frozenset({"U1"}), **login) as one:
             assert one.plan(rotate_days=90) == []
             again = one.plan(rotate_days=0)
             assert [step.unit_id for step in again] == [None, 1]
