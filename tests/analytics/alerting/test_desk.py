@@ -50,6 +50,27 @@ def test_a_gateway_that_dies_is_one_alert_not_300() -> None:
     assert card.alert.ever == card.alert.standing == 300
 
 
+@pytest.mark.parametrize("first", ["closed", "opened"])
+def test_a_step_that_is_found_to_be_a_ramp_stays_the_same_alert(first: str) -> None:
+    desk = desk_of(default_rules())
+    step = signal(1, kind="gain_step")
+    desk.signal(step, T0)
+    out = run(desk, 2 * HOUR)
+    revised = T0 + timedelta(days=20)
+    both = [
+        replace(step, standing=False, ended_at=revised),
+        signal(2, kind="gain_drift", point=step.point, started_at=T0 - timedelta(days=8)),
+    ]
+    for one in both if first == "closed" else reversed(both):
+        desk.signal(one, revised)
+    desk.tick(revised + 3 * HOUR)
+    out += desk.letters(revised + 3 * HOUR)
+    [card] = desk.cards.values()
+    assert not card.alert.phase.over
+    assert purposes(out, "person:li.na").count(Purpose.RAISE) == 1
+    assert Purpose.CLEAR not in purposes(out, "person:li.na")
+
+
 def test_a_meter_that_falls_silent_hours_later_is_another_alert() -> None:
     desk = desk_of(default_rules())
     desk.signal(signal(1, kind="silence"), T0)
