@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 
 from analytics.domain.quality import RejectReason
 from ingest.wire import Block, Fault, Names, Record, Records, decode_fetched
-from streams.ports import HOUR_ROW, DetectionRow, Hours, ObservabilityRow, RejectedRow, StoredLedger
 from streams.rows import detection_rows, fault_rows, habit_rows, hour_rows, refusal_rows, sight_rows
 from streams.state import PartitionState
 from streams.steps import READING, StepResult, close_hours, step
+from streams.stored import HOUR_ROW, DetectionRow, Hours, ObservabilityRow, RejectedRow, StoredLedger
 
 __all__ = ["Batch", "compute", "poison", "tick"]
 

@@ -25,7 +25,8 @@ from streams.detected import (
     magnitude_unit,
 )
 from streams.explain import Refusal
-from streams.ports import (
+from streams.state import MAIN_REGISTER
+from streams.stored import (
     HOUR_ROW,
     READING_ROW,
     DetectionRow,
@@ -37,7 +38,6 @@ from streams.ports import (
     RejectedRow,
     StoredLedger,
 )
-from streams.state import MAIN_REGISTER
 
 __all__ = [
     "Registers",

@@ -7,8 +7,9 @@ from typing import Protocol
 
 from analytics.domain.errors import ConfigurationError, StoreUnavailable
 from streams.agents.courtesy import Courtesy, units_at_once
-from streams.ports import StoredLedger, StoreRejected
+from streams.ports import StoreRejected
 from streams.store.compliance import ComplianceStore
+from streams.stored import StoredLedger
 
 __all__ = ["ComplianceAgent"]
 

@@ -20,10 +20,11 @@ from streams.agents.intake import Intake, Piece
 from streams.agents.workshop import Workshop, blames_the_rows
 from streams.agents.writer import Writer
 from streams.batch import Batch, compute, poison, tick
-from streams.ports import Assigned, FenceLost, StoredLedger
+from streams.ports import FenceLost
 from streams.recompute import Changed, Recomputed, switch
 from streams.state import PartitionState
 from streams.steps import newest_us, step
+from streams.stored import Assigned, StoredLedger
 from streams.verdicts import threshold_factors
 
 __all__ = ["Lane", "TopicReplaced"]

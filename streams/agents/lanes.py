@@ -12,8 +12,9 @@ from faust.types import TP
 from analytics.domain.errors import MeterwardenError
 from streams.agents.lane import Lane, TopicReplaced
 from streams.agents.workshop import Workshop
-from streams.ports import Assigned, FenceLost, Snapshot, StoredLedger, TopicPartition
+from streams.ports import FenceLost
 from streams.state import PartitionState
+from streams.stored import Assigned, Snapshot, StoredLedger, TopicPartition
 
 __all__ = ["Lanes"]
 

@@ -10,10 +10,11 @@ from analytics.columns.register import REGISTER_KINDS
 from analytics.domain.quality import RejectReason
 from streams.batch import Batch
 from streams.explain import refusals_of
-from streams.ports import Hours, Int32s, PartitionTransaction, Readings, RejectedRow, StoredLedger
+from streams.ports import PartitionTransaction
 from streams.recompute import HISTORY, Recomputed, Windows
 from streams.rows import detection_rows, dirty_spans, hour_rows, reading_rows, refusal_rows
 from streams.state import PartitionState
+from streams.stored import Hours, Int32s, Readings, RejectedRow, StoredLedger
 
 __all__ = ["history_rows", "superseded", "work_out", "write_late", "write_late_further", "write_past"]
 

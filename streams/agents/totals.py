@@ -26,7 +26,8 @@ from ingest.wire import CONTENT_TYPE, CONTENT_TYPE_JSON
 from streams.agents.courtesy import Courtesy, units_at_once
 from streams.agents.relay import Publisher
 from streams.agents.workshop import Workshop
-from streams.ports import Hours, Int32s, Int64s, StoredLedger, StoreRejected, TotalsTransaction
+from streams.ports import StoreRejected, TotalsTransaction
+from streams.stored import Hours, Int32s, Int64s, StoredLedger
 from streams.totals import Spans, TotalsMaker
 
 __all__ = ["HourMessages", "TotalsAgent"]

@@ -16,8 +16,9 @@ from ingest.wire import partition_of
 from streams.config import StreamsConfig
 from streams.incarnation import TopicGuard
 from streams.metrics import WorkerMetrics
-from streams.ports import PartitionStore, StoredLedger, StoreRejected
+from streams.ports import PartitionStore, StoreRejected
 from streams.state import StepRules
+from streams.stored import StoredLedger
 
 __all__ = ["Reader", "Workshop", "blames_the_rows"]
 

@@ -11,18 +11,11 @@ from analytics.domain.errors import StoreUnavailable
 from streams.agents.past import superseded, work_out, write_late, write_late_further, write_past
 from streams.agents.workshop import Workshop, blames_the_rows
 from streams.batch import Batch
-from streams.ports import (
-    Assigned,
-    FenceLost,
-    PartitionTransaction,
-    RejectedRow,
-    Snapshot,
-    StoredLedger,
-    StoreRejected,
-)
+from streams.ports import FenceLost, PartitionTransaction, StoreRejected
 from streams.recompute import Changed, Recomputed, recompute, recompute_changed
 from streams.rows import Registers, dirty_spans, reading_rows
 from streams.state import PartitionState
+from streams.stored import Assigned, RejectedRow, Snapshot, StoredLedger
 
 __all__ = ["Writer"]
 

@@ -7,7 +7,8 @@ from typing import Any, Final, LiteralString
 
 import psycopg
 
-from streams.ports import FenceLost, TopicPartition
+from streams.ports import FenceLost
+from streams.stored import TopicPartition
 
 __all__ = ["PATIENCE_S", "lock", "look", "move", "take_over"]
 

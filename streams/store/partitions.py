@@ -11,23 +11,7 @@ import psycopg
 from analytics.domain.errors import StoreUnavailable
 from analytics.domain.quality import DetectionKind
 from analytics.health.sensitivity import StandingVerdict
-from streams.ports import (
-    Assigned,
-    DetectionRow,
-    FenceLost,
-    HourCounts,
-    Hours,
-    Int32s,
-    Int64s,
-    ObservabilityRow,
-    Readings,
-    RegisterName,
-    RejectedRow,
-    SeriesName,
-    Snapshot,
-    StoredLedger,
-    TopicPartition,
-)
+from streams.ports import FenceLost
 from streams.store import (
     balances,
     detections,
@@ -47,6 +31,22 @@ from streams.store.compliance import ComplianceStore
 from streams.store.connections import Connections
 from streams.store.layers import Layers, LayersPolicy
 from streams.store.ledger_reading import LedgerShelf
+from streams.stored import (
+    Assigned,
+    DetectionRow,
+    HourCounts,
+    Hours,
+    Int32s,
+    Int64s,
+    ObservabilityRow,
+    Readings,
+    RegisterName,
+    RejectedRow,
+    SeriesName,
+    Snapshot,
+    StoredLedger,
+    TopicPartition,
+)
 
 __all__ = ["TimescaleStore"]
 

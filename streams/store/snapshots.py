@@ -4,7 +4,8 @@ from typing import Final
 
 import psycopg
 
-from streams.ports import FenceLost, Snapshot, TopicPartition
+from streams.ports import FenceLost
+from streams.stored import Snapshot, TopicPartition
 
 __all__ = ["load", "save"]
 

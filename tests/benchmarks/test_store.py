@@ -16,7 +16,6 @@ import psycopg
 import pytest
 
 from analytics.domain.ledger import build_ledger
-from streams.ports import HOUR_ROW, READING_ROW, Assigned, Hours, Readings, Snapshot, TopicPartition
 from streams.store import packing
 from streams.store.connections import Connections
 from streams.store.copy import Column, Layout
@@ -24,6 +23,7 @@ from streams.store.layers import LayersPolicy
 from streams.store.ledger import load_ledger, read_ledger
 from streams.store.partitions import TimescaleStore
 from streams.store.readings import KINDS
+from streams.stored import HOUR_ROW, READING_ROW, Assigned, Hours, Readings, Snapshot, TopicPartition
 
 pytestmark = [pytest.mark.benchmark, pytest.mark.integration, pytest.mark.timeout(1800)]
 

@@ -31,7 +31,8 @@ from numpy.typing import NDArray
 from analytics.columns._kernel import EVENT_ROW
 from analytics.domain.registers import FurtherRegister
 from analytics.health.redundancy import _kernel as kernel
-from analytics.health.redundancy._kernel import CHECK_STATE, NEWEST, SIGHT_ROW
+from analytics.health.redundancy import _state_kernel as layout
+from analytics.health.redundancy._state_kernel import CHECK_STATE, NEWEST, SIGHT_ROW
 
 __all__ = [
     "CHECK_STATE",
@@ -54,25 +55,25 @@ _R = FurtherRegister
 class Check(IntEnum):
     """What is held against what."""
 
-    POWER = kernel.POWER
-    PRIMARY_POWER = kernel.PRIMARY
-    PHASES = kernel.PHASES
-    HEAT = kernel.HEAT
+    POWER = layout.POWER
+    PRIMARY_POWER = layout.PRIMARY
+    PHASES = layout.PHASES
+    HEAT = layout.HEAT
 
 
 class Cause(IntEnum):
     """What contradicts."""
 
-    ENERGY = kernel.ENERGY
-    EXCHANGED = kernel.SWAPPED
-    SUPPLY_STUCK = kernel.STUCK_SENSOR
-    RETURN_STUCK = kernel.STUCK_SENSOR + 1
-    DEAD_L1 = kernel.DEAD
-    DEAD_L2 = kernel.DEAD + 1
-    DEAD_L3 = kernel.DEAD + 2
-    REVERSED_L1 = kernel.REVERSED
-    REVERSED_L2 = kernel.REVERSED + 1
-    REVERSED_L3 = kernel.REVERSED + 2
+    ENERGY = layout.ENERGY
+    EXCHANGED = layout.SWAPPED
+    SUPPLY_STUCK = layout.STUCK_SENSOR
+    RETURN_STUCK = layout.STUCK_SENSOR + 1
+    DEAD_L1 = layout.DEAD
+    DEAD_L2 = layout.DEAD + 1
+    DEAD_L3 = layout.DEAD + 2
+    REVERSED_L1 = layout.REVERSED
+    REVERSED_L2 = layout.REVERSED + 1
+    REVERSED_L3 = layout.REVERSED + 2
 
 
 _SLOTS: dict[Check, dict[FurtherRegister, int]] = {
@@ -82,8 +83,8 @@ _SLOTS: dict[Check, dict[FurtherRegister, int]] = {
     Check.HEAT: {
         _R.SUPPLY_TEMPERATURE: 1,
         _R.RETURN_TEMPERATURE: 2,
-        _R.VOLUME: kernel.FLOW_RETURN,
-        _R.VOLUME_SUPPLY: kernel.FLOW_SUPPLY,
+        _R.VOLUME: layout.FLOW_RETURN,
+        _R.VOLUME_SUPPLY: layout.FLOW_SUPPLY,
     },
 }
 _NONE = -1
@@ -158,7 +159,7 @@ class RedundancyRules:
 
     def row(self) -> NDArray[Any]:
         """The same in the shape the compiled core takes."""
-        row = np.zeros(1, kernel.RULES_ROW)
+        row = np.zeros(1, layout.RULES_ROW)
         row["lag"], row["gap"], row["window"] = self.lag_s * _US, self.gap_s * _US, self.window_s * _US
         row["z"], row["fast_z"], row["fast"], row["agree"] = self.z, self.fast_z, self.fast_ratio, self.agree
         row["learn"], row["floor"], row["delta_t"] = self.learn_blocks, self.floor_digits, self.delta_t_k

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from analytics.columns._kernel import NEVER
 from analytics.health.redundancy import _kernel as kernel
-from analytics.health.redundancy._kernel import NEWEST
+from analytics.health.redundancy._state_kernel import NEWEST
 
 __all__ = ["NEWEST", "compare"]
 

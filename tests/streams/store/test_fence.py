@@ -8,9 +8,10 @@ import psycopg
 import pytest
 
 from analytics.domain.errors import StoreUnavailable
-from streams.ports import READING_ROW, Assigned, FenceLost, Readings, Snapshot, StoreRejected, TopicPartition
+from streams.ports import FenceLost, StoreRejected
 from streams.store import fence
 from streams.store.partitions import TimescaleStore
+from streams.stored import READING_ROW, Assigned, Readings, Snapshot, TopicPartition
 from tests.streams.store.conftest import opened
 
 pytestmark = pytest.mark.integration

@@ -11,7 +11,9 @@ import psycopg
 import pytest
 
 from analytics.domain.quality import hour_flag_names
-from streams.ports import (
+from streams.store.layers import LayersPolicy
+from streams.store.views import VIEWS
+from streams.stored import (
     HOUR_ROW,
     POINT_DAY_ROW,
     READING_ROW,
@@ -22,8 +24,6 @@ from streams.ports import (
     TopicPartition,
     Totals,
 )
-from streams.store.layers import LayersPolicy
-from streams.store.views import VIEWS
 from tests.streams.store.conftest import opened, peopled
 
 pytestmark = pytest.mark.integration
