@@ -198,7 +198,7 @@ def _advance(
 
 
 def _follow(
-    state: PartitionState, changed: Changed, rows: NDArray[Any], *, everything: bool
+    state: PartitionState, changed: Changed, rows: NDArray[Any], *, everything: bool, late: bool
 ) -> tuple[Recomputed, NDArray[np.bool_]]:
     """Follow points through `rows`; also says for which of them the history before `since` was enough."""
     at_point = state.ledger.installations.point[rows["installation"]]
@@ -212,6 +212,8 @@ def _follow(
     points = empty_state(len(changed.point))
     earlier = _advance(state, points, rows[before], heard[before], ordinal[before])
     warm = np.bincount(ordinal[before], minlength=len(changed.point)) >= _WARM_UP
+    if late:
+        warm &= _leads_here(state, changed.point, points, rows, heard, ordinal, ~before & (rows["row"] < 0))
     oldest = np.full(len(changed.point), _FOREVER)
     np.minimum.at(oldest, ordinal[before], rows["measured_at"][before])
     anchor = _earliest_that_may_change(state, points, changed)
@@ -238,7 +240,7 @@ def _follow(
         point=changed.point,
         points=points,
         from_hour=from_hour,
-        to_hour=points["hour"].copy() if len(fresh) and fresh.any() else np.full(len(points), _END_OF_HOURS),
+        to_hour=_stored_until(state, changed.point, points) if late else np.full(len(points), _END_OF_HOURS),
         from_us=from_us,
         hours=hours,
         events=events,
@@ -247,6 +249,29 @@ def _follow(
         conflicts=later[fresh & (said == CONFLICT)] if fresh.any() else blank,
     )
     return done, enough
+
+
+def _leads_here(
+    state: PartitionState, point: NDArray[np.int32], earlier: NDArray[Any], rows: NDArray[Any], heard: Ints,
+    ordinal: NDArray[np.int32], stored: NDArray[np.bool_],
+) -> NDArray[np.bool_]:  # fmt: skip
+    """Whether the stored readings alone lead to the state as it is, (p,) bool.
+
+    Where they do not, history began too late: amid readings that were set aside, and look like a register.
+    """
+    now = earlier.copy()
+    _advance(state, now, rows[stored], heard[stored], ordinal[stored])
+    same = np.ones(len(point), np.bool_)
+    for name in ("good_at", "good_value", "run_n", "run_kind"):
+        same &= now[name] == state.points[name][point]
+    return same
+
+
+def _stored_until(state: PartitionState, point: NDArray[np.int32], new: NDArray[Any]) -> Ints:
+    """End of the hours that may be stored: what was counted may wait again now, and then its hours have to go."""
+    old = state.points[point]
+    end: Ints = np.maximum(new["hour"], old["hour"] + (old["partial"] != 0))
+    return end
 
 
 def _earliest_that_may_change(state: PartitionState, points: NDArray[Any], changed: Changed) -> Ints:
@@ -334,7 +359,9 @@ def recompute_changed(
         meter, ordinal = _meters_of(state.ledger, left.point)
         start = _window_starts(state, left, lookback)[ordinal]
         history = yield Windows(meter=meter, from_us=start, to_us=np.full(len(meter), _FOREVER))
-        done, enough = _follow(state, left, _history_rows(state, history, late), everything=lookback is None)
+        done, enough = _follow(
+            state, left, _history_rows(state, history, late), everything=lookback is None, late=len(late) > 0
+        )
         parts.append(done)
         chosen.append(enough)
         if enough.all():

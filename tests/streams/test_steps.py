@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -134,6 +134,7 @@ def day_of_readings(rng: np.random.Generator) -> list[tuple[str, int, float]]:
 
 @given(st.integers(0, 10_000), st.integers(1, 12), st.floats(0, 1))
 @settings(max_examples=60)
+@example(120, 4, 0.5)  # the first reading is a slip and comes late: what was counted before it came waits again
 def test_readings_in_any_order_and_pieces_give_what_the_sorted_whole_gives(
     seed: int, pieces: int, disorder: float
 ) -> None:
@@ -153,6 +154,22 @@ def test_readings_in_any_order_and_pieces_give_what_the_sorted_whole_gives(
     assert late.refused == whole.refused == []
     for name in ("good_at", "good_value", "hour", "amount", "covered", "run_n", "seen_at", "installation"):
         assert np.array_equal(late.state.points[name], whole.state.points[name]), name
+
+
+def test_a_late_reading_amid_a_fault_that_lasts_is_worked_out_from_before_the_fault() -> None:
+    value = 500.0 + 0.02 * np.arange(6 * 96)
+    value[2 * 96 :] *= 100  # for four days, and a late reading's history begins a day before it
+    rows = [("M1", DAY * DAY_US + i * 15 * MINUTE_US, round(float(said), 2)) for i, said in enumerate(value)]
+    late = rows.pop(-30)
+    memory = Memory()
+    for i in range(0, len(rows), 50):
+        memory.take(block_of(rows[i : i + 50]))
+    before = dict(memory.hours)
+    memory.take(block_of([late]))
+    assert memory.hours == before
+    assert memory.state.points["good_value"][0] == pytest.approx(503.82)
+    (scale,) = [event for key, event in memory.events.items() if key[1] == DetectionKind.SCALE]
+    assert scale[1] == NEVER
 
 
 def test_a_reading_that_comes_again_is_refused_whether_soon_or_late() -> None:
