@@ -568,10 +568,18 @@ def _new_level(s, p, t, v, r, k, tab, rules, hours, events, cursor):
 
 
 @compiled_plain
+def _alone(s):
+    """Whether the anchor is a register's first reading, and no other has agreed with it."""
+    return s.prev_at == NEVER and math.isnan(s.prev_value)
+
+
+@compiled_plain
 def _broken_off(s, p, t, v, r, k, tab, rules, hours, events, cursor):
     """The register goes on elsewhere: say what that is."""
     old, first = s.good_value, s.run_value
     kind = _UNDECLARED if first > old else _fallen_to(s, tab[k].rate, rules)
+    if s.run_kind == _SCALE:  # told already: it was the first reading that was off by that power of ten
+        kind = _SCALE
     _emit_event(s, p, kind, s.run_at, s.run_at, t, old, first, v, s.run_n + 1, 0, events, cursor)
     _break_to(s, p, s.run_at, _BREAK, hours, cursor)
     _anchor(s, s.run_at, s.run_value, r)
@@ -604,6 +612,10 @@ def _wait(s, p, t, v, r, k, kind, scale, tab, rules, hours, events, cursor):
             _tell_fall(s, p, t, v, tab[k].rate, rules, events, cursor)
             return
         if kind != 0 and same:
+            follows = kind == _SCALE and _rise(s.last_at, s.last_value, t, v, tab[k].rate, rules.slack)
+            if follows and _alone(s) and s.run_n + 1 >= _CONFIRM and v > s.run_value:
+                _new_level(s, p, t, v, r, k, tab, rules, hours, events, cursor)
+                return
             s.run_n += 1
             s.last_at = t
             s.last_value = v
@@ -636,6 +648,7 @@ def _read(s, p, t, v, r, k, tab, rules, hours, events, cursor):
     if s.good_at == NEVER:
         if not _is_sentinel(v) and v < tab[k].top:
             _open(s, p, t, v, r, hours, cursor)
+            s.prev_value = np.nan  # it stands alone: nothing says yet that it is right
         return
     rate, full = tab[k].rate, tab[k].full_scale
     if t <= s.good_at:  # at the very instant of a declared replacement: the ledger's value stands

@@ -16,7 +16,7 @@ The rules, in the order in which a reading `(t, v)` meets them; the *anchor* is 
    themselves on a new level, the register was reset, rolled back or replaced, and the time between has no value.
    But where the dial stood still before, and the rise is possible since it began to, a gateway repeated a value and
    caught up: the rise is spread over that time. Sentinels, ×10ⁿ values and values that the dial cannot show never
-   become a level.
+   become a level; but a register's first reading stands alone, and is the slip itself where three others agree.
 
 An hour is written when a good reading reaches its end, and again when it changes. What is spread over an hour's edge
 inside a gap (longer than one and a half intervals, at most `measured_span_h`) is estimated.

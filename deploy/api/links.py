@@ -62,7 +62,7 @@ async def act(
     connection: Connection,
     at: Now,
     request: Request,
-    verdict: Annotated[Verdict | None, Form()] = None,
+    verdict: Annotated[Verdict | Literal[""], Form()] = "",
     note: Annotated[Words, Form()] = "",
 ) -> HTMLResponse:
     """Do it, once."""
@@ -74,7 +74,7 @@ async def act(
     if link.deed is Deed.ACKNOWLEDGE:
         await acknowledge(connection, link.alert_id, person, at, config.alerts, note)
     elif link.deed is Deed.VERDICT:
-        await give_verdict(connection, link.alert_id, person, at, config.alerts, verdict=verdict or "", note=note)
+        await give_verdict(connection, link.alert_id, person, at, config.alerts, verdict=verdict, note=note)
     else:
         await comment(connection, link.alert_id, person, at, note)
     return _page("<h1>已记录 / Recorded</h1>")
