@@ -4,7 +4,7 @@ Opening a link changes nothing, since chat systems open links to show what is be
 """
 
 from html import escape
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Form, Path, Request
 from fastapi.responses import HTMLResponse
