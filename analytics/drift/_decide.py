@@ -230,9 +230,10 @@ def longer(days: Floats | float, rules: BalanceRules) -> Floats:
     Examples
     --------
     >>> longer(np.array([1.0, 7.0, 28.0, 84.0, 200.0]), BalanceRules()).round(2)
-    array([1.24, 1.11, 1.  , 0.91, 0.91])
+    array([1.62, 1.3 , 1.  , 0.91, 0.91])
     """
     part = np.log(rules.scan_days / np.clip(days, 1.0, _LONGEST * rules.scan_days))
+    part = np.where(part > 0.0, rules.brief * part, part)
     return np.asarray(np.sqrt(np.maximum(1.0 + 2.0 * part / rules.alarm**2, 0.25)), np.float64)
 
 

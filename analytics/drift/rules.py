@@ -14,9 +14,10 @@ class BalanceRules:
     alarm : float
         Standard deviations from what sound meters do at which a change is said, in a group of ten, where it has lasted
         for `scan_days`. [1]
-    scan_days : float
-        There are more short spans than long ones to be wrong about: one of `d` days must be louder, so that its square
-        is larger by 2 ln(scan_days / d), and one of up to three times as many days may be that much less loud. [d]
+    scan_days, brief : float
+        There are more short spans than long ones to be wrong about: one of up to three times as many days, `d`, may be
+        less loud, so that its square is smaller by 2 ln(d / scan_days). A shorter one must be louder by `brief` times
+        that, for noise that does not stay the same looks like a change for some days. [d], [1]
     unrest : float
         Where the residual since a change varies more than usual by some factor, the change must be louder by its root;
         a larger factor than this counts as this. [1]
@@ -61,6 +62,7 @@ class BalanceRules:
 
     alarm: float = 3.5
     scan_days: float = 28.0
+    brief: float = 3.0
     unrest: float = 4.0
     sharp: float = 0.004
     blur: float = 0.3

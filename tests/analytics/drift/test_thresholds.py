@@ -75,7 +75,8 @@ def test_a_short_span_must_be_louder_than_a_long_one() -> None:
     assert (np.diff(part[:5]) < 0).all()
     assert part[2] == 1.0
     assert part[5] == part[4]
-    np.testing.assert_allclose(rules.alarm**2 * (part[:2] ** 2 - 1.0), 2.0 * np.log(28.0 / spans[:2]))
+    np.testing.assert_allclose(rules.alarm**2 * (part[:2] ** 2 - 1.0), 2.0 * rules.brief * np.log(28.0 / spans[:2]))
+    assert rules.alarm**2 * (1.0 - part[3] ** 2) == pytest.approx(2.0 * np.log(60.0 / 28.0))
 
 
 def test_the_threshold_of_a_group_of_ten_that_has_learnt_is_the_rules() -> None:
