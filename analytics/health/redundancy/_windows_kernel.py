@@ -61,11 +61,8 @@ def _own_noise(n, e, i, ee, ei, ii):
 
 
 @compiled_plain
-def _history(blocks, count):
-    """What the oldest `count` blocks say of a window: (mean square of the noise, variance told by the others), [kWh2].
-
-    Where whole blocks scatter more than their windows let expect, the noise is coloured and counts for more.
-    """
+def _of_blocks(blocks, first, last):
+    """Sums of blocks: windows, E, I, EE, EI, II, variance."""
     n = 0.0
     e = 0.0
     i = 0.0
@@ -73,7 +70,7 @@ def _history(blocks, count):
     ei = 0.0
     ii = 0.0
     v = 0.0
-    for b in range(count):
+    for b in range(first, last):
         n += blocks[b, 1]
         e += blocks[b, 2]
         i += blocks[b, 3]
@@ -81,6 +78,16 @@ def _history(blocks, count):
         ei += blocks[b, 5]
         ii += blocks[b, 6]
         v += blocks[b, 7]
+    return n, e, i, ee, ei, ii, v
+
+
+@compiled_plain
+def _history(blocks, count):
+    """What the oldest `count` blocks say of a window: (mean square of the noise, variance told by the others), [kWh2].
+
+    Where whole blocks scatter more than their windows let expect, the noise is coloured and counts for more.
+    """
+    n, e, i, ee, ei, ii, v = _of_blocks(blocks, 0, count)
     if n == 0.0 or i <= 0.0:
         return np.inf, 0.0
     k = max(e / i, 1e-3)
@@ -231,22 +238,8 @@ def _judge_blocks(s, g, now, floor):
     deviation = np.inf
     tolerance = g.limits
     while span <= s.blocks:
-        n = 0.0
-        e = 0.0
-        i = 0.0
-        ee = 0.0
-        ei = 0.0
-        ii = 0.0
-        v = 0.0
+        n, e, i, ee, ei, ii, v = _of_blocks(g.blocks, s.blocks - span, s.blocks)
         near = 0
-        for b in range(s.blocks - span, s.blocks):
-            n += g.blocks[b, 1]
-            e += g.blocks[b, 2]
-            i += g.blocks[b, 3]
-            ee += g.blocks[b, 4]
-            ei += g.blocks[b, 5]
-            ii += g.blocks[b, 6]
-            v += g.blocks[b, 7]
         if i > 0.0 and max(e, i) >= 20.0 * floor:
             ratio = _log_ratio(e, i, floor)
             deviation = _deviation(_own_noise(n, e, i, ee, ei, ii), n, i, history, max(v, n * told))
