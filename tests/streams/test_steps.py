@@ -126,8 +126,9 @@ def day_of_readings(rng: np.random.Generator) -> list[tuple[str, int, float]]:
             kind = rng.random()
             if kind < 0.05:
                 continue
-            if kind < 0.10 and rows and rows[-1][0] == meter:  # a first one stands alone, and has tests of its own
-                said = float(rng.choice([0.0, 16777215.0, -1.0, said + 30_000, said / 1000]))
+            if kind < 0.10:
+                slip = [said / 1000] if rows and rows[-1][0] == meter else []  # a first one has tests of its own
+                said = float(rng.choice([0.0, 16777215.0, -1.0, said + 30_000, *slip]))
             rows.append((meter, DAY * DAY_US + t + int(rng.integers(0, 20)) * 1_000_000, said))
     return rows
 
