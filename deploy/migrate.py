@@ -31,7 +31,7 @@ create table if not exists schema_migration (
     applied_at timestamptz not null default now()
 )
 """
-_KNOWN: Final = "select name, checksum from schema_migration order by number"
+_KNOWN: Final = "select number, name, checksum from schema_migration order by number"
 _RECORD: Final = "insert into schema_migration (number, name, checksum) values (%s, %s, %s)"
 _EDITION: Final = "select current_setting('timescaledb.license', true)"
 _VIEWS: Final = """
@@ -70,15 +70,16 @@ class Migration(NamedTuple):
 
 
 def migrations() -> tuple[Migration, ...]:
-    """The files of this version, by number; numbers start at 1 and leave nothing out."""
+    """The files of this version, by number; each number once, and some may be left out."""
     found = sorted(
         Migration(int(match[1]), file.name, file.read_text("utf-8"))
         for file in files("deploy.migrations").iterdir()
         if (match := re.fullmatch(r"(\d{4})_\w+\.sql", file.name))
     )
     numbers = [migration.number for migration in found]
-    if numbers != list(range(1, len(found) + 1)):
-        raise ConfigurationError(f"migrations must be numbered from 1 without gaps (got {numbers})")
+    twice = sorted({number for number in numbers if numbers.count(number) > 1})
+    if twice:
+        raise ConfigurationError(f"each number must be that of one migration (got several of {twice})")
     return tuple(found)
 
 
@@ -141,20 +142,23 @@ def _locked(dsn: str) -> Iterator[psycopg.Connection]:
 
 def _pending(connection: psycopg.Connection) -> list[Migration]:
     connection.execute(_TABLE)
-    known = connection.execute(_KNOWN).fetchall()
+    known = {number: (name, bytes(checksum)) for number, name, checksum in connection.execute(_KNOWN).fetchall()}
     ours = migrations()
-    for (name, checksum), migration in zip(known, ours, strict=False):
-        if name != migration.name or bytes(checksum) != migration.checksum:
+    for migration in ours:
+        name, checksum = known.get(migration.number, (migration.name, migration.checksum))
+        if (name, checksum) != (migration.name, migration.checksum):
             raise ConfigurationError(
                 f"migration {migration.name} must be what was applied as {name} "
                 "(its content differs: restore the file and put the change into a new one)"
             )
-    if len(known) > len(ours):
+    unknown = sorted(known.keys() - {migration.number for migration in ours})
+    if unknown:
         raise ConfigurationError(
-            f"the database must not be newer than this version (it has {known[-1][0]}, the newest here is "
+            f"the database must not be newer than this version (it has {known[unknown[-1]][0]}, the newest here is "
             f"{ours[-1].name})"
         )
-    return list(ours[len(known) :])
+    # not only what is above the newest applied: parts of a version may come in another order than their numbers
+    return [migration for migration in ours if migration.number not in known]
 
 
 def _say_units(connection: psycopg.Connection) -> None:

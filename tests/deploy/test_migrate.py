@@ -27,9 +27,24 @@ def only(monkeypatch: pytest.MonkeyPatch, known: Sequence[Migration]) -> None:
     monkeypatch.setattr(module, "migrations", lambda: tuple(known))
 
 
-def test_migrations_are_numbered_from_one_without_gaps() -> None:
-    assert [migration.number for migration in migrations()] == list(range(1, len(migrations()) + 1))
+def test_each_migration_has_a_number_of_its_own_and_they_rise() -> None:
+    numbers = [migration.number for migration in migrations()]
+    assert numbers[0] == 1
+    assert numbers == sorted(set(numbers))
     assert len({migration.name for migration in migrations()}) == len(migrations())
+
+
+@pytest.mark.integration
+def test_a_file_with_a_lower_number_than_the_newest_applied_is_still_applied(
+    empty_database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = migrations()
+    later = Migration(9002, "9002_later.sql", "create table later (id int)")
+    only(monkeypatch, [*whole, later])
+    migrate(empty_database)
+    only(monkeypatch, [*whole, Migration(9001, "9001_earlier.sql", "create table earlier (id int)"), later])
+    assert migrate(empty_database) == ["9001_earlier.sql"]
+    assert pending(empty_database) == []
 
 
 @pytest.mark.integration
