@@ -3,13 +3,16 @@ SHELL := /bin/sh
 BIN := .venv/bin
 UV := $(BIN)/uv pip compile --quiet --generate-hashes --no-header --no-annotate --python-version 3.11
 
-.PHONY: demo test bench lint setup lock clean
+.PHONY: demo test soak bench lint setup tools lock clean
 
 demo: setup
 	@$(BIN)/meterwarden demo
 
-test: lint
-	@$(BIN)/python -m pytest -m "not benchmark" -n 2 --dist worksteal
+test: lint tools
+	@$(BIN)/python -m pytest -m "not benchmark and not soak" -n 2 --dist worksteal
+
+soak: setup tools
+	@$(BIN)/python -m pytest -m soak -p no:randomly -s
 
 bench: setup
 	@$(BIN)/python -m pytest tests/benchmarks -m benchmark -p no:randomly -s
@@ -23,6 +26,9 @@ lint: setup
 
 setup:
 	@deploy/setup.sh
+
+tools:
+	@deploy/setup.sh tools
 
 lock: setup
 	@$(UV) pyproject.toml --extra dev --output-file deploy/locks/dev.txt

@@ -1,7 +1,9 @@
 #!/bin/sh
 # Everything that the checkout needs, and nothing that is there already: Debian packages by apt (as root, only those
 # missing), the virtual environment .venv from the locks, and the programs of the embedded stack.
-# Safe to repeat; with all in place it ends at once. Usage: deploy/setup.sh
+# Safe to repeat; with all in place it ends at once.
+# Usage: deploy/setup.sh          what the product needs
+#        deploy/setup.sh tools    servers and masters that tests run against: an MQTT broker, a Modbus master, pty pairs
 set -eu
 
 cd "$(dirname "$0")/.."
@@ -58,6 +60,29 @@ install_packages() {
     [ -z "$packages" ] || fail "still missing after the installation: ${packages}(Python 3.11 and Java 17 or later are needed; METERWARDEN_JAVA can name a Java)"
 }
 
+missing_tools() {
+    [ -x /usr/sbin/mosquitto ] || command -v mosquitto >/dev/null || echo mosquitto
+    command -v mosquitto_pub >/dev/null || echo mosquitto-clients
+    command -v mbpoll >/dev/null || echo mbpoll
+    command -v socat >/dev/null || echo socat
+    command -v curl >/dev/null || echo curl
+}
+# without these a test is skipped and says so; nothing else fails
+install_tools() {
+    packages=$(missing_tools | tr '\n' ' ')
+    [ -n "$packages" ] || return 0
+    if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+        say "installing ${packages}for tests"
+        export DEBIAN_FRONTEND=noninteractive
+        # shellcheck disable=SC2086  # a list
+        { apt-get install -y -qq --no-install-recommends $packages || {
+            apt-get update -qq && apt-get install -y -qq --no-install-recommends $packages
+        }; } </dev/null >/dev/null 2>&1 || true
+    fi
+    packages=$(missing_tools | tr '\n' ' ')
+    [ -z "$packages" ] || say "WITHOUT ${packages}THE TESTS AGAINST THEM ARE SKIPPED; ask root for: apt-get install $packages"
+}
+
 install_python() {
     python=$(find_python)
     # what the environment is made of: the locks, the project's metadata, the interpreter and the place
@@ -85,6 +110,10 @@ install_python() {
     printf '%s\n' "$made_of" >"$venv/.made-of"
 }
 
+if [ "${1:-}" = tools ]; then
+    install_tools
+    exit 0
+fi
 install_packages
 install_python
 "$venv/bin/python" -m deploy.stack

@@ -1,0 +1,77 @@
+"""Frames in a stream of bytes: echo, noise, wake-up bytes and half frames around them."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from ingest.devices.faults import BadFrame, NoAnswer
+from ingest.devices.values import hex_of
+
+__all__ = ["Format", "checksum", "first_frame", "why_none"]
+
+T = TypeVar("T")
+
+
+def checksum(data: bytes) -> int:
+    """Sum of bytes modulo 256, as DL/T 645, CJ/T 188 and M-Bus have it."""
+    return sum(data) & 0xFF
+
+
+@dataclass(frozen=True, slots=True)
+class Format(Generic[T]):
+    """How a protocol's frames look.
+
+    Attributes
+    ----------
+    name : str
+        For errors.
+    starts : bytes
+        Bytes that can begin a frame.
+    length : callable
+        Length of the frame that begins at the first of these bytes, None if none begins there, 0 if more bytes must
+        come before that is known.
+    parse : callable
+        The frame in so many bytes; raises `BadFrame`.
+    """
+
+    name: str
+    starts: bytes
+    length: Callable[[bytes], int | None]
+    parse: Callable[[bytes], T]
+
+
+def first_frame(buffer: bytes, form: Format[T], accept: Callable[[T], bool] = lambda _: True) -> tuple[T, int] | None:
+    """The first sound frame in `buffer` that is accepted, and where it ends; None if there is none yet.
+
+    Every byte that can begin a frame is tried, so noise that looks like a beginning does not swallow a frame behind it.
+    """
+    for at, byte in enumerate(buffer):
+        if byte not in form.starts:
+            continue
+        length = form.length(buffer[at : at + 300])
+        if not length or at + length > len(buffer):
+            continue
+        try:
+            frame = form.parse(buffer[at : at + length])
+        except BadFrame:
+            continue
+        if accept(frame):
+            return frame, at + length
+    return None
+
+
+def why_none(buffer: bytes, form: Format[T]) -> BadFrame | NoAnswer:
+    """Why no frame was found in all that came until the time was over."""
+    if not buffer:
+        return NoAnswer(f"{form.name}: an answer is required (got nothing in time)")
+    for at, byte in enumerate(buffer):
+        length = form.length(buffer[at : at + 300]) if byte in form.starts else None
+        if length is None:
+            continue
+        if not length or at + length > len(buffer):
+            return BadFrame(f"{form.name}: a whole frame is required (got one cut off: {hex_of(buffer[at:])})")
+        try:
+            form.parse(buffer[at : at + length])
+        except BadFrame as fault:
+            return fault
+    return BadFrame(f"{form.name}: a frame is required (got {hex_of(buffer)})")

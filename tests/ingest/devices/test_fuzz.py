@@ -1,0 +1,101 @@
+"""Any bytes give values or one of the faults: bytes changed, cut, joined, and pure noise."""
+
+import random
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from ingest.devices import cjt188, dlt645, mbus, modbus
+from ingest.devices.faults import DeviceFault
+from ingest.devices.frames import checksum, first_frame, why_none
+from tests.ingest.devices.vectors import VECTORS, frame
+
+
+def read_645(data: bytes) -> None:
+    found = first_frame(data, dlt645.FORMAT)
+    why_none(data, dlt645.FORMAT)
+    answer = found[0] if found else dlt645.decode(data)
+    request = dlt645.read_request(answer.address, answer.data[:4][::-1].hex().zfill(8))
+    payload, _ = dlt645.data_of(answer, request)
+    for item in dlt645.items().values():
+        if item.di == answer.data[:4][::-1].hex().upper():
+            dlt645.values_of(item, payload)
+    if len(payload) == 5:
+        dlt645.frozen_time(payload)
+
+
+def read_188(data: bytes) -> None:
+    found = first_frame(data, cjt188.FORMAT)
+    why_none(data, cjt188.FORMAT)
+    answer = found[0] if found else cjt188.decode(data)
+    request = cjt188.read_request(answer.type, answer.address, sequence=0)
+    cjt188.values_of(answer.type, cjt188.answer_of(answer, request))
+
+
+def read_mbus(data: bytes) -> None:
+    found = first_frame(data, mbus.FORMAT)
+    why_none(data, mbus.FORMAT)
+    mbus.decode(found[0] if found else data).values()
+
+
+SPANS = [(profile, span) for profile in modbus.profiles().values() for span in modbus.spans(profile.points)]
+
+
+def read_modbus(data: bytes) -> None:
+    registers = [int.from_bytes(data[i : i + 2].ljust(2, b"\0"), "big") for i in range(0, len(data), 2)]
+    profile, span = SPANS[sum(data) % len(SPANS)]
+    for value in modbus.values_of(profile, span, registers[: span.count]):
+        assert isinstance(value, DeviceFault) or value.value.is_finite()
+
+
+CODECS: dict[str, tuple[Callable[[bytes], None], str]] = {
+    "dlt645": (read_645, "dlt645_2007"),
+    "cjt188": (read_188, "cjt188"),
+    "mbus": (read_mbus, "mbus"),
+    "modbus": (read_modbus, "mbus"),
+}
+
+
+def mutated(seed: int, count: int, sources: list[bytes]) -> Iterator[bytes]:
+    chance = random.Random(seed)
+    for _ in range(count):
+        data = bytearray(chance.choice(sources))
+        kind = chance.random()
+        for _ in range(chance.randrange(1, 4)):
+            data[chance.randrange(len(data))] = chance.randrange(256)
+        if kind < 0.5 and len(data) > 6:  # a right checksum, so that the inside is reached
+            start = 4 if data[0] == 0x68 and data[3] == 0x68 else len(data) - len(bytes(data).lstrip(b"\xfe"))
+            data[-1], data[-2] = 0x16, checksum(bytes(data[start:-2]))
+        elif kind < 0.7:
+            data = data[: chance.randrange(len(data))]
+        elif kind < 0.8:
+            data += chance.choice(sources)
+        elif kind < 0.9:
+            data = bytearray(chance.randbytes(chance.randrange(40)))
+        yield bytes(data)
+
+
+def fuzz(codec: str, count: int, seed: int) -> int:
+    read, of = CODECS[codec]
+    sources = [frame(vector) for vector in VECTORS[of]]
+    good = 0
+    for data in mutated(seed, count, sources):
+        try:
+            read(data)
+        except DeviceFault:
+            continue
+        good += 1
+    return good
+
+
+@pytest.mark.parametrize("codec", CODECS)
+def test_no_bytes_crash_a_codec(codec: str) -> None:
+    assert fuzz(codec, 2000, seed=1) > 100  # the inside was reached
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("codec", CODECS)
+def test_a_million_frames_do_not_crash_a_codec(codec: str) -> None:
+    good = fuzz(codec, 1_000_000, seed=2)
+    print(f"{codec}: {good} of 1,000,000 gave values")  # noqa: T201 - whoever runs it looks on
