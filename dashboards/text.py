@@ -101,6 +101,7 @@ _REASONS: Final = {
     "wrong_partition": Text("分区错误", "wrong partition"),
     "bad_time": Text("时间有误", "bad time"),
     "missing_field": Text("缺少字段", "missing field"),
+    "foreign_unit": Text("无权上报的单位", "unit of others"),
 }
 _SEVERITIES: Final = {
     "serious": Word(Text("严重", "serious"), "■", VERMILION),

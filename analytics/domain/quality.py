@@ -90,6 +90,8 @@ class RejectReason(IntEnum):
     """The time cannot be read."""
     MISSING_FIELD = 15
     """A field that every reading needs is missing or of the wrong type."""
+    FOREIGN_UNIT = 16
+    """The gateway that sent it may not send readings of this energy-using unit."""
 
 
 class DetectionKind(IntEnum):

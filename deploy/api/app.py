@@ -15,7 +15,7 @@ from analytics.domain.errors import MeterwardenError, StoreUnavailable
 from deploy.api import alerts, cases, links
 from streams.alerts.config import AlertConfig
 from streams.alerts.links import LinkRefused, LinkUnknown
-from streams.alerts.people import NotFound
+from streams.alerts.people import NotFound, SilenceRefused
 from streams.ports import StoreRejected
 from streams.store.connections import Connections
 
@@ -25,6 +25,7 @@ _STATUS: Final[dict[type[MeterwardenError], int]] = {
     NotFound: 404,
     CaseRefused: 409,
     AlertIsOver: 409,
+    SilenceRefused: 409,
     LinkUnknown: 404,
     LinkRefused: 410,
     StoreRejected: 422,

@@ -4,7 +4,7 @@ import hashlib
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Final
 
 import psycopg
@@ -21,6 +21,7 @@ from streams.alerts.raiser import rules_in_force
 
 __all__ = [
     "NotFound",
+    "SilenceRefused",
     "Who",
     "acknowledge",
     "add_person",
@@ -36,6 +37,8 @@ __all__ = [
 ]
 
 _PREFIX: Final = "mw_"
+_YEARS: Final = datetime(2000, 1, 2, tzinfo=UTC), datetime(2199, 12, 30, tzinfo=UTC)
+"""Of silences, a day inside what the table takes, whatever the offset."""
 _WHO: Final = """
 select p.id, p.login, p.name, p.role, p.unit_id, coalesce(u.code, '') as unit_code, p.language
 from person p left join unit u on u.id = p.unit_id
@@ -68,6 +71,10 @@ values (%(unit)s, %(point)s, %(kind)s, %(starts_at)s, %(ends_at)s, %(reason)s, %
 
 class NotFound(MeterwardenError):  # noqa: N818 - named after what is the matter
     """Something that is not there, or not for who asks."""
+
+
+class SilenceRefused(MeterwardenError):  # noqa: N818 - named after what happened
+    """Planned work at a time that makes no sense."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -237,7 +244,17 @@ async def silence(
     point: str = "",
     kind: str = "",
 ) -> int:
-    """Plan work: nothing is told of what it covers in that time; its id. Raises `NotFound` for what it would cover."""
+    """Plan work: nothing is reported of what it covers in that time; its id.
+
+    Raises `NotFound` for what it would cover, `SilenceRefused` for a time that is none or outside the years 2000 to
+    2199.
+    """
+    low, high = _YEARS
+    if not low <= starts_at < ends_at <= high:
+        raise SilenceRefused(
+            f"a silence must end after it starts, between {low:%Y-%m-%d} and {high:%Y-%m-%d} "
+            f"(got {starts_at.isoformat()} to {ends_at.isoformat()})"
+        )
     unit_id = point_id = None
     if unit:
         unit_id = await _one(connection, "select id from unit where code = %s", (unit,), f"unit {unit!r}")

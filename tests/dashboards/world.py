@@ -241,6 +241,8 @@ insert into case_event (case_id, unit_id, at, person_id, by_name, action, state,
 select c.id, c.unit_id, c.opened_at + interval '1 hour', 1, '王检查员', 'comment', 'on_site',
        'do not announce the visit'
 from case_file c;
+insert into alert_event (alert_id, unit_id, at, action, person_id, note)
+select a.id, a.unit_id, a.raised_at + interval '1 hour', 'acknowledge', 1, 'do not announce the visit' from alert a;
 insert into alert_message (key, recipient, channel, unit_id, purpose, severity, language, title, body, state, error,
                            attempts)
 select gen_random_uuid(), 'wang', 'mail', u, 'raise', 'serious', 'zh', 't', 'secret body',

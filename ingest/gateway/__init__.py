@@ -1,0 +1,1 @@
+"""Gateways: devices and systems that bring readings of one or more energy-using units."""
