@@ -1,0 +1,39 @@
+"""How fast somebody may send: a bucket that fills at a rate."""
+
+import time
+from collections.abc import Callable
+
+__all__ = ["Bucket"]
+
+
+class Bucket:
+    """So many a second, and a burst of as many as come in `burst_s`.
+
+    Examples
+    --------
+    >>> now = [0.0]
+    >>> bucket = Bucket(100.0, burst_s=2.0, clock=lambda: now[0])
+    >>> bucket.take(200), bucket.take(50)
+    (0.0, 0.5)
+    >>> now[0] = 0.5
+    >>> bucket.take(50)
+    0.0
+    """
+
+    def __init__(self, per_s: float, *, burst_s: float = 10.0, clock: Callable[[], float] = time.monotonic) -> None:
+        self._per_s, self._most, self._clock = per_s, per_s * burst_s, clock
+        self._left, self._at = self._most, clock()
+
+    def take(self, count: float) -> float:
+        """Take so many: 0 if they were there, else after what time to ask again. [s]
+
+        More than the burst are taken from a full bucket, which then owes them.
+        """
+        now = self._clock()
+        self._left = min(self._left + (now - self._at) * self._per_s, self._most)
+        self._at = now
+        wanted = min(count, self._most)
+        if self._left < wanted:
+            return (wanted - self._left) / self._per_s
+        self._left -= count
+        return 0.0

@@ -1,0 +1,186 @@
+"""Against a real mosquitto that nobody here wrote."""
+
+import json
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import paho.mqtt.client as paho
+import pytest
+from paho.mqtt.enums import CallbackAPIVersion
+
+from ingest.gateway.commit import GroupCommit
+from ingest.gateway.mapping import Rules, Template, ValueRule
+from ingest.gateway.mqtt import MqttConfig, MqttIntake, Subscription
+from ingest.gateway.spool import JSON, Spool
+from ingest.wire import decode_records
+from tests.ingest.gateway.brokers import certificate, mosquitto, needs
+
+ZONE = ZoneInfo("Asia/Shanghai")
+PLAIN = Subscription(template=Template("plant/readings"), rules=Rules(unit_code=""))
+FIELDS = Subscription(
+    template=Template("meters/{meter_no}/state"),
+    rules=Rules(unit_code="U1", measured_at="$.ts", time="s", values=[ValueRule(path="$.kwh", unit="kWh")]),
+)
+
+
+def reading(number: float, /, **changes: object) -> dict[str, object]:
+    minute, second = divmod(int(number), 60)
+    at = f"2026-11-30T08:{minute % 60:02d}:{second:02d}+08:00"
+    return {"unit_code": "U1", "meter_no": "M1", "measured_at": at, "value": number, "unit": "kWh"} | changes
+
+
+class Place:
+    def __init__(self, folder: Path, port: int, **config: Any) -> None:
+        self.spool = Spool(folder)
+        self.commit = GroupCommit(self.spool)
+        self.counts = [0, 0]
+        given = {
+            "client_id": "gateway-1", "units": {"U1"}, "fallback_unit": "U1", "subscriptions": [PLAIN, FIELDS],
+        } | config  # fmt: skip
+        self.intake = MqttIntake(
+            MqttConfig(host="127.0.0.1", port=port, **given), self.commit, ZONE, counted=self._count
+        )
+        self.kept: list[tuple[str, float]] = []
+        self.refused: list[bytes] = []
+
+    def _count(self, accepted: int, rejected: int) -> None:
+        self.counts[0] += accepted
+        self.counts[1] += rejected
+
+    def look(self) -> "Place":
+        for stored in self.spool.read():
+            if stored.entry.kind == JSON:
+                self.refused.append(stored.entry.payload)
+                continue
+            blocks, faults = decode_records([stored.entry.payload], timestamps_us=[0], zone=ZONE)
+            assert not faults
+            for block in blocks:
+                names = block.meters.names
+                self.kept += [(names[m], v) for m, v in zip(block.meter, block.value.tolist(), strict=True)]
+        return self
+
+    def close(self) -> None:
+        self.intake.close()
+        self.commit.close()
+        self.spool.close()
+
+
+@contextmanager
+def place(folder: Path, port: int, **config: Any) -> Iterator[Place]:
+    made = Place(folder, port, **config)
+    made.intake.start()
+    try:
+        until(lambda: not made.intake.error)
+        time.sleep(0.1)  # the subscription
+        yield made
+    finally:
+        made.close()
+
+
+def until(condition: Callable[[], object], timeout_s: float = 15.0) -> None:
+    end = time.monotonic() + timeout_s
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.01)
+
+
+class Publisher:
+    """A client beside ours."""
+
+    def __init__(self, port: int) -> None:
+        self.client = paho.Client(CallbackAPIVersion.VERSION2)
+        self.client.max_inflight_messages_set(1000)
+        self.client.connect("127.0.0.1", port)
+        self.client.loop_start()
+        self._last: Any = None
+
+    def send(self, topic: str, content: bytes | str) -> None:
+        self._last = self.client.publish(topic, content, qos=1)
+
+    def close(self) -> None:
+        if self._last is not None:
+            self._last.wait_for_publish(20)
+        self.client.disconnect()
+        self.client.loop_stop()
+
+
+@pytest.mark.parametrize("version", ["5", "3.1.1"])
+def test_messages_are_kept_in_every_form_and_what_is_refused_too(tmp_path: Path, version: str) -> None:
+    with mosquitto(tmp_path / "broker") as port, place(tmp_path / "spool", port, version=version) as gateway:
+        publisher = Publisher(port)
+        publisher.send("plant/readings", json.dumps(reading(1)))
+        publisher.send("plant/readings", json.dumps([reading(2), reading(3, meter_no="M2")]))
+        publisher.send("meters/M7/state", json.dumps({"ts": 1_790_000_000, "kwh": 4}))
+        publisher.send("plant/readings", json.dumps([reading(5), reading(6, value="x")]))
+        publisher.send("plant/readings", json.dumps(reading(7, unit_code="U9")))
+        publisher.send("plant/readings", b"\x00no json")
+        publisher.close()
+        until(lambda: sum(gateway.counts) == 8)
+        gateway.look()
+        assert sorted(gateway.kept) == [("M1", 1), ("M1", 2), ("M1", 5), ("M2", 3), ("M7", 4)]
+        assert gateway.counts == [5, 3]
+        _, faults = decode_records(gateway.refused, timestamps_us=[0] * 3, zone=ZONE)
+        assert [fault.reason.name for fault in faults] == ["NOT_A_NUMBER", "MALFORMED", "MALFORMED"]
+        assert any(b"not a unit of gateway-1" in one for one in gateway.refused)
+
+
+def test_nothing_is_acknowledged_before_the_disk_has_it_and_nothing_lost_by_a_full_spool(tmp_path: Path) -> None:
+    with mosquitto(tmp_path / "broker") as port, place(tmp_path / "spool", port) as gateway:
+        gateway.spool._max_bytes = 0
+        publisher = Publisher(port)
+        for i in range(200):
+            publisher.send("plant/readings", json.dumps(reading(i)))
+        publisher.close()
+        until(lambda: gateway.intake.error.startswith("spool"))
+        assert gateway.counts == [0, 0]
+        gateway.spool._max_bytes = 2**30
+        until(lambda: gateway.counts[0] == 200)
+        assert [value for _, value in gateway.look().kept] == list(range(200))
+        until(lambda: not gateway.intake.error)
+
+
+def test_session_outlives_the_gateway_and_the_broker(tmp_path: Path) -> None:
+    with mosquitto(tmp_path / "broker") as port:
+        with place(tmp_path / "spool", port) as gateway:
+            assert gateway.intake.error == ""
+        publisher = Publisher(port)
+        for i in range(50):
+            publisher.send("plant/readings", json.dumps(reading(i)))
+        publisher.close()
+    again = Place(tmp_path / "spool", port)
+    again.intake.start()  # the broker is not there yet
+    until(lambda: "refused" in again.intake.error or "not connected" not in again.intake.error)
+    with mosquitto(tmp_path / "broker", port=port):
+        until(lambda: again.counts[0] == 50, 30.0)
+        assert sorted({value for _, value in again.look().kept}) == list(range(50))
+        again.close()
+
+
+# paho leaves a socket to the garbage collector when the handshake fails
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_tls_by_a_certificate_and_not_without_one(tmp_path: Path) -> None:
+    tls = certificate(tmp_path / "tls")
+    with mosquitto(tmp_path / "broker", tls=tls) as port:
+        with place(tmp_path / "spool", port, tls=True, ca=tls.certificate):
+            pass
+        stranger = Place(tmp_path / "other", port, tls=True)
+        stranger.intake.start()
+        until(lambda: "certificate verify failed" in stranger.intake.error.lower())
+        stranger.close()
+
+
+def test_recipe_with_mosquitto_pub(tmp_path: Path) -> None:
+    needs("mosquitto_pub")
+    with mosquitto(tmp_path / "broker") as port, place(tmp_path / "spool", port) as gateway:
+        subprocess.run(
+            ["mosquitto_pub", "-h", "127.0.0.1", "-p", str(port), "-q", "1", "-t", "plant/readings",
+             "-m", json.dumps(reading(9))],
+            check=True, timeout=20,
+        )  # fmt: skip
+        until(lambda: gateway.counts[0] == 1)
+        assert gateway.look().kept == [("M1", 9.0)]
