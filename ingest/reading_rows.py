@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 from analytics.domain.quality import ReadingFlag
 from ingest.reading_types import OPTIONAL, REQUIRED, RowFault
 from ingest.wire import MAX_MESSAGE_BYTES, Block, decode_records
-from ingest.wire_group import Columns, grouped
-from ingest.wire_time import instants_of_wall, parse_times
-from ingest.wire_types import MAIN_REGISTER, NAME_SEPARATOR, REGISTER_SEPARATOR
+from ingest.wire.block import MAIN_REGISTER, NAME_SEPARATOR, REGISTER_SEPARATOR
+from ingest.wire.group import Columns, grouped
+from ingest.wire.times import instants_of_wall, parse_times
 
 __all__ = ["Rows", "blocks_and_faults"]
 

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from ingest.reading_types import UnreadableFile
-from ingest.wire_time import format_utc
+from ingest.wire.times import format_utc
 
 __all__ = ["ReadingColumns", "write_readings"]
 

@@ -27,9 +27,9 @@ from ingest.wire import (
     encode_readings_json,
     records_of,
 )
-from ingest.wire_block import _decode as msgpack_alone
-from ingest.wire_elements import Reading
-from ingest.wire_time import format_utc, parse_times
+from ingest.wire.block_format import _decode as msgpack_alone
+from ingest.wire.json_elements import Reading
+from ingest.wire.times import format_utc, parse_times
 
 pytestmark = pytest.mark.benchmark
 

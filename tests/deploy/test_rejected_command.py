@@ -14,7 +14,7 @@ from ingest.config import KafkaConfig
 from ingest.kafka import create_topics
 from ingest.wire import CONTENT_TYPE, CONTENT_TYPE_BLOCK, CONTENT_TYPE_JSON, READINGS_TOPIC, RECEIVED_AT, partition_of
 from tests.ingest.test_kafka import messages
-from tests.ingest.wire_messages import block_message, message
+from tests.ingest.wire.messages import block_message, message
 
 pytestmark = pytest.mark.integration
 

@@ -8,7 +8,7 @@ from ingest.config import KafkaConfig
 from ingest.kafka import Publisher, create_topics
 from ingest.wire import READINGS_TOPIC, partition_of
 from tests.ingest.test_kafka import messages
-from tests.ingest.wire_messages import decode, rows
+from tests.ingest.wire.messages import decode, rows
 
 pytestmark = pytest.mark.integration
 

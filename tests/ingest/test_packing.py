@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from ingest.packing import Packed, Packer
 from ingest.wire import Block, encode_rows
-from tests.ingest.wire_messages import block_message, blocks, decode, message, rows
+from tests.ingest.wire.messages import block_message, blocks, decode, message, rows
 
 
 class Clock:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from analytics.domain.quality import ReadingFlag, RejectReason
 from ingest.reading_files import ReadingColumns, RowFault, UnreadableFile, read_readings, write_readings
 from ingest.wire import Block
-from tests.ingest.wire_messages import SHANGHAI, T0, decode, rows, texts
+from tests.ingest.wire.messages import SHANGHAI, T0, decode, rows, texts
 
 AT = 1_795_220_100_000_000  # 2026-11-21T08:15:00+08:00 [us]
 HEADER = "unit_code,meter_no,measured_at,value,unit"

@@ -3,8 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from kafka.partitioner.default import DefaultPartitioner, murmur2
 
-from ingest import wire_partition
-from ingest.wire import partition_of
+from ingest.wire import partition, partition_of
 
 # from the unit test of Kafka's Java client, UtilsTest.testMurmur2
 JAVA = {
@@ -19,12 +18,12 @@ JAVA = {
 
 @pytest.mark.parametrize(("key", "hashed"), JAVA.items())
 def test_hash_is_that_of_the_java_client(key: bytes, hashed: int) -> None:
-    assert wire_partition.murmur2(key) == hashed % 2**32
+    assert partition.murmur2(key) == hashed % 2**32
 
 
 @given(st.binary(max_size=40))
 def test_hash_is_that_of_kafka_python(key: bytes) -> None:
-    assert wire_partition.murmur2(key) == murmur2(key) % 2**32
+    assert partition.murmur2(key) == murmur2(key) % 2**32
 
 
 class Cluster:

@@ -7,8 +7,8 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from ingest.wire_block import MAX_UNITS
-from ingest.wire_types import Block, MeterList
+from ingest.wire.block import Block, MeterList
+from ingest.wire.block_format import MAX_UNITS
 
 __all__ = ["Columns", "grouped", "parted"]
 

@@ -1,6 +1,6 @@
 """One JSON message taken apart with care: its elements as they stood, and what is wrong with those that are unsound.
 
-This is the slow way, for messages that the fast one (`wire_json`) could not take as a whole.
+This is the slow way, for messages that the fast one (`json_format`) could not take as a whole.
 """
 
 import re
@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import msgspec
 
 from analytics.domain.quality import RejectReason
-from ingest.wire_time import TIME_REQUIRED
-from ingest.wire_types import shown
+from ingest.wire.block import shown
+from ingest.wire.times import TIME_REQUIRED
 
 __all__ = ["ERRORS", "Elements", "Envelope", "Member", "Reading", "Refusal", "judged", "split"]
 

@@ -9,15 +9,7 @@ The header ``content-type`` tells them apart, the first byte where it is missing
 when the collector got the readings, for those that do not say it themselves; else the Kafka record's time is taken.
 """
 
-from ingest.wire_batch import records_of
-from ingest.wire_block import encode_block, encode_rows
-from ingest.wire_decode import decode_fetched, decode_records, warm_up
-from ingest.wire_json import encode_readings_json
-from ingest.wire_names import Names
-from ingest.wire_partition import partition_of
-from ingest.wire_records import Record, Records
-from ingest.wire_rejected import Rejected, parse_rejected, rejected_headers
-from ingest.wire_types import (
+from ingest.wire.block import (
     CONTENT_TYPE,
     CONTENT_TYPE_BLOCK,
     CONTENT_TYPE_JSON,
@@ -33,6 +25,14 @@ from ingest.wire_types import (
     MeterList,
     shown,
 )
+from ingest.wire.block_format import encode_block, encode_rows
+from ingest.wire.decode import decode_fetched, decode_records, warm_up
+from ingest.wire.fetched import records_of
+from ingest.wire.json_format import encode_readings_json
+from ingest.wire.names import Names
+from ingest.wire.partition import partition_of
+from ingest.wire.records import Record, Records
+from ingest.wire.rejected import Rejected, parse_rejected, rejected_headers
 
 __all__ = [
     "CONTENT_TYPE",

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from analytics.domain.quality import ReadingFlag, RejectReason
 from ingest.wire import MeterList, encode_block, encode_rows
-from tests.ingest.wire_messages import T0, block_message, blocks, decode, rows, total
+from tests.ingest.wire.messages import T0, block_message, blocks, decode, rows, total
 
 
 @given(blocks())

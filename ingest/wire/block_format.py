@@ -26,7 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analytics.domain.quality import ReadingFlag, RejectReason
-from ingest.wire_types import NAME_SEPARATOR, Block, Fault, MeterList, shown
+from ingest.wire.block import NAME_SEPARATOR, Block, Fault, MeterList, shown
 
 __all__ = ["MAX_UNITS", "decode_block", "encode_block", "encode_rows", "readings_claimed"]
 

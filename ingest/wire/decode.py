@@ -9,12 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analytics.domain.quality import RejectReason
-from ingest.wire_batch import EMPTY_BATCH, records_of
-from ingest.wire_block import decode_block, readings_claimed
-from ingest.wire_json import JsonBatch
-from ingest.wire_names import Names
-from ingest.wire_records import CALLED_BLOCK, CALLED_JSON, Records
-from ingest.wire_types import MAX_MESSAGE_BYTES, Block, Fault, Headers
+from ingest.wire.block import MAX_MESSAGE_BYTES, Block, Fault, Headers
+from ingest.wire.block_format import decode_block, readings_claimed
+from ingest.wire.fetched import EMPTY_BATCH, records_of
+from ingest.wire.json_format import JsonBatch
+from ingest.wire.names import Names
+from ingest.wire.records import CALLED_BLOCK, CALLED_JSON, Records
 
 __all__ = ["decode_fetched", "decode_records", "warm_up"]
 

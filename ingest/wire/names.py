@@ -11,8 +11,8 @@ from itertools import count
 import numpy as np
 from numpy.typing import NDArray
 
-from ingest._bytes_kernel import Table, rehash
-from ingest.wire_types import MAIN_REGISTER, REGISTER_SEPARATOR, MeterList
+from ingest.wire._bytes_kernel import Table, rehash
+from ingest.wire.block import MAIN_REGISTER, REGISTER_SEPARATOR, MeterList
 
 __all__ = ["Names"]
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from analytics.domain.quality import ReadingFlag, RejectReason
 from ingest.wire import Block, encode_block, encode_readings_json
-from tests.ingest.wire_messages import T0, blocks, decode, finite, message, reading, rows, texts, total
+from tests.ingest.wire.messages import T0, blocks, decode, finite, message, reading, rows, texts, total
 
 AT = 1_795_220_100_000_000  # 2026-11-21T08:15:00+08:00 [us]
 

@@ -12,8 +12,8 @@ from aiokafka import codec
 from crc32c import crc32c
 from numpy.typing import NDArray
 
-from ingest._batch_kernel import HEAD, SMALLEST_RECORD, fill, outline
-from ingest.wire_records import RECORD, Records
+from ingest.wire._fetched_kernel import HEAD, SMALLEST_RECORD, fill, outline
+from ingest.wire.records import RECORD, Records
 
 __all__ = ["EMPTY_BATCH", "records_of"]
 

@@ -16,7 +16,7 @@ from ingest.wire import (
     MeterList,
     shown,
 )
-from tests.ingest.wire_messages import T0, any_messages, block_message, decode, message, reading, rows, total
+from tests.ingest.wire.messages import T0, any_messages, block_message, decode, message, reading, rows, total
 
 
 def test_everything_that_is_public_is_there() -> None:

@@ -19,13 +19,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analytics.domain.quality import ReadingFlag, RejectReason
-from ingest._json_kernel import NONE, SCANNED, WALL, scan
-from ingest.wire_elements import ERRORS, Elements, Envelope, Member, Reading, Refusal, judged, split
-from ingest.wire_group import Columns, parted
-from ingest.wire_names import Names
-from ingest.wire_records import Records
-from ingest.wire_time import TIME_REQUIRED, format_utc, instants_of_wall, parse_times
-from ingest.wire_types import MAIN_REGISTER, NAME_SEPARATOR, REGISTER_SEPARATOR, Block, Fault, shown
+from ingest.wire._json_kernel import NONE, SCANNED, WALL, scan
+from ingest.wire.block import MAIN_REGISTER, NAME_SEPARATOR, REGISTER_SEPARATOR, Block, Fault, shown
+from ingest.wire.group import Columns, parted
+from ingest.wire.json_elements import ERRORS, Elements, Envelope, Member, Reading, Refusal, judged, split
+from ingest.wire.names import Names
+from ingest.wire.records import Records
+from ingest.wire.times import TIME_REQUIRED, format_utc, instants_of_wall, parse_times
 
 __all__ = ["JsonBatch", "encode_readings_json"]
 

@@ -1,6 +1,6 @@
 """Compiled: one JSON reading straight from its bytes into columns, where it is written as nearly all are.
 
-That is an object of the members that `ingest.wire_json` names, each at most once, in any order, with texts that hold no
+That is an object of the members that `json_format` names, each at most once, in any order, with texts that hold no
 escapes, a number without exponent of at most 19 digits, and ISO 8601 times of the years 1970 to 2199. Whatever is
 written otherwise, sound or not, is left alone for the parser that reads everything: what is taken here must be what
 that parser reads, to the last bit. Every byte is looked at in bounds.
@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from analytics.columns._jit import compiled_plain
 from analytics.domain.quality import ReadingFlag
-from ingest._bytes_kernel import FULL, Table, number_of, same
-from ingest.wire_time import FIRST_YEAR, LAST_YEAR, MONTH_START
+from ingest.wire._bytes_kernel import FULL, Table, number_of, same
+from ingest.wire.times import FIRST_YEAR, LAST_YEAR, MONTH_START
 
 __all__ = ["NONE", "OFFSET", "SCANNED", "WALL", "scan"]
 

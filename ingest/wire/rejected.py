@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from analytics.domain.quality import RejectReason
-from ingest.wire_types import RECEIVED_AT, Headers, shown
+from ingest.wire.block import RECEIVED_AT, Headers, shown
 
 __all__ = ["Rejected", "parse_rejected", "rejected_headers"]
 

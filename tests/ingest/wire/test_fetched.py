@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ingest.wire import CONTENT_TYPE, CONTENT_TYPE_BLOCK, CONTENT_TYPE_JSON, RECEIVED_AT, Records, records_of
-from ingest.wire_batch import EMPTY_BATCH
+from ingest.wire.fetched import EMPTY_BATCH
 
 NONE, GZIP = 0, 1
 T0_MS = 1_763_000_000_000

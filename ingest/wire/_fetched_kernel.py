@@ -6,9 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analytics.columns._jit import compiled_plain
-from ingest._bytes_kernel import same
-from ingest.wire_records import CALLED_BLOCK, CALLED_JSON
-from ingest.wire_types import CONTENT_TYPE, CONTENT_TYPE_BLOCK, CONTENT_TYPE_JSON, RECEIVED_AT
+from ingest.wire._bytes_kernel import same
+from ingest.wire.block import CONTENT_TYPE, CONTENT_TYPE_BLOCK, CONTENT_TYPE_JSON, RECEIVED_AT
+from ingest.wire.records import CALLED_BLOCK, CALLED_JSON
 
 __all__ = ["HEAD", "SMALLEST_RECORD", "fill", "outline"]
 

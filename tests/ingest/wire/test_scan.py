@@ -14,10 +14,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from analytics.domain.quality import RejectReason
-from ingest._json_kernel import SCANNED, scan
 from ingest.wire import Block, Fault, Names, Records, decode_fetched
-from ingest.wire_names import Texts
-from tests.ingest.wire_messages import SHANGHAI, T0, decode, message, odd_readings, reading, rows, total
+from ingest.wire._json_kernel import SCANNED, scan
+from ingest.wire.names import Texts
+from tests.ingest.wire.messages import SHANGHAI, T0, decode, message, odd_readings, reading, rows, total
 
 CANONICAL = b'{"unit_code":"9111","meter_no":"M-1","measured_at":"2026-11-21T08:15:00+08:00","value":1.5,"unit":"kWh"}'
 
