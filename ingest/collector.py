@@ -8,7 +8,7 @@ from pathlib import Path
 from ingest.config import KafkaConfig
 from ingest.kafka import Publisher
 from ingest.packing import Packed, Packer
-from ingest.reading_files import FilePart, RowFault, read_readings
+from ingest.readings import FilePart, RowFault, read_readings
 from ingest.wire import CONTENT_TYPE, CONTENT_TYPE_BLOCK, CONTENT_TYPE_JSON, READINGS_TOPIC, encode_readings_json
 
 __all__ = ["Collected", "Collector", "Progress"]

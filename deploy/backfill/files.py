@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from ingest.reading_files import FilePart, read_readings
+from ingest.readings import FilePart, read_readings
 
 __all__ = ["ReadingsFile"]
 

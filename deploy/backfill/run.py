@@ -37,7 +37,7 @@ from deploy.backfill.rows import (
     rejected_columns,
 )
 from deploy.backfill.spool import Spool
-from ingest.reading_files import FilePart, RowFault
+from ingest.readings import FilePart, RowFault
 from ingest.result_files import ResultDirectory
 from ingest.standard_files import standards_from
 from ingest.wire import Block

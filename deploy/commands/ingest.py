@@ -13,7 +13,7 @@ from deploy.settings import load
 from deploy.stack import Stack
 from ingest.collector import Collected, Collector
 from ingest.kafka import Publisher, create_topics
-from ingest.reading_files import RowFault
+from ingest.readings import RowFault
 
 __all__ = ["command"]
 

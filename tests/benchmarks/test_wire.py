@@ -16,7 +16,7 @@ from aiokafka.record.default_records import DefaultRecordBatchBuilder
 from aiokafka.record.memory_records import MemoryRecords
 
 from ingest.packing import Packer
-from ingest.reading_files import ReadingColumns, read_readings, write_readings
+from ingest.readings import ReadingColumns, read_readings, write_readings
 from ingest.wire import (
     MeterList,
     Names,

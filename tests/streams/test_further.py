@@ -13,7 +13,7 @@ from analytics.domain.quality import DetectionKind, ReadingFlag, RejectReason
 from analytics.health.sensitivity import SiteVerdict, StandingVerdict, factor_of
 from deploy.backfill import backfill
 from ingest.factor_files import read_factors
-from ingest.reading_files import FilePart
+from ingest.readings import FilePart
 from ingest.result_files import read_results
 from ingest.wire import Block, MeterList
 from streams.contradiction import likely_ratios

@@ -13,7 +13,7 @@ from analytics.drift.groups import BalanceGroups
 from analytics.drift.simulation import FaultKind, Simulated
 from deploy.backfill import Report, backfill
 from ingest.factor_files import read_factors
-from ingest.reading_files import FilePart
+from ingest.readings import FilePart
 from ingest.result_files import read_results
 from ingest.wire import Block, MeterList
 from streams.gains import Replacement, replacements

@@ -16,7 +16,7 @@ from analytics.domain.ledger import Ledger
 from analytics.domain.quality import RejectReason
 from deploy.backfill import Report, backfill
 from ingest.factor_files import read_factors
-from ingest.reading_files import FilePart, RowFault
+from ingest.readings import FilePart, RowFault
 from ingest.result_files import read_results
 from ingest.wire import Block, MeterList
 from tests.ledgers import ledger_of

@@ -18,8 +18,8 @@ import pyarrow.csv as pacsv
 from numpy.typing import NDArray
 
 from analytics.domain.quality import RejectReason
-from ingest.reading_rows import Rows, blocks_and_faults
-from ingest.reading_types import FilePart, RowFault, UnreadableFile, column_of, columns_of
+from ingest.readings.parts import FilePart, RowFault, UnreadableFile, column_of, columns_of
+from ingest.readings.rows import Rows, blocks_and_faults
 
 __all__ = ["read_csv"]
 

@@ -13,7 +13,7 @@ import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from ingest.reading_types import UnreadableFile
+from ingest.readings.parts import UnreadableFile
 from ingest.wire.times import format_utc
 
 __all__ = ["ReadingColumns", "write_readings"]

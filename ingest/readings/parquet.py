@@ -8,8 +8,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ingest.reading_rows import Rows, blocks_and_faults
-from ingest.reading_types import FilePart, UnreadableFile, columns_of
+from ingest.readings.parts import FilePart, UnreadableFile, columns_of
+from ingest.readings.rows import Rows, blocks_and_faults
 
 __all__ = ["read_parquet"]
 

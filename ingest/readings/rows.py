@@ -16,7 +16,7 @@ import pyarrow.compute
 from numpy.typing import NDArray
 
 from analytics.domain.quality import ReadingFlag
-from ingest.reading_types import OPTIONAL, REQUIRED, RowFault
+from ingest.readings.parts import OPTIONAL, REQUIRED, RowFault
 from ingest.wire import MAX_MESSAGE_BYTES, Block, decode_records
 from ingest.wire.block import MAIN_REGISTER, NAME_SEPARATOR, REGISTER_SEPARATOR
 from ingest.wire.group import Columns, grouped

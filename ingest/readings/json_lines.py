@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 
-from ingest.reading_types import FilePart, RowFault, UnreadableFile
+from ingest.readings.parts import FilePart, RowFault, UnreadableFile
 from ingest.wire import Names, Records, decode_fetched
 
 __all__ = ["read_json_lines"]

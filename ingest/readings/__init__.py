@@ -4,11 +4,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from ingest.reading_csv import read_csv
-from ingest.reading_json import read_json_lines
-from ingest.reading_parquet import read_parquet
-from ingest.reading_types import FilePart, RowFault, UnreadableFile
-from ingest.reading_writing import ReadingColumns, write_readings
+from ingest.readings.csv import read_csv
+from ingest.readings.json_lines import read_json_lines
+from ingest.readings.parquet import read_parquet
+from ingest.readings.parts import FilePart, RowFault, UnreadableFile
+from ingest.readings.writing import ReadingColumns, write_readings
 
 __all__ = ["SUFFIXES", "FilePart", "ReadingColumns", "RowFault", "UnreadableFile", "read_readings", "write_readings"]
 

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from analytics.domain.quality import ReadingFlag, RejectReason
-from ingest.reading_files import ReadingColumns, RowFault, UnreadableFile, read_readings, write_readings
+from ingest.readings import ReadingColumns, RowFault, UnreadableFile, read_readings, write_readings
 from ingest.wire import Block
 from tests.ingest.wire.messages import SHANGHAI, T0, decode, rows, texts
 
