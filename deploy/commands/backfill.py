@@ -13,7 +13,7 @@ from deploy.commands.ledger import FAULTY, fault_table
 from deploy.commands.parameters import ZoneName
 from deploy.settings import load
 from ingest.factor_files import read_factors
-from ingest.ledger_files import read_ledger
+from ingest.ledgers import read_ledger
 from ingest.standard_files import read_standard, standards_from
 
 __all__ = ["command"]

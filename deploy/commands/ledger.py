@@ -15,8 +15,8 @@ from analytics.domain.ledger import Ledger, LedgerFault
 from deploy.commands.parameters import ZoneName
 from deploy.settings import load as settings
 from deploy.stack import Stack
-from ingest.ledger_files import LedgerReport, read_ledger
-from ingest.ledger_writing import write_ledger_template
+from ingest.ledgers import LedgerReport, read_ledger
+from ingest.ledgers.writing import write_ledger_template
 
 __all__ = ["command"]
 

@@ -21,7 +21,7 @@ from deploy.region.messages import Message
 from deploy.settings import Settings
 from ingest.config import KafkaConfig
 from ingest.kafka import Publisher, create_topics, end_offsets
-from ingest.ledger_files import read_ledger
+from ingest.ledgers import read_ledger
 from ingest.wire import READINGS_TOPIC, partition_of
 from streams.store.ledger import load_ledger
 

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from analytics.domain.ledger import COLUMNS, Ledger, build_ledger, merge
-from ingest.ledger_files import ledger_table
+from ingest.ledgers import ledger_table
 from streams.store.ledger_blob import ID_COLUMNS, decode, encode
 
 pytestmark = [pytest.mark.benchmark, pytest.mark.timeout(1800)]

@@ -10,7 +10,7 @@ from click.testing import CliRunner, Result
 from analytics.domain.ledger import Ledger, LedgerFault
 from deploy.cli import cli
 from deploy.commands.ledger import fault_table
-from ingest.ledger_files import read_ledger
+from ingest.ledgers import read_ledger
 from streams.store.ledger import read_ledger as read_stored
 
 GOLDEN = Path(__file__).parents[1] / "golden"

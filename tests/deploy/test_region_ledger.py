@@ -11,7 +11,7 @@ from analytics.domain.ledger import COLUMNS, Level
 from analytics.domain.ledger.build import build_ledger
 from deploy.region import write_csv, write_xlsx
 from deploy.region.meters import canonical_factor
-from ingest.ledger_files import read_ledger
+from ingest.ledgers import read_ledger
 from tests.deploy.regions import month
 
 if TYPE_CHECKING:

@@ -13,10 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from analytics.domain.ledger import COLUMNS
-from ingest.ledger_files import LedgerReport, read_ledger
-from ingest.ledger_xlsx import ROW_LIMIT
+from ingest.ledgers import LedgerReport, read_ledger
+from ingest.ledgers.xlsx import ROW_LIMIT
 
-PLANT = Path(__file__).parents[1] / "golden" / "ledger_plant.csv"
+PLANT = Path(__file__).parents[2] / "golden" / "ledger_plant.csv"
 
 HEADER = ["unit_code", "level", "point", "carrier", "meter_no", "instrument", "unit", "installed_from", "multiplier"]
 ROW = ["U1", "unit", "P1", "electricity", "M1", "electricity", "kWh", datetime(2024, 1, 1), 20]  # noqa: DTZ001 - as Excel

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from analytics.domain.ledger import DEFAULT_ZONE, Ledger, LedgerFault, build_ledger
 from analytics.domain.ledger.faults import in_order
-from ingest.ledger_csv import csv_table
-from ingest.ledger_table import LedgerTable, unreadable
-from ingest.ledger_xlsx import xlsx_table
+from ingest.ledgers.csv import csv_table
+from ingest.ledgers.table import LedgerTable, unreadable
+from ingest.ledgers.xlsx import xlsx_table
 
 __all__ = ["LedgerReport", "ledger_table", "read_ledger"]
 

@@ -8,8 +8,8 @@ from operator import itemgetter
 from pathlib import Path
 from typing import BinaryIO
 
-from ingest.ledger_headers import HEADER_ROWS, column_of
-from ingest.ledger_table import LedgerTable, table_of, unreadable
+from ingest.ledgers.headers import HEADER_ROWS, column_of
+from ingest.ledgers.table import LedgerTable, table_of, unreadable
 
 __all__ = ["csv_table"]
 

@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 
 from analytics.domain.ledger import COLUMNS, Ledger
 from analytics.domain.units import unit_of
-from ingest.ledger_files import read_ledger
-from ingest.ledger_headers import column_of
-from ingest.ledger_writing import MEANING, write_ledger_csv, write_ledger_template
+from ingest.ledgers import read_ledger
+from ingest.ledgers.headers import column_of
+from ingest.ledgers.writing import MEANING, write_ledger_csv, write_ledger_template
 
-GOLDEN = Path(__file__).parents[1] / "golden"
+GOLDEN = Path(__file__).parents[2] / "golden"
 PLANT = GOLDEN / "ledger_plant.csv"
 PLANT_ZH = GOLDEN / "ledger_plant_zh.csv"
 FAULTY = GOLDEN / "ledger_faults.csv"

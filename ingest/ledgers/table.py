@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analytics.domain.ledger import LedgerFault, RawColumn, RawColumnBuilder
-from ingest.ledger_headers import HEADER_ROWS, Header, find_header
+from ingest.ledgers.headers import HEADER_ROWS, Header, find_header
 
 __all__ = ["LedgerTable", "table_of", "unreadable"]
 

@@ -16,8 +16,8 @@ import openpyxl
 
 from analytics.domain.ledger import LedgerFault
 from analytics.domain.ledger.faults import shown
-from ingest.ledger_headers import Header
-from ingest.ledger_table import LedgerTable, table_of, unreadable
+from ingest.ledgers.headers import Header
+from ingest.ledgers.table import LedgerTable, table_of, unreadable
 
 __all__ = ["ROW_LIMIT", "xlsx_table"]
 
