@@ -17,7 +17,7 @@ from deploy.region.model import US_PER_HOUR
 from deploy.region.session import Place, load, send
 from deploy.settings import Settings
 from deploy.stack import Stack
-from ingest.kafka import Publisher
+from ingest.kafka.publisher import Publisher
 
 __all__ = ["LONGEST_PAST_S", "Pace", "Progress", "anchor", "play", "simulate"]
 

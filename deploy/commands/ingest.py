@@ -11,8 +11,8 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedCo
 
 from deploy.settings import load
 from deploy.stack import Stack
-from ingest.collector import Collected, Collector
-from ingest.kafka import Publisher, create_topics
+from ingest.kafka.collector import Collected, Collector
+from ingest.kafka.publisher import Publisher, create_topics
 from ingest.readings import RowFault
 
 __all__ = ["command"]

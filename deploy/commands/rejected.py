@@ -16,8 +16,8 @@ from analytics.domain.errors import MeterwardenError
 from analytics.domain.quality import RejectReason
 from deploy.settings import load
 from deploy.stack import Stack
-from ingest.kafka import Publisher
-from ingest.replay import send_again
+from ingest.kafka.publisher import Publisher
+from ingest.kafka.replay import send_again
 from ingest.wire import shown
 from streams.store.connections import understood
 from streams.store.rejected import RejectedRecord, mark_replayed, select

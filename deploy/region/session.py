@@ -19,8 +19,8 @@ from analytics.domain.ledger import Ledger
 from deploy.migrate import migrate
 from deploy.region.messages import Message
 from deploy.settings import Settings
-from ingest.config import KafkaConfig
-from ingest.kafka import Publisher, create_topics, end_offsets
+from ingest.kafka.config import KafkaConfig
+from ingest.kafka.publisher import Publisher, create_topics, end_offsets
 from ingest.ledgers import read_ledger
 from ingest.wire import READINGS_TOPIC, partition_of
 from streams.store.ledger import load_ledger

@@ -15,7 +15,7 @@ from deploy.stack.programs import fetch
 from deploy.stack.workers import Workers
 
 if TYPE_CHECKING:
-    from ingest.config import KafkaConfig
+    from ingest.kafka.config import KafkaConfig
 
 __all__ = ["PARTS", "SERVERS", "Stack"]
 
@@ -61,7 +61,7 @@ class Stack:
     @property
     def kafka_config(self) -> "KafkaConfig":
         """What ingest is told about Kafka."""
-        from ingest.config import KafkaConfig  # noqa: PLC0415 - as below
+        from ingest.kafka.config import KafkaConfig  # noqa: PLC0415 - as below
 
         return KafkaConfig(bootstrap=self.bootstrap, partitions=self.settings.kafka.partitions, zone=self.settings.zone)
 
@@ -134,7 +134,7 @@ class Stack:
         """Bring the database and the topics to what the workers expect."""
         # imported here, for both are slow to import and most commands need neither
         from deploy.migrate import migrate, site_of  # noqa: PLC0415
-        from ingest.kafka import create_topics  # noqa: PLC0415
+        from ingest.kafka.publisher import create_topics  # noqa: PLC0415
 
         migrate(self.dsn, site=site_of(self.settings))
         create_topics(self.kafka_config)

@@ -15,7 +15,7 @@ import pytest
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
 from aiokafka.record.memory_records import MemoryRecords
 
-from ingest.packing import Packer
+from ingest.kafka.packing import Packer
 from ingest.readings import ReadingColumns, read_readings, write_readings
 from ingest.wire import (
     MeterList,

@@ -6,8 +6,8 @@ from click.testing import CliRunner, Result
 
 from deploy.cli import cli
 from deploy.stack import Stack
-from ingest.config import KafkaConfig
-from ingest.kafka import create_topics, end_offsets
+from ingest.kafka.config import KafkaConfig
+from ingest.kafka.publisher import create_topics, end_offsets
 from ingest.wire import READINGS_TOPIC
 
 HEADER = "unit_code,meter_no,measured_at,value,unit"

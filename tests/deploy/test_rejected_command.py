@@ -10,10 +10,10 @@ from click.testing import CliRunner, Result
 from deploy.cli import cli
 from deploy.commands.rejected import _ONE_REPLAY
 from deploy.stack import Stack
-from ingest.config import KafkaConfig
-from ingest.kafka import create_topics
+from ingest.kafka.config import KafkaConfig
+from ingest.kafka.publisher import create_topics
 from ingest.wire import CONTENT_TYPE, CONTENT_TYPE_BLOCK, CONTENT_TYPE_JSON, READINGS_TOPIC, RECEIVED_AT, partition_of
-from tests.ingest.test_kafka import messages
+from tests.ingest.kafka.test_publisher import messages
 from tests.ingest.wire.messages import block_message, message
 
 pytestmark = pytest.mark.integration

@@ -19,7 +19,7 @@ from deploy.region.session import Place, fresh_place, load
 from deploy.settings import Settings
 from deploy.simulate import _MARK, LONGEST_PAST_S, Pace, Progress, _upcoming, anchor, play, simulate
 from deploy.stack import Stack
-from ingest.kafka import end_offsets
+from ingest.kafka.publisher import end_offsets
 from ingest.wire import READINGS_TOPIC
 
 START = 1_792_771_200_000_000

@@ -21,7 +21,7 @@ from kafka.errors import (
 )
 
 from analytics.domain.errors import TransientError
-from ingest.config import KafkaConfig, TopicSpec
+from ingest.kafka.config import KafkaConfig, TopicSpec
 
 __all__ = ["TopicState", "create_topics", "end_offsets", "lag", "reach", "topic_id"]
 

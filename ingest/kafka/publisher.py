@@ -11,8 +11,8 @@ from kafka import KafkaProducer
 from kafka.errors import KafkaError, KafkaTimeoutError
 
 from analytics.domain.errors import TransientError
-from ingest.config import KafkaConfig
-from ingest.kafka_topics import TopicState, create_topics, end_offsets, lag, reach, topic_id
+from ingest.kafka.config import KafkaConfig
+from ingest.kafka.topics import TopicState, create_topics, end_offsets, lag, reach, topic_id
 
 __all__ = [
     "Counts",

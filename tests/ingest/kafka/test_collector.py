@@ -3,11 +3,11 @@ from pathlib import Path
 import pytest
 
 from deploy.stack import Stack
-from ingest.collector import Collected, Collector
-from ingest.config import KafkaConfig
-from ingest.kafka import Publisher, create_topics
+from ingest.kafka.collector import Collected, Collector
+from ingest.kafka.config import KafkaConfig
+from ingest.kafka.publisher import Publisher, create_topics
 from ingest.wire import READINGS_TOPIC, partition_of
-from tests.ingest.test_kafka import messages
+from tests.ingest.kafka.test_publisher import messages
 from tests.ingest.wire.messages import decode, rows
 
 pytestmark = pytest.mark.integration

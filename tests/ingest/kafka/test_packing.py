@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest.packing import Packed, Packer
+from ingest.kafka.packing import Packed, Packer
 from ingest.wire import Block, encode_rows
 from tests.ingest.wire.messages import block_message, blocks, decode, message, rows
 

@@ -5,9 +5,9 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ingest.config import KafkaConfig
-from ingest.kafka import Publisher
-from ingest.packing import Packed, Packer
+from ingest.kafka.config import KafkaConfig
+from ingest.kafka.packing import Packed, Packer
+from ingest.kafka.publisher import Publisher
 from ingest.readings import FilePart, RowFault, read_readings
 from ingest.wire import CONTENT_TYPE, CONTENT_TYPE_BLOCK, CONTENT_TYPE_JSON, READINGS_TOPIC, encode_readings_json
 

@@ -11,8 +11,8 @@ from kafka.admin import ConfigResource, ConfigResourceType, NewTopic
 from analytics.domain.errors import ConfigurationError, TransientError
 from deploy.stack import Stack
 from deploy.stack.ports import free_ports
-from ingest.config import KafkaConfig
-from ingest.kafka import Counts, Publisher, PublishFailed, create_topics, end_offsets, lag, topic_id
+from ingest.kafka.config import KafkaConfig
+from ingest.kafka.publisher import Counts, Publisher, PublishFailed, create_topics, end_offsets, lag, topic_id
 from ingest.wire import DETECTIONS_TOPIC, HOURS_TOPIC, READINGS_TOPIC, REJECTED_TOPIC, partition_of
 
 

@@ -1,6 +1,6 @@
 """A rejected message sent again as it came."""
 
-from ingest.kafka import Publisher
+from ingest.kafka.publisher import Publisher
 from ingest.wire import CONTENT_TYPE, CONTENT_TYPE_BLOCK, CONTENT_TYPE_JSON, RECEIVED_AT
 
 __all__ = ["send_again"]

@@ -1,0 +1,1 @@
+"""Kafka as ingest uses it: topics, messages packed and published."""
