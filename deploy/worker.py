@@ -22,7 +22,7 @@ from kafka.errors import KafkaError
 from analytics.domain.errors import ConfigurationError, StoreUnavailable
 from deploy.alerting import alert_config
 from deploy.settings import Settings, load
-from ingest.factor_files import read_factors
+from ingest.standard_files import read_factors
 from streams.app import WorkerApp, create_app
 from streams.config import StreamsConfig
 from streams.logs import log_to

@@ -1,4 +1,4 @@
-"""Files that say what is judged by: those that ship, and those that a person loads."""
+"""Files that say what is judged and counted by: those that ship, and those that a person loads."""
 
 import tomllib
 from collections.abc import Mapping, Sequence
@@ -6,9 +6,10 @@ from importlib.resources import files
 from pathlib import Path
 
 from analytics.domain.errors import ConfigurationError
+from analytics.standards.coal import FactorTable, load_factors
 from analytics.standards.documents import Document, Shipped, Standards, document_of, standards_of
 
-__all__ = ["parse_standard", "read_standard", "shipped_standards", "standards_from"]
+__all__ = ["parse_standard", "read_factors", "read_standard", "shipped_standards", "standards_from"]
 
 
 def shipped_standards() -> Shipped:
@@ -18,7 +19,7 @@ def shipped_standards() -> Shipped:
         rules=_shipped("supervision.toml"),
         factors=_shipped("gbt2589_2020.toml"),
         review=_shipped("jjf1356_2012.toml"),
-        water=_shipped("gb24789_2009.toml"),
+        water=_shipped("water/gb24789_2009.toml"),
     )
 
 
@@ -54,3 +55,29 @@ def parse_standard(text: str, *, source: str) -> Document:
 def standards_from(loaded: Sequence[Document] = ()) -> Standards:
     """What is judged by: what ships, and what was loaded over it in this order; raises as `standards_of` does."""
     return standards_of(shipped_standards(), loaded)
+
+
+def read_factors(*entered: Path) -> FactorTable:
+    """Factors of GB/T 2589-2020, and those of TOML files with ``[[factor]]`` tables.
+
+    Raises
+    ------
+    ConfigurationError
+        If a file cannot be read, or with every fault of what it says.
+
+    Examples
+    --------
+    >>> read_factors().series("electricity", "kWh").text[1]
+    'electricity_equivalent 0.1229 kgce/kWh; GB/T 2589-2020; seen in two or more sources'
+    """
+    shipped = files("analytics.standards").joinpath("gbt2589_2020.toml").read_text(encoding="utf-8")
+    return load_factors(tomllib.loads(shipped), *(_read(path) for path in entered))
+
+
+def _read(path: Path) -> Mapping[str, object]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigurationError(f"factor file {path} cannot be read: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"factor file {path} must be TOML in UTF-8: {error}") from error

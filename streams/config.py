@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from zoneinfo import ZoneInfo
 
-from analytics.coal import FactorTable
+from analytics.standards.coal import FactorTable
 from ingest.wire import DETECTIONS_TOPIC, HOURS_TOPIC, MAX_MESSAGE_BYTES, READINGS_TOPIC, REJECTED_TOPIC
 from streams.alerts.config import AlertConfig
 from streams.store.layers import LayersPolicy

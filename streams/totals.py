@@ -6,11 +6,11 @@ from zoneinfo import ZoneInfo
 import numpy as np
 from numpy.typing import NDArray
 
-from analytics.coal import FactorTable, coal_equivalent
 from analytics.columns.aggregation import MICRO, PointHours, consumption_day, totals_by_day, totals_by_hour
 from analytics.columns.aggregation import Totals as SeriesTotals
 from analytics.columns.intervals import day_bounds, local_day
 from analytics.columns.membership import Membership
+from analytics.standards.coal import FactorTable, coal_equivalent
 from streams.stored import POINT_DAY_ROW, TOTAL_ROW, Hours, Int32s, Int64s, PointDays, SeriesName, StoredLedger, Totals
 
 __all__ = ["Spans", "TotalsMaker"]

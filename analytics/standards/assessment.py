@@ -19,7 +19,7 @@ from analytics.standards.main_users import main_use
 from analytics.standards.rules import Grade, Rules
 from analytics.standards.scene import Evidence, Scene
 from analytics.standards.verification import VerificationCount, verification_counts, verification_findings
-from analytics.standards.water import WaterStandard, water_findings
+from analytics.standards.water.gb24789 import WaterStandard, water_findings
 
 __all__ = ["Assessment", "Standing", "assess", "grade_of"]
 

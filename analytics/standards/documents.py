@@ -10,14 +10,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from analytics.coal import FactorTable, load_factors
 from analytics.domain.errors import ConfigurationError
+from analytics.standards.coal import FactorTable, load_factors
 from analytics.standards.edition_tables import load_edition
 from analytics.standards.editions import Edition, EditionBook
 from analytics.standards.facts import FACT_TABLES, Facts, load_facts
 from analytics.standards.review import ReviewSheet, load_review
 from analytics.standards.rules import Rules, load_rules
-from analytics.standards.water import WaterStandard, load_water
+from analytics.standards.water.gb24789 import WaterStandard, load_water
 
 __all__ = ["KINDS", "Document", "Shipped", "Standards", "document_of", "standards_of"]
 

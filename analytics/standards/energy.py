@@ -11,7 +11,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from analytics.coal import FactorTable
+from analytics.standards.coal import FactorTable
 from analytics.standards.rules import Rules
 
 __all__ = ["CarrierEnergy", "EnergyDays", "UnitEnergy", "key_unit", "unit_energy"]
@@ -115,7 +115,7 @@ def unit_energy(
 
     Examples
     --------
-    >>> from analytics.coal import load_factors
+    >>> from analytics.standards.coal import load_factors
     >>> from datetime import date
     >>> table = load_factors(
     ...     {"standard": {"number": "X", "in_force_from": date(2021, 4, 1)}},

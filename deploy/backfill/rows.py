@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from analytics.coal import FactorTable, coal_equivalent
 from analytics.columns.aggregation import MICRO, PointHours, shares, totals_by_day
 from analytics.columns.intervals import HOUR_US
 from analytics.columns.membership import Membership
@@ -16,6 +15,7 @@ from analytics.domain.ledger import Ledger
 from analytics.domain.quality import DetectionKind
 from analytics.domain.units import unit_of
 from analytics.drift.observability import PointVerdict
+from analytics.standards.coal import FactorTable, coal_equivalent
 from deploy.backfill.spool import Slice
 from ingest.result_files import Column, Labels
 from ingest.wire import encode_readings_json

@@ -14,7 +14,6 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from analytics.coal import FactorTable
 from analytics.columns.aggregation import PointHours
 from analytics.columns.register import EVENT_ROW, HOUR_ROW, last_of_each_hour
 from analytics.domain.ledger import Ledger
@@ -26,6 +25,7 @@ from analytics.health.arrival import HABIT_ROW
 from analytics.health.habit import with_habits
 from analytics.health.redundancy import SIGHT_ROW
 from analytics.health.visible import best_of
+from analytics.standards.coal import FactorTable
 from analytics.standards.documents import Standards
 from deploy.backfill.findings import finding_columns
 from deploy.backfill.rows import (

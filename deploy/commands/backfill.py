@@ -12,9 +12,8 @@ from deploy.backfill import ReadingsFile, Report, backfill
 from deploy.commands.ledger import FAULTY, fault_table
 from deploy.commands.parameters import ZoneName
 from deploy.settings import load
-from ingest.factor_files import read_factors
 from ingest.ledgers import read_ledger
-from ingest.standard_files import read_standard, standards_from
+from ingest.standard_files import read_factors, read_standard, standards_from
 
 __all__ = ["command"]
 

@@ -10,7 +10,7 @@ from typing import Any
 import deploy.worker
 import streams.batch
 from deploy.worker import run
-from ingest.factor_files import read_factors
+from ingest.standard_files import read_factors
 from streams.app import WorkerApp, create_app
 from streams.config import StreamsConfig
 from streams.logs import log_to

@@ -12,9 +12,9 @@ import pytest
 from analytics.domain.quality import DetectionKind, ReadingFlag, RejectReason
 from analytics.health.sensitivity import SiteVerdict, StandingVerdict, factor_of
 from deploy.backfill import backfill
-from ingest.factor_files import read_factors
 from ingest.readings import FilePart
 from ingest.result_files import read_results
+from ingest.standard_files import read_factors
 from ingest.wire import Block, MeterList
 from streams.contradiction import likely_ratios
 from streams.detected import (

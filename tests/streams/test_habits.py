@@ -9,8 +9,8 @@ import numpy as np
 from analytics.health.arrival import HABIT_ROW
 from analytics.health.habit import newest_habits, stuck_verdict
 from deploy.backfill import backfill
-from ingest.factor_files import read_factors
 from ingest.result_files import read_results
+from ingest.standard_files import read_factors
 from ingest.wire import Records, encode_readings_json
 from streams.batch import compute
 from streams.habits import SaidHabits

@@ -12,9 +12,9 @@ import pytest
 from analytics.drift.groups import BalanceGroups
 from analytics.drift.simulation import FaultKind, Simulated
 from deploy.backfill import Report, backfill
-from ingest.factor_files import read_factors
 from ingest.readings import FilePart
 from ingest.result_files import read_results
+from ingest.standard_files import read_factors
 from ingest.wire import Block, MeterList
 from streams.gains import Replacement, replacements
 from tests.analytics.drift.worlds import world

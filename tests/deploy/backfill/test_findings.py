@@ -8,8 +8,8 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from deploy.backfill import backfill
-from ingest.factor_files import read_factors
 from ingest.result_files import read_results
+from ingest.standard_files import read_factors
 from tests.analytics.standards.judged import day_of, metered
 from tests.deploy.backfill.test_run import Memory
 from tests.ledgers import ledger_of

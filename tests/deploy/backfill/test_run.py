@@ -15,9 +15,9 @@ from analytics.domain.errors import ConfigurationError
 from analytics.domain.ledger import Ledger
 from analytics.domain.quality import RejectReason
 from deploy.backfill import Report, backfill
-from ingest.factor_files import read_factors
 from ingest.readings import FilePart, RowFault
 from ingest.result_files import read_results
+from ingest.standard_files import read_factors
 from ingest.wire import Block, MeterList
 from tests.ledgers import ledger_of
 

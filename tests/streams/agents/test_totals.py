@@ -11,7 +11,7 @@ import numpy as np
 import psycopg
 import pytest
 
-from ingest.factor_files import read_factors
+from ingest.standard_files import read_factors
 from streams.agents.courtesy import Courtesy
 from streams.agents.totals import TotalsAgent
 from streams.agents.workshop import Workshop

@@ -10,16 +10,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analytics.coal import FactorTable, coal_equivalent, load_factors
 from analytics.columns.intervals import day_index
 from analytics.domain.errors import ConfigurationError
 from analytics.domain.units import CARRIERS
+from analytics.standards.coal import FactorTable, coal_equivalent, load_factors
 from analytics.standards.factor_tables import read_reference
 
 SHIPPED: dict[str, Any] = tomllib.loads(
     (files("analytics.standards") / "gbt2589_2020.toml").read_text(encoding="utf-8")
 )
-GOLDEN = Path(__file__).parents[1] / "golden" / "gbt2589_factors.csv"
+GOLDEN = Path(__file__).parents[2] / "golden" / "gbt2589_factors.csv"
 TODAY = day_index(2026, 11, 22)
 
 

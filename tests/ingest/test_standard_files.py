@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from analytics.domain.errors import ConfigurationError
-from ingest.factor_files import read_factors
+from ingest.standard_files import read_factors
 
 
 def test_an_entered_file_makes_natural_gas_known(tmp_path: Path) -> None:

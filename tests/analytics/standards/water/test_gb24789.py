@@ -13,12 +13,12 @@ from analytics.domain.finding import Finding, Verdict
 from analytics.standards.assessment import assess
 from analytics.standards.facts import Facts
 from analytics.standards.scene import Evidence, Use, UseKey
-from analytics.standards.water import load_water
+from analytics.standards.water.gb24789 import load_water
 from tests.analytics.standards.conftest import SHIPPED
 from tests.analytics.standards.judged import DAY, ZONE, metered, shipped_book, shipped_rules
 from tests.ledgers import ledger_of
 
-DOCUMENT = tomllib.loads((SHIPPED / "gb24789_2009.toml").read_text(encoding="utf-8"))
+DOCUMENT = tomllib.loads((SHIPPED / "water" / "gb24789_2009.toml").read_text(encoding="utf-8"))
 STANDARD = load_water(DOCUMENT)
 
 
