@@ -12,7 +12,7 @@ import math
 
 import numpy as np
 
-from analytics.columns._jit import compiled, compiled_plain
+from analytics.compiled import compiled, compiled_plain
 from analytics.domain.quality import DetectionKind, HourFlag
 
 __all__ = [

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from analytics.columns._jit import compiled
+from analytics.compiled import compiled
 
 __all__ = ["scores"]
 

@@ -10,8 +10,8 @@ import math
 
 import numpy as np
 
-from analytics.columns._jit import compiled, compiled_plain
 from analytics.columns._kernel import NEVER
+from analytics.compiled import compiled, compiled_plain
 from analytics.domain.quality import DetectionKind
 
 __all__ = [

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from analytics.columns._jit import compiled_plain
+from analytics.compiled import compiled_plain
 
 __all__ = ["FULL", "HOSTILE", "Table", "number_of", "rehash", "same"]
 

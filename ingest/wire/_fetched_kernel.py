@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from analytics.columns._jit import compiled_plain
+from analytics.compiled import compiled_plain
 from ingest.wire._bytes_kernel import same
 from ingest.wire.block import CONTENT_TYPE, CONTENT_TYPE_BLOCK, CONTENT_TYPE_JSON, RECEIVED_AT
 from ingest.wire.records import CALLED_BLOCK, CALLED_JSON

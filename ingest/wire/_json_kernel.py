@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from analytics.columns._jit import compiled_plain
+from analytics.compiled import compiled_plain
 from analytics.domain.quality import ReadingFlag
 from ingest.wire._bytes_kernel import FULL, Table, number_of, same
 from ingest.wire.times import FIRST_YEAR, LAST_YEAR, MONTH_START

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from analytics.columns._jit import compiled_plain
+from analytics.compiled import compiled_plain
 from analytics.domain.water import DENSITY, ENTHALPY, HOTTEST
 from analytics.health.redundancy._state_kernel import (
     ENERGY,

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from analytics.columns._jit import compiled_plain
+from analytics.compiled import compiled_plain
 from analytics.health.redundancy._state_kernel import (
     AGREES,
     DEAD,

@@ -5,8 +5,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from analytics.columns._jit import compiled_plain
 from analytics.columns._kernel import NEVER
+from analytics.compiled import compiled_plain
 from analytics.domain.quality import DetectionKind
 
 __all__ = [

@@ -5,14 +5,14 @@ import sys
 from pathlib import Path
 
 INNER = """
-from analytics.columns._jit import compiled_plain
+from analytics.compiled import compiled_plain
 
 @compiled_plain
 def inner(x):
     return x + {added}
 """
 OUTER = """
-from analytics.columns._jit import compiled
+from analytics.compiled import compiled
 from compiled_inner import inner
 
 @compiled
