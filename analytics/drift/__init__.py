@@ -4,5 +4,5 @@ A gain drift of 1–2 % cannot be told from a change of load on one meter alone:
 observable", and never an alarm. With a complete balance, parent = Σ (1 + e) child + losses, it can.
 
 `groups` which points make a balance · `hours` their hours · `state` and `engine` the balance followed hour by hour ·
-`observability` what could be seen, for each point · `simulation` and `scoring` how well it works.
+`observability` what could be seen, for each point. How well it works: `tests/benchmarks/drift`.
 """

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from river import drift
 
 from analytics.drift.change import UNNAMED
-from analytics.drift.scoring import Alarm
-from analytics.drift.simulation import Simulated
+from tests.benchmarks.drift.scoring import Alarm
+from tests.benchmarks.drift.simulation import Simulated
 
 __all__ = ["RIVALS"]
 

@@ -21,7 +21,8 @@ from analytics.drift._evidence import shift
 from analytics.drift.engine import advance
 from analytics.drift.observability import smallest_change
 from analytics.drift.rules import BalanceRules
-from analytics.drift.scoring import (
+from analytics.drift.state import BalanceState
+from tests.benchmarks.drift.scoring import (
     Alarm,
     FalseAlarms,
     Found,
@@ -33,8 +34,7 @@ from analytics.drift.scoring import (
     one_meter,
     wilson,
 )
-from analytics.drift.simulation import Fault, FaultKind, Simulated, World, draw_loads, simulate
-from analytics.drift.state import BalanceState
+from tests.benchmarks.drift.simulation import Fault, FaultKind, Simulated, World, draw_loads, simulate
 from tests.benchmarks.drift_loads import SEEDS, SPLITS, loads_of
 
 __all__ = ["LEARNING_DAYS", "Plan", "by_engine", "prepare"]

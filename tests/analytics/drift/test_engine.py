@@ -8,9 +8,9 @@ from analytics.drift.change import PARENT, ChangeState, GainChange
 from analytics.drift.engine import advance, restart
 from analytics.drift.groups import BalanceGroups
 from analytics.drift.rules import BalanceRules
-from analytics.drift.simulation import FaultKind, Simulated
 from analytics.drift.state import BalanceState, StateMismatch
 from tests.analytics.drift.worlds import world
+from tests.benchmarks.drift.simulation import FaultKind, Simulated
 
 DAY = 24
 

@@ -6,10 +6,10 @@ import pytest
 from analytics.drift.change import PARENT, UNNAMED, ChangeState, GainChange
 from analytics.drift.engine import advance, restart
 from analytics.drift.rules import BalanceRules
-from analytics.drift.scoring import alarms_of, found, one_meter
-from analytics.drift.simulation import Fault, FaultKind, Simulated, World, simulate
 from analytics.drift.state import BalanceState
 from tests.analytics.drift.worlds import QUIET, factory_loads
+from tests.benchmarks.drift.scoring import alarms_of, found, one_meter
+from tests.benchmarks.drift.simulation import Fault, FaultKind, Simulated, World, simulate
 
 DAY = 24
 SIZES = [5, 6]

@@ -8,9 +8,9 @@ from analytics.drift.engine import advance
 from analytics.drift.groups import UNKNOWN_LIMIT, BalanceGroups
 from analytics.drift.hours import GroupHours
 from analytics.drift.observability import PointVerdict, Question, Reason, Verdict, judge
-from analytics.drift.simulation import FaultKind, Simulated
 from analytics.drift.state import BalanceState
 from tests.analytics.drift.worlds import world
+from tests.benchmarks.drift.simulation import FaultKind, Simulated
 from tests.ledgers import ledger_of
 
 CHILDREN = 5

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from analytics.drift.change import PARENT, UNNAMED
-from analytics.drift.scoring import Alarm, always_fire, chance_recall, false_alarms, found
-from analytics.drift.simulation import FaultKind, World, fault_gain, simulate
 from tests.analytics.drift.worlds import factory_loads, world
+from tests.benchmarks.drift.scoring import Alarm, always_fire, chance_recall, false_alarms, found
+from tests.benchmarks.drift.simulation import FaultKind, World, fault_gain, simulate
 from tests.benchmarks.drift_loads import data_file, loads_of
 from tests.benchmarks.drift_table import LEARNING_DAYS, Plan, by_engine, prepare
 

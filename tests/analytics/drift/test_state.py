@@ -9,9 +9,9 @@ import numpy as np
 
 from analytics.drift.change import ChangeState
 from analytics.drift.engine import advance
-from analytics.drift.simulation import FaultKind
 from analytics.drift.state import BalanceState
 from tests.analytics.drift.worlds import world
+from tests.benchmarks.drift.simulation import FaultKind
 
 
 def kept_whole(state: BalanceState) -> bytes:

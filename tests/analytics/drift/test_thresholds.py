@@ -12,9 +12,9 @@ from analytics.drift.change import ChangeState
 from analytics.drift.engine import advance
 from analytics.drift.hours import GroupHours
 from analytics.drift.rules import BalanceRules
-from analytics.drift.simulation import FaultKind, Simulated
 from analytics.drift.state import BalanceState
 from tests.analytics.drift.worlds import world
+from tests.benchmarks.drift.simulation import FaultKind, Simulated
 
 DAY = 24
 SPOILT = 118

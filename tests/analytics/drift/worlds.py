@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from analytics.drift.simulation import Fault, FaultKind, Simulated, World, simulate
+from tests.benchmarks.drift.simulation import Fault, FaultKind, Simulated, World, simulate
 
 QUIET = World(gross=0.0, missing=0.0, swell=1.0)
 

@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 
 from analytics.drift.groups import BalanceGroups
-from analytics.drift.simulation import FaultKind, Simulated
 from deploy.backfill import Report, backfill
 from ingest.readings import FilePart
 from ingest.result_files import read_results
@@ -18,6 +17,7 @@ from ingest.standard_files import read_factors
 from ingest.wire import Block, MeterList
 from streams.gains import Replacement, replacements
 from tests.analytics.drift.worlds import world
+from tests.benchmarks.drift.simulation import FaultKind, Simulated
 from tests.ledgers import ledger_of
 
 HOUR_US = 3_600_000_000

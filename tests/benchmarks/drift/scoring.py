@@ -17,7 +17,7 @@ from scipy.stats import chi2
 
 from analytics.drift.change import PARENT, UNNAMED, ChangeState, GainChange
 from analytics.drift.groups import BalanceGroups
-from analytics.drift.simulation import Fault, FaultKind, Simulated
+from tests.benchmarks.drift.simulation import Fault, FaultKind, Simulated
 
 __all__ = [
     "Alarm",

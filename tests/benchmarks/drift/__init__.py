@@ -1,0 +1,1 @@
+"""Simulated balances, and how well drift is found in them."""
