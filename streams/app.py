@@ -29,16 +29,16 @@ from streams.agents.relay import Publisher, Relay
 from streams.agents.sampler import Sampler
 from streams.agents.totals import TotalsAgent
 from streams.agents.workshop import Workshop
-from streams.batch_consumer import BatchApp, BatchOptions
-from streams.broker import Broker
 from streams.config import StreamsConfig
-from streams.incarnation import TopicGuard
 from streams.metrics import MetricsPage, WorkerMetrics
 from streams.ports import StoreRejected
+from streams.source.broker import Broker
+from streams.source.consumer import BatchApp, BatchOptions
+from streams.source.incarnation import TopicGuard
+from streams.source.topology import readings_topic
 from streams.state import PartitionState, rules_of
 from streams.steps import step
 from streams.store.partitions import TimescaleStore
-from streams.topology import readings_topic
 
 __all__ = ["WorkerApp", "create_app", "warm_up"]
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ingest.wire import Records
-from streams.batch_consumer import Run
+from streams.source.consumer import Run
 
 __all__ = ["Intake", "Piece"]
 

@@ -8,8 +8,8 @@ import logging
 from typing import Any
 
 from streams.agents.lanes import Lanes
-from streams.batch_consumer import BatchApp
-from streams.topology import READINGS_AGENT
+from streams.source.consumer import BatchApp
+from streams.source.topology import READINGS_AGENT
 
 __all__ = ["register"]
 

@@ -14,9 +14,9 @@ from faust.types import TP
 from analytics.domain.errors import StoreUnavailable
 from ingest.wire import partition_of
 from streams.config import StreamsConfig
-from streams.incarnation import TopicGuard
 from streams.metrics import WorkerMetrics
 from streams.ports import PartitionStore, StoreRejected
+from streams.source.incarnation import TopicGuard
 from streams.state import StepRules
 from streams.stored import StoredLedger
 

@@ -7,7 +7,7 @@ import pytest
 
 from ingest.wire import Records
 from streams.agents.intake import Intake, Piece
-from streams.batch_fetch import Run
+from streams.source.fetch import Run
 
 
 def records_at(*offsets: int) -> Records:

@@ -4,7 +4,7 @@ import asyncio
 import time
 import uuid
 
-from streams.incarnation import TopicGuard
+from streams.source.incarnation import TopicGuard
 
 OLD, NEW = uuid.uuid4(), uuid.uuid4()
 

@@ -28,7 +28,7 @@ from faust.types import TP, ConsumerMessage
 from faust.types.tuples import ack_lock
 
 from analytics.domain.errors import ConfigurationError
-from streams.batch_fetch import BatchConsumerThread, BatchOptions, Fetched, PositionOf, Run
+from streams.source.fetch import BatchConsumerThread, BatchOptions, Fetched, PositionOf, Run
 
 __all__ = ["BatchApp", "BatchConsumer", "BatchOptions", "PositionOf", "RecordsSchema", "Run"]
 
@@ -43,7 +43,7 @@ NOTHING = {TP("", -1)}
 def _refuse_other_versions(faust_version: str, aiokafka_version: str) -> None:
     if faust_version != FAUST_VERSION or not aiokafka_version.startswith(AIOKAFKA_VERSION):
         raise ConfigurationError(
-            f"streams.batch_consumer overrides private methods of faust-streaming {FAUST_VERSION} on aiokafka "
+            f"streams.source.consumer overrides private methods of faust-streaming {FAUST_VERSION} on aiokafka "
             f"{AIOKAFKA_VERSION}x; installed are faust-streaming {faust_version}, aiokafka {aiokafka_version}: "
             "install the locked versions"
         )

@@ -30,12 +30,12 @@ from kafka.admin import NewTopic
 from analytics.domain.errors import ConfigurationError
 from deploy.stack import Stack
 from ingest.wire import warm_up
-from streams import batch_consumer
-from streams.batch_consumer import BatchApp, BatchOptions, RecordsSchema, Run
-from streams.batch_fetch import BatchConsumerThread, _Batches, _prepared
+from streams.source import consumer
+from streams.source.consumer import BatchApp, BatchOptions, RecordsSchema, Run
+from streams.source.fetch import BatchConsumerThread, _Batches, _prepared
 
 # What the batch consumer overrides, calls or stands in for. A changed source is no fault: read what changed, see that
-# `streams.batch_consumer` still holds, and enter the new digest (the failure prints it).
+# `streams.source.consumer` still holds, and enter the new digest (the failure prints it).
 LEANED_ON = {
     Consumer.__init__: "302410d59e6972d1",
     Consumer._filter_tps_with_pending_acks: "f6f9239774234e7e",
@@ -89,7 +89,7 @@ def test_private_sources_are_those_it_was_written_against(thing: Any) -> None:
 @pytest.mark.parametrize(("faust_version", "aiokafka_version"), [("0.15.4", "0.14.0"), ("0.15.3", "0.15.0")])
 def test_other_versions_are_refused_with_what_to_do(faust_version: str, aiokafka_version: str) -> None:
     with pytest.raises(ConfigurationError, match="install the locked versions"):
-        batch_consumer._refuse_other_versions(faust_version, aiokafka_version)
+        consumer._refuse_other_versions(faust_version, aiokafka_version)
 
 
 def test_a_commit_that_fails_does_not_stop_the_worker(caplog: pytest.LogCaptureFixture) -> None:

@@ -20,7 +20,7 @@ from typing import Any
 from faust.types import TP
 
 from ingest.wire import DETECTIONS_TOPIC, HOURS_TOPIC, READINGS_TOPIC, REJECTED_TOPIC
-from streams.batch_consumer import BatchApp, RecordsSchema
+from streams.source.consumer import BatchApp, RecordsSchema
 
 __all__ = [
     "DETECTIONS_TOPIC",
@@ -36,5 +36,5 @@ READINGS_AGENT = "metering.readings"
 
 
 def readings_topic(app: BatchApp, name: str, *, partitions: int) -> Any:
-    """The topic that the readings agent reads; its events carry a `streams.batch_consumer.Run`."""
+    """The topic that the readings agent reads; its events carry a `streams.source.consumer.Run`."""
     return app.topic(name, schema=RecordsSchema(), partitions=partitions)
