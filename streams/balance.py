@@ -16,7 +16,7 @@ from analytics.drift.hours import GroupHours
 from analytics.drift.state import BalanceState
 from analytics.health.severity import severity_of
 from streams.gains import GainRow, replacements
-from streams.stored import BALANCE_ROW, DetectionRow, StoredLedger
+from streams.rows.layout import BALANCE_ROW, DetectionRow, StoredLedger
 
 __all__ = ["Taken", "balance_rows", "gain_detections", "settled_end", "take", "unit_part"]
 

@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 
 from analytics.domain.quality import RejectReason
 from ingest.wire import Block, Fault, Names, Record, Records, decode_fetched
-from streams.rows import detection_rows, fault_rows, habit_rows, hour_rows, refusal_rows, sight_rows
+from streams.rows.layout import HOUR_ROW, READING, DetectionRow, Hours, ObservabilityRow, RejectedRow, StoredLedger
+from streams.rows.of_results import detection_rows, fault_rows, habit_rows, hour_rows, refusal_rows, sight_rows
 from streams.state import PartitionState
-from streams.steps import READING, StepResult, close_hours, step
-from streams.stored import HOUR_ROW, DetectionRow, Hours, ObservabilityRow, RejectedRow, StoredLedger
+from streams.steps import StepResult, close_hours, step
 
 __all__ = ["Batch", "compute", "poison", "tick"]
 
@@ -30,7 +30,7 @@ class Batch:
     ----------
     start, end : int
         Equal for what the clock alone decided.
-    readings, late, late_further : (n,) streams.steps.READING
+    readings, late, late_further : (n,) streams.rows.layout.READING
         Accepted; those that history has to judge; and late ones of registers on which no hour depends.
     register_names : list of str
         What `register` of these points into.

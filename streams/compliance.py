@@ -11,10 +11,10 @@ from analytics.standards.assessment import Assessment, assess
 from analytics.standards.documents import Standards
 from analytics.standards.energy import EnergyDays, UnitEnergy, unit_energy
 from analytics.standards.factors import EPOCH_ORDINAL
+from streams.rows.layout import StoredLedger
 from streams.store.evidence import Moment, read_energy, read_evidence
 from streams.store.ledger import read_ledger
 from streams.store.ledger_past import read_past
-from streams.stored import StoredLedger
 
 __all__ = ["Judgement", "judge"]
 

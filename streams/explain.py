@@ -1,7 +1,6 @@
 """Why readings were refused, in words: what was required, what came, for which meter and time."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -12,38 +11,14 @@ from analytics.domain.quality import RejectReason
 from analytics.domain.registers import find_register, register_unit
 from analytics.domain.units import unit_of
 from ingest.wire import Block, partition_of
+from streams.rows.layout import Refusal
 
 if TYPE_CHECKING:
     from streams.state import PartitionState
 
-__all__ = ["Refusal", "refusals_of"]
+__all__ = ["refusals_of"]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Refusal:
-    """Readings of one message that were refused for one reason.
-
-    Attributes
-    ----------
-    block : int
-        Index of the block in the batch.
-    message : int
-        Ordinal of the Kafka record in the decoded batch, as in `Block.message`.
-    rows : (n,) int64
-        Rows of the block, ascending.
-    reason : RejectReason
-    required, got : str
-        Of the first of them.
-    """
-
-    block: int
-    message: int
-    rows: NDArray[np.int64]
-    reason: RejectReason
-    required: str
-    got: str
 
 
 def _instant(us: int) -> str:

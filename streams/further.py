@@ -173,7 +173,7 @@ def read_further(
         `analytics.health.redundancy.RedundancyRules.row`.
     factors : (p, 3) float32
         By which thresholds are raised at points; the last one counts here. [1]
-    rows : (n,) streams.steps.READING
+    rows : (n,) streams.rows.layout.READING
         `quality` of those that are late is marked.
     kind : (n,) int16
         `FurtherRegister`, 0 for the main register, -1 for a name that is not known.

@@ -11,7 +11,7 @@ from typing import Protocol
 from analytics.domain.errors import MeterwardenError
 from analytics.domain.quality import DetectionKind
 from analytics.health.sensitivity import StandingVerdict
-from streams.stored import (
+from streams.rows.layout import (
     Assigned,
     DetectionRow,
     HourCounts,

@@ -26,8 +26,8 @@ from analytics.columns.screening import installations_in_force
 from analytics.domain.ledger import Ledger
 from analytics.domain.quality import DetectionKind, ReadingFlag
 from analytics.domain.units import FACTOR_TABLE, KIND_TABLE
+from streams.rows.layout import READING
 from streams.state import PartitionState
-from streams.steps import READING
 
 __all__ = ["HISTORY", "Changed", "Recomputed", "Windows", "recompute", "recompute_changed", "switch"]
 

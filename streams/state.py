@@ -21,10 +21,8 @@ from ingest.wire import MeterList
 from streams.further import Further
 from streams.habits import SaidHabits
 
-__all__ = ["MAIN_REGISTER", "PartitionState", "SnapshotMismatch", "StepRules", "rules_of"]
+__all__ = ["PartitionState", "SnapshotMismatch", "StepRules", "rules_of"]
 
-MAIN_REGISTER = 0
-"""Index of the main register among `PartitionState.register_names`."""
 
 _MAGIC = b"MWS2"
 _FIRST = b"MWS1"

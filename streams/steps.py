@@ -27,21 +27,12 @@ from analytics.health.arrival import HABIT_ROW, arrive, usual_wait_us
 from analytics.health.habit import newest_habits
 from analytics.health.redundancy import SIGHT_ROW
 from ingest.wire import Block, partition_of
-from streams.explain import Refusal, refusals_of
+from streams.explain import refusals_of
 from streams.further import FurtherRead, own_units, read_further
-from streams.state import MAIN_REGISTER, PartitionState
+from streams.rows.layout import MAIN_REGISTER, READING, Refusal
+from streams.state import PartitionState
 
-__all__ = ["READING", "StepResult", "close_hours", "newest_us", "step"]
-
-READING = np.dtype(
-    [
-        ("measured_at", "<i8"), ("received_at", "<i8"), ("value", "<f8"), ("dial", "<f8"),
-        ("meter", "<i4"), ("installation", "<i4"), ("block", "<i4"), ("row", "<i4"),
-        ("unit", "<i2"), ("quality", "<i2"), ("register", "<i2"),
-    ]
-)  # fmt: skip
-"""A reading on its way: `value` as stated in `unit`, `dial` in the unit of the installation's register; `block` and
-`row` say where in the batch it came from, `register` points into `PartitionState.register_names`."""
+__all__ = ["StepResult", "close_hours", "newest_us", "step"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

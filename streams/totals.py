@@ -11,7 +11,17 @@ from analytics.columns.aggregation import Totals as SeriesTotals
 from analytics.columns.intervals import day_bounds, local_day
 from analytics.columns.membership import Membership
 from analytics.standards.coal import FactorTable, coal_equivalent
-from streams.stored import POINT_DAY_ROW, TOTAL_ROW, Hours, Int32s, Int64s, PointDays, SeriesName, StoredLedger, Totals
+from streams.rows.layout import (
+    POINT_DAY_ROW,
+    TOTAL_ROW,
+    Hours,
+    Int32s,
+    Int64s,
+    PointDays,
+    SeriesName,
+    StoredLedger,
+    Totals,
+)
 
 __all__ = ["Spans", "TotalsMaker"]
 

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from analytics.health.arrival import neutral_factors
 from analytics.health.sensitivity import LEARNING_KINDS, StandingVerdict, factor_of
-from streams.stored import StoredLedger
+from streams.rows.layout import StoredLedger
 
 __all__ = ["threshold_factors"]
 

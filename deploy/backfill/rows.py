@@ -19,9 +19,9 @@ from analytics.standards.coal import FactorTable, coal_equivalent
 from deploy.backfill.spool import Slice
 from ingest.result_files import Column, Labels
 from ingest.wire import encode_readings_json
-from streams.detected import evidence_json, magnitude
-from streams.explain import Refusal
 from streams.gains import GainRow
+from streams.rows.detections import evidence_json, magnitude
+from streams.rows.layout import Refusal
 
 __all__ = [
     "detection_columns",

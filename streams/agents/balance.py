@@ -29,9 +29,9 @@ from streams.agents.workshop import Workshop
 from streams.balance import HOURS, Taken, balance_rows, gain_detections, settled_end, take, unit_part
 from streams.gains import gain_rows
 from streams.ports import StoreRejected
+from streams.rows.layout import DetectionRow, Hours, Int32s, KeptBalance, ObservabilityRow, StoredLedger
 from streams.store.balances import BalanceTransaction
 from streams.store.instants import US_PER_HOUR
-from streams.stored import DetectionRow, Hours, Int32s, KeptBalance, ObservabilityRow, StoredLedger
 
 __all__ = ["ENGINE", "BalanceAgent"]
 

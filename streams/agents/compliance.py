@@ -8,8 +8,8 @@ from typing import Protocol
 from analytics.domain.errors import ConfigurationError, StoreUnavailable
 from streams.agents.courtesy import Courtesy, units_at_once
 from streams.ports import StoreRejected
+from streams.rows.layout import StoredLedger
 from streams.store.compliance import ComplianceStore
-from streams.stored import StoredLedger
 
 __all__ = ["ComplianceAgent"]
 

@@ -22,9 +22,9 @@ from streams.agents.writer import Writer
 from streams.batch import Batch, compute, poison, tick
 from streams.ports import FenceLost
 from streams.recompute import Changed, Recomputed, switch
+from streams.rows.layout import Assigned, StoredLedger
 from streams.state import PartitionState
 from streams.steps import newest_us, step
-from streams.stored import Assigned, StoredLedger
 from streams.verdicts import threshold_factors
 
 __all__ = ["Lane", "TopicReplaced"]

@@ -13,8 +13,8 @@ from analytics.domain.errors import MeterwardenError
 from streams.agents.lane import Lane, TopicReplaced
 from streams.agents.workshop import Workshop
 from streams.ports import FenceLost
+from streams.rows.layout import Assigned, Snapshot, StoredLedger, TopicPartition
 from streams.state import PartitionState
-from streams.stored import Assigned, Snapshot, StoredLedger, TopicPartition
 
 __all__ = ["Lanes"]
 

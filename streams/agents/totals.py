@@ -27,7 +27,7 @@ from streams.agents.courtesy import Courtesy, units_at_once
 from streams.agents.relay import Publisher
 from streams.agents.workshop import Workshop
 from streams.ports import StoreRejected, TotalsTransaction
-from streams.stored import Hours, Int32s, Int64s, StoredLedger
+from streams.rows.layout import Hours, Int32s, Int64s, StoredLedger
 from streams.totals import Spans, TotalsMaker
 
 __all__ = ["HourMessages", "TotalsAgent"]

@@ -16,9 +16,9 @@ from ingest.wire import partition_of
 from streams.config import StreamsConfig
 from streams.metrics import WorkerMetrics
 from streams.ports import PartitionStore, StoreRejected
+from streams.rows.layout import StoredLedger
 from streams.source.incarnation import TopicGuard
 from streams.state import StepRules
-from streams.stored import StoredLedger
 
 __all__ = ["Reader", "Workshop", "blames_the_rows"]
 

@@ -13,9 +13,9 @@ from streams.agents.workshop import Workshop, blames_the_rows
 from streams.batch import Batch
 from streams.ports import FenceLost, PartitionTransaction, StoreRejected
 from streams.recompute import Changed, Recomputed, recompute, recompute_changed
-from streams.rows import Registers, dirty_spans, reading_rows
+from streams.rows.layout import Assigned, RejectedRow, Snapshot, StoredLedger
+from streams.rows.of_results import Registers, dirty_spans, reading_rows
 from streams.state import PartitionState
-from streams.stored import Assigned, RejectedRow, Snapshot, StoredLedger
 
 __all__ = ["Writer"]
 

@@ -12,10 +12,10 @@ import numpy as np
 import psycopg
 from numpy.typing import NDArray
 
+from streams.rows.layout import DetectionRow, Hours, Int32s, Int64s, KeptBalance, ObservabilityRow
 from streams.store import detections, hours, observability
 from streams.store.columns import fetch
 from streams.store.instants import US_PER_HOUR, instant
-from streams.stored import DetectionRow, Hours, Int32s, Int64s, KeptBalance, ObservabilityRow
 
 __all__ = ["BalanceTransaction", "claim"]
 

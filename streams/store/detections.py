@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from psycopg.rows import class_row
 
 from analytics.domain.quality import DetectionKind
+from streams.rows.layout import DetectionRow, Int32s, Int64s
 from streams.store.copy import Column, Layout
-from streams.stored import DetectionRow, Int32s, Int64s
 
 __all__ = ["TEMPORARY", "DetectionRecord", "clear", "kind_name", "mark_relayed", "replace", "unrelayed", "upsert"]
 

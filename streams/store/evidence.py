@@ -16,7 +16,7 @@ from analytics.standards.energy import EnergyDays
 from analytics.standards.factors import EPOCH_ORDINAL
 from analytics.standards.rules import DataQualityRules
 from analytics.standards.scene import Certificates, Evidence, Use, UseKey, certificate_in_force
-from streams.stored import StoredLedger
+from streams.rows.layout import StoredLedger
 
 __all__ = ["Moment", "read_energy", "read_evidence", "read_point_energy"]
 

@@ -8,7 +8,7 @@ from typing import Any, Final, LiteralString
 import psycopg
 
 from streams.ports import FenceLost
-from streams.stored import TopicPartition
+from streams.rows.layout import TopicPartition
 
 __all__ = ["PATIENCE_S", "lock", "look", "move", "take_over"]
 

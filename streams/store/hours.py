@@ -7,10 +7,10 @@ import numpy as np
 import psycopg
 from numpy.typing import NDArray
 
+from streams.rows.layout import STORED_HOUR, HourCounts, Hours, Int32s, Int64s
 from streams.store.columns import fetch, in_order
 from streams.store.copy import WIRE, Column, Layout
 from streams.store.instants import US_PER_HOUR, instant, within_reach
-from streams.stored import STORED_HOUR, HourCounts, Hours, Int32s, Int64s
 
 __all__ = ["MICRO", "TEMPORARY", "Frontier", "clear", "in_windows", "insert", "remove", "upsert"]
 

@@ -5,7 +5,7 @@ from typing import Final
 
 import numpy as np
 
-from streams.stored import Int64s
+from streams.rows.layout import Int64s
 
 __all__ = ["US_PER_HOUR", "instant", "within_reach"]
 

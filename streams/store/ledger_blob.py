@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from analytics.domain.ledger import COLUMNS, Cells, LedgerRows, Storage, TextColumn
-from streams.stored import Int32s
+from streams.rows.layout import Int32s
 
 __all__ = ["ID_COLUMNS", "RowIds", "decode", "encode"]
 

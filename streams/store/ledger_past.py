@@ -8,7 +8,7 @@ import numpy as np
 import psycopg
 
 from analytics.domain.ledger import LedgerRows, TextColumn
-from streams.stored import StoredLedger
+from streams.rows.layout import StoredLedger
 
 __all__ = ["read_past"]
 

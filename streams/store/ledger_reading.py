@@ -10,10 +10,10 @@ import psycopg
 from analytics.domain.errors import RegistryError
 from analytics.domain.ledger import Ledger, LedgerRows
 from analytics.domain.ledger.derive import group, meters
+from streams.rows.layout import StoredLedger
 from streams.store import ledger_blob
 from streams.store.connections import Connections
 from streams.store.ledger_blob import ID_COLUMNS, RowIds
-from streams.stored import StoredLedger
 
 __all__ = ["LedgerShelf", "read_ledger"]
 

@@ -5,9 +5,9 @@ from typing import Final, NamedTuple
 import numpy as np
 import psycopg
 
+from streams.rows.layout import Int32s, Int64s
 from streams.store import arrays  # noqa: F401 - they are the parameters here
 from streams.store.instants import US_PER_HOUR
-from streams.stored import Int32s, Int64s
 
 __all__ = ["Spans", "add", "claim"]
 

@@ -5,8 +5,8 @@ from typing import Final
 
 import psycopg
 
+from streams.rows.layout import ObservabilityRow
 from streams.store.instants import instant
-from streams.stored import ObservabilityRow
 
 __all__ = ["write"]
 

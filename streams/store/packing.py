@@ -10,8 +10,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from streams.rows.layout import Int64s, Readings
 from streams.store.copy import HEADER, PG_EPOCH_US, TRAILER
-from streams.stored import Int64s, Readings
 
 __all__ = ["COPY_IN", "PERIOD_US", "RUN_LIMIT", "pack"]
 

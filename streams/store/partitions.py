@@ -12,6 +12,22 @@ from analytics.domain.errors import StoreUnavailable
 from analytics.domain.quality import DetectionKind
 from analytics.health.sensitivity import StandingVerdict
 from streams.ports import FenceLost
+from streams.rows.layout import (
+    Assigned,
+    DetectionRow,
+    HourCounts,
+    Hours,
+    Int32s,
+    Int64s,
+    ObservabilityRow,
+    Readings,
+    RegisterName,
+    RejectedRow,
+    SeriesName,
+    Snapshot,
+    StoredLedger,
+    TopicPartition,
+)
 from streams.store import (
     balances,
     detections,
@@ -31,22 +47,6 @@ from streams.store.compliance import ComplianceStore
 from streams.store.connections import Connections
 from streams.store.layers import Layers, LayersPolicy
 from streams.store.ledger_reading import LedgerShelf
-from streams.stored import (
-    Assigned,
-    DetectionRow,
-    HourCounts,
-    Hours,
-    Int32s,
-    Int64s,
-    ObservabilityRow,
-    Readings,
-    RegisterName,
-    RejectedRow,
-    SeriesName,
-    Snapshot,
-    StoredLedger,
-    TopicPartition,
-)
 
 __all__ = ["TimescaleStore"]
 

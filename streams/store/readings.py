@@ -6,10 +6,10 @@ from typing import Any, Final
 import numpy as np
 import psycopg
 
+from streams.rows.layout import READING_ROW, Int32s, Int64s, Readings
 from streams.store.columns import fetch, in_order
 from streams.store.copy import Column, Layout
 from streams.store.instants import instant, within_reach
-from streams.stored import READING_ROW, Int32s, Int64s, Readings
 
 __all__ = ["KINDS", "append", "of_registers"]
 

@@ -6,8 +6,8 @@ from typing import Final
 import numpy as np
 import psycopg
 
+from streams.rows.layout import Int32s, RegisterName
 from streams.store.text import NAME_LIMIT
-from streams.stored import Int32s, RegisterName
 
 __all__ = ["ensure"]
 

@@ -10,9 +10,9 @@ import numpy as np
 import psycopg
 from psycopg.rows import class_row
 
+from streams.rows.layout import RejectedRow, TopicPartition
 from streams.store.copy import Column, Layout
 from streams.store.text import NAME_LIMIT, storable
-from streams.stored import RejectedRow, TopicPartition
 
 __all__ = [
     "TEMPORARY",

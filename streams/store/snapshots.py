@@ -5,7 +5,7 @@ from typing import Final
 import psycopg
 
 from streams.ports import FenceLost
-from streams.stored import Snapshot, TopicPartition
+from streams.rows.layout import Snapshot, TopicPartition
 
 __all__ = ["load", "save"]
 

@@ -11,11 +11,21 @@ from typing import Final, LiteralString
 import numpy as np
 import psycopg
 
+from streams.rows.layout import (
+    POINT_DAY_ROW,
+    TOTAL_ROW,
+    HourCounts,
+    Hours,
+    Int32s,
+    Int64s,
+    PointDays,
+    SeriesName,
+    Totals,
+)
 from streams.store import hours, marks
 from streams.store.columns import fetch
 from streams.store.copy import Column, Layout
 from streams.store.instants import US_PER_HOUR
-from streams.stored import POINT_DAY_ROW, TOTAL_ROW, HourCounts, Hours, Int32s, Int64s, PointDays, SeriesName, Totals
 
 __all__ = ["TEMPORARY", "TotalsClaim", "claim"]
 

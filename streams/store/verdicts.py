@@ -6,7 +6,7 @@ import psycopg
 
 from analytics.domain.quality import DetectionKind
 from analytics.health.sensitivity import SiteVerdict, StandingVerdict
-from streams.stored import Int32s
+from streams.rows.layout import Int32s
 
 __all__ = ["newest", "standing"]
 

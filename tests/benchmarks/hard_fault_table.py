@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analytics.domain.quality import DetectionKind
-from streams.detected import magnitude
+from streams.rows.detections import magnitude
 from tests.benchmarks.hard_faults.faults import Fault, silences, spoil
 from tests.benchmarks.hard_faults.loads import SOURCES, SPLITS, loads, real_registers
 from tests.benchmarks.hard_faults.registers import Register, of_load, of_real, side_by_side

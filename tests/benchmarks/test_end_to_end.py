@@ -27,8 +27,8 @@ from analytics.health.arrival import HEALTH_STATE
 from deploy.stack import Stack
 from deploy.stack.ports import free_ports
 from ingest.wire import MeterList, encode_block, partition_of
+from streams.rows.layout import READING_ROW
 from streams.store import readings
-from streams.stored import READING_ROW
 from tests.faults.harness import Arena, Worker, arena
 from tests.streams.site import BLOCK, MINUTE_US, Site, load, produce_all
 

@@ -16,6 +16,7 @@ import psycopg
 import pytest
 
 from analytics.domain.ledger import build_ledger
+from streams.rows.layout import HOUR_ROW, READING_ROW, Assigned, Hours, Readings, Snapshot, TopicPartition
 from streams.store import packing
 from streams.store.connections import Connections
 from streams.store.copy import Column, Layout
@@ -23,7 +24,6 @@ from streams.store.layers import LayersPolicy
 from streams.store.ledger import load_ledger, read_ledger
 from streams.store.partitions import TimescaleStore
 from streams.store.readings import KINDS
-from streams.stored import HOUR_ROW, READING_ROW, Assigned, Hours, Readings, Snapshot, TopicPartition
 
 pytestmark = [pytest.mark.benchmark, pytest.mark.integration, pytest.mark.timeout(1800)]
 

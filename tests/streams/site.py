@@ -21,8 +21,8 @@ from ingest.wire import (
     encode_readings_json,
     partition_of,
 )
+from streams.rows.layout import StoredLedger
 from streams.store.ledger import load_ledger
-from streams.stored import StoredLedger
 
 __all__ = ["BLOCK", "JSON", "Calm", "Message", "OneLedger", "Site", "load", "produce", "produce_all"]
 

@@ -16,17 +16,17 @@ from ingest.readings import FilePart
 from ingest.result_files import read_results
 from ingest.standard_files import read_factors
 from ingest.wire import Block, MeterList
-from streams.contradiction import likely_ratios
-from streams.detected import (
+from streams.recompute import switch
+from streams.rows.detections import (
     energy_affected,
     evidence,
     evidence_json,
     last_of_each_event,
+    likely_ratios,
     magnitude,
     magnitude_range,
     magnitude_unit,
 )
-from streams.recompute import switch
 from streams.state import PartitionState, rules_of
 from streams.steps import step
 from tests.ledgers import ledger_of

@@ -14,10 +14,10 @@ from ingest.standard_files import read_factors
 from ingest.wire import Records, encode_readings_json
 from streams.batch import compute
 from streams.habits import SaidHabits
-from streams.rows import habit_rows
+from streams.rows.layout import ObservabilityRow, StoredLedger
+from streams.rows.of_results import habit_rows
 from streams.state import PartitionState, rules_of
 from streams.steps import step
-from streams.stored import ObservabilityRow, StoredLedger
 from tests.ledgers import ledger_of
 from tests.streams.test_further import METER, QUARTER_US, START, ZONE, File, block_of
 

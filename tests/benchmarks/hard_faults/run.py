@@ -12,7 +12,7 @@ from analytics.columns.register import EVENT_ROW
 from analytics.domain.ledger import Ledger
 from analytics.health.arrival import HABIT_ROW
 from ingest.wire import Block, MeterList
-from streams.detected import last_of_each_event
+from streams.rows.detections import last_of_each_event
 from streams.state import PartitionState, StepRules, rules_of
 from streams.steps import close_hours, step
 from tests.benchmarks.hard_faults.registers import Register

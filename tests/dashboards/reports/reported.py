@@ -16,8 +16,8 @@ from deploy.compliance import review_of
 from deploy.reporting import meter_rows
 from ingest.standard_files import standards_from
 from streams.compliance import Judgement
+from streams.rows.layout import StoredLedger
 from streams.store.evidence import Moment
-from streams.stored import StoredLedger
 from tests.analytics.standards.judged import DAY, ZONE, judge, metered
 
 __all__ = ["ROWS", "report"]

@@ -26,9 +26,9 @@ from streams.balance import take
 from streams.config import StreamsConfig
 from streams.gains import GainRow, follow, gain_rows
 from streams.metrics import WorkerMetrics
-from streams.rows import hour_rows
+from streams.rows.layout import Assigned, TopicPartition
+from streams.rows.of_results import hour_rows
 from streams.store.partitions import TimescaleStore
-from streams.stored import Assigned, TopicPartition
 from tests.ledgers import ledger_of
 from tests.streams.site import Calm, OneLedger, load
 from tests.streams.store.conftest import emptied, opened

@@ -17,9 +17,9 @@ from streams.agents.totals import TotalsAgent
 from streams.agents.workshop import Workshop
 from streams.config import StreamsConfig
 from streams.metrics import WorkerMetrics
-from streams.rows import dirty_spans
+from streams.rows.layout import HOUR_ROW, Assigned, Hours, StoredLedger, TopicPartition
+from streams.rows.of_results import dirty_spans
 from streams.store.partitions import TimescaleStore
-from streams.stored import HOUR_ROW, Assigned, Hours, StoredLedger, TopicPartition
 from tests.streams.site import Calm, OneLedger, Site, load
 from tests.streams.store.conftest import emptied, opened
 

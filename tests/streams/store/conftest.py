@@ -7,9 +7,9 @@ from contextlib import asynccontextmanager
 import psycopg
 import pytest
 
+from streams.rows.layout import TopicPartition
 from streams.store.connections import Connections
 from streams.store.partitions import TimescaleStore
-from streams.stored import TopicPartition
 
 WORLD = """
 insert into ledger_version (source, row_count, sha256, blob) values ('test', 4, decode(repeat('00', 32), 'hex'), '');

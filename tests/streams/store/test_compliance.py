@@ -14,11 +14,11 @@ from ingest.standard_files import parse_standard, standards_from
 from streams.agents.compliance import ComplianceAgent
 from streams.agents.courtesy import Courtesy
 from streams.compliance import judge
+from streams.rows.layout import StoredLedger
 from streams.store.compliance import part_of
 from streams.store.evidence import Moment, read_point_energy
 from streams.store.ledger import load_ledger, read_ledger
 from streams.store.standards import load_document
-from streams.stored import StoredLedger
 from tests.analytics.standards.conftest import SHIPPED
 from tests.ledger_rows import columns_of, metered
 from tests.streams.site import Calm, OneLedger

@@ -10,8 +10,8 @@ import pytest
 
 from analytics.domain.quality import DetectionKind
 from analytics.health.severity import severity_of
+from streams.rows.layout import DetectionRow, TopicPartition
 from streams.store.partitions import Transaction
-from streams.stored import DetectionRow, TopicPartition
 from tests.streams.store.conftest import opened
 
 pytestmark = pytest.mark.integration

@@ -9,9 +9,9 @@ import pytest
 
 from analytics.domain.errors import StoreUnavailable
 from streams.ports import FenceLost, StoreRejected
+from streams.rows.layout import READING_ROW, Assigned, Readings, Snapshot, TopicPartition
 from streams.store import fence
 from streams.store.partitions import TimescaleStore
-from streams.stored import READING_ROW, Assigned, Readings, Snapshot, TopicPartition
 from tests.streams.store.conftest import opened
 
 pytestmark = pytest.mark.integration

@@ -8,8 +8,8 @@ import psycopg
 import pytest
 
 from analytics.domain.errors import StoreUnavailable
+from streams.rows.layout import HOUR_ROW, Assigned, HourCounts, Hours, TopicPartition
 from streams.store.partitions import TimescaleStore, Transaction
-from streams.stored import HOUR_ROW, Assigned, HourCounts, Hours, TopicPartition
 from tests.streams.store.conftest import opened
 
 pytestmark = pytest.mark.integration

@@ -8,9 +8,9 @@ import numpy as np
 import psycopg
 import pytest
 
+from streams.rows.layout import READING_ROW, Readings, TopicPartition
 from streams.store.layers import Layers, LayersPolicy, Maintained
 from streams.store.partitions import TimescaleStore
-from streams.stored import READING_ROW, Readings, TopicPartition
 from tests.streams.store.conftest import opened
 
 pytestmark = pytest.mark.integration

@@ -12,8 +12,8 @@ import pytest
 from analytics.domain.errors import RegistryError
 from analytics.domain.ledger import Ledger, build_ledger
 from streams.ports import StoreRejected
+from streams.rows.layout import StoredLedger
 from streams.store.ledger import LoadReport, load_ledger, read_ledger
-from streams.stored import StoredLedger
 from tests.streams.store.conftest import connected, opened
 
 pytestmark = pytest.mark.integration

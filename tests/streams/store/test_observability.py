@@ -11,10 +11,10 @@ from analytics.domain.quality import RejectReason
 from ingest.wire import Record, encode_readings_json
 from streams.agents.past import write_late_further
 from streams.batch import Batch
-from streams.rows import reading_rows
+from streams.rows.layout import HOUR_ROW, ObservabilityRow, TopicPartition
+from streams.rows.of_results import reading_rows
 from streams.state import PartitionState
 from streams.steps import step
-from streams.stored import HOUR_ROW, ObservabilityRow, TopicPartition
 from tests.streams.store.conftest import opened
 from tests.streams.test_further import LEDGER, QUARTER_US, START, block_of
 

@@ -9,9 +9,9 @@ import psycopg
 import pytest
 from hypothesis import HealthCheck, given, settings
 
+from streams.rows.layout import READING_ROW, Readings
 from streams.store import packing
 from streams.store.readings import of_registers
-from streams.stored import READING_ROW, Readings
 from tests.streams.store.conftest import connected
 
 pytestmark = pytest.mark.integration

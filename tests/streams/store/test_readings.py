@@ -6,8 +6,8 @@ import numpy as np
 import psycopg
 import pytest
 
+from streams.rows.layout import READING_ROW, Readings, RegisterName, TopicPartition
 from streams.store import readings as table
-from streams.stored import READING_ROW, Readings, RegisterName, TopicPartition
 from tests.streams.store.conftest import connected, opened
 
 pytestmark = pytest.mark.integration

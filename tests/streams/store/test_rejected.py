@@ -6,9 +6,9 @@ from datetime import UTC, datetime
 import pytest
 
 from analytics.domain.quality import RejectReason
+from streams.rows.layout import RejectedRow, TopicPartition
 from streams.store import rejected
 from streams.store.partitions import TimescaleStore
-from streams.stored import RejectedRow, TopicPartition
 from tests.streams.store.conftest import connected, opened
 
 pytestmark = pytest.mark.integration

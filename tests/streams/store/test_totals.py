@@ -8,8 +8,8 @@ import numpy as np
 import psycopg
 import pytest
 
+from streams.rows.layout import HOUR_ROW, POINT_DAY_ROW, TOTAL_ROW, SeriesName, TopicPartition, Totals
 from streams.store.partitions import TimescaleStore
-from streams.stored import HOUR_ROW, POINT_DAY_ROW, TOTAL_ROW, SeriesName, TopicPartition, Totals
 from tests.streams.store.conftest import opened
 
 pytestmark = pytest.mark.integration

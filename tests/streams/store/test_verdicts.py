@@ -8,7 +8,7 @@ import pytest
 
 from analytics.domain.quality import DetectionKind
 from analytics.health.sensitivity import SiteVerdict, StandingVerdict, factor_of
-from streams.stored import TopicPartition
+from streams.rows.layout import TopicPartition
 from tests.streams.store.conftest import opened
 from tests.streams.store.test_detections import detection
 

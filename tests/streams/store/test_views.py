@@ -11,9 +11,7 @@ import psycopg
 import pytest
 
 from analytics.domain.quality import hour_flag_names
-from streams.store.layers import LayersPolicy
-from streams.store.views import VIEWS
-from streams.stored import (
+from streams.rows.layout import (
     HOUR_ROW,
     POINT_DAY_ROW,
     READING_ROW,
@@ -24,6 +22,8 @@ from streams.stored import (
     TopicPartition,
     Totals,
 )
+from streams.store.layers import LayersPolicy
+from streams.store.views import VIEWS
 from tests.streams.store.conftest import opened, peopled
 
 pytestmark = pytest.mark.integration

@@ -17,7 +17,9 @@ from analytics.domain.quality import DetectionKind, RejectReason
 __all__ = [
     "BALANCE_ROW",
     "HOUR_ROW",
+    "MAIN_REGISTER",
     "POINT_DAY_ROW",
+    "READING",
     "READING_ROW",
     "STORED_HOUR",
     "TOTAL_ROW",
@@ -31,6 +33,7 @@ __all__ = [
     "ObservabilityRow",
     "PointDays",
     "Readings",
+    "Refusal",
     "RegisterName",
     "RejectedRow",
     "SeriesName",
@@ -108,6 +111,19 @@ TOTAL_ROW = np.dtype(
     ]
 )
 """One hour or day of one series of totals."""
+
+MAIN_REGISTER = 0
+"""Index of the main register among `PartitionState.register_names`."""
+
+READING = np.dtype(
+    [
+        ("measured_at", "<i8"), ("received_at", "<i8"), ("value", "<f8"), ("dial", "<f8"),
+        ("meter", "<i4"), ("installation", "<i4"), ("block", "<i4"), ("row", "<i4"),
+        ("unit", "<i2"), ("quality", "<i2"), ("register", "<i2"),
+    ]
+)  # fmt: skip
+"""A reading on its way: `value` as stated in `unit`, `dial` in the unit of the installation's register; `block` and
+`row` say where in the batch it came from, `register` points into `PartitionState.register_names`."""
 
 Readings = NDArray[np.void]
 """(n,) array of `READING_ROW`."""
@@ -251,6 +267,31 @@ class ObservabilityRow:
     as_of_us: int  # us
     hours_typical: float | None = None
     hours_worst: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refusal:
+    """Readings of one message that were refused for one reason.
+
+    Attributes
+    ----------
+    block : int
+        Index of the block in the batch.
+    message : int
+        Ordinal of the Kafka record in the decoded batch, as in `Block.message`.
+    rows : (n,) int64
+        Rows of the block, ascending.
+    reason : RejectReason
+    required, got : str
+        Of the first of them.
+    """
+
+    block: int
+    message: int
+    rows: NDArray[np.int64]
+    reason: RejectReason
+    required: str
+    got: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,7 +16,7 @@ from analytics.health.redundancy import Check
 from analytics.health.severity import severity_of
 from analytics.health.visible import verdict_of
 from ingest.wire import Block, Fault, Record, encode_readings_json, encode_rows
-from streams.detected import (
+from streams.rows.detections import (
     energy_affected,
     evidence_json,
     last_of_each_event,
@@ -24,16 +24,16 @@ from streams.detected import (
     magnitude_range,
     magnitude_unit,
 )
-from streams.explain import Refusal
-from streams.state import MAIN_REGISTER
-from streams.stored import (
+from streams.rows.layout import (
     HOUR_ROW,
+    MAIN_REGISTER,
     READING_ROW,
     DetectionRow,
     Hours,
     Int32s,
     ObservabilityRow,
     Readings,
+    Refusal,
     RegisterName,
     RejectedRow,
     StoredLedger,
@@ -67,7 +67,7 @@ class Registers:
 
         Parameters
         ----------
-        rows : (n,) streams.steps.READING
+        rows : (n,) streams.rows.layout.READING
         names : sequence of str
             What `register` points into.
         """
@@ -100,7 +100,7 @@ def reading_rows(rows: NDArray[Any], register_ids: Int32s) -> Readings:
 
     Parameters
     ----------
-    rows : (n,) streams.steps.READING
+    rows : (n,) streams.rows.layout.READING
     register_ids : (n,) int32
     """
     out = np.empty(len(rows), READING_ROW)

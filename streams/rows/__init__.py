@@ -1,0 +1,1 @@
+"""Rows of the store, and results of the steps as such."""
