@@ -6,8 +6,8 @@ import numpy as np
 
 from analytics.domain.ledger import build_ledger
 from ingest.wire import Block, MeterList, warm_up
-from streams.state import PartitionState
-from streams.steps import close_hours, step
+from streams.steps.state import PartitionState
+from streams.steps.step import close_hours, step
 
 __all__ = ["warm"]
 

@@ -36,8 +36,8 @@ from streams.source.broker import Broker
 from streams.source.consumer import BatchApp, BatchOptions
 from streams.source.incarnation import TopicGuard
 from streams.source.topology import readings_topic
-from streams.state import PartitionState, rules_of
-from streams.steps import step
+from streams.steps.state import PartitionState, rules_of
+from streams.steps.step import step
 from streams.store.partitions import TimescaleStore
 
 __all__ = ["WorkerApp", "create_app", "warm_up"]

@@ -14,8 +14,8 @@ from analytics.domain.quality import RejectReason
 from ingest.wire import Block, Fault, Names, Record, Records, decode_fetched
 from streams.rows.layout import HOUR_ROW, READING, DetectionRow, Hours, ObservabilityRow, RejectedRow, StoredLedger
 from streams.rows.of_results import detection_rows, fault_rows, habit_rows, hour_rows, refusal_rows, sight_rows
-from streams.state import PartitionState
-from streams.steps import StepResult, close_hours, step
+from streams.steps.state import PartitionState
+from streams.steps.step import StepResult, close_hours, step
 
 __all__ = ["Batch", "compute", "poison", "tick"]
 

@@ -19,9 +19,9 @@ from analytics.standards.coal import FactorTable, coal_equivalent
 from deploy.backfill.spool import Slice
 from ingest.result_files import Column, Labels
 from ingest.wire import encode_readings_json
-from streams.gains import GainRow
 from streams.rows.detections import evidence_json, magnitude
 from streams.rows.layout import Refusal
+from streams.steps.balance import GainRow
 
 __all__ = [
     "detection_columns",

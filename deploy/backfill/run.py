@@ -41,10 +41,10 @@ from ingest.readings import FilePart, RowFault
 from ingest.result_files import ResultDirectory
 from ingest.standard_files import standards_from
 from ingest.wire import Block
-from streams.gains import follow, gain_rows
 from streams.rows.detections import last_of_each_event
-from streams.state import PartitionState, rules_of
-from streams.steps import StepResult, close_hours, step
+from streams.steps.balance import follow, gain_rows
+from streams.steps.state import PartitionState, rules_of
+from streams.steps.step import StepResult, close_hours, step
 
 __all__ = ["Report", "Source", "backfill", "end_of_day"]
 

@@ -26,10 +26,9 @@ from analytics.drift.state import BalanceState, StateMismatch
 from analytics.health.sensitivity import StandingVerdict, factor_of
 from streams.agents.courtesy import Courtesy
 from streams.agents.workshop import Workshop
-from streams.balance import HOURS, Taken, balance_rows, gain_detections, settled_end, take, unit_part
-from streams.gains import gain_rows
 from streams.ports import StoreRejected
 from streams.rows.layout import DetectionRow, Hours, Int32s, KeptBalance, ObservabilityRow, StoredLedger
+from streams.steps.balance import HOURS, Taken, balance_rows, gain_detections, gain_rows, settled_end, take, unit_part
 from streams.store.balances import BalanceTransaction
 from streams.store.instants import US_PER_HOUR
 

@@ -21,11 +21,11 @@ from streams.agents.workshop import Workshop, blames_the_rows
 from streams.agents.writer import Writer
 from streams.batch import Batch, compute, poison, tick
 from streams.ports import FenceLost
-from streams.recompute import Changed, Recomputed, switch
 from streams.rows.layout import Assigned, StoredLedger
-from streams.state import PartitionState
-from streams.steps import newest_us, step
-from streams.verdicts import threshold_factors
+from streams.steps.recompute import Changed, Recomputed, switch
+from streams.steps.state import PartitionState
+from streams.steps.step import newest_us, step
+from streams.steps.verdicts import threshold_factors
 
 __all__ = ["Lane", "TopicReplaced"]
 

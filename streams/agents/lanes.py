@@ -14,7 +14,7 @@ from streams.agents.lane import Lane, TopicReplaced
 from streams.agents.workshop import Workshop
 from streams.ports import FenceLost
 from streams.rows.layout import Assigned, Snapshot, StoredLedger, TopicPartition
-from streams.state import PartitionState
+from streams.steps.state import PartitionState
 
 __all__ = ["Lanes"]
 

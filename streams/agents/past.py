@@ -9,12 +9,12 @@ from numpy.typing import NDArray
 from analytics.columns.register import REGISTER_KINDS
 from analytics.domain.quality import RejectReason
 from streams.batch import Batch
-from streams.explain import refusals_of
 from streams.ports import PartitionTransaction
-from streams.recompute import HISTORY, Recomputed, Windows
 from streams.rows.layout import Hours, Int32s, Readings, RejectedRow, StoredLedger
 from streams.rows.of_results import detection_rows, dirty_spans, hour_rows, reading_rows, refusal_rows
-from streams.state import PartitionState
+from streams.steps.recompute import HISTORY, Recomputed, Windows
+from streams.steps.refusals import refusals_of
+from streams.steps.state import PartitionState
 
 __all__ = ["history_rows", "superseded", "work_out", "write_late", "write_late_further", "write_past"]
 

@@ -28,7 +28,7 @@ from streams.agents.relay import Publisher
 from streams.agents.workshop import Workshop
 from streams.ports import StoreRejected, TotalsTransaction
 from streams.rows.layout import Hours, Int32s, Int64s, StoredLedger
-from streams.totals import Spans, TotalsMaker
+from streams.steps.totals import Spans, TotalsMaker
 
 __all__ = ["HourMessages", "TotalsAgent"]
 

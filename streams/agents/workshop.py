@@ -18,7 +18,7 @@ from streams.metrics import WorkerMetrics
 from streams.ports import PartitionStore, StoreRejected
 from streams.rows.layout import StoredLedger
 from streams.source.incarnation import TopicGuard
-from streams.state import StepRules
+from streams.steps.state import StepRules
 
 __all__ = ["Reader", "Workshop", "blames_the_rows"]
 

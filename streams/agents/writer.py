@@ -12,10 +12,10 @@ from streams.agents.past import superseded, work_out, write_late, write_late_fur
 from streams.agents.workshop import Workshop, blames_the_rows
 from streams.batch import Batch
 from streams.ports import FenceLost, PartitionTransaction, StoreRejected
-from streams.recompute import Changed, Recomputed, recompute, recompute_changed
 from streams.rows.layout import Assigned, RejectedRow, Snapshot, StoredLedger
 from streams.rows.of_results import Registers, dirty_spans, reading_rows
-from streams.state import PartitionState
+from streams.steps.recompute import Changed, Recomputed, recompute, recompute_changed
+from streams.steps.state import PartitionState
 
 __all__ = ["Writer"]
 

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from analytics.columns.register import NEVER
 from analytics.domain.quality import DetectionKind
 from analytics.health.arrival import HealthRules, arrive, empty_health, hours_until_told
-from streams.state import PartitionState, rules_of
+from streams.steps.state import PartitionState, rules_of
 from tests.benchmarks.hard_fault_table import PARTS, clean
 from tests.benchmarks.hard_faults.loads import Load, loads
 from tests.benchmarks.hard_faults.registers import Register, of_load, side_by_side

@@ -11,8 +11,8 @@ from analytics.columns.register import POINT_STATE
 from analytics.domain.ledger import Ledger
 from analytics.health.arrival import HEALTH_STATE
 from ingest.wire import Block, MeterList
-from streams.state import PartitionState
-from streams.steps import step
+from streams.steps.state import PartitionState
+from streams.steps.step import step
 from tests.ledgers import ledger_of
 from tests.registers import DAY, DAY_US, HOUR_US, MINUTE_US
 

@@ -20,8 +20,8 @@ from deploy.region.verify import (
     score_detections,
 )
 from ingest.wire import decode_records
-from streams.state import PartitionState
-from streams.steps import step
+from streams.steps.state import PartitionState
+from streams.steps.step import step
 from tests.deploy.test_region_messages import SHANGHAI
 
 

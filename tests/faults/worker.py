@@ -14,8 +14,8 @@ from ingest.standard_files import read_factors
 from streams.app import WorkerApp, create_app
 from streams.config import StreamsConfig
 from streams.logs import log_to
-from streams.state import PartitionState
-from streams.steps import StepResult, step
+from streams.steps.state import PartitionState
+from streams.steps.step import StepResult, step
 
 _tasks: set[asyncio.Future[None]] = set()
 

@@ -13,8 +13,8 @@ from analytics.domain.ledger import Ledger
 from analytics.health.arrival import HABIT_ROW
 from ingest.wire import Block, MeterList
 from streams.rows.detections import last_of_each_event
-from streams.state import PartitionState, StepRules, rules_of
-from streams.steps import close_hours, step
+from streams.steps.state import PartitionState, StepRules, rules_of
+from streams.steps.step import close_hours, step
 from tests.benchmarks.hard_faults.registers import Register
 from tests.ledgers import ledger_of
 

@@ -15,7 +15,7 @@ from ingest.readings import FilePart
 from ingest.result_files import read_results
 from ingest.standard_files import read_factors
 from ingest.wire import Block, MeterList
-from streams.gains import Replacement, replacements
+from streams.steps.balance import Replacement, replacements
 from tests.analytics.drift.worlds import world
 from tests.benchmarks.drift.simulation import FaultKind, Simulated
 from tests.ledgers import ledger_of

@@ -22,12 +22,11 @@ from analytics.drift.state import BalanceState
 from streams.agents.balance import BalanceAgent
 from streams.agents.courtesy import Courtesy
 from streams.agents.workshop import Workshop
-from streams.balance import take
 from streams.config import StreamsConfig
-from streams.gains import GainRow, follow, gain_rows
 from streams.metrics import WorkerMetrics
 from streams.rows.layout import Assigned, TopicPartition
 from streams.rows.of_results import hour_rows
+from streams.steps.balance import GainRow, follow, gain_rows, take
 from streams.store.partitions import TimescaleStore
 from tests.ledgers import ledger_of
 from tests.streams.site import Calm, OneLedger, load

@@ -13,10 +13,10 @@ from streams.agents.past import write_late_further
 from streams.batch import Batch
 from streams.rows.layout import HOUR_ROW, ObservabilityRow, TopicPartition
 from streams.rows.of_results import reading_rows
-from streams.state import PartitionState
-from streams.steps import step
+from streams.steps.state import PartitionState
+from streams.steps.step import step
+from tests.streams.steps.test_further import LEDGER, QUARTER_US, START, block_of
 from tests.streams.store.conftest import opened
-from tests.streams.test_further import LEDGER, QUARTER_US, START, block_of
 
 pytestmark = pytest.mark.integration
 

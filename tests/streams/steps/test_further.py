@@ -16,7 +16,6 @@ from ingest.readings import FilePart
 from ingest.result_files import read_results
 from ingest.standard_files import read_factors
 from ingest.wire import Block, MeterList
-from streams.recompute import switch
 from streams.rows.detections import (
     energy_affected,
     evidence,
@@ -27,8 +26,9 @@ from streams.rows.detections import (
     magnitude_range,
     magnitude_unit,
 )
-from streams.state import PartitionState, rules_of
-from streams.steps import step
+from streams.steps.recompute import switch
+from streams.steps.state import PartitionState, rules_of
+from streams.steps.step import step
 from tests.ledgers import ledger_of
 
 ZONE = ZoneInfo("Asia/Shanghai")

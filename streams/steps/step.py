@@ -2,7 +2,7 @@
 
 `step` takes a batch of blocks through screening and the registers. `close_hours` says what only the clock can say.
 Readings that come late are stored like the others, and their points' hours are worked out anew from history by
-`streams.recompute`. The same steps run on a stream, on files and in a notebook.
+`streams.steps.recompute`. The same steps run on a stream, on files and in a notebook.
 """
 
 from collections.abc import Sequence
@@ -27,10 +27,10 @@ from analytics.health.arrival import HABIT_ROW, arrive, usual_wait_us
 from analytics.health.habit import newest_habits
 from analytics.health.redundancy import SIGHT_ROW
 from ingest.wire import Block, partition_of
-from streams.explain import refusals_of
-from streams.further import FurtherRead, own_units, read_further
 from streams.rows.layout import MAIN_REGISTER, READING, Refusal
-from streams.state import PartitionState
+from streams.steps.further import FurtherRead, own_units, read_further
+from streams.steps.refusals import refusals_of
+from streams.steps.state import PartitionState
 
 __all__ = ["StepResult", "close_hours", "newest_us", "step"]
 
@@ -44,7 +44,7 @@ class StepResult:
     readings : (n,) READING
         Accepted, in the order they came.
     late : (k,) READING
-        Older than what its point has seen already: `streams.recompute` judges them against history.
+        Older than what its point has seen already: `streams.steps.recompute` judges them against history.
     late_further : (f,) READING
         The same of known registers beside the main one, which no hour depends on.
     hours : (h,) analytics.columns.register.HOUR_ROW

@@ -14,10 +14,10 @@ from analytics.columns.register import NEVER, POINT_STATE, last_of_each_hour
 from analytics.domain.ledger import Ledger
 from analytics.domain.quality import DetectionKind, ReadingFlag, RejectReason
 from ingest.wire import Block, MeterList, partition_of
-from streams.recompute import HISTORY, Changed, Recomputed, Windows, recompute, recompute_changed, switch
 from streams.rows.layout import READING
-from streams.state import PartitionState, SnapshotMismatch
-from streams.steps import close_hours, step
+from streams.steps.recompute import HISTORY, Changed, Recomputed, Windows, recompute, recompute_changed, switch
+from streams.steps.state import PartitionState, SnapshotMismatch
+from streams.steps.step import close_hours, step
 from tests.ledgers import ledger_of
 from tests.registers import DAY, DAY_US, HOUR_US, MINUTE_US, clock
 

@@ -14,7 +14,7 @@ from ingest.wire import Block, partition_of
 from streams.rows.layout import Refusal
 
 if TYPE_CHECKING:
-    from streams.state import PartitionState
+    from streams.steps.state import PartitionState
 
 __all__ = ["refusals_of"]
 

@@ -27,7 +27,7 @@ from analytics.domain.ledger import Ledger
 from analytics.domain.quality import DetectionKind, ReadingFlag
 from analytics.domain.units import FACTOR_TABLE, KIND_TABLE
 from streams.rows.layout import READING
-from streams.state import PartitionState
+from streams.steps.state import PartitionState
 
 __all__ = ["HISTORY", "Changed", "Recomputed", "Windows", "recompute", "recompute_changed", "switch"]
 

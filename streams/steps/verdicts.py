@@ -24,7 +24,7 @@ def threshold_factors(stored: StoredLedger, verdicts: Mapping[int, Sequence[Stan
     Returns
     -------
     (p, 3) float32
-        As `streams.state.PartitionState.factors`.
+        As `streams.steps.state.PartitionState.factors`.
     """
     factors = neutral_factors(len(stored.point_ids))
     if verdicts:

@@ -13,13 +13,13 @@ from ingest.result_files import read_results
 from ingest.standard_files import read_factors
 from ingest.wire import Records, encode_readings_json
 from streams.batch import compute
-from streams.habits import SaidHabits
 from streams.rows.layout import ObservabilityRow, StoredLedger
 from streams.rows.of_results import habit_rows
-from streams.state import PartitionState, rules_of
-from streams.steps import step
+from streams.steps.habits import SaidHabits
+from streams.steps.state import PartitionState, rules_of
+from streams.steps.step import step
 from tests.ledgers import ledger_of
-from tests.streams.test_further import METER, QUARTER_US, START, ZONE, File, block_of
+from tests.streams.steps.test_further import METER, QUARTER_US, START, ZONE, File, block_of
 
 LEDGER = ledger_of(
     {**METER, "point": "P1", "meter_no": "M1"},

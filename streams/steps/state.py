@@ -18,8 +18,8 @@ from analytics.domain.units import QuantityKind, unit_codes
 from analytics.health.arrival import HealthRules, empty_health, neutral_factors
 from analytics.health.redundancy import RedundancyRules
 from ingest.wire import MeterList
-from streams.further import Further
-from streams.habits import SaidHabits
+from streams.steps.further import Further
+from streams.steps.habits import SaidHabits
 
 __all__ = ["PartitionState", "SnapshotMismatch", "StepRules", "rules_of"]
 

@@ -1,0 +1,1 @@
+"""Pure steps: blocks in, results out. No I/O and no clock."""
