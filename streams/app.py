@@ -18,18 +18,18 @@ from analytics.columns.register import RegisterTable, advance, close, empty_stat
 from analytics.domain.errors import StoreUnavailable
 from analytics.domain.ledger import Ledger
 from ingest import wire
-from streams.agents import readings
 from streams.agents.alerts import AlertsAgent
 from streams.agents.balance import BalanceAgent
 from streams.agents.compliance import ComplianceAgent
 from streams.agents.courtesy import Courtesy
 from streams.agents.detections import DetectionRelay
-from streams.agents.lanes import Lanes
 from streams.agents.relay import Publisher, Relay
 from streams.agents.sampler import Sampler
 from streams.agents.totals import TotalsAgent
-from streams.agents.workshop import Workshop
 from streams.config import StreamsConfig
+from streams.lanes import readings
+from streams.lanes.lanes import Lanes
+from streams.lanes.workshop import Workshop
 from streams.metrics import MetricsPage, WorkerMetrics
 from streams.ports import StoreRejected
 from streams.source.broker import Broker

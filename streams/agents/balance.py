@@ -25,7 +25,7 @@ from analytics.drift.rules import BalanceRules
 from analytics.drift.state import BalanceState, StateMismatch
 from analytics.health.sensitivity import StandingVerdict, factor_of
 from streams.agents.courtesy import Courtesy
-from streams.agents.workshop import Workshop
+from streams.lanes.workshop import Workshop
 from streams.ports import StoreRejected
 from streams.rows.layout import DetectionRow, Hours, Int32s, KeptBalance, ObservabilityRow, StoredLedger
 from streams.steps.balance import HOURS, Taken, balance_rows, gain_detections, gain_rows, settled_end, take, unit_part

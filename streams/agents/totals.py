@@ -25,7 +25,7 @@ from analytics.domain.units import unit_of
 from ingest.wire import CONTENT_TYPE, CONTENT_TYPE_JSON
 from streams.agents.courtesy import Courtesy, units_at_once
 from streams.agents.relay import Publisher
-from streams.agents.workshop import Workshop
+from streams.lanes.workshop import Workshop
 from streams.ports import StoreRejected, TotalsTransaction
 from streams.rows.layout import Hours, Int32s, Int64s, StoredLedger
 from streams.steps.totals import Spans, TotalsMaker

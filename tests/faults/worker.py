@@ -8,7 +8,7 @@ import sys
 from typing import Any
 
 import deploy.worker
-import streams.batch
+import streams.lanes.batch
 from deploy.worker import run
 from ingest.standard_files import read_factors
 from streams.app import WorkerApp, create_app
@@ -54,9 +54,9 @@ def crash_on_signal() -> None:
 async def main(options: dict[str, Any]) -> int:
     crash_on_signal()
     if options.pop("broken", False):
-        setattr(streams.batch, "step", broken_step)  # noqa: B010 - mypy wants it so
+        setattr(streams.lanes.batch, "step", broken_step)  # noqa: B010 - mypy wants it so
     if options.pop("poison", False):
-        setattr(streams.batch, "step", breaking_step)  # noqa: B010 - mypy wants it so
+        setattr(streams.lanes.batch, "step", breaking_step)  # noqa: B010 - mypy wants it so
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
     return await run(StreamsConfig(**options, factors=read_factors()), stop)

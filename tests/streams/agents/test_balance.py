@@ -21,8 +21,8 @@ from analytics.drift.observability import judge
 from analytics.drift.state import BalanceState
 from streams.agents.balance import BalanceAgent
 from streams.agents.courtesy import Courtesy
-from streams.agents.workshop import Workshop
 from streams.config import StreamsConfig
+from streams.lanes.workshop import Workshop
 from streams.metrics import WorkerMetrics
 from streams.rows.layout import Assigned, TopicPartition
 from streams.rows.of_results import hour_rows

@@ -14,8 +14,8 @@ import pytest
 from ingest.standard_files import read_factors
 from streams.agents.courtesy import Courtesy
 from streams.agents.totals import TotalsAgent
-from streams.agents.workshop import Workshop
 from streams.config import StreamsConfig
+from streams.lanes.workshop import Workshop
 from streams.metrics import WorkerMetrics
 from streams.rows.layout import HOUR_ROW, Assigned, Hours, StoredLedger, TopicPartition
 from streams.rows.of_results import dirty_spans

@@ -12,7 +12,7 @@ from deploy.backfill import backfill
 from ingest.result_files import read_results
 from ingest.standard_files import read_factors
 from ingest.wire import Records, encode_readings_json
-from streams.batch import compute
+from streams.lanes.batch import compute
 from streams.rows.layout import ObservabilityRow, StoredLedger
 from streams.rows.of_results import habit_rows
 from streams.steps.habits import SaidHabits

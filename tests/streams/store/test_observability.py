@@ -9,8 +9,8 @@ import pytest
 
 from analytics.domain.quality import RejectReason
 from ingest.wire import Record, encode_readings_json
-from streams.agents.past import write_late_further
-from streams.batch import Batch
+from streams.lanes.batch import Batch
+from streams.lanes.past import write_late_further
 from streams.rows.layout import HOUR_ROW, ObservabilityRow, TopicPartition
 from streams.rows.of_results import reading_rows
 from streams.steps.state import PartitionState

@@ -2,7 +2,7 @@
 
 A lane knows three positions: what was fetched (`read`), what the state has seen (`at`), and what is stored (the fence,
 `assigned.next_offset` at first). While a batch is being stored the next one is decoded and computed. Whatever goes
-wrong ends the lane, never the worker: `streams.agents.lanes` begins a new one where the fence stands.
+wrong ends the lane, never the worker: `streams.lanes.lanes` begins a new one where the fence stands.
 """
 
 import asyncio
@@ -16,10 +16,10 @@ from faust.types import TP
 
 from analytics.domain.errors import MeterwardenError, StoreUnavailable
 from ingest.wire import Names, Records, decode_fetched
-from streams.agents.intake import Intake, Piece
-from streams.agents.workshop import Workshop, blames_the_rows
-from streams.agents.writer import Writer
-from streams.batch import Batch, compute, poison, tick
+from streams.lanes.batch import Batch, compute, poison, tick
+from streams.lanes.intake import Intake, Piece
+from streams.lanes.workshop import Workshop, blames_the_rows
+from streams.lanes.writer import Writer
 from streams.ports import FenceLost
 from streams.rows.layout import Assigned, StoredLedger
 from streams.steps.recompute import Changed, Recomputed, switch

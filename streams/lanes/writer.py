@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from analytics.domain.errors import StoreUnavailable
-from streams.agents.past import superseded, work_out, write_late, write_late_further, write_past
-from streams.agents.workshop import Workshop, blames_the_rows
-from streams.batch import Batch
+from streams.lanes.batch import Batch
+from streams.lanes.past import superseded, work_out, write_late, write_late_further, write_past
+from streams.lanes.workshop import Workshop, blames_the_rows
 from streams.ports import FenceLost, PartitionTransaction, StoreRejected
 from streams.rows.layout import Assigned, RejectedRow, Snapshot, StoredLedger
 from streams.rows.of_results import Registers, dirty_spans, reading_rows

@@ -10,8 +10,8 @@ from typing import Any
 from faust.types import TP
 
 from analytics.domain.errors import MeterwardenError
-from streams.agents.lane import Lane, TopicReplaced
-from streams.agents.workshop import Workshop
+from streams.lanes.lane import Lane, TopicReplaced
+from streams.lanes.workshop import Workshop
 from streams.ports import FenceLost
 from streams.rows.layout import Assigned, Snapshot, StoredLedger, TopicPartition
 from streams.steps.state import PartitionState

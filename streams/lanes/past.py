@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from analytics.columns.register import REGISTER_KINDS
 from analytics.domain.quality import RejectReason
-from streams.batch import Batch
+from streams.lanes.batch import Batch
 from streams.ports import PartitionTransaction
 from streams.rows.layout import Hours, Int32s, Readings, RejectedRow, StoredLedger
 from streams.rows.of_results import detection_rows, dirty_spans, hour_rows, reading_rows, refusal_rows

@@ -7,7 +7,7 @@ partition's trouble is none of the others'. Waiting, order and backpressure are 
 import logging
 from typing import Any
 
-from streams.agents.lanes import Lanes
+from streams.lanes.lanes import Lanes
 from streams.source.consumer import BatchApp
 from streams.source.topology import READINGS_AGENT
 

@@ -6,7 +6,7 @@ import time
 import pytest
 
 from ingest.wire import Records
-from streams.agents.intake import Intake, Piece
+from streams.lanes.intake import Intake, Piece
 from streams.source.fetch import Run
 
 

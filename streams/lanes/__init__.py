@@ -1,0 +1,1 @@
+"""One partition from its records to the store."""
