@@ -12,8 +12,8 @@ from analytics.standards.documents import Document
 from analytics.standards.energy import key_unit
 from analytics.standards.review import Entered, ReviewResult, review
 from streams.compliance import Judgement, judge
-from streams.store.connections import understood
 from streams.store.evidence import Moment
+from streams.store.postgres.connections import understood
 from streams.store.standards import StoredDocument, load_document, read_documents, read_standards
 
 __all__ = ["as_json", "documents", "judged", "load", "review_of", "today"]

@@ -8,7 +8,7 @@ import psycopg
 
 from deploy.settings import load
 from deploy.stack import Stack
-from streams.store.connections import Connections
+from streams.store.postgres.connections import Connections
 
 __all__ = ["inside"]
 

@@ -6,8 +6,8 @@ from datetime import datetime
 import psycopg
 
 from analytics.domain.ledger import Ledger
-from streams.store.connections import understood
 from streams.store.ledger import LoadReport, load_ledger
+from streams.store.postgres.connections import understood
 
 __all__ = ["load"]
 

@@ -22,8 +22,8 @@ from analytics.standards.scene import VerificationState, levels
 from dashboards.reports.content import MeterRow, RegionReport, RegionRow, StockRow, UnitReport
 from deploy.compliance import review_of
 from streams.compliance import Judgement, judge
-from streams.store.connections import understood
 from streams.store.evidence import Moment, read_energy, read_point_energy
+from streams.store.postgres.connections import understood
 from streams.store.standards import read_standards
 
 __all__ = ["meter_rows", "month_days", "region_report", "unit_report"]

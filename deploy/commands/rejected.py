@@ -19,7 +19,7 @@ from deploy.stack import Stack
 from ingest.kafka.publisher import Publisher
 from ingest.kafka.replay import send_again
 from ingest.wire import shown
-from streams.store.connections import understood
+from streams.store.postgres.connections import understood
 from streams.store.rejected import RejectedRecord, mark_replayed, select
 
 __all__ = ["command"]

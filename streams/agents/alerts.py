@@ -8,7 +8,7 @@ from analytics.domain.errors import ConfigurationError, StoreUnavailable
 from streams.alerts.config import AlertConfig
 from streams.alerts.raiser import Raiser
 from streams.ports import StoreRejected
-from streams.store.connections import Connections
+from streams.store.postgres.connections import Connections
 
 __all__ = ["AlertsAgent"]
 

@@ -30,7 +30,7 @@ from streams.ports import StoreRejected
 from streams.rows.layout import DetectionRow, Hours, Int32s, KeptBalance, ObservabilityRow, StoredLedger
 from streams.steps.balance import HOURS, Taken, balance_rows, gain_detections, gain_rows, settled_end, take, unit_part
 from streams.store.balances import BalanceTransaction
-from streams.store.instants import US_PER_HOUR
+from streams.store.postgres.instants import US_PER_HOUR
 
 __all__ = ["ENGINE", "BalanceAgent"]
 

@@ -28,7 +28,7 @@ from streams.alerts.links import Deed, Link, sign_link
 from streams.alerts.outbox import Message
 from streams.alerts.picture import draw, read_hours
 from streams.ports import StoreRejected
-from streams.store.connections import Connections
+from streams.store.postgres.connections import Connections
 
 __all__ = ["Sender", "SenderConfig"]
 

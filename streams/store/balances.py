@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from streams.rows.layout import DetectionRow, Hours, Int32s, Int64s, KeptBalance, ObservabilityRow
 from streams.store import detections, hours, observability
-from streams.store.columns import fetch
-from streams.store.instants import US_PER_HOUR, instant
+from streams.store.postgres.columns import fetch
+from streams.store.postgres.instants import US_PER_HOUR, instant
 
 __all__ = ["BalanceTransaction", "claim"]
 

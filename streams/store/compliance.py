@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from analytics.standards.documents import Standards
 from streams.compliance import judge
 from streams.rows.layout import StoredLedger
-from streams.store.connections import Connections
 from streams.store.evidence import Moment
 from streams.store.findings import Written, write_judgement
+from streams.store.postgres.connections import Connections
 from streams.store.standards import newest_document, read_standards
 
 __all__ = ["ComplianceStore", "Judged", "part_of"]

@@ -12,7 +12,7 @@ from psycopg.rows import class_row
 
 from analytics.domain.quality import DetectionKind
 from streams.rows.layout import DetectionRow, Int32s, Int64s
-from streams.store.copy import Column, Layout
+from streams.store.postgres.copy import Column, Layout
 
 __all__ = ["TEMPORARY", "DetectionRecord", "clear", "kind_name", "mark_relayed", "replace", "unrelayed", "upsert"]
 

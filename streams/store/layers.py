@@ -22,8 +22,8 @@ from psycopg import sql
 from analytics.domain.errors import StoreUnavailable
 from streams.rows.layout import READING_ROW, Int64s, Readings
 from streams.store import packing
-from streams.store.columns import decode
-from streams.store.connections import Connections
+from streams.store.postgres.columns import decode
+from streams.store.postgres.connections import Connections
 from streams.store.readings import KINDS
 from streams.store.site import CHUNK, CHUNK_IS
 

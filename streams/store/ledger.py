@@ -23,10 +23,10 @@ from analytics.domain.ledger import (
     merge,
 )
 from streams.store import ledger_blob, ledger_sql
-from streams.store.columns import fetch
 from streams.store.ledger_blob import ID_COLUMNS, RowIds
 from streams.store.ledger_reading import read_ledger
 from streams.store.ledger_stage import CHUNK, Stage
+from streams.store.postgres.columns import fetch
 
 __all__ = ["LoadReport", "load_ledger", "read_ledger"]
 

@@ -12,8 +12,8 @@ from analytics.domain.ledger import Ledger, LedgerRows
 from analytics.domain.ledger.derive import group, meters
 from streams.rows.layout import StoredLedger
 from streams.store import ledger_blob
-from streams.store.connections import Connections
 from streams.store.ledger_blob import ID_COLUMNS, RowIds
+from streams.store.postgres.connections import Connections
 
 __all__ = ["LedgerShelf", "read_ledger"]
 

@@ -6,8 +6,8 @@ import numpy as np
 import psycopg
 
 from streams.rows.layout import Int32s, Int64s
-from streams.store import arrays  # noqa: F401 - they are the parameters here
-from streams.store.instants import US_PER_HOUR
+from streams.store.postgres import arrays  # noqa: F401 - they are the parameters here
+from streams.store.postgres.instants import US_PER_HOUR
 
 __all__ = ["Spans", "add", "claim"]
 

@@ -6,7 +6,7 @@ from typing import Final
 import psycopg
 
 from streams.rows.layout import ObservabilityRow
-from streams.store.instants import instant
+from streams.store.postgres.instants import instant
 
 __all__ = ["write"]
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streams.rows.layout import Int64s, Readings
-from streams.store.copy import HEADER, PG_EPOCH_US, TRAILER
+from streams.store.postgres.copy import HEADER, PG_EPOCH_US, TRAILER
 
 __all__ = ["COPY_IN", "PERIOD_US", "RUN_LIMIT", "pack"]
 

@@ -44,9 +44,9 @@ from streams.store import (
     verdicts,
 )
 from streams.store.compliance import ComplianceStore
-from streams.store.connections import Connections
 from streams.store.layers import Layers, LayersPolicy
 from streams.store.ledger_reading import LedgerShelf
+from streams.store.postgres.connections import Connections
 
 __all__ = ["TimescaleStore"]
 

@@ -7,9 +7,9 @@ import numpy as np
 import psycopg
 
 from streams.rows.layout import READING_ROW, Int32s, Int64s, Readings
-from streams.store.columns import fetch, in_order
-from streams.store.copy import Column, Layout
-from streams.store.instants import instant, within_reach
+from streams.store.postgres.columns import fetch, in_order
+from streams.store.postgres.copy import Column, Layout
+from streams.store.postgres.instants import instant, within_reach
 
 __all__ = ["KINDS", "append", "of_registers"]
 

@@ -7,7 +7,7 @@ import numpy as np
 import psycopg
 
 from streams.rows.layout import Int32s, RegisterName
-from streams.store.text import NAME_LIMIT
+from streams.store.postgres.text import NAME_LIMIT
 
 __all__ = ["ensure"]
 

@@ -11,8 +11,8 @@ import psycopg
 from psycopg.rows import class_row
 
 from streams.rows.layout import RejectedRow, TopicPartition
-from streams.store.copy import Column, Layout
-from streams.store.text import NAME_LIMIT, storable
+from streams.store.postgres.copy import Column, Layout
+from streams.store.postgres.text import NAME_LIMIT, storable
 
 __all__ = [
     "TEMPORARY",

@@ -23,9 +23,9 @@ from streams.rows.layout import (
     Totals,
 )
 from streams.store import hours, marks
-from streams.store.columns import fetch
-from streams.store.copy import Column, Layout
-from streams.store.instants import US_PER_HOUR
+from streams.store.postgres.columns import fetch
+from streams.store.postgres.copy import Column, Layout
+from streams.store.postgres.instants import US_PER_HOUR
 
 __all__ = ["TEMPORARY", "TotalsClaim", "claim"]
 

@@ -18,11 +18,11 @@ import pytest
 from analytics.domain.ledger import build_ledger
 from streams.rows.layout import HOUR_ROW, READING_ROW, Assigned, Hours, Readings, Snapshot, TopicPartition
 from streams.store import packing
-from streams.store.connections import Connections
-from streams.store.copy import Column, Layout
 from streams.store.layers import LayersPolicy
 from streams.store.ledger import load_ledger, read_ledger
 from streams.store.partitions import TimescaleStore
+from streams.store.postgres.connections import Connections
+from streams.store.postgres.copy import Column, Layout
 from streams.store.readings import KINDS
 
 pytestmark = [pytest.mark.benchmark, pytest.mark.integration, pytest.mark.timeout(1800)]

@@ -12,7 +12,7 @@ from fastapi.testclient import TestClient
 from deploy.api import ApiConfig, create_api
 from streams.alerts.links import Deed, Link, sign_link
 from streams.alerts.people import new_token
-from streams.store.connections import Connections
+from streams.store.postgres.connections import Connections
 from tests.streams.alerts.place import NOW, detect, raised, rows, settled
 
 pytestmark = pytest.mark.integration

@@ -8,8 +8,8 @@ import psycopg
 import pytest
 
 from streams.rows.layout import TopicPartition
-from streams.store.connections import Connections
 from streams.store.partitions import TimescaleStore
+from streams.store.postgres.connections import Connections
 
 WORLD = """
 insert into ledger_version (source, row_count, sha256, blob) values ('test', 4, decode(repeat('00', 32), 'hex'), '');

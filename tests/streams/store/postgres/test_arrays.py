@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as np_st
 
-from streams.store.arrays import ArrayDumper
+from streams.store.postgres.arrays import ArrayDumper
 
 
 @pytest.fixture(scope="module")

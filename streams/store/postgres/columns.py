@@ -11,8 +11,8 @@ import numpy as np
 import psycopg
 from numpy.typing import NDArray
 
-from streams.store import arrays  # noqa: F401 - queries of columns take columns
-from streams.store.copy import WIRE, from_wire
+from streams.store.postgres import arrays  # noqa: F401 - queries of columns take columns
+from streams.store.postgres.copy import WIRE, from_wire
 
 __all__ = ["decode", "fetch", "in_order"]
 
@@ -26,7 +26,7 @@ def decode(sent: bytes | None, kind: str) -> NDArray[Any]:
     ----------
     sent : bytes, optional
     kind : str
-        As in `streams.store.copy.Column`.
+        As in `streams.store.postgres.copy.Column`.
 
     Raises
     ------

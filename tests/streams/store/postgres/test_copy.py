@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from streams.store.columns import decode
-from streams.store.copy import HEADER, TRAILER, Column, Layout, from_wire
+from streams.store.postgres.columns import decode
+from streams.store.postgres.copy import HEADER, TRAILER, Column, Layout, from_wire
 
 NAN = float("nan")
 

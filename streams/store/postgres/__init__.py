@@ -1,0 +1,1 @@
+"""PostgreSQL as the store uses it: connections, COPY, columns, types."""
