@@ -45,7 +45,7 @@ from streams.store import (
 )
 from streams.store.compliance import ComplianceStore
 from streams.store.layers import Layers, LayersPolicy
-from streams.store.ledger_reading import LedgerShelf
+from streams.store.ledger.reading import LedgerShelf
 from streams.store.postgres.connections import Connections
 
 __all__ = ["TimescaleStore"]

@@ -14,7 +14,7 @@ import pytest
 
 from analytics.domain.ledger import COLUMNS, Ledger, build_ledger, merge
 from ingest.ledgers import ledger_table
-from streams.store.ledger_blob import ID_COLUMNS, decode, encode
+from streams.store.ledger.blob import ID_COLUMNS, decode, encode
 
 pytestmark = [pytest.mark.benchmark, pytest.mark.timeout(1800)]
 
@@ -27,7 +27,7 @@ REBUILD = r"""
 import re, sys
 from pathlib import Path
 from analytics.domain.ledger import Ledger
-from streams.store.ledger_blob import decode
+from streams.store.ledger.blob import decode
 
 def memory(what):
     return 1024 * int(re.search(what + r":\s+(\d+) kB", Path("/proc/self/status").read_text())[1])

@@ -11,8 +11,8 @@ from analytics.domain.errors import RegistryError
 from analytics.domain.ledger import Ledger, LedgerRows
 from analytics.domain.ledger.derive import group, meters
 from streams.rows.layout import StoredLedger
-from streams.store import ledger_blob
-from streams.store.ledger_blob import ID_COLUMNS, RowIds
+from streams.store.ledger import blob
+from streams.store.ledger.blob import ID_COLUMNS, RowIds
 from streams.store.postgres.connections import Connections
 
 __all__ = ["LedgerShelf", "read_ledger"]
@@ -108,8 +108,8 @@ async def _parts(connection: psycopg.AsyncConnection, version: int, units: Calla
             wanted.setdefault(of, set()).add(code)
     parts = []
     for of, codes in sorted(wanted.items()):
-        blob = await _scalar(connection, _BLOB, (of,))
-        parts.append(_Part(*await asyncio.to_thread(ledger_blob.decode, blob), frozenset(codes)))
+        encoded = await _scalar(connection, _BLOB, (of,))
+        parts.append(_Part(*await asyncio.to_thread(blob.decode, encoded), frozenset(codes)))
     return parts
 
 

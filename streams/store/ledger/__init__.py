@@ -1,7 +1,7 @@
 """The ledger into the database: all of it as a new version, or nothing.
 
 A version's blob holds the rows of the units it named, so a load of one small unit costs little beside a million rows
-loaded before; `streams.store.ledger_reading` puts them together.
+loaded before; `streams.store.ledger.reading` puts them together.
 """
 
 import asyncio
@@ -22,10 +22,10 @@ from analytics.domain.ledger import (
     TextColumn,
     merge,
 )
-from streams.store import ledger_blob, ledger_sql
-from streams.store.ledger_blob import ID_COLUMNS, RowIds
-from streams.store.ledger_reading import read_ledger
-from streams.store.ledger_stage import CHUNK, Stage
+from streams.store.ledger import blob, sql
+from streams.store.ledger.blob import ID_COLUMNS, RowIds
+from streams.store.ledger.reading import read_ledger
+from streams.store.ledger.stage import CHUNK, Stage
 from streams.store.postgres.columns import fetch
 
 __all__ = ["LoadReport", "load_ledger", "read_ledger"]
@@ -94,7 +94,7 @@ async def load_ledger(
         From when another status or class holds, not after now; from the load on without it.
     """
     async with connection.transaction():
-        await connection.execute(ledger_sql.LOCK)
+        await connection.execute(sql.LOCK)
         named = frozenset(newer.unit_codes)
         current = await read_ledger(connection, units=named.__contains__)
         merged, faults, changes = await asyncio.to_thread(merge, current.ledger, newer, correct=correct)
@@ -103,8 +103,8 @@ async def load_ledger(
             return _report(newer, current.version, faults=faults, changes=changes)
         version = await _begin(connection, newer, source)
         ids = await _take_in(connection, merged, version, since)
-        blob = await asyncio.to_thread(ledger_blob.encode, merged.rows, ids)
-        await connection.execute(_FINISH, (hashlib.sha256(blob).digest(), blob, version))
+        encoded = await asyncio.to_thread(blob.encode, merged.rows, ids)
+        await connection.execute(_FINISH, (hashlib.sha256(encoded).digest(), encoded, version))
     return _report(newer, version, loaded=True, changes=changes)
 
 
@@ -116,17 +116,17 @@ async def _begin(connection: psycopg.AsyncConnection, newer: Ledger, source: str
 
 async def _take_in(connection: psycopg.AsyncConnection, ledger: Ledger, version: int, since: datetime | None) -> RowIds:
     """Stage the rows, upsert the tables, and give the ids of each row."""
-    await connection.execute(ledger_sql.STAGE)
+    await connection.execute(sql.STAGE)
     stage = await asyncio.to_thread(Stage, ledger)
     async with connection.cursor() as cursor:
-        async with cursor.copy(ledger_sql.COPY_IN) as copy:
+        async with cursor.copy(sql.COPY_IN) as copy:
             for start in range(0, len(ledger.rows), CHUNK):
                 await copy.write(await asyncio.to_thread(stage.csv, start))
-        for statement in ledger_sql.STEPS:
+        for statement in sql.STEPS:
             await cursor.execute(statement, {"version": version, "since": since})
         if len(ledger.rows) >= _LARGE:
-            await cursor.execute(ledger_sql.ANALYZE)
-    found = await fetch(connection, ledger_sql.IDS, (), dict.fromkeys(ID_COLUMNS, "int4"), _IDS)
+            await cursor.execute(sql.ANALYZE)
+    found = await fetch(connection, sql.IDS, (), dict.fromkeys(ID_COLUMNS, "int4"), _IDS)
     return {name: found[name].copy() for name in ID_COLUMNS}
 
 
