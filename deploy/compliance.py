@@ -10,13 +10,12 @@ import psycopg
 from analytics.domain.errors import RegistryError
 from analytics.standards.documents import Document
 from analytics.standards.energy import key_unit
-from analytics.standards.review import Entered, ReviewResult, review
-from streams.compliance import Judgement, judge
-from streams.store.evidence import Moment
+from streams.compliance.evidence import Moment
+from streams.compliance.judge import Judgement, judge, review_of
+from streams.compliance.standards import StoredDocument, load_document, read_documents, read_standards
 from streams.store.postgres.connections import understood
-from streams.store.standards import StoredDocument, load_document, read_documents, read_standards
 
-__all__ = ["as_json", "documents", "judged", "load", "review_of", "today"]
+__all__ = ["as_json", "documents", "judged", "load", "today"]
 
 _Result = TypeVar("_Result")
 
@@ -77,25 +76,6 @@ def _run(dsn: str, ask: Callable[[psycopg.AsyncConnection], Awaitable[_Result]])
                 return await ask(connection)
 
     return asyncio.run(run())
-
-
-def review_of(judgement: Judgement, unit: int) -> ReviewResult:
-    """The review sheet of a unit, as far as data and entered answers fill it."""
-    code, facts = judgement.stored.ledger.unit_codes[unit], judgement.standards.facts
-    year = judgement.moment.day.year
-    checks = {of for of_code, of in facts.self_checks if of_code == code}
-    return review(
-        judgement.standards.review,
-        [finding for finding in judgement.assessment.findings if finding.unit == unit],
-        Entered(
-            answers={item: answer for (of_code, item), answer in facts.answers.items() if of_code == code},
-            sector=facts.of(code).sector,
-            self_checked=bool(checks & {year, year - 1}) if checks else None,
-            staff=facts.staff_of(code),
-            instruments=facts.instruments_of(code),
-        ),
-        judgement.moment.number,
-    )
 
 
 def as_json(judgement: Judgement, unit: int) -> dict[str, Any]:

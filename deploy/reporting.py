@@ -20,11 +20,10 @@ from analytics.standards.product_facts import Assignment, assignments_in
 from analytics.standards.products import Parts, ProductEnergy, product_energy
 from analytics.standards.scene import VerificationState, levels
 from dashboards.reports.content import MeterRow, RegionReport, RegionRow, StockRow, UnitReport
-from deploy.compliance import review_of
-from streams.compliance import Judgement, judge
-from streams.store.evidence import Moment, read_energy, read_point_energy
+from streams.compliance.evidence import Moment, read_energy, read_point_energy
+from streams.compliance.judge import Judgement, judge, review_of
+from streams.compliance.standards import read_standards
 from streams.store.postgres.connections import understood
-from streams.store.standards import read_standards
 
 __all__ = ["meter_rows", "month_days", "region_report", "unit_report"]
 

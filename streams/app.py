@@ -20,12 +20,12 @@ from analytics.domain.ledger import Ledger
 from ingest import wire
 from streams.agents.alerts import AlertsAgent
 from streams.agents.balance import BalanceAgent
-from streams.agents.compliance import ComplianceAgent
 from streams.agents.courtesy import Courtesy
 from streams.agents.detections import DetectionRelay
 from streams.agents.relay import Publisher, Relay
 from streams.agents.sampler import Sampler
 from streams.agents.totals import TotalsAgent
+from streams.compliance.agent import ComplianceAgent
 from streams.config import StreamsConfig
 from streams.lanes import readings
 from streams.lanes.lanes import Lanes

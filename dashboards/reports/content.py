@@ -17,7 +17,7 @@ from analytics.standards.form_facts import Instrument, Person, Stock
 from analytics.standards.products import ProductEnergy
 from analytics.standards.review import ReviewResult
 from analytics.standards.words import listing
-from streams.compliance import Judgement
+from streams.compliance.judge import Judgement
 
 __all__ = ["STATES", "VERDICTS", "MeterRow", "RegionReport", "RegionRow", "StockRow", "UnitReport"]
 

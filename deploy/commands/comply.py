@@ -10,10 +10,10 @@ from rich.table import Table
 
 from analytics.domain.finding import Finding, Phrase, Severity, Verdict
 from analytics.standards.words import carrier_name, clause_name, level_name
-from deploy.compliance import as_json, judged, review_of, today
+from deploy.compliance import as_json, judged, today
 from deploy.settings import load as settings
 from deploy.stack import Stack
-from streams.compliance import Judgement
+from streams.compliance.judge import Judgement, review_of
 
 __all__ = ["command"]
 

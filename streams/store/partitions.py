@@ -11,6 +11,7 @@ import psycopg
 from analytics.domain.errors import StoreUnavailable
 from analytics.domain.quality import DetectionKind
 from analytics.health.sensitivity import StandingVerdict
+from streams.compliance.stale import ComplianceStore
 from streams.ports import FenceLost
 from streams.rows.layout import (
     Assigned,
@@ -43,7 +44,6 @@ from streams.store import (
     totals,
     verdicts,
 )
-from streams.store.compliance import ComplianceStore
 from streams.store.layers import Layers, LayersPolicy
 from streams.store.ledger.reading import LedgerShelf
 from streams.store.postgres.connections import Connections

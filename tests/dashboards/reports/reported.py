@@ -12,12 +12,11 @@ from analytics.standards.product_facts import Assignment
 from analytics.standards.products import Parts, product_energy
 from dashboards.reports import UnitReport
 from dashboards.reports.content import StockRow
-from deploy.compliance import review_of
 from deploy.reporting import meter_rows
 from ingest.standard_files import standards_from
-from streams.compliance import Judgement
+from streams.compliance.evidence import Moment
+from streams.compliance.judge import Judgement, review_of
 from streams.rows.layout import StoredLedger
-from streams.store.evidence import Moment
 from tests.analytics.standards.judged import DAY, ZONE, judge, metered
 
 __all__ = ["ROWS", "report"]

@@ -18,7 +18,7 @@ from analytics.domain.finding import Finding
 from analytics.standards.assessment import Standing
 from analytics.standards.energy import UnitEnergy, key_unit
 from analytics.standards.equipping import Rate
-from streams.compliance import Judgement
+from streams.compliance.judge import Judgement
 
 __all__ = ["Written", "write_judgement"]
 

@@ -11,14 +11,14 @@ import pytest
 from analytics.domain.errors import ConfigurationError
 from analytics.domain.ledger import build_ledger
 from ingest.standard_files import parse_standard, standards_from
-from streams.agents.compliance import ComplianceAgent
 from streams.agents.courtesy import Courtesy
-from streams.compliance import judge
+from streams.compliance.agent import ComplianceAgent
+from streams.compliance.evidence import Moment, read_point_energy
+from streams.compliance.judge import judge
+from streams.compliance.stale import part_of
+from streams.compliance.standards import load_document
 from streams.rows.layout import StoredLedger
-from streams.store.compliance import part_of
-from streams.store.evidence import Moment, read_point_energy
 from streams.store.ledger import load_ledger, read_ledger
-from streams.store.standards import load_document
 from tests.analytics.standards.conftest import SHIPPED
 from tests.ledger_rows import columns_of, metered
 from tests.streams.site import Calm, OneLedger

@@ -7,9 +7,9 @@ from typing import Protocol
 
 from analytics.domain.errors import ConfigurationError, StoreUnavailable
 from streams.agents.courtesy import Courtesy, units_at_once
+from streams.compliance.stale import ComplianceStore
 from streams.ports import StoreRejected
 from streams.rows.layout import StoredLedger
-from streams.store.compliance import ComplianceStore
 
 __all__ = ["ComplianceAgent"]
 

@@ -11,12 +11,13 @@ from analytics.standards.assessment import Assessment, assess
 from analytics.standards.documents import Standards
 from analytics.standards.energy import EnergyDays, UnitEnergy, unit_energy
 from analytics.standards.factors import EPOCH_ORDINAL
+from analytics.standards.review import Entered, ReviewResult, review
+from streams.compliance.evidence import Moment, read_energy, read_evidence
+from streams.compliance.ledger_past import read_past
 from streams.rows.layout import StoredLedger
-from streams.store.evidence import Moment, read_energy, read_evidence
 from streams.store.ledger import read_ledger
-from streams.store.ledger_past import read_past
 
-__all__ = ["Judgement", "judge"]
+__all__ = ["Judgement", "judge", "review_of"]
 
 _YEAR = 365
 
@@ -111,4 +112,23 @@ def _energy(
             equal_value=standards.equal_value,
         )
         for unit_id, code in zip(stored.unit_ids.tolist(), stored.ledger.unit_codes, strict=True)
+    )
+
+
+def review_of(judgement: Judgement, unit: int) -> ReviewResult:
+    """The review sheet of a unit, as far as data and entered answers fill it."""
+    code, facts = judgement.stored.ledger.unit_codes[unit], judgement.standards.facts
+    year = judgement.moment.day.year
+    checks = {of for of_code, of in facts.self_checks if of_code == code}
+    return review(
+        judgement.standards.review,
+        [finding for finding in judgement.assessment.findings if finding.unit == unit],
+        Entered(
+            answers={item: answer for (of_code, item), answer in facts.answers.items() if of_code == code},
+            sector=facts.of(code).sector,
+            self_checked=bool(checks & {year, year - 1}) if checks else None,
+            staff=facts.staff_of(code),
+            instruments=facts.instruments_of(code),
+        ),
+        judgement.moment.number,
     )

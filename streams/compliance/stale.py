@@ -10,12 +10,12 @@ import psycopg
 from numpy.typing import NDArray
 
 from analytics.standards.documents import Standards
-from streams.compliance import judge
+from streams.compliance.evidence import Moment
+from streams.compliance.findings import Written, write_judgement
+from streams.compliance.judge import judge
+from streams.compliance.standards import newest_document, read_standards
 from streams.rows.layout import StoredLedger
-from streams.store.evidence import Moment
-from streams.store.findings import Written, write_judgement
 from streams.store.postgres.connections import Connections
-from streams.store.standards import newest_document, read_standards
 
 __all__ = ["ComplianceStore", "Judged", "part_of"]
 

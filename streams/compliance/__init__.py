@@ -1,0 +1,1 @@
+"""Compliance of units: judged, stored, judged again when something changed."""

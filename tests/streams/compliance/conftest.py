@@ -1,0 +1,5 @@
+"""The database of the store's tests."""
+
+from tests.streams.store.conftest import empty
+
+__all__ = ["empty"]
