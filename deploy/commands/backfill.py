@@ -8,12 +8,12 @@ from zoneinfo import ZoneInfo
 
 import click
 
-from deploy.backfill import ReadingsFile, Report, backfill
 from deploy.commands.ledger import FAULTY, fault_table
 from deploy.commands.parameters import ZoneName
 from deploy.settings import load
 from ingest.ledgers import read_ledger
 from ingest.standard_files import read_factors, read_standard, standards_from
+from streams.backfill import ReadingsFile, Report, backfill
 
 __all__ = ["command"]
 

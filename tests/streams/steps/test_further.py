@@ -11,11 +11,11 @@ import pytest
 
 from analytics.domain.quality import DetectionKind, ReadingFlag, RejectReason
 from analytics.health.sensitivity import SiteVerdict, StandingVerdict, factor_of
-from deploy.backfill import backfill
 from ingest.readings import FilePart
 from ingest.result_files import read_results
 from ingest.standard_files import read_factors
 from ingest.wire import Block, MeterList
+from streams.backfill import backfill
 from streams.rows.detections import (
     energy_affected,
     evidence,

@@ -8,10 +8,10 @@ import numpy as np
 
 from analytics.health.arrival import HABIT_ROW
 from analytics.health.habit import newest_habits, stuck_verdict
-from deploy.backfill import backfill
 from ingest.result_files import read_results
 from ingest.standard_files import read_factors
 from ingest.wire import Records, encode_readings_json
+from streams.backfill import backfill
 from streams.lanes.batch import compute
 from streams.rows.layout import ObservabilityRow, StoredLedger
 from streams.rows.of_results import habit_rows

@@ -1,6 +1,6 @@
 """Readings from files worked out without Kafka or a database."""
 
-from deploy.backfill.files import ReadingsFile
-from deploy.backfill.run import Report, Source, backfill, end_of_day
+from streams.backfill.files import ReadingsFile
+from streams.backfill.run import Report, Source, backfill, end_of_day
 
 __all__ = ["ReadingsFile", "Report", "Source", "backfill", "end_of_day"]

@@ -14,11 +14,11 @@ import pytest
 from analytics.domain.errors import ConfigurationError
 from analytics.domain.ledger import Ledger
 from analytics.domain.quality import RejectReason
-from deploy.backfill import Report, backfill
 from ingest.readings import FilePart, RowFault
 from ingest.result_files import read_results
 from ingest.standard_files import read_factors
 from ingest.wire import Block, MeterList
+from streams.backfill import Report, backfill
 from tests.ledgers import ledger_of
 
 ZONE = ZoneInfo("Asia/Shanghai")

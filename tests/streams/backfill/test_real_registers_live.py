@@ -13,7 +13,7 @@ import pytest
 from deploy.settings import Settings
 from deploy.stack import Stack
 from ingest.result_files import read_results
-from tests.deploy.backfill.daiad import ZONE, registers, write_files
+from tests.streams.backfill.daiad import ZONE, registers, write_files
 
 pytestmark = pytest.mark.integration
 

@@ -16,9 +16,9 @@ from analytics.domain.quality import DetectionKind
 from analytics.domain.units import unit_of
 from analytics.drift.observability import PointVerdict
 from analytics.standards.coal import FactorTable, coal_equivalent
-from deploy.backfill.spool import Slice
 from ingest.result_files import Column, Labels
 from ingest.wire import encode_readings_json
+from streams.backfill.spool import Slice
 from streams.rows.detections import evidence_json, magnitude
 from streams.rows.layout import Refusal
 from streams.steps.balance import GainRow

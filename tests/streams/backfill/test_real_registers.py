@@ -13,7 +13,7 @@ from analytics.columns.intervals import local_day
 from analytics.domain.quality import HourFlag
 from deploy.cli import cli
 from ingest.result_files import read_results
-from tests.deploy.backfill.daiad import ZONE, Registers, registers, write_files
+from tests.streams.backfill.daiad import ZONE, Registers, registers, write_files
 
 
 @pytest.fixture(scope="module")

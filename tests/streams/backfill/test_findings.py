@@ -7,12 +7,12 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from deploy.backfill import backfill
 from ingest.result_files import read_results
 from ingest.standard_files import read_factors
+from streams.backfill import backfill
 from tests.analytics.standards.judged import day_of, metered
-from tests.deploy.backfill.test_run import Memory
 from tests.ledgers import ledger_of
+from tests.streams.backfill.test_run import Memory
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 

@@ -27,8 +27,12 @@ from analytics.health.redundancy import SIGHT_ROW
 from analytics.health.visible import best_of
 from analytics.standards.coal import FactorTable
 from analytics.standards.documents import Standards
-from deploy.backfill.findings import finding_columns
-from deploy.backfill.rows import (
+from ingest.readings import FilePart, RowFault
+from ingest.result_files import ResultDirectory
+from ingest.standard_files import standards_from
+from ingest.wire import Block
+from streams.backfill.findings import finding_columns
+from streams.backfill.rows import (
     detection_columns,
     energy_day_columns,
     gain_columns,
@@ -36,11 +40,7 @@ from deploy.backfill.rows import (
     observability_columns,
     rejected_columns,
 )
-from deploy.backfill.spool import Spool
-from ingest.readings import FilePart, RowFault
-from ingest.result_files import ResultDirectory
-from ingest.standard_files import standards_from
-from ingest.wire import Block
+from streams.backfill.spool import Spool
 from streams.rows.detections import last_of_each_event
 from streams.steps.balance import follow, gain_rows
 from streams.steps.state import PartitionState, rules_of

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deploy.backfill.spool import Slice, Spool
 from ingest.wire import Block, MeterList
+from streams.backfill.spool import Slice, Spool
 
 UNITS = ("A", "B", "C")
 

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 
 from analytics.drift.groups import BalanceGroups
-from deploy.backfill import Report, backfill
 from ingest.readings import FilePart
 from ingest.result_files import read_results
 from ingest.standard_files import read_factors
 from ingest.wire import Block, MeterList
+from streams.backfill import Report, backfill
 from streams.steps.balance import Replacement, replacements
 from tests.analytics.drift.worlds import world
 from tests.benchmarks.drift.simulation import FaultKind, Simulated
