@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from dashboards.reports import region_page, region_workbook, unit_page, unit_workbook
-from deploy.reporting import region_report, unit_report
+from dashboards.reports.gathering import region_report, unit_report
 from deploy.settings import load as settings
 from deploy.stack import Stack
 

@@ -12,7 +12,7 @@ from analytics.standards.product_facts import Assignment
 from analytics.standards.products import Parts, product_energy
 from dashboards.reports import UnitReport
 from dashboards.reports.content import StockRow
-from deploy.reporting import meter_rows
+from dashboards.reports.gathering import meter_rows
 from ingest.standard_files import standards_from
 from streams.compliance.evidence import Moment
 from streams.compliance.judge import Judgement, review_of
