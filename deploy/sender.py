@@ -6,7 +6,8 @@ import signal
 import sys
 
 from analytics.domain.errors import MeterwardenError
-from deploy.alerting import channels_text, link_secret
+from deploy.alerting import link_secret
+from deploy.channels import channels_text
 from deploy.settings import Settings, load
 from streams.alerts.channels import read_channels
 from streams.alerts.sender import Sender, SenderConfig

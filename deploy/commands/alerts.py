@@ -10,7 +10,8 @@ import psycopg
 
 from analytics.alerting.rehearsal import Rehearsed, rehearse
 from analytics.alerting.rules import Person, Rules
-from deploy.alerting import alert_config, channels_text, read_text
+from deploy.alerting import alert_config
+from deploy.channels import channels_text, read_text
 from deploy.commands.parameters import Instant
 from deploy.commands.tables import table
 from deploy.database import inside

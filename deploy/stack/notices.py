@@ -33,7 +33,7 @@ class Notices:
     def check(self) -> None:
         """Refuse a file of channels that cannot be used, and a taken port of an API that does not run."""
         if self._settings.alerts.channels:
-            from deploy.alerting import channels_text  # noqa: PLC0415 - it looks into this package itself
+            from deploy.channels import channels_text  # noqa: PLC0415 - it looks into this package itself
             from streams.alerts.channels import read_channels  # noqa: PLC0415 - most instances have none
 
             read_channels(channels_text(self._settings), str(self._settings.alerts.channels))
