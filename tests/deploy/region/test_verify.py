@@ -22,7 +22,7 @@ from deploy.region.verify import (
 from ingest.wire import decode_records
 from streams.steps.state import PartitionState
 from streams.steps.step import step
-from tests.deploy.test_region_messages import SHANGHAI
+from tests.deploy.region.test_messages import SHANGHAI
 
 
 @cache

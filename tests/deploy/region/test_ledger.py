@@ -12,7 +12,7 @@ from analytics.domain.ledger.build import build_ledger
 from deploy.region import write_csv, write_xlsx
 from deploy.region.meters import canonical_factor
 from ingest.ledgers import read_ledger
-from tests.deploy.regions import month
+from tests.deploy.region.regions import month
 
 if TYPE_CHECKING:
     from deploy.region.model import Segment

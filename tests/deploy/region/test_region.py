@@ -12,7 +12,7 @@ from deploy.region import Region, build_region
 from deploy.region.entries import meter_of_entry
 from deploy.region.meters import stated_factor
 from deploy.region.model import US_PER_HOUR, Readings
-from tests.deploy.regions import clean_month, month, rows_of
+from tests.deploy.region.regions import clean_month, month, rows_of
 
 
 def _same(left: Readings, right: Readings) -> bool:

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from analytics.domain.quality import DetectionKind, RejectReason
 from deploy.region.model import Fault
-from tests.deploy.regions import clean_month, month, rows_of
+from tests.deploy.region.regions import clean_month, month, rows_of
 
 _K = DetectionKind
 
