@@ -12,7 +12,7 @@ from psycopg.rows import dict_row
 from analytics.domain.errors import RegistryError, StoreUnavailable
 from ingest.gateway.access import NAME, Gateway, Gateways, digest_of, new_token
 from streams.ports import StoreRejected
-from streams.store.connections import Connections
+from streams.store.postgres.connections import Connections
 
 __all__ = [
     "Registry",

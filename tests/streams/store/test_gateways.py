@@ -9,7 +9,6 @@ import psycopg
 import pytest
 
 from analytics.domain.errors import RegistryError, StoreUnavailable
-from streams.store.connections import Connections
 from streams.store.gateways import (
     Registry,
     add_gateway,
@@ -21,6 +20,7 @@ from streams.store.gateways import (
     rotate,
     unknown_units,
 )
+from streams.store.postgres.connections import Connections
 
 pytestmark = pytest.mark.integration
 
