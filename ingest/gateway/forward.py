@@ -21,7 +21,7 @@ _READ_BYTES: Final = 4 * 2**20
 
 
 class Sink(Protocol):
-    """Where messages go: `ingest.kafka.Publisher`."""
+    """Where messages go: `ingest.kafka.publisher.Publisher`."""
 
     def send(
         self, topic: str, value: bytes, *, key: str, headers: Sequence[tuple[str, bytes]] = (), readings: int = 1

@@ -12,9 +12,9 @@ import numpy as np
 
 from analytics.domain.quality import RejectReason
 from ingest.gateway.spool import BLOCK, Entry
-from ingest.packing import Packer
+from ingest.kafka.packing import Packer
 from ingest.wire import Block, Fault, Names, Records, decode_fetched, encode_readings_json, shown
-from ingest.wire_elements import Elements, split
+from ingest.wire.json_elements import Elements, split
 
 __all__ = ["Judge", "Judged", "Row", "entries_of", "lines_of"]
 
