@@ -24,6 +24,7 @@ COMMANDS: Final = {
     "alerts": "Set who is told of what, and see what stands and was sent.",
     "cases": "Follow an alert until what was found is corrected.",
     "people": "Enter who is told of alerts and who may act on them.",
+    "gateway": "Read meters, take in HTTP and MQTT, and bring it all to Kafka.",
     "gateways": "Enter who may bring readings, of which units.",
     "dashboards": "Put the boards into Grafana, enterprises apart.",
     "simulate": "Keep pushing the readings of a made-up region.",

@@ -58,6 +58,11 @@ class QuantityKind(IntEnum):
     COAL_EQUIVALENT = 11
     VOLUME_FLOW = 12
     REACTIVE_POWER = 13
+    DURATION = 14
+    VOLTAGE = 15
+    CURRENT = 16
+    FREQUENCY = 17
+    APPARENT_POWER = 18
 
     @property
     def is_counted(self) -> bool:
@@ -152,6 +157,14 @@ _DEFINITIONS: tuple[tuple[int, str, QuantityKind, int, str], ...] = (
     (111, "L/h", _K.VOLUME_FLOW, 1_000, "升/小时 升/时"),
     (112, "L/min", _K.VOLUME_FLOW, 60_000, "升/分"),
     (113, "L/s", _K.VOLUME_FLOW, 3_600_000, "升/秒"),
+    (114, "s", _K.DURATION, 1, "秒"),
+    (115, "h", _K.DURATION, 3_600, "小时"),
+    (116, "V", _K.VOLTAGE, 1, "伏 伏特"),
+    (117, "kV", _K.VOLTAGE, 1_000, "千伏"),
+    (118, "A", _K.CURRENT, 1, "安 安培"),
+    (119, "Hz", _K.FREQUENCY, 1, "赫兹"),
+    (120, "kVA", _K.APPARENT_POWER, 1_000, "千伏安"),
+    (121, "VA", _K.APPARENT_POWER, 1, "伏安"),
 )
 
 UNITS: Mapping[str, Unit] = MappingProxyType(
@@ -160,7 +173,12 @@ UNITS: Mapping[str, Unit] = MappingProxyType(
 """The units with a name of their own, by symbol."""
 
 _BY_SIZE: dict[tuple[QuantityKind, Fraction], Unit] = {(unit.kind, unit.factor): unit for unit in UNITS.values()}
-_NO_PREFIX = frozenset({_K.TEMPERATURE, _K.PRESSURE, _K.POWER, _K.DIMENSIONLESS, _K.VOLUME_FLOW, _K.REACTIVE_POWER})
+_NO_PREFIX = frozenset(
+    {
+        _K.TEMPERATURE, _K.PRESSURE, _K.POWER, _K.DIMENSIONLESS, _K.VOLUME_FLOW, _K.REACTIVE_POWER,
+        _K.DURATION, _K.VOLTAGE, _K.CURRENT, _K.FREQUENCY, _K.APPARENT_POWER,
+    }
+)  # fmt: skip
 
 
 SPELLINGS: Mapping[str, Unit] = MappingProxyType(

@@ -61,12 +61,14 @@ def first_frame(buffer: bytes, form: Format[T], accept: Callable[[T], bool] = la
 
 
 def why_none(buffer: bytes, form: Format[T]) -> BadFrame | NoAnswer:
-    """Why no frame was found in all that came until the time was over."""
+    """Why no frame was taken of all that came until the time was over."""
     if not buffer:
         return NoAnswer(f"{form.name}: an answer is required (got nothing in time)")
-    for at, byte in enumerate(buffer):
-        length = form.length(buffer[at : at + 300]) if byte in form.starts else None
+    passed_over = at = 0
+    while at < len(buffer):
+        length = form.length(buffer[at : at + 300]) if buffer[at] in form.starts else None
         if length is None:
+            at += 1
             continue
         if not length or at + length > len(buffer):
             return BadFrame(f"{form.name}: a whole frame is required (got one cut off: {hex_of(buffer[at:])})")
@@ -74,4 +76,8 @@ def why_none(buffer: bytes, form: Format[T]) -> BadFrame | NoAnswer:
             form.parse(buffer[at : at + length])
         except BadFrame as fault:
             return fault
+        passed_over += 1
+        at += length
+    if passed_over:
+        return NoAnswer(f"{form.name}: an answer is required (got nothing in time but an echo of requests)")
     return BadFrame(f"{form.name}: a frame is required (got {hex_of(buffer)})")

@@ -93,6 +93,10 @@ class HttpIntake:
         Who may send, and readings of which units.
     zone : ZoneInfo
         Zone of times without an offset.
+    metrics : CollectorRegistry
+        Where counts are kept.
+    readings : Counter, optional
+        Readings by way and result, where others count in it too.
     """
 
     commit: GroupCommit
@@ -100,6 +104,7 @@ class HttpIntake:
     zone: ZoneInfo
     limits: HttpLimits = field(default_factory=HttpLimits)
     metrics: CollectorRegistry = field(default_factory=CollectorRegistry)
+    readings: Counter | None = None
     now_us: Callable[[], int] = lambda: time.time_ns() // 1000
     _judges: dict[str, Judge] = field(default_factory=dict)
     _buckets: dict[str, Bucket] = field(default_factory=dict)
@@ -135,7 +140,9 @@ def create_app(intake: HttpIntake) -> FastAPI:
     intake : HttpIntake
     """
     app = FastAPI(title="Meterwarden intake", summary="Readings in; what is answered with 202 is on the disk.")
-    counts = Counter("metering_gateway_readings", "Readings that came", ["way", "result"], registry=intake.metrics)
+    counts = intake.readings or Counter(
+        "metering_gateway_readings", "Readings that came", ["way", "result"], registry=intake.metrics
+    )
     accepted_count, rejected_count = counts.labels("http", "accepted"), counts.labels("http", "rejected")
     turned_away = Counter(
         "metering_gateway_http_refused", "Requests that were refused", ["status"], registry=intake.metrics

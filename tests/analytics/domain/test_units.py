@@ -32,7 +32,8 @@ CODES = {
     "m3": 30, "L": 31, "Nm3": 40, "t": 50, "kg": 51, "g": 52, "kW": 60, "W": 61, "MW": 62,
     "kvar": 65, "var": 66,
     "°C": 70, "MPa": 80, "kPa": 81, "Pa": 82, "bar": 83, "1": 90, "%": 91, "tce": 100, "kgce": 101,
-    "m3/h": 110, "L/h": 111, "L/min": 112, "L/s": 113,
+    "m3/h": 110, "L/h": 111, "L/min": 112, "L/s": 113, "s": 114, "h": 115, "V": 116, "kV": 117, "A": 118, "Hz": 119,
+    "kVA": 120, "VA": 121,
 }  # fmt: skip
 """Codes as they are in databases: this table is only ever added to."""
 

@@ -1,0 +1,185 @@
+"""`meterwarden gateway`."""
+
+import sys
+import threading
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+import click
+
+from analytics.domain.errors import ConfigurationError
+from deploy.gateway import keep_running
+from deploy.settings import load
+from deploy.stack import Stack
+from ingest.devices.faults import DeviceFault
+from ingest.devices.values import hex_of
+from ingest.gateway.access import digest_of, new_token
+from ingest.gateway.config import GatewayConfig, load_config
+from ingest.gateway.drivers import DeviceConfig, Outcome, driver_of
+from ingest.gateway.links import Link, LinkConfig
+from ingest.gateway.rounds import DeviceState, readings_of
+from ingest.gateway.scan import scan_link
+from ingest.gateway.simulate import SimulatedLink
+from ingest.ledgers import read_ledger
+from streams.logs import log_to
+
+__all__ = ["command"]
+
+FAILED: Final = 1
+"""Exit code where a device gave no value, or a check found a fault."""
+
+_FILE = click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path), metavar="FILE")
+
+
+@click.group()
+def command() -> None:
+    """Read meters on lines and sockets, take in HTTP and MQTT, and lose nothing on the way to Kafka."""
+
+
+@command.command()
+@_FILE
+@click.option("--ledger", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Ledger, .xlsx or .csv.")
+@click.pass_context
+def check(context: click.Context, file: Path, ledger: Path | None) -> None:
+    """Check a gateway's file, and its devices against a ledger."""
+    config = load_config(file)
+    unknown = _unknown(config, ledger) if ledger is not None else []
+    for line in unknown:
+        click.echo(line, err=True)
+    click.echo(
+        f"gateway check: links={len(config.links)} devices={len(config.devices)} mqtt={len(config.mqtt)} "
+        f"http={'yes' if config.http else 'no'} unknown={len(unknown)}"
+    )
+    context.exit(FAILED if unknown else 0)
+
+
+def _unknown(config: GatewayConfig, path: Path) -> list[str]:
+    report = read_ledger(path, zone=config.zone)
+    if report.faults:
+        raise ConfigurationError(f"{path} must be a ledger without faults (`meterwarden ledger check` tells them)")
+    ledger = report.ledger
+    known = {
+        (ledger.unit_codes[unit], number) for unit, number in zip(ledger.meter_unit, ledger.meter_nos, strict=True)
+    }
+    return [
+        f"{device.place} meter_no must be a meter of unit {device.unit_code} in {path.name} (got {device.meter_no!r})"
+        for device in config.devices
+        if (device.unit_code, device.meter_no) not in known
+    ]
+
+
+@command.command()
+@_FILE
+@click.argument("meter")
+@click.pass_context
+def read(context: click.Context, file: Path, meter: str) -> None:
+    """Read one device once, by its meter number or address: bytes, values, units, where the table comes from."""
+    config = load_config(file)
+    device = _device(config, meter)
+    link = Link(_link(config, device.link), trace=lambda way, data: click.echo(f"{way} {hex_of(data)}"))
+    try:
+        outcome = driver_of(device, config.profiles).read(link)
+    except DeviceFault as fault:
+        click.echo(f"{fault.code}: {fault.detail}", err=True)
+        context.exit(FAILED)
+    finally:
+        link.close()
+    _show(config, device, outcome)
+    context.exit(FAILED if outcome.faults and not outcome.values else 0)
+
+
+def _show(config: GatewayConfig, device: DeviceConfig, outcome: Outcome) -> None:
+    state = DeviceState(device, driver_of(device, config.profiles))
+    now_s = time.time()
+    readings = readings_of(state, outcome, now_s, config.zone, max_clock_error_s=config.max_clock_error_s)
+    raw = {device.registers.get(value.point, value.register): (value.point, value.raw) for value in outcome.values}
+    for one in readings:
+        point, data = raw.get(one.register, ("", b""))
+        at = datetime.fromtimestamp(one.measured_us / 1e6, config.zone)
+        click.echo(f"{one.register:24} {one.value:>16g} {one.unit:6} {at:%Y-%m-%d %H:%M:%S}  {point} [{hex_of(data)}]")
+    for fault in outcome.faults:
+        click.echo(f"{fault.code}: {fault.detail}", err=True)
+    click.echo(f"table: {outcome.source}")
+
+
+@command.command()
+@_FILE
+@click.argument("link")
+@click.option("--protocol", type=click.Choice(["dlt645-2007", "modbus-rtu", "modbus-tcp", "mbus"]), required=True)
+@click.option("--first", default=1, show_default=True, help="First address (Modbus, M-Bus).")
+@click.option("--last", default=247, show_default=True, help="Last address.")
+@click.option("--timeout", "timeout_s", default=0.3, show_default=True, help="How long each may take. [s]")
+def scan(file: Path, link: str, protocol: str, first: int, last: int, timeout_s: float) -> None:
+    """Look who answers on a link: slow, and it only reads."""
+    config = load_config(file)
+    line = Link(_link(config, link))
+    found = 0
+    try:
+        for one in scan_link(line, protocol, range(first, last + 1), timeout_s=timeout_s):
+            found += 1
+            click.echo(one)
+    finally:
+        line.close()
+    click.echo(f"gateway scan: found={found}")
+
+
+@command.command()
+@_FILE
+@click.option("--dry-run", is_flag=True, help="Read devices and show what they say; keep and send nothing.")
+def run(file: Path, *, dry_run: bool) -> None:
+    """Run the gateway of a file until it is stopped; SIGHUP or a changed file reloads it."""
+    log_to(sys.stderr)
+    settings = load()
+    config = load_config(file)
+    own = None if config.kafka.bootstrap or dry_run else Stack(settings).kafka_config
+    keep_running(file, kafka=own, settings=settings, dry=dry_run, told=_tell if dry_run else lambda *_: None)
+
+
+def _tell(state: DeviceState, outcome: Outcome | None) -> None:
+    said = ", ".join(f"{value.register} {value.value} {value.unit}" for value in outcome.values) if outcome else ""
+    click.echo(f"{datetime.now(UTC):%H:%M:%S}Z {state.config.meter_no}: {state.status} {said or state.detail}")
+
+
+@command.command()
+@_FILE
+@click.option("--for", "for_s", type=float, help="How long; until Ctrl-C without it. [s]")
+def simulate(file: Path, for_s: float | None) -> None:
+    """Answer in place of the devices of a file, on its ports of this machine and its serial lines."""
+    config = load_config(file)
+    links = [
+        SimulatedLink(link, config.devices_of(link.name), config.zone, profiles=config.profiles).start()
+        for link in config.links
+    ]
+    click.echo(f"gateway simulate: links={len(links)} devices={len(config.devices)}", err=True)
+    try:
+        threading.Event().wait(for_s)
+    except KeyboardInterrupt:
+        pass
+    finally:
+        for link in links:
+            link.close()
+
+
+@command.command()
+def token() -> None:
+    """Make a token for a sender of the file's own; where there is a database: `meterwarden gateways add`."""
+    made = new_token()
+    click.echo(f"token (shown once, for the sender): {made}")
+    click.echo(f'token_sha256 = ["{digest_of(made).hex()}"]')
+
+
+def _device(config: GatewayConfig, meter: str) -> DeviceConfig:
+    found = [device for device in config.devices if meter in (device.meter_no, device.address)]
+    if len(found) != 1:
+        known = ", ".join(device.meter_no for device in config.devices[:10])
+        raise ConfigurationError(f"device must be one meter number or address of the file, as {known} (got {meter!r})")
+    return found[0]
+
+
+def _link(config: GatewayConfig, name: str) -> LinkConfig:
+    for link in config.links:
+        if link.name == name:
+            return link
+    raise ConfigurationError(f"link must be one of {', '.join(one.name for one in config.links)} (got {name!r})")

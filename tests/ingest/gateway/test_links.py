@@ -1,0 +1,146 @@
+"""Lines as they are: noise, echo, half frames, two masters, slow slaves, slaves that answer for another."""
+
+import os
+import threading
+import time
+import tty
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from decimal import Decimal
+from typing import Final
+
+import pytest
+
+from ingest.devices import dlt645
+from ingest.devices.faults import BadFrame, NoAnswer, OtherAnswer, Refused
+from ingest.gateway.drivers import DeviceConfig, Dlt645, Modbus, Outcome
+from ingest.gateway.links import Link, LinkConfig
+
+METER: Final = "201709320072"
+ANSWER: Final = dlt645.encode(dlt645.answer_frame(METER, "00010000", bytes.fromhex("78563412")), wake_up=4)
+OTHER: Final = dlt645.encode(dlt645.answer_frame("000000000009", "00010000", bytes(4)), wake_up=4)
+POWER: Final = dlt645.encode(dlt645.answer_frame(METER, "02030000", bytes.fromhex("120000")))
+
+Step = bytes | float
+"""Bytes that the far end sends, or seconds that it waits."""
+
+
+def device(**changes: object) -> DeviceConfig:
+    given: dict[str, object] = {
+        "link": "a", "protocol": "dlt645-2007", "address": METER, "meter_no": "M1", "unit_code": "U1",
+        "points": ("energy_forward",),
+    } | changes  # fmt: skip
+    return DeviceConfig(**given)  # type: ignore[arg-type]  # a test's
+
+
+@contextmanager
+def line(respond: Callable[[bytes], Sequence[Step]], *, timeout_s: float = 0.4) -> Iterator[Link]:
+    """A serial line (a pty) with somebody at the other end."""
+    far, near = os.openpty()
+    tty.setraw(far)
+    tty.setraw(near)
+    closing = threading.Event()
+
+    def serve() -> None:
+        os.set_blocking(far, False)
+        while not closing.is_set():
+            try:
+                request = os.read(far, 4096)
+            except (BlockingIOError, OSError):
+                time.sleep(0.002)
+                continue
+            for step in respond(request):
+                if isinstance(step, bytes):
+                    os.write(far, step)
+                else:
+                    time.sleep(step)
+
+    thread = threading.Thread(target=serve, daemon=True)
+    thread.start()
+    link = Link(LinkConfig(name="a", kind="serial", port=os.ttyname(near), timeout_s=timeout_s, gap_s=0.01))
+    try:
+        yield link
+    finally:
+        link.close()
+        closing.set()
+        thread.join()
+        os.close(far)
+        os.close(near)
+
+
+def read(respond: Callable[[bytes], Sequence[Step]], **config: object) -> Outcome:
+    driver = Dlt645(device(**config))
+    driver._has_clock = False
+    with line(respond) as link:
+        return driver.read(link)
+
+
+@pytest.mark.parametrize(
+    "respond",
+    [
+        lambda _: [ANSWER],
+        lambda request: [request, ANSWER],
+        lambda _: [b"\xff\x00\x68\x99", ANSWER],
+        lambda _: [ANSWER[:9], 0.1, ANSWER[9:]],
+        lambda _: [bytes([byte]) for byte in ANSWER],
+        lambda _: [0.3, ANSWER],
+        lambda _: [ANSWER[:11], ANSWER],
+        lambda _: [OTHER, ANSWER],
+        lambda _: [dlt645.encode(dlt645.read_request("000000000009", "00010000")), ANSWER],
+    ],
+    ids=["plain", "echo", "noise", "in two", "byte by byte", "slow", "half before", "another first", "two masters"],
+)
+def test_value_is_found_whatever_is_around_it(respond: Callable[[bytes], Sequence[Step]]) -> None:
+    assert [value.value for value in read(respond).values] == [Decimal("123456.78")]
+
+
+@pytest.mark.parametrize(
+    ("respond", "fault", "text"),
+    [
+        (lambda _: [], NoAnswer, "nothing in time"),
+        (lambda request: [request], NoAnswer, "nothing in time"),
+        (lambda _: [ANSWER[:-3]], BadFrame, "cut off"),
+        (lambda _: [ANSWER[:-2] + b"\x00\x16"], BadFrame, "checksum"),
+        (lambda _: [b"\x01\x02\x03"], BadFrame, "a frame is required"),
+        (lambda _: [OTHER], OtherAnswer, "000000000009"),
+        (lambda _: [dlt645.encode(dlt645.refusal_frame(METER, 0x11))], Refused, "no such data"),
+    ],
+    ids=["silent", "only echo", "half", "checksum", "noise", "another meter", "refusal"],
+)
+def test_failure_has_its_name(respond: Callable[[bytes], Sequence[Step]], fault: type, text: str) -> None:
+    with pytest.raises(fault, match=text):
+        read(respond)
+
+
+def test_answer_that_comes_too_late_is_not_taken_for_the_next() -> None:
+    turns: Iterator[Sequence[Step]] = iter([[0.6, POWER], [ANSWER]])
+    driver = Dlt645(device())
+    driver._has_clock = False
+    with line(lambda _: next(turns)) as link:
+        with pytest.raises(NoAnswer):
+            driver.read(link)
+        time.sleep(0.4)
+        assert driver.read(link).values[0].value == Decimal("123456.78")
+        assert link.stray_bytes == len(POWER)
+
+
+def test_line_that_is_bad_after_the_first_point_costs_one_time_out() -> None:
+    def respond(request: bytes) -> Sequence[Step]:
+        return [ANSWER] if dlt645.decode(request).data == bytes.fromhex("00000100") else []
+
+    begin = time.monotonic()
+    outcome = read(respond, points=("energy_forward", "power", "power_l1", "power_l2", "power_l3"))
+    assert len(outcome.values) == len(outcome.faults) == 1
+    assert time.monotonic() - begin < 1.0
+
+
+def test_line_that_is_gone_is_told_and_tried_again_later() -> None:
+    link = Link(LinkConfig(name="a", kind="tcp", host="127.0.0.1", tcp_port=1))
+    driver = Modbus(device(protocol="modbus-tcp", address="1", profile="acrel-adw300", points=None), framing="tcp")
+    with pytest.raises(NoAnswer, match="must be opened"):
+        driver.read(link)
+    begin = time.monotonic()
+    with pytest.raises(NoAnswer, match=r"127\.0\.0\.1:1"):
+        driver.read(link)
+    assert time.monotonic() - begin < 0.1  # not tried for every device
+    link.close()
