@@ -1,5 +1,7 @@
 """What the settings say to those who raise, send and answer alerts."""
 
+from collections.abc import Callable
+
 from deploy.channels import read_text
 from deploy.settings import Settings
 from deploy.stack.places import Places
@@ -15,6 +17,11 @@ def alert_config(settings: Settings) -> AlertConfig:
     return AlertConfig(zone=settings.zone, board_url=settings.alerts.board_url, calendar=calendar)
 
 
-def link_secret(settings: Settings) -> bytes:
-    """What links are signed with, made at first use."""
-    return Places.of(settings).secret("links").encode()
+def link_secret(settings: Settings) -> Callable[[], bytes]:
+    """What links are signed with at the moment that it is asked for, made at first use.
+
+    It is read each time, so that sender and API follow a secret that was changed.
+    """
+    places = Places.of(settings)
+    places.secret("links")
+    return lambda: places.known_secret("links").encode()

@@ -3,12 +3,11 @@
 import logging
 import sys
 
-import uvicorn
-
 from analytics.domain.errors import MeterwardenError
 from deploy.alerting import alert_config, link_secret
 from deploy.api import ApiConfig, create_api
 from deploy.settings import Settings, load
+from ingest.http import serve
 from streams.logs import log_to
 
 __all__ = ["config_of", "main"]
@@ -32,8 +31,7 @@ def main() -> int:
     except MeterwardenError as error:
         log.error("%s", error)  # noqa: TRY400 - the message is all there is to it
         return 2
-    # no access log: the path of a link is the right to act
-    uvicorn.run(app, host="127.0.0.1", port=settings.alerts.api_port, log_config=None, access_log=False)
+    serve(app, host="127.0.0.1", port=settings.alerts.api_port)
     return 0
 
 

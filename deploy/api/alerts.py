@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, HTTPException, Query, Request, Response
 
-from deploy.api.doors import Connection, Inspector, Me, Now, Staff, own_alert, own_unit
+from deploy.api.doors import Connection, Inspector, Me, Now, Staff, own_alert, seen
 from deploy.api.shapes import (
     AlertOut,
     Ask,
@@ -28,19 +28,20 @@ from streams.alerts.people import acknowledge, comment, rows, silence
 
 __all__ = ["REFUSALS", "router"]
 
-REFUSALS: dict[int | str, dict[str, Any]] = {status: {"model": Problem} for status in (401, 403, 404, 409, 503)}
+_REFUSED_WITH = (400, 401, 403, 404, 408, 409, 413, 429, 503)
+REFUSALS: dict[int | str, dict[str, Any]] = {status: {"model": Problem} for status in _REFUSED_WITH}
 router = APIRouter(responses=REFUSALS)
 
 _ALERTS = """
-select * from alert_list
-where (%(own)s::int4 is null or unit_id = %(own)s) and (%(state)s::text is null or state = %(state)s)
+select * from {seen}
+where (%(state)s::text is null or state = %(state)s)
     and (%(unit)s::text is null or unit_code = %(unit)s) and (%(severity)s::text is null or severity = %(severity)s)
     and (%(kind)s::text is null or kind = %(kind)s) and (%(before)s::int8 is null or id < %(before)s)
 order by id desc limit %(limit)s
 """
 _EVENTS = """
-select e.at, coalesce(p.name, 'meterwarden') as by, e.action, e.note
-from alert_event e left join person p on p.id = e.person_id where e.alert_id = %s order by e.id
+select at, coalesce(by_name, shared_by) as by, action, coalesce(note, shared_note) as note
+from {seen} where alert_id = %s order by id
 """
 _SILENCES = """
 select s.id, u.code as unit_code, p.code as point, s.kind, s.starts_at, s.ends_at, s.reason
@@ -69,9 +70,8 @@ async def list_alerts(
     """Alerts, the newest first; an enterprise's person sees its own unit's."""
     found = await rows(
         connection,
-        _ALERTS,
+        _ALERTS.format(seen=await seen(connection, "alert_list", person)),
         {
-            "own": own_unit(person),
             "state": state,
             "severity": severity,
             "unit": unit,
@@ -93,7 +93,8 @@ async def read_alert(alert_id: Identity, person: Me, connection: Connection) -> 
 async def read_alert_history(alert_id: Identity, person: Me, connection: Connection) -> list[EventOut]:
     """What happened to an alert, and who said what."""
     await own_alert(connection, person, alert_id)
-    return [EventOut.model_validate(row) for row in await rows(connection, _EVENTS, (alert_id,))]
+    query = _EVENTS.format(seen=await seen(connection, "alert_history", person))
+    return [EventOut.model_validate(row) for row in await rows(connection, query, (alert_id,))]
 
 
 @router.post("/alerts/{alert_id}/acknowledge", tags=["alerts"], status_code=204, response_class=Response)
@@ -101,14 +102,15 @@ async def acknowledge_alert(
     alert_id: Identity, given: NoteIn, person: Inspector, connection: Connection, at: Now, request: Request
 ) -> None:
     """Take care of an alert: it is not escalated further."""
-    await acknowledge(connection, alert_id, person, at, request.app.state.config.alerts, given.note)
+    alerts = request.app.state.config.alerts
+    await acknowledge(connection, alert_id, person, at, alerts, given.note, internal=given.internal)
 
 
 @router.post("/alerts/{alert_id}/comment", tags=["alerts"], status_code=204, response_class=Response)
 async def comment_alert(alert_id: Identity, given: NoteIn, person: Me, connection: Connection, at: Now) -> None:
     """Say something of an alert; an enterprise of its own."""
     await own_alert(connection, person, alert_id)
-    await comment(connection, alert_id, person, at, given.note)
+    await comment(connection, alert_id, person, at, given.note, internal=given.internal)
 
 
 @router.post("/alerts/{alert_id}/case", tags=["cases"])

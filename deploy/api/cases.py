@@ -10,7 +10,7 @@ from fastapi import APIRouter, HTTPException, Query, Request, Response, UploadFi
 from analytics.alerting.case import Action
 from analytics.alerting.vocabulary import CASE_WORDS
 from deploy.api.alerts import REFUSALS
-from deploy.api.doors import Connection, Inspector, Me, Now, own_case, own_unit
+from deploy.api.doors import Connection, Inspector, Me, Now, own_case, seen
 from deploy.api.shapes import (
     Ask,
     AttachmentOut,
@@ -34,19 +34,26 @@ __all__ = ["router"]
 router = APIRouter(tags=["cases"], responses=REFUSALS)
 
 _CASES = """
-select * from case_list
-where (%(own)s::int4 is null or unit_id = %(own)s) and (%(state)s::text is null or state = %(state)s)
+select * from {seen}
+where (%(state)s::text is null or state = %(state)s)
     and (%(unit)s::text is null or unit_code = %(unit)s)
     and (%(assignee)s::text is null or assignee = %(assignee)s)
     and (not %(overdue)s::boolean or overdue) and (%(before)s::int8 is null or id < %(before)s)
 order by id desc limit %(limit)s
 """
-_HISTORY = "select at, by_name as by, action, state, note, facts from case_history where case_id = %s order by id"
-_FILES = """
-select id, name, media_type, octet_length(content) as bytes, encode(sha256, 'hex') as sha256, stored_at
-from case_attachment where case_id = %s order by id
+_HISTORY = """
+select at, coalesce(by_name, shared_by) as by, action, state, coalesce(note, shared_note) as note,
+       coalesce(facts, shared_facts) as facts
+from {seen} where case_id = %s order by id
 """
-_FILE = "select name, media_type, content from case_attachment where case_id = %s and id = %s"
+_FILES = """
+select id, name, media_type, bytes, sha256, stored_at from attachment_list
+where case_id = %(case)s and (shared or %(all)s) order by id
+"""
+_FILE = """
+select f.name, f.media_type, f.content from case_attachment f
+where f.id = (select id from attachment_list where case_id = %(case)s and id = %(file)s and (shared or %(all)s))
+"""
 CaseState = Literal["open", "dispatched", "on_site", "verdict", "ordered", "recheck", "closed"]
 
 
@@ -64,9 +71,8 @@ async def list_cases(
     """Cases, the newest first; an enterprise's person sees its own unit's."""
     found = await rows(
         connection,
-        _CASES,
+        _CASES.format(seen=await seen(connection, "case_list", person)),
         {
-            "own": own_unit(person),
             "state": state,
             "unit": unit,
             "assignee": assignee,
@@ -88,7 +94,8 @@ async def read_case(case_id: Identity, person: Me, connection: Connection) -> Ca
 async def read_case_history(case_id: Identity, person: Me, connection: Connection) -> list[EventOut]:
     """Every step, with who and when."""
     await own_case(connection, person, case_id)
-    return [EventOut.model_validate(row) for row in await rows(connection, _HISTORY, (case_id,))]
+    query = _HISTORY.format(seen=await seen(connection, "case_history", person))
+    return [EventOut.model_validate(row) for row in await rows(connection, query, (case_id,))]
 
 
 @router.post("/cases/{case_id}/dispatch")
@@ -96,7 +103,7 @@ async def dispatch(
     case_id: Identity, given: GivenAssignee, person: Inspector, connection: Connection, at: Now, request: Request
 ) -> CaseOut:
     """Send somebody there."""
-    return await _step(connection, case_id, person, "dispatch", at, request, given.note, {"assignee": given.assignee})
+    return await _step(connection, case_id, person, "dispatch", at, request, given, {"assignee": given.assignee})
 
 
 @router.post("/cases/{case_id}/hand-over")
@@ -104,7 +111,7 @@ async def hand_over(
     case_id: Identity, given: GivenAssignee, person: Inspector, connection: Connection, at: Now, request: Request
 ) -> CaseOut:
     """Give the case to somebody else; its deadline stays."""
-    return await _step(connection, case_id, person, "hand_over", at, request, given.note, {"assignee": given.assignee})
+    return await _step(connection, case_id, person, "hand_over", at, request, given, {"assignee": given.assignee})
 
 
 @router.post("/cases/{case_id}/arrive")
@@ -112,7 +119,7 @@ async def arrive(
     case_id: Identity, given: NoteIn, person: Inspector, connection: Connection, at: Now, request: Request
 ) -> CaseOut:
     """Be on site."""
-    return await _step(connection, case_id, person, "arrive", at, request, given.note, {})
+    return await _step(connection, case_id, person, "arrive", at, request, given, {})
 
 
 @router.post("/cases/{case_id}/verdict")
@@ -123,7 +130,7 @@ async def verdict(
     facts: dict[str, Any] = {"verdict": given.verdict}
     if given.found_on is not None:
         facts["found_on"] = given.found_on
-    return await _step(connection, case_id, person, "verdict", at, request, given.note, facts)
+    return await _step(connection, case_id, person, "verdict", at, request, given, facts)
 
 
 @router.post("/cases/{case_id}/order")
@@ -132,7 +139,7 @@ async def order(
 ) -> CaseOut:
     """Order the enterprise to correct it, within 30 working days unless said otherwise."""
     facts = {} if given.days is None else {"days": given.days}
-    return await _step(connection, case_id, person, "order", at, request, given.note, facts)
+    return await _step(connection, case_id, person, "order", at, request, given, facts)
 
 
 @router.post("/cases/{case_id}/corrected")
@@ -140,7 +147,7 @@ async def corrected(
     case_id: Identity, given: NoteIn, person: Me, connection: Connection, at: Now, request: Request
 ) -> CaseOut:
     """Say that it is corrected: the enterprise itself may; a re-check follows within 15 working days."""
-    return await _step(connection, case_id, person, "corrected", at, request, given.note, {})
+    return await _step(connection, case_id, person, "corrected", at, request, given, {})
 
 
 @router.post("/cases/{case_id}/pass")
@@ -149,7 +156,7 @@ async def pass_recheck(
 ) -> CaseOut:
     """The re-check found it corrected: the case is closed."""
     facts = {} if given.energy_recovered is None else {"energy_recovered": given.energy_recovered}
-    return await _step(connection, case_id, person, "pass", at, request, given.note, facts)
+    return await _step(connection, case_id, person, "pass", at, request, given, facts)
 
 
 @router.post("/cases/{case_id}/fail")
@@ -158,7 +165,7 @@ async def fail_recheck(
 ) -> CaseOut:
     """The re-check found it not corrected: it is ordered again."""
     facts = {} if given.days is None else {"days": given.days}
-    return await _step(connection, case_id, person, "fail", at, request, given.note, facts)
+    return await _step(connection, case_id, person, "fail", at, request, given, facts)
 
 
 @router.post("/cases/{case_id}/close")
@@ -167,7 +174,7 @@ async def close(
 ) -> CaseOut:
     """Close it after the verdict; that of a faulty meter only with a note why nothing was ordered."""
     facts = {} if given.energy_recovered is None else {"energy_recovered": given.energy_recovered}
-    return await _step(connection, case_id, person, "close", at, request, given.note, facts)
+    return await _step(connection, case_id, person, "close", at, request, given, facts)
 
 
 @router.post("/cases/{case_id}/comment")
@@ -175,19 +182,26 @@ async def comment(
     case_id: Identity, given: NoteIn, person: Me, connection: Connection, at: Now, request: Request
 ) -> CaseOut:
     """Say something of a case; an enterprise of its own."""
-    return await _step(connection, case_id, person, "comment", at, request, given.note, {})
+    return await _step(connection, case_id, person, "comment", at, request, given, {})
 
 
 @router.get("/cases/{case_id}/files")
 async def list_files(case_id: Identity, person: Me, connection: Connection) -> list[AttachmentOut]:
     """Photos and certificates of a case."""
     await own_case(connection, person, case_id)
-    return [AttachmentOut.model_validate(row) for row in await rows(connection, _FILES, (case_id,))]
+    parameters = {"case": case_id, "all": person.role != "enterprise"}
+    return [AttachmentOut.model_validate(row) for row in await rows(connection, _FILES, parameters)]
 
 
 @router.post("/cases/{case_id}/files", status_code=201)
 async def add_file(
-    case_id: Identity, file: UploadFile, person: Me, connection: Connection, at: Now, request: Request
+    case_id: Identity,
+    file: UploadFile,
+    person: Me,
+    connection: Connection,
+    at: Now,
+    request: Request,
+    internal: Annotated[bool, Query(description="For the authority alone; an enterprise's own never are.")] = True,
 ) -> Stored:
     """Attach a JPEG, PNG or PDF of at most 20 MiB."""
     await own_case(connection, person, case_id)
@@ -195,14 +209,16 @@ async def add_file(
     name = "".join(letter for letter in (file.filename or "file")[:200] if letter.isprintable()) or "file"
     config = request.app.state.config.alerts
     action = Action(name="attach", at=at, today=at.astimezone(config.zone).date())
-    return Stored(id=await attach(connection, case_id, name, content, action, person.actor, config))
+    identity = await attach(connection, case_id, name, content, action, person.actor, config, internal=internal)
+    return Stored(id=identity)
 
 
 @router.get("/cases/{case_id}/files/{file_id}", response_class=Response)
 async def read_file(case_id: Identity, file_id: Identity, person: Me, connection: Connection) -> Response:
     """A file as it was attached."""
     await own_case(connection, person, case_id)
-    found = await rows(connection, _FILE, (case_id, file_id))
+    parameters = {"case": case_id, "file": file_id, "all": person.role != "enterprise"}
+    found = await rows(connection, _FILE, parameters)
     if not found:
         raise HTTPException(404, f"a file must be one of this case (got {file_id})")
     headers = {
@@ -242,11 +258,11 @@ async def _step(
     name: str,
     at: datetime,
     request: Request,
-    note: str,
+    given: NoteIn,
     facts: Mapping[str, Any],
 ) -> CaseOut:
     await own_case(connection, person, case_id)
     config = request.app.state.config.alerts
-    action = Action(name=name, at=at, today=at.astimezone(config.zone).date(), facts=facts, note=note)
-    await take_step(connection, case_id, action, person.actor, config)
+    action = Action(name=name, at=at, today=at.astimezone(config.zone).date(), facts=facts, note=given.note)
+    await take_step(connection, case_id, action, person.actor, config, internal=given.internal)
     return CaseOut.model_validate(await own_case(connection, person, case_id))

@@ -8,9 +8,12 @@ import psycopg
 from fastapi import Depends, HTTPException, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
-from streams.alerts.people import NotFound, Who, rows, who
+from ingest.http.guard import Scope, Visitor, bearer
+from streams.alerts.people import NotFound, Who, digest_of, rows, who
+from streams.alerts.shared import SharedViews
+from streams.store.postgres.connections import Connections
 
-__all__ = ["Connection", "Inspector", "Me", "Now", "Staff", "own_alert", "own_case", "own_unit"]
+__all__ = ["Connection", "Inspector", "Me", "Now", "People", "Staff", "own_alert", "own_case", "seen"]
 
 _BEARER = HTTPBearer(auto_error=False, description="A token of your own: `meterwarden people token LOGIN`")
 
@@ -32,14 +35,36 @@ def now() -> datetime:
 Now = Annotated[datetime, Depends(now)]
 
 
-async def me(
-    connection: Connection, at: Now, given: Annotated[HTTPAuthorizationCredentials | None, Depends(_BEARER)]
-) -> Who:
-    """Who asks; 401 without a token that holds."""
-    person = await who(connection, given.credentials, at) if given is not None else None
-    if person is None:
+class People:
+    """Proves who comes by their tokens, for the guard, before a body is read.
+
+    Parameters
+    ----------
+    connections : callable
+        Gives the connections of the running application.
+    """
+
+    def __init__(self, connections: Callable[[], Connections]) -> None:
+        self._connections = connections
+
+    def credential(self, scope: Scope) -> bytes | None:
+        """Digest of the token; None without one."""
+        token = bearer(scope)
+        return None if token is None else digest_of(token)
+
+    async def prove(self, scope: Scope) -> Visitor | None:
+        """Whose token it is."""
+        async with self._connections().connection() as connection:
+            person = await who(connection, bearer(scope) or "", now())
+        return None if person is None else Visitor(person.login, person)
+
+
+async def me(request: Request, _: Annotated[HTTPAuthorizationCredentials | None, Depends(_BEARER)]) -> Who:
+    """Who asks, as the guard has proven; 401 where it has not."""
+    visitor = request.scope.get("state", {}).get("visitor")
+    if visitor is None or not isinstance(visitor.whole, Who):
         raise HTTPException(401, "a token must be given that holds", headers={"WWW-Authenticate": "Bearer"})
-    return person
+    return visitor.whole
 
 
 Me = Annotated[Who, Depends(me)]
@@ -58,30 +83,27 @@ Inspector = Annotated[Who, Depends(_role("inspector", "staff"))]
 Staff = Annotated[Who, Depends(_role("staff"))]
 
 
-def own_unit(person: Who) -> int | None:
-    """The unit that rows must be of; None for who may see all. An enterprise's person always has one."""
-    if person.role != "enterprise":
-        return None
-    assert person.unit_id is not None, "the table says so"
-    return person.unit_id
+_SHARED = SharedViews()
+
+
+async def seen(connection: psycopg.AsyncConnection, view: str, person: Who) -> str:
+    """What to select from: a view as this person may see it."""
+    return await _SHARED.of(connection, view, person)
 
 
 async def own_alert(connection: psycopg.AsyncConnection, person: Who, alert_id: int) -> dict[str, Any]:
     """An alert that this person may see; another unit's is not there for them."""
-    query = "select * from alert_list where id = %(id)s and (%(unit)s::int4 is null or unit_id = %(unit)s)"
-    return await _one(connection, query, person, alert_id, "an alert")
+    return await _one(connection, await seen(connection, "alert_list", person), alert_id, "an alert")
 
 
 async def own_case(connection: psycopg.AsyncConnection, person: Who, case_id: int) -> dict[str, Any]:
     """A case that this person may see; another unit's is not there for them."""
-    query = "select * from case_list where id = %(id)s and (%(unit)s::int4 is null or unit_id = %(unit)s)"
-    return await _one(connection, query, person, case_id, "a case")
+    return await _one(connection, await seen(connection, "case_list", person), case_id, "a case")
 
 
-async def _one(
-    connection: psycopg.AsyncConnection, query: str, person: Who, identity: int, what: str
-) -> dict[str, Any]:
-    found = await rows(connection, query, {"id": identity, "unit": own_unit(person)})
+async def _one(connection: psycopg.AsyncConnection, relation: str, identity: int, what: str) -> dict[str, Any]:
+    query = f"select * from {relation} where id = %s"  # noqa: S608 - a view of ours, or one made of it
+    found = await rows(connection, query, (identity,))
     if not found:
         raise NotFound(f"{what} must be one that is there, and yours to see (got {identity})")
     return found[0]

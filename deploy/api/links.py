@@ -13,7 +13,7 @@ from analytics.alerting.vocabulary import VERDICTS
 from deploy.api.doors import Connection, Now, own_alert
 from deploy.api.shapes import Problem, Verdict, Words
 from streams.alerts.links import Deed, Link, open_link
-from streams.alerts.people import acknowledge, comment, give_verdict, person_of, use_link
+from streams.alerts.people import acknowledge, comment, give_verdict, person_of_link, use_link
 
 __all__ = ["router"]
 
@@ -22,15 +22,20 @@ _REFUSALS: dict[int | str, dict[str, Any]] = {
         "description": "Refused, and why",
         "content": {"application/json": {"schema": Problem.model_json_schema()}},  # the pages themselves are HTML
     }
-    for status in (404, 409, 410, 503)
+    for status in (404, 408, 409, 410, 413, 429, 503)
 }
 router = APIRouter(prefix="/act", tags=["links"], responses=_REFUSALS)
 Token = Annotated[str, Path(max_length=200, pattern=r"^[A-Za-z0-9_-]+$")]
 _HEADERS = {
-    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'",
+    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; base-uri 'none'; "
+    "frame-ancestors 'none'",
     "Referrer-Policy": "no-referrer",
     "Cache-Control": "no-store",
 }
+_SHARE = (
+    "<p><label><input type=checkbox name=shared value=yes> 备注对用能单位可见 / "
+    "The enterprise may read the note</label></p>"
+)
 _BUTTON = {
     Deed.ACKNOWLEDGE: "受理 / Acknowledge",
     Deed.VERDICT: "提交结论 / Submit",
@@ -41,8 +46,8 @@ _BUTTON = {
 @router.get("/{token}", response_class=HTMLResponse)
 async def ask(token: Token, connection: Connection, at: Now, request: Request) -> HTMLResponse:
     """What the link would do, and a button."""
-    link = open_link(token, request.app.state.config.secret, at)
-    person = await person_of(connection, identity=link.person_id)
+    link = open_link(token, request.app.state.config.secret(), at)
+    person = await person_of_link(connection, link)
     alert = await own_alert(connection, person, link.alert_id)
     choices = "".join(
         f"<p><label><input type=radio name=verdict value={word} required> {zh} / {en}</label></p>"
@@ -52,7 +57,7 @@ async def ask(token: Token, connection: Connection, at: Now, request: Request) -
         f"<h1>{escape(alert['title_zh'])}</h1><p>{escape(alert['title_en'])}</p><p>{escape(person.name)}</p>"
         f"<form method=post>{choices if link.deed is Deed.VERDICT else ''}"
         "<p><label>备注 / Note<br><textarea name=note rows=4 maxlength=4000></textarea></label></p>"
-        f"<p><button>{_BUTTON[link.deed]}</button></p></form>"
+        f"{_SHARE if person.role != 'enterprise' else ''}<p><button>{_BUTTON[link.deed]}</button></p></form>"
     )
 
 
@@ -64,19 +69,21 @@ async def act(
     request: Request,
     verdict: Annotated[Verdict | Literal[""], Form()] = "",
     note: Annotated[Words, Form()] = "",
+    shared: Annotated[Literal["yes", ""], Form()] = "",
 ) -> HTMLResponse:
     """Do it, once."""
     config = request.app.state.config
-    link: Link = open_link(token, config.secret, at)
-    person = await person_of(connection, identity=link.person_id)
+    link: Link = open_link(token, config.secret(), at)
+    person = await person_of_link(connection, link)
     await own_alert(connection, person, link.alert_id)
     await use_link(connection, link)
     if link.deed is Deed.ACKNOWLEDGE:
-        await acknowledge(connection, link.alert_id, person, at, config.alerts, note)
+        await acknowledge(connection, link.alert_id, person, at, config.alerts, note, internal=not shared)
     elif link.deed is Deed.VERDICT:
-        await give_verdict(connection, link.alert_id, person, at, config.alerts, verdict=verdict, note=note)
+        facts = {"verdict": verdict, "note": note, "internal": not shared}
+        await give_verdict(connection, link.alert_id, person, at, config.alerts, **facts)
     else:
-        await comment(connection, link.alert_id, person, at, note)
+        await comment(connection, link.alert_id, person, at, note, internal=not shared)
     return _page("<h1>已记录 / Recorded</h1>")
 
 

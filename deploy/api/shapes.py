@@ -83,7 +83,7 @@ class AlertOut(BaseModel):
     title_en: str
     detections: int
     standing: int
-    level: int
+    level: int | None
     case_id: int | None
     case_number: str | None
 
@@ -182,9 +182,10 @@ class Stored(BaseModel):
 
 
 class NoteIn(_In):
-    """A remark."""
+    """A remark; an enterprise is shown it only where it is not internal, or its own."""
 
     note: Words = ""
+    internal: bool = True
 
 
 class GivenAssignee(NoteIn):

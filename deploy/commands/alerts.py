@@ -16,6 +16,7 @@ from deploy.commands.parameters import Instant
 from deploy.commands.tables import table
 from deploy.database import inside
 from deploy.settings import load as settings
+from deploy.stack.places import Places
 from streams.alerts import sources
 from streams.alerts.channels import read_channels
 from streams.alerts.config import read_rules, shipped_rules
@@ -185,6 +186,26 @@ def outbox(*, again: bool, failed: bool) -> None:
         _show(
             "select channel, state, messages, attempts, last_sent_at, left(last_error, 60) as last_error "
             "from outbox_state order by 1, 2"
+        )
+
+
+@command.command("renew-links")
+def renew_links() -> None:
+    """Make a new secret for the links of messages: all that were sent before act no longer."""
+    Places.of(settings()).new_secret("links")
+    click.echo("links that were sent before act no longer")
+
+
+@command.command("set-aside")
+@click.option("--solved", type=int, metavar="ID", help="Say that somebody has looked after it.")
+def set_aside(solved: int | None) -> None:
+    """Show rows that could not become, or be part of, an alert; all others went on."""
+    if solved is not None:
+        _show("update alert_aside set solved_at = now() where id = %s returning id, source, source_key", (solved,))
+    else:
+        _show(
+            "select id, seen_at, source, source_key, error from alert_aside where solved_at is null "
+            "order by id desc limit 100"
         )
 
 

@@ -8,7 +8,7 @@ import psycopg
 
 from deploy.commands.tables import table
 from deploy.database import inside
-from streams.alerts.people import add_person, new_token, person_of, revoke_tokens, rows
+from streams.alerts.people import add_person, end_person, new_token, person_of, revoke_tokens, rows
 
 __all__ = ["command"]
 
@@ -65,6 +65,18 @@ def token(login: str, *, days: int, label: str) -> None:
         return await new_token(connection, person.id, label=label, expires_at=expires_at)
 
     click.echo(inside(work))
+
+
+@command.command()
+@click.argument("login")
+def end(login: str) -> None:
+    """Let a person in no longer: tokens end, links act no more, nothing is sent; the histories keep the name."""
+
+    async def work(connection: psycopg.AsyncConnection) -> tuple[int, int]:
+        return await end_person(connection, (await person_of(connection, login=login)).id)
+
+    tokens, messages = inside(work)
+    click.echo(f"{login} is let in no longer: {tokens} tokens ended, {messages} messages not sent")
 
 
 @command.command()

@@ -118,6 +118,16 @@ class Places:
         path.with_suffix(".new").unlink(missing_ok=True)
         return self.known_secret(name)
 
+    def new_secret(self, name: str) -> None:
+        """Put a new password in the place of one, at once for whoever reads it."""
+        path = self.home / "secrets" / name
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        new = path.with_suffix(".next")
+        handle = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(handle, "w") as stream:
+            stream.write(secrets.token_urlsafe(24) + "\n")
+        new.replace(path)
+
     def known_secret(self, name: str) -> str:
         """A password made before.
 

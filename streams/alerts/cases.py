@@ -18,10 +18,14 @@ from analytics.alerting.workdays import Deadline
 from streams.alerts.config import AlertConfig
 from streams.alerts.outbox import Draft, ref_of
 
-__all__ = ["LARGEST_FILE", "Actor", "attach", "open_case", "remind", "take_step"]
+__all__ = ["LARGEST_FILE", "MOST_BYTES", "MOST_FILES", "Actor", "attach", "open_case", "remind", "take_step"]
 
 LARGEST_FILE: Final = 20 * 2**20
 """A photo or certificate may have so many bytes."""
+MOST_FILES: Final = 50
+"""A case may have so many photos and certificates."""
+MOST_BYTES: Final = 200 * 2**20
+"""With so many bytes together."""
 _MAGIC: Final = {
     b"\xff\xd8\xff": "image/jpeg",
     b"\x89PNG\r\n\x1a\n": "image/png",
@@ -53,8 +57,9 @@ update case_file set state = %(state)s, assignee_id = (select id from person whe
 where id = %(id)s
 """
 _EVENT: Final = """
-insert into case_event (case_id, unit_id, at, person_id, by_name, action, state, note, facts)
-values (%(id)s, %(unit_id)s, %(at)s, %(person)s, %(by)s, %(action)s, %(state)s, %(note)s, %(facts)s)
+insert into case_event (case_id, unit_id, at, person_id, by_name, by_role, action, state, note, facts, internal)
+values (%(id)s, %(unit_id)s, %(at)s, %(person)s, %(by)s, %(role)s, %(action)s, %(state)s, %(note)s, %(facts)s,
+        %(internal)s)
 returning id
 """
 _VERDICT: Final = """
@@ -66,8 +71,9 @@ join detection d on d.id = s.source_id
 where c.id = %(id)s and s.point_id is not null
 """
 _ATTACH: Final = """
-insert into case_attachment (case_id, unit_id, name, media_type, sha256, content, person_id)
-select id, unit_id, %(name)s, %(type)s, %(sha256)s, %(content)s, %(person)s from case_file where id = %(id)s
+insert into case_attachment (case_id, unit_id, name, media_type, sha256, content, person_id, by_role, internal)
+select id, unit_id, %(name)s, %(type)s, %(sha256)s, %(content)s, %(person)s, %(role)s, %(internal)s
+from case_file where id = %(id)s
 returning id
 """
 _DUE: Final = """
@@ -92,6 +98,7 @@ class Actor:
 
     id: int | None
     name: str
+    role: str | None = None
 
 
 _SYSTEM: Final = Actor(id=None, name="meterwarden")
@@ -124,9 +131,15 @@ async def open_case(
 
 
 async def take_step(
-    connection: psycopg.AsyncConnection, case_id: int, action: Action, actor: Actor, config: AlertConfig
+    connection: psycopg.AsyncConnection,
+    case_id: int,
+    action: Action,
+    actor: Actor,
+    config: AlertConfig,
+    *,
+    internal: bool = True,
 ) -> Case:
-    """Take a step of a case; in the caller's transaction.
+    """Take a step of a case; in the caller's transaction. Its note is for the authority alone where it is internal.
 
     Raises
     ------
@@ -141,7 +154,9 @@ async def take_step(
     await _check_assignee(connection, action)
     await _keep(connection, case_id, after, action.at)
     facts = {key: value.isoformat() if isinstance(value, date) else value for key, value in action.facts.items()}
-    await _event(connection, case_id, row["unit_id"], action.at, actor, action.name, after.state, action.note, facts)
+    await _event(
+        connection, case_id, row["unit_id"], action.at, actor, action.name, after.state, action.note, facts, internal
+    )
     if action.name == "verdict":
         parameters = {
             "id": case_id,
@@ -162,10 +177,13 @@ async def attach(
     action: Action,
     actor: Actor,
     config: AlertConfig,
+    *,
+    internal: bool = True,
 ) -> int:
-    """Attach a photo or a certificate; its id. In the caller's transaction.
+    """Attach a photo or a certificate, for the authority alone where it is internal; its id.
 
-    Raises `CaseRefused` for a file that is empty, too large, or neither JPEG, PNG nor PDF by its first bytes.
+    In the caller's transaction. Raises `CaseRefused` for a file that is empty, too large, neither JPEG, PNG nor PDF by
+    its first bytes, or one more than a case may have.
     """
     kind = next((kind for magic, kind in _MAGIC.items() if content.startswith(magic)), None)
     if kind is None:
@@ -175,7 +193,8 @@ async def attach(
     digest = hashlib.sha256(content).digest()
     facts = {"name": name, "bytes": len(content), "sha256": digest.hex()}
     step = Action(name="attach", at=action.at, today=action.today, facts=facts, note=action.note)
-    await take_step(connection, case_id, step, actor, config)
+    await take_step(connection, case_id, step, actor, config, internal=internal)  # locks the case: the count holds
+    await _check_room(connection, case_id, len(content))
     parameters = {
         "id": case_id,
         "name": name,
@@ -183,10 +202,23 @@ async def attach(
         "sha256": digest,
         "content": content,
         "person": actor.id,
+        "role": actor.role,
+        "internal": internal,
     }
     row = await (await connection.execute(_ATTACH, parameters)).fetchone()
     assert row is not None, "the case is there"
     return int(row[0])
+
+
+async def _check_room(connection: psycopg.AsyncConnection, case_id: int, more: int) -> None:
+    query = "select count(*), coalesce(sum(octet_length(content)), 0) from case_attachment where case_id = %s"
+    row = await (await connection.execute(query, (case_id,))).fetchone()
+    assert row is not None, "an aggregate has a row"
+    files, size = int(row[0]) + 1, int(row[1]) + more
+    if files > MOST_FILES or size > MOST_BYTES:
+        raise CaseRefused(
+            f"a case must have at most {MOST_FILES} files with {MOST_BYTES} bytes (with this one {files} with {size})"
+        )
 
 
 async def remind(
@@ -319,6 +351,7 @@ async def _event(
     state: str,
     note: str,
     facts: Mapping[str, Any],
+    internal: bool = True,
 ) -> None:
     parameters = {
         "id": case_id,
@@ -326,6 +359,8 @@ async def _event(
         "at": at,
         "person": actor.id,
         "by": actor.name,
+        "role": actor.role,
+        "internal": internal,
         "action": action,
         "state": state,
         "note": note,

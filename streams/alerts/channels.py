@@ -16,6 +16,7 @@ from apprise import Apprise, AppriseAsset, NotifyType
 from apprise.apprise_attachment import AppriseAttachment
 
 from analytics.domain.errors import ConfigurationError
+from streams.alerts.address import is_one_address
 
 __all__ = ["Channel", "Delivery", "cleaned", "deliver", "read_channels"]
 
@@ -90,6 +91,8 @@ def deliver(
     picture : str or None
         Path of a PNG.
     """
+    if address and not is_one_address(address):  # entered before addresses were checked
+        return Delivery(sent=False, said="an address must be one: without blanks, commas and semicolons (it is not)")
     url = _url(channel, address)
     plugin = Apprise.instantiate(url, asset=_ASSET, suppress_exceptions=True)
     if plugin is None:

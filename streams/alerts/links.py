@@ -14,7 +14,7 @@ from analytics.domain.errors import MeterwardenError
 
 __all__ = ["Deed", "Link", "LinkRefused", "LinkUnknown", "open_link", "sign_link"]
 
-_SHAPE: Final = struct.Struct(">16sIQBQ")
+_SHAPE: Final = struct.Struct(">16sIIQBQ")
 _MAC_BYTES: Final = 16
 
 
@@ -33,22 +33,38 @@ class Deed(IntEnum):
     VERDICT = 2
     COMMENT = 3
 
+    @property
+    def roles(self) -> frozenset[str]:
+        """Roles that may do it, asked of the person as he stands when the link is used."""
+        return _OFFICE | {"enterprise"} if self is Deed.COMMENT else _OFFICE
+
+
+_OFFICE: Final = frozenset({"staff", "inspector"})
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Link:
-    """Who may do what to which alert, until when."""
+    """Who may do what to which alert, until when.
+
+    Attributes
+    ----------
+    standing : int
+        How the person stood when the link was made: with another role, unit or standing it acts no longer.
+    """
 
     person_id: int
+    standing: int
     alert_id: int
     deed: Deed
     expires_at: datetime
     nonce: bytes
 
     @classmethod
-    def fresh(cls, person_id: int, alert_id: int, deed: Deed, expires_at: datetime) -> "Link":
+    def fresh(cls, person_id: int, alert_id: int, deed: Deed, expires_at: datetime, *, standing: int) -> "Link":
         """A link that no other is like."""
+        nonce = secrets.token_bytes(16)
         return cls(
-            person_id=person_id, alert_id=alert_id, deed=deed, expires_at=expires_at, nonce=secrets.token_bytes(16)
+            person_id=person_id, standing=standing, alert_id=alert_id, deed=deed, expires_at=expires_at, nonce=nonce
         )
 
 
@@ -61,7 +77,8 @@ def sign_link(link: Link, secret: bytes) -> str:
     secret : bytes
         Who has it can make links: it stays with sender and API.
     """
-    fields = (link.nonce, link.person_id, link.alert_id, int(link.deed), int(link.expires_at.timestamp()))
+    expires = int(link.expires_at.timestamp())
+    fields = (link.nonce, link.person_id, link.standing, link.alert_id, int(link.deed), expires)
     body = _SHAPE.pack(*fields)
     return base64.urlsafe_b64encode(body + _mac(body, secret)).decode().rstrip("=")
 
@@ -78,11 +95,18 @@ def open_link(text: str, secret: bytes, now: datetime) -> Link:
     body, mac = raw[: _SHAPE.size], raw[_SHAPE.size :]
     if len(body) != _SHAPE.size or not hmac.compare_digest(mac, _mac(body, secret)):
         raise LinkUnknown("a link must be one that a message brought, unaltered")
-    nonce, person_id, alert_id, deed, expires = _SHAPE.unpack(body)
+    nonce, person_id, standing, alert_id, deed, expires = _SHAPE.unpack(body)
     expires_at = datetime.fromtimestamp(expires, UTC)
     if now >= expires_at:
         raise LinkRefused(f"a link must be used in its time (this one ended at {expires_at.isoformat()})")
-    return Link(person_id=person_id, alert_id=alert_id, deed=Deed(deed), expires_at=expires_at, nonce=nonce)
+    return Link(
+        person_id=person_id,
+        standing=standing,
+        alert_id=alert_id,
+        deed=Deed(deed),
+        expires_at=expires_at,
+        nonce=nonce,
+    )
 
 
 def _mac(body: bytes, secret: bytes) -> bytes:

@@ -28,7 +28,9 @@ where m.id = (
     order by severity = 'serious' desc, id limit 1 for update skip locked
 )
 returning m.id, m.key, m.recipient, m.channel, m.address, m.person_id, m.alert_ids, m.case_id, m.purpose, m.severity,
-          m.language, m.title, m.body, m.picture, m.attempts, m.created_at
+          m.language, m.title, m.body, m.picture, m.attempts, m.created_at,
+          (select p.standing from person p where p.id = m.person_id and p.active) as standing,
+          (select p.role from person p where p.id = m.person_id and p.active) as role
 """
 _SENT: Final = """
 update alert_message set state = 'sent', sent_at = %s, receipt = %s, leased_until = null, error = null
@@ -104,6 +106,9 @@ class Message:
     picture: dict[str, Any] | None
     attempts: int
     created_at: datetime
+    standing: int | None = None
+    """Of the person, as it is now; None where there is none, or he has left."""
+    role: str | None = None
 
 
 async def write(connection: psycopg.AsyncConnection, drafts: Sequence[Draft], now: datetime) -> None:

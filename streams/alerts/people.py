@@ -13,6 +13,7 @@ from psycopg.rows import class_row, dict_row
 from analytics.alerting.case import Action
 from analytics.alerting.lifecycle import AlertIsOver
 from analytics.domain.errors import MeterwardenError
+from streams.alerts.address import is_one_address
 from streams.alerts.book import lay_out, lock
 from streams.alerts.cases import Actor, open_case, take_step
 from streams.alerts.config import AlertConfig
@@ -20,15 +21,19 @@ from streams.alerts.links import Link, LinkRefused
 from streams.alerts.raiser import rules_in_force
 
 __all__ = [
+    "AddressRefused",
     "NotFound",
     "SilenceRefused",
     "Who",
     "acknowledge",
     "add_person",
     "comment",
+    "digest_of",
+    "end_person",
     "give_verdict",
     "new_token",
     "person_of",
+    "person_of_link",
     "revoke_tokens",
     "rows",
     "silence",
@@ -40,7 +45,7 @@ _PREFIX: Final = "mw_"
 _YEARS: Final = datetime(2000, 1, 2, tzinfo=UTC), datetime(2199, 12, 30, tzinfo=UTC)
 """Of silences, a day inside what the table takes, whatever the offset."""
 _WHO: Final = """
-select p.id, p.login, p.name, p.role, p.unit_id, coalesce(u.code, '') as unit_code, p.language
+select p.id, p.login, p.name, p.role, p.unit_id, coalesce(u.code, '') as unit_code, p.language, p.standing
 from person p left join unit u on u.id = p.unit_id
 """
 _TOKEN: Final = (
@@ -60,8 +65,8 @@ set name = excluded.name, role = excluded.role, unit_id = excluded.unit_id, lang
 returning id
 """
 _NOTE: Final = """
-insert into alert_event (alert_id, unit_id, at, action, person_id, note)
-select id, unit_id, %s, %s, %s, %s from alert where id = %s
+insert into alert_event (alert_id, unit_id, at, action, person_id, by_role, note, internal)
+select id, unit_id, %s, %s, %s, %s, %s, %s from alert where id = %s and raised_at is not null
 """
 _SILENCE: Final = """
 insert into alert_silence (unit_id, point_id, kind, starts_at, ends_at, reason, person_id)
@@ -71,6 +76,10 @@ values (%(unit)s, %(point)s, %(kind)s, %(starts_at)s, %(ends_at)s, %(reason)s, %
 
 class NotFound(MeterwardenError):  # noqa: N818 - named after what is the matter
     """Something that is not there, or not for who asks."""
+
+
+class AddressRefused(MeterwardenError):  # noqa: N818 - named after what happened
+    """What should be one person's address and is not."""
 
 
 class SilenceRefused(MeterwardenError):  # noqa: N818 - named after what happened
@@ -88,11 +97,12 @@ class Who:
     unit_id: int | None
     unit_code: str
     language: str
+    standing: int
 
     @property
     def actor(self) -> Actor:
         """As histories name them."""
-        return Actor(id=self.id, name=self.name)
+        return Actor(id=self.id, name=self.name, role=self.role)
 
 
 async def rows(connection: psycopg.AsyncConnection, query: str, parameters: Any = None) -> list[dict[str, Any]]:
@@ -105,7 +115,7 @@ async def rows(connection: psycopg.AsyncConnection, query: str, parameters: Any 
 async def who(connection: psycopg.AsyncConnection, token: str, now: datetime) -> Who | None:
     """Whose token it is; None where it is nobody's, over or revoked."""
     async with connection.cursor(row_factory=class_row(Who)) as cursor:
-        await cursor.execute(_TOKEN.encode(), (_digest(token), now))
+        await cursor.execute(_TOKEN.encode(), (digest_of(token), now))
         return await cursor.fetchone()
 
 
@@ -134,6 +144,11 @@ async def add_person(
 
     Raises `NotFound` where an enterprise's person has no unit that the ledger knows.
     """
+    if address and not is_one_address(address):
+        raise AddressRefused(
+            "an address must be one: at most 254 letters without blanks, commas, semicolons or quotes "
+            f"(got {address!r}); for several people enter several, or a channel of their own"
+        )
     known = await rows(connection, "select id from unit where code = %s", (unit,))
     if (role == "enterprise") != bool(known):
         raise NotFound(
@@ -162,7 +177,7 @@ async def new_token(
     await connection.execute(
         "insert into api_token (person_id, digest, label, expires_at) "
         "values (%s, %s, %s, coalesce(%s::timestamptz, 'infinity'))",
-        (person_id, _digest(token), label, expires_at),
+        (person_id, digest_of(token), label, expires_at),
     )
     return token
 
@@ -175,10 +190,34 @@ async def revoke_tokens(connection: psycopg.AsyncConnection, person_id: int) -> 
     return cursor.rowcount
 
 
+async def end_person(connection: psycopg.AsyncConnection, person_id: int) -> tuple[int, int]:
+    """Let a person in no longer: how many tokens ended, and how many messages to him are not sent.
+
+    His links act no longer, for they hold for how he stood. What he did stays in the histories.
+    """
+    cursor = await connection.execute(
+        "select count(*) from api_token where person_id = %s and revoked_at is null and expires_at > now()",
+        (person_id,),
+    )
+    row = await cursor.fetchone()
+    await connection.execute("update person set active = false where id = %s", (person_id,))
+    withdrawn = await connection.execute(
+        "update alert_message set state = 'withdrawn' where person_id = %s and state = 'waiting'", (person_id,)
+    )
+    return (int(row[0]) if row else 0), withdrawn.rowcount
+
+
 async def acknowledge(
-    connection: psycopg.AsyncConnection, alert_id: int, person: Who, now: datetime, config: AlertConfig, note: str = ""
+    connection: psycopg.AsyncConnection,
+    alert_id: int,
+    person: Who,
+    now: datetime,
+    config: AlertConfig,
+    note: str = "",
+    *,
+    internal: bool = True,
 ) -> None:
-    """Take care of an alert: its escalation stops.
+    """Take care of an alert: its escalation stops. The note is for the authority alone where it is internal.
 
     Raises `NotFound`, and `AlertIsOver` where it does not stand.
     """
@@ -194,12 +233,34 @@ async def acknowledge(
     await connection.execute(
         "update alert set acknowledged_by = coalesce(acknowledged_by, %s) where id = %s", (person.id, alert_id)
     )
-    await connection.execute(_NOTE, (now, "acknowledge", person.id, note, alert_id))
+    await _add_note(connection, alert_id, person, now, "acknowledge", note, internal=internal)
 
 
-async def comment(connection: psycopg.AsyncConnection, alert_id: int, person: Who, now: datetime, note: str) -> None:
-    """Say something of an alert; raises `NotFound`."""
-    cursor = await connection.execute(_NOTE, (now, "comment", person.id, note, alert_id))
+async def comment(
+    connection: psycopg.AsyncConnection,
+    alert_id: int,
+    person: Who,
+    now: datetime,
+    note: str,
+    *,
+    internal: bool = True,
+) -> None:
+    """Say something of an alert, for the authority alone where it is internal; raises `NotFound`."""
+    await _add_note(connection, alert_id, person, now, "comment", note, internal=internal)
+
+
+async def _add_note(
+    connection: psycopg.AsyncConnection,
+    alert_id: int,
+    person: Who,
+    now: datetime,
+    action: str,
+    note: str,
+    *,
+    internal: bool,
+) -> None:
+    parameters = (now, action, person.id, person.role, note, internal, alert_id)
+    cursor = await connection.execute(_NOTE, parameters)
     if cursor.rowcount != 1:
         raise NotFound(f"an alert must be one that is there (got {alert_id})")
 
@@ -213,14 +274,28 @@ async def give_verdict(
     *,
     verdict: str,
     note: str,
+    internal: bool = True,
 ) -> int:
     """Say what was found on site; the case, which is opened where there was none."""
     await _alert(connection, alert_id)
     case = await open_case(connection, alert_id, person.actor, now, config)
     today = now.astimezone(config.zone).date()
     action = Action(name="verdict", at=now, today=today, facts={"verdict": verdict}, note=note)
-    await take_step(connection, case, action, person.actor, config)
+    await take_step(connection, case, action, person.actor, config, internal=internal)
     return case
+
+
+async def person_of_link(connection: psycopg.AsyncConnection, link: Link) -> Who:
+    """Who a link acts for, as he stands now.
+
+    Raises `LinkRefused` where he has left, has another role or unit than when the link was made, or may not do it.
+    """
+    async with connection.cursor(row_factory=class_row(Who)) as cursor:
+        await cursor.execute((_WHO + "where p.id = %s and p.active").encode(), (link.person_id,))
+        person = await cursor.fetchone()
+    if person is None or person.standing != link.standing or person.role not in link.deed.roles:
+        raise LinkRefused("a link must be used by who it was made for, in the same role (this changed meanwhile)")
+    return person
 
 
 async def use_link(connection: psycopg.AsyncConnection, link: Link) -> None:
@@ -291,5 +366,6 @@ async def _alert(connection: psycopg.AsyncConnection, alert_id: int) -> None:
         raise NotFound(f"an alert must be one that is there (got {alert_id})")
 
 
-def _digest(token: str) -> bytes:
-    return hashlib.sha256(token.encode()).digest()
+def digest_of(token: str) -> bytes:
+    """SHA-256 of a token: what is kept of it."""
+    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()

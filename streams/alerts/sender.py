@@ -9,7 +9,7 @@ channel has a task of its own, so that a dead one holds up no other.
 import asyncio
 import logging
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -53,8 +53,8 @@ class SenderConfig:
     dsn : str
         The database.
     channels : mapping of str to Channel
-    secret : bytes
-        Signs links.
+    secret : callable
+        What links are signed with at this moment, since it can be changed.
     api_url : str
         Where links lead; '' makes none.
     zone : ZoneInfo
@@ -67,7 +67,7 @@ class SenderConfig:
 
     dsn: str = field(repr=False)
     channels: Mapping[str, Channel]
-    secret: bytes = field(repr=False)
+    secret: Callable[[], bytes] = field(repr=False)
     api_url: str = ""
     zone: ZoneInfo = field(default_factory=lambda: ZoneInfo("Asia/Shanghai"))
     poll_s: float = 1.0
@@ -215,17 +215,20 @@ class Sender:
         return f"{head}{links}{tail}" if links else (head.rstrip("\n") + tail if mark else message.body)
 
     def _links(self, message: Message) -> str:
-        person = message.person_id
-        if not self._config.api_url or person is None or len(message.alert_ids) != 1 or message.purpose == "clear":
+        person, standing = message.person_id, message.standing
+        if not self._config.api_url or person is None or standing is None:
+            return ""
+        if len(message.alert_ids) != 1 or message.purpose == "clear":
             return ""
         gentle = message.title.startswith(("【提醒】", "[Notice]"))
+        gentle = gentle or message.role == "enterprise"
         deeds = (Deed.COMMENT,) if gentle else (Deed.ACKNOWLEDGE, Deed.VERDICT)
         expires_at = datetime.now(UTC) + _LINK_LASTS
         lines = []
         for deed in deeds:
-            link = Link.fresh(person, message.alert_ids[0], deed, expires_at)
+            link = Link.fresh(person, message.alert_ids[0], deed, expires_at, standing=standing)
             word = _WORDS[deed][0 if message.language == "zh" else 1]
-            lines.append(f"{word}: {self._config.api_url}/act/{sign_link(link, self._config.secret)}")
+            lines.append(f"{word}: {self._config.api_url}/act/{sign_link(link, self._config.secret())}")
         return "\n".join(lines)
 
 

@@ -52,7 +52,7 @@ async def send_and_die(dsn: str, channels: dict[str, str], share: float) -> None
     config = SenderConfig(
         dsn=dsn,
         channels={name: Channel(name=name, url=url, per_minute=6000) for name, url in channels.items()},
-        secret=b"s" * 32,
+        secret=lambda: b"s" * 32,
         poll_s=0.05,
         lease_s=0.5,
     )

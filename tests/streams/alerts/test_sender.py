@@ -65,7 +65,7 @@ def config_of(dsn: str, **channels: str | Channel) -> SenderConfig:
         for name, url in channels.items()
     }
     return SenderConfig(
-        dsn=dsn, channels=made, secret=SECRET, api_url="http://127.0.0.1:1", poll_s=0.05, lease_s=0.5, zone=ZONE
+        dsn=dsn, channels=made, secret=lambda: SECRET, api_url="http://127.0.0.1:1", poll_s=0.05, lease_s=0.5, zone=ZONE
     )
 
 
@@ -189,7 +189,7 @@ def test_a_refusal_is_tried_again_and_then_arrives_once(module_database: str) ->
 
 
 def test_a_link_that_was_altered_or_is_old_opens_nothing() -> None:
-    link = Link.fresh(7, 12, Deed.VERDICT, NOW + timedelta(days=1))
+    link = Link.fresh(7, 12, Deed.VERDICT, NOW + timedelta(days=1), standing=1)
     text = sign_link(link, SECRET)
     assert open_link(text, SECRET, NOW) == link
     for bad in (text[:-2] + "AA", "A" + text[1:], text[:20], "", "äö", text + "="):
