@@ -80,8 +80,9 @@ async def act(
     if link.deed is Deed.ACKNOWLEDGE:
         await acknowledge(connection, link.alert_id, person, at, config.alerts, note, internal=not shared)
     elif link.deed is Deed.VERDICT:
-        facts = {"verdict": verdict, "note": note, "internal": not shared}
-        await give_verdict(connection, link.alert_id, person, at, config.alerts, **facts)
+        await give_verdict(
+            connection, link.alert_id, person, at, config.alerts, verdict=verdict, note=note, internal=not shared
+        )
     else:
         await comment(connection, link.alert_id, person, at, note, internal=not shared)
     return _page("<h1>已记录 / Recorded</h1>")

@@ -258,8 +258,8 @@ class Guard:
         except TimeoutError:
             if not clock.expired():
                 raise
-            if exchange.status:  # half an answer: closing the connection is all that is left
-                raise ConnectionAbortedError(f"the client took more than {limits.answer_s:g} s") from None
+            if exchange.status:  # half an answer that is not ended: the server closes the connection
+                return exchange
             exchange.cut = exchange.cut or _busy(503, f"no answer within {limits.answer_s:g} s; try again", 1)
         except Exception:
             if exchange.cut is None:

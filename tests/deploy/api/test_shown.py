@@ -136,11 +136,8 @@ def test_a_silence_at_a_time_that_makes_no_sense_is_refused(office: Office, star
 def test_a_case_has_so_many_files_and_no_more(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cases_module, "MOST_FILES", 3)
     case = office.got("li.na", "POST", "/alerts/1/case")["id"]
-    put: dict[str, Any] = {"files": {"file": ("a.png", PNG)}}
-    sent = [
-        office.ask("first", "POST", f"/cases/{case}/files", files={"file": ("a.png", PNG)}).status_code
-        for _ in range(5)
-    ]
+    path, put = f"/cases/{case}/files", {"file": ("a.png", PNG)}
+    sent = [office.ask("first", "POST", path, files=put).status_code for _ in range(5)]
     assert sent == [201, 201, 201, 409, 409]
     assert rows(office.dsn, "select count(*) from case_attachment") == [(3,)]
 
