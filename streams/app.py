@@ -26,6 +26,7 @@ from streams.agents.relay import Publisher, Relay
 from streams.agents.sampler import Sampler
 from streams.agents.totals import TotalsAgent
 from streams.compliance.agent import ComplianceAgent
+from streams.compliance.stale import ComplianceStore
 from streams.config import StreamsConfig
 from streams.lanes import readings
 from streams.lanes.lanes import Lanes
@@ -155,7 +156,7 @@ class WorkerApp(BatchApp):
         self._go_on(
             Relay(self.store, self.publisher, self.metrics, topic=config.rejected_topic).run(config.relay_s), "relay"
         )
-        compliance = ComplianceAgent(self.store.compliance(config.zone), self.lanes, courtesy)
+        compliance = ComplianceAgent(ComplianceStore(self.store.connections, config.zone), self.lanes, courtesy)
         self._go_on(compliance.run(config.compliance_s), "compliance")
         if config.balance_s > 0:
             self._go_on(BalanceAgent(self.shop, self.store, self.lanes, courtesy).run(config.balance_s), "balance")

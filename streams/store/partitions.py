@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from datetime import datetime, tzinfo
+from datetime import datetime
 from typing import Final
 
 import numpy as np
@@ -11,7 +11,6 @@ import psycopg
 from analytics.domain.errors import StoreUnavailable
 from analytics.domain.quality import DetectionKind
 from analytics.health.sensitivity import StandingVerdict
-from streams.compliance.stale import ComplianceStore
 from streams.ports import FenceLost
 from streams.rows.layout import (
     Assigned,
@@ -164,9 +163,10 @@ class TimescaleStore:
                 raise
         self._series.update(claim.met)
 
-    def compliance(self, zone: tzinfo) -> ComplianceStore:
-        """What judges units whose standing is stale; `zone` is that of local days."""
-        return ComplianceStore(self._connections, zone)
+    @property
+    def connections(self) -> Connections:
+        """The connections that this store works over, for what is stored beside it."""
+        return self._connections
 
     @asynccontextmanager
     async def balance(self, unit_id: int) -> AsyncIterator[balances.BalanceTransaction | None]:

@@ -15,7 +15,7 @@ from streams.agents.courtesy import Courtesy
 from streams.compliance.agent import ComplianceAgent
 from streams.compliance.evidence import Moment, read_point_energy
 from streams.compliance.judge import judge
-from streams.compliance.stale import part_of
+from streams.compliance.stale import ComplianceStore, part_of
 from streams.compliance.standards import load_document
 from streams.rows.layout import StoredLedger
 from streams.store.ledger import load_ledger, read_ledger
@@ -61,7 +61,7 @@ async def load(dsn: str, *rows: Mapping[str, object], since: datetime | None = N
 
 async def judged(dsn: str, stored: StoredLedger) -> int:
     async with opened(dsn) as store:
-        agent = ComplianceAgent(store.compliance(SHANGHAI), OneLedger(stored), Courtesy(Calm()))
+        agent = ComplianceAgent(ComplianceStore(store.connections, SHANGHAI), OneLedger(stored), Courtesy(Calm()))
         return await agent.once(stored)
 
 
