@@ -1,0 +1,39 @@
+"""The two READMEs say the same, stay short, and lead to pages that exist."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+README, CHINESE = ROOT / "README.md", ROOT / "deploy" / "README.zh.md"
+PAGES = [README, CHINESE, *sorted((ROOT / "deploy").glob("*.md")), *sorted((ROOT / "deploy" / "guides").glob("*.md"))]
+
+
+def _blocks(page: Path) -> list[str]:
+    """Fenced blocks without what is said beside a command."""
+    text = page.read_text(encoding="utf-8")
+    return [re.sub(r"\s+# .*", "", block) for block in re.findall(r"```\w*\n(.*?)```", text, re.DOTALL)]
+
+
+def test_whoever_opens_it_first_reads_8_kb() -> None:
+    assert len(README.read_bytes()) <= 8192
+
+
+def test_both_languages_show_the_same_commands() -> None:
+    assert _blocks(README) == _blocks(CHINESE)
+
+
+def test_both_languages_have_the_same_headings() -> None:
+    def levels(page: Path) -> list[str]:
+        return re.findall(r"^(#+) ", page.read_text(encoding="utf-8"), re.MULTILINE)
+
+    assert levels(README) == levels(CHINESE)
+
+
+@pytest.mark.parametrize("page", sorted(set(PAGES)), ids=lambda page: page.name)
+def test_links_lead_somewhere(page: Path) -> None:
+    text = re.sub(r"```.*?```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
+    links = [link.split("#")[0] for link in re.findall(r"\]\(([^)\s]+)\)", text) if not link.startswith("http")]
+    missing = [link for link in links if link and not (page.parent / link).exists()]
+    assert not missing, f"{page.name}: required links to files that are there, got {missing}"
