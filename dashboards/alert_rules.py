@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from analytics.domain.words import Language, Phrase
 from dashboards.panels import DATASOURCE_UID, Json
 from dashboards.queries import query
-from dashboards.text import Language, Text
 
 __all__ = ["RULES", "RULE_GROUP", "Rule", "rule_json"]
 
@@ -18,8 +18,8 @@ class Rule:
     """Fires when the one number of its query stays above a limit."""
 
     uid: str
-    title: Text
-    summary: Text
+    title: Phrase
+    summary: Phrase
     query: str
     above: float
     hold: str
@@ -30,8 +30,8 @@ class Rule:
 RULES: Final = (
     Rule(
         uid="mw-rule-silent",
-        title=Text("工作进程无上报", "No worker says how it does"),
-        summary=Text("五分钟内没有工作进程上报", "no worker has written a sample for five minutes"),
+        title=Phrase(zh="工作进程无上报", en="No worker says how it does"),
+        summary=Phrase(zh="五分钟内没有工作进程上报", en="no worker has written a sample for five minutes"),
         query="rule_silent",
         above=300,
         hold="1m",
@@ -39,8 +39,8 @@ RULES: Final = (
     ),
     Rule(
         uid="mw-rule-lag",
-        title=Text("积压过多", "Lag"),
-        summary=Text("未入库的记录超过十万条", "more than 100,000 records are not yet stored"),
+        title=Phrase(zh="积压过多", en="Lag"),
+        summary=Phrase(zh="未入库的记录超过十万条", en="more than 100,000 records are not yet stored"),
         query="rule_lag",
         above=100_000,
         hold="10m",
@@ -48,8 +48,8 @@ RULES: Final = (
     ),
     Rule(
         uid="mw-rule-fence-age",
-        title=Text("读数迟迟不入库", "Readings wait to be stored"),
-        summary=Text("已取出的读数超过一分钟未入库", "a reading that was fetched is not stored after a minute"),
+        title=Phrase(zh="读数迟迟不入库", en="Readings wait to be stored"),
+        summary=Phrase(zh="已取出的读数超过一分钟未入库", en="a reading that was fetched is not stored after a minute"),
         query="rule_fence_age",
         above=60,
         hold="5m",
@@ -57,8 +57,8 @@ RULES: Final = (
     ),
     Rule(
         uid="mw-rule-rejected",
-        title=Text("拒收过多", "Many readings are refused"),
-        summary=Text("近一小时拒收超过5%", "more than 5 % of the last hour's readings were refused"),
+        title=Phrase(zh="拒收过多", en="Many readings are refused"),
+        summary=Phrase(zh="近一小时拒收超过5%", en="more than 5 % of the last hour's readings were refused"),
         query="rule_rejected",
         above=5,
         hold="10m",
@@ -66,8 +66,10 @@ RULES: Final = (
     ),
     Rule(
         uid="mw-rule-outbox",
-        title=Text("报警消息发不出去", "Messages of alerts do not go out"),
-        summary=Text("有消息发送失败或等待超过一刻钟", "messages failed, or wait for more than a quarter of an hour"),
+        title=Phrase(zh="告警消息发不出去", en="Messages of alerts do not go out"),
+        summary=Phrase(
+            zh="有消息发送失败或等待超过一刻钟", en="messages failed, or wait for more than a quarter of an hour"
+        ),
         query="rule_outbox",
         above=0,
         hold="5m",
@@ -75,8 +77,10 @@ RULES: Final = (
     ),
     Rule(
         uid="mw-rule-totals",
-        title=Text("汇总滞后", "Totals are late"),
-        summary=Text("待更新的小时汇总超过一刻钟", "a stale total has waited for more than a quarter of an hour"),
+        title=Phrase(zh="汇总滞后", en="Totals are late"),
+        summary=Phrase(
+            zh="待更新的小时汇总超过一刻钟", en="a stale total has waited for more than a quarter of an hour"
+        ),
         query="rule_totals",
         above=900,
         hold="5m",

@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
-from dashboards.text import NO_VALUE, NONE, NONE_WHERE_EMPTY, VALUES, Language, Text, Word
+from analytics.domain.words import Language, Phrase
+from dashboards.text import NO_VALUE, NONE, NONE_WHERE_EMPTY, VALUES, Word
 
 __all__ = [
     "DATASOURCE",
@@ -47,8 +48,8 @@ class Panel:
     """One panel before it has a place: what it shows, how large it is, and from which question."""
 
     kind: str
-    title: Text
-    description: Text
+    title: Phrase
+    description: Phrase
     width: int
     height: int
     query: str | None = None
@@ -61,24 +62,24 @@ class Panel:
     """Columns of the SQL that a language does not show."""
     interval: str | None = None
     """Shortest interval that a point may stand for."""
-    content: Text | None = None
+    content: Phrase | None = None
     repeat: str | None = None
     cells: int | None = None
     """About how many intervals the range is cut into; else one a pixel."""
 
 
-def section(title: Text, description: Text) -> Panel:
+def section(title: Phrase, description: Phrase) -> Panel:
     """A line across the board."""
     return Panel(kind="row", title=title, description=description, width=24, height=1)
 
 
-def note(title: Text, description: Text, content: Text, *, width: int, height: int) -> Panel:
-    """Text in Markdown."""
+def note(title: Phrase, description: Phrase, content: Phrase, *, width: int, height: int) -> Panel:
+    """Phrase in Markdown."""
     return Panel(kind="text", title=title, description=description, content=content, width=width, height=height)
 
 
 def stat(
-    title: Text, description: Text, query: str, *, width: int = 6, height: int = 4, unit: str = "short",
+    title: Phrase, description: Phrase, query: str, *, width: int = 6, height: int = 4, unit: str = "short",
     columns: Mapping[str, Json] | None = None, steps: Sequence[Step] = (), decimals: int | None = None,
 ) -> Panel:  # fmt: skip
     """Numbers of one row, each with its name; each in its own word's colour unless there are steps."""
@@ -108,7 +109,7 @@ def stat(
 
 
 def table(
-    title: Text, description: Text, query: str, *, width: int = 24, height: int = 8,
+    title: Phrase, description: Phrase, query: str, *, width: int = 24, height: int = 8,
     columns: Mapping[str, Json] | None = None, hidden: Mapping[Language, tuple[str, ...]] | None = None,
 ) -> Panel:  # fmt: skip
     """Rows, with codes in words and a filter on every column."""
@@ -142,7 +143,7 @@ def table(
 
 
 def lines(
-    title: Text, description: Text, query: str, *, width: int = 12, height: int = 8, unit: str = "short",
+    title: Phrase, description: Phrase, query: str, *, width: int = 12, height: int = 8, unit: str = "short",
     interval: str | None = None, columns: Mapping[str, Json] | None = None, low: float | None = None,
     high: float | None = None, steps: Sequence[Step] = (), fill: int = 10,
 ) -> Panel:  # fmt: skip
@@ -153,7 +154,7 @@ def lines(
 
 
 def bars(
-    title: Text, description: Text, query: str, *, width: int = 12, height: int = 8, unit: str = "short",
+    title: Phrase, description: Phrase, query: str, *, width: int = 12, height: int = 8, unit: str = "short",
     interval: str | None = None, columns: Mapping[str, Json] | None = None, stacked: bool = True,
 ) -> Panel:  # fmt: skip
     """Amounts of days or hours beside or on top of each other."""
@@ -163,7 +164,7 @@ def bars(
 
 
 def columns_of(
-    title: Text, description: Text, query: str, *, over: str, width: int = 12, height: int = 8,
+    title: Phrase, description: Phrase, query: str, *, over: str, width: int = 12, height: int = 8,
     columns: Mapping[str, Json] | None = None,
 ) -> Panel:  # fmt: skip
     """Amounts of classes (the column `over`), each with its number."""
@@ -204,7 +205,7 @@ def columns_of(
 
 
 def strip(
-    title: Text, description: Text, query: str, *, width: int = 24, height: int = 8, unit: str = "percent",
+    title: Phrase, description: Phrase, query: str, *, width: int = 24, height: int = 8, unit: str = "percent",
     interval: str = "1h", steps: Sequence[Step] = (), words: Mapping[str, Word] | None = None, legend: bool = False,
     columns: Mapping[str, Json] | None = None,
 ) -> Panel:  # fmt: skip
@@ -241,7 +242,7 @@ def strip(
 
 
 def _chart(
-    title: Text, description: Text, query: str, *, width: int, height: int, unit: str, interval: str | None,
+    title: Phrase, description: Phrase, query: str, *, width: int, height: int, unit: str, interval: str | None,
     columns: Mapping[str, Json] | None, low: float | None, high: float | None, steps: Sequence[Step], custom: Json,
 ) -> Panel:  # fmt: skip
     defaults: Json = {"color": {"mode": "palette-classic"}, "custom": custom, "mappings": [], "unit": unit}
@@ -303,7 +304,7 @@ def mappings(column: str, language: Language) -> list[Json]:
     return word_mappings(VALUES.get(column, {}), language, empty=NONE if column in NONE_WHERE_EMPTY else NO_VALUE)
 
 
-def word_mappings(words: Mapping[str, Word], language: Language, *, empty: Text = NO_VALUE) -> list[Json]:
+def word_mappings(words: Mapping[str, Word], language: Language, *, empty: Phrase = NO_VALUE) -> list[Json]:
     """Words instead of codes, and words where there is nothing."""
     found: list[Json] = []
     if words:

@@ -10,21 +10,11 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
+from analytics.domain.words import LANGUAGES, Language, Phrase
 from dashboards.boards import BOARDS, Board, Variable
 from dashboards.panels import DATASOURCE, Json, Panel, mappings, word_mappings
 from dashboards.queries import query
-from dashboards.text import (
-    COLUMNS,
-    LANGUAGES,
-    NO_VALUE,
-    NONE,
-    NONE_WHERE_EMPTY,
-    SERIES,
-    VALUES,
-    Language,
-    Text,
-    Word,
-)
+from dashboards.text import COLUMNS, NO_VALUE, NONE, NONE_WHERE_EMPTY, SERIES, VALUES, Word
 
 __all__ = ["GENERATED", "render", "render_all", "text_of"]
 
@@ -82,7 +72,7 @@ WIDTHS: Final = {
 }
 """Columns of tables whose words would be cut off in an even share of the room. [px]"""
 
-_LANGUAGE_LINK: Final = Text("English", "中文")
+_LANGUAGE_LINK: Final = Phrase(zh="English", en="中文")
 
 
 def render_all() -> dict[str, str]:
@@ -210,7 +200,7 @@ def _properties(panel: Panel, column: str, language: Language) -> Iterator[Json]
         yield {"id": "custom.hidden", "value": True}  # before Grafana 12.2
         yield {"id": "custom.hideFrom.viz", "value": True}  # since
         return
-    name: Text | Word | None = COLUMNS.get(column) if panel.kind == "table" else SERIES.get(column)
+    name: Phrase | Word | None = COLUMNS.get(column) if panel.kind == "table" else SERIES.get(column)
     if name is not None:
         yield {"id": "displayName", "value": name.of(language)}
     if isinstance(name, Word) and name.color and "color" not in given:
@@ -281,7 +271,7 @@ def _annotation(board: Board, language: Language) -> Json:
         "enable": True,
         "hide": False,
         "iconColor": "#D55E00",
-        "name": Text("检出", "detections").of(language),
+        "name": Phrase(zh="检出", en="detections").of(language),
         "target": {**_target(board.annotations, "table"), "refId": "Anno"},
     }
 

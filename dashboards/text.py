@@ -1,33 +1,39 @@
 """Words in both languages, and what the codes in the store's columns are called."""
 
-from typing import Final, Literal, NamedTuple
+from typing import Final, NamedTuple
 
-from analytics.domain.ledger.vocabulary import CARRIER_WORDS, STATUS_WORDS
+from analytics.domain.words import (
+    ALERT_STATES,
+    CARRIERS,
+    CASE_ACTIONS,
+    CASE_STATES,
+    KINDS,
+    LEVELS,
+    MESSAGE_STATES,
+    OBSERVABILITY,
+    QUALITY,
+    REJECT_REASONS,
+    SEVERITIES,
+    SITE_VERDICTS,
+    STATES,
+    STATUSES,
+    VERDICTS,
+    VERIFICATION,
+    Language,
+    Phrase,
+    Phrases,
+)
 
 __all__ = [
-    "BLUE", "COLUMNS", "GREEN", "GREY", "LANGUAGES", "NONE", "NONE_WHERE_EMPTY", "NO_VALUE", "ORANGE", "PURPLE",
-    "SERIES", "SKY", "VALUES", "VERMILION", "YELLOW", "Language", "Text", "Word",
+    "BLUE", "COLUMNS", "GREEN", "GREY", "NONE", "NONE_WHERE_EMPTY", "NO_VALUE", "ORANGE", "PURPLE",
+    "SERIES", "SKY", "VALUES", "VERMILION", "YELLOW", "Word",
 ]  # fmt: skip
-
-Language = Literal["zh", "en"]
-LANGUAGES: Final[tuple[Language, ...]] = ("zh", "en")
-
-
-class Text(NamedTuple):
-    """The same in Chinese and English."""
-
-    zh: str
-    en: str
-
-    def of(self, language: Language) -> str:
-        """In one of them."""
-        return self.zh if language == "zh" else self.en
 
 
 class Word(NamedTuple):
     """What a code is called, its sign (so that colour never says it alone) and its colour."""
 
-    text: Text
+    text: Phrase
     sign: str = ""
     color: str | None = None
 
@@ -36,9 +42,9 @@ class Word(NamedTuple):
         return f"{self.sign} {self.text.of(language)}".strip()
 
 
-NO_VALUE: Final = Text("无数据", "no data")
+NO_VALUE: Final = Phrase(zh="无数据", en="no data")
 """Where nothing is known; never 0."""
-NONE: Final = Text("–", "–")
+NONE: Final = Phrase(zh="–", en="–")
 """Where it is known that there is none: a fault that stands has no end, the highest point no parent."""
 _MAY_BE_NONE: Final = (
     "case_number case_state ended_at energy_unit grade magnitude_unit meter_no meters missing parent_point point"
@@ -57,203 +63,142 @@ PURPLE: Final = "#CC79A7"
 GREY: Final = "#8A8A8A"
 
 _PARTITIONS: Final = (BLUE, ORANGE, GREEN, PURPLE, SKY, VERMILION, YELLOW, GREY)  # of the first eight
-_CARRIERS: Final = {code: Text(chinese[0], code.replace("_", " ")) for code, chinese in CARRIER_WORDS.items()}
-_LEVELS: Final = {
-    "unit": Text("用能单位", "unit"),
-    "sub_unit": Text("次级用能单位", "sub-unit"),
-    "equipment": Text("主要用能设备", "main equipment"),
-}
-_KINDS: Final = {
-    "gap": Text("缺数", "gap"),
-    "silence": Text("无上报", "silence"),
-    "stuck": Text("示值不变", "stuck"),
-    "spike": Text("突跳", "spike"),
-    "rollback": Text("示值倒退", "rollback"),
-    "reset": Text("清零", "reset"),
-    "zero_dip": Text("瞬时归零", "zero dip"),
-    "sentinel": Text("错误码值", "error value"),
-    "scale": Text("数量级错误", "wrong power of ten"),
-    "ratio": Text("变比或缺相", "CT/PT ratio or phase"),
-    "clock": Text("时钟偏差", "clock"),
-    "duplicate": Text("重复", "duplicate"),
-    "undeclared_replacement": Text("未报备换表", "undeclared replacement"),
-    "gain_step": Text("误差突变", "step in error"),
-    "gain_drift": Text("误差漂移", "drift of error"),
-    "rollover": Text("翻转", "rollover"),
-    "replacement": Text("换表", "replacement"),
-    "multiplier_change": Text("倍率变更", "new multiplier"),
-    "finding": Text("不符合标准", "not to standard"),
-    "verification": Text("检定", "verification"),
-}
-_REASONS: Final = {
-    "malformed": Text("无法解析", "malformed"),
-    "too_large": Text("过大", "too large"),
-    "unknown_unit_code": Text("未知单位", "unknown unit"),
-    "unknown_meter": Text("未知器具", "unknown meter"),
-    "not_installed": Text("未安装", "not installed"),
-    "unknown_unit": Text("未知计量单位", "unknown unit of measurement"),
-    "unit_mismatch": Text("计量单位不符", "other unit of measurement"),
-    "not_a_number": Text("不是数", "not a number"),
-    "future": Text("未来时间", "in the future"),
-    "time_out_of_range": Text("时间超出范围", "time out of range"),
-    "duplicate": Text("重复", "duplicate"),
-    "conflict": Text("同时刻不同值", "conflict"),
-    "wrong_partition": Text("分区错误", "wrong partition"),
-    "bad_time": Text("时间有误", "bad time"),
-    "missing_field": Text("缺少字段", "missing field"),
-    "foreign_unit": Text("无权上报的单位", "unit of others"),
-}
-_SEVERITIES: Final = {
-    "serious": Word(Text("严重", "serious"), "■", VERMILION),
-    "warning": Word(Text("警告", "warning"), "▲", ORANGE),
-    "info": Word(Text("提示", "info"), "●", SKY),
-}
-_COMPLIANCE: Final = {
-    "compliant": Word(Text("符合", "compliant"), "✓", GREEN),
-    "findings": Word(Text("有问题", "findings"), "▲", ORANGE),
-    "serious": Word(Text("严重", "serious"), "■", VERMILION),
-    "unknown": Word(Text("未知", "unknown"), "?", GREY),
-}
-_STATES: Final = _COMPLIANCE | {
-    "open": Word(Text("未处理", "open"), "■", VERMILION),
-    "acknowledged": Word(Text("已确认", "acknowledged"), "▲", ORANGE),
-    "clearing": Word(Text("恢复中", "clearing"), "●", SKY),
-    "cleared": Word(Text("已解除", "cleared"), "✓", GREEN),
-    "closed": Word(Text("已结束", "closed"), "✓", GREEN),
-    "withdrawn": Word(Text("已撤回", "withdrawn"), "–", GREY),
-    "dispatched": Word(Text("已派单", "dispatched"), "▲", ORANGE),
-    "on_site": Word(Text("现场", "on site"), "▲", ORANGE),
-    "verdict": Word(Text("已判定", "judged"), "●", SKY),
-    "ordered": Word(Text("限期整改", "ordered"), "▲", ORANGE),
-    "recheck": Word(Text("复查", "recheck"), "●", SKY),
-    "waiting": Word(Text("等待", "waiting"), "●", SKY),
-    "sending": Word(Text("发送中", "sending"), "●", SKY),
-    "sent": Word(Text("已发送", "sent"), "✓", GREEN),
-    "failed": Word(Text("失败", "failed"), "■", VERMILION),
-}
-_VERIFICATION: Final = {
-    "valid": Word(Text("有效", "valid"), "✓", GREEN),
-    "due_90": Word(Text("90天内到期", "due in 90 d"), "●", SKY),
-    "due_30": Word(Text("30天内到期", "due in 30 d"), "▲", ORANGE),
-    "overdue": Word(Text("超期", "overdue"), "■", VERMILION),
-    "unknown": Word(Text("未知", "unknown"), "?", GREY),
-}
-_VERDICTS: Final = {
-    "pass": Word(Text("符合", "pass"), "✓", GREEN),
-    "fail": Word(Text("不符合", "fail"), "■", VERMILION),
-    "person": Word(Text("需人工判定", "a person must decide"), "?", PURPLE),
-    "not_applicable": Word(Text("不适用", "not applicable"), "–", GREY),
-    "faulty": Word(Text("有故障", "faulty"), "■", VERMILION),
-    "sound": Word(Text("正常", "sound"), "✓", GREEN),
-    "load_changed": Word(Text("负荷变化", "the load changed"), "●", SKY),
-    "data_path": Word(Text("数据通道", "data path"), "▲", ORANGE),
-    "observable": Word(Text("可判断", "observable"), "✓", GREEN),
-    "weak": Word(Text("较弱", "weak"), "▲", ORANGE),
-    "not_observable": Word(Text("不可判断", "not observable"), "?", GREY),
-}
 
-_STATUSES: Final = {code: Text(chinese[0], code.replace("_", " ")) for code, chinese in STATUS_WORDS.items()}
+
+def _marked(names: Phrases, **marks: tuple[str, str]) -> dict[str, Word]:
+    """Names with their sign and colour."""
+    return {code: Word(name, *marks.get(code, ())) for code, name in names.items()}
+
+
+_SEVERITIES: Final = _marked(SEVERITIES, serious=("■", VERMILION), warning=("▲", ORANGE), info=("●", SKY))
+_COMPLIANCE: Final = _marked(
+    STATES, compliant=("✓", GREEN), findings=("▲", ORANGE), serious=("■", VERMILION), unknown=("?", GREY)
+)
+_ALERTS: Final = _marked(
+    ALERT_STATES,
+    open=("■", VERMILION),
+    acknowledged=("▲", ORANGE),
+    clearing=("●", SKY),
+    cleared=("✓", GREEN),
+    closed=("✓", GREEN),
+    withdrawn=("–", GREY),
+)
+_MESSAGES: Final = _marked(
+    MESSAGE_STATES, waiting=("●", SKY), sending=("●", SKY), sent=("✓", GREEN), failed=("■", VERMILION)
+)
+_CASES: Final = _marked(
+    CASE_STATES,
+    open=("■", VERMILION),
+    dispatched=("▲", ORANGE),
+    on_site=("▲", ORANGE),
+    verdict=("●", SKY),
+    ordered=("▲", ORANGE),
+    recheck=("●", SKY),
+    closed=("✓", GREEN),
+)
+_VERIFICATION: Final = _marked(
+    VERIFICATION,
+    valid=("✓", GREEN),
+    due_90=("●", SKY),
+    due_30=("▲", ORANGE),
+    overdue=("■", VERMILION),
+    unknown=("?", GREY),
+)
+_VERDICTS: Final = _marked(
+    VERDICTS, **{"pass": ("✓", GREEN)}, fail=("■", VERMILION), person=("?", PURPLE), not_applicable=("–", GREY)
+)
+_ON_SITE: Final = _marked(
+    SITE_VERDICTS, faulty=("■", VERMILION), sound=("✓", GREEN), load_changed=("●", SKY), data_path=("▲", ORANGE)
+)
+_OBSERVABLE: Final = _marked(OBSERVABILITY, observable=("✓", GREEN), weak=("▲", ORANGE), not_observable=("?", GREY))
 _EDITIONS: Final = {
-    "GB 17167-2006": Text("GB 17167-2006", "GB 17167-2006"),
-    "GB 17167-2006 (stands in for GB 17167-2025)": Text(
-        "GB 17167-2006(暂代 GB 17167-2025)", "GB 17167-2006 (stands in for GB 17167-2025)"
+    "GB 17167-2006": Phrase(zh="GB 17167-2006", en="GB 17167-2006"),
+    "GB 17167-2006 (stands in for GB 17167-2025)": Phrase(
+        zh="GB 17167-2006（该版已废止；GB 17167-2025 的数据未录入，结果供参考）",
+        en="GB 17167-2006 (stands in for GB 17167-2025)",
     ),
-    "online monitoring of key units": Text("重点用能单位在线监测", "online monitoring of key units"),
+    "online monitoring of key units": Phrase(zh="重点用能单位在线监测", en="online monitoring of key units"),
 }
 _MAGNITUDES: Final = {
-    "share": Text("%", "%"),  # the boards say it in percent
-    "decades": Text("个数量级", "powers of ten"),
-    "readings": Text("条读数", "readings"),
-    "h": Text("小时", "h"),
-    "s": Text("秒", "s"),
-}
-_ACTIONS: Final = {
-    "open": Text("立案", "open"),
-    "dispatch": Text("派单", "dispatch"),
-    "arrive": Text("到场", "arrive"),
-    "verdict": Text("判定", "verdict"),
-    "order": Text("责令整改", "order"),
-    "corrected": Text("已整改", "corrected"),
-    "pass": Text("复查通过", "pass"),
-    "fail": Text("复查不通过", "fail"),
-    "close": Text("结案", "close"),
-    "hand_over": Text("移交", "hand over"),
-    "comment": Text("备注", "comment"),
-    "attach": Text("附件", "attach"),
+    "share": Phrase(zh="%", en="%"),  # the boards say it in percent
+    "decades": Phrase(zh="个数量级", en="powers of ten"),
+    "readings": Phrase(zh="条读数", en="readings"),
+    "h": Phrase(zh="小时", en="h"),
+    "s": Phrase(zh="秒", en="s"),
 }
 _QUESTIONS: Final = {
-    "drift": Text("误差漂移", "drift"),
-    "ratio": Text("变比或缺相", "ratio or phase"),
-    "stuck": Text("走字卡停", "stuck dial"),
+    "drift": Phrase(zh="计量偏差渐变", en="drift"),
+    "ratio": Phrase(zh="倍率或接线错误", en="ratio or phase"),
+    "stuck": Phrase(zh="停走", en="stuck dial"),
 }
 _WHY: Final = {
     "the balance shows it": "平衡关系可以看出",
-    "no complete balance and no second meter holds this one to account": "没有完整的平衡,也没有第二块表可以对照",
+    "no complete balance and no second meter holds this one to account": "没有完整的平衡，也没有第二块表可以对照",
     "the ledger does not declare that the children cover the parent wholly": "台账没有声明下级齐全",
     "the parent or a child has no meter": "上级或某个下级没有装表",
-    "the balance does not close: something unmetered uses energy too": "平衡不闭合:还有未计量的用能",
+    "the balance does not close: something unmetered uses energy too": "平衡不闭合：还有未计量的用能",
     "too few measured days so far": "实测天数还太少",
-    "hours are missing at the parent or a child": "上级或某个下级有缺数的小时",
+    "hours are missing at the parent or a child": "上级或某个下级有数据缺失的小时",
     "the meter's share of the parent is too small for the noise of the balance": (
-        "该表占上级的份额太小,淹没在平衡的噪声里"
+        "该表占上级的份额太小，淹没在平衡的噪声里"
     ),
     "the load hardly varies, or follows that of others too closely to be told apart": (
-        "负荷几乎不变,或与其他表同步,分不开"
+        "负荷几乎不变，或与其他表同步，分不开"
     ),
     "its power register shows an error of the counter, not of the transformers, which feed both": (
-        "功率寄存器能看出计度误差,看不出互感器误差(两者同源)"
+        "功率寄存器能看出计度误差，看不出互感器误差（两者同源）"
     ),
     "a power that is measured or set as primary shows it, the ledger's multiplier included": (
-        "一次侧功率可以看出,台账倍率也在内"
+        "一次侧功率可以看出，台账倍率也在内"
     ),
     "the powers of its phases show a phase that is lost or reversed, and no other ratio": (
-        "分相功率能看出缺相或反相,看不出其他变比错误"
+        "分相功率能看出缺相或反相，看不出其他变比错误"
     ),
     "volume and temperatures of the heat meter show it": "热量表的流量和温度可以看出",
     "the power varies too much between its samples, or the registers are too coarse": (
-        "功率在两次采样之间变化太大,或示值分辨率太粗"
+        "功率在两次采样之间变化太大，或示值分辨率太粗"
     ),
     "the difference of supply and return temperature is too small": "供回水温差太小",
-    "nothing was read of it for a week, or hardly anything yet": "一周没有读数,或读数还太少",
+    "nothing was read of it for a week, or hardly anything yet": "一周没有读数，或读数还太少",
     "its dial moves in nearly every hour": "几乎每小时都走字",
     "it stands still for hours now and then: a jam looks as if its users were away": (
-        "不时停走几小时,卡停与停用看起来一样"
+        "不时停走几小时，停走与停用看起来一样"
     ),
-    "it has stood still as long before, and went on by itself": "以前也停走过这么久,又自行走动",
+    "it has stood still as long before, and went on by itself": "以前也停走过这么久，又自行走动",
     "its dial moves too seldom, or is read too seldom": "走字或读数太稀",
 }
 """Why something can or cannot be seen (`analytics.drift.observability.Reason`), in Chinese."""
 
 
-def _plain(texts: dict[str, Text]) -> dict[str, Word]:
+def _plain(texts: Phrases) -> dict[str, Word]:
     return {code: Word(text) for code, text in texts.items()}
 
 
 VALUES: Final[dict[str, dict[str, Word]]] = {
-    "carrier": _plain(_CARRIERS),
-    "level": _plain(_LEVELS),
-    "kind": _plain(_KINDS),
-    "reason": _plain(_REASONS),
+    "carrier": _plain(CARRIERS),
+    "level": _plain(LEVELS),
+    "kind": _plain(KINDS),
+    "reason": _plain(REJECT_REASONS),
     "severity": _SEVERITIES,
-    "state": _STATES,
-    "case_state": _STATES,
+    "state": _COMPLIANCE | _MESSAGES | _ALERTS,
+    "case_state": _CASES,
     "verification": _VERIFICATION,
     "verdict": _VERDICTS,
-    "verdict_on_site": _VERDICTS,
-    "observable": _VERDICTS,
+    "verdict_on_site": _ON_SITE,
+    "observable": _OBSERVABLE,
     "edition": _plain(_EDITIONS),
-    "status": _plain(_STATUSES),
+    "status": _plain(STATUSES),
     "magnitude_unit": _plain(_MAGNITUDES),
     "question": _plain(_QUESTIONS),
-    "action": _plain(_ACTIONS),
-    "why": _plain({english: Text(chinese, english) for english, chinese in _WHY.items()}),
-    "fault": {"none": Word(Text("无", "none"), "✓", GREEN)} | _SEVERITIES,
-    "fault_kind": {"none": Word(NONE)} | _plain(_KINDS),
+    "action": _plain(CASE_ACTIONS),
+    "why": _plain({english: Phrase(zh=chinese, en=english) for english, chinese in _WHY.items()}),
+    "fault": {"none": Word(Phrase(zh="无", en="none"), "✓", GREEN)} | _SEVERITIES,
+    "fault_kind": {"none": Word(NONE)} | _plain(KINDS),
 }
 """What the codes of a column are called, by the column's name in a panel's SQL."""
 
 
-def _coloured(texts: dict[str, Text]) -> dict[str, Word]:
+def _coloured(texts: Phrases) -> dict[str, Word]:
     """Each with the next of the colours, so that a thing has the same one in every chart."""
     wheel = (BLUE, ORANGE, GREEN, PURPLE, SKY, VERMILION, YELLOW)
     return {code: Word(text, "", wheel[place % len(wheel)]) for place, (code, text) in enumerate(texts.items())}
@@ -293,187 +238,190 @@ _REFUSED_MOST: Final = {
 }
 
 SERIES: Final[dict[str, Word]] = (
-    _coloured(_CARRIERS)
-    | {carrier: Word(_CARRIERS[carrier], "", color) for carrier, color in _USED_MOST.items()}
-    | _coloured(_KINDS)
-    | {kind: Word(_KINDS[kind], "", color) for kind, color in _FAULTS.items()}
-    | _coloured(_REASONS)
-    | {reason: Word(_REASONS[reason], "", color) for reason, color in _REFUSED_MOST.items()}
-    | _COMPLIANCE
+    _coloured(CARRIERS)
+    | {carrier: Word(CARRIERS[carrier], "", color) for carrier, color in _USED_MOST.items()}
+    | _coloured(KINDS)
+    | {kind: Word(KINDS[kind], "", color) for kind, color in _FAULTS.items()}
+    | _coloured(REJECT_REASONS)
+    | {reason: Word(REJECT_REASONS[reason], "", color) for reason, color in _REFUSED_MOST.items()}
+    | {code: word for code, word in _COMPLIANCE.items() if code not in {"serious", "unknown"}}
+    | {"serious_findings": _COMPLIANCE["serious"], "to_check": _COMPLIANCE["unknown"]}
     | _SEVERITIES
     | _VERIFICATION
     | _VERDICTS
-    | {f"P{n}": Word(Text(f"P{n}", f"P{n}"), "", color) for n, color in enumerate(_PARTITIONS)}
+    | _ON_SITE
+    | _OBSERVABLE
+    | {f"P{n}": Word(Phrase(zh=f"P{n}", en=f"P{n}"), "", color) for n, color in enumerate(_PARTITIONS)}
     | {
-        "measured": Word(Text("实测", "measured"), "", BLUE),
-        "estimated": Word(Text("估算", "estimated"), "", ORANGE),
-        "suspect": Word(Text("可疑", "suspect"), "", VERMILION),
-        "revised": Word(Text("已修正", "revised"), "◆", PURPLE),
-        "completeness": Word(Text("完整率", "completeness"), "", SKY),
-        "amount": Word(Text("用量", "amount"), "", BLUE),
-        "last_year": Word(Text("上年同期", "a year before"), "", GREY),
-        "tce": Word(Text("本期", "this period"), "", BLUE),
-        "tce_last_year": Word(Text("上年同期", "a year before"), "", GREY),
-        "parent": Word(Text("上级表", "parent"), "", BLUE),
-        "children": Word(Text("下级合计", "children"), "", GREEN),
-        "losses": Word(Text("估计损耗", "losses, estimated"), "", YELLOW),
-        "residual": Word(Text("差额占上级", "residual of the parent"), "", VERMILION),
-        "stored": Word(Text("入库", "stored"), "", BLUE),
-        "refused": Word(Text("拒收", "refused"), "", VERMILION),
-        "value": Word(Text("示值", "dial")),
-        "faults": Word(Text("故障", "faults")),
-        "readings": Word(Text("读数", "readings")),
-        "lag": Word(Text("积压", "lag")),
-        "quality": Word(Text("数据质量", "quality")),
-        "fence_age": Word(Text("最早未入库读数的时长", "oldest reading not stored")),
-        "sample_age": Word(Text("距最近上报", "since the last sample")),
-        "transaction_time": Word(Text("事务时间", "transaction"), "", BLUE),
-        "database_wait": Word(Text("等待数据库", "waiting for the database"), "", VERMILION),
-        "database_size": Word(Text("数据库", "database"), "", BLUE),
-        "last_evidence": Word(Text("最后有数据", "last evidence")),
-        "estimated_share": Word(Text("估算占比", "estimated share")),
-        "stale_marks": Word(Text("待更新小时", "stale hours")),
-        "stale_age": Word(Text("最早待更新", "oldest stale hour")),
-        "rejected_unrelayed": Word(Text("拒收未转发", "refused, not relayed")),
-        "messages_waiting": Word(Text("待发消息", "messages waiting")),
-        "messages_failed": Word(Text("发送失败", "messages failed")),
+        "measured": Word(QUALITY["measured"], "", BLUE),
+        "estimated": Word(QUALITY["estimated"], "", ORANGE),
+        "suspect": Word(QUALITY["suspect"], "", VERMILION),
+        "revised": Word(QUALITY["revised"], "◆", PURPLE),
+        "completeness": Word(Phrase(zh="完整率", en="completeness"), "", SKY),
+        "amount": Word(Phrase(zh="用量", en="amount"), "", BLUE),
+        "last_year": Word(Phrase(zh="上年同期", en="a year before"), "", GREY),
+        "tce": Word(Phrase(zh="本期", en="this period"), "", BLUE),
+        "tce_last_year": Word(Phrase(zh="上年同期", en="a year before"), "", GREY),
+        "parent": Word(Phrase(zh="上级表", en="parent"), "", BLUE),
+        "children": Word(Phrase(zh="下级合计", en="children"), "", GREEN),
+        "losses": Word(Phrase(zh="估计损耗", en="losses, estimated"), "", YELLOW),
+        "residual": Word(Phrase(zh="不平衡率", en="residual of the parent"), "", VERMILION),
+        "stored": Word(Phrase(zh="入库", en="stored"), "", BLUE),
+        "refused": Word(Phrase(zh="拒收", en="refused"), "", VERMILION),
+        "value": Word(Phrase(zh="示值", en="dial")),
+        "faults": Word(Phrase(zh="故障", en="faults")),
+        "readings": Word(Phrase(zh="读数", en="readings")),
+        "lag": Word(Phrase(zh="积压", en="lag")),
+        "quality": Word(Phrase(zh="数据质量", en="quality")),
+        "fence_age": Word(Phrase(zh="最早未入库读数的时长", en="oldest reading not stored")),
+        "sample_age": Word(Phrase(zh="距最近上报", en="since the last sample")),
+        "transaction_time": Word(Phrase(zh="事务时间", en="transaction"), "", BLUE),
+        "database_wait": Word(Phrase(zh="等待数据库", en="waiting for the database"), "", VERMILION),
+        "database_size": Word(Phrase(zh="数据库", en="database"), "", BLUE),
+        "last_evidence": Word(Phrase(zh="最后有数据", en="last evidence")),
+        "estimated_share": Word(Phrase(zh="估算占比", en="estimated share")),
+        "stale_marks": Word(Phrase(zh="待更新小时", en="stale hours")),
+        "stale_age": Word(Phrase(zh="最早待更新", en="oldest stale hour")),
+        "rejected_unrelayed": Word(Phrase(zh="拒收未转发", en="refused, not relayed")),
+        "messages_waiting": Word(Phrase(zh="待发消息", en="messages waiting")),
+        "messages_failed": Word(Phrase(zh="发送失败", en="messages failed")),
     }
 )
 """Name and colour of a series, by its name in a panel's SQL."""
 
-COLUMNS: Final[dict[str, Text]] = {
-    "unit_code": Text("单位代码", "unit code"),
-    "unit_name": Text("用能单位", "unit"),
-    "carrier": Text("能源种类", "carrier"),
-    "level": Text("级别", "level"),
-    "needed": Text("应配", "needed"),
-    "present": Text("实配", "present"),
-    "unknown_verification": Text("检定不明", "unknown"),
-    "rate": Text("配备率", "rate"),
-    "required": Text("要求", "required"),
-    "rate_margin": Text("与要求之差", "margin"),
-    "units_failing": Text("不达标单位", "failing"),
-    "overdue": Text("超期", "overdue"),
-    "due_30": Text("30天内到期", "due in 30 d"),
-    "due_90": Text("90天内到期", "due in 90 d"),
-    "unknown": Text("不明", "unknown"),
-    "meters": Text("器具", "meters"),
-    "age": Text("时长", "age"),
-    "serious": Text("严重", "serious"),
-    "warning": Text("警告", "warning"),
-    "info": Text("提示", "info"),
-    "severity": Text("严重程度", "severity"),
-    "kind": Text("类别", "kind"),
-    "fault": Text("故障", "fault"),
-    "fault_kind": Text("故障类别", "kind of fault"),
-    "point": Text("计量点", "point"),
-    "meter_no": Text("管理编号", "meter no."),
-    "started_at": Text("开始", "since"),
-    "ended_at": Text("结束", "until"),
-    "magnitude": Text("大小", "magnitude"),
-    "magnitude_low": Text("下限", "at least"),
-    "magnitude_high": Text("上限", "at most"),
-    "magnitude_unit": Text("单位", "in"),
-    "energy_affected": Text("涉及能量", "energy affected"),
-    "energy_affected_low": Text("涉及能量下限", "energy, at least"),
-    "energy_affected_high": Text("涉及能量上限", "energy, at most"),
-    "energy_unit": Text("能量单位", "energy in"),
-    "tce_affected": Text("涉及 tce", "tce affected"),
-    "confidence": Text("置信度", "confidence"),
-    "state": Text("状态", "state"),
-    "grade": Text("等级", "grade"),
-    "findings": Text("问题", "findings"),
-    "completeness": Text("完整率", "completeness"),
-    "alerts": Text("报警", "alerts"),
-    "tce_year": Text("近一年 tce", "tce of 365 d"),
-    "edition": Text("标准版本", "edition"),
-    "person": Text("需人工判定", "for a person"),
-    "judged_for": Text("判定日", "judged for"),
-    "month": Text("月份", "month"),
-    "amount": Text("用量", "amount"),
-    "unit": Text("单位", "unit"),
-    "tce": Text("折标煤 tce", "tce"),
-    "last_year": Text("上年同期", "a year before"),
-    "tce_last_year": Text("上年同期 tce", "tce a year before"),
-    "change": Text("同比", "change"),
-    "days": Text("有数据天数", "days with data"),
-    "sub_unit": Text("次级用能单位", "sub-unit"),
-    "name": Text("名称", "name"),
-    "share": Text("占比", "share"),
-    "verdict": Text("判定", "verdict"),
-    "clause": Text("条款", "clause"),
-    "required_zh": Text("要求", "required"),
-    "found": Text("实际", "found"),
-    "found_zh": Text("实际", "found"),
-    "next_step_zh": Text("下一步", "what to do"),
-    "next_step_en": Text("下一步", "what to do"),
-    "opened_at": Text("起始", "since"),
-    "pass": Text("符合", "pass"),
-    "fail": Text("不符合", "fail"),
-    "not_applicable": Text("不适用", "not applicable"),
-    "missing": Text("缺表计量点", "points without a meter"),
-    "accuracy_class": Text("准确度等级", "class"),
-    "verification": Text("检定状态", "verification"),
-    "verification_due": Text("有效期至", "verified until"),
-    "verified_on": Text("检定日期", "verified on"),
-    "cycle_months": Text("检定周期(月)", "cycle in months"),
-    "place": Text("地点", "place"),
-    "title_zh": Text("内容", "what"),
-    "title_en": Text("内容", "what"),
-    "raised_at": Text("报警时间", "raised"),
-    "case_number": Text("案件", "case"),
-    "case_state": Text("案件状态", "case state"),
-    "parent_point": Text("上级计量点", "parent point"),
-    "model": Text("型号", "model"),
-    "multiplier": Text("倍率", "multiplier"),
-    "status": Text("状态", "status"),
-    "installed_from": Text("启用日期", "installed"),
-    "question": Text("问题", "question"),
-    "observable": Text("能否判断", "observable"),
-    "reason": Text("原因", "reason"),
-    "why": Text("原因", "reason"),
-    "smallest_30d": Text("30天可见最小误差", "smallest seen in 30 d"),
-    "smallest_90d": Text("90天可见最小误差", "smallest seen in 90 d"),
-    "hours_typical": Text("卡停通常发现时间", "jam usually told after"),
-    "hours_worst": Text("卡停最迟发现时间", "jam told after at worst"),
-    "as_of": Text("截至", "as of"),
-    "number": Text("案件", "case"),
-    "at": Text("时间", "at"),
-    "action": Text("动作", "action"),
-    "by_name": Text("经办人", "by"),
-    "note": Text("说明", "note"),
-    "verdict_on_site": Text("现场判定", "found on site"),
-    "due_on": Text("期限", "due"),
-    "records": Text("记录", "records"),
-    "readings": Text("读数", "readings"),
-    "pending": Text("未重发", "not sent again"),
-    "last_at": Text("最近", "last"),
-    "topic": Text("主题", "topic"),
-    "partition": Text("分区", "partition"),
-    "owner": Text("工作进程", "worker"),
-    "next_offset": Text("下一偏移", "next offset"),
-    "moved_at": Text("推进时间", "moved"),
-    "moved_ago": Text("距推进", "since then"),
-    "snapshot_at": Text("快照时间", "snapshot"),
-    "snapshot_bytes": Text("快照大小", "snapshot size"),
-    "ledger_version": Text("台账版本", "ledger"),
-    "channel": Text("渠道", "channel"),
-    "messages": Text("消息", "messages"),
-    "oldest_at": Text("最早", "oldest"),
-    "attempts": Text("尝试次数", "attempts"),
-    "last_sent_at": Text("最近发送", "last sent"),
-    "last_error": Text("最近错误", "last error"),
-    "table_name": Text("表", "table"),
-    "bytes": Text("大小", "size"),
-    "rows_about": Text("约行数", "rows, about"),
-    "cases": Text("案件", "cases"),
-    "verdicts": Text("已判定", "verdicts"),
-    "faulty": Text("有故障", "faulty"),
-    "data_path": Text("数据通道", "data path"),
-    "sound": Text("正常", "sound"),
-    "load_changed": Text("负荷变化", "load changed"),
-    "precision": Text("准确率", "precision"),
-    "median_days_to_verdict": Text("判定用时中位数(天)", "median days to verdict"),
-    "revised": Text("已修正小时", "revised hours"),
+COLUMNS: Final[dict[str, Phrase]] = {
+    "unit_code": Phrase(zh="单位代码", en="unit code"),
+    "unit_name": Phrase(zh="用能单位", en="unit"),
+    "carrier": Phrase(zh="能源种类", en="carrier"),
+    "level": Phrase(zh="级别", en="level"),
+    "needed": Phrase(zh="应配", en="needed"),
+    "present": Phrase(zh="实配", en="present"),
+    "unknown_verification": Phrase(zh="检定不明", en="unknown"),
+    "rate": Phrase(zh="配备率", en="rate"),
+    "required": Phrase(zh="要求", en="required"),
+    "rate_margin": Phrase(zh="与要求之差", en="margin"),
+    "units_failing": Phrase(zh="不达标单位", en="failing"),
+    "overdue": Phrase(zh="超期", en="overdue"),
+    "due_30": Phrase(zh="30天内到期", en="due in 30 d"),
+    "due_90": Phrase(zh="90天内到期", en="due in 90 d"),
+    "unknown": Phrase(zh="不明", en="unknown"),
+    "meters": Phrase(zh="器具", en="meters"),
+    "age": Phrase(zh="时长", en="age"),
+    "serious": Phrase(zh="严重", en="serious"),
+    "warning": Phrase(zh="警告", en="warning"),
+    "info": Phrase(zh="提示", en="info"),
+    "severity": Phrase(zh="严重程度", en="severity"),
+    "kind": Phrase(zh="类别", en="kind"),
+    "fault": Phrase(zh="故障", en="fault"),
+    "fault_kind": Phrase(zh="故障类别", en="kind of fault"),
+    "point": Phrase(zh="计量点", en="point"),
+    "meter_no": Phrase(zh="用能单位管理编号", en="meter no."),
+    "started_at": Phrase(zh="开始", en="since"),
+    "ended_at": Phrase(zh="结束", en="until"),
+    "magnitude": Phrase(zh="大小", en="magnitude"),
+    "magnitude_low": Phrase(zh="下限", en="at least"),
+    "magnitude_high": Phrase(zh="上限", en="at most"),
+    "magnitude_unit": Phrase(zh="单位", en="in"),
+    "energy_affected": Phrase(zh="涉及能量", en="energy affected"),
+    "energy_affected_low": Phrase(zh="涉及能量下限", en="energy, at least"),
+    "energy_affected_high": Phrase(zh="涉及能量上限", en="energy, at most"),
+    "energy_unit": Phrase(zh="能量单位", en="energy in"),
+    "tce_affected": Phrase(zh="涉及 tce", en="tce affected"),
+    "confidence": Phrase(zh="置信度", en="confidence"),
+    "state": Phrase(zh="状态", en="state"),
+    "grade": Phrase(zh="分类监管等级", en="grade"),
+    "findings": Phrase(zh="问题", en="findings"),
+    "completeness": Phrase(zh="完整率", en="completeness"),
+    "alerts": Phrase(zh="告警", en="alerts"),
+    "tce_year": Phrase(zh="近一年 tce", en="tce of 365 d"),
+    "edition": Phrase(zh="标准版本", en="edition"),
+    "person": Phrase(zh="待人工核查", en="for a person"),
+    "judged_for": Phrase(zh="判定日", en="judged for"),
+    "month": Phrase(zh="月份", en="month"),
+    "amount": Phrase(zh="用量", en="amount"),
+    "unit": Phrase(zh="单位", en="unit"),
+    "tce": Phrase(zh="折标准煤 tce", en="tce"),
+    "last_year": Phrase(zh="上年同期", en="a year before"),
+    "tce_last_year": Phrase(zh="上年同期 tce", en="tce a year before"),
+    "change": Phrase(zh="同比", en="change"),
+    "days": Phrase(zh="有数据天数", en="days with data"),
+    "sub_unit": Phrase(zh="次级用能单位", en="sub-unit"),
+    "name": Phrase(zh="名称", en="name"),
+    "share": Phrase(zh="占比", en="share"),
+    "verdict": Phrase(zh="判定", en="verdict"),
+    "clause": Phrase(zh="条款", en="clause"),
+    "required_zh": Phrase(zh="要求", en="required"),
+    "found": Phrase(zh="实际", en="found"),
+    "found_zh": Phrase(zh="实际", en="found"),
+    "next_step_zh": Phrase(zh="下一步", en="what to do"),
+    "next_step_en": Phrase(zh="下一步", en="what to do"),
+    "opened_at": Phrase(zh="起始", en="since"),
+    "pass": Phrase(zh="符合", en="pass"),
+    "fail": Phrase(zh="不符合", en="fail"),
+    "not_applicable": Phrase(zh="不适用", en="not applicable"),
+    "missing": Phrase(zh="缺配计量点", en="points without a meter"),
+    "accuracy_class": Phrase(zh="准确度等级", en="class"),
+    "verification": Phrase(zh="检定状态", en="verification"),
+    "verification_due": Phrase(zh="有效期至", en="verified until"),
+    "verified_on": Phrase(zh="检定日期", en="verified on"),
+    "cycle_months": Phrase(zh="检定周期（月）", en="cycle in months"),
+    "place": Phrase(zh="地点", en="place"),
+    "title_zh": Phrase(zh="内容", en="what"),
+    "title_en": Phrase(zh="内容", en="what"),
+    "raised_at": Phrase(zh="告警时间", en="raised"),
+    "case_number": Phrase(zh="核查单号", en="case"),
+    "case_state": Phrase(zh="核查任务状态", en="case state"),
+    "parent_point": Phrase(zh="上级计量点", en="parent point"),
+    "model": Phrase(zh="型号", en="model"),
+    "multiplier": Phrase(zh="倍率", en="multiplier"),
+    "status": Phrase(zh="状态", en="status"),
+    "installed_from": Phrase(zh="启用日期", en="installed"),
+    "question": Phrase(zh="问题", en="question"),
+    "observable": Phrase(zh="能否判断", en="observable"),
+    "reason": Phrase(zh="原因", en="reason"),
+    "why": Phrase(zh="原因", en="reason"),
+    "smallest_30d": Phrase(zh="30天可见最小误差", en="smallest seen in 30 d"),
+    "smallest_90d": Phrase(zh="90天可见最小误差", en="smallest seen in 90 d"),
+    "hours_typical": Phrase(zh="停走通常发现时间", en="jam usually told after"),
+    "hours_worst": Phrase(zh="停走最迟发现时间", en="jam told after at worst"),
+    "as_of": Phrase(zh="截至", en="as of"),
+    "number": Phrase(zh="核查单号", en="case"),
+    "at": Phrase(zh="时间", en="at"),
+    "action": Phrase(zh="动作", en="action"),
+    "by_name": Phrase(zh="经办人", en="by"),
+    "note": Phrase(zh="说明", en="note"),
+    "verdict_on_site": Phrase(zh="现场判定", en="found on site"),
+    "due_on": Phrase(zh="期限", en="due"),
+    "records": Phrase(zh="记录", en="records"),
+    "readings": Phrase(zh="读数", en="readings"),
+    "pending": Phrase(zh="未重发", en="not sent again"),
+    "last_at": Phrase(zh="最近", en="last"),
+    "topic": Phrase(zh="主题", en="topic"),
+    "partition": Phrase(zh="分区", en="partition"),
+    "owner": Phrase(zh="工作进程", en="worker"),
+    "next_offset": Phrase(zh="下一偏移", en="next offset"),
+    "moved_at": Phrase(zh="推进时间", en="moved"),
+    "moved_ago": Phrase(zh="距推进", en="since then"),
+    "snapshot_at": Phrase(zh="快照时间", en="snapshot"),
+    "snapshot_bytes": Phrase(zh="快照大小", en="snapshot size"),
+    "ledger_version": Phrase(zh="台账版本", en="ledger"),
+    "channel": Phrase(zh="渠道", en="channel"),
+    "messages": Phrase(zh="消息", en="messages"),
+    "oldest_at": Phrase(zh="最早", en="oldest"),
+    "attempts": Phrase(zh="尝试次数", en="attempts"),
+    "last_sent_at": Phrase(zh="最近发送", en="last sent"),
+    "last_error": Phrase(zh="最近错误", en="last error"),
+    "table_name": Phrase(zh="表", en="table"),
+    "bytes": Phrase(zh="大小", en="size"),
+    "rows_about": Phrase(zh="约行数", en="rows, about"),
+    "cases": Phrase(zh="核查任务", en="cases"),
+    "verdicts": Phrase(zh="已判定", en="verdicts"),
+    "faulty": Phrase(zh="有故障", en="faulty"),
+    "data_path": Phrase(zh="数据通道", en="data path"),
+    "sound": Phrase(zh="正常", en="sound"),
+    "load_changed": Phrase(zh="负荷变化", en="load changed"),
+    "precision": Phrase(zh="查准率", en="precision"),
+    "median_days_to_verdict": Phrase(zh="判定用时中位数（天）", en="median days to verdict"),
+    "revised": Phrase(zh="已修正小时", en="revised hours"),
 }
 """What the columns of tables are called."""

@@ -17,9 +17,9 @@ from datetime import date, datetime
 from types import MappingProxyType
 from typing import Any, Final
 
-from analytics.alerting.vocabulary import VERDICTS
 from analytics.alerting.workdays import Calendar, Deadline
 from analytics.domain.errors import MeterwardenError
+from analytics.domain.words import SITE_VERDICTS
 
 __all__ = ["ACTIONS", "Action", "Case", "CaseRefused", "Terms", "act", "allowed", "opened"]
 
@@ -145,9 +145,9 @@ def act(case: Case, action: Action, *, calendar: Calendar, terms: Terms) -> Case
 
 
 def _verdict(case: Case, action: Action, calendar: Calendar, terms: Terms) -> Case:
-    verdict = _required(action.facts, "verdict", f"one of {', '.join(VERDICTS)}")
-    if verdict not in VERDICTS:
-        raise CaseRefused(f"verdict must be one of {', '.join(VERDICTS)} (got {verdict!r})")
+    verdict = _required(action.facts, "verdict", f"one of {', '.join(SITE_VERDICTS)}")
+    if verdict not in SITE_VERDICTS:
+        raise CaseRefused(f"verdict must be one of {', '.join(SITE_VERDICTS)} (got {verdict!r})")
     found_on = action.facts.get("found_on", action.today)
     if not isinstance(found_on, date) or found_on > action.today:
         raise CaseRefused(f"found_on must be a day up to {action.today} (got {found_on!r})")

@@ -27,7 +27,8 @@ from analytics.alerting.lifecycle import (
 )
 from analytics.alerting.mailbox import Letter, Mailbox, Post, deliver
 from analytics.alerting.rules import Person, Recipient, Rule, Rules, audience
-from analytics.alerting.signal import SEVERITIES, Signal
+from analytics.alerting.signal import Signal
+from analytics.domain.severity import SEVERITIES
 
 __all__ = ["Card", "Desk", "Member", "Outgoing", "Silence"]
 

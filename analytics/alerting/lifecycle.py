@@ -18,8 +18,8 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
-from analytics.alerting.signal import Severity, worse
 from analytics.domain.errors import MeterwardenError
+from analytics.domain.severity import Severity, worse
 
 __all__ = [
     "Acknowledged",

@@ -11,7 +11,7 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 from analytics.alerting.lifecycle import Purpose
-from analytics.alerting.signal import SEVERITIES, Severity
+from analytics.domain.severity import SEVERITIES, Severity
 
 __all__ = ["Habits", "Letter", "Mailbox", "Post", "deliver"]
 

@@ -6,7 +6,8 @@ from typing import Any, Final, NamedTuple, TypeVar
 
 from analytics.alerting.lifecycle import Policy
 from analytics.alerting.rules import AUDIENCES, RecipientRule, Rule, Rules
-from analytics.alerting.signal import KINDS, SEVERITIES, Severity, Source
+from analytics.alerting.signal import KINDS, Source
+from analytics.domain.severity import SEVERITIES, Severity
 
 __all__ = ["RuleFault", "parse_rules"]
 

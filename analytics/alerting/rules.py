@@ -13,7 +13,8 @@ from zoneinfo import ZoneInfo
 
 from analytics.alerting.lifecycle import Policy
 from analytics.alerting.mailbox import Habits
-from analytics.alerting.signal import SEVERITIES, Severity, Signal, Source
+from analytics.alerting.signal import Signal, Source
+from analytics.domain.severity import SEVERITIES, Severity
 
 __all__ = ["AUDIENCES", "Person", "Recipient", "RecipientRule", "Rule", "Rules", "audience"]
 

@@ -6,19 +6,9 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Final
 
-__all__ = ["FINDING", "INSTANT_KINDS", "KINDS", "SEVERITIES", "VERIFICATION", "Severity", "Signal", "Source", "worse"]
+from analytics.domain.severity import Severity
 
-
-class Severity(StrEnum):
-    """How much it matters, as findings and detections say it."""
-
-    INFO = "info"
-    WARNING = "warning"
-    SERIOUS = "serious"
-
-
-SEVERITIES: Final = tuple(Severity)
-"""From the least to the worst."""
+__all__ = ["FINDING", "INSTANT_KINDS", "KINDS", "VERIFICATION", "Signal", "Source"]
 
 
 class Source(StrEnum):
@@ -41,17 +31,6 @@ KINDS: Final = frozenset(
     {"gap", "silence", "stuck", "ratio", "clock", "gain_step", "gain_drift", FINDING, VERIFICATION, *INSTANT_KINDS}
 )
 """Every kind that can make an alert; a rollover or a declared replacement is no fault and never does."""
-
-
-def worse(one: Severity, other: Severity) -> Severity:
-    """The worse of two.
-
-    Examples
-    --------
-    >>> worse(Severity.WARNING, Severity.INFO)
-    <Severity.WARNING: 'warning'>
-    """
-    return max(one, other, key=SEVERITIES.index)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

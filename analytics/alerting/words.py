@@ -4,17 +4,19 @@ Chinese first, English where a recipient asks for it; an enterprise is asked, wh
 links to answer by belong stands `LINKS`: whoever sends puts them there, so that none is ever stored.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from typing import Any, Final
+from typing import Final
 from zoneinfo import ZoneInfo
 
 from analytics.alerting.desk import Card
 from analytics.alerting.lifecycle import Purpose
 from analytics.alerting.mailbox import Letter, Post
-from analytics.alerting.signal import Severity, Signal
-from analytics.alerting.vocabulary import CASE_WORDS, EVIDENCE, KIND_WORDS, PURPOSES, SEVERITY_WORDS
+from analytics.alerting.signal import VERIFICATION, Signal
+from analytics.alerting.vocabulary import ADVICE, EVIDENCE, PURPOSES
+from analytics.domain.severity import Severity
+from analytics.domain.words import CASE_STATES, KINDS, SEVERITIES, Phrase, due_phrase
 
 __all__ = ["LINKS", "CaseFacts", "Text", "case_text", "compose", "title"]
 
@@ -59,8 +61,8 @@ def title(card: Card, language: str) -> str:
     """
     zh = language == "zh"
     signal = card.examples[0]
-    kinds = [KIND_WORDS[kind] for kind in sorted(card.kinds, key=lambda kind: -card.kinds[kind])]
-    what = ("、" if zh else ", ").join(dict.fromkeys(words.zh if zh else words.en for words in kinds[:3]))
+    kinds = sorted(card.kinds, key=lambda kind: -card.kinds[kind])[:3]
+    what = ("、" if zh else ", ").join(dict.fromkeys(_kind(kind, card).of(language) for kind in kinds))
     where = signal.unit_name or signal.unit_code
     if card.single:
         about = " ".join(filter(None, (signal.point, signal.meter_no)))
@@ -68,6 +70,14 @@ def title(card: Card, language: str) -> str:
     n = card.alert.ever
     share = f"/{signal.unit_meters}" if signal.unit_meters >= n else ""
     return f"{where} {n}{share} 处{what}" if zh else f"{where}: {what} at {n}{share} points"
+
+
+def _kind(kind: str, card: Card) -> Phrase:
+    """A kind's name; of one verification by how many days it is overdue or due."""
+    days_left = card.examples[0].evidence.get("days_left")
+    if kind == VERIFICATION and card.single and isinstance(days_left, int):
+        return due_phrase(days_left)
+    return KINDS[kind]
 
 
 def compose(
@@ -98,29 +108,31 @@ def compose(
 
 def case_text(facts: CaseFacts, *, language: str, ref: str) -> Text:
     """A reminder of a case's deadline."""
-    words = CASE_WORDS[facts.state]
+    words = CASE_STATES[facts.state]
     late = facts.days_left < 0
     if language == "zh":
         when = f"已逾期 {-facts.days_left} 个工作日" if late else f"还剩 {facts.days_left} 个工作日"
         lines = [
-            f"案件:{facts.number}({words[0]})",
-            f"单位:{facts.unit_name} {facts.point}",
-            f"事由:{KIND_WORDS[facts.kind].zh}",
-            f"期限:{facts.due_on.isoformat()},{when}",
-            f"承办:{facts.assignee or '未指派'}",
+            f"核查任务：{facts.number}（{words.zh}）",
+            f"单位：{facts.unit_name} {facts.point}",
+            f"事由：{KINDS[facts.kind].zh}",
+            f"期限：{facts.due_on.isoformat()}，{when}",
+            f"承办：{facts.assignee or '未指派'}",
         ]
-        lines += [] if facts.certain else ["注:日历中没有该年度的节假日,期限按周末推算"]
-        return Text(title=f"案件 {facts.number} {words[0]}:{when}", body="\n".join([*lines, LINKS, f"编号:{ref}"]))
+        lines += [] if facts.certain else ["注：日历中没有该年度的节假日，期限按周末推算"]
+        return Text(
+            title=f"核查任务 {facts.number} {words.zh}：{when}", body="\n".join([*lines, LINKS, f"编号：{ref}"])
+        )
     when = f"overdue by {-facts.days_left} working days" if late else f"{facts.days_left} working days left"
     lines = [
-        f"Case: {facts.number} ({words[1]})",
+        f"Case: {facts.number} ({words.en})",
         f"Unit: {facts.unit_name} {facts.point}",
-        f"About: {KIND_WORDS[facts.kind].en}",
+        f"About: {KINDS[facts.kind].en}",
         f"Due: {facts.due_on.isoformat()}, {when}",
         f"With: {facts.assignee or 'nobody yet'}",
     ]
     lines += [] if facts.certain else ["Note: the calendar has no holidays of that year; weekends alone were counted"]
-    return Text(title=f"Case {facts.number} {words[1]}: {when}", body="\n".join([*lines, LINKS, f"Ref: {ref}"]))
+    return Text(title=f"Case {facts.number} {words.en}: {when}", body="\n".join([*lines, LINKS, f"Ref: {ref}"]))
 
 
 def _one(
@@ -136,47 +148,54 @@ def _one(
     card = cards[post.alert]
     zh = language == "zh"
     gentle = role == "enterprise"
-    tag = ("提醒" if zh else "Notice") if gentle else SEVERITY_WORDS[card.alert.severity][0 if zh else 1]
-    purpose = PURPOSES[post.purpose][0 if zh else 1]
+    tag = ("提醒" if zh else "Notice") if gentle else SEVERITIES[card.alert.severity].of(language)
+    purpose = PURPOSES[post.purpose].of(language)
     head = "".join(f"【{word}】" if zh else f"[{word}] " for word in (tag, purpose) if word)
     lines = _facts(card, zh=zh, gentle=gentle, zone=zone, now=now)
     if post.purpose is not Purpose.CLEAR:
         lines += _advice(card, zh=zh, gentle=gentle)
     if board:
-        lines.append(f"查看:{board}" if zh else f"See: {board}")
-    lines += [LINKS, f"编号:{ref}" if zh else f"Ref: {ref}"]
+        lines.append(f"查看：{board}" if zh else f"See: {board}")
+    lines += [LINKS, f"编号：{ref}" if zh else f"Ref: {ref}"]
     return Text(title=head + title(card, language), body="\n".join(lines))
 
 
 def _facts(card: Card, *, zh: bool, gentle: bool, zone: ZoneInfo, now: datetime) -> list[str]:
     signal = card.examples[0]
-    colon = ":" if zh else ": "
+    colon = "：" if zh else ": "
 
     def line(zh_word: str, en_word: str, text: str) -> str:
         return f"{zh_word if zh else en_word}{colon}{text}"
 
-    lines = [line("单位", "Unit", f"{signal.unit_name} ({signal.unit_code})" if signal.unit_name else signal.unit_code)]
+    lines = [line("单位", "Unit", _whose(signal, zh=zh))]
     if card.single:
         about = filter(None, (signal.point, signal.meter_no, signal.place))
-        lines.append(line("计量点/表号/位置", "Point, meter, place", " · ".join(about) or "–"))
+        lines.append(line("计量点/管理编号/位置", "Point, meter, place", " · ".join(about) or "–"))
     else:
         lines += _points(card, zh=zh)
     since = card.alert.since.astimezone(zone)
     over = card.alert.cleared_at
     span = _span((over or now) - card.alert.since, zh=zh)
+    around = f"（{span}）" if zh else f" ({span})"
     lines.append(
-        line("起止", "From, to", f"{since:%Y-%m-%d %H:%M} – {over.astimezone(zone):%Y-%m-%d %H:%M}({span})")
+        line("起止", "From, to", f"{since:%Y-%m-%d %H:%M} – {over.astimezone(zone):%Y-%m-%d %H:%M}{around}")
         if over
-        else line("起始", "Since", f"{since:%Y-%m-%d %H:%M}({span})")
+        else line("起始", "Since", f"{since:%Y-%m-%d %H:%M}{around}")
     )
     evidence = _evidence(signal, zh=zh) if card.single else ""
     if evidence:
         lines.append(line("证据", "Evidence", evidence))
     if not gentle:
-        lines.append(line("把握", "Confidence", _confidence(signal, zh=zh)))
+        lines.append(line("置信度", "Confidence", _confidence(signal, zh=zh)))
     amounts = ("、" if zh else ", ").join(f"{amount:,.0f} {unit}" for unit, amount in sorted(card.energy.items()))
     lines.append(line("受影响能量", "Energy in doubt", amounts or ("未知" if zh else "unknown")))
     return lines
+
+
+def _whose(signal: Signal, *, zh: bool) -> str:
+    if not signal.unit_name:
+        return signal.unit_code
+    return f"{signal.unit_name}（{signal.unit_code}）" if zh else f"{signal.unit_name} ({signal.unit_code})"
 
 
 def _points(card: Card, *, zh: bool) -> list[str]:
@@ -184,17 +203,17 @@ def _points(card: Card, *, zh: bool) -> list[str]:
     rest = card.alert.ever - len(named)
     listed = ("、" if zh else ", ").join(name for name in named if name)
     if zh:
-        more = f" 等,另 {rest} 处" if rest > 0 else ""
-        return [f"计量点:{listed}{more};目前仍有 {card.alert.standing} 处"]
+        more = f" 等，另 {rest} 处" if rest > 0 else ""
+        return [f"计量点：{listed}{more}；目前仍有 {card.alert.standing} 处"]
     more = f" and {rest} more" if rest > 0 else ""
     return [f"Points: {listed}{more}; {card.alert.standing} still stand"]
 
 
 def _advice(card: Card, *, zh: bool, gentle: bool) -> list[str]:
-    words = KIND_WORDS[card.examples[0].kind]
+    advice = ADVICE[card.examples[0].kind]
     if gentle:
-        return [f"请协助:{words.ask_zh}" if zh else f"We ask you: {words.ask_en}"]
-    return [f"建议检查:{words.check_zh}" if zh else f"Suggested check: {words.check_en}"]
+        return [f"请协助：{advice.ask.zh}" if zh else f"We ask you: {advice.ask.en}"]
+    return [f"建议检查：{advice.check.zh}" if zh else f"Suggested check: {advice.check.en}"]
 
 
 def _evidence(signal: Signal, *, zh: bool) -> str:
@@ -205,11 +224,11 @@ def _evidence(signal: Signal, *, zh: bool) -> str:
             continue
         if key.endswith("_en") if zh else f"{key}_en" in signal.evidence:
             continue
-        words = EVIDENCE.get(key.removesuffix("_en"), (key, key))
+        words = EVIDENCE.get(key.removesuffix("_en"), Phrase(zh=key, en=key))
         text = f"{value:,.10g}" if isinstance(value, float) else str(value)
         suffix = f" {unit}" if unit and key in {"before", "at", "after", "amount"} else ""
-        parts.append(f"{words[0] if zh else words[1]} {text[:120]}{suffix}")
-    return (";" if zh else "; ").join(parts[:8])
+        parts.append(f"{words.of('zh' if zh else 'en')} {text[:120]}{suffix}")
+    return ("；" if zh else "; ").join(parts[:8])
 
 
 def _confidence(signal: Signal, *, zh: bool) -> str:
@@ -230,11 +249,11 @@ def _digest(letter: Letter, cards: Mapping[str, Card], language: str, zone: Zone
     zh = language == "zh"
     units = {cards[post.alert].unit_code for post in letter.posts}
     n = len(letter.posts)
-    worst = SEVERITY_WORDS[max((post.severity for post in letter.posts), key=list(Severity).index)][0 if zh else 1]
+    worst = SEVERITIES[max((post.severity for post in letter.posts), key=list(Severity).index)].of(language)
     signals = sum(cards[post.alert].alert.ever for post in letter.posts)
     if zh:
-        head = f"【{worst}】汇总:{len(units)} 个单位 {n} 条告警"
-        lines = [f"共 {n} 条告警,{signals} 处异常,涉及 {len(units)} 个单位;按严重程度列出:"]
+        head = f"【{worst}】汇总：{len(units)} 个单位 {n} 条告警"
+        lines = [f"共 {n} 条告警，{signals} 处异常，涉及 {len(units)} 个单位；按严重程度列出："]
     else:
         head = f"[{worst}] digest: {n} alerts at {len(units)} units"
         lines = [f"{n} alerts with {signals} faults at {len(units)} units, the worst first:"]
@@ -242,14 +261,14 @@ def _digest(letter: Letter, cards: Mapping[str, Card], language: str, zone: Zone
     if n > _LISTED:
         lines.append(f"……另有 {n - _LISTED} 条" if zh else f"... and {n - _LISTED} more")
     if board:
-        lines.append(f"查看:{board}" if zh else f"See: {board}")
-    lines += [f"编号:{ref}" if zh else f"Ref: {ref}"]
+        lines.append(f"查看：{board}" if zh else f"See: {board}")
+    lines += [f"编号：{ref}" if zh else f"Ref: {ref}"]
     return Text(title=head, body="\n".join(lines))
 
 
 def _row(post: Post, card: Card, *, zh: bool, zone: ZoneInfo) -> str:
-    words: Sequence[Any] = (SEVERITY_WORDS[post.severity], PURPOSES[post.purpose])
-    marks = [pair[0 if zh else 1] for pair in words]
+    language = "zh" if zh else "en"
+    marks = (SEVERITIES[post.severity].of(language), PURPOSES[post.purpose].of(language))
     mark = ("·" if zh else ", ").join(filter(None, marks))
     since = card.alert.since.astimezone(zone)
-    return f"- [{mark}] {title(card, 'zh' if zh else 'en')}({since:%m-%d %H:%M})"
+    return f"- [{mark}] {title(card, language)}" + (f"（{since:%m-%d %H:%M}）" if zh else f" ({since:%m-%d %H:%M})")

@@ -3,9 +3,11 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import NamedTuple
 
-__all__ = ["Finding", "Phrase", "Severity", "Verdict"]
+from analytics.domain.severity import Severity
+from analytics.domain.words import Phrase
+
+__all__ = ["Finding", "Verdict"]
 
 
 class Verdict(StrEnum):
@@ -18,22 +20,7 @@ class Verdict(StrEnum):
     NOT_APPLICABLE = "not_applicable"
 
 
-class Severity(StrEnum):
-    """How urgent it is."""
-
-    INFO = "info"
-    WARNING = "warning"
-    SERIOUS = "serious"
-
-
-class Phrase(NamedTuple):
-    """The same said in both languages."""
-
-    en: str
-    zh: str
-
-
-_NOTHING = Phrase("", "")
+_NOTHING = Phrase(en="", zh="")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,21 +1,9 @@
 """How bad a detection is, by its kind; table `detection` has the same words."""
 
-from enum import Enum
-
 from analytics.domain.quality import DetectionKind
+from analytics.domain.severity import Severity
 
-__all__ = ["Severity", "severity_of"]
-
-
-class Severity(Enum):
-    """What somebody should make of it."""
-
-    INFO = "info"
-    """Worth knowing: nothing is wrong with what is counted."""
-    WARNING = "warning"
-    """Somebody should look: the data path or the meter did something a sound one does not."""
-    SERIOUS = "serious"
-    """What the meter counts cannot be trusted."""
+__all__ = ["severity_of"]
 
 
 _KINDS = DetectionKind

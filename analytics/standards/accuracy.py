@@ -14,8 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analytics.domain.accuracy import AccuracyClass, AccuracyClassError, parse_accuracy_class
-from analytics.domain.finding import Finding, Phrase, Severity, Verdict
+from analytics.domain.finding import Finding, Verdict
 from analytics.domain.ledger import Level
+from analytics.domain.severity import Severity
+from analytics.domain.words import Phrase
 from analytics.standards.editions import AccuracyTable, Edition, UserCategory
 from analytics.standards.facts import UnitFacts
 from analytics.standards.rules import Rules
@@ -114,7 +116,7 @@ def user_category(table: AccuracyTable, rules: Rules, facts: UnitFacts, monthly_
     """
     if facts.single_phase:
         single = next((one for one in table.categories if one.single_phase), None)
-        return Category(single, Phrase("single-phase supply", "单相供电"))
+        return Category(single, Phrase(en="single-phase supply", zh="单相供电"))
     kva = facts.transformer_kva
     for category in table.categories:
         if category.single_phase or (category.high_voltage and facts.high_voltage is False):
@@ -122,24 +124,24 @@ def user_category(table: AccuracyTable, rules: Rules, facts: UnitFacts, monthly_
         why = _reached(category, rules, monthly_kwh, kva)
         if why is not None:
             return Category(category, why)
-    return Category(None, Phrase("neither use nor transformer capacity is known", "用电量与变压器容量均不明"))
+    return Category(None, Phrase(en="neither use nor transformer capacity is known", zh="用电量与变压器容量均不明"))
 
 
 def _reached(category: UserCategory, rules: Rules, monthly_kwh: float, kva: float | None) -> Phrase | None:
     if category.monthly_kwh_ge is not None and monthly_kwh >= category.monthly_kwh_ge:
-        return Phrase(f"{monthly_kwh:,.0f} kWh a month", f"月均用电 {monthly_kwh:,.0f} kWh")
+        return Phrase(en=f"{monthly_kwh:,.0f} kWh a month", zh=f"月均用电 {monthly_kwh:,.0f} kWh")
     limit = category.transformer_kva_ge
     if kva is not None and limit is not None:
         at_edge = rules.category_iv_by_review and _is_lowest_limit(limit)
         if kva > limit or (kva == limit and not at_edge):
-            return Phrase(f"transformers of {kva:g} kVA", f"变压器容量 {kva:g} kVA")
+            return Phrase(en=f"transformers of {kva:g} kVA", zh=f"变压器容量 {kva:g} kVA")
     if category.load_kva_lt is not None:
         if kva is not None:
-            return Phrase(f"transformers of {kva:g} kVA", f"变压器容量 {kva:g} kVA")
+            return Phrase(en=f"transformers of {kva:g} kVA", zh=f"变压器容量 {kva:g} kVA")
         if not np.isnan(monthly_kwh):
             return Phrase(
-                f"{monthly_kwh:,.0f} kWh a month, transformer capacity not entered",
-                f"月均用电 {monthly_kwh:,.0f} kWh，未录入变压器容量",
+                en=f"{monthly_kwh:,.0f} kWh a month, transformer capacity not entered",
+                zh=f"月均用电 {monthly_kwh:,.0f} kWh，未录入变压器容量",
             )
     return None
 
@@ -179,12 +181,12 @@ def requirement(
         classes = [asked] if asked is not None else classes
         further = trade.further
     name, fluid = instrument_name(instrument), carrier_name(carrier)
-    what = Phrase(f"{name.en} meter ({fluid.en})", f"{name.zh}({fluid.zh})")
+    what = Phrase(en=f"{name.en} meter ({fluid.en})", zh=f"{name.zh}({fluid.zh})")
     unique = tuple(dict.fromkeys(classes))
     return Requirement(classes=unique, what=what, lacking=lacking, further=further)
 
 
-_NONE: Final = Phrase("", "")
+_NONE: Final = Phrase(en="", zh="")
 
 
 _Keys: TypeAlias = tuple[str, tuple[str, ...], Phrase]
@@ -209,19 +211,19 @@ def _electricity_keys(table: AccuracyTable, purpose: str, category: UserCategory
     if category is not None:
         return "electricity_meter", (f"user_{category.id}",), _NONE
     keys = tuple(f"user_{one.id}" for one in table.categories)
-    return "electricity_meter", keys, Phrase("transformer capacity or monthly use", "变压器容量或月均用电量")
+    return "electricity_meter", keys, Phrase(en="transformer capacity or monthly use", zh="变压器容量或月均用电量")
 
 
 def _water_keys(purpose: str) -> tuple[tuple[str, ...], Phrase]:
     if purpose.isdigit():
         return ("dn_le_250" if int(purpose) <= _NARROW_PIPE_MM else "dn_gt_250",), _NONE
-    return ("dn_le_250", "dn_gt_250"), Phrase("the pipe's diameter", "管径")
+    return ("dn_le_250", "dn_gt_250"), Phrase(en="the pipe's diameter", zh="管径")
 
 
 def _weighing_keys(purpose: str) -> tuple[tuple[str, ...], Phrase]:
     if purpose in {"static", "dynamic"}:
         return (purpose,), _NONE
-    return ("static", "dynamic"), Phrase("static or dynamic", "静态或动态")
+    return ("static", "dynamic"), Phrase(en="static or dynamic", zh="静态或动态")
 
 
 def _auxiliary_keys(purpose: str) -> tuple[tuple[str, ...], Phrase]:
@@ -229,7 +231,7 @@ def _auxiliary_keys(purpose: str) -> tuple[tuple[str, ...], Phrase]:
         return ("mass_calculation",), _NONE
     if purpose == "plain":
         return ("plain",), _NONE
-    return ("plain", "mass_calculation"), Phrase("whether it serves a mass calculation", "是否用于质量计算")
+    return ("plain", "mass_calculation"), Phrase(en="whether it serves a mass calculation", zh="是否用于质量计算")
 
 
 _BY_PURPOSE: Final[Mapping[str, Callable[[str], tuple[tuple[str, ...], Phrase]]]] = {
@@ -424,13 +426,13 @@ def _required(asked: Requirement, category: Category | None) -> Phrase:
     if asked.further:
         en += f", and {asked.further}"
         zh += f"，并符合 {asked.further}"
-    return Phrase(en, zh)
+    return Phrase(en=en, zh=zh)
 
 
 def _found(installed: AccuracyClass | None) -> Phrase:
     if installed is None:
-        return Phrase("no class in the ledger", "台账未填准确度等级")
-    return Phrase(f"class {installed}", f"{installed} 级")
+        return Phrase(en="no class in the ledger", zh="台账未填准确度等级")
+    return Phrase(en=f"class {installed}", zh=f"{installed} 级")
 
 
 def _next_step(judged: _Judged, meter: str) -> Phrase:
@@ -438,18 +440,19 @@ def _next_step(judged: _Judged, meter: str) -> Phrase:
     strictest = min(asked.classes, key=lambda one: one.rank)
     if judged.verdict is Verdict.FAIL:
         return Phrase(
-            f"Replace {meter} by a meter of class {strictest} or better.",
-            f"将 {meter} 更换为 {strictest} 级或更高等级的器具。",
+            en=f"Replace {meter} by a meter of class {strictest} or better.",
+            zh=f"将 {meter} 更换为 {strictest} 级或更高等级的器具。",
         )
     if judged.installed is None:
         return Phrase(
-            f"Enter the class of {meter} from its valid certificate.", f"按有效检定证书补录 {meter} 的准确度等级。"
+            en=f"Enter the class of {meter} from its valid certificate.",
+            zh=f"按有效检定证书补录 {meter} 的准确度等级。",
         )
     if asked.lacking.en:
-        return Phrase(f"Enter for {meter}: {asked.lacking.en}.", f"请补录{asked.lacking.zh}({meter})。")
+        return Phrase(en=f"Enter for {meter}: {asked.lacking.en}.", zh=f"请补录{asked.lacking.zh}（{meter}）。")
     if asked.further:
-        return Phrase(f"Check {meter} against {asked.further}.", f"请按 {asked.further} 核查 {meter}。")
-    return Phrase(f"Compare the class of {meter} by hand.", f"请人工核对 {meter} 的准确度等级。")
+        return Phrase(en=f"Check {meter} against {asked.further}.", zh=f"请按 {asked.further} 核查 {meter}。")
+    return Phrase(en=f"Compare the class of {meter} by hand.", zh=f"请人工核对 {meter} 的准确度等级。")
 
 
 def _all_well(scene: Scene, points: NDArray[np.int64]) -> Finding:
@@ -459,8 +462,10 @@ def _all_well(scene: Scene, points: NDArray[np.int64]) -> Finding:
     name, where = carrier_name(carrier), level_name(level)
     return find(
         verdict=Verdict.PASS,
-        required=Phrase(f"{name.en}, {where.en}: classes by table 4", f"{where.zh}{name.zh}计量器具准确度等级符合表4"),
-        found=Phrase(f"{len(points)} meters are as required", f"{len(points)} 台符合"),
+        required=Phrase(
+            en=f"{name.en}, {where.en}: classes by table 4", zh=f"{where.zh}{name.zh}计量器具准确度等级符合表4"
+        ),
+        found=Phrase(en=f"{len(points)} meters are as required", zh=f"{len(points)} 台符合"),
         level=level,
         carrier=carrier,
         evidence={"meters": len(points)},

@@ -12,8 +12,10 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from analytics.domain.finding import Finding, Phrase, Severity, Verdict
+from analytics.domain.finding import Finding, Verdict
 from analytics.domain.ledger import Direction
+from analytics.domain.severity import Severity
+from analytics.domain.words import Phrase
 from analytics.standards.accuracy import accuracy_verdict, installed_class
 from analytics.standards.activity_facts import Activity
 from analytics.standards.facts import UnitFacts
@@ -30,22 +32,22 @@ _QUESTIONS: Final = {
 """Kinds of activity that each question of an edition is about."""
 _ASKED: Final = {
     "conversion": Phrase(
-        "where energy is converted or passed on, meters let its efficiency be assessed",
-        "从事能源加工、转换、输运的，计量器具应满足评价转换(输运)效率的要求",
+        en="where energy is converted or passed on, meters let its efficiency be assessed",
+        zh="从事能源加工、转换、输运的，计量器具应满足评价转换（输运）效率的要求",
     ),
     "production": Phrase(
-        "where energy is produced, meters let the own use for each unit of product be assessed",
-        "能源生产单位的计量器具应满足评价单位产品自耗率的要求",
+        en="where energy is produced, meters let the own use for each unit of product be assessed",
+        zh="能源生产单位的计量器具应满足评价单位产品自耗率的要求",
     ),
     "raw_material": Phrase(
-        "at energy used as raw material the class of meters follows the process",
-        "能源作为生产原料使用时，计量器具准确度等级应满足生产工艺要求",
+        en="at energy used as raw material the class of meters follows the process",
+        zh="能源作为生产原料使用时，计量器具准确度等级应满足生产工艺要求",
     ),
 }
 _WORDS: Final = {
-    "conversion": Phrase("converts or passes on energy", "从事能源加工、转换、输运"),
-    "production": Phrase("produces energy", "从事能源生产"),
-    "raw_material": Phrase("uses energy as raw material", "将能源作为生产原料"),
+    "conversion": Phrase(en="converts or passes on energy", zh="从事能源加工、转换、输运"),
+    "production": Phrase(en="produces energy", zh="从事能源生产"),
+    "raw_material": Phrase(en="uses energy as raw material", zh="将能源作为生产原料"),
 }
 _FIELD: Final = {"conversion": "converts", "production": "produces", "raw_material": "raw_material"}
 _INWARD: Final = (Direction.IN, Direction.OWN)
@@ -99,26 +101,28 @@ def _without(scene: Scene, unit: int, question: str, facts: UnitFacts) -> Findin
         return find(
             verdict=Verdict.NOT_APPLICABLE,
             required=_ASKED[question],
-            found=Phrase("it is entered that this unit does not", f"已录入:本单位不{words.zh}"),
+            found=Phrase(en="it is entered that this unit does not", zh=f"已录入：本单位不{words.zh}"),
         )
     if said:
         return find(
             verdict=Verdict.PERSON,
             severity=Severity.WARNING,
             required=_ASKED[question],
-            found=Phrase(f"this unit {words.en}, and nobody has said which", f"本单位{words.zh}，但未录入具体内容"),
+            found=Phrase(
+                en=f"this unit {words.en}, and nobody has said which", zh=f"本单位{words.zh}，但未录入具体内容"
+            ),
             next_step=Phrase(
-                "Enter which energies go in and come out where ([[activity]] in a file of facts).",
-                "请录入其投入与产出的能源及所在部位(事实文件的 [[activity]])。",
+                en="Enter which energies go in and come out where ([[activity]] in a file of facts).",
+                zh="请录入其投入与产出的能源及所在部位（事实文件的 [[activity]]）。",
             ),
         )
     return find(
         verdict=Verdict.PERSON,
         required=_ASKED[question],
-        found=Phrase(f"nobody has said whether this unit {words.en}", f"未录入本单位是否{words.zh}"),
+        found=Phrase(en=f"nobody has said whether this unit {words.en}", zh=f"未录入本单位是否{words.zh}"),
         next_step=Phrase(
-            f"Enter whether it does ({_FIELD[question]} of [[unit]] in a file of facts).",
-            f"请录入是否{words.zh}(事实文件 [[unit]] 的 {_FIELD[question]})。",
+            en=f"Enter whether it does ({_FIELD[question]} of [[unit]] in a file of facts).",
+            zh=f"请录入是否{words.zh}（事实文件 [[unit]] 的 {_FIELD[question]}）。",
         ),
     )
 
@@ -170,7 +174,9 @@ class _Side(NamedTuple):
     def words(self) -> Phrase:
         """An energy and its way."""
         name = carrier_name(self.energy)
-        return Phrase(f"{name.en} {'in' if self.into else 'out'}", f"{name.zh}({'投入' if self.into else '产出'})")
+        return Phrase(
+            en=f"{name.en} {'in' if self.into else 'out'}", zh=f"{name.zh}（{'投入' if self.into else '产出'}）"
+        )
 
 
 def _both_sides(scene: Scene, unit: int, question: str, activity: Activity, sides: Sequence[_Side]) -> Finding:
@@ -185,7 +191,7 @@ def _both_sides(scene: Scene, unit: int, question: str, activity: Activity, side
     return find(
         verdict=verdict,
         severity=Severity.INFO if verdict is Verdict.PASS else severity,
-        required=Phrase(f"{asked.en}: {activity.name}", f"{asked.zh}:{activity.name}"),
+        required=Phrase(en=f"{asked.en}: {activity.name}", zh=f"{asked.zh}:{activity.name}"),
         found=_found(scene, absent, lacking, unsure),
         next_step=_next_step(scene, activity, absent, lacking, unsure),
         level=activity.level,
@@ -199,7 +205,7 @@ def _found(scene: Scene, absent: Sequence[Phrase], lacking: NDArray[np.int64], u
     en, zh = [], []
     if absent:
         en.append("the ledger has no point for " + ", ".join(one.en for one in absent))
-        zh.append("台账中没有以下计量点:" + "、".join(one.zh for one in absent))
+        zh.append("台账中没有以下计量点：" + "、".join(one.zh for one in absent))
     if len(lacking):
         names = scene.point_names(lacking)
         en.append(f"no usable meter at {listing(names)}")
@@ -209,8 +215,8 @@ def _found(scene: Scene, absent: Sequence[Phrase], lacking: NDArray[np.int64], u
         en.append(f"verification of the meters at {listing(names)} is unknown")
         zh.append(f"{listing(names, chinese=True)} 的计量器具检定状态不明")
     if not en:
-        return Phrase("both sides are metered", "投入与产出均已计量")
-    return Phrase("; ".join(en), "；".join(zh))
+        return Phrase(en="both sides are metered", zh="投入与产出均已计量")
+    return Phrase(en="; ".join(en), zh="；".join(zh))
 
 
 def _next_step(
@@ -229,14 +235,14 @@ def _next_step(
         en.append(f"enter the verification of {listing(meters)}")
         zh.append(f"补录 {listing(meters, chinese=True)} 的检定信息")
     text = "; ".join(en)
-    return Phrase(text[:1].upper() + text[1:] + ".", "请" + "；".join(zh) + "。") if en else Phrase("", "")
+    return Phrase(en=text[:1].upper() + text[1:] + ".", zh="请" + "；".join(zh) + "。") if en else Phrase(en="", zh="")
 
 
 def _raw_material(scene: Scene, unit: int, activity: Activity) -> Finding:
     """Installed class against the one that the process asks, at the points that were entered."""
     find = scene.finder(unit, f"raw_material {activity.name}", scene.applied[unit].edition.clauses["raw_material"])
     asked, place = _ASKED["raw_material"], _places(scene, unit)
-    required = Phrase(f"{asked.en}: {activity.name}", f"{asked.zh}:{activity.name}")
+    required = Phrase(en=f"{asked.en}: {activity.name}", zh=f"{asked.zh}:{activity.name}")
     strangers = [code for code in activity.points if code not in place]
     points = np.array([place[code] for code in activity.points if code in place], np.int64)
     bare = points[~scene.stands[points]]
@@ -246,10 +252,10 @@ def _raw_material(scene: Scene, unit: int, activity: Activity) -> Finding:
             verdict=Verdict.FAIL,
             severity=scene.rules.severity["other", "unit"],
             required=required,
-            found=Phrase(f"no meter at {listing(names)}", f"{listing(names, chinese=True)} 没有计量器具"),
+            found=Phrase(en=f"no meter at {listing(names)}", zh=f"{listing(names, chinese=True)} 没有计量器具"),
             next_step=Phrase(
-                f"Install a meter at {listing(names)}, or correct what was entered.",
-                f"请在 {listing(names, chinese=True)} 配备计量器具，或更正所录入的内容。",
+                en=f"Install a meter at {listing(names)}, or correct what was entered.",
+                zh=f"请在 {listing(names, chinese=True)} 配备计量器具，或更正所录入的内容。",
             ),
             points=tuple(names),
         )
@@ -257,10 +263,10 @@ def _raw_material(scene: Scene, unit: int, activity: Activity) -> Finding:
         return find(
             verdict=Verdict.PERSON,
             required=required,
-            found=Phrase("the class that the process asks is not entered", "未录入生产工艺要求的准确度等级"),
+            found=Phrase(en="the class that the process asks is not entered", zh="未录入生产工艺要求的准确度等级"),
             next_step=Phrase(
-                f"Enter the class that the process {activity.name} asks.",
-                f"请录入{activity.name}工艺要求的准确度等级。",
+                en=f"Enter the class that the process {activity.name} asks.",
+                zh=f"请录入{activity.name}工艺要求的准确度等级。",
             ),
             points=scene.point_names(points),
         )
@@ -275,19 +281,21 @@ def _held_against(scene: Scene, points: NDArray[np.int64], activity: Activity, r
     about = coarse if len(coarse) else unknown
     meters, text = scene.meter_nos(about), activity.required.text
     if not len(about):
-        found, step = Phrase(f"class {text} or better", f"均为 {text} 级或更高"), Phrase("", "")
+        found, step = Phrase(en=f"class {text} or better", zh=f"均为 {text} 级或更高"), Phrase(en="", zh="")
     elif len(coarse):
-        found = Phrase(f"{listing(meters)} are coarser than {text}", f"{listing(meters, chinese=True)} 低于 {text} 级")
+        found = Phrase(
+            en=f"{listing(meters)} are coarser than {text}", zh=f"{listing(meters, chinese=True)} 低于 {text} 级"
+        )
         step = Phrase(
-            f"Replace {listing(meters)} by class {text} or better.",
-            f"请将 {listing(meters, chinese=True)} 更换为 {text} 级或更高等级的器具。",
+            en=f"Replace {listing(meters)} by class {text} or better.",
+            zh=f"请将 {listing(meters, chinese=True)} 更换为 {text} 级或更高等级的器具。",
         )
     else:
         found = Phrase(
-            f"the class of {listing(meters)} is not known", f"{listing(meters, chinese=True)} 的准确度等级不明"
+            en=f"the class of {listing(meters)} is not known", zh=f"{listing(meters, chinese=True)} 的准确度等级不明"
         )
         step = Phrase(
-            f"Enter the class of {listing(meters)}.", f"请补录 {listing(meters, chinese=True)} 的准确度等级。"
+            en=f"Enter the class of {listing(meters)}.", zh=f"请补录 {listing(meters, chinese=True)} 的准确度等级。"
         )
     return {
         "verdict": Verdict.FAIL if len(coarse) else Verdict.PERSON if len(unknown) else Verdict.PASS,

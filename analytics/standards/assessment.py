@@ -7,8 +7,9 @@ from datetime import tzinfo
 import numpy as np
 
 from analytics.columns.intervals import hour_of, local_day
-from analytics.domain.finding import Finding, Severity, Verdict
+from analytics.domain.finding import Finding, Verdict
 from analytics.domain.ledger import NO_INSTANT, Ledger
+from analytics.domain.severity import Severity
 from analytics.standards.accuracy import accuracy_findings
 from analytics.standards.activities import activity_findings, raw_material_points
 from analytics.standards.data_quality import data_quality_findings

@@ -11,8 +11,10 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from analytics.domain.finding import Finding, Phrase, Severity, Verdict
+from analytics.domain.finding import Finding, Verdict
 from analytics.domain.ledger import NO_INSTANT
+from analytics.domain.severity import Severity
+from analytics.domain.words import Phrase
 from analytics.standards.factors import EPOCH_ORDINAL
 from analytics.standards.rules import DataQualityRules
 from analytics.standards.scene import Scene, levels
@@ -87,11 +89,11 @@ def _silent(scene: Scene) -> Iterator[Finding]:
             "silent",
             verdict=Verdict.FAIL,
             severity=_severity(scene, "silent", point),
-            required=Phrase("a meter in use sends its readings", "在用计量器具应持续上传数据"),
-            found=Phrase(f"silent since {since} UTC", f"自 {since}(UTC)起无数据"),
+            required=Phrase(en="a meter in use sends its readings", zh="在用计量器具应持续上传数据"),
+            found=Phrase(en=f"silent since {since} UTC", zh=f"自 {since}（UTC）起无数据"),
             next_step=Phrase(
-                f"Look after {scene.meter_no(point)}: power, communication, collector.",
-                f"请检查 {scene.meter_no(point)} 的供电、通信与采集终端。",
+                en=f"Look after {scene.meter_no(point)}: power, communication, collector.",
+                zh=f"请检查 {scene.meter_no(point)} 的供电、通信与采集终端。",
             ),
             evidence={"since": since + "Z"},
         )
@@ -115,13 +117,14 @@ def _open_faults(scene: Scene, local_day: NDArray[np.int64]) -> Iterator[Finding
             verdict=Verdict.FAIL,
             severity=_severity(scene, "fault", point),
             required=Phrase(
-                f"a fault is mended within {quality.fault_working_days} working days, else reported and filed by hand",
-                f"接入端故障应在 {quality.fault_working_days} 个工作日内修复，否则上报并人工填报",
+                en=f"a fault is mended within {quality.fault_working_days} working days, else reported and filed "
+                "by hand",
+                zh=f"接入端故障应在 {quality.fault_working_days} 个工作日内修复，否则上报并人工填报",
             ),
-            found=Phrase(f"a fault lasts since {first}", f"故障自 {first} 持续至今"),
+            found=Phrase(en=f"a fault lasts since {first}", zh=f"故障自 {first} 持续至今"),
             next_step=Phrase(
-                f"Mend {scene.meter_no(point)}, report to the province, and file its data by hand until then.",
-                f"请尽快修复 {scene.meter_no(point)}，向省级平台报告，修复前人工填报数据。",
+                en=f"Mend {scene.meter_no(point)}, report to the province, and file its data by hand until then.",
+                zh=f"请尽快修复 {scene.meter_no(point)}，向省级平台报告，修复前人工填报数据。",
             ),
             evidence={"since": first},
         )
@@ -131,8 +134,8 @@ def _completeness(scene: Scene) -> Iterator[Finding]:
     quality, share = scene.rules.data_quality, scene.evidence.completeness
     low = scene.in_use & (share * 100 < quality.completeness)  # NaN is not low: nobody looked
     required = Phrase(
-        f"at least {quality.completeness:g} % of the data of {quality.window_days} days",
-        f"{quality.window_days} 天数据完整率不低于 {quality.completeness:g} %",
+        en=f"at least {quality.completeness:g} % of the data of {quality.window_days} days",
+        zh=f"{quality.window_days} 天数据完整率不低于 {quality.completeness:g} %",
     )
     for point in np.flatnonzero(low).tolist():
         shown = _below(float(share[point]) * 100, quality.completeness)
@@ -143,10 +146,10 @@ def _completeness(scene: Scene) -> Iterator[Finding]:
             verdict=Verdict.FAIL,
             severity=_severity(scene, "other", point),
             required=required,
-            found=Phrase(f"{shown} %", f"{shown} %"),
+            found=Phrase(en=f"{shown} %", zh=f"{shown} %"),
             next_step=Phrase(
-                f"Find out why data of {scene.meter_no(point)} are missing.",
-                f"请查明 {scene.meter_no(point)} 数据缺失的原因。",
+                en=f"Find out why data of {scene.meter_no(point)} are missing.",
+                zh=f"请查明 {scene.meter_no(point)} 数据缺失的原因。",
             ),
             evidence={"completeness": float(share[point])},
         )
@@ -162,7 +165,7 @@ def _completeness(scene: Scene) -> Iterator[Finding]:
             verdict=Verdict.PASS,
             severity=Severity.INFO,
             required=required,
-            found=Phrase(f"{count} points are", f"{count} 个计量点达到"),
+            found=Phrase(en=f"{count} points are", zh=f"{count} 个计量点达到"),
         )
 
 
@@ -207,15 +210,15 @@ def _slow(scene: Scene, unit: int, points: NDArray[np.int64], verdict: Verdict, 
         verdict=verdict,
         severity=scene.rules.severity["other", "unit"] if failed else Severity.INFO,
         required=Phrase(
-            f"one collection every {limit}; up to {longest} where that is hard",
-            f"每 {limit} 采集一次，确有困难的不超过 {longest}",
+            en=f"one collection every {limit}; up to {longest} where that is hard",
+            zh=f"每 {limit} 采集一次，确有困难的不超过 {longest}",
         ),
-        found=Phrase(f"{len(meters)} meters are slower", f"{len(meters)} 台采集周期较长"),
+        found=Phrase(en=f"{len(meters)} meters are slower", zh=f"{len(meters)} 台采集周期较长"),
         next_step=Phrase(
-            f"Shorten the interval of {listing(meters)}."
+            en=f"Shorten the interval of {listing(meters)}."
             if failed
             else f"Say why {listing(meters)} cannot be quicker.",
-            f"请缩短 {listing(meters, chinese=True)} 的采集周期。"
+            zh=f"请缩短 {listing(meters, chinese=True)} 的采集周期。"
             if failed
             else f"请说明 {listing(meters, chinese=True)} 采集周期较长的原因。",
         ),
@@ -232,8 +235,10 @@ def _starts(scene: Scene) -> Iterator[Finding]:
         scene,
         "day_start",
         late,
-        Phrase(f"a day's figure starts at 00:00 within {day} min", f"日数据统计起点为 00:00，偏差不超过 {day} 分钟"),
-        Phrase("midnight", "零点"),
+        Phrase(
+            en=f"a day's figure starts at 00:00 within {day} min", zh=f"日数据统计起点为 00:00，偏差不超过 {day} 分钟"
+        ),
+        Phrase(en="midnight", zh="零点"),
     )
     month = f"{quality.month_start_days:g}"
     late = scene.in_use & (evidence.month_deviation_d > quality.month_start_days)
@@ -242,10 +247,10 @@ def _starts(scene: Scene) -> Iterator[Finding]:
         "month_start",
         late,
         Phrase(
-            f"a month's figure starts on its first day within {month} d",
-            f"月数据统计起点为每月 1 日，偏差不超过 {month} 天",
+            en=f"a month's figure starts on its first day within {month} d",
+            zh=f"月数据统计起点为每月 1 日，偏差不超过 {month} 天",
         ),
-        Phrase("the first of the month", "每月 1 日"),
+        Phrase(en="the first of the month", zh="每月 1 日"),
     )
 
 
@@ -262,11 +267,12 @@ def _far_from(scene: Scene, rule: str, late: NDArray[np.bool_], required: Phrase
             severity=scene.rules.severity["other", "unit"],
             required=required,
             found=Phrase(
-                f"{len(meters)} meters without a reading so near to {when.en}", f"{len(meters)} 台{when.zh}附近无读数"
+                en=f"{len(meters)} meters without a reading so near to {when.en}",
+                zh=f"{len(meters)} 台{when.zh}附近无读数",
             ),
             next_step=Phrase(
-                f"Let {listing(meters)} be read at {when.en}.",
-                f"请使 {listing(meters, chinese=True)} 在{when.zh}采集。",
+                en=f"Let {listing(meters)} be read at {when.en}.",
+                zh=f"请使 {listing(meters, chinese=True)} 在{when.zh}采集。",
             ),
             meters=meters,
             points=scene.point_names(points),
@@ -282,8 +288,8 @@ def _upload_delays(scene: Scene) -> Iterator[Finding]:
     slow = known & (in_time * 100 < quality.upload_delay_share)
     limit, share = f"{quality.upload_delay_min:g}", f"{quality.upload_delay_share:g}"
     required = Phrase(
-        f"{share} % of a day's readings are received within {limit} min",
-        f"每日 {share} % 的数据在 {limit} 分钟内上传",
+        en=f"{share} % of a day's readings are received within {limit} min",
+        zh=f"每日 {share} % 的数据在 {limit} 分钟内上传",
     )
     for failed, mask in ((True, slow), (False, known & ~slow)):
         for unit, points in _by_unit(scene, np.flatnonzero(mask)):
@@ -296,15 +302,15 @@ def _upload_delays(scene: Scene) -> Iterator[Finding]:
                 verdict=Verdict.FAIL if failed else Verdict.PASS,
                 severity=scene.rules.severity["other", "unit"] if failed else Severity.INFO,
                 required=required,
-                found=Phrase(f"{len(meters)} meters are later", f"{len(meters)} 台上传较迟")
+                found=Phrase(en=f"{len(meters)} meters are later", zh=f"{len(meters)} 台上传较迟")
                 if failed
-                else Phrase(f"{len(meters)} meters are", f"{len(meters)} 台符合"),
+                else Phrase(en=f"{len(meters)} meters are", zh=f"{len(meters)} 台符合"),
                 next_step=Phrase(
-                    f"Look after the way of the data of {listing(meters)}: collector, network.",
-                    f"请检查 {listing(meters, chinese=True)} 的采集终端与网络。",
+                    en=f"Look after the way of the data of {listing(meters)}: collector, network.",
+                    zh=f"请检查 {listing(meters, chinese=True)} 的采集终端与网络。",
                 )
                 if failed
-                else Phrase("", ""),
+                else Phrase(en="", zh=""),
                 meters=meters if failed else (),
                 points=scene.point_names(points) if failed else (),
             )
@@ -331,12 +337,14 @@ def _months(scene: Scene) -> Iterator[Finding]:
             verdict=Verdict.PASS if consistent else Verdict.FAIL,
             severity=Severity.INFO if consistent else scene.rules.severity["other", "unit"],
             required=Phrase(
-                f"{name.en} of {month}: figure and sum of days within {quality.consistency:g} %",
-                f"{month} {name.zh}月数据与日数据之和相差不超过 {quality.consistency:g} %",
+                en=f"{name.en} of {month}: figure and sum of days within {quality.consistency:g} %",
+                zh=f"{month} {name.zh}月数据与日数据之和相差不超过 {quality.consistency:g} %",
             ),
-            found=Phrase(f"{figure.amount:g} reported, {days:g} by days", f"上报 {figure.amount:g}，日合计 {days:g}"),
-            next_step=Phrase("", "")
+            found=Phrase(
+                en=f"{figure.amount:g} reported, {days:g} by days", zh=f"上报 {figure.amount:g}，日合计 {days:g}"
+            ),
+            next_step=Phrase(en="", zh="")
             if consistent
-            else Phrase("Correct the monthly figure, or explain it.", "请更正月数据或说明原因。"),
+            else Phrase(en="Correct the monthly figure, or explain it.", zh="请更正月数据或说明原因。"),
             evidence={"reported": figure.amount, "days": days, "source": figure.source},
         )

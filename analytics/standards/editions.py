@@ -228,17 +228,21 @@ class EditionBook:
         in_force = [edition for edition in own if edition.in_force_day <= day]
         if not in_force:
             return _applied(
-                own[0], f"days before {_written(own[0].in_force_day)}", _written(own[0].in_force_day) + "之前"
+                own[0],
+                f"days before {_written(own[0].in_force_day)}",
+                f"该版自 {_written(own[0].in_force_day)} 起施行，结果供参考",
             )
         newest = in_force[-1]
         if newest.superseded_day is not None and newest.superseded_day <= day:
-            return _applied(newest, newest.superseded_by, newest.superseded_by)
+            return _applied(
+                newest, newest.superseded_by, f"该版已废止；{newest.superseded_by} 的数据未录入，结果供参考"
+            )
         return _applied(newest, "", "")
 
 
 def _applied(edition: Edition, stands_in_for: str, zh: str) -> Applied:
     suffix = f" (stands in for {stands_in_for})" if stands_in_for else ""
-    suffix_zh = f"(暂代 {zh})" if stands_in_for else ""
+    suffix_zh = f"（{zh}）" if stands_in_for else ""
     return Applied(
         edition=edition,
         stands_in_for=stands_in_for,

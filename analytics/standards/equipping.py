@@ -14,7 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analytics.domain.errors import RegistryError
-from analytics.domain.finding import Finding, Phrase, Severity, Verdict
+from analytics.domain.finding import Finding, Verdict
+from analytics.domain.severity import Severity
+from analytics.domain.words import Phrase
 from analytics.standards.scene import Scene, levels
 from analytics.standards.words import carrier_name, level_name, listing
 
@@ -178,11 +180,11 @@ def _required(rate: Rate) -> Phrase:
     carrier, level = carrier_name(rate.carrier), level_name(rate.level)
     if rate.required is None:
         why = ("no requirement", "无要求") if rate.has_row else ("the table has no row for it", "表中无此能源种类")
-        return Phrase(f"{carrier.en}, {level.en}: {why[0]}", f"{level.zh}{carrier.zh}:{why[1]}")
+        return Phrase(en=f"{carrier.en}, {level.en}: {why[0]}", zh=f"{level.zh}{carrier.zh}:{why[1]}")
     share = f"{float(rate.required):g} %"
     return Phrase(
-        f"{carrier.en}, {level.en}: equipping rate at least {share}",
-        f"{level.zh}{carrier.zh}计量器具配备率不低于 {share}",
+        en=f"{carrier.en}, {level.en}: equipping rate at least {share}",
+        zh=f"{level.zh}{carrier.zh}计量器具配备率不低于 {share}",
     )
 
 
@@ -190,11 +192,11 @@ def _found(rate: Rate) -> Phrase:
     assert rate.rate is not None, "a rate is made of points"
     shown = shown_rate(rate.rate, rate.required)
     en = f"{shown} % ({rate.present} of {rate.needed})"
-    zh = f"{shown} %(应配 {rate.needed},实配可用 {rate.present})"
+    zh = f"{shown} %（应配 {rate.needed}，实配可用 {rate.present}）"
     if rate.unknown:
         en += f", {rate.unknown} more with unknown verification"
-        zh += f",另有 {rate.unknown} 台检定状态不明"
-    return Phrase(en, zh)
+        zh += f"，另有 {rate.unknown} 台检定状态不明"
+    return Phrase(en=en, zh=zh)
 
 
 def shown_rate(rate: Fraction, required: Fraction | None) -> str:
@@ -209,9 +211,9 @@ def shown_rate(rate: Fraction, required: Fraction | None) -> str:
 def next_step(verdict: Verdict, bare: Sequence[str], unfit: Sequence[str]) -> Phrase:
     """What to do about a rate: install at points without a meter, verify or replace meters that may not be used."""
     if verdict is Verdict.PERSON:
-        return Phrase("Enter the verification dates that the ledger lacks.", "请在台账中补录检定日期与有效期。")
+        return Phrase(en="Enter the verification dates that the ledger lacks.", zh="请在台账中补录检定日期与有效期。")
     if verdict is not Verdict.FAIL:
-        return Phrase("", "")
+        return Phrase(en="", zh="")
     en, zh = [], []
     if bare:
         en.append(f"install meters at {listing(bare)}")
@@ -220,7 +222,7 @@ def next_step(verdict: Verdict, bare: Sequence[str], unfit: Sequence[str]) -> Ph
         en.append(f"verify or replace {listing(unfit)}")
         zh.append(f"对 {listing(unfit, chinese=True)} 送检或更换")
     text = "; ".join(en)
-    return Phrase(text[:1].upper() + text[1:] + ".", "；".join(zh) + "。")
+    return Phrase(en=text[:1].upper() + text[1:] + ".", zh="；".join(zh) + "。")
 
 
 def _equipped(scene: Scene, unit: int, *, has_meter: bool) -> Finding:
@@ -230,8 +232,10 @@ def _equipped(scene: Scene, unit: int, *, has_meter: bool) -> Finding:
     return find(
         verdict=Verdict.PASS if has_meter else Verdict.FAIL,
         severity=Severity.INFO if has_meter else Severity.SERIOUS,
-        required=Phrase("the unit is fitted with energy meters", "用能单位应配备能源计量器具"),
-        found=Phrase("it is", "已配备") if has_meter else Phrase("no meter that may be used", "没有可用的能源计量器具"),
-        next_step=Phrase("", "") if has_meter else Phrase("Install meters.", "请配备能源计量器具。"),
+        required=Phrase(en="the unit is fitted with energy meters", zh="用能单位应配备能源计量器具"),
+        found=Phrase(en="it is", zh="已配备")
+        if has_meter
+        else Phrase(en="no meter that may be used", zh="没有可用的能源计量器具"),
+        next_step=Phrase(en="", zh="") if has_meter else Phrase(en="Install meters.", zh="请配备能源计量器具。"),
         meters=scene.meter_nos(unfit),
     )

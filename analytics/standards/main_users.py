@@ -15,8 +15,10 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from analytics.domain.finding import Finding, Phrase, Severity, Verdict
+from analytics.domain.finding import Finding, Verdict
 from analytics.domain.ledger import Level
+from analytics.domain.severity import Severity
+from analytics.domain.words import Phrase
 from analytics.standards.editions import Edition, Limit
 from analytics.standards.scene import Scene, Use, UseKey, levels
 from analytics.standards.words import carrier_name, listing
@@ -260,11 +262,11 @@ def _refuted(scene: Scene, point: int, why: str, why_zh: str) -> Finding:
     return find(
         verdict=Verdict.FAIL,
         severity=scene.rules.severity["other", level],
-        required=Phrase("an exempt point has a reason that holds", "免配的采集点须有成立的理由"),
-        found=Phrase(f"exempt for {reason!r}, but {why}", f"免配原因为“{reason}”，但{why_zh}"),
+        required=Phrase(en="an exempt point has a reason that holds", zh="免配的采集点须有成立的理由"),
+        found=Phrase(en=f"exempt for {reason!r}, but {why}", zh=f"免配原因为“{reason}”，但{why_zh}"),
         next_step=Phrase(
-            f"Install a meter at {name}, or give a reason that holds.",
-            f"在计量点 {name} 加装计量器具，或更正免配原因。",
+            en=f"Install a meter at {name}, or give a reason that holds.",
+            zh=f"在计量点 {name} 加装计量器具，或更正免配原因。",
         ),
         level=level,
         carrier=carrier,
@@ -281,10 +283,10 @@ def _open(scene: Scene, point: int) -> Finding:
     reason, name = ledger.point_exemption[point], ledger.point_codes[point]
     return find(
         verdict=Verdict.PERSON,
-        required=Phrase("an exemption that the standard's notes name", "符合标准附注的免配原因"),
-        found=Phrase(f"exempt for {reason!r}", f"免配原因为“{reason}”"),
+        required=Phrase(en="an exemption that the standard's notes name", zh="符合标准附注的免配原因"),
+        found=Phrase(en=f"exempt for {reason!r}", zh=f"免配原因为“{reason}”"),
         next_step=Phrase(
-            f"Confirm that {name} needs no meter of its own.", f"请确认计量点 {name} 可不单独配备计量器具。"
+            en=f"Confirm that {name} needs no meter of its own.", zh=f"请确认计量点 {name} 可不单独配备计量器具。"
         ),
         level=level,
         carrier=carrier,
@@ -326,16 +328,16 @@ def _disagreement(
         verdict=Verdict.FAIL if hidden else Verdict.PERSON,
         severity=scene.rules.severity["other", level] if hidden else Severity.INFO,
         required=Phrase(
-            f"{name.en} declared on the side of {at} on which it is measured",
-            f"申报的{name.zh}用量与实测在限定值 {at} 的同一侧",
+            en=f"{name.en} declared on the side of {at} on which it is measured",
+            zh=f"申报的{name.zh}用量与实测在限定值 {at} 的同一侧",
         ),
         found=Phrase(
-            f"declared {sides[0]} the limit, measured {sides[1]} it: {listing(who)}",
-            f"申报{sides_zh[0]}限定值，实测{sides_zh[1]}限定值:{listing(who, chinese=True)}",
+            en=f"declared {sides[0]} the limit, measured {sides[1]} it: {listing(who)}",
+            zh=f"申报{sides_zh[0]}限定值，实测{sides_zh[1]}限定值：{listing(who, chinese=True)}",
         ),
         next_step=Phrase(
-            f"Correct in the ledger what is declared for {listing(who)}, or explain the difference.",
-            f"请更正台账中 {listing(who, chinese=True)} 的申报用量，或说明差异原因。",
+            en=f"Correct in the ledger what is declared for {listing(who)}, or explain the difference.",
+            zh=f"请更正台账中 {listing(who, chinese=True)} 的申报用量，或说明差异原因。",
         ),
         level=level,
         carrier=carrier,

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from analytics.domain.finding import Phrase
+from analytics.domain.words import Phrase
 from analytics.standards.energy import UnitEnergy
 from analytics.standards.product_facts import Assignment
 from analytics.standards.words import listing
@@ -102,29 +102,29 @@ def _of(
     rest, lacking = _rest(own, whole)
     if rest is None:
         return None, lacking
-    shared = Phrase(f"{share:g} % of the rest", f"其余能耗的 {share:g} %")
-    joined = Phrase(f"{why.en}, {shared.en}", f"{why.zh}，{shared.zh}") if why.en else shared
+    shared = Phrase(en=f"{share:g} % of the rest", zh=f"其余能耗的 {share:g} %")
+    joined = Phrase(en=f"{why.en}, {shared.en}", zh=f"{why.zh}，{shared.zh}") if why.en else shared
     return direct + rest * share / 100, joined
 
 
 def _rest(own: Mapping[str, tuple[float | None, Phrase]], whole: UnitEnergy) -> tuple[float | None, Phrase]:
     """What no product has by itself; or why that is not known."""
     if whole.tce is None or any(tce is None for tce, _ in own.values()):
-        return None, Phrase("the energy to be shared is not known in full", "待分摊的能耗不完整")
+        return None, Phrase(en="the energy to be shared is not known in full", zh="待分摊的能耗不完整")
     rest = whole.tce - sum(tce or 0.0 for tce, _ in own.values())
     if rest < 0:
         return None, Phrase(
-            "what is assigned is more than the unit has used: its meters do not agree",
-            "已归属的能耗大于本单位总能耗，计量数据不一致",
+            en="what is assigned is more than the unit has used: its meters do not agree",
+            zh="已归属的能耗大于本单位总能耗，计量数据不一致",
         )
-    return rest, Phrase("", "")
+    return rest, Phrase(en="", zh="")
 
 
-_ONLY: Final = Phrase("the unit's only product", "唯一产品，计入全部能耗")
-_NOT_WHOLE: Final = Phrase("the unit's energy is not known in full", "本单位综合能耗不完整")
+_ONLY: Final = Phrase(en="the unit's only product", zh="唯一产品，计入全部能耗")
+_NOT_WHOLE: Final = Phrase(en="the unit's energy is not known in full", zh="本单位综合能耗不完整")
 _NOBODY: Final = Phrase(
-    "nobody has said which energy is this product's ([[assignment]])",
-    "未录入该产品的能耗归属(事实文件的 [[assignment]])",
+    en="nobody has said which energy is this product's ([[assignment]])",
+    zh="未录入该产品的能耗归属（事实文件的 [[assignment]]）",
 )
 
 
@@ -134,15 +134,15 @@ def _own(one: Assignment, assignments: Mapping[str, Assignment], parts: Parts) -
     inside = [point for point in one.points if parts.point_sub_unit.get(point) in assigned or point in parts.nested]
     if inside:
         return None, Phrase(
-            f"{listing(inside)} lie in what is assigned as well",
-            f"{listing(inside, chinese=True)} 所在的次级用能单位或上级计量点也已归属",
+            en=f"{listing(inside)} lie in what is assigned as well",
+            zh=f"{listing(inside, chinese=True)} 所在的次级用能单位或上级计量点也已归属",
         )
     found = [(name, parts.sub_units.get(name)) for name in one.sub_units]
     found += [(name, parts.points.get(name)) for name in one.points]
     unknown = [name for name, energy in found if energy is None or energy.tce is None]
     if unknown:
         return None, Phrase(
-            f"the energy of {listing(unknown)} is not known", f"{listing(unknown, chinese=True)} 的能耗未知"
+            en=f"the energy of {listing(unknown)} is not known", zh=f"{listing(unknown, chinese=True)} 的能耗未知"
         )
     return _sum([energy for _, energy in found if energy is not None]), _names([name for name, _ in found])
 
@@ -152,4 +152,4 @@ def _sum(energies: Sequence[UnitEnergy]) -> float:
 
 
 def _names(names: Sequence[str]) -> Phrase:
-    return Phrase(listing(names), listing(names, chinese=True)) if names else Phrase("", "")
+    return Phrase(en=listing(names), zh=listing(names, chinese=True)) if names else Phrase(en="", zh="")

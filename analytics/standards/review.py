@@ -8,7 +8,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from analytics.domain.finding import Finding, Phrase, Verdict
+from analytics.domain.finding import Finding, Verdict
+from analytics.domain.words import Phrase
 from analytics.standards.facts import Answer
 from analytics.standards.form_facts import Instrument, Person
 from analytics.standards.tables import TableRow, mapping, raise_faults, table_rows
@@ -99,14 +100,14 @@ def _items(row: TableRow) -> Iterator[Item]:
         yield Item(
             number=number,
             clause=row.name("clause"),
-            subject=Phrase(row.name("en"), row.name("zh")),
+            subject=Phrase(en=row.name("en"), zh=row.name("zh")),
             answer=answer,
             part=row.flag("part", default=False),
             may_not_apply=number in free,
         )
 
 
-_OPEN: Final = Phrase("needs a person", "需人工核查")
+_OPEN: Final = Phrase(en="needs a person", zh="需人工核查")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,9 +153,9 @@ def review(sheet: ReviewSheet, findings: Sequence[Finding], entered: Entered, da
 
 
 def _conclusion(failed: int, still_open: int, basic_up_to: int) -> Phrase:
-    meets = Phrase("meets the requirements", "符合要求")
-    basic = Phrase("basically meets, to be corrected", "基本符合要求，需整改")
-    fails = Phrase("does not meet the requirements", "不符合要求")
+    meets = Phrase(en="meets the requirements", zh="符合要求")
+    basic = Phrase(en="basically meets, to be corrected", zh="基本符合要求，需整改")
+    fails = Phrase(en="does not meet the requirements", zh="不符合要求")
 
     def of(count: int) -> Phrase:
         return meets if count == 0 else basic if count <= basic_up_to else fails
@@ -163,7 +164,8 @@ def _conclusion(failed: int, still_open: int, basic_up_to: int) -> Phrase:
     if least == most:
         return least
     return Phrase(
-        f"at best: {least.en} ({still_open} items are open)", f"目前最好为:{least.zh}(另有 {still_open} 项待人工核查)"
+        en=f"at best: {least.en} ({still_open} items are open)",
+        zh=f"目前最好为：{least.zh}（另有 {still_open} 项待人工核查）",
     )
 
 
@@ -174,9 +176,9 @@ def _result(item: Item, findings: Sequence[Finding], entered: Entered, day: int)
         by = "" if verdict is Verdict.PERSON else "data"
         return ItemResult(item=item, verdict=verdict, why=why, by=by)
     if said.verdict == "not_applicable" and not item.may_not_apply:
-        why = Phrase("may not be 'not applicable'; " + said.note, "该项不允许选“不适用”；" + said.note)
+        why = Phrase(en="may not be 'not applicable'; " + said.note, zh="该项不允许选“不适用”；" + said.note)
         return ItemResult(item=item, verdict=Verdict.PERSON, why=why, by=said.by)
-    return ItemResult(item=item, verdict=Verdict(said.verdict), why=Phrase(said.note, said.note), by=said.by)
+    return ItemResult(item=item, verdict=Verdict(said.verdict), why=Phrase(en=said.note, zh=said.note), by=said.by)
 
 
 def _by_data(item: Item, findings: Sequence[Finding], entered: Entered, day: int) -> tuple[Verdict, Phrase]:
@@ -187,7 +189,7 @@ def _by_data(item: Item, findings: Sequence[Finding], entered: Entered, day: int
     if item.answer in _KINDS:
         return _instruments(_KINDS[item.answer], entered.instruments, day)
     if item.answer == "sector" and not entered.sector:
-        return Verdict.PERSON, Phrase("no sector is entered for the unit", "未录入所属行业")
+        return Verdict.PERSON, Phrase(en="no sector is entered for the unit", zh="未录入所属行业")
     return _by_findings(item, findings)
 
 
@@ -200,25 +202,25 @@ def _by_findings(item: Item, findings: Sequence[Finding]) -> tuple[Verdict, Phra
         return Verdict.FAIL, _first_of(failed)
     if item.part or not about or any(finding.verdict is Verdict.PERSON for finding in about):
         return Verdict.PERSON, _OPEN
-    return Verdict.PASS, Phrase(f"{len(about)} findings, none fails", f"{len(about)} 项判定均未发现不符合")
+    return Verdict.PASS, Phrase(en=f"{len(about)} findings, none fails", zh=f"{len(about)} 项判定均未发现不符合")
 
 
 def _self_check(self_checked: bool | None) -> tuple[Verdict, Phrase]:
     if self_checked is None:
-        return Verdict.PERSON, Phrase("no self-check is recorded here", "系统内无自查记录")
+        return Verdict.PERSON, Phrase(en="no self-check is recorded here", zh="系统内无自查记录")
     if self_checked:
-        return Verdict.PASS, Phrase("recorded", "有记录")
-    return Verdict.FAIL, Phrase("none of this or the last year", "本年度与上年度均无自查记录")
+        return Verdict.PASS, Phrase(en="recorded", zh="有记录")
+    return Verdict.FAIL, Phrase(en="none of this or the last year", zh="本年度与上年度均无自查记录")
 
 
 def _staff(staff: Sequence[Person], day: int) -> tuple[Verdict, Phrase]:
     """What a reviewer can start from; who must have which certificate, a person decides."""
     if not staff:
-        return Verdict.PERSON, Phrase("no metering staff is entered (B.1)", "未录入计量人员(B.1)")
+        return Verdict.PERSON, Phrase(en="no metering staff is entered (B.1)", zh="未录入计量人员（B.1）")
     certified = sum(one.certified(day) for one in staff)
     return Verdict.PERSON, Phrase(
-        f"{len(staff)} people entered, {certified} with a certificate that holds",
-        f"已录入 {len(staff)} 人，其中 {certified} 人证书有效",
+        en=f"{len(staff)} people entered, {certified} with a certificate that holds",
+        zh=f"已录入 {len(staff)} 人，其中 {certified} 人证书有效",
     )
 
 
@@ -226,21 +228,21 @@ def _instruments(kind: str, entered: Mapping[str, Instrument], day: int) -> tupl
     """One in use past its certificate refutes the item; how many there must be, a person decides."""
     about = {number: one for number, one in entered.items() if one.kind == kind}
     if not about:
-        return Verdict.PERSON, Phrase("none is entered (B.7)", "未录入相关器具(B.7)")
+        return Verdict.PERSON, Phrase(en="none is entered (B.7)", zh="未录入相关器具（B.7）")
     late = sorted(number for number, one in about.items() if one.overdue(day))
     if late:
         return Verdict.FAIL, Phrase(
-            f"past their verification: {listing(late)}", f"检定(校准)超期:{listing(late, chinese=True)}"
+            en=f"past their verification: {listing(late)}", zh=f"检定（校准）超期：{listing(late, chinese=True)}"
         )
     return Verdict.PERSON, Phrase(
-        f"{len(about)} entered, none past its verification", f"已录入 {len(about)} 台，均未超期"
+        en=f"{len(about)} entered, none past its verification", zh=f"已录入 {len(about)} 台，均未超期"
     )
 
 
 def _first_of(failed: Sequence[Finding]) -> Phrase:
     first, more = failed[0], len(failed) - 1
     en, zh = f"{first.required.en}: {first.found.en}", f"{first.required.zh}:{first.found.zh}"
-    return Phrase(en + (f" (and {more} more)" if more else ""), zh + (f"(另 {more} 项)" if more else ""))
+    return Phrase(en=en + (f" (and {more} more)" if more else ""), zh=zh + (f"（另 {more} 项）" if more else ""))
 
 
 _RULES: Final[Mapping[str, frozenset[str]]] = {

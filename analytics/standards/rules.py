@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Final
 
-from analytics.domain.finding import Severity
 from analytics.domain.ledger.vocabulary import INSTRUMENT_WORDS, LEVEL_WORDS
+from analytics.domain.severity import Severity
 from analytics.standards.tables import TableRow, mapping, raise_faults, table_rows
 
 __all__ = ["Cycle", "DataQualityRules", "Grade", "Rules", "load_rules"]

@@ -8,8 +8,10 @@ from typing import NamedTuple, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from analytics.domain.finding import Finding, Phrase, Severity, Verdict
+from analytics.domain.finding import Finding, Verdict
 from analytics.domain.ledger import NO_DAY, NO_INSTANT, Ledger, Level, MeterStatus
+from analytics.domain.severity import Severity
+from analytics.domain.words import Phrase
 from analytics.standards.editions import Applied
 from analytics.standards.facts import Facts
 from analytics.standards.rules import Rules

@@ -11,9 +11,11 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from analytics.domain.finding import Finding, Phrase, Severity, Verdict
+from analytics.domain.finding import Finding, Verdict
 from analytics.domain.ledger import COLUMNS
+from analytics.domain.severity import Severity
 from analytics.domain.units import unit_of
+from analytics.domain.words import Phrase
 from analytics.standards.factors import EPOCH_ORDINAL
 from analytics.standards.scene import Scene, VerificationState, levels
 from analytics.standards.words import listing
@@ -140,8 +142,8 @@ def _clause(scene: Scene, unit: int, name: str) -> str:
 
 
 _WITHIN: Final = Phrase(
-    "a meter in use is within its verification; one past its cycle must not be used",
-    "在用计量器具应在检定有效期内，超过检定周期的不得使用",
+    en="a meter in use is within its verification; one past its cycle must not be used",
+    zh="在用计量器具应在检定有效期内，超过检定周期的不得使用",
 )
 
 
@@ -169,11 +171,11 @@ def _overdue(scene: Scene, point: int, question: str) -> Finding:
         verdict=Verdict.FAIL,
         severity=scene.rules.severity[question, place.level],
         required=_WITHIN,
-        found=Phrase(f"verification ran out on {until}", f"检定有效期已于 {until} 届满"),
+        found=Phrase(en=f"verification ran out on {until}", zh=f"检定有效期已于 {until} 届满"),
         next_step=Phrase(
-            f"Have {place.meter} verified or replaced, and judge whether data since {until} are at risk "
+            en=f"Have {place.meter} verified or replaced, and judge whether data since {until} are at risk "
             "(JJF 1356 6.4.5).",
-            f"请将 {place.meter} 送检或更换，并评估 {until} 以来的数据是否受影响(JJF 1356 6.4.5)。",
+            zh=f"请将 {place.meter} 送检或更换，并评估 {until} 以来的数据是否受影响（JJF 1356 6.4.5）。",
         ),
         evidence=evidence,
         **_about(place),
@@ -189,8 +191,10 @@ def _due(scene: Scene, point: int) -> Finding:
         verdict=Verdict.PASS,
         severity=Severity.WARNING if soon else Severity.INFO,
         required=_WITHIN,
-        found=Phrase(f"verification holds until {until}", f"检定有效期至 {until}"),
-        next_step=Phrase(f"Have {place.meter} verified before {until}.", f"请在 {until} 前安排 {place.meter} 检定。"),
+        found=Phrase(en=f"verification holds until {until}", zh=f"检定有效期至 {until}"),
+        next_step=Phrase(
+            en=f"Have {place.meter} verified before {until}.", zh=f"请在 {until} 前安排 {place.meter} 检定。"
+        ),
         evidence={"due": until, "within_days": scene.rules.due_now_days if soon else scene.rules.due_soon_days},
         **_about(place),
     )
@@ -203,13 +207,14 @@ def _contradiction(scene: Scene, point: int) -> Finding:
     return find(
         verdict=Verdict.PERSON,
         severity=Severity.WARNING,
-        required=Phrase("one certificate of a day", "同一检定日期只有一份有效证书"),
+        required=Phrase(en="one certificate of a day", zh="同一检定日期只有一份有效证书"),
         found=Phrase(
-            f"two valid certificates of {since} name different ends; the later one counts",
-            f"检定日期 {since} 有两份有效期不同的证书，暂按较晚者计",
+            en=f"two valid certificates of {since} name different ends; the later one counts",
+            zh=f"检定日期 {since} 有两份有效期不同的证书，暂按较晚者计",
         ),
         next_step=Phrase(
-            f"Correct the certificate of {place.meter} in the ledger.", f"请在台账中更正 {place.meter} 的检定证书信息。"
+            en=f"Correct the certificate of {place.meter} in the ledger.",
+            zh=f"请在台账中更正 {place.meter} 的检定证书信息。",
         ),
         **_about(place),
     )
@@ -221,7 +226,7 @@ def _valid(scene: Scene, points: NDArray[np.int64]) -> Finding:
     return find(
         verdict=Verdict.PASS,
         required=_WITHIN,
-        found=Phrase(f"{len(points)} meters are", f"{len(points)} 台在有效期内"),
+        found=Phrase(en=f"{len(points)} meters are", zh=f"{len(points)} 台在有效期内"),
         level=place.level,
         evidence={"meters": len(points)},
     )
@@ -235,9 +240,10 @@ def _unknown(scene: Scene, points: NDArray[np.int64]) -> Finding:
         verdict=Verdict.PERSON,
         severity=Severity.WARNING,
         required=_WITHIN,
-        found=Phrase(f"{len(points)} meters without a verification date", f"{len(points)} 台未填检定有效期"),
+        found=Phrase(en=f"{len(points)} meters without a verification date", zh=f"{len(points)} 台未填检定有效期"),
         next_step=Phrase(
-            f"Enter the verification of {listing(meters)}.", f"请补录 {listing(meters, chinese=True)} 的检定信息。"
+            en=f"Enter the verification of {listing(meters)}.",
+            zh=f"请补录 {listing(meters, chinese=True)} 的检定信息。",
         ),
         level=place.level,
         meters=meters,
@@ -260,11 +266,13 @@ def _long_cycles(scene: Scene, in_use: NDArray[np.bool_]) -> Iterator[Finding]:
         meters = scene.meter_nos(points)
         yield find(
             verdict=Verdict.PERSON,
-            required=Phrase(f"a cycle as the regulation has it ({sources})", f"检定周期符合检定规程({sources})"),
-            found=Phrase(f"{len(points)} meters have a longer one", f"{len(points)} 台检定周期偏长"),
+            required=Phrase(
+                en=f"a cycle as the regulation has it ({sources})", zh=f"检定周期符合检定规程（{sources}）"
+            ),
+            found=Phrase(en=f"{len(points)} meters have a longer one", zh=f"{len(points)} 台检定周期偏长"),
             next_step=Phrase(
-                f"Check the cycle of {listing(meters)} against the certificate.",
-                f"请对照证书核对 {listing(meters, chinese=True)} 的检定周期。",
+                en=f"Check the cycle of {listing(meters)} against the certificate.",
+                zh=f"请对照证书核对 {listing(meters, chinese=True)} 的检定周期。",
             ),
             level=place.level,
             meters=meters,
@@ -297,14 +305,14 @@ def _ledger_gap(scene: Scene, unit: int, columns: Sequence[str], meters: tuple[s
     return find(
         verdict=Verdict.PASS if whole else Verdict.FAIL,
         severity=Severity.INFO if whole else scene.rules.severity["other", "unit"],
-        required=Phrase("a complete ledger of all meters", "建立完整的能源计量器具一览表"),
-        found=Phrase("complete", "完整")
+        required=Phrase(en="a complete ledger of all meters", zh="建立完整的能源计量器具一览表"),
+        found=Phrase(en="complete", zh="完整")
         if whole
-        else Phrase(f"{len(meters)} meters lack {names}", f"{len(meters)} 台缺少:{names_zh}"),
-        next_step=Phrase("", "")
+        else Phrase(en=f"{len(meters)} meters lack {names}", zh=f"{len(meters)} 台缺少：{names_zh}"),
+        next_step=Phrase(en="", zh="")
         if whole
         else Phrase(
-            f"Fill in {names} for {listing(meters)}.", f"请补全 {listing(meters, chinese=True)} 的{names_zh}。"
+            en=f"Fill in {names} for {listing(meters)}.", zh=f"请补全 {listing(meters, chinese=True)} 的{names_zh}。"
         ),
         meters=meters,
     )

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass, field
 
+from analytics.domain.words import Language, Phrase
 from dashboards.panels import Panel
-from dashboards.text import Language, Text
 
 __all__ = ["TO_POINT", "TO_POINT_HERE", "TO_UNIT", "Board", "Place", "Variable"]
 
@@ -13,8 +13,8 @@ class Variable:
     """Something to choose at the top of a board."""
 
     name: str
-    label: Text
-    description: Text
+    label: Phrase
+    description: Phrase
     query: str
     every: bool = False
     """Whether several or all can be chosen."""
@@ -30,7 +30,7 @@ class Place:
     """A board as others link to it."""
 
     name: str
-    title: Text
+    title: Phrase
 
     def uid(self, language: Language) -> str:
         """Its identity in Grafana, for ever."""
@@ -41,7 +41,7 @@ class Place:
 class Board(Place):
     """One board."""
 
-    description: Text
+    description: Phrase
     panels: tuple[Panel, ...]
     variables: tuple[Variable, ...] = ()
     annotations: str | None = None
@@ -52,14 +52,14 @@ class Board(Place):
 
 TO_UNIT = {
     "link": (
-        Text("企业看板", "the enterprise's board"),
+        Phrase(zh="企业看板", en="the enterprise's board"),
         "/d/mw-enterprise-{language}?var-unit=${{__data.fields.unit_code:percentencode}}&${{__url_time_range}}",
     )
 }
 """From a row to the board of its unit."""
 TO_POINT = {
     "link": (
-        Text("计量点看板", "the metering point's board"),
+        Phrase(zh="计量点看板", en="the metering point's board"),
         (
             "/d/mw-point-{language}?var-unit=${{__data.fields.unit_code:percentencode}}"
             "&var-point=${{__data.fields.point:percentencode}}&${{__url_time_range}}"
@@ -69,7 +69,7 @@ TO_POINT = {
 """From a row that names its unit to the board of its point."""
 TO_POINT_HERE = {
     "link": (
-        Text("计量点看板", "the metering point's board"),
+        Phrase(zh="计量点看板", en="the metering point's board"),
         (
             "/d/mw-point-{language}?${{unit:queryparam}}&var-point=${{__data.fields.point:percentencode}}"
             "&${{__url_time_range}}"

@@ -1,18 +1,19 @@
 """One enterprise: what it used, where it breaks the standard and what to do next, and how its meters are."""
 
+from analytics.domain.words import Phrase
 from dashboards.boards.board import TO_POINT_HERE, Board
 from dashboards.boards.choices import CARRIER, UNIT
 from dashboards.boards.places import AT_ENTERPRISE, AT_POINT
 from dashboards.panels import bars, lines, note, section, stat, table
-from dashboards.text import GREY, Text
+from dashboards.text import GREY
 
 __all__ = ["ENTERPRISE"]
 
-_REPORT = Text(
-    "每月的报告(`.xlsx` 与 `.html`)由计量主管部门用 `meterwarden report --unit ${unit} --month ${__to:date:YYYY-MM} "
-    "--out 目录` 生成。\n\n"
+_REPORT = Phrase(
+    zh="每月的报告（`.xlsx` 与 `.html`）由计量主管部门用 `meterwarden report --unit ${unit} --month "
+    "${__to:date:YYYY-MM} --out 目录` 生成。\n\n"
     "[下载本月报告](/reports/${unit:percentencode}/${unit:percentencode}-${__to:date:YYYY-MM}.xlsx)",
-    "The month's report (`.xlsx` and `.html`) is made by the authority with "
+    en="The month's report (`.xlsx` and `.html`) is made by the authority with "
     "`meterwarden report --unit ${unit} --month ${__to:date:YYYY-MM} --out DIR`.\n\n"
     "[Download this month's report](/reports/${unit:percentencode}/${unit:percentencode}-${__to:date:YYYY-MM}.xlsx)",
 )
@@ -27,9 +28,12 @@ _LINE_BEFORE = _BEFORE | {
 ENTERPRISE = Board(
     name=AT_ENTERPRISE.name,
     title=AT_ENTERPRISE.title,
-    description=Text(
-        "一个用能单位的能耗、合规情况与下一步措施、计量器具和数据完整率。",
-        "What one unit used, where it breaks the standard and what to do next, its meters, how complete its data is.",
+    description=Phrase(
+        zh="一个用能单位的能耗、合规情况与下一步措施、计量器具和数据完整率。",
+        en=(
+            "What one unit used, where it breaks the standard and what to do next, "
+            "its meters, how complete its data is."
+        ),
     ),
     variables=(UNIT, CARRIER),
     links=(AT_POINT,),
@@ -37,20 +41,20 @@ ENTERPRISE = Board(
     refresh="5m",
     panels=(
         table(
-            Text("合规状态", "Compliance"),
-            Text(
-                "最近一次判定及所依据的标准版本;从未判定时为空。",
-                "The latest judgement and the edition of the standard it used; empty where there was none.",
+            Phrase(zh="合规状态", en="Compliance"),
+            Phrase(
+                zh="最近一次判定及所依据的标准版本；从未判定时为空。",
+                en="The latest judgement and the edition of the standard it used; empty where there was none.",
             ),
             "unit_state",
             width=14,
             height=4,
         ),
         stat(
-            Text("综合能耗与上年同期", "Energy used, and a year before"),
-            Text(
-                "所选日期内折标煤合计,以及上年相同日期;当天未结束不计,没有折标系数的能源种类不计入,不知道或上年天数不足时为“无数据”。",
-                "Tonnes of coal equivalent of the days shown, and a year before; today does not count yet, nor do "
+            Phrase(zh="综合能耗与上年同期", en="Energy used, and a year before"),
+            Phrase(
+                zh="所选日期内折标准煤合计，以及上年相同日期；当天未结束不计，没有折标系数的能源种类不计入，不知道或上年天数不足时为“无数据”。",
+                en="Tonnes of coal equivalent of the days shown, and a year before; today does not count yet, nor do "
                 "carriers without a factor; “no data” where nothing is known, or of fewer days.",
             ),
             "unit_tce",
@@ -58,12 +62,12 @@ ENTERPRISE = Board(
             unit="tce",
             decimals=1,
         ),
-        section(Text("能耗", "Energy"), Text("按能源种类和时间", "By carrier and time")),
+        section(Phrase(zh="能耗", en="Energy"), Phrase(zh="按能源种类和时间", en="By carrier and time")),
         lines(
-            Text("逐时用量:${carrier}", "By hour: ${carrier}"),
-            Text(
-                "所选能源种类;橙色为其中估算的部分,灰色为上年同时段。没有数据的时段断开,不画成 0。",
-                "The chosen carrier; orange was estimated, grey is a year before. The line stops where there is no "
+            Phrase(zh="逐时用量：${carrier}", en="By hour: ${carrier}"),
+            Phrase(
+                zh="所选能源种类；橙色为其中估算的部分，灰色为上年同时段。没有数据的时段断开，不画成 0。",
+                en="The chosen carrier; orange was estimated, grey is a year before. The line stops where there is no "
                 "data; that is not 0.",
             ),
             "unit_hours",
@@ -72,11 +76,14 @@ ENTERPRISE = Board(
             columns={"last_year": _BEFORE},
         ),
         bars(
-            Text("逐时综合能耗与上年", "By hour, in coal equivalent, against last year"),
-            Text(
-                "按能源种类折标煤(吨);灰线为上年同时段合计。没有折标系数的能源种类不计入。",
-                "Tonnes of coal equivalent by carrier; the grey line is all of them a year before. Carriers without a "
-                "factor are not in it.",
+            Phrase(zh="逐时综合能耗与上年", en="By hour, in coal equivalent, against last year"),
+            Phrase(
+                zh="按能源种类折标准煤（吨）；灰线为上年同时段合计。没有折标系数的能源种类不计入。",
+                en=(
+                    "Tonnes of coal equivalent by carrier; the grey line is all of them "
+                    "a year before. Carriers without a "
+                    "factor are not in it."
+                ),
             ),
             "unit_tce_hours",
             unit="tce",
@@ -84,11 +91,14 @@ ENTERPRISE = Board(
             columns={"tce_last_year": _LINE_BEFORE},
         ),
         lines(
-            Text("逐日用量与上年:${carrier}", "By day against last year: ${carrier}"),
-            Text(
-                "所选能源种类与上年同日;没有数据的日子断开,当天结束后才画出。",
-                "The chosen carrier and the same day a year before; the line stops where there is no data, and a day "
-                "is drawn when it is over.",
+            Phrase(zh="逐日用量与上年：${carrier}", en="By day against last year: ${carrier}"),
+            Phrase(
+                zh="所选能源种类与上年同日；没有数据的日子断开，当天结束后才画出。",
+                en=(
+                    "The chosen carrier and the same day a year before; the line stops "
+                    "where there is no data, and a day "
+                    "is drawn when it is over."
+                ),
             ),
             "unit_days_year",
             interval="1d",
@@ -96,10 +106,10 @@ ENTERPRISE = Board(
             columns={"last_year": _BEFORE},
         ),
         bars(
-            Text("逐日综合能耗与上年", "By day, in coal equivalent, against last year"),
-            Text(
-                "按能源种类折标煤(吨);灰线为上年同日合计。当天结束后才画出。",
-                "Tonnes of coal equivalent by carrier; the grey line is all of them a year before. A day is drawn "
+            Phrase(zh="逐日综合能耗与上年", en="By day, in coal equivalent, against last year"),
+            Phrase(
+                zh="按能源种类折标准煤（吨）；灰线为上年同日合计。当天结束后才画出。",
+                en="Tonnes of coal equivalent by carrier; the grey line is all of them a year before. A day is drawn "
                 "when it is over.",
             ),
             "unit_tce_days",
@@ -108,11 +118,14 @@ ENTERPRISE = Board(
             columns={"tce_last_year": _LINE_BEFORE},
         ),
         lines(
-            Text("数据完整率", "Completeness of data"),
-            Text(
-                "所有计量点的逐日数据完整率,以及其中实测部分;没有数据的日子断开,当天结束后才画出。",
-                "Of all metered points by day, and the part that was measured; the line stops where there is no data, "
-                "and a day is drawn when it is over.",
+            Phrase(zh="数据完整率", en="Completeness of data"),
+            Phrase(
+                zh="所有计量点的逐日数据完整率，以及其中实测部分；没有数据的日子断开，当天结束后才画出。",
+                en=(
+                    "Of all metered points by day, and the part that was measured; the "
+                    "line stops where there is no data, "
+                    "and a day is drawn when it is over."
+                ),
             ),
             "unit_completeness_days",
             width=24,
@@ -124,31 +137,34 @@ ENTERPRISE = Board(
             columns={"measured": {"custom.fillOpacity": 0, "custom.lineWidth": 2}},
         ),
         table(
-            Text("逐月用量", "By month"),
-            Text(
-                "近13个月各能源种类的用量和折标煤,与上年同月相比;当月两年都只算到昨天这一日。上年有数据的天数较少时不作比较。",
-                "The last 13 months by carrier and in coal equivalent, against the same month a year before; the month "
-                "that runs is counted up to yesterday in both years, and nothing is compared with fewer days.",
+            Phrase(zh="逐月用量", en="By month"),
+            Phrase(
+                zh="近13个月各能源种类的用量和折标准煤，与上年同月相比；当月两年都只算到昨天这一日。上年有数据的天数较少时不作比较。",
+                en=(
+                    "The last 13 months by carrier and in coal equivalent, against the "
+                    "same month a year before; the month "
+                    "that runs is counted up to yesterday in both years, and nothing is compared with fewer days."
+                ),
             ),
             "unit_months",
             height=9,
         ),
         table(
-            Text("次级用能单位与主要用能设备", "Sub-units and main equipment"),
-            Text(
-                "所选日期内的用量、占全单位折标煤的比例,与上年同期相比;当天未结束不计,上年天数不足时不作比较。",
-                "What they used over the days shown, their share of the unit's coal equivalent, and a year before; "
+            Phrase(zh="次级用能单位与主要用能设备", en="Sub-units and main equipment"),
+            Phrase(
+                zh="所选日期内的用量、占全单位折标准煤的比例，与上年同期相比；当天未结束不计，上年天数不足时不作比较。",
+                en="What they used over the days shown, their share of the unit's coal equivalent, and a year before; "
                 "today does not count yet, and nothing is compared with fewer days.",
             ),
             "unit_parts",
             height=9,
         ),
-        section(Text("合规", "Compliance"), Text("按 GB 17167 的条款", "By clause of GB 17167")),
+        section(Phrase(zh="合规", en="Compliance"), Phrase(zh="按 GB 17167 的条款", en="By clause of GB 17167")),
         table(
-            Text("问题与下一步措施", "What does not hold, and what to do"),
-            Text(
-                "未关闭的不符合项和需人工判定项,逐条给出条款、要求、实际和下一步。",
-                "Findings that fail or that a person must decide: clause, requirement, what was found, what to do.",
+            Phrase(zh="问题与下一步措施", en="What does not hold, and what to do"),
+            Phrase(
+                zh="未关闭的不符合项和待人工核查项，逐条给出条款、要求、实际和下一步。",
+                en="Findings that fail or that a person must decide: clause, requirement, what was found, what to do.",
             ),
             "unit_findings",
             height=10,
@@ -156,24 +172,26 @@ ENTERPRISE = Board(
             hidden={"zh": ("required", "found", "next_step_en"), "en": ("required_zh", "found_zh", "next_step_zh")},
         ),
         table(
-            Text("按条款统计", "By clause"),
-            Text("每个条款当前的判定数。", "How many judgements stand under each clause."),
+            Phrase(zh="按条款统计", en="By clause"),
+            Phrase(zh="每个条款当前的判定数。", en="How many judgements stand under each clause."),
             "unit_clauses",
             width=10,
             height=9,
         ),
         table(
-            Text("计量器具配备率", "Equipping rate"),
-            Text("按能源种类和级别,对照标准要求。", "By carrier and level, against the requirement."),
+            Phrase(zh="计量器具配备率", en="Equipping rate"),
+            Phrase(zh="按能源种类和级别，对照标准要求。", en="By carrier and level, against the requirement."),
             "unit_equipping",
             width=14,
             height=9,
             columns={"required": {"unit": "percent"}},
         ),
-        section(Text("计量器具", "Meters"), Text("本单位的计量器具和报警", "The unit's meters and alerts")),
+        section(
+            Phrase(zh="计量器具", en="Meters"), Phrase(zh="本单位的计量器具和告警", en="The unit's meters and alerts")
+        ),
         table(
-            Text("未解除的报警", "Alerts that stand"),
-            Text("本单位未处理、已确认和恢复中的报警。", "The unit's open, acknowledged and clearing alerts."),
+            Phrase(zh="未解除的告警", en="Alerts that stand"),
+            Phrase(zh="本单位未处理、已确认和恢复中的告警。", en="The unit's open, acknowledged and clearing alerts."),
             "unit_alerts",
             width=16,
             height=9,
@@ -181,17 +199,20 @@ ENTERPRISE = Board(
             hidden={"zh": ("title_en",), "en": ("title_zh",)},
         ),
         note(
-            Text("月度报告", "Monthly report"),
-            Text("报告的下载", "Where the report is"),
+            Phrase(zh="月度报告", en="Monthly report"),
+            Phrase(zh="报告的下载", en="Where the report is"),
             _REPORT,
             width=8,
             height=9,
         ),
         table(
-            Text("计量器具状态", "Meters and their state"),
-            Text(
-                "检定状态、未结束的故障、近7天数据完整率(没有数据时为“无数据”)。",
-                "Verification, faults that stand, and completeness of the last 7 days (“no data” where there is none).",
+            Phrase(zh="计量器具状态", en="Meters and their state"),
+            Phrase(
+                zh="检定状态、未结束的故障、近7天数据完整率（没有数据时为“无数据”）。",
+                en=(
+                    "Verification, faults that stand, and completeness of the last 7 "
+                    "days (“no data” where there is none)."
+                ),
             ),
             "unit_meters",
             height=12,

@@ -1,18 +1,19 @@
 """One metering point and its meter: what it said, what was made of it, and what is known about its errors."""
 
+from analytics.domain.words import Phrase
 from dashboards.boards.board import Board
 from dashboards.boards.choices import MEASURE, POINT_CHOICE, UNIT
 from dashboards.boards.places import AT_ENTERPRISE, AT_POINT
 from dashboards.panels import Step, lines, section, stat, strip, table
-from dashboards.text import BLUE, GREY, ORANGE, VERMILION, Text, Word
+from dashboards.text import BLUE, GREY, ORANGE, VERMILION, Word
 
 __all__ = ["POINT"]
 
 _QUALITY = {
-    "0": Word(Text("无数据", "no data"), "?", GREY),
-    "1": Word(Text("实测", "measured"), "✓", BLUE),
-    "2": Word(Text("含估算", "estimated"), "▲", ORANGE),
-    "3": Word(Text("可疑", "suspect"), "■", VERMILION),
+    "0": Word(Phrase(zh="无数据", en="no data"), "?", GREY),
+    "1": Word(Phrase(zh="实测", en="measured"), "✓", BLUE),
+    "2": Word(Phrase(zh="含估算", en="estimated"), "▲", ORANGE),
+    "3": Word(Phrase(zh="可疑", en="suspect"), "■", VERMILION),
 }
 
 _RESIDUAL = {
@@ -25,9 +26,9 @@ _RESIDUAL = {
 POINT = Board(
     name=AT_POINT.name,
     title=AT_POINT.title,
-    description=Text(
-        "一个计量点:原始示值、用量及其质量、检出的故障、上下级平衡、估计误差、检定和案件。",
-        "One metering point: the dial as said, consumption and its quality, detections, balance, estimated error, "
+    description=Phrase(
+        zh="一个计量点：原始示值、用量及其质量、检出的故障、上下级平衡、估计误差、检定和核查任务。",
+        en="One metering point: the dial as said, consumption and its quality, detections, balance, estimated error, "
         "verification and cases.",
     ),
     variables=(UNIT, POINT_CHOICE, MEASURE),
@@ -35,24 +36,27 @@ POINT = Board(
     links=(AT_ENTERPRISE,),
     panels=(
         table(
-            Text("计量点与在用器具", "The point and its meter"),
-            Text("台账中的内容。", "As the ledger has it."),
+            Phrase(zh="计量点与在用器具", en="The point and its meter"),
+            Phrase(zh="台账中的内容。", en="As the ledger has it."),
             "point_facts",
             height=4,
         ),
         stat(
-            Text("数据", "Data"),
-            Text(
-                "最后有数据的时刻、所选时段完整率、估算占比和被修正的小时数。",
-                "When it last gave evidence, completeness of the range, share estimated, and hours that were revised.",
+            Phrase(zh="数据", en="Data"),
+            Phrase(
+                zh="最后有数据的时刻、所选时段完整率、估算占比和被修正的小时数。",
+                en=(
+                    "When it last gave evidence, completeness of the range, share "
+                    "estimated, and hours that were revised."
+                ),
             ),
             "point_last",
             width=9,
             columns={"last_evidence": {"unit": "dateTimeFromNow"}, "revised": {"unit": "none"}},
         ),
         strip(
-            Text("每小时的数据质量", "Quality of each hour"),
-            Text("灰色为没有数据。", "Grey has no data."),
+            Phrase(zh="每小时的数据质量", en="Quality of each hour"),
+            Phrase(zh="灰色为没有数据。", en="Grey has no data."),
             "point_quality",
             width=15,
             height=4,
@@ -67,11 +71,14 @@ POINT = Board(
             ),
         ),
         lines(
-            Text("用量与质量 · ${measure}", "Consumption and its quality · ${measure}"),
-            Text(
-                "蓝色实测,橙色估算,朱红可疑,紫色菱形为事后修正。没有数据的时段断开,不画成 0。",
-                "Blue is measured, orange estimated, vermilion suspect, purple was revised later. The line stops where "
-                "there is no data; that is not 0.",
+            Phrase(zh="用量与质量 · ${measure}", en="Consumption and its quality · ${measure}"),
+            Phrase(
+                zh="蓝色实测，橙色估算，朱红可疑，紫色菱形为事后修正。没有数据的时段断开，不画成 0。",
+                en=(
+                    "Blue is measured, orange estimated, vermilion suspect, purple was "
+                    "revised later. The line stops where "
+                    "there is no data; that is not 0."
+                ),
             ),
             "point_hours",
             width=24,
@@ -84,9 +91,10 @@ POINT = Board(
             },
         ),
         lines(
-            Text("原始示值", "The dial as said"),
-            Text(
-                "器具上报的示值,未乘倍率、未作修正。", "As the meter said it: before the multiplier, never corrected."
+            Phrase(zh="原始示值", en="The dial as said"),
+            Phrase(
+                zh="器具上报的示值，未乘倍率、未作修正。",
+                en="As the meter said it: before the multiplier, never corrected.",
             ),
             "point_readings",
             interval="1m",
@@ -94,11 +102,14 @@ POINT = Board(
             unit="none",
         ),
         lines(
-            Text("上下级平衡 · ${measure}", "Balance of parent and children · ${measure}"),
-            Text(
-                "本点作为上级或下级所在的平衡;差额按上级用量的百分比画在右轴。没有完整平衡时为空。",
-                "Of the balance that the point stands in, as parent or child; the residual in percent of the parent, "
-                "on the right. Empty where there is no complete one.",
+            Phrase(zh="上下级平衡 · ${measure}", en="Balance of parent and children · ${measure}"),
+            Phrase(
+                zh="本点作为上级或下级所在的平衡；差额按上级用量的百分比画在右轴。没有完整平衡时为空。",
+                en=(
+                    "Of the balance that the point stands in, as parent or child; the "
+                    "residual in percent of the parent, "
+                    "on the right. Empty where there is no complete one."
+                ),
             ),
             "point_balance",
             interval="1h",
@@ -106,39 +117,40 @@ POINT = Board(
             columns={"residual": _RESIDUAL},
         ),
         section(
-            Text("误差与故障", "Errors and faults"), Text("检出的内容与可判断性", "What was found, and what could be")
+            Phrase(zh="误差与故障", en="Errors and faults"),
+            Phrase(zh="检出的内容与可判断性", en="What was found, and what could be"),
         ),
         table(
-            Text("检出与估计误差", "Detections and estimated error"),
-            Text(
-                "大小及其95%区间、涉及能量及其区间;没有区间时为“无数据”。",
-                "Magnitude and energy affected with their 95 % intervals; “no data” where none can be said.",
+            Phrase(zh="检出与估计误差", en="Detections and estimated error"),
+            Phrase(
+                zh="大小及其95%区间、涉及能量及其区间；没有区间时为“无数据”。",
+                en="Magnitude and energy affected with their 95 % intervals; “no data” where none can be said.",
             ),
             "point_errors",
             height=8,
         ),
         table(
-            Text("能否判断", "What can be seen"),
-            Text(
-                "没有参照就无法判断误差;这里说明能看到的最小误差。",
-                "Without a reference an error cannot be seen; here is the smallest that would show, and why.",
+            Phrase(zh="能否判断", en="What can be seen"),
+            Phrase(
+                zh="没有参照就无法判断误差；这里说明能看到的最小误差。",
+                en="Without a reference an error cannot be seen; here is the smallest that would show, and why.",
             ),
             "point_observability",
             width=14,
             height=7,
         ),
         table(
-            Text("检定记录", "Verification"),
-            Text("曾安装于此的器具的全部证书。", "Every certificate of the meters that ever stood here."),
+            Phrase(zh="检定记录", en="Verification"),
+            Phrase(zh="曾安装于此的器具的全部证书。", en="Every certificate of the meters that ever stood here."),
             "point_verifications",
             width=10,
             height=7,
         ),
         table(
-            Text("案件记录", "Cases"),
-            Text(
-                "派单、现场核查和整改的经过;企业看不到经办人和内部说明。",
-                "How cases went, step by step; an enterprise is not shown names and internal notes.",
+            Phrase(zh="核查任务记录", en="Cases"),
+            Phrase(
+                zh="派单、现场核查和改正的经过；企业看不到经办人和内部说明。",
+                en="How cases went, step by step; an enterprise is not shown names and internal notes.",
             ),
             "point_cases",
             height=8,

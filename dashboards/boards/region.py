@@ -1,9 +1,10 @@
 """The region, for metering staff: who stands how, what is due, what is faulty, and how much of it is known."""
 
+from analytics.domain.words import Phrase
 from dashboards.boards.board import TO_POINT, TO_UNIT, Board
 from dashboards.boards.places import AT_ENTERPRISE, AT_OPERATIONS, AT_POINT, AT_REGION
 from dashboards.panels import Step, bars, columns_of, lines, section, stat, strip, table
-from dashboards.text import BLUE, ORANGE, SKY, VERMILION, Text
+from dashboards.text import BLUE, ORANGE, SKY, VERMILION
 
 __all__ = ["REGION"]
 
@@ -18,52 +19,58 @@ COMPLETE = (
 REGION = Board(
     name=AT_REGION.name,
     title=AT_REGION.title,
-    description=Text(
-        "全区域各用能单位的合规状态、配备率、检定、数据完整率、报警和故障计量器具。",
-        "Every unit of the region: compliance, equipping rate, verification, completeness, alerts, faulty meters.",
+    description=Phrase(
+        zh="全区域各用能单位的合规状态、配备率、检定、数据完整率、告警和故障计量器具。",
+        en="Every unit of the region: compliance, equipping rate, verification, completeness, alerts, faulty meters.",
     ),
     links=(AT_ENTERPRISE, AT_POINT, AT_OPERATIONS),
     panels=(
         stat(
-            Text("用能单位合规状态", "Units by state of compliance"),
-            Text(
-                "按各单位最近一次判定;从未判定的计为“未知”。",
-                "By each unit's latest judgement; a unit that was never judged counts as unknown.",
+            Phrase(zh="用能单位合规状态", en="Units by state of compliance"),
+            Phrase(
+                zh="按各单位最近一次判定；从未判定的计为“未知”。",
+                en="By each unit's latest judgement; a unit that was never judged counts as unknown.",
             ),
             "region_states",
             width=9,
         ),
         stat(
-            Text("未解除报警", "Alerts that stand"),
-            Text("未处理、已确认和恢复中的报警,按严重程度。", "Open, acknowledged and clearing alerts by severity."),
+            Phrase(zh="未解除告警", en="Alerts that stand"),
+            Phrase(
+                zh="未处理、已确认和恢复中的告警，按严重程度。",
+                en="Open, acknowledged and clearing alerts by severity.",
+            ),
             "region_open_alerts",
             width=6,
         ),
         stat(
-            Text("在用器具检定状态", "Verification of installed meters"),
-            Text(
-                "按今天:有效、90天内到期、30天内到期、超期、无检定信息。",
-                "As of today: valid, due within 90 or 30 days, overdue, nothing known.",
+            Phrase(zh="在用器具检定状态", en="Verification of installed meters"),
+            Phrase(
+                zh="按今天：有效、90天内到期、30天内到期、超期、无检定信息。",
+                en="As of today: valid, due within 90 or 30 days, overdue, nothing known.",
             ),
             "region_verification",
             width=9,
         ),
         table(
-            Text("用能单位一览", "Units"),
-            Text(
-                "每个单位一行,最需要关注的在前。点击进入企业看板。",
-                "One row a unit, those that need attention first. A click opens the unit's board.",
+            Phrase(zh="用能单位一览", en="Units"),
+            Phrase(
+                zh="每个单位一行，最需要关注的在前。点击进入企业看板。",
+                en="One row a unit, those that need attention first. A click opens the unit's board.",
             ),
             "region_units",
             height=10,
             columns={"unit_name": TO_UNIT},
         ),
         table(
-            Text("计量器具配备率", "Equipping rate"),
-            Text(
-                "按能源种类和级别汇总的实配与应配,对照所依据的标准版本的要求。没有要求的级别不作比较。",
-                "Meters present against meters required by carrier and level, against the edition's requirement; where "
-                "the edition requires nothing, nothing is compared.",
+            Phrase(zh="计量器具配备率", en="Equipping rate"),
+            Phrase(
+                zh="按能源种类和级别汇总的实配与应配，对照所依据的标准版本的要求。没有要求的级别不作比较。",
+                en=(
+                    "Meters present against meters required by carrier and level, "
+                    "against the edition's requirement; where "
+                    "the edition requires nothing, nothing is compared."
+                ),
             ),
             "region_equipping",
             width=14,
@@ -71,48 +78,52 @@ REGION = Board(
             columns={"required": {"unit": "percent"}},
         ),
         columns_of(
-            Text("未解除报警的时长", "Age of alerts that stand"),
-            Text("自报警起的时间,按严重程度。", "Time since the alert was raised, by severity."),
+            Phrase(zh="未解除告警的时长", en="Age of alerts that stand"),
+            Phrase(zh="自告警起的时间，按严重程度。", en="Time since the alert was raised, by severity."),
             "region_alert_age",
             over="age",
             width=10,
             height=9,
         ),
         section(
-            Text("故障与检定", "Faults and verification"), Text("故障器具和检定到期", "Faulty meters, and what is due")
+            Phrase(zh="故障与检定", en="Faults and verification"),
+            Phrase(zh="故障器具和检定到期", en="Faulty meters, and what is due"),
         ),
         table(
-            Text("故障计量器具,按涉及能量排序", "Faulty meters by energy affected"),
-            Text(
-                "未结束的故障;能量用计量点自身的单位,负数为少计。按折标煤排序(用该单位近一周的折标系数)。点击计量点进入其看板。",
-                "Faults that stand; energy in the point's own unit, negative where too little was counted. Sorted by "
-                "coal equivalent, at the unit's factors of the last week. A click on the point opens its board.",
+            Phrase(zh="故障计量器具，按涉及能量排序", en="Faulty meters by energy affected"),
+            Phrase(
+                zh="未结束的故障；能量用计量点自身的单位，负数为少计。按折标准煤排序（用该单位近一周的折标系数）。点击计量点进入其看板。",
+                en=(
+                    "Faults that stand; energy in the point's own unit, negative where "
+                    "too little was counted. Sorted by "
+                    "coal equivalent, at the unit's factors of the last week. A click on the point opens its board."
+                ),
             ),
             "region_faulty",
             height=10,
             columns={"point": TO_POINT, "unit_name": TO_UNIT},
         ),
         table(
-            Text("检定超期与即将到期", "Verification overdue and due"),
-            Text("按单位汇总,超期最多的在前。", "By unit, those with most overdue meters first."),
+            Phrase(zh="检定超期与即将到期", en="Verification overdue and due"),
+            Phrase(zh="按单位汇总，超期最多的在前。", en="By unit, those with most overdue meters first."),
             "region_overdue",
             width=12,
             height=9,
             columns={"unit_name": TO_UNIT},
         ),
         bars(
-            Text("新增故障", "Faults found"),
-            Text("按故障开始的日期和类别。", "By the day on which they began, and kind."),
+            Phrase(zh="新增故障", en="Faults found"),
+            Phrase(zh="按故障开始的日期和类别。", en="By the day on which they began, and kind."),
             "region_detections",
             height=9,
             interval="1d",
         ),
-        section(Text("数据", "Data"), Text("数据完整率", "How complete the data is")),
+        section(Phrase(zh="数据", en="Data"), Phrase(zh="数据完整率", en="How complete the data is")),
         strip(
-            Text("数据完整率分布(最差的25个单位)", "Completeness by hour: the 25 worst units"),
-            Text(
-                "每格一小时(时间范围长时更长,至多一天)。空白格表示完全没有数据,不是 0。",
-                "A cell is an hour (more over long ranges, a day at most). An empty cell has no data at all; it is "
+            Phrase(zh="数据完整率分布（最差的25个单位）", en="Completeness by hour: the 25 worst units"),
+            Phrase(
+                zh="每格一小时（时间范围长时更长，至多一天）。空白格表示完全没有数据，不是 0。",
+                en="A cell is an hour (more over long ranges, a day at most). An empty cell has no data at all; it is "
                 "not 0.",
             ),
             "region_completeness_map",
@@ -121,10 +132,10 @@ REGION = Board(
             legend=True,
         ),
         lines(
-            Text("全区域数据完整率", "Completeness of the region"),
-            Text(
-                "有数据的比例,以及其中实测(非估算)的比例;没有数据的时段断开。",
-                "Share with evidence, and the share that was measured; the line stops where there is none.",
+            Phrase(zh="全区域数据完整率", en="Completeness of the region"),
+            Phrase(
+                zh="有数据的比例，以及其中实测（非估算）的比例；没有数据的时段断开。",
+                en="Share with evidence, and the share that was measured; the line stops where there is none.",
             ),
             "region_completeness",
             unit="percent",
@@ -134,19 +145,24 @@ REGION = Board(
             columns={"measured": {"custom.fillOpacity": 0, "custom.lineWidth": 2}},
         ),
         bars(
-            Text("综合能耗", "Energy used"),
-            Text(
-                "各单位进入量按日合计,折标煤;没有折标系数的能源种类不计入,当天结束后才画出。",
-                "What units took in by day, in tonnes of coal equivalent; carriers without a factor are not in it, and "
-                "a day is drawn when it is over.",
+            Phrase(zh="综合能耗", en="Energy used"),
+            Phrase(
+                zh="各单位进入量按日合计，折标准煤；没有折标系数的能源种类不计入，当天结束后才画出。",
+                en=(
+                    "What units took in by day, in tonnes of coal equivalent; carriers "
+                    "without a factor are not in it, and "
+                    "a day is drawn when it is over."
+                ),
             ),
             "region_energy",
             unit="tce",
             interval="1d",
         ),
         bars(
-            Text("合规状态趋势", "Compliance day by day"),
-            Text("按日统计的单位数;没有判定的日子空白。", "Units by state; a day that was not judged is empty."),
+            Phrase(zh="合规状态趋势", en="Compliance day by day"),
+            Phrase(
+                zh="按日统计的单位数；没有判定的日子空白。", en="Units by state; a day that was not judged is empty."
+            ),
             "region_states_trend",
             width=24,
             interval="1d",

@@ -6,7 +6,9 @@ from datetime import date
 from functools import cached_property
 from typing import Final, NamedTuple
 
-from analytics.domain.finding import Finding, Phrase, Severity, Verdict
+from analytics.domain.finding import Finding, Verdict
+from analytics.domain.severity import Severity
+from analytics.domain.words import Phrase
 from analytics.standards.assessment import Standing
 from analytics.standards.change import Change
 from analytics.standards.energy import EnergyDays, UnitEnergy
@@ -19,20 +21,8 @@ from analytics.standards.review import ReviewResult
 from analytics.standards.words import listing
 from streams.compliance.judge import Judgement
 
-__all__ = ["STATES", "VERDICTS", "MeterRow", "RegionReport", "RegionRow", "StockRow", "UnitReport"]
+__all__ = ["MeterRow", "RegionReport", "RegionRow", "StockRow", "UnitReport"]
 
-STATES: Final[Mapping[str, Phrase]] = {
-    "compliant": Phrase("compliant", "符合"),
-    "findings": Phrase("does not comply", "有不符合项"),
-    "serious": Phrase("serious non-conformities", "有严重不符合项"),
-    "unknown": Phrase("a person has to tell", "待人工核查"),
-}
-VERDICTS: Final[Mapping[Verdict, Phrase]] = {
-    Verdict.PASS: Phrase("conforms", "符合"),
-    Verdict.FAIL: Phrase("does not conform", "不符合"),
-    Verdict.PERSON: Phrase("needs a person", "需人工核查"),
-    Verdict.NOT_APPLICABLE: Phrase("not applicable", "不适用"),
-}
 _WORST: Final = 10
 
 
@@ -50,7 +40,7 @@ class Step(NamedTuple):
             return cls(first.next_step, findings)
         en = first.next_step.en.replace(listing(_meters(first)), listing(names))
         zh = first.next_step.zh.replace(listing(_meters(first), chinese=True), listing(names, chinese=True))
-        return cls(Phrase(en, zh), findings)
+        return cls(Phrase(en=en, zh=zh), findings)
 
 
 def _meters(finding: Finding) -> Sequence[str]:

@@ -9,8 +9,10 @@ import numpy as np
 import psycopg
 
 from analytics.domain.errors import RegistryError
-from analytics.domain.finding import Phrase, Severity, Verdict
+from analytics.domain.finding import Verdict
 from analytics.domain.ledger import NO_DAY, Ledger
+from analytics.domain.severity import Severity
+from analytics.domain.words import Phrase
 from analytics.standards.change import changes
 from analytics.standards.documents import Standards
 from analytics.standards.energy import EnergyDays, UnitEnergy, key_unit, unit_energy
@@ -282,7 +284,7 @@ async def _region_report(dsn: str, month: str, zone: tzinfo) -> RegionReport:
     return RegionReport(
         as_of=day,
         month=month,
-        edition=Phrase(applied.text, applied.text_zh),
+        edition=Phrase(en=applied.text, zh=applied.text_zh),
         rows=rows,
         mandatory_target=standards.rules.mandatory_rate,
     )
@@ -296,7 +298,7 @@ def _row(judgement: Judgement, unit: int, series: Sequence[EnergyDays], first: d
         for one in judgement.assessment.findings
         if one.unit == unit and one.verdict is not Verdict.PASS and one.severity is not Severity.INFO
     )
-    step = next((one.next_step for one in urgent if one.next_step.zh), Phrase("", ""))
+    step = next((one.next_step for one in urgent if one.next_step.zh), Phrase(en="", zh=""))
     return RegionRow(
         code=code,
         name=ledger.unit_names[unit],

@@ -8,11 +8,12 @@ import numpy as np
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
-from analytics.domain.finding import Finding, Phrase, Verdict
+from analytics.domain.finding import Finding, Verdict
+from analytics.domain.words import STATES, VERDICTS, Phrase
 from analytics.standards.equipping import Rate
 from analytics.standards.factors import EPOCH_ORDINAL
 from analytics.standards.words import carrier_name, clause_name, level_name
-from dashboards.reports.content import STATES, VERDICTS, RegionReport, UnitReport
+from dashboards.reports.content import RegionReport, UnitReport
 from dashboards.reports.factor_words import factor_in_chinese
 from dashboards.reports.pictures import Bar, calendar, columns, rates
 
@@ -127,7 +128,7 @@ def _render(template: str, speak: _Speaker, **content: Any) -> str:
 def _bar(rate: Rate, speak: _Speaker) -> Bar:
     note = f"{rate.present} / {rate.needed}"
     if rate.unknown:
-        note += speak.text(f" (+{rate.unknown} unknown)", f"(另 {rate.unknown} 台不明)")
+        note += speak.text(f" (+{rate.unknown} unknown)", f"（另 {rate.unknown} 台不明）")
     share = None if rate.rate is None else float(rate.rate)
     required = None if rate.required is None else float(rate.required)
     label = f"{speak.level(rate.level)} · {speak.carrier(rate.carrier)}"

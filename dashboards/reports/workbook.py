@@ -10,10 +10,10 @@ from openpyxl import Workbook
 from openpyxl.styles import Alignment, Font, PatternFill
 from openpyxl.utils import get_column_letter
 
-from analytics.domain.finding import Phrase
+from analytics.domain.words import SEVERITIES, STATES, STATUSES, VERDICTS, VERIFICATION, Phrase
 from analytics.standards.factors import EPOCH_ORDINAL
 from analytics.standards.words import carrier_name, clause_name, instrument_name, level_name
-from dashboards.reports.content import STATES, VERDICTS, MeterRow, RegionReport, UnitReport
+from dashboards.reports.content import MeterRow, RegionReport, UnitReport
 from dashboards.reports.factor_words import factor_in_chinese
 
 __all__ = ["region_workbook", "unit_workbook"]
@@ -21,24 +21,12 @@ __all__ = ["region_workbook", "unit_workbook"]
 _BOLD: Final = Font(bold=True)
 _HEAD: Final = PatternFill("solid", fgColor="DDE5EC")
 _WIDEST: Final = 60
-_STATES: Final = {
-    "qualified": Phrase("qualified", "合格"),
-    "limited": Phrase("limited", "准用"),
-    "out_of_use": Phrase("out of use", "停用"),
-}
-_VERIFICATION: Final = {
-    "UNKNOWN": Phrase("unknown", "不明"),
-    "VALID": Phrase("valid", "有效"),
-    "DUE_90": Phrase("due in 90 days", "90 天内到期"),
-    "DUE_30": Phrase("due in 30 days", "30 天内到期"),
-    "OVERDUE": Phrase("overdue", "超期"),
-}
 
 _KINDS: Final = {
-    "standard": Phrase("standard", "标准器"),
-    "portable": Phrase("portable", "便携式"),
-    "residual_heat": Phrase("residual energy", "余热余能"),
-    "analysis": Phrase("analysis", "成分分析"),
+    "standard": Phrase(en="standard", zh="标准器"),
+    "portable": Phrase(en="portable", zh="便携式"),
+    "residual_heat": Phrase(en="residual energy", zh="余热余能"),
+    "analysis": Phrase(en="analysis", zh="成分分析"),
 }
 
 _Cell = str | int | float | None | object
@@ -93,7 +81,7 @@ def unit_workbook(report: UnitReport, path: Path, *, language: str = "zh") -> No
     _staff(book, report, say)
     _equipment(book, report, say)
     every = [row for row in report.meters if row.meter_no]
-    _ledger(book, say(Phrase("B.3 ledger", "B.3 计量器具一览表")), every, say)
+    _ledger(book, say(Phrase(en="B.3 ledger", zh="B.3 计量器具一览表")), every, say)
     for form, level in (("B.4", "unit"), ("B.5", "sub_unit"), ("B.6", "equipment")):
         title = f"{form} {say(level_name(level))}"
         _ledger(book, title, [row for row in every if row.level == level], say)
@@ -108,35 +96,37 @@ def unit_workbook(report: UnitReport, path: Path, *, language: str = "zh") -> No
 
 
 def _heads(say: Callable[[Phrase], str], *phrases: tuple[str, str]) -> list[str]:
-    return [say(Phrase(*one)) for one in phrases]
+    return [say(Phrase(en=en, zh=zh)) for en, zh in phrases]
 
 
 def _summary(book: Workbook, report: UnitReport, say: Callable[[Phrase], str]) -> None:
     standing, verified = report.standing, report.standing.verification
     rows: list[tuple[str, _Cell]] = [
-        (say(Phrase("unit", "用能单位")), report.name),
-        (say(Phrase("code", "统一社会信用代码")), report.code),
-        (say(Phrase("month", "月份")), report.month),
-        (say(Phrase("as of", "截至")), report.as_of),
-        (say(Phrase("edition", "判定依据")), say(Phrase(standing.edition, standing.edition_zh))),
-        (say(Phrase("state", "状态")), say(STATES[standing.state])),
-        (say(Phrase("grade", "等级")), standing.grade or None),
-        (say(Phrase("do not conform", "不符合项")), standing.failed),
-        (say(Phrase("of them serious", "其中严重")), standing.serious),
-        (say(Phrase("need a person", "待人工核查")), standing.person),
-        (say(Phrase("points needed (Nl)", "应配 (Nl)")), standing.points_needed),
-        (say(Phrase("usable meters (Ns)", "实配可用 (Ns)")), standing.points_present),
-        (say(Phrase("meters in use", "在用器具")), verified.meters),
-        (say(Phrase("within verification", "检定有效")), verified.valid),
-        (say(Phrase("overdue", "超期")), verified.overdue),
-        (say(Phrase("verification unknown", "检定不明")), verified.unknown),
-        (say(Phrase("data completeness, %", "数据完整率 %")), _percent(standing.completeness)),
-        (say(Phrase("tce of the month, equivalent value", "本月综合能耗 tce(当量值)")), report.energy.tce),
-        (say(Phrase("tce of the month, equal value", "本月综合能耗 tce(等价值)")), report.energy.tce_equal),
+        (say(Phrase(en="unit", zh="用能单位")), report.name),
+        (say(Phrase(en="code", zh="统一社会信用代码")), report.code),
+        (say(Phrase(en="month", zh="月份")), report.month),
+        (say(Phrase(en="as of", zh="截至")), report.as_of),
+        (say(Phrase(en="edition", zh="判定依据")), say(Phrase(en=standing.edition, zh=standing.edition_zh))),
+        (say(Phrase(en="state", zh="状态")), say(STATES[standing.state])),
+        (say(Phrase(en="grade", zh="等级")), standing.grade or None),
+        (say(Phrase(en="do not conform", zh="不符合项")), standing.failed),
+        (say(Phrase(en="of them serious", zh="其中严重")), standing.serious),
+        (say(Phrase(en="need a person", zh="待人工核查")), standing.person),
+        (say(Phrase(en="points needed (Nl)", zh="应配 (Nl)")), standing.points_needed),
+        (say(Phrase(en="usable meters (Ns)", zh="实配可用 (Ns)")), standing.points_present),
+        (say(Phrase(en="meters in use", zh="在用器具")), verified.meters),
+        (say(Phrase(en="within verification", zh="检定有效")), verified.valid),
+        (say(Phrase(en="overdue", zh="超期")), verified.overdue),
+        (say(Phrase(en="verification unknown", zh="检定不明")), verified.unknown),
+        (say(Phrase(en="data completeness, %", zh="数据完整率 %")), _percent(standing.completeness)),
+        (say(Phrase(en="tce of the month, equivalent value", zh="本月综合能耗 tce（当量值）")), report.energy.tce),
+        (say(Phrase(en="tce of the month, equal value", zh="本月综合能耗 tce（等价值）")), report.energy.tce_equal),
         (report.judgement.standards.review.number, say(report.review.verdict)),
     ]
-    rows += [(say(Phrase(f"next step {i}", f"下一步 {i}")), say(one.todo)) for i, one in enumerate(report.steps, 1)]
-    _sheet(book, say(Phrase("summary", "首页")), _heads(say, ("item", "项目"), ("value", "内容")), rows)
+    rows += [
+        (say(Phrase(en=f"next step {i}", zh=f"下一步 {i}")), say(one.todo)) for i, one in enumerate(report.steps, 1)
+    ]
+    _sheet(book, say(Phrase(en="summary", zh="首页")), _heads(say, ("item", "项目"), ("value", "内容")), rows)
 
 
 def _percent(share: float | None) -> float | None:
@@ -166,7 +156,7 @@ def _findings(book: Workbook, report: UnitReport, say: Callable[[Phrase], str]) 
             say(clause_name(one.clause)),
             "*" if one.mandatory else "",
             say(VERDICTS[one.verdict]),
-            one.severity.value,
+            say(SEVERITIES[one.severity]),
             say(level_name(one.level)) if one.level else "",
             say(carrier_name(one.carrier)) if one.carrier else "",
             one.point,
@@ -180,7 +170,7 @@ def _findings(book: Workbook, report: UnitReport, say: Callable[[Phrase], str]) 
         )
         for one in report.findings
     )
-    _sheet(book, say(Phrase("clauses", "逐条判定")), heads, rows)
+    _sheet(book, say(Phrase(en="clauses", zh="逐条判定")), heads, rows)
 
 
 def _rates(book: Workbook, report: UnitReport, say: Callable[[Phrase], str]) -> None:
@@ -210,7 +200,7 @@ def _rates(book: Workbook, report: UnitReport, say: Callable[[Phrase], str]) -> 
         )
         for rate in report.rates
     )
-    _sheet(book, say(Phrase("B.8 rates by energy", "B.8 配备汇总(按能源)")), heads, rows)
+    _sheet(book, say(Phrase(en="B.8 rates by energy", zh="B.8 配备汇总（按能源）")), heads, rows)
 
 
 def _day(day: int | None) -> date | None:
@@ -239,7 +229,7 @@ def _staff(book: Workbook, report: UnitReport, say: Callable[[Phrase], str]) -> 
         )
         for one in report.staff
     )
-    _sheet(book, say(Phrase("B.1 staff", "B.1 计量人员")), heads, rows)
+    _sheet(book, say(Phrase(en="B.1 staff", zh="B.1 计量人员")), heads, rows)
 
 
 def _others(book: Workbook, report: UnitReport, say: Callable[[Phrase], str]) -> None:
@@ -249,13 +239,13 @@ def _others(book: Workbook, report: UnitReport, say: Callable[[Phrase], str]) ->
         ("kind", "类别"),
         ("name", "计量器具名称"),
         ("model", "型号规格"),
-        ("accuracy class or uncertainty", "准确度等级(不确定度)"),
+        ("accuracy class or uncertainty", "准确度等级（不确定度）"),
         ("range", "测量范围"),
         ("manufacturer", "生产厂家"),
         ("serial number", "出厂编号"),
         ("management number", "管理编号"),
         ("place of use", "安装使用地点"),
-        ("cycle, months", "检定周期(月)"),
+        ("cycle, months", "检定周期（月）"),
         ("verified on", "检定日期"),
         ("valid until", "有效期至"),
         ("status", "状态"),
@@ -265,7 +255,7 @@ def _others(book: Workbook, report: UnitReport, say: Callable[[Phrase], str]) ->
             say(_KINDS["residual_heat"]),
             *(row.name, row.model, row.accuracy_class, row.range, row.manufacturer, row.serial_no, row.meter_no),
             *(row.place, row.cycle_months, row.verified_on, row.verification_due),
-            say(_STATES[row.status]) if row.status in _STATES else "",
+            say(STATUSES[row.status]) if row.status in STATUSES else "",
         )
         for row in report.meters
         if row.meter_no and row.carrier == "recoverable_residual_energy"
@@ -275,11 +265,11 @@ def _others(book: Workbook, report: UnitReport, say: Callable[[Phrase], str]) ->
             say(_KINDS[one.kind]),
             *(one.name, one.model, one.accuracy, one.range, one.manufacturer, one.serial_no, number),
             *(one.place, one.cycle_months, _day(one.verified_day), _day(one.due_day)),
-            say(_STATES[one.status]),
+            say(STATUSES[one.status]),
         )
         for number, one in report.instruments.items()
     ]
-    _sheet(book, say(Phrase("B.7 other instruments", "B.7 其他计量器具")), heads, rows)
+    _sheet(book, say(Phrase(en="B.7 other instruments", zh="B.7 其他计量器具")), heads, rows)
 
 
 def _stocks(book: Workbook, report: UnitReport, say: Callable[[Phrase], str]) -> None:
@@ -308,7 +298,7 @@ def _stocks(book: Workbook, report: UnitReport, say: Callable[[Phrase], str]) ->
         )
         for row in report.stocks
     )
-    _sheet(book, say(Phrase("B.10 purchase and stock", "B.10 购进消费库存")), heads, rows)
+    _sheet(book, say(Phrase(en="B.10 purchase and stock", zh="B.10 购进消费库存")), heads, rows)
 
 
 def _equipment(book: Workbook, report: UnitReport, say: Callable[[Phrase], str]) -> None:
@@ -318,7 +308,7 @@ def _equipment(book: Workbook, report: UnitReport, say: Callable[[Phrase], str])
         ("equipment", "主要用能设备"),
         ("energy", "能源种类"),
         ("rated power, kW", "额定功率 kW"),
-        ("declared use a year", "年用量(申报)"),
+        ("declared use a year", "年用量（申报）"),
         ("point", "计量点"),
         ("meter", "管理编号"),
         ("exempt because", "免配原因"),
@@ -337,7 +327,7 @@ def _equipment(book: Workbook, report: UnitReport, say: Callable[[Phrase], str])
         for row in report.meters
         if row.equipment
     )
-    _sheet(book, say(Phrase("B.2 main equipment", "B.2 主要用能设备")), heads, rows)
+    _sheet(book, say(Phrase(en="B.2 main equipment", zh="B.2 主要用能设备")), heads, rows)
 
 
 def _ledger(book: Workbook, title: str, meters: Sequence[MeterRow], say: Callable[[Phrase], str]) -> None:
@@ -351,7 +341,7 @@ def _ledger(book: Workbook, title: str, meters: Sequence[MeterRow], say: Callabl
         ("serial number", "出厂编号"),
         ("management number", "管理编号"),
         ("place of use", "安装使用地点"),
-        ("cycle, months", "检定周期(月)"),
+        ("cycle, months", "检定周期（月）"),
         ("verified on", "检定日期"),
         ("valid until", "有效期至"),
         ("verification", "检定状态"),
@@ -372,8 +362,8 @@ def _ledger(book: Workbook, title: str, meters: Sequence[MeterRow], say: Callabl
             row.cycle_months,
             row.verified_on,
             row.verification_due,
-            say(_VERIFICATION[row.state]),
-            say(_STATES[row.status]) if row.status in _STATES else "",
+            say(VERIFICATION[row.state.lower()]),
+            say(STATUSES[row.status]) if row.status in STATUSES else "",
             say(carrier_name(row.carrier)),
             row.point,
         )
@@ -392,7 +382,7 @@ def _by_instrument(book: Workbook, report: UnitReport, say: Callable[[Phrase], s
         (say(instrument_name(kind)), *(count[kind, level] for level in ("unit", "sub_unit", "equipment")))
         for kind in sorted({kind for kind, _ in count})
     )
-    _sheet(book, say(Phrase("B.8 by instrument", "B.8 配备汇总(按器具)")), heads, rows)
+    _sheet(book, say(Phrase(en="B.8 by instrument", zh="B.8 配备汇总（按器具）")), heads, rows)
 
 
 def _accuracy(book: Workbook, report: UnitReport, say: Callable[[Phrase], str]) -> None:
@@ -425,7 +415,7 @@ def _accuracy(book: Workbook, report: UnitReport, say: Callable[[Phrase], str]) 
         )
         for key in sorted(count)
     )
-    _sheet(book, say(Phrase("B.9 accuracy", "B.9 准确度汇总")), heads, rows)
+    _sheet(book, say(Phrase(en="B.9 accuracy", zh="B.9 准确度汇总")), heads, rows)
 
 
 def _energy(book: Workbook, report: UnitReport, say: Callable[[Phrase], str]) -> None:
@@ -435,12 +425,12 @@ def _energy(book: Workbook, report: UnitReport, say: Callable[[Phrase], str]) ->
         ("energy", "能源种类"),
         ("consumption", "消费量"),
         ("unit", "计量单位"),
-        ("tce, equivalent value", "折标量 tce(当量值)"),
-        ("tce, equal value", "折标量 tce(等价值)"),
+        ("tce, equivalent value", "折标量 tce（当量值）"),
+        ("tce, equal value", "折标量 tce（等价值）"),
         ("completeness, %", "完整率 %"),
         ("factor", "折标系数"),
     )
-    whole = say(Phrase("unit", "用能单位"))
+    whole = say(Phrase(en="unit", zh="用能单位"))
     scopes = [(whole, report.energy), *report.sub_units.items()]
     rows: list[Sequence[_Cell]] = [
         (
@@ -451,16 +441,16 @@ def _energy(book: Workbook, report: UnitReport, say: Callable[[Phrase], str]) ->
             one.tce,
             one.tce_equal,
             _percent(one.completeness),
-            say(Phrase(one.factor, factor_in_chinese(one.factor))),
+            say(Phrase(en=one.factor, zh=factor_in_chinese(one.factor))),
         )
         for name, energy in scopes
         for one in energy.carriers
     ]
-    total = say(Phrase("total", "合计"))
+    total = say(Phrase(en="total", zh="合计"))
     rows.append(
         (whole, total, None, "", report.energy.tce, report.energy.tce_equal, None, ", ".join(report.energy.unknown))
     )
-    _sheet(book, say(Phrase("B.10 energy", "B.10 能源消费")), heads, rows)
+    _sheet(book, say(Phrase(en="B.10 energy", zh="B.10 能源消费")), heads, rows)
 
 
 def _review(book: Workbook, report: UnitReport, say: Callable[[Phrase], str]) -> None:
@@ -468,7 +458,7 @@ def _review(book: Workbook, report: UnitReport, say: Callable[[Phrase], str]) ->
         say,
         ("item", "序号"),
         ("clause", "条款"),
-        ("subject (of its group)", "审查内容(所属组)"),
+        ("subject (of its group)", "审查内容（所属组）"),
         ("verdict", "结论"),
         ("why", "说明"),
         ("by", "判定人"),
@@ -477,8 +467,8 @@ def _review(book: Workbook, report: UnitReport, say: Callable[[Phrase], str]) ->
         (one.item.number, one.item.clause, say(one.item.subject), say(VERDICTS[one.verdict]), say(one.why), one.by)
         for one in report.review.results
     ]
-    rows.append((None, "", say(Phrase("conclusion", "审查结论")), say(report.review.verdict), "", ""))
-    _sheet(book, say(Phrase("JJF 1356 sheet", "JJF 1356 审查表")), heads, rows)
+    rows.append((None, "", say(Phrase(en="conclusion", zh="审查结论")), say(report.review.verdict), "", ""))
+    _sheet(book, say(Phrase(en="JJF 1356 sheet", zh="JJF 1356 审查表")), heads, rows)
 
 
 def _self_checks(book: Workbook, report: UnitReport, say: Callable[[Phrase], str]) -> None:
@@ -488,13 +478,13 @@ def _self_checks(book: Workbook, report: UnitReport, say: Callable[[Phrase], str
         ("done on", "自查日期"),
         ("by", "自查人"),
         ("result", "结果"),
-        ("corrected on", "整改完成日期"),
+        ("corrected on", "改正完成日期"),
     )
     rows = [
         (year, _day(one.done_day), one.by, one.result, _day(one.corrected_day))
         for year, one in sorted(report.self_checks.items(), reverse=True)
     ]
-    _sheet(book, say(Phrase("self-checks", "自查记录")), heads, rows)
+    _sheet(book, say(Phrase(en="self-checks", zh="自查记录")), heads, rows)
 
 
 def region_workbook(report: RegionReport, path: Path, *, language: str = "zh") -> None:
@@ -549,5 +539,5 @@ def region_workbook(report: RegionReport, path: Path, *, language: str = "zh") -
         )
         for row in report.rows
     )
-    _sheet(book, say(Phrase("region", "区域汇总")), heads, rows)
+    _sheet(book, say(Phrase(en="region", zh="区域汇总")), heads, rows)
     book.save(path)

@@ -8,7 +8,7 @@ from urllib.parse import quote
 from fastapi import APIRouter, HTTPException, Query, Request, Response, UploadFile
 
 from analytics.alerting.case import Action
-from analytics.alerting.vocabulary import CASE_WORDS
+from analytics.domain.words import CASE_STATES
 from deploy.api.alerts import REFUSALS
 from deploy.api.doors import Connection, Inspector, Me, Now, own_case, seen
 from deploy.api.shapes import (
@@ -237,7 +237,7 @@ async def read_deadline(case_id: Identity, person: Me, connection: Connection, a
 def _calendar(case: Mapping[str, Any], at: datetime) -> str:
     lines = ["BEGIN:VCALENDAR", "VERSION:2.0", "PRODID:-//meterwarden//case//ZH"]
     if case["due_on"] is not None:
-        words = f"{case['number']} {CASE_WORDS[case['state']][0]} {case['unit_name']} {case['point'] or ''}"
+        words = f"{case['number']} {CASE_STATES[case['state']].zh} {case['unit_name']} {case['point'] or ''}"
         lines += [
             "BEGIN:VEVENT",
             f"UID:{case['number']}@meterwarden",

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Form, Path, Request
 from fastapi.responses import HTMLResponse
 
-from analytics.alerting.vocabulary import VERDICTS
+from analytics.domain.words import SITE_VERDICTS
 from deploy.api.doors import Connection, Now, own_alert
 from deploy.api.shapes import Problem, Verdict, Words
 from streams.alerts.links import Deed, Link, open_link
@@ -50,8 +50,8 @@ async def ask(token: Token, connection: Connection, at: Now, request: Request) -
     person = await person_of_link(connection, link)
     alert = await own_alert(connection, person, link.alert_id)
     choices = "".join(
-        f"<p><label><input type=radio name=verdict value={word} required> {zh} / {en}</label></p>"
-        for word, (zh, en) in VERDICTS.items()
+        f"<p><label><input type=radio name=verdict value={word} required> {name.zh} / {name.en}</label></p>"
+        for word, name in SITE_VERDICTS.items()
     )
     return _page(
         f"<h1>{escape(alert['title_zh'])}</h1><p>{escape(alert['title_en'])}</p><p>{escape(person.name)}</p>"

@@ -8,7 +8,7 @@ import click
 import psycopg
 
 from analytics.alerting.case import ACTIONS, Action
-from analytics.alerting.vocabulary import VERDICTS
+from analytics.domain.words import SITE_VERDICTS
 from deploy.alerting import alert_config
 from deploy.commands.tables import table
 from deploy.database import inside
@@ -66,7 +66,7 @@ def open_one(alert: int, *, login: str) -> None:
 @_AS
 @_NOTE
 @click.option("--assignee", metavar="LOGIN", help="Of dispatch and hand_over.")
-@click.option("--verdict", type=click.Choice([*VERDICTS]), help="Of verdict.")
+@click.option("--verdict", type=click.Choice([*SITE_VERDICTS]), help="Of verdict.")
 @click.option("--found-on", type=click.DateTime(["%Y-%m-%d"]), help="Of verdict; today without it.")
 @click.option("--days", type=int, help="Of order and fail: working days.")
 @click.option("--energy-recovered", type=float, help="Of pass and close.")

@@ -8,7 +8,9 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from analytics.domain.finding import Finding, Phrase, Severity, Verdict
+from analytics.domain.finding import Finding, Verdict
+from analytics.domain.severity import Severity
+from analytics.domain.words import STATES, VERDICTS, Phrase
 from analytics.standards.words import carrier_name, clause_name, level_name
 from deploy.compliance import as_json, judged, today
 from deploy.settings import load as settings
@@ -18,18 +20,6 @@ from streams.compliance.judge import Judgement, review_of
 __all__ = ["command"]
 
 _WIDTH: Final = 150
-_STATES: Final = {
-    "compliant": Phrase("compliant", "符合"),
-    "findings": Phrase("findings", "有不符合项"),
-    "serious": Phrase("serious findings", "有严重不符合项"),
-    "unknown": Phrase("unknown: a person has to tell", "待人工核查"),
-}
-_VERDICTS: Final = {
-    Verdict.PASS: Phrase("pass", "符合"),
-    Verdict.FAIL: Phrase("fail", "不符合"),
-    Verdict.PERSON: Phrase("person", "需人工"),
-    Verdict.NOT_APPLICABLE: Phrase("n/a", "不适用"),
-}
 
 
 @click.command()
@@ -65,12 +55,12 @@ def _tell(console: Console, judgement: Judgement, *, chinese: bool, everything: 
     console.print(head, highlight=False)
     grade = standing.grade or "–"
     console.print(
-        f"{words(_STATES[standing.state])}，等级 {grade}:不符合 {standing.failed} 项(严重 {standing.serious})，"
+        f"{words(STATES[standing.state])}，等级 {grade}：不符合 {standing.failed} 项（严重 {standing.serious}），"
         f"需人工 {standing.person} 项；应配 {standing.points_needed}，实配可用 {standing.points_present}；"
         f"检定有效 {verified.valid}/{verified.meters}，超期 {verified.overdue}，不明 {verified.unknown}；"
         f"{judgement.standards.review.number}:{words(sheet.verdict)}"
         if chinese
-        else f"{words(_STATES[standing.state])}, grade {grade}: {standing.failed} findings fail "
+        else f"{words(STATES[standing.state])}, grade {grade}: {standing.failed} findings fail "
         f"({standing.serious} serious), {standing.person} need a person; {standing.points_present} of "
         f"{standing.points_needed} points have a usable meter; verification valid {verified.valid} of "
         f"{verified.meters}, overdue {verified.overdue}, unknown {verified.unknown}; "
@@ -87,7 +77,7 @@ def _rates(judgement: Judgement, *, chinese: bool) -> Table:
     heads = ("计量级别", "能源", "应配", "实配可用", "配备率 %", "要求 %", "判定")
     table = Table(*(heads if chinese else ("level", "energy", "Nl", "Ns", "rate %", "required %", "verdict")))
     for rate in judgement.assessment.rates:
-        level, carrier, verdict = level_name(rate.level), carrier_name(rate.carrier), _VERDICTS[rate.verdict]
+        level, carrier, verdict = level_name(rate.level), carrier_name(rate.carrier), VERDICTS[rate.verdict]
         table.add_row(
             level.zh if chinese else level.en,
             carrier.zh if chinese else carrier.en,
@@ -110,7 +100,7 @@ def _tell_finding(console: Console, one: Finding, *, chinese: bool) -> None:
     urgent = " !" if one.severity is Severity.SERIOUS else ""
     about = " · ".join(part for part in (one.point, one.meter_no) if part)
     console.print(
-        f"{words(clause_name(one.clause))}  {words(_VERDICTS[one.verdict])}{urgent}  {about}".rstrip(),
+        f"{words(clause_name(one.clause))}  {words(VERDICTS[one.verdict])}{urgent}  {about}".rstrip(),
         style=style,
         highlight=False,
     )

@@ -11,7 +11,7 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
 from analytics.domain.errors import ConfigurationError, StoreUnavailable
-from dashboards.text import LANGUAGES, Language
+from analytics.domain.words import LANGUAGES, Language
 from deploy.grafana.apply import Applier
 from deploy.grafana.files import write as write_files
 from deploy.grafana.plan import Step

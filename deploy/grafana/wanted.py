@@ -4,19 +4,19 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from analytics.domain.words import LANGUAGES, Language, Phrase
 from dashboards.alert_rules import RULES, rule_json
 from dashboards.boards import BOARDS, ENTERPRISE_BOARDS, OPERATIONS, REGION, Board
 from dashboards.boards.places import AT_ENTERPRISE
 from dashboards.panels import DATASOURCE_UID
 from dashboards.render import render
-from dashboards.text import LANGUAGES, Language, Text
 
 __all__ = ["FOLDER_UID", "TEAMS", "Connection", "Team", "Unit", "Wanted", "wanted"]
 
 Json = dict[str, Any]
 
 FOLDER_UID: Final = "meterwarden"
-_FOLDER: Final = Text("计量看板", "Metering")
+_FOLDER: Final = Phrase(zh="计量看板", en="Metering")
 _CONNECTIONS: Final = 5
 _LIFETIME_S: Final = 3600
 

@@ -122,7 +122,7 @@ def _point_columns(unit: Unit, point: Point, points: Sequence[Point]) -> dict[st
     if point.carrier == "electricity":
         columns["rated_power_kw"] = _number(round(point.rated, 1))
     if point.metered == "exempt":
-        columns["exemption"] = "辅助用能,低于主要用能设备限定值"
+        columns["exemption"] = "辅助用能，低于主要用能设备限定值"
     return columns
 
 

@@ -12,9 +12,9 @@ from psycopg.types.json import Jsonb
 
 from analytics.alerting.case import Action, Case, CaseRefused, act, opened
 from analytics.alerting.rules import Person, Rules, audience
-from analytics.alerting.vocabulary import VERDICTS
 from analytics.alerting.words import CaseFacts, case_text
 from analytics.alerting.workdays import Deadline
+from analytics.domain.words import SITE_VERDICTS
 from streams.alerts.config import AlertConfig
 from streams.alerts.outbox import Draft, ref_of
 
@@ -324,7 +324,7 @@ async def _check_assignee(connection: psycopg.AsyncConnection, action: Action) -
 
 
 async def _keep(connection: psycopg.AsyncConnection, case_id: int, case: Case, now: datetime) -> None:
-    assert not case.verdict or case.verdict in VERDICTS, "checked by act"
+    assert not case.verdict or case.verdict in SITE_VERDICTS, "checked by act"
     parameters = {
         "id": case_id,
         "state": case.state,

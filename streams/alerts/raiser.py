@@ -14,8 +14,8 @@ import psycopg
 from analytics.alerting.desk import Card, Outgoing
 from analytics.alerting.lifecycle import Purpose
 from analytics.alerting.rules import Recipient, Rules, audience
-from analytics.alerting.signal import SEVERITIES
 from analytics.alerting.words import compose
+from analytics.domain.severity import SEVERITIES
 from streams.alerts import outbox, sources
 from streams.alerts.book import Book, identities_of, lay_out, lock
 from streams.alerts.cases import open_case, remind

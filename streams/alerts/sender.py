@@ -22,6 +22,7 @@ import psycopg
 from analytics.alerting.delivery import retry_at, room_at
 from analytics.alerting.words import LINKS
 from analytics.domain.errors import StoreUnavailable
+from analytics.domain.words import Phrase
 from streams.alerts import outbox
 from streams.alerts.channels import Channel, Delivery, deliver
 from streams.alerts.links import Deed, Link, sign_link
@@ -38,9 +39,9 @@ LOCK: Final = 0x6D77_000A
 """Of the one sender that works."""
 _LINK_LASTS: Final = timedelta(days=14)
 _WORDS: Final = {
-    Deed.ACKNOWLEDGE: ("受理", "Acknowledge"),
-    Deed.VERDICT: ("填写现场结论", "Give a verdict"),
-    Deed.COMMENT: ("反馈情况", "Answer"),
+    Deed.ACKNOWLEDGE: Phrase(zh="受理", en="Acknowledge"),
+    Deed.VERDICT: Phrase(zh="填写现场结论", en="Give a verdict"),
+    Deed.COMMENT: Phrase(zh="反馈情况", en="Answer"),
 }
 
 
@@ -227,7 +228,7 @@ class Sender:
         lines = []
         for deed in deeds:
             link = Link.fresh(person, message.alert_ids[0], deed, expires_at, standing=standing)
-            word = _WORDS[deed][0 if message.language == "zh" else 1]
+            word = _WORDS[deed].of(message.language)
             lines.append(f"{word}: {self._config.api_url}/act/{sign_link(link, self._config.secret())}")
         return "\n".join(lines)
 

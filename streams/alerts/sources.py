@@ -7,7 +7,8 @@ from typing import Any, Final, NamedTuple
 import psycopg
 from psycopg.rows import dict_row
 
-from analytics.alerting.signal import FINDING, KINDS, VERIFICATION, Severity, Signal, Source
+from analytics.alerting.signal import FINDING, KINDS, VERIFICATION, Signal, Source
+from analytics.domain.severity import Severity
 
 __all__ = ["Found", "detections", "findings", "history", "verifications", "verified"]
 

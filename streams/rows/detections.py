@@ -2,7 +2,7 @@
 
 import json
 import math
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +11,7 @@ from analytics.columns.register import NEVER
 from analytics.domain.ledger import Ledger
 from analytics.domain.quality import DetectionKind
 from analytics.domain.units import unit_of
+from analytics.domain.words import Phrase
 from analytics.health.arrival import AHEAD, BEHIND, DRIFTS, UNSURE
 from analytics.health.redundancy import Cause, Check, unpack
 
@@ -29,44 +30,39 @@ __all__ = [
 ]
 
 
-class _Said(NamedTuple):
-    zh: str
-    en: str
-
-
 _REFERENCE: Final = {
-    Check.POWER: _Said("功率对时间的积分", "the integral of its power"),
-    Check.PRIMARY_POWER: _Said("一次侧功率对时间的积分", "the integral of the primary power"),
-    Check.PHASES: _Said("各相功率", "the powers of its phases"),
-    Check.HEAT: _Said("流量×密度×焓差", "volume x density x difference of enthalpies"),
+    Check.POWER: Phrase(zh="功率对时间的积分", en="the integral of its power"),
+    Check.PRIMARY_POWER: Phrase(zh="一次侧功率对时间的积分", en="the integral of the primary power"),
+    Check.PHASES: Phrase(zh="各相功率", en="the powers of its phases"),
+    Check.HEAT: Phrase(zh="流量×密度×焓差", en="volume x density x difference of enthalpies"),
 }
 _SENSOR: Final = {
-    Cause.EXCHANGED: _Said(
-        "有流量时回水温度持续高于供水温度:供回水温度传感器接反",
-        "the return is warmer while water flows: sensors exchanged",
+    Cause.EXCHANGED: Phrase(
+        zh="有流量时回水温度持续高于供水温度：供回水温度传感器接反",
+        en="the return is warmer while water flows: sensors exchanged",
     ),
-    Cause.SUPPLY_STUCK: _Said(
-        "有流量、回水温度在变化,供水温度始终不变:供水温度传感器失效",
-        "the supply temperature stands still while water flows and the return moves: sensor failed",
+    Cause.SUPPLY_STUCK: Phrase(
+        zh="有流量、回水温度在变化，供水温度始终不变：供水温度传感器失效",
+        en="the supply temperature stands still while water flows and the return moves: sensor failed",
     ),
-    Cause.RETURN_STUCK: _Said(
-        "有流量、供水温度在变化,回水温度始终不变:回水温度传感器失效",
-        "the return temperature stands still while water flows and the supply moves: sensor failed",
+    Cause.RETURN_STUCK: Phrase(
+        zh="有流量、供水温度在变化，回水温度始终不变：回水温度传感器失效",
+        en="the return temperature stands still while water flows and the supply moves: sensor failed",
     ),
 }
 _TYPICAL: Final = (
-    (1 / 3, _Said("两相缺失,或倍率为三分之一", "two of three phases lost, or a third of the ratio")),
-    (1 / math.sqrt(3), _Said("电压互感器线电压与相电压混淆(1/√3)", "line and phase voltage confused (1/√3)")),
-    (math.sqrt(3), _Said("电压互感器线电压与相电压混淆(√3)", "line and phase voltage confused (√3)")),
-    (2 / 3, _Said("三相缺一相,或倍率为三分之二", "one of three phases lost, or two thirds of the ratio")),
-    (0.5, _Said("倍率少一半,或两元件电能表缺一相", "half of the ratio, or one of two elements lost")),
-    (2.0, _Said("倍率多一倍", "twice the ratio")),
-    (1.5, _Said("倍率为一倍半", "one and a half times the ratio")),
-    (3.0, _Said("倍率为三倍", "three times the ratio")),
-    (0.2, _Said("电流互感器二次 1 A 与 5 A 混淆", "current transformers of 1 A and 5 A confused")),
-    (5.0, _Said("电流互感器二次 5 A 与 1 A 混淆", "current transformers of 5 A and 1 A confused")),
+    (1 / 3, Phrase(zh="两相缺失，或倍率为三分之一", en="two of three phases lost, or a third of the ratio")),
+    (1 / math.sqrt(3), Phrase(zh="电压互感器线电压与相电压混淆（1/√3）", en="line and phase voltage confused (1/√3)")),
+    (math.sqrt(3), Phrase(zh="电压互感器线电压与相电压混淆（√3）", en="line and phase voltage confused (√3)")),
+    (2 / 3, Phrase(zh="三相缺一相，或倍率为三分之二", en="one of three phases lost, or two thirds of the ratio")),
+    (0.5, Phrase(zh="倍率少一半，或两元件电能表缺一相", en="half of the ratio, or one of two elements lost")),
+    (2.0, Phrase(zh="倍率多一倍", en="twice the ratio")),
+    (1.5, Phrase(zh="倍率为一倍半", en="one and a half times the ratio")),
+    (3.0, Phrase(zh="倍率为三倍", en="three times the ratio")),
+    (0.2, Phrase(zh="电流互感器二次 1 A 与 5 A 混淆", en="current transformers of 1 A and 5 A confused")),
+    (5.0, Phrase(zh="电流互感器二次 5 A 与 1 A 混淆", en="current transformers of 5 A and 1 A confused")),
     *(
-        (10.0**n, _Said(f"小数点或脉冲常数相差 10^{n}", f"decimal point or pulse constant, 10^{n}"))
+        (10.0**n, Phrase(zh=f"小数点或脉冲常数相差 10^{n}", en=f"decimal point or pulse constant, 10^{n}"))
         for n in (-3, -2, -1, 1, 2, 3)
     ),
 )
@@ -95,7 +91,7 @@ def ratio_range(event: np.void) -> tuple[float, float] | None:
     return ratio * math.exp(-half), ratio * math.exp(half)
 
 
-def likely_ratios(ratio: float, multiplier: float = 1.0) -> list[_Said]:
+def likely_ratios(ratio: float, multiplier: float = 1.0) -> list[Phrase]:
     """What a ratio looks like, the nearest first; nothing where it looks like nothing known.
 
     Examples
@@ -107,8 +103,8 @@ def likely_ratios(ratio: float, multiplier: float = 1.0) -> list[_Said]:
     """
     known = list(_TYPICAL)
     if multiplier != 1.0:
-        known.append((multiplier, _Said("倍率被乘了两次", "the multiplier is applied twice")))
-        known.append((1 / multiplier, _Said("倍率未乘", "the multiplier is not applied")))
+        known.append((multiplier, Phrase(zh="倍率被乘了两次", en="the multiplier is applied twice")))
+        known.append((1 / multiplier, Phrase(zh="倍率未乘", en="the multiplier is not applied")))
     found = [(abs(math.log(ratio / one)), said) for one, said in known if ratio > 0.0]
     return [said for off, said in sorted(found, key=lambda pair: pair[0]) if off <= _NEAR][:2]
 
@@ -148,23 +144,25 @@ def contradiction(event: np.void, ledger: Ledger) -> dict[str, Any]:
     return found | {"check": check.name.lower()}
 
 
-def _energy(event: np.void, check: Check) -> _Said:
+def _energy(event: np.void, check: Check) -> Phrase:
     reference, ratio = _REFERENCE[check], ratio_of(event) or 0.0
-    return _Said(
-        f"电能增量是{reference.zh}的 {ratio:.3f} 倍,二者必有一错",
-        f"the energy is {ratio:.3f} times {reference.en}: one of the two is wrong",
+    return Phrase(
+        zh=f"电能增量是{reference.zh}的 {ratio:.3f} 倍，二者必有一错",
+        en=f"the energy is {ratio:.3f} times {reference.en}: one of the two is wrong",
     )
 
 
-def _phase(cause: Cause) -> _Said | None:
+def _phase(cause: Cause) -> Phrase | None:
     if cause in (Cause.DEAD_L1, Cause.DEAD_L2, Cause.DEAD_L3):
         name = _PHASE[cause - Cause.DEAD_L1]
-        return _Said(f"{name} 相无功率,其余两相有负荷:缺相", f"phase {name} is dead while the others carry load")
+        return Phrase(
+            zh=f"{name} 相无功率，其余两相有负荷：缺相", en=f"phase {name} is dead while the others carry load"
+        )
     if cause in (Cause.REVERSED_L1, Cause.REVERSED_L2, Cause.REVERSED_L3):
         name = _PHASE[cause - Cause.REVERSED_L1]
-        return _Said(
-            f"{name} 相功率为负,其余两相为正:电流互感器反接",
-            f"phase {name} counts backwards: its transformer is reversed",
+        return Phrase(
+            zh=f"{name} 相功率为负，其余两相为正：电流互感器反接",
+            en=f"phase {name} counts backwards: its transformer is reversed",
         )
     return None
 
@@ -175,19 +173,19 @@ _TIMES = frozenset({DetectionKind.GAP, DetectionKind.SILENCE, DetectionKind.STUC
 _COUNTS = frozenset({DetectionKind.DUPLICATE})
 _CLOCKS = {
     UNSURE: (
-        "读数比以往晚到:时钟变慢,或传输变慢",
+        "读数比以往晚到：时钟变慢，或传输变慢",
         "readings arrive later than they used to: the clock fell behind, or the way to us became slower",
     ),
-    AHEAD: ("读数时间在收到之后:时钟超前", "readings arrive before they were measured: the clock is ahead"),
-    BEHIND: ("示值继续增加而时间倒退:时钟落后", "times went back while the dial went on: the clock fell behind"),
+    AHEAD: ("读数时间在收到之后：时钟超前", "readings arrive before they were measured: the clock is ahead"),
+    BEHIND: ("示值继续增加而时间倒退：时钟落后", "times went back while the dial went on: the clock fell behind"),
     DRIFTS: (
-        "读数越来越晚到且无跳变:时钟走慢",
+        "读数越来越晚到且无跳变：时钟走慢",
         "readings arrive later and later without a jump: the clock loses time",
     ),
 }
 _WHATS = {
     DetectionKind.GAP: (
-        "缺少读数;前后示值之差是其间的总用量",
+        "缺少读数；前后示值之差是其间的总用量",
         "readings are missing; what was used meanwhile is known in total",
     ),
     DetectionKind.SILENCE: (
@@ -195,29 +193,29 @@ _WHATS = {
         "nothing has come for longer than readings of this meter are apart and on their way",
     ),
     DetectionKind.STUCK: (
-        "示值不变,而该表在这些时段通常在走",
+        "示值不变，而该表在这些时段通常在走",
         "the dial stands still, which this meter does not do at these hours",
     ),
     DetectionKind.SPIKE: (
-        "示值超出该时间内可能达到的范围;未计入",
+        "示值超出该时间内可能达到的范围；未计入",
         "a reading that the register cannot have reached; set aside",
     ),
     DetectionKind.ROLLBACK: (
-        "示值倒退后从较低处继续;倒退的部分无法得知",
+        "示值倒走后从较低处继续；倒走的部分无法得知",
         "the dial went back and counts on from there; what was used around it is not known",
     ),
     DetectionKind.RESET: (
-        "示值归零后重新计数;其间用量无法得知",
+        "示值清零后重新计数；其间用量无法得知",
         "the dial began again near zero; what was used around it is not known",
     ),
-    DetectionKind.ZERO_DIP: ("正常示值之间出现零;未计入", "readings of zero between sound ones; set aside"),
+    DetectionKind.ZERO_DIP: ("正常示值之间出现零；未计入", "readings of zero between sound ones; set aside"),
     DetectionKind.SENTINEL: (
-        "设备在无数据时给出的数值;未计入",
+        "设备在无数据时给出的数值；未计入",
         "a value by which devices say that they have none; set aside",
     ),
     DetectionKind.DUPLICATE: ("同一时刻的读数重复到达", "readings of the same instant came more than once"),
     DetectionKind.UNDECLARED_REPLACEMENT: (
-        "示值从另一处继续,如同换表;台账中没有换表",
+        "示值从另一处继续，如同换表；台账中没有换表",
         "the dial goes on elsewhere, as another meter's would; the ledger declares none",
     ),
 }
@@ -313,8 +311,8 @@ def _scaled(decades: int) -> tuple[str, str]:
     """In words, how far readings are off that times ten to the `decades` would continue the register."""
     size = f"{10 ** abs(decades):,}"
     if decades < 0:
-        return f"示值放大了 {size} 倍;未计入", f"readings are {size} times too large; set aside"
-    return f"示值缩小为 1/{size};未计入", f"readings are {size} times too small; set aside"
+        return f"示值放大了 {size} 倍；未计入", f"readings are {size} times too large; set aside"
+    return f"示值缩小为 1/{size}；未计入", f"readings are {size} times too small; set aside"
 
 
 def _stuck(event: np.void, ledger: Ledger) -> dict[str, Any]:

@@ -11,12 +11,13 @@ from grafana_foundation_sdk.models import barchart, common, stat, statushistory,
 from grafana_foundation_sdk.models.dashboard import Dashboard
 
 from analytics.alerting.case import ACTIONS
+from analytics.domain.words import LANGUAGES, Phrase
 from analytics.drift.observability import Question, Reason
 from dashboards.alert_rules import RULES, rule_json
 from dashboards.boards import BOARDS, ENTERPRISE_BOARDS
 from dashboards.queries import query
 from dashboards.render import GENERATED, SCHEMA, render, render_all
-from dashboards.text import COLUMNS, LANGUAGES, SERIES, VALUES, Text, Word
+from dashboards.text import COLUMNS, SERIES, VALUES, Word
 
 CORE = {"row", "stat", "table", "timeseries", "barchart", "status-history", "text"}
 OPTIONS: dict[str, Any] = {
@@ -126,7 +127,7 @@ def test_nothing_is_not_zero(board: Any, language: Any) -> None:
         if panel["type"] in {"row", "text"}:
             continue
         defaults = panel["fieldConfig"]["defaults"]
-        assert defaults["noValue"] == Text("无数据", "no data").of(language)
+        assert defaults["noValue"] == Phrase(zh="无数据", en="no data").of(language)
         assert defaults.get("custom", {}).get("spanNulls", False) is False
         assert "nullValueMode" not in defaults
 

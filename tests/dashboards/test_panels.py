@@ -7,12 +7,13 @@ from typing import Any
 import psycopg
 import pytest
 
+from analytics.domain.words import LANGUAGES, Language
 from dashboards.alert_rules import RULES
 from dashboards.boards import BOARDS, ENTERPRISE_BOARDS
 from dashboards.panels import Panel
 from dashboards.queries import names, purpose, query
 from dashboards.render import render
-from dashboards.text import COLUMNS, LANGUAGES, SERIES, VALUES, Language
+from dashboards.text import COLUMNS, SERIES, VALUES
 from tests.dashboards.conftest import login
 from tests.dashboards.grafana import Range, expand
 

@@ -61,7 +61,7 @@ def test_a_day_of_an_operator(dsn: str, tmp_path: Path) -> None:
     assert run("alerts", "load", file).output.startswith("in force: 2 rules")
     detect(dsn)
     raised(dsn)
-    assert "First P1 M1 示值不变" in run("alerts", "list").output
+    assert "First P1 M1 停走" in run("alerts", "list").output
     run("alerts", "ack", 1, "--as", "li.na", "--note", "on my way")
     assert rows(dsn, "select state from alert_list") == [("acknowledged",)]
     assert "must be one who is there" in run("alerts", "ack", 1, "--as", "nobody", ok=False).output

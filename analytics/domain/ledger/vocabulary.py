@@ -12,6 +12,7 @@ from analytics.domain.ledger.cells import CellError, Parser, code, day, instant_
 from analytics.domain.ledger.faults import listed
 from analytics.domain.ledger.schema import COLUMNS
 from analytics.domain.units import UnitError, parse_unit
+from analytics.domain.words import CARRIERS, DIRECTIONS, INSTRUMENTS, LEVELS, STATUSES, Phrases
 
 __all__ = [
     "CARRIER_WORDS",
@@ -26,60 +27,38 @@ __all__ = [
 
 Words = Mapping[str, tuple[str, ...]]
 
-LEVEL_WORDS: Words = MappingProxyType(
-    {
-        "unit": ("进出用能单位", "用能单位"),
-        "sub_unit": ("进出主要次级用能单位", "主要次级用能单位", "进出次级用能单位", "次级用能单位"),
-        "equipment": ("主要用能设备", "用能设备"),
-    }
+
+def _spellings(names: Phrases, **others: tuple[str, ...]) -> Words:
+    """Chinese that a cell may say: the name of the word tables first, then what else is written."""
+    return MappingProxyType({code: (name.zh, *others.get(code, ())) for code, name in names.items()})
+
+
+LEVEL_WORDS: Words = _spellings(
+    LEVELS,
+    unit=("用能单位",),
+    sub_unit=("主要次级用能单位", "进出次级用能单位", "次级用能单位"),
+    equipment=("用能设备",),
 )
-DIRECTION_WORDS: Words = MappingProxyType(
-    {
-        "in": ("输入", "流入", "进", "入"),
-        "out": ("输出", "流出", "出"),
-        "own": ("自产", "自产自用"),
-    }
-)
-CARRIER_WORDS: Words = MappingProxyType(
-    {
-        "electricity": ("电力", "电", "电能"),
-        "coal": ("煤炭", "煤", "原煤"),
-        "coke": ("焦炭",),
-        "crude_oil": ("原油",),
-        "refined_oil": ("成品油",),
-        "heavy_oil": ("重油",),
-        "residual_oil": ("渣油",),
-        "lpg": ("液化气", "液化石油气", "石油液化气"),
-        "natural_gas": ("天然气",),
-        "coal_gas": ("煤气",),
-        "steam": ("蒸汽",),
-        "hot_water": ("热水",),
-        "water": ("水",),
-        "recoverable_residual_energy": ("可回收利用的余能", "余能"),
-        "other": ("其他", "其它"),
-    }
+DIRECTION_WORDS: Words = _spellings(DIRECTIONS, **{"in": ("流入", "进", "入")}, out=("流出", "出"), own=("自产自用",))
+CARRIER_WORDS: Words = _spellings(
+    CARRIERS,
+    electricity=("电", "电能"),
+    coal=("煤", "原煤"),
+    lpg=("液化石油气", "石油液化气"),
+    recoverable_residual_energy=("余能",),
+    other=("其它",),
 )
 """Energy names of GB 17167-2006 tables 1 and 3, each with its Chinese."""
-INSTRUMENT_WORDS: Words = MappingProxyType(
-    {
-        "electricity": ("电能表", "电表"),
-        "oil_flow": ("油流量表", "油流量表(装置)"),
-        "gas_flow": ("气体流量表", "气体流量表(装置)", "燃气表"),
-        "steam_flow": ("蒸汽流量表", "蒸汽流量计"),
-        "water_flow": ("水流量表", "水流量表(装置)", "水表"),
-        "heat": ("热量表", "热能表"),
-        "weighing": ("衡器",),
-        "temperature": ("温度仪表",),
-        "pressure": ("压力仪表",),
-    }
+INSTRUMENT_WORDS: Words = _spellings(
+    INSTRUMENTS,
+    electricity=("电表",),
+    oil_flow=("油流量表(装置)",),
+    gas_flow=("气体流量表(装置)", "燃气表"),
+    steam_flow=("蒸汽流量计",),
+    water_flow=("水流量表(装置)", "水表"),
+    heat=("热能表",),
 )
-STATUS_WORDS: Words = MappingProxyType(
-    {
-        "qualified": ("合格",),
-        "limited": ("准用",),
-        "out_of_use": ("停用",),
-    }
-)
+STATUS_WORDS: Words = _spellings(STATUSES)
 PURPOSE_WORDS: Words = MappingProxyType(
     {
         "trade": ("贸易结算", "贸易"),

@@ -14,8 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analytics.domain.accuracy import AccuracyClass, AccuracyClassError, parse_accuracy_class
-from analytics.domain.finding import Finding, Phrase, Severity, Verdict
+from analytics.domain.finding import Finding, Verdict
 from analytics.domain.ledger import Direction
+from analytics.domain.severity import Severity
+from analytics.domain.words import Phrase
 from analytics.standards.accuracy import accuracy_verdict, installed_class
 from analytics.standards.edition_tables import LEVEL_OF_EDITION
 from analytics.standards.equipping import Rate, next_step, rate_verdict, shown_rate
@@ -117,10 +119,12 @@ def _equipping(scene: Scene, rate: Rate, standard: WaterStandard) -> Finding:
         verdict=verdict,
         severity=scene.rules.severity["rate", rate.level] if verdict is Verdict.FAIL else Severity.INFO,
         required=Phrase(
-            f"water meters, {level.en}: equipping rate at least {share}", f"{level.zh}水计量器具配备率不低于 {share}"
+            en=f"water meters, {level.en}: equipping rate at least {share}",
+            zh=f"{level.zh}水计量器具配备率不低于 {share}",
         ),
         found=Phrase(
-            f"{shown} % ({rate.present} of {rate.needed})", f"{shown} %(应配 {rate.needed},实配可用 {rate.present})"
+            en=f"{shown} % ({rate.present} of {rate.needed})",
+            zh=f"{shown} %（应配 {rate.needed}，实配可用 {rate.present}）",
         ),
         next_step=next_step(verdict, rate.bare, rate.unfit),
         meters=rate.unfit,
@@ -185,13 +189,15 @@ def _metering_rate(scene: Scene, unit: int, level: str, volume: _Volume, standar
     shown = shown_rate(share, required)
     names = scene.point_names(np.array(volume.bare, np.int64))
     silent = scene.point_names(np.array(volume.undeclared, np.int64))
-    step = Phrase("", "")
+    step = Phrase(en="", zh="")
     if verdict is Verdict.FAIL:
-        step = Phrase(f"Install water meters at {listing(names)}.", f"请在 {listing(names, chinese=True)} 加装水表。")
+        step = Phrase(
+            en=f"Install water meters at {listing(names)}.", zh=f"请在 {listing(names, chinese=True)} 加装水表。"
+        )
     elif verdict is Verdict.PERSON:
         step = Phrase(
-            f"Enter the yearly use of {listing(silent)}, or meter it.",
-            f"请录入 {listing(silent, chinese=True)} 的年用水量，或加装水表。",
+            en=f"Enter the yearly use of {listing(silent)}, or meter it.",
+            zh=f"请录入 {listing(silent, chinese=True)} 的年用水量，或加装水表。",
         )
     return Finding(
         unit=unit,
@@ -202,8 +208,10 @@ def _metering_rate(scene: Scene, unit: int, level: str, volume: _Volume, standar
         carrier=_WATER,
         verdict=verdict,
         severity=scene.rules.severity["other", level] if verdict is Verdict.FAIL else Severity.INFO,
-        required=Phrase(f"water, {words.en}: metering rate at least {percent}", f"{words.zh}水计量率不低于 {percent}"),
-        found=Phrase(f"{at_most[0]}{shown} %", f"{at_most[1]}{shown} %"),
+        required=Phrase(
+            en=f"water, {words.en}: metering rate at least {percent}", zh=f"{words.zh}水计量率不低于 {percent}"
+        ),
+        found=Phrase(en=f"{at_most[0]}{shown} %", zh=f"{at_most[1]}{shown} %"),
         next_step=step,
         points=names,
         evidence={
@@ -242,17 +250,17 @@ def _class_finding(
     failed, passed = verdict is Verdict.FAIL, verdict is Verdict.PASS
     steps = {
         Verdict.FAIL: Phrase(
-            f"Replace {listing(meters)} by class {text} or better.",
-            f"请将 {listing(meters, chinese=True)} 更换为 {text} 级或更高等级的水表。",
+            en=f"Replace {listing(meters)} by class {text} or better.",
+            zh=f"请将 {listing(meters, chinese=True)} 更换为 {text} 级或更高等级的水表。",
         ),
         Verdict.PERSON: Phrase(
-            f"Enter the class of {listing(meters)}.", f"请补录 {listing(meters, chinese=True)} 的准确度等级。"
+            en=f"Enter the class of {listing(meters)}.", zh=f"请补录 {listing(meters, chinese=True)} 的准确度等级。"
         ),
     }
     count = len(meters)
     said = {
-        Verdict.FAIL: Phrase(f"{count} meters are coarser", f"{count} 台低于要求"),
-        Verdict.PERSON: Phrase(f"{count} meters without a class that compares", f"{count} 台准确度等级不明"),
+        Verdict.FAIL: Phrase(en=f"{count} meters are coarser", zh=f"{count} 台低于要求"),
+        Verdict.PERSON: Phrase(en=f"{count} meters without a class that compares", zh=f"{count} 台准确度等级不明"),
     }
     rules = {Verdict.FAIL: "water_class", Verdict.PERSON: "water_class_unknown"}
     return Finding(
@@ -263,9 +271,9 @@ def _class_finding(
         carrier=_WATER,
         verdict=verdict,
         severity=scene.rules.severity["other", "unit"] if failed else Severity.INFO,
-        required=Phrase(f"water meters of class {text} or better", f"水表准确度等级不低于 {text} 级"),
-        found=said.get(verdict, Phrase(f"{count} meters are", f"{count} 台符合")),
-        next_step=steps.get(verdict, Phrase("", "")),
+        required=Phrase(en=f"water meters of class {text} or better", zh=f"水表准确度等级不低于 {text} 级"),
+        found=said.get(verdict, Phrase(en=f"{count} meters are", zh=f"{count} 台符合")),
+        next_step=steps.get(verdict, Phrase(en="", zh="")),
         meters=() if passed else meters,
         points=() if passed else scene.point_names(points),
         evidence={"confidence": standard.confidence},

@@ -9,7 +9,8 @@ from zoneinfo import ZoneInfo
 from analytics.alerting.desk import Desk
 from analytics.alerting.rule_table import parse_rules
 from analytics.alerting.rules import Person, Rules
-from analytics.alerting.signal import Severity, Signal, Source
+from analytics.alerting.signal import Signal, Source
+from analytics.domain.severity import Severity
 
 T0 = datetime(2026, 11, 23, 2, tzinfo=UTC)  # a Monday, 10:00 in Shanghai
 MINUTE = timedelta(minutes=1)

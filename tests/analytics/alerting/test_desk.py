@@ -8,8 +8,9 @@ import pytest
 from analytics.alerting.desk import Desk, Outgoing, Silence
 from analytics.alerting.lifecycle import Phase, Purpose
 from analytics.alerting.rule_table import parse_rules
-from analytics.alerting.signal import Severity, Source
+from analytics.alerting.signal import Source
 from analytics.alerting.words import LINKS, compose
+from analytics.domain.severity import Severity
 from tests.analytics.alerting.makers import MINUTE, T0, ZONE, default_rules, desk_of, rules_of, signal
 
 HOUR = 60 * MINUTE
@@ -46,7 +47,7 @@ def test_a_gateway_that_dies_is_one_alert_not_300() -> None:
     assert purposes(out, "person:u1") == [Purpose.RAISE], "the enterprise is told of its own"
     [card] = desk.cards.values()
     text = compose(out[0].letter, desk.cards, language="zh", role="inspector", zone=ZONE, ref="R")
-    assert "300 处无数据" in text.title
+    assert "300 处无上报" in text.title
     assert card.alert.ever == card.alert.standing == 300
 
 
@@ -177,7 +178,7 @@ def test_a_message_says_which_since_when_how_sure_what_it_affects_and_what_to_do
     )
     [one, *_] = run(desk, MINUTE)
     zh = compose(one.letter, desk.cards, language="zh", role="inspector", zone=ZONE, ref="7F3K", board="https://b/x")
-    for word in ("严重", "First", "P1", "M1", "示值不变"):
+    for word in ("严重", "First", "P1", "M1", "停走"):
         assert word in zh.title
     for word in (
         "U1",
@@ -195,7 +196,7 @@ def test_a_message_says_which_since_when_how_sure_what_it_affects_and_what_to_do
     ):
         assert word in zh.body, word
     en = compose(one.letter, desk.cards, language="en", role="inspector", zone=ZONE, ref="7F3K")
-    assert en.title == "[serious] First P1 M1: stuck register"
+    assert en.title == "[serious] First P1 M1: stuck"
     assert "Suggested check" in en.body
 
 

@@ -21,7 +21,7 @@ from analytics.alerting.lifecycle import (
     next_at,
     step,
 )
-from analytics.alerting.signal import SEVERITIES, Severity
+from analytics.domain.severity import SEVERITIES, Severity
 from tests.analytics.alerting.makers import MINUTE, T0
 
 HOUR = 60 * MINUTE

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from analytics.alerting.lifecycle import Purpose
 from analytics.alerting.mailbox import Habits, Letter, Mailbox, Post, deliver
-from analytics.alerting.signal import SEVERITIES, Severity
+from analytics.domain.severity import SEVERITIES, Severity
 from tests.analytics.alerting.makers import MINUTE, T0, ZONE
 
 HABITS = Habits(zone=ZONE, quiet_from=time(22), quiet_to=time(7), burst=3, window=10 * MINUTE)

@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 
 from analytics.domain.errors import ConfigurationError
-from analytics.domain.finding import Finding, Severity, Verdict
+from analytics.domain.finding import Finding, Verdict
 from analytics.domain.ledger import NO_DAY
+from analytics.domain.severity import Severity
 from analytics.standards.assessment import Assessment
 from analytics.standards.facts import Facts, load_facts
 from tests.analytics.standards.judged import DAY, judge, metered, named
@@ -119,7 +120,7 @@ MINE: Mapping[str, Any] = {
 
 def test_4_3_7_output_by_meters_or_as_entered() -> None:
     bare = found_by(judge([metered("A")], facts=facts_of(MINE)), "production")[0]
-    assert (bare.verdict, bare.found.zh) == (Verdict.FAIL, "台账中没有以下计量点:煤炭(产出)")
+    assert (bare.verdict, bare.found.zh) == (Verdict.FAIL, "台账中没有以下计量点：煤炭（产出）")
     belt = metered("C", carrier="coal", unit="t", instrument="weighing", direction="own")
     assert found_by(judge([metered("A"), belt], facts=facts_of(MINE)), "production")[0].verdict is Verdict.PASS
     output = {"unit_code": "U", "product": "原煤", "month": "2026-10", "amount": 9, "unit": "t", "source": "s"}

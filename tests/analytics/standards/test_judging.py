@@ -12,8 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from analytics.domain.errors import ConfigurationError, RegistryError
-from analytics.domain.finding import Severity, Verdict
+from analytics.domain.finding import Verdict
 from analytics.domain.ledger import NO_DAY, NO_INSTANT
+from analytics.domain.severity import Severity
 from analytics.standards.assessment import grade_of
 from analytics.standards.change import changes
 from analytics.standards.data_quality import working_days

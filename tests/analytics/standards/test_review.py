@@ -122,7 +122,7 @@ def test_what_was_entered_for_the_forms_reaches_the_sheet() -> None:
     assert "2 with a certificate" in the_day_before[11].why.en
     nothing = {one.item.number: one for one in filled({}).results}
     assert "(B.1)" in nothing[11].why.en
-    assert "(B.7)" in nothing[18].why.zh
+    assert "（B.7）" in nothing[18].why.zh
 
 
 def test_a_sheet_with_a_hole_is_refused() -> None:

@@ -11,7 +11,7 @@ from xml.etree import ElementTree as ET
 import pytest
 from openpyxl import load_workbook
 
-from analytics.domain.finding import Phrase
+from analytics.domain.words import Phrase
 from analytics.standards.words import clause_name
 from dashboards.reports import RegionReport, region_page, region_workbook, unit_page, unit_workbook
 from dashboards.reports.content import RegionRow, Step
@@ -51,15 +51,15 @@ def test_the_workbook_says_what_was_judged(tmp_path: Path) -> None:
     assert book.sheetnames == [
         "首页",
         "逐条判定",
-        "B.8 配备汇总(按能源)",
+        "B.8 配备汇总（按能源）",
         "B.1 计量人员",
         "B.2 主要用能设备",
         "B.3 计量器具一览表",
         "B.4 进出用能单位",
-        "B.5 主要次级用能单位",
+        "B.5 进出主要次级用能单位",
         "B.6 主要用能设备",
         "B.7 其他计量器具",
-        "B.8 配备汇总(按器具)",
+        "B.8 配备汇总（按器具）",
         "B.9 准确度汇总",
         "B.10 能源消费",
         "B.10 购进消费库存",
@@ -70,7 +70,9 @@ def test_the_workbook_says_what_was_judged(tmp_path: Path) -> None:
     assert len(clauses) == len(made.findings)
     for row, finding in zip(clauses, made.findings, strict=True):
         assert (row[0], row[8], row[9]) == (clause_name(finding.clause).zh, finding.required.zh, finding.found.zh)
-    rates = {(row[0], row[1]): row[2:8] for row in book["B.8 配备汇总(按能源)"].iter_rows(min_row=2, values_only=True)}
+    rates = {
+        (row[0], row[1]): row[2:8] for row in book["B.8 配备汇总（按能源）"].iter_rows(min_row=2, values_only=True)
+    }
     assert rates["主要用能设备", "电力"] == (2, 1, 0, 50, 95, "不符合")
     ledger = list(book["B.3 计量器具一览表"].iter_rows(min_row=2, values_only=True))
     assert [row[6] for row in ledger] == ["M-E0", "M-E1", "M-E2", "M-G0"]
@@ -133,7 +135,7 @@ def test_the_page_is_whole_and_fetches_nothing(language: str) -> None:
 def test_the_first_page_tells_what_to_do() -> None:
     made = report()
     steps = [step.todo.zh for step in made.steps]
-    assert "请将 M-E1 送检或更换，并评估 2026-11-17 以来的数据是否受影响(JJF 1356 6.4.5)。" in steps
+    assert "请将 M-E1 送检或更换，并评估 2026-11-17 以来的数据是否受影响（JJF 1356 6.4.5）。" in steps
     assert any("加装" in step and "E3" in step for step in steps)
     page = unit_page(made)
     assert page.index("下一步做什么") < page.index("配备率与要求")
@@ -142,7 +144,9 @@ def test_the_first_page_tells_what_to_do() -> None:
 def test_what_does_not_fit_on_the_first_page_is_counted_and_stands_in_the_workbook(tmp_path: Path) -> None:
     made = report()
     more = [
-        replace(made.findings[0], rule=f"r{i}", meter_no="", meters=(), next_step=Phrase(f"Do {i}.", f"办理 {i}。"))
+        replace(
+            made.findings[0], rule=f"r{i}", meter_no="", meters=(), next_step=Phrase(en=f"Do {i}.", zh=f"办理 {i}。")
+        )
         for i in range(12)
     ]
     judgement = replace(made.judgement, assessment=replace(made.judgement.assessment, findings=tuple(more)))
@@ -163,11 +167,11 @@ def test_one_errand_for_what_differs_in_its_meters_alone() -> None:
             level=level,
             meter_no="",
             meters=(name,),
-            next_step=Phrase(f"Enter the verification of {name}.", f"请补录 {name} 的检定信息。"),
+            next_step=Phrase(en=f"Enter the verification of {name}.", zh=f"请补录 {name} 的检定信息。"),
         )
         for level, name in (("unit", "M-1"), ("sub_unit", "M-2"))
     ]
-    assert Step.of(rows).todo == Phrase("Enter the verification of M-1, M-2.", "请补录 M-1、M-2 的检定信息。")
+    assert Step.of(rows).todo == Phrase(en="Enter the verification of M-1, M-2.", zh="请补录 M-1、M-2 的检定信息。")
 
 
 def test_pictures_are_sound_and_say_their_numbers() -> None:
@@ -193,7 +197,7 @@ def region() -> RegionReport:
         first_step=made.steps[0].todo,
     )
     return RegionReport(
-        as_of=date(2026, 11, 22), month="2026-11", edition=Phrase("E", "版"), rows=[row], mandatory_target=95.0
+        as_of=date(2026, 11, 22), month="2026-11", edition=Phrase(en="E", zh="版"), rows=[row], mandatory_target=95.0
     )
 
 

@@ -138,7 +138,7 @@ def test_a_link_asks_first_acts_once_and_only_for_its_person(office: Office) -> 
     for _ in range(3):
         page = office.client.get(path)
         assert page.status_code == 200
-        assert "表计故障" in page.text
+        assert "器具有故障" in page.text
     assert rows(office.dsn, "select count(*) from case_file") == [(0,)], "opening changes nothing"
     bad = office.client.post(path, data={"verdict": "nonsense"})
     assert bad.status_code == 422

@@ -25,7 +25,7 @@ def test_a_detection_becomes_an_alert_and_a_message_in_one_transaction(module_da
     )
     assert alert[:5] == ("U1", "P1", "M1", "stuck", "serious")
     assert alert[5:9] == ("open", 120.0, alert[7], 1)
-    assert alert[9:11] == ("First P1 M1 示值不变", "First P1 M1: stuck register")
+    assert alert[9:11] == ("First P1 M1 停走", "First P1 M1: stuck")
     assert rows(dsn, "select recipient, channel, address, purpose, state, unit_id from alert_message") == [
         ("person:li.na", "mail", "li@example.org", "raise", "waiting", 1)
     ]
@@ -69,7 +69,7 @@ def test_a_silence_of_a_unit_is_one_alert_and_its_enterprise_alone_is_asked(modu
     ]
     told = rows(dsn, "select recipient, unit_id, title from alert_message where recipient <> 'person:li.na' order by 1")
     assert [(row[0], row[1]) for row in told] == [("person:first", 1), ("person:second", 2)]
-    assert told[0][2] == "【提醒】First 2/2 处无数据"
+    assert told[0][2] == "【提醒】First 2/2 处无上报"
 
 
 def test_findings_and_verifications_make_alerts_too(module_database: str) -> None:
@@ -206,7 +206,7 @@ def test_a_deadline_that_is_over_is_reminded_of_once_a_stage(module_database: st
     assert [row[0] for row in rows(dsn, reminded)][-2:] == ["person:li.na", "person:wang"], (
         "staff hears when it is over"
     )
-    assert rows(dsn, reminded)[-1][1] == "案件 C000001 待派单:已逾期 1 个工作日"
+    assert rows(dsn, reminded)[-1][1] == "核查任务 C000001 待派发：已逾期 1 个工作日"
 
 
 def test_the_agent_of_a_worker_takes_what_waits(module_database: str) -> None:

@@ -89,7 +89,7 @@ def test_what_arrives_by_mail_and_by_hook_is_what_was_raised(module_database: st
     assert (mails.keys, hooks.keys) == ([keys["mail"]], [keys["hook"]])
     [mail] = mails.mails
     assert mail["To"] == "li@example.org"
-    assert "【严重】First P1 M1 示值不变" in mails.texts[0]
+    assert "【严重】First P1 M1 停走" in mails.texts[0]
     body = body_of(mail)
     assert keys["mail"].replace("-", "")[:10].upper() in body
     assert "受理: http://127.0.0.1:1/act/" in body
