@@ -18,7 +18,7 @@ from ingest.gateway.spool import BLOCK, JSON
 from ingest.kafka.config import KafkaConfig
 from ingest.kafka.publisher import Publisher
 from ingest.wire import READINGS_TOPIC
-from streams.store.gateways import Registry
+from streams.store.access.gateways import Registry
 from streams.store.postgres.connections import Connections
 
 __all__ = ["kafka_of", "keep_running", "registry_of", "topics_of"]

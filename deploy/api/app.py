@@ -23,7 +23,7 @@ from streams.alerts.config import AlertConfig
 from streams.alerts.links import LinkRefused, LinkUnknown
 from streams.alerts.people import NotFound, SilenceRefused
 from streams.ports import StoreRejected
-from streams.store.access_log import AccessLog
+from streams.store.access.log import AccessLog
 from streams.store.postgres.connections import Connections
 
 __all__ = ["ApiConfig", "create_api"]

@@ -9,7 +9,7 @@ import psycopg
 from deploy.commands.parameters import Instant
 from deploy.commands.tables import table
 from deploy.database import inside
-from streams.store.gateways import add_gateway, bind, end_gateway, list_gateways, rotate, unknown_units
+from streams.store.access.gateways import add_gateway, bind, end_gateway, list_gateways, rotate, unknown_units
 
 __all__ = ["command"]
 

@@ -17,8 +17,7 @@ import pytest
 
 from analytics.domain.ledger import build_ledger
 from streams.rows.layout import HOUR_ROW, READING_ROW, Assigned, Hours, Readings, Snapshot, TopicPartition
-from streams.store import packing
-from streams.store.layers import LayersPolicy
+from streams.store.layers import LayersPolicy, packing
 from streams.store.ledger import load_ledger, read_ledger
 from streams.store.partitions import TimescaleStore
 from streams.store.postgres.connections import Connections

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 from streams.rows.layout import READING_ROW, Readings
-from streams.store import packing
+from streams.store.layers import packing
 from streams.store.readings import of_registers
 from tests.streams.store.conftest import connected
 

@@ -9,7 +9,7 @@ import psycopg
 import pytest
 
 from analytics.domain.errors import RegistryError, StoreUnavailable
-from streams.store.gateways import (
+from streams.store.access.gateways import (
     Registry,
     add_gateway,
     bind,

@@ -21,7 +21,7 @@ from psycopg import sql
 
 from analytics.domain.errors import StoreUnavailable
 from streams.rows.layout import READING_ROW, Int64s, Readings
-from streams.store import packing
+from streams.store.layers import packing
 from streams.store.postgres.columns import decode
 from streams.store.postgres.connections import Connections
 from streams.store.readings import KINDS

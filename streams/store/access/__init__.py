@@ -1,0 +1,1 @@
+"""Who may come in, and who did: gateways and their units, logins and refusals."""
