@@ -252,6 +252,8 @@ class Scene:
         at = np.where(stands, meter, len(ledger.meter_nos))
         status = _status(ledger, installation)
         verification = np.where(stands, _states(due, day, rules)[at], VerificationState.UNKNOWN).astype(np.int8)
+        only_runs = (status == MeterStatus.IN_USE) & (verification != VerificationState.OVERDUE)
+        verification[only_runs] = VerificationState.UNKNOWN
         carriers = {name: i for i, name in enumerate(sorted(set(ledger.point_carrier)))}
         in_use = stands & (status != MeterStatus.OUT_OF_USE)
         return cls(

@@ -4,14 +4,20 @@ import time
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import click
 
-from deploy.commands.ledger import FAULTY, fault_table
-from deploy.commands.parameters import ZoneName
+from deploy.commands.ledger import FAULTY
+from deploy.commands.ledger_files import fault_lines
+from deploy.commands.ledger_files import understood_lines as ledger_lines
+from deploy.commands.parameters import LANGUAGE, ZoneName
+from deploy.commands.reading_options import Questions, options_of, reading_options, understood_lines
 from deploy.settings import load
 from ingest.ledgers import read_ledger
+from ingest.readings import MeterDirectory
+from ingest.readings.tally import Tally
 from ingest.standard_files import read_factors, read_standard, standards_from
 from streams.backfill import ReadingsFile, Report, backfill
 
@@ -39,6 +45,8 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
     "--standard", "standards", type=_FILE, multiple=True, help="Edition, rules or facts to judge by beside what ships."
 )
 @click.option("--zone", type=ZoneName(), help="Zone of local days and times; else that of the settings.")
+@LANGUAGE
+@reading_options
 @click.pass_context
 def command(
     context: click.Context,
@@ -51,24 +59,39 @@ def command(
     factors: tuple[Path, ...],
     standards: tuple[Path, ...],
     zone: ZoneInfo | None,
+    language: str,
+    **given: Any,
 ) -> None:
     """Work files of readings out into result files, without Kafka or a database."""
     began = time.monotonic()
     zone = zone or load().zone
     report = read_ledger(ledger, zone=zone)
-    if report.ignored:
-        click.echo(f"{ledger}: columns that are not of the ledger, passed over: {', '.join(report.ignored)}", err=True)
+    for line in ledger_lines(report, language):
+        click.echo(line, err=True)
     if report.faults:
-        click.echo(fault_table(report.faults, report.titles))
-        rows = len({fault.row for fault in report.faults})
-        click.echo(
-            f"{ledger}: faults: {len(report.faults)}, in rows: {rows}, of {report.rows} read; nothing is written"
-        )
+        for line in fault_lines(
+            report, ledger, language, "未写出任何结果" if language == "zh" else "nothing is written"
+        ):
+            click.echo(line)
         context.exit(FAULTY)
     received_at = time.time_ns() // 1000
+    directory = MeterDirectory.of(report.ledger)
+    questions = Questions(options_of(given), language)
+    tally = Tally(directory=directory, received_at=received_at, detailed=False)
+    sources = [
+        ReadingsFile(
+            path=path, zone=zone, received_at=received_at, tally=tally,
+            opened=questions.opened(path, directory, received_at),
+        )
+        for path in (*readings, *more_readings)
+    ]  # fmt: skip
+    for source in sources:
+        for line in understood_lines(source.opened, language):
+            click.echo(line, err=True)
+    questions.save(given["save_profile"])
     done = backfill(
         report.ledger,
-        [ReadingsFile(path=path, zone=zone, received_at=received_at) for path in (*readings, *more_readings)],
+        sources,
         out,
         zone=zone,
         factors=read_factors(*factors),
@@ -76,7 +99,12 @@ def command(
         as_of=None if as_of is None else as_of.date(),
         tell=_now_and_then(),
     )
+    for line in tally.lines(language):
+        click.echo(line, err=True)
     click.echo(_summary(done, out, time.monotonic() - began))
+    if done.sent and not done.accepted:
+        click.echo(f"{out}: no reading was accepted", err=True)
+        context.exit(FAULTY)
 
 
 def _now_and_then() -> Callable[[str], None]:

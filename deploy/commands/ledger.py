@@ -1,21 +1,21 @@
 """`meterwarden ledger`: check, write the form for, and load the ledger of units."""
 
-import textwrap
-import unicodedata
-from collections.abc import Mapping, Sequence
+import json
 from datetime import datetime
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 import click
-import numpy as np
 
-from analytics.domain.ledger import Ledger, LedgerFault
-from deploy.commands.parameters import ZoneName
+from deploy.commands.ledger_files import fault_lines, ledger_options, read_and_ask, summary, understood_lines
+from deploy.commands.parameters import LANGUAGE, ZoneName
 from deploy.settings import load as settings
 from deploy.stack import Stack
-from ingest.ledgers import LedgerReport, read_ledger
+from ingest.ledgers import LedgerReport
+from ingest.ledgers.folding import folded, lines_of
+from ingest.ledgers.marking import write_completed, write_marked
+from ingest.ledgers.wording import in_chinese
 from ingest.ledgers.writing import write_ledger_template
 
 __all__ = ["command"]
@@ -23,8 +23,7 @@ __all__ = ["command"]
 FAULTY: Final = 1
 """Exit code of a ledger with faults."""
 
-_REQUIRED_WIDTH: Final = 64
-
+_XLSX = click.Path(dir_okay=False, path_type=Path)
 _FILE = click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 _ZONE = click.option("--zone", type=ZoneName(), default="Asia/Shanghai", show_default=True, help="Zone of local times.")
 
@@ -37,12 +36,70 @@ def command() -> None:
 @command.command()
 @_FILE
 @_ZONE
+@ledger_options
+@LANGUAGE
+@click.option("--marked", type=_XLSX, metavar="FILE.xlsx", help="Write the same workbook, faults coloured, why beside.")
+@click.option("--completed", type=_XLSX, metavar="FILE.xlsx", help="Write the ledger with what was inferred, marked.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object: what was understood, faults by kind.")
 @click.pass_context
-def check(context: click.Context, file: Path, zone: ZoneInfo) -> None:
-    """Tell everything that is wrong with a ledger file, without loading it."""
-    report = read_ledger(file, zone=zone)
-    _tell(report, file)
+def check(
+    context: click.Context,
+    file: Path,
+    zone: ZoneInfo,
+    language: str,
+    *,
+    marked: Path | None,
+    completed: Path | None,
+    as_json: bool,
+    **given: Any,
+) -> None:
+    r"""Show what was understood of a ledger file and everything that is wrong with it, without loading it.
+
+    \b
+    Examples:
+      meterwarden ledger check 台账.xlsx --language zh
+      meterwarden ledger check plant.xlsx --marked faults.xlsx --completed plant-complete.xlsx
+    """
+    report, _ = read_and_ask(file, zone, given, language)
+    if marked is not None:
+        click.echo(f"{marked}: {write_marked(file, report, marked, language=language)} cells marked", err=True)
+    if completed is not None and report.table.header is not None:
+        click.echo(f"{completed}: {write_completed(report, completed, language=language)} cells inferred", err=True)
+    if as_json:
+        click.echo(json.dumps(_object(report, language), ensure_ascii=False, indent=2))
+    else:
+        _tell(report, file, language)
     context.exit(FAULTY if report.faults else 0)
+
+
+def _object(report: LedgerReport, language: str) -> dict[str, Any]:
+    return {
+        "sound": not report.faults,
+        "rows": report.rows,
+        "sheet": report.sheet,
+        "understood": dict(report.understood),
+        "proposed": dict(report.proposed),
+        "ignored": list(report.ignored),
+        "passed_over": report.passed_over,
+        "questions": [
+            {"option": one.option, "text": one.text.zh if language == "zh" else one.text.en, "choices": one.choices}
+            for one in report.questions
+        ],
+        "inferred": [
+            {"row": one.row, "column": one.column, "why": one.why.zh if language == "zh" else one.why.en}
+            for one in report.inferred
+        ],
+        "faults": [
+            {
+                "column": kind.column,
+                "title": kind.title,
+                "required": in_chinese(kind.required) if language == "zh" else kind.required,
+                "got": kind.got,
+                "rows": kind.rows,
+            }
+            for kind in folded(report.faults, report.titles)
+        ],
+    }
 
 
 @command.command()
@@ -59,8 +116,19 @@ def check(context: click.Context, file: Path, zone: ZoneInfo) -> None:
     metavar="DATE",
     help="Local day from which another status or class of a meter holds; now without it.",
 )
+@ledger_options
+@LANGUAGE
 @click.pass_context
-def load(context: click.Context, file: Path, zone: ZoneInfo, since: datetime | None, *, correct: bool) -> None:
+def load(
+    context: click.Context,
+    file: Path,
+    zone: ZoneInfo,
+    since: datetime | None,
+    language: str,
+    *,
+    correct: bool,
+    **given: Any,
+) -> None:
     """Load a ledger file over the ledger in force: all of it, or nothing where anything is wrong.
 
     A meter that was taken away is ended by its row's installed_to. A row that was wrong from the start (its date,
@@ -70,15 +138,16 @@ def load(context: click.Context, file: Path, zone: ZoneInfo, since: datetime | N
     began = None if since is None else since.replace(tzinfo=zone)
     if began is not None and began > datetime.now(zone):
         raise click.BadParameter(f"must not lie in the future (got {began.date()})", param_hint="--since")
-    report = read_ledger(file, zone=zone)
-    _tell(report, file)
+    report, _ = read_and_ask(file, zone, given, language)
+    _tell(report, file, language)
     if report.faults:
         context.exit(FAULTY)
     from deploy.ledger_loading import load as into_database  # noqa: PLC0415 - a check needs no database driver
 
     loaded = into_database(Stack(settings()).dsn, report.ledger, file.name, correct=correct, since=began)
     if loaded.faults:
-        click.echo(fault_table(loaded.faults, report.titles))
+        for line in lines_of(loaded.faults, report.titles, language):
+            click.echo(line)
         click.echo(f"{file}: nothing is loaded; version {loaded.version} stays in force (--correct: rows typed wrong)")
         context.exit(FAULTY)
     if not loaded.loaded:
@@ -104,43 +173,11 @@ def template(file: Path, language: str) -> None:
     click.echo(f"{file}: an empty ledger to fill in")
 
 
-def _tell(report: LedgerReport, file: Path) -> None:
-    if report.ignored:
-        click.echo(f"{file}: columns that are not of the ledger, passed over: {', '.join(report.ignored)}", err=True)
+def _tell(report: LedgerReport, file: Path, language: str) -> None:
+    for line in understood_lines(report, language):
+        click.echo(line, err=True)
     if report.faults:
-        click.echo(fault_table(report.faults, report.titles))
-        rows = len({fault.row for fault in report.faults})
-        click.echo(f"{file}: faults: {len(report.faults)}, in rows: {rows}, of {report.rows} read; nothing is loaded")
+        for line in fault_lines(report, file, language):
+            click.echo(line)
     else:
-        click.echo(f"{file}: {summary(report.ledger, report.rows)}")
-
-
-def summary(ledger: Ledger, rows: int) -> str:
-    """One sentence on what a sound ledger holds."""
-    bare = int(np.sum(np.diff(ledger.point_installation_start) == 0))
-    return (
-        f"sound: {rows} rows, {len(ledger.unit_codes)} units, {len(ledger.point_codes)} points "
-        f"({bare} of them without a meter), {len(ledger.meter_nos)} meters, {len(ledger.installations)} installations"
-    )
-
-
-def fault_table(faults: Sequence[LedgerFault], titles: Mapping[str, str]) -> str:
-    """Faults as a table; columns are called what the file calls them."""
-    lines = [("row", "column", "required", "got")]
-    for fault in faults:
-        title = titles.get(fault.column, fault.column)
-        column = title if title == fault.column else f"{title} ({fault.column})"
-        first, *more = textwrap.wrap(fault.required, _REQUIRED_WIDTH) or [""]
-        lines.append((str(fault.row) if fault.row else "–", column or "–", first, fault.got))
-        lines.extend(("", "", rest, "") for rest in more)
-    widths = [max(_width(line[place]) for line in lines) for place in range(3)]
-    return "\n".join("  ".join((*map(_padded, line, widths), line[3])).rstrip() for line in lines)
-
-
-def _padded(text: str, width: int) -> str:
-    return text + " " * (width - _width(text))
-
-
-def _width(text: str) -> int:
-    """Columns of a terminal that a text takes: a Chinese character takes two."""
-    return sum(2 if unicodedata.east_asian_width(character) in "WF" else 1 for character in text)
+        click.echo(f"{file}: {summary(report.ledger, report.rows, language)}")

@@ -7,7 +7,11 @@ import click
 
 from deploy.settings import load
 
-__all__ = ["Instant", "ZoneName"]
+__all__ = ["LANGUAGE", "Instant", "ZoneName"]
+
+LANGUAGE = click.option(
+    "--language", type=click.Choice(["zh", "en"]), default="en", show_default=True, help="Of what is printed."
+)
 
 
 class ZoneName(click.ParamType):

@@ -1,20 +1,26 @@
-"""Ledgers from files that people keep: CSV or Excel, found out by what the file holds."""
+"""Ledgers from files that people keep: CSV or Excel, understood by what the file holds."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import tzinfo
 from pathlib import Path
 
-from analytics.domain.ledger import DEFAULT_ZONE, Ledger, LedgerFault, build_ledger
+import numpy as np
+
+from analytics.domain.ledger import DEFAULT_ZONE, Inferred, Ledger, LedgerFault, RawColumn, built
 from analytics.domain.ledger.faults import in_order
 from ingest.ledgers.csv import csv_table
+from ingest.ledgers.inference import LedgerQuestion, prepared
+from ingest.ledgers.options import LedgerOptions
 from ingest.ledgers.table import LedgerTable, unreadable
 from ingest.ledgers.xlsx import xlsx_table
 
-__all__ = ["LedgerReport", "ledger_table", "read_ledger"]
+__all__ = ["LedgerOptions", "LedgerQuestion", "LedgerReport", "ledger_table", "read_ledger"]
 
 _ZIP = b"PK\x03\x04"
 _OLD_EXCEL = b"\xd0\xcf\x11\xe0"
+_NOTHING: Mapping[str, str] = {}
+_PLAIN = LedgerOptions()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -33,6 +39,22 @@ class LedgerReport:
         What the file calls each column, by English name.
     rows : int
         Rows read, without header and empty ones.
+    understood : mapping of str to str
+        Headers of the file's own that were taken, with the column that they mean.
+    proposed : mapping of str to str
+        Headers that may mean a column; taken when a person agrees.
+    inferred : list of Inferred
+        Cells whose value does not stand in them.
+    questions : list of LedgerQuestion
+        What the file leaves open.
+    passed_over : int
+        Rows of totals and remarks.
+    sheet : str
+        Sheet of a workbook that was taken.
+    table : LedgerTable
+        Cells of the file.
+    columns : mapping of str to RawColumn
+        The same with what was inferred.
     """
 
     ledger: Ledger
@@ -40,9 +62,17 @@ class LedgerReport:
     ignored: tuple[str, ...]
     titles: Mapping[str, str]
     rows: int
+    understood: Mapping[str, str] = field(default_factory=dict)
+    proposed: Mapping[str, str] = field(default_factory=dict)
+    inferred: list[Inferred] = field(default_factory=list)
+    questions: list[LedgerQuestion] = field(default_factory=list)
+    passed_over: int = 0
+    sheet: str = ""
+    table: LedgerTable = field(default_factory=lambda: LedgerTable({}, np.empty(0, np.int64)))
+    columns: Mapping[str, RawColumn] = field(default_factory=dict)
 
 
-def ledger_table(source: Path | bytes) -> LedgerTable:
+def ledger_table(source: Path | bytes, options: LedgerOptions = _PLAIN) -> LedgerTable:
     """Raw columns of a ledger file; what kind of file it is, its first bytes say."""
     if isinstance(source, bytes):
         mark = source[:4]
@@ -50,13 +80,14 @@ def ledger_table(source: Path | bytes) -> LedgerTable:
         with source.open("rb") as file:
             mark = file.read(4)
     if mark == _ZIP:
-        return xlsx_table(source if isinstance(source, bytes) else source.read_bytes())
+        data = source if isinstance(source, bytes) else source.read_bytes()
+        return xlsx_table(data, sheet=options.sheet, said=options.columns)
     if mark == _OLD_EXCEL:
         return unreadable("an .xlsx or .csv file (save the workbook as .xlsx)", "an old .xls workbook")
-    return csv_table(source)
+    return csv_table(source, options.columns)
 
 
-def read_ledger(source: Path | bytes, *, zone: tzinfo = DEFAULT_ZONE) -> LedgerReport:
+def read_ledger(source: Path | bytes, *, zone: tzinfo = DEFAULT_ZONE, options: LedgerOptions = _PLAIN) -> LedgerReport:
     """Ledger of a CSV or Excel file, with all its faults at once.
 
     Any bytes give a ledger or faults; only a file that cannot be opened raises (`OSError`).
@@ -67,18 +98,30 @@ def read_ledger(source: Path | bytes, *, zone: tzinfo = DEFAULT_ZONE) -> LedgerR
         The file, or what it holds.
     zone : tzinfo
         Zone of dates and times that say none.
+    options : LedgerOptions
+        What a person settled about it.
     """
-    table = ledger_table(source)
+    table = ledger_table(source, options)
     if table.header is None:
-        return LedgerReport(Ledger.empty(), list(table.faults), (), {}, 0)
-    ledger, faults = build_ledger(table.columns, zone=zone, row_numbers=table.row_numbers)
-    said = {(fault.row, fault.column) for fault in table.faults}
-    faults = [fault for fault in faults if (fault.row, fault.column) not in said]
+        return LedgerReport(Ledger.empty(), list(table.faults), (), {}, 0, sheet=table.sheet, table=table)
+    ready = prepared(table, options, zone)
+    made = built(ready.columns, zone=zone, row_numbers=table.row_numbers)
+    known = {(fault.row, fault.column) for fault in table.faults}
+    faults = [fault for fault in made.faults if (fault.row, fault.column) not in known]
     all_faults = in_order([*table.faults, *faults])
+    header = table.header
     return LedgerReport(
-        Ledger.empty() if all_faults else ledger,
+        Ledger.empty() if all_faults else made.ledger,
         all_faults,
-        table.header.unknown,
-        table.header.titles,
+        header.unknown,
+        header.titles,
         len(table.row_numbers),
+        understood=header.understood,
+        proposed=header.proposed,
+        inferred=[*ready.inferred, *made.inferred],
+        questions=ready.questions,
+        passed_over=table.passed_over,
+        sheet=table.sheet if table.other_sheets else "",
+        table=table,
+        columns=ready.columns,
     )

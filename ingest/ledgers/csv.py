@@ -3,17 +3,19 @@
 import codecs
 import csv
 import io
+from collections.abc import Mapping
 from itertools import count
 from operator import itemgetter
 from pathlib import Path
 from typing import BinaryIO
 
-from ingest.ledgers.headers import HEADER_ROWS, column_of
+from ingest.files.encodings import encoding_of, known_words
+from ingest.ledgers.headers import HEADER_ROWS, WORDS, column_of
 from ingest.ledgers.table import LedgerTable, table_of, unreadable
 
-__all__ = ["csv_table"]
+__all__ = ["csv_table", "delimiter_of"]
 
-_DELIMITERS = ",;\t"
+_DELIMITERS = ",;\t|，；"
 _PIECE = 1 << 20
 
 
@@ -21,28 +23,7 @@ def _opened(source: Path | bytes) -> BinaryIO:
     return io.BytesIO(source) if isinstance(source, bytes) else source.open("rb")
 
 
-def _decodes(source: Path | bytes, encoding: str) -> bool:
-    decoder = codecs.getincrementaldecoder(encoding)()
-    try:
-        with _opened(source) as file:
-            while piece := file.read(_PIECE):
-                decoder.decode(piece)
-        decoder.decode(b"", final=True)
-    except UnicodeDecodeError:
-        return False
-    return True
-
-
-def _encoding(source: Path | bytes) -> str | None:
-    """Encoding in which the whole file can be read."""
-    with _opened(source) as file:
-        mark = file.read(2)
-    if mark in {codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE}:
-        return "utf-16" if _decodes(source, "utf-16") else None
-    return next((encoding for encoding in ("utf-8-sig", "gb18030") if _decodes(source, encoding)), None)
-
-
-def _delimiter(head: str) -> str:
+def delimiter_of(head: str) -> str:
     """Delimiter by which most of the first rows' cells are columns of the ledger."""
 
     def known(delimiter: str) -> int:
@@ -55,17 +36,33 @@ def _delimiter(head: str) -> str:
     return max(_DELIMITERS, key=known)  # the first of equals: the comma
 
 
-def csv_table(source: Path | bytes) -> LedgerTable:
+def _is_utf_8(source: Path | bytes) -> bool:
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    try:
+        with _opened(source) as file:
+            while piece := file.read(_PIECE):
+                decoder.decode(piece)
+        decoder.decode(b"", final=True)
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def csv_table(source: Path | bytes, said: Mapping[str, str] | None = None) -> LedgerTable:
     """Raw columns of a CSV file; rows are its records, empty lines among them, as a spreadsheet counts."""
-    encoding = _encoding(source)
-    if encoding is None:
+    encoding = encoding_of(lambda: _opened(source), known_words(WORDS))
+    if encoding == "utf-8" and not _is_utf_8(source):
         return unreadable("text in UTF-8 or GB 18030", "bytes that are neither")
-    with io.TextIOWrapper(_opened(source), encoding=encoding, newline="") as text:
-        delimiter = _delimiter(text.read(1 << 16))
-        text.seek(0)
-        reader = csv.reader(text, delimiter=delimiter)
-        records = count()
-        try:
-            return table_of(map(itemgetter(0), zip(reader, records)), text_only=True)  # noqa: B905 - counts without end
-        except csv.Error as error:
-            return unreadable("a CSV record (is a quotation mark missing?)", str(error), next(records) + 1)
+    try:
+        with io.TextIOWrapper(_opened(source), encoding=encoding, newline="") as text:
+            head = text.read(1 << 16)
+            delimiter = delimiter_of(head)
+            text.seek(0)
+            reader = csv.reader(text, delimiter=delimiter)
+            records = count()
+            try:
+                return table_of(map(itemgetter(0), zip(reader, records)), text_only=True, said=said)  # noqa: B905 - counts without end
+            except csv.Error as error:
+                return unreadable("a CSV record (is a quotation mark missing?)", str(error), next(records) + 1)
+    except UnicodeDecodeError:
+        return unreadable("text in UTF-8 or GB 18030", "bytes that are neither")

@@ -1,5 +1,6 @@
 """A ledger file as columns of raw cells, whatever kind of file it was."""
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 from analytics.domain.ledger import LedgerFault, RawColumn, RawColumnBuilder
 from ingest.ledgers.headers import HEADER_ROWS, Header, find_header
 
-__all__ = ["LedgerTable", "table_of", "unreadable"]
+__all__ = ["LedgerTable", "kind_of_row", "table_of", "unreadable"]
 
 _CHUNK = 1000
 
@@ -29,12 +30,24 @@ class LedgerTable:
         What the file calls its columns; None where it has no such row.
     faults : tuple of LedgerFault
         What is wrong with the file itself, beside what its cells say.
+    sections : tuple of str
+        For each row the heading of its block, as a line of its own above it; empty where no row has one.
+    passed_over : int
+        Rows of totals and remarks.
+    sheet : str
+        Sheet of a workbook that was taken.
+    other_sheets : tuple of str
+        Its other sheets.
     """
 
     columns: Mapping[str, RawColumn]
     row_numbers: NDArray[np.int64]
     header: Header | None = None
     faults: tuple[LedgerFault, ...] = ()
+    sections: tuple[str, ...] = ()
+    passed_over: int = 0
+    sheet: str = ""
+    other_sheets: tuple[str, ...] = ()
 
 
 def unreadable(required: str, got: str, row: int = 0) -> LedgerTable:
@@ -44,6 +57,41 @@ def unreadable(required: str, got: str, row: int = 0) -> LedgerTable:
 
 def _blank(cell: object) -> bool:
     return cell is None or (isinstance(cell, str) and not cell.strip())
+
+
+_TOTAL = re.compile(r"(合\s*计|总\s*计|小\s*计|累\s*计|共计|total|sub-?total|sum)\s*[:：(]?.{0,20}", re.IGNORECASE)
+_NOTE = re.compile(
+    r"(备\s*注|注\s*[:：\d]|说\s*明|填\s*表|审\s*核|制\s*表|编\s*制|填\s*报|审\s*批|批\s*准|日\s*期\s*[:：]|盖\s*章|第\s*\d+\s*页|note|remark|prepared|checked|"
+    r"approved|page\s*\d)",
+    re.IGNORECASE,
+)
+_FEW = 3
+
+
+def _said(row: Sequence[object]) -> list[str]:
+    return [str(cell).strip() for cell in row if not _blank(cell)]
+
+
+def _is_sparse(row: Sequence[object]) -> bool:
+    """Whether so few cells say something that the row can be no point."""
+    return len(row) - row.count(None) - row.count("") <= _FEW or (row.count(None) + row.count("")) * 2 > len(row)
+
+
+def kind_of_row(row: Sequence[object]) -> str:
+    """What a row is: ``total``, ``note``, ``section`` (a heading over the rows below it) or nothing of these."""
+    said = _said(row)
+    if not said:
+        return ""
+    if any(_TOTAL.fullmatch(text) for text in said[:_FEW]):
+        return "total"
+    if len(said) <= _FEW and _NOTE.match(said[0]):
+        return "note"
+    if len(set(said)) == 1 and not said[0].replace(".", "").isdigit():
+        return "note" if len(said[0]) > _LONGEST_SECTION or _NOTE.search(said[0]) else "section"
+    return ""
+
+
+_LONGEST_SECTION = 40
 
 
 class _Filling:
@@ -56,10 +104,38 @@ class _Filling:
         ]
         self._text_only = text_only
         self._numbers: list[NDArray[np.int64]] = []
+        self._section = ""
+        self._sections: list[tuple[str, int]] = []
+        self._passed_over = 0
         self.faults: list[LedgerFault] = []
 
     def add(self, first: int, rows: Sequence[Sequence[object]]) -> None:
         """Add rows, the first of which has the number `first`; empty ones are left out."""
+        if any(map(_is_sparse, rows)):
+            self._add_with_care(first, rows)
+        else:
+            self._add(first, rows)
+
+    def _add_with_care(self, first: int, rows: Sequence[Sequence[object]]) -> None:
+        """Add rows of which some may be headings of blocks, totals or remarks."""
+        run: list[Sequence[object]] = []
+        start = first
+        for number, row in enumerate(rows, start=first):
+            kind = kind_of_row(row) if self._width > _FEW and _is_sparse(row) else ""
+            if not kind:
+                run.append(row)
+                continue
+            if run:
+                self._add(start, run)
+            run, start = [], number + 1
+            if kind == "section":
+                self._section = _said(row)[0]
+            else:
+                self._passed_over += 1
+        if run:
+            self._add(start, run)
+
+    def _add(self, first: int, rows: Sequence[Sequence[object]]) -> None:
         numbers = np.arange(first, first + len(rows))
         columns = list(zip(*rows, strict=True)) if set(map(len, rows)) == {self._width} else []
         if not columns or any(map(_blank, columns[0])):
@@ -70,6 +146,7 @@ class _Filling:
             else:
                 builder.extend(columns[place])
         self._numbers.append(numbers)
+        self._sections.append((self._section, len(numbers)))
 
     def _mended(
         self, first: int, rows: Sequence[Sequence[object]]
@@ -96,10 +173,14 @@ class _Filling:
             np.concatenate([np.empty(0, np.int64), *self._numbers]),
             header,
             (*header.faults, *self.faults),
+            tuple(section for section, n in self._sections for _ in range(n)) if self._section else (),
+            self._passed_over,
         )
 
 
-def table_of(rows: Iterable[Sequence[object]], *, text_only: bool) -> LedgerTable:
+def table_of(
+    rows: Iterable[Sequence[object]], *, text_only: bool, said: Mapping[str, str] | None = None
+) -> LedgerTable:
     """Table of a file's rows, from row 1 on.
 
     Parameters
@@ -108,10 +189,12 @@ def table_of(rows: Iterable[Sequence[object]], *, text_only: bool) -> LedgerTabl
         Cells in the order of the file; shorter and empty rows are well.
     text_only : bool
         Whether every cell is a string or None.
+    said : mapping of str to str, optional
+        What a person said that headers mean.
     """
     iterator: Iterator[Sequence[object]] = iter(rows)
     head = list(islice(iterator, HEADER_ROWS))
-    header = find_header(head)
+    header = find_header(head, said or {})
     if header is None:
         return unreadable("a header row with the ledger's columns (unit_code, point, … or 用能单位代码, …)", "none", 1)
     filling = _Filling(header, text_only=text_only)

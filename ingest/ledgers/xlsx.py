@@ -1,4 +1,4 @@
-"""A ledger from the first sheet of an Excel workbook.
+"""A ledger from a sheet of an Excel workbook: the one that has a ledger's header, behind covers and hidden lists.
 
 A merged cell stands in each of its rows, as a person sees it. A formula counts with the value that the spreadsheet kept
 for it; one that was never calculated is a fault, not an empty cell.
@@ -8,15 +8,16 @@ import io
 import re
 import warnings
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from typing import Any
 
 import openpyxl
 
 from analytics.domain.ledger import LedgerFault
 from analytics.domain.ledger.faults import shown
-from ingest.ledgers.headers import Header
+from ingest.ledgers.headers import HEADER_ROWS, Header, find_header
 from ingest.ledgers.table import LedgerTable, table_of, unreadable
 
 __all__ = ["ROW_LIMIT", "xlsx_table"]
@@ -32,6 +33,18 @@ _FORMULA = re.compile(rb"<(?:\w+:)?f[\s/>]")
 
 class _NotASheetError(Exception):
     """The file is no workbook that can be read; the message says what it is."""
+
+
+class _SeveralSheetsError(Exception):
+    """More than one sheet has a ledger's header."""
+
+    def __init__(self, names: Sequence[str]) -> None:
+        super().__init__(", ".join(names))
+        self.names = names
+
+
+_LEDGER_WEIGHT = 4
+"""A sheet with the header of so many columns is a ledger."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,9 +98,9 @@ def _merged_down(rows: Iterator[tuple[object, ...]], facts: _SheetFacts) -> Iter
         yield cells
 
 
-def _rows(data: bytes, *, values: bool) -> Iterator[tuple[object, ...]]:
-    """Rows of the first worksheet; openpyxl's idea of its extent is not used, since some writers state it wrong."""
-    sheet: Any = openpyxl.load_workbook(io.BytesIO(data), read_only=True, data_only=values).worksheets[0]
+def _rows(data: bytes, name: str, *, values: bool) -> Iterator[tuple[object, ...]]:
+    """Rows of a worksheet; openpyxl's idea of its extent is not used, since some writers state it wrong."""
+    sheet: Any = openpyxl.load_workbook(io.BytesIO(data), read_only=True, data_only=values)[name]
     sheet.reset_dimensions()
     for number, row in enumerate(sheet.iter_rows(values_only=True), start=1):
         if number > ROW_LIMIT:
@@ -95,40 +108,79 @@ def _rows(data: bytes, *, values: bool) -> Iterator[tuple[object, ...]]:
         yield row
 
 
-def _first_part(data: bytes) -> str:
-    sheet: Any = openpyxl.load_workbook(io.BytesIO(data), read_only=True).worksheets[0]
-    return str(sheet._worksheet_path)  # noqa: SLF001 - openpyxl keeps the part's name to itself
+@dataclass(frozen=True, slots=True)
+class _Chosen:
+    """The sheet that holds the ledger, its part of the archive, and the names of the others."""
+
+    name: str
+    part: str
+    others: tuple[str, ...]
 
 
-def _uncalculated(data: bytes, header: Header) -> Iterator[LedgerFault]:
+def _chosen(data: bytes, wanted: str | None, said: Mapping[str, str] | None) -> _Chosen:
+    """The one visible sheet with a ledger's header; the first visible one where none has."""
+    book: Any = openpyxl.load_workbook(io.BytesIO(data), read_only=True, data_only=True)
+    sheets = [sheet for sheet in book.worksheets if sheet.sheet_state == "visible"] or book.worksheets
+    if wanted is not None:
+        sheets = [sheet for sheet in book.worksheets if sheet.title.strip() == wanted.strip()]
+        if not sheets:
+            raise _NotASheetError(f"no sheet {wanted!r} (there are {', '.join(book.sheetnames)})")
+    weights = {sheet.title: _weight(sheet, said) for sheet in sheets} if len(sheets) > 1 else {}
+    best = max(sheets, key=lambda sheet: weights.get(sheet.title, 0))  # the first of equals
+    rivals = [name for name, weight in weights.items() if weight >= max(_LEDGER_WEIGHT, weights[best.title] * 0.8)]
+    if len(rivals) > 1:
+        raise _SeveralSheetsError(rivals)
+    others = tuple(name for name in book.sheetnames if name != best.title)
+    return _Chosen(best.title, str(best._worksheet_path), others)  # noqa: SLF001 - openpyxl keeps the part's name to itself
+
+
+def _weight(sheet: Any, said: Mapping[str, str] | None) -> int:
+    sheet.reset_dimensions()
+    header = find_header(list(islice(sheet.iter_rows(values_only=True), HEADER_ROWS)), said or {})
+    return 0 if header is None else header.weight
+
+
+def _uncalculated(data: bytes, name: str, header: Header) -> Iterator[LedgerFault]:
     """Cells with a formula for which the workbook keeps no value."""
     required = "a value (the formula was never calculated: open and save the file in a spreadsheet)"
-    pairs = zip(_rows(data, values=False), _rows(data, values=True), strict=True)
+    pairs = zip(_rows(data, name, values=False), _rows(data, name, values=True), strict=True)
     for number, (formulas, values) in enumerate(pairs, start=1):
         if number <= header.row:
             continue
-        for name, formula, value in zip(header.names, formulas, values, strict=False):
-            if formula is not None and value is None and name is not None:
-                yield LedgerFault(number, name, required, shown(formula))
+        for column, formula, value in zip(header.names, formulas, values, strict=False):
+            if formula is not None and value is None and column is not None:
+                yield LedgerFault(number, column, required, shown(formula))
 
 
-def _read(data: bytes) -> LedgerTable:
+def _read(data: bytes, wanted: str | None, said: Mapping[str, str] | None) -> LedgerTable:
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         if sum(part.file_size for part in archive.infolist()) > _UNPACKED_LIMIT:
             raise _NotASheetError(f"a workbook of more than {_UNPACKED_LIMIT >> 30} GiB unpacked")
-        facts = _sheet_facts(archive, _first_part(data))
-    table = table_of(_merged_down(_rows(data, values=True), facts), text_only=False)
+        chosen = _chosen(data, wanted, said)
+        facts = _sheet_facts(archive, chosen.part)
+    rows = _merged_down(_rows(data, chosen.name, values=True), facts)
+    table = replace(table_of(rows, text_only=False, said=said), sheet=chosen.name, other_sheets=chosen.others)
     if table.header is None or not facts.has_formulas:
         return table
-    return replace(table, faults=(*table.faults, *_uncalculated(data, table.header)))
+    return replace(table, faults=(*table.faults, *_uncalculated(data, chosen.name, table.header)))
 
 
-def xlsx_table(data: bytes) -> LedgerTable:
-    """Raw columns of the first sheet of a workbook; rows are the sheet's."""
+def xlsx_table(data: bytes, *, sheet: str | None = None, said: Mapping[str, str] | None = None) -> LedgerTable:
+    """Raw columns of the sheet of a workbook that holds the ledger; rows are the sheet's.
+
+    Parameters
+    ----------
+    sheet : str, optional
+        Its name; without it, the one visible sheet whose header is a ledger's.
+    said : mapping of str to str, optional
+        What a person said that headers mean.
+    """
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # openpyxl warns of what it does not read: styles, extensions
-            return _read(data)
+            return _read(data, sheet, said)
+    except _SeveralSheetsError as error:
+        return unreadable("one sheet with a ledger (--sheet NAME picks one)", f"several: {', '.join(error.names)}")
     except _NotASheetError as error:
         return unreadable("a workbook that can be read", str(error))
     except Exception as error:  # noqa: BLE001 - openpyxl raises whatever the XML inside trips over

@@ -1,16 +1,15 @@
 """Readings from lines of JSON: a reading, an array or an envelope a line, as on the wire."""
 
-import gzip
 import zlib
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 from typing import BinaryIO
 from zoneinfo import ZoneInfo
 
 import numpy as np
 
-from ingest.readings.parts import FilePart, RowFault, UnreadableFile
+from ingest.files import Content, UnreadableFile
+from ingest.readings.parts import FilePart, RowFault
 from ingest.wire import Names, Records, decode_fetched
 
 __all__ = ["read_json_lines"]
@@ -19,13 +18,12 @@ _LINES = 16_384
 _BYTES = 1 << 24
 
 
-def read_json_lines(path: Path, *, zone: ZoneInfo, received_at: int) -> Iterator[FilePart]:
+def read_json_lines(content: Content, *, zone: ZoneInfo, received_at: int) -> Iterator[FilePart]:
     """Parts of a file of JSON lines, in order; blank lines are passed over."""
-    size = max(path.stat().st_size, 1)
     names = Names()
-    with path.open("rb") as raw:
+    with content.opened() as file:
         number = 0
-        for lines in _stretches(path, raw):
+        for lines in _stretches(content.name, file):
             numbers = np.arange(number + 1, number + 1 + len(lines))
             number += len(lines)
             filled = [i for i, line in enumerate(lines) if line.strip()]
@@ -48,13 +46,12 @@ def read_json_lines(path: Path, *, zone: ZoneInfo, received_at: int) -> Iterator
                     )
                     for fault in faults
                 ],
-                share=min(raw.tell() / size, 1.0),
+                share=content.told(),
             )
 
 
-def _stretches(path: Path, raw: BinaryIO) -> Iterator[list[bytes]]:
+def _stretches(name: str, file: BinaryIO) -> Iterator[list[bytes]]:
     """Lines, some thousands at a time and not many megabytes."""
-    file = gzip.GzipFile(fileobj=raw) if path.suffix == ".gz" else raw
     lines: list[bytes] = []
     size = 0
     try:
@@ -65,6 +62,6 @@ def _stretches(path: Path, raw: BinaryIO) -> Iterator[list[bytes]]:
                 yield lines
                 lines, size = [], 0
     except (OSError, EOFError, zlib.error) as error:
-        raise UnreadableFile(f"{path.name}: must be a whole file (got {error} after {len(lines)} lines)") from error
+        raise UnreadableFile(f"{name}: must be a whole file (got {error} after {len(lines)} lines)") from error
     if lines:
         yield lines

@@ -1,14 +1,14 @@
 """Readings from a parquet file, with its own types: texts, numbers, instants with a zone or without."""
 
 from collections.abc import Iterator
-from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ingest.readings.parts import FilePart, UnreadableFile, columns_of
+from ingest.files import Content, UnreadableFile
+from ingest.readings.parts import FilePart, columns_of
 from ingest.readings.rows import Rows, blocks_and_faults
 
 __all__ = ["read_parquet"]
@@ -16,12 +16,12 @@ __all__ = ["read_parquet"]
 _ROWS = 131_072
 
 
-def read_parquet(path: Path, *, zone: ZoneInfo, received_at: int) -> Iterator[FilePart]:
+def read_parquet(content: Content, *, zone: ZoneInfo, received_at: int) -> Iterator[FilePart]:
     """Parts of a parquet file, in order; `UnreadableFile` where it lacks a column."""
     try:
-        with pq.ParquetFile(path) as file:
+        with content.opened() as raw, pq.ParquetFile(raw) as file:
             titles = file.schema_arrow.names
-            places = columns_of(titles, path.name)
+            places = columns_of(titles, content.name)
             total = max(file.metadata.num_rows, 1)
             done = 0
             for batch in file.iter_batches(_ROWS):
@@ -40,4 +40,4 @@ def read_parquet(path: Path, *, zone: ZoneInfo, received_at: int) -> Iterator[Fi
     except (pa.ArrowInvalid, OSError) as error:
         if isinstance(error, FileNotFoundError):
             raise
-        raise UnreadableFile(f"{path.name}: must be a whole parquet file (got {error})") from error
+        raise UnreadableFile(f"{content.name}: must be a whole parquet file (got {error})") from error

@@ -1,33 +1,17 @@
 """What reading a file of readings gives, whatever its format."""
 
-import re
-import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from analytics.domain.errors import MeterwardenError
 from analytics.domain.quality import RejectReason
+from ingest.files import UnreadableFile
+from ingest.readings.words import title_of
 from ingest.wire import Block
 
 __all__ = ["OPTIONAL", "REQUIRED", "FilePart", "RowFault", "UnreadableFile", "column_of", "columns_of"]
 
 REQUIRED = ("unit_code", "meter_no", "measured_at", "value", "unit")
 OPTIONAL = ("register", "quality", "received_at")
-
-_CHINESE = {
-    "unit_code": ("用能单位代码",),
-    "meter_no": ("管理编号", "表号", "仪表编号"),
-    "measured_at": ("采集时间", "计量时间", "抄表时间"),
-    "value": ("示值", "读数", "表底数"),
-    "unit": ("计量单位", "单位"),
-    "register": ("寄存器", "示值类型"),
-    "quality": ("质量码", "质量"),
-    "received_at": ("接收时间",),
-}
-
-
-class UnreadableFile(MeterwardenError):  # noqa: N818 - named after what it is about
-    """A file that holds no readings in any form we know; nothing of it was taken."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,24 +57,22 @@ class FilePart:
         The other rows.
     share : float
         How much of the file has been read, 0 to 1.
+    skipped : int
+        Values that say nothing: blank, a dash, NULL. They are no readings.
+    notes : int
+        Rows of totals and remarks.
     """
 
     blocks: Sequence[Block]
     faults: Sequence[RowFault]
     share: float
+    skipped: int = 0
+    notes: int = 0
 
     @property
     def readings(self) -> int:
         """Readings in the blocks."""
         return sum(map(len, self.blocks))
-
-
-def _plain(text: str) -> str:
-    return re.sub(r"[\s_*-]+", "", unicodedata.normalize("NFKC", text)).casefold()
-
-
-_NAMES = {_plain(name): name for name in (*REQUIRED, *OPTIONAL)}
-_NAMES |= {_plain(chinese): name for name, spellings in _CHINESE.items() for chinese in spellings}
 
 
 def column_of(title: str) -> str | None:
@@ -101,7 +83,8 @@ def column_of(title: str) -> str | None:
     >>> column_of("Measured At"), column_of("管理编号"), column_of("notes")
     ('measured_at', 'meter_no', None)
     """
-    return _NAMES.get(_plain(title))
+    role = title_of(title).role
+    return role if role in {*REQUIRED, *OPTIONAL} else None
 
 
 def columns_of(titles: Sequence[str], where: str) -> dict[str, int]:

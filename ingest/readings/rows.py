@@ -17,10 +17,11 @@ from numpy.typing import NDArray
 
 from analytics.domain.quality import ReadingFlag
 from ingest.readings.parts import OPTIONAL, REQUIRED, RowFault
+from ingest.readings.times import TimeForm, Times, parse
 from ingest.wire import MAX_MESSAGE_BYTES, Block, decode_records
 from ingest.wire.block import MAIN_REGISTER, NAME_SEPARATOR, REGISTER_SEPARATOR
 from ingest.wire.group import Columns, grouped
-from ingest.wire.times import instants_of_wall, parse_times
+from ingest.wire.times import format_utc, instants_of_wall, parse_times
 
 __all__ = ["Rows", "blocks_and_faults"]
 
@@ -48,11 +49,20 @@ class Rows:
         What else the file has, by title; kept in the payload of a fault.
     number : (n,) int64
         Row numbers.
+    times : Times, optional
+        `measured_at` read, where the table writes it in a form of its own.
+    values : pair of (n,) float64 and (n,) bool, optional
+        `value` read, and which cells are finite numbers.
+    received_form : TimeForm, optional
+        How the table writes `received_at`.
     """
 
     columns: Mapping[str, Column]
     others: Mapping[str, Column]
     number: Longs
+    times: Times | None = None
+    values: tuple[NDArray[np.float64], Bools] | None = None
+    received_form: TimeForm | None = None
 
 
 def blocks_and_faults(rows: Rows, *, zone: ZoneInfo, received_at: int) -> tuple[list[Block], list[RowFault]]:
@@ -68,10 +78,10 @@ def blocks_and_faults(rows: Rows, *, zone: ZoneInfo, received_at: int) -> tuple[
     """
     given = rows.columns
     unit_code, meter_no, unit = (_texts(given[name]) for name in ("unit_code", "meter_no", "unit"))
-    measured_at, assumed, sound = _times(given["measured_at"], zone)
-    value, is_number = _numbers(given["value"])
+    measured_at, assumed, sound = _read_times(rows, zone)
+    value, is_number = rows.values or _numbers(given["value"])
     quality, quality_is_sound = _quality(given.get("quality"), len(value))
-    received, received_is_sound = _received(given.get("received_at"), received_at, zone, len(value))
+    received, received_is_sound = _received(rows, received_at, zone, len(value))
     name, name_is_sound = _names(meter_no, given.get("register"))
     sound &= is_number & quality_is_sound & received_is_sound & name_is_sound & _filled(unit_code) & _filled(unit)
 
@@ -177,12 +187,24 @@ def _times(column: Column, zone: ZoneInfo) -> tuple[Longs, Bools, Bools]:
     return us, np.ones(n, np.bool_), readable & known
 
 
-def _received(column: Column, received_at: int, zone: ZoneInfo, n: int) -> tuple[Longs, Bools]:
+def _read_times(rows: Rows, zone: ZoneInfo) -> tuple[Longs, Bools, Bools]:
+    if rows.times is None:
+        return _times(rows.columns["measured_at"], zone)
+    return rows.times.us, rows.times.assumed, rows.times.readable.copy()
+
+
+def _received(rows: Rows, received_at: int, zone: ZoneInfo, n: int) -> tuple[Longs, Bools]:
+    column = rows.columns.get("received_at")
     us = np.full(n, received_at, np.int64)
     sound = np.ones(n, np.bool_)
     if column is not None:
         stated = _bools(_texts(column).is_valid() if _is_text(column) else column.is_valid())
-        us[stated], _, sound[stated] = _times(column.filter(pa.array(stated)), zone)
+        said = column.filter(pa.array(stated))
+        if rows.received_form is None:
+            us[stated], _, sound[stated] = _times(said, zone)
+        else:
+            read = parse(said, rows.received_form, zone)
+            us[stated], sound[stated] = read.us, read.readable
     return us, sound
 
 
@@ -210,6 +232,7 @@ def _judged(rows: Rows, at: NDArray[np.intp], zone: ZoneInfo, received_at: int) 
     picked = pa.array(at)
     others = {title if title != "readings" else "readings ": column for title, column in rows.others.items()}
     cells = {title: column.take(picked).to_pylist() for title, column in (others | dict(rows.columns)).items()}
+    _in_plain_words(cells, rows, at)
     payloads = [
         msgspec.json.encode({title: _in_json(title, column[i]) for title, column in cells.items()})
         for i in range(len(at))
@@ -231,6 +254,19 @@ def _judged(rows: Rows, at: NDArray[np.intp], zone: ZoneInfo, received_at: int) 
         )
         for fault in faults
     ]
+
+
+def _in_plain_words(cells: dict[str, list[Any]], rows: Rows, at: NDArray[np.intp]) -> None:
+    """What could be read stands in the words of the wire; what could not stands as the file has it."""
+    if rows.times is not None:
+        texts = format_utc(rows.times.us[at])
+        readable = rows.times.readable[at].tolist()
+        cells["measured_at"] = [
+            text if sound else cell for text, sound, cell in zip(texts, readable, cells["measured_at"], strict=True)
+        ]
+    if rows.values is not None:
+        value, sound = rows.values[0][at].tolist(), rows.values[1][at].tolist()
+        cells["value"] = [one if ok else cell for one, ok, cell in zip(value, sound, cells["value"], strict=True)]
 
 
 def _column(required: str) -> str:

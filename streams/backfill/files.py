@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from ingest.readings import FilePart, read_readings
+from ingest.readings import FilePart, OpenedReadings, open_readings
+from ingest.readings.tally import Tally
 
 __all__ = ["ReadingsFile"]
 
@@ -24,11 +25,17 @@ class ReadingsFile:
         Of times without an offset.
     received_at : int
         For readings that do not say when they were received. [us since 1970-01-01 UTC]
+    opened : OpenedReadings, optional
+        The file understood with what the ledger knows and what a person settled; by itself without it.
+    tally : Tally, optional
+        Counts what the file comes to.
     """
 
     path: Path
     zone: ZoneInfo
     received_at: int
+    opened: OpenedReadings | None = None
+    tally: Tally | None = None
 
     @property
     def name(self) -> str:
@@ -38,9 +45,13 @@ class ReadingsFile:
     @property
     def likely_readings(self) -> int:
         """At most so many readings, by its size."""
-        dense = self.path.suffix.lower() in {".parquet", ".gz"}
+        dense = self.path.suffix.lower() in {".parquet", ".gz", ".zip", ".xlsx"}
         return self.path.stat().st_size // (_DENSE_BYTES if dense else _PLAIN_BYTES) + 1
 
     def parts(self) -> Iterator[FilePart]:
         """Its readings and faulty rows."""
-        return read_readings(self.path, zone=self.zone, received_at=self.received_at)
+        opened = self.opened or open_readings(self.path, latest_us=self.received_at)
+        for part in opened.parts(zone=self.zone, received_at=self.received_at):
+            if self.tally is not None:
+                self.tally.add(part)
+            yield part

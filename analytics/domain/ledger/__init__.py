@@ -1,7 +1,8 @@
 """The dated ledger of energy meters: columns in, checked immutable arrays out."""
 
-from analytics.domain.ledger.build import DEFAULT_ZONE, build_ledger
+from analytics.domain.ledger.build import DEFAULT_ZONE, Built, build_ledger, built
 from analytics.domain.ledger.derive import Installations
+from analytics.domain.ledger.draft import Inferred
 from analytics.domain.ledger.faults import LedgerFault
 from analytics.domain.ledger.merge import Changes, merge
 from analytics.domain.ledger.model import Ledger
@@ -27,10 +28,12 @@ __all__ = [
     "NO_INSTANT",
     "OPEN_END",
     "Belongs",
+    "Built",
     "Cells",
     "Changes",
     "ColumnSpec",
     "Direction",
+    "Inferred",
     "Installations",
     "Ledger",
     "LedgerFault",
@@ -42,5 +45,6 @@ __all__ = [
     "Storage",
     "TextColumn",
     "build_ledger",
+    "built",
     "merge",
 ]

@@ -1,7 +1,7 @@
 """From a file's columns to a ledger, or to everything that is wrong with it at once."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import tzinfo
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from analytics.domain.ledger.agreement import contradictions, filled
 from analytics.domain.ledger.checks import row_faults
-from analytics.domain.ledger.draft import Draft, understood
+from analytics.domain.ledger.draft import Draft, Inferred, understood
 from analytics.domain.ledger.faults import LedgerFault, in_order
 from analytics.domain.ledger.model import Ledger
 from analytics.domain.ledger.network import network_faults
@@ -20,7 +20,7 @@ from analytics.domain.ledger.raw import RawColumn
 from analytics.domain.ledger.schema import COLUMNS
 from analytics.domain.ledger.vocabulary import parsers
 
-__all__ = ["DEFAULT_ZONE", "build_ledger"]
+__all__ = ["DEFAULT_ZONE", "Built", "build_ledger", "built"]
 
 DEFAULT_ZONE: Final = ZoneInfo("Asia/Shanghai")
 """Zone of dates and times that say none."""
@@ -44,6 +44,25 @@ def _encoded(columns: Mapping[str, RawCells]) -> tuple[dict[str, RawColumn], int
     rows = lengths.pop() if lengths else 0
     nothing = RawColumn(np.zeros(rows, np.int32), (None,))
     return {name: encoded.get(name, nothing) for name in COLUMNS}, rows
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Built:
+    """A ledger, or all that keeps it from being one.
+
+    Attributes
+    ----------
+    ledger : Ledger
+        Empty where there are faults.
+    faults : list of LedgerFault
+        By row and column.
+    inferred : list of Inferred
+        Cells whose value was taken from something that is not the value itself.
+    """
+
+    ledger: Ledger
+    faults: list[LedgerFault]
+    inferred: list[Inferred]
 
 
 def build_ledger(
@@ -90,6 +109,17 @@ def build_ledger(
     >>> print(faults[0].row, faults[0].column, faults[0].got)
     2 carrier 'tea'
     """
+    made = built(columns, zone=zone, row_numbers=row_numbers)
+    return made.ledger, made.faults
+
+
+def built(
+    columns: Mapping[str, RawCells],
+    *,
+    zone: tzinfo = DEFAULT_ZONE,
+    row_numbers: Sequence[int] | NDArray[np.integer] | None = None,
+) -> Built:
+    """The same, with what was inferred on the way."""
     raw, rows = _encoded(columns)
     line = np.arange(2, rows + 2) if row_numbers is None else np.asarray(row_numbers, np.int64)
     faults = [
@@ -112,4 +142,7 @@ def build_ledger(
     faults += row_faults(draft)
     faults += (fault for fault in network_faults(draft) if fault.column in columns or fault.column not in _NEEDED)
     faults += occupancy_faults(draft)
-    return (Ledger.empty() if faults else Ledger.from_rows(draft.rows)), in_order(faults)
+    inferred = [one for column in columns_read.values() for one in column.inferred]
+    return Built(
+        ledger=Ledger.empty() if faults else Ledger.from_rows(draft.rows), faults=in_order(faults), inferred=inferred
+    )

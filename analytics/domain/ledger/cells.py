@@ -7,11 +7,16 @@ import math
 import re
 import unicodedata
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta, timezone, tzinfo
+
+from analytics.domain.spelling import BLANKS, tidy
+from analytics.domain.words import Phrase
 
 __all__ = [
     "CellError",
     "Parser",
+    "Taken",
     "all_plain",
     "code",
     "day",
@@ -41,16 +46,45 @@ _DATE = re.compile(
 )
 
 
+_LOST_DIGITS = re.compile(r"\d(?:\.\d+)?E\+\d\d")
+_MONTH = re.compile(r"(?P<year>\d{4})(?:\s*[-/.年]\s*(?P<month>\d{1,2})\s*月?|(?P<mm>\d{2}))")
+_SERIALS = range(20_000, 80_000)
+_SERIAL_EPOCH = datetime(1899, 12, 30)  # noqa: DTZ001 - a day number has no zone
+_FIRST_OF_MONTH = Phrase(en="no day is given: the first of the month", zh="未写日，按当月1日计")
+_DAY_NUMBER = Phrase(en="a spreadsheet's day number", zh="电子表格序列值")
+
+
 class CellError(Exception):
     """A cell that cannot be understood; the message says what was required."""
 
 
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """Value of a cell that does not say it itself, and what it was taken from; None where it comes to nothing."""
+
+    value: object
+    why: Phrase
+
+
+_SAYS_NOTHING = frozenset(BLANKS)
+_SHORTEST_WORD = 8
+
+
 def is_empty(cell: object) -> bool:
-    """Whether a cell says nothing: blank, or only spaces."""
+    """Whether a cell says nothing: blank, only spaces, or one of the marks of the trade for nothing.
+
+    Examples
+    --------
+    >>> [is_empty(cell) for cell in (None, " ", "/", "—", "无", "#N/A", "0", 0)]
+    [True, True, True, True, True, False, False, False]
+    """
     if not isinstance(cell, str):
         return cell is None
     plain = cell.strip()
-    return not plain or (not plain.isprintable() and not _INVISIBLE.sub("", plain).strip())
+    if len(plain) <= _SHORTEST_WORD and plain.strip() not in _SHEET_ERRORS:
+        folded = tidy(plain).casefold()
+        return folded in _SAYS_NOTHING or not folded.strip("-—–−")
+    return not plain.isprintable() and not _INVISIBLE.sub("", plain).strip()
 
 
 def text(cell: object, limit: int = 1000) -> str:
@@ -79,18 +113,25 @@ def all_plain(cells: Sequence[object]) -> bool:
     Told of a whole column at once, so that a million names need not be looked at one by one.
     """
     said = [cell for cell in cells if isinstance(cell, str) and cell]
+    if any(len(cell) <= _SHORTEST_WORD and is_empty(cell) for cell in said):
+        return False
     if len(said) < len(cells) - sum(cell is None or cell == "" for cell in cells):
         return False
     joined = f"|{'|'.join(said)}|"
     odd = any(trace in joined for trace in ("||", "| ", " |", "  ", "|#"))
-    return not odd and joined.isprintable() and max(map(len, said), default=0) <= _CODE_LIMIT
+    if odd or not joined.isprintable() or max(map(len, said), default=0) > _CODE_LIMIT:
+        return False
+    return unicodedata.is_normalized("NFKC", joined) and "|'" not in joined and "|=" not in joined
 
 
 def code(cell: object) -> str:
     """Code or number that names something: text that a spreadsheet has not taken for a long number."""
     if isinstance(cell, int | float) and not isinstance(cell, bool) and abs(cell) >= 1e15:
         raise CellError("a code kept as text (as a number it has lost digits beyond the 15th)")
-    return text(cell, _CODE_LIMIT)
+    plain = text(cell, _CODE_LIMIT)
+    if _LOST_DIGITS.fullmatch(plain):
+        raise CellError("a code kept as text (a spreadsheet has made a rounded number of it)")
+    return tidy(plain)
 
 
 def number(cell: object) -> float:
@@ -171,17 +212,37 @@ def _in_range(moment: datetime) -> datetime:
     return moment
 
 
-def day(cell: object) -> int:
-    """Day of a date, or of a date with a time. [days since 1970-01-01]"""
+def _inferred(cell: object) -> tuple[datetime, Phrase] | None:
+    """Date of a cell that gives only a month, or the day number of a spreadsheet."""
+    if isinstance(cell, int | float) and not isinstance(cell, bool):
+        plain = str(int(cell)) if cell == cell // 1 else ""
+    else:
+        plain = tidy(cell) if isinstance(cell, str) else ""
+    if plain.isdigit() and len(plain) == 5 and int(plain) in _SERIALS:
+        return _SERIAL_EPOCH + timedelta(days=int(plain)), _DAY_NUMBER
+    match = _MONTH.fullmatch(plain)
+    if match is None or not 1 <= int(match["month"] or match["mm"]) <= 12:
+        return None
+    return datetime(int(match["year"]), int(match["month"] or match["mm"]), 1), _FIRST_OF_MONTH  # noqa: DTZ001 - likewise
+
+
+def day(cell: object) -> int | Taken:
+    """Day of a date, or of a date with a time; the first of a month where no day is given. [days since 1970-01-01]"""
+    inferred = _inferred(cell)
+    if inferred is not None:
+        return Taken(_in_range(inferred[0]).toordinal() - _UNIX_DAY, inferred[1])
     moment, _ = _parsed(cell, "a date such as 2026-01-05")
     return _in_range(moment).toordinal() - _UNIX_DAY
 
 
-def instant_us(cell: object, zone: tzinfo) -> int:
+def instant_us(cell: object, zone: tzinfo) -> int | Taken:
     """Instant of a date or time; one without an offset is local in `zone`, a date alone its midnight.
 
     Of a local time that occurs twice, the first is meant. [µs since 1970-01-01 UTC]
     """
+    inferred = _inferred(cell)
+    if inferred is not None:
+        return Taken((_in_range(inferred[0]).replace(tzinfo=zone) - _EPOCH) // _MICROSECOND, inferred[1])
     moment, aware = _parsed(cell, "a date or time such as 2026-01-05 or 2026-01-05 08:00")
     moment = _in_range(moment)
     return ((moment if aware else moment.replace(tzinfo=zone)) - _EPOCH) // _MICROSECOND

@@ -6,14 +6,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from analytics.domain.ledger.cells import CellError, Parser, all_plain, code, is_empty, text
+from analytics.domain.ledger.cells import CellError, Parser, Taken, all_plain, code, is_empty, text
 from analytics.domain.ledger.derive import Grouping, Meters, UnitMatrix, group, meters
 from analytics.domain.ledger.faults import LedgerFault, shown
 from analytics.domain.ledger.raw import RawColumn
 from analytics.domain.ledger.rows import Cells, LedgerRows, TextColumn
 from analytics.domain.ledger.schema import COLUMNS, NO_DAY, NO_INSTANT, OPEN_END, ColumnSpec, Storage
+from analytics.domain.words import Phrase
 
-__all__ = ["Draft", "understood"]
+__all__ = ["Draft", "Inferred", "understood"]
 
 Mask = NDArray[np.bool_]
 Index = NDArray[np.int64]
@@ -34,6 +35,32 @@ _DTYPES: Mapping[Storage, type[np.generic]] = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class Inferred:
+    """A cell whose value does not stand in it as such.
+
+    Attributes
+    ----------
+    row : int
+        Row of the file as a person counts it.
+    column : str
+        English name of the column.
+    got : str
+        What stands there.
+    why : Phrase
+        What it was taken for.
+    """
+
+    row: int
+    column: str
+    got: str
+    why: Phrase
+
+
+def _is_a_word(cell: object) -> bool:
+    return isinstance(cell, str) and cell.strip() in {"无", "×", "x", "√"}
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Understood:
     """One column read: its values, which cells gave one, and which could not be read."""
@@ -42,6 +69,7 @@ class Understood:
     given: Mask
     bad: Mask
     faults: list[LedgerFault]
+    inferred: list[Inferred]
 
 
 def understood(spec: ColumnSpec, raw: RawColumn, parse: Parser, line: Index) -> Understood:
@@ -62,16 +90,21 @@ def understood(spec: ColumnSpec, raw: RawColumn, parse: Parser, line: Index) -> 
     values: list[object] = [empty] * len(raw.values)
     given = np.zeros(len(raw.values), np.bool_)
     required: dict[int, str] = {}
+    taken: dict[int, Taken] = {}
     if parse in {text, code} and all_plain(raw.values):
         values = [cell or empty for cell in raw.values]
         given[:] = list(map(bool, values))
     else:
         for place, cell in enumerate(raw.values):
-            if is_empty(cell):
+            if is_empty(cell) and not (spec.storage is Storage.FLAG and _is_a_word(cell)):
                 continue
             try:
-                values[place] = parse(cell)
-                given[place] = True
+                value = parse(cell)
+                if isinstance(value, Taken):
+                    taken[place], value = value, value.value
+                if value is not None:
+                    values[place] = value
+                    given[place] = True
             except CellError as error:
                 required[place] = str(error)
     bad = np.zeros(len(raw.values), np.bool_)
@@ -81,12 +114,16 @@ def understood(spec: ColumnSpec, raw: RawColumn, parse: Parser, line: Index) -> 
         LedgerFault(int(line[row]), spec.name, required[raw.codes[row]], shown(raw.cell(row)))
         for row in np.flatnonzero(bad_rows).tolist()
     ]
+    inferred = [
+        Inferred(int(line[row]), spec.name, shown(raw.cell(row)), taken[raw.codes[row]].why)
+        for row in (np.flatnonzero(np.isin(raw.codes, list(taken))).tolist() if taken else ())
+    ]
     cells: Cells
     if spec.storage is Storage.TEXT:
         cells = TextColumn.normalised(raw.codes, [str(value) for value in values])
     else:
         cells = np.array(values, _DTYPES[spec.storage])[raw.codes]
-    return Understood(cells, given[raw.codes], bad_rows, faults)
+    return Understood(cells, given[raw.codes], bad_rows, faults, inferred)
 
 
 def _alone(cells: Cells, given: Mask) -> Cells:
@@ -97,6 +134,49 @@ def _alone(cells: Cells, given: Mask) -> Cells:
     codes = cells.codes.copy()
     codes[nameless] = np.arange(len(nameless)) + len(cells.values)
     return TextColumn.normalised(codes, (*cells.values, *(f"\0{row:012d}" for row in range(len(nameless)))))
+
+
+def one_spelling(cells: dict[str, Cells], line: Index) -> dict[str, Cells]:
+    """Codes that differ in case only, spelled as the file does first: they are one code.
+
+    Unit codes in the whole file; points and meters inside their unit.
+    """
+    made = dict(cells)
+    made["unit_code"] = unit = _folded(cells["unit_code"], None, line)
+    for name in ("point", "meter_no"):
+        made[name] = _folded(cells[name], unit, line)
+    made["parent_point"] = _like(made["parent_point"], made["point"])
+    return made
+
+
+def _folded(cells: Cells, unit: Cells | None, line: Index) -> Cells:
+    if not isinstance(cells, TextColumn):
+        return cells
+    folded: dict[str, list[int]] = {}
+    for place, value in enumerate(cells.values):
+        folded.setdefault(value.casefold(), []).append(place)
+    twice = [place for places in folded.values() if len(places) > 1 for place in places]
+    if not twice:
+        return cells
+    first: dict[tuple[int, str], int] = {}
+    codes = cells.codes.copy()
+    rows = np.flatnonzero(np.isin(codes, twice))
+    for row in rows[np.argsort(line[rows], kind="stable")].tolist():
+        owner = int(unit.codes[row]) if isinstance(unit, TextColumn) else 0
+        key = owner, cells.values[codes[row]].casefold()
+        codes[row] = first.setdefault(key, int(codes[row]))
+    return TextColumn.normalised(codes, cells.values)
+
+
+def _like(parents: Cells, points: Cells) -> Cells:
+    """Parents spelled as their points are, where only case tells them apart."""
+    if not isinstance(parents, TextColumn) or not isinstance(points, TextColumn):
+        return parents
+    known = set(points.values)
+    strange = [value for value in parents.values if value not in known]
+    spelled = {value.casefold(): value for value in points.values} if strange else {}
+    values = [value if value in known else spelled.get(value.casefold(), value) for value in parents.values]
+    return TextColumn.normalised(parents.codes, values)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -139,6 +219,7 @@ class Draft:
         cells = {name: columns[name].cells for name in COLUMNS}
         for name in ("unit_code", "point"):
             cells[name] = _alone(cells[name], columns[name].given)
+        cells = one_spelling(cells, line)
         rows = LedgerRows.of(cells)
         keys = (
             line,

@@ -118,7 +118,10 @@ def _overlapping(draft: Draft, later: Index, earlier: Index, rule: str) -> Itera
         until = "has no end" if end[holder] == OPEN_END else f"ends {draft.cell('installed_to', holder)}"
         return f"{rule} (row {draft.line[holder]} {until})"
 
-    yield from draft.faults("installed_from", later, required)
+    def got(row: int) -> str:
+        return f"meter {draft.cell('meter_no', row)} from {draft.cell('installed_from', row)}"
+
+    yield from draft.faults("installed_from", later, required, got)
 
 
 def serials_differ(draft: Draft) -> Iterator[LedgerFault]:

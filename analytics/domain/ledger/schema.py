@@ -52,6 +52,8 @@ class MeterStatus(IntEnum):
     QUALIFIED = 1
     LIMITED = 2
     OUT_OF_USE = 3
+    IN_USE = 4
+    """In use, as plants write: it says nothing of the verification, which is then unknown."""
 
 
 class Storage(Enum):

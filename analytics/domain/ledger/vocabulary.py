@@ -8,11 +8,12 @@ from functools import partial
 from types import MappingProxyType
 
 from analytics.domain.accuracy import AccuracyClassError, parse_accuracy_class
-from analytics.domain.ledger.cells import CellError, Parser, code, day, instant_us, number, span, text, word
+from analytics.domain.ledger.cells import CellError, Parser, Taken, code, day, instant_us, number, span, text, word
 from analytics.domain.ledger.faults import listed
 from analytics.domain.ledger.schema import COLUMNS
+from analytics.domain.ledger.trade_words import ALSO, NOTHING_WORDS, in_digits, multiplier, taken_for
 from analytics.domain.units import UnitError, parse_unit
-from analytics.domain.words import CARRIERS, DIRECTIONS, INSTRUMENTS, LEVELS, STATUSES, Phrases
+from analytics.domain.words import CARRIERS, DIRECTIONS, INSTRUMENTS, LEVELS, STATUSES, Phrase, Phrases
 
 __all__ = [
     "CARRIER_WORDS",
@@ -23,6 +24,7 @@ __all__ = [
     "PURPOSE_WORDS",
     "STATUS_WORDS",
     "parsers",
+    "spellings",
 ]
 
 Words = Mapping[str, tuple[str, ...]]
@@ -96,25 +98,37 @@ _LARGEST = 1e15
 _PIPE = re.compile(r"(?:dn)?\s*(\d{1,4})\s*(?:mm)?", re.IGNORECASE)
 
 
-def _folded(words: Words) -> dict[str, str]:
-    return {
+def _folded(words: Words, also: Words = MappingProxyType({})) -> dict[str, str]:
+    named = {
         unicodedata.normalize("NFKC", spelling).casefold(): english
         for english, chinese in words.items()
         for spelling in (english, english.replace("_", ""), *chinese)
     }
+    return {spelling: english for english, spellings in also.items() for spelling in spellings} | named
 
 
-def _choice(words: Words) -> Parser:
-    choice = listed([f"{english} ({chinese[0]})" for english, chinese in words.items()])
-    return partial(word, words=_folded(words), choice=choice)
+def _choice(name: str) -> Parser:
+    choice = listed([f"{english} ({chinese[0]})" for english, chinese in CHOICES[name].items()])
+    return partial(word, words=_folded(CHOICES[name], ALSO.get(name, {})), choice=choice)
+
+
+def spellings(name: str) -> Mapping[str, str]:
+    """Everything that a column of few words may say, folded, each with its English word.
+
+    Examples
+    --------
+    >>> spellings("carrier")["自来水"]
+    'water'
+    """
+    return _folded(CHOICES[name], ALSO.get(name, {}))
 
 
 def _flag(cell: object) -> bool:
     return word(cell, _FOLDED_FLAGS, "yes or no (是 or 否)") == "yes"
 
 
-_FOLDED_FLAGS = _folded(_FLAG_WORDS)
-_FOLDED_PURPOSES = _folded(PURPOSE_WORDS)
+_FOLDED_FLAGS = _folded(_FLAG_WORDS, ALSO["flag"])
+_FOLDED_PURPOSES = _folded(PURPOSE_WORDS, ALSO["purpose"])
 
 
 def _bounded(low: float, high: float, required: str, *, strict: bool = False) -> Parser:
@@ -154,9 +168,13 @@ def _unit(cell: object) -> str:
         raise CellError(f"a unit such as kWh, GJ, m3, t or ×10 kWh{f' ({why})' if why else ''}") from None
 
 
-def _accuracy_class(cell: object) -> str:
+def _accuracy_class(cell: object) -> object:
+    said = str(cell) if isinstance(cell, float | int) else text(cell)
     try:
-        return parse_accuracy_class(str(cell) if isinstance(cell, float | int) else text(cell)).text
+        if in_digits(said) != said:
+            found = parse_accuracy_class(in_digits(said)).text
+            return Taken(found, Phrase(en=f"{said} is class {found}", zh=f"{said}即{found}级"))
+        return parse_accuracy_class(said).text
     except AccuracyClassError:
         raise CellError("an accuracy class such as 0.5S, 1.0 or 2.5") from None
 
@@ -179,13 +197,15 @@ def parsers(zone: tzinfo) -> Mapping[str, Parser]:
     made |= dict.fromkeys(("parent_complete", "required"), _flag)
     made |= dict.fromkeys(("verified_on", "verification_due"), day)
     made |= dict.fromkeys(("installed_from", "installed_to"), instant)
-    made |= {name: _choice(words) for name, words in CHOICES.items()}
+    made |= {name: _choice(name) for name in CHOICES}
     made |= {
         "purpose": _purpose,
         "accuracy_class": _accuracy_class,
         "cycle_months": _cycle_months,
         "unit": _unit,
-        "multiplier": _MULTIPLIER,
+        "multiplier": partial(multiplier, plain=_MULTIPLIER),
         "interval_s": _interval_s,
     }
+    for name, words, taken in NOTHING_WORDS:
+        made[name] = taken_for(words, taken, made[name])
     return made

@@ -3,6 +3,7 @@
 import pytest
 
 from analytics.domain.ledger import COLUMNS, Direction, Level, MeterStatus, build_ledger
+from analytics.domain.ledger.trade_words import IN_USE
 from analytics.domain.ledger.vocabulary import CARRIER_WORDS, CHOICES, DIRECTION_WORDS, LEVEL_WORDS, STATUS_WORDS
 from analytics.domain.units import CARRIERS
 from tests.ledger_rows import columns_of, metered
@@ -71,7 +72,7 @@ def test_energies_are_those_of_the_standard() -> None:
 def test_words_are_those_of_the_enums() -> None:
     assert list(LEVEL_WORDS) == [level.name.lower() for level in Level]
     assert list(DIRECTION_WORDS) == [direction.name.lower() for direction in Direction]
-    assert list(STATUS_WORDS) == [status.name.lower() for status in MeterStatus if status]
+    assert [*STATUS_WORDS, IN_USE] == [status.name.lower() for status in MeterStatus if status]
     assert list(CHOICES["instrument"]) == INSTRUMENTS
 
 

@@ -1,0 +1,137 @@
+"""Options of the commands that read files of readings, and the questions that a file leaves open."""
+
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ingest.readings import MeterDirectory, OpenedReadings, ReadingOptions, Unsettled, open_readings
+from ingest.readings.options import DATE_ORDERS, DECIMALS
+from ingest.readings.recognition import Question
+
+__all__ = ["Questions", "is_terminal", "options_of", "reading_options", "understood_lines"]
+
+_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+
+def _columns(context: click.Context, parameter: click.Parameter, given: tuple[str, ...]) -> Mapping[str, str]:  # noqa: ARG001 - click's signature
+    found: dict[str, str] = {}
+    for one in given:
+        header, mark, name = one.rpartition("=")
+        if not mark or not header.strip() or not name.strip():
+            raise click.BadParameter(f"must be HEADER=NAME, such as 表底=value (got {one!r})")
+        found[header.strip()] = name.strip()
+    return found
+
+
+def reading_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Options that say what a file of readings does not say itself."""
+    for option in reversed(
+        [
+            click.option("--profile", type=_FILE, help="Profile of the source, .toml: how its files are read."),
+            click.option(
+                "--save-profile",
+                type=click.Path(dir_okay=False, path_type=Path),
+                metavar="FILE",
+                help="Keep what was settled for the next file of this source.",
+            ),
+            click.option("--encoding", help="Encoding of a text file, such as gb18030; found out without it."),
+            click.option("--delimiter", help="What parts the columns; found out without it."),
+            click.option("--sheet", help="Sheet of a workbook; all visible ones that hold readings without it."),
+            click.option("--dates", type=click.Choice(DATE_ORDERS), help="What 02/01/2024 begins with."),
+            click.option("--decimal", type=click.Choice(DECIMALS), help="What the decimal mark is: 1,234 or 1.234."),
+            click.option("--unit-code", metavar="CODE", help="Unit of readings that name none."),
+            click.option("--meter-no", metavar="NUMBER", help="Meter of readings that name none."),
+            click.option("--measured-in", metavar="UNIT", help="Unit of measurement of readings that state none."),
+            click.option(
+                "--column",
+                "columns",
+                multiple=True,
+                callback=_columns,
+                metavar="HEADER=NAME",
+                help="What a header means: unit_code, meter_no, measured_at, value, unit, register … or ignore.",
+            ),
+        ]
+    ):
+        command = option(command)
+    return command
+
+
+def options_of(given: dict[str, Any]) -> ReadingOptions:
+    """What was said, on the command line before what the profile says; takes its options out of `given`."""
+    profile, given["save_profile"] = given.pop("profile"), given.pop("save_profile")
+    said = ReadingOptions(
+        **{name: given.pop(name) for name in ("encoding", "sheet", "dates", "decimal", "unit_code", "meter_no")},
+        delimiter=_mark(given.pop("delimiter")),
+        unit=given.pop("measured_in"),
+        columns=given.pop("columns"),
+    )
+    return said if profile is None else said.over(ReadingOptions.from_toml(profile))
+
+
+def _mark(text: str | None) -> str | None:
+    if text is None:
+        return None
+    mark = {"tab": "\t", "\\t": "\t", "comma": ",", "semicolon": ";", "bar": "|"}.get(text, text)
+    if len(mark) != 1:
+        raise click.BadParameter(f"must be one character, or tab (got {text!r})", param_hint="--delimiter")
+    return mark
+
+
+def is_terminal() -> bool:
+    """Whether somebody sits there who can answer."""
+    return sys.stdin.isatty() and sys.stderr.isatty()
+
+
+class Questions:
+    """Opens files, and asks on a terminal what they leave open.
+
+    Attributes
+    ----------
+    asked : int
+        Questions asked so far.
+    options : ReadingOptions
+        What is settled; answers hold for the files that follow.
+    """
+
+    def __init__(self, options: ReadingOptions, language: str = "en") -> None:
+        self.options = options
+        self.asked = 0
+        self._language = language
+
+    def opened(self, path: Path, directory: MeterDirectory | None, latest_us: int) -> OpenedReadings:
+        """A file understood; raises `Unsettled` where nobody is there to ask."""
+        while True:
+            try:
+                return open_readings(path, directory=directory, options=self.options, latest_us=latest_us)
+            except Unsettled as error:
+                if not is_terminal():
+                    raise
+                for question in error.questions:
+                    self.options = replace(self.options, **{question.field: self._answer(question)})
+
+    def _answer(self, question: Question) -> str:
+        self.asked += 1
+        zh = self._language == "zh"
+        click.echo(question.text.zh if zh else question.text.en, err=True)
+        for choice, words in question.choices.items():
+            click.echo(f"  {choice}: {words.zh if zh else words.en}", err=True)
+        kind = click.Choice(list(question.choices)) if question.choices else click.STRING
+        answer: str = click.prompt(question.option, type=kind, err=True)
+        return answer
+
+    def save(self, path: Path | None) -> None:
+        """Keep what is settled."""
+        if path is not None:
+            path.write_text(self.options.to_toml(), encoding="utf-8")
+            click.echo(f"{path}: profile kept; --profile {path} reads the next file of this source alike", err=True)
+
+
+def understood_lines(opened: OpenedReadings, language: str) -> list[str]:
+    """What was taken for what, where a person may want to know."""
+    zh = language == "zh"
+    lines = [f"{table.name}: {note.zh if zh else note.en}" for table in opened.tables for note in table.notes]
+    return lines + [f"passed over: {reason}" for reason in opened.passed_over]

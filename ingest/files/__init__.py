@@ -1,0 +1,6 @@
+"""Files as people hand them over: what kind they are, how their text is encoded, what their words mean."""
+
+from analytics.domain.spelling import code_key, is_blank, plain, tidy, word_key
+from ingest.files.opening import Content, Kind, UnreadableFile, contents
+
+__all__ = ["Content", "Kind", "UnreadableFile", "code_key", "contents", "is_blank", "plain", "tidy", "word_key"]

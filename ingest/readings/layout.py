@@ -1,0 +1,440 @@
+"""Where a table keeps what: its header below titles, a row a reading or a column a meter, and what each column is."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from analytics.domain.units import find_unit
+from ingest.files import UnreadableFile, is_blank, tidy
+from ingest.readings.directory import MeterDirectory, MeterEntry
+from ingest.readings.options import ReadingOptions
+from ingest.readings.times import clock_of_day, is_date_only
+from ingest.readings.words import Title, register_of, title_of
+
+__all__ = ["Layout", "ValueColumn", "find_layout"]
+
+_HEADER_ROWS = 40
+_LOOKED_AT = 60
+_READING = ("unit_code", "meter_no", "measured_at", "value", "unit", "register", "quality", "received_at")
+_REQUIRED = ("unit_code", "meter_no", "measured_at", "value", "unit")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ValueColumn:
+    """A column of register values.
+
+    Attributes
+    ----------
+    place : int
+        Which column of the table.
+    title : str
+        Its header.
+    entry : MeterEntry or None
+        The meter that the header names; None where rows name theirs.
+    meter_no : str
+        Meter that the header names without a ledger.
+    unit : str
+        Unit of measurement that the header states, empty where none.
+    register : str
+        Register that the header names, empty where none.
+    """
+
+    place: int
+    title: str
+    entry: MeterEntry | None = None
+    meter_no: str = ""
+    unit: str = ""
+    register: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Layout:
+    """What the columns of a table are.
+
+    Attributes
+    ----------
+    below : int
+        Index of the last row of the header.
+    width : int
+        Columns of the table.
+    titles : tuple of Title
+        Headers.
+    places : mapping of str to int
+        Column of each role but `value`; ``date`` and ``time`` where these stand apart.
+    values : tuple of ValueColumn
+        One for a row a reading, one a meter for a column a meter.
+    strangers : tuple of str
+        Headers of columns of numbers that are no meter of the ledger.
+    others : tuple of str
+        Headers that are not used.
+    meter : MeterEntry or None
+        The one meter of a table that names it in its sheet, title or file name.
+    """
+
+    below: int
+    width: int
+    titles: tuple[Title, ...]
+    places: Mapping[str, int]
+    values: tuple[ValueColumn, ...]
+    strangers: tuple[str, ...] = ()
+    others: tuple[str, ...] = ()
+    meter: MeterEntry | None = None
+    refused: str = field(default="")
+
+    @property
+    def is_wide(self) -> bool:
+        """Whether each meter has a column of its own."""
+        return any(one.entry is not None or one.meter_no for one in self.values)
+
+    @property
+    def needed(self) -> int:
+        """Cells that a row must have."""
+        places = [*self.places.values(), *(one.place for one in self.values)]
+        return max(places, default=0) + 1 if not self.is_wide else self.places.get("measured_at", 0) + 1
+
+
+def find_layout(
+    rows: Sequence[Sequence[str]],
+    *,
+    title: str,
+    directory: MeterDirectory | None,
+    options: ReadingOptions,
+) -> Layout:
+    """Layout of a table from its first rows.
+
+    Raises
+    ------
+    UnreadableFile
+        If it has no header that can be understood; with what was found and which option would settle it.
+    """
+    best: tuple[float, int] | None = None
+    for i in range(min(len(rows), _HEADER_ROWS)):
+        for depth in (1, 2):
+            score = _score(_header(rows, i, depth), rows[i + depth : i + depth + 3], directory, options) - 0.5 * (
+                depth - 1
+            )
+            if score > 0 and (best is None or score > best[0]):
+                best = score, i * 4 + depth
+    if best is None:
+        header = next((row for row in rows if any(cell.strip() for cell in row)), [])
+        raise UnreadableFile(_no_header(header))
+    i, depth = divmod(best[1], 4)
+    cells = _header(rows, i, depth)
+    body = [row for row in rows[i + depth :] if any(cell.strip() for cell in row)][:_LOOKED_AT]
+    width = max(len(cells), _common_width(body))
+    cells = [*cells, *[""] * (width - len(cells))]
+    above = " ".join(tidy(cell) for row in rows[:i] for cell in row if cell.strip())
+    found = _assigned(cells, body, directory, options)
+    found = replace(found, below=i + depth - 1, width=width)
+    return _with_meter(found, [title, above], directory, options)
+
+
+def _header(rows: Sequence[Sequence[str]], first: int, depth: int) -> list[str]:
+    """Cells of a header row, or of two with what is merged in the upper one standing over each of its columns."""
+    upper = list(rows[first])
+    if depth == 1 or first + 1 >= len(rows):
+        return upper
+    lower = rows[first + 1]
+    width = max(len(upper), len(lower))
+    joined, standing = [], ""
+    for k in range(width):
+        over = upper[k] if k < len(upper) else ""
+        under = lower[k] if k < len(lower) else ""
+        standing = over if over.strip() else standing
+        joined.append(f"{standing} {under}".strip() if under.strip() else over)
+    return joined
+
+
+def _score(
+    cells: Sequence[str], below: Sequence[Sequence[str]], directory: MeterDirectory | None, options: ReadingOptions
+) -> float:
+    """How much a row is a header: distinct columns that it names, and meters."""
+    roles = {role for cell in cells if cell.strip() and (role := _role(cell, options)[0]) not in {None, "ignore"}}
+    meters = registers = 0
+    for cell in cells:
+        if not cell.strip() or len(cell) > 80 or _role(cell, options)[0] is not None:
+            continue
+        if _is_number(cell):
+            meters += directory is not None and directory.meter(tidy(cell)) is not None
+            continue
+        if directory is not None and _column_meter(cell, directory, None) is not None:
+            meters += 1
+        elif register_of(_without_unit(cell)) is not None:
+            registers += 1
+    timed = bool(roles & {"measured_at", "date", "time"})
+    if not roles and not (meters > 1 and below and any(cell.strip() for cell in below[0])):
+        return 0.0
+    numeric = sum(_is_number(cell) for cell in cells)
+    return (
+        len(roles)
+        + 2 * timed
+        + min(meters, 50)
+        + 0.5 * registers
+        - 0.25 * (numeric - meters if numeric > meters else 0)
+    )
+
+
+def _is_number(cell: str) -> bool:
+    return tidy(cell).replace(".", "", 1).replace(",", "").replace("-", "", 1).isdigit()
+
+
+def _role(cell: str, options: ReadingOptions) -> tuple[str | None, int]:
+    title = title_of(cell)
+    said = options.role(title.text) or options.role(title.name)
+    return (said, -1) if said is not None else (title.role, title.rank)
+
+
+def _without_unit(cell: str) -> str:
+    return title_of(cell).name
+
+
+def _common_width(body: Sequence[Sequence[str]]) -> int:
+    """Columns that most rows have."""
+    widths = [len(row) for row in body]
+    return max(set(widths), key=lambda width: (widths.count(width), width)) if widths else 0
+
+
+def _column_meter(cell: str, directory: MeterDirectory, unit_code: str | None) -> tuple[MeterEntry, str] | None:
+    """Meter that a column's header names, and what else it says."""
+    title = title_of(cell)
+    for name in (title.text, title.name):
+        entry = directory.meter(name, unit_code)
+        if entry is not None:
+            return entry, ""
+    return directory.inside(title.name, unit_code)
+
+
+def _assigned(
+    cells: Sequence[str], body: Sequence[Sequence[str]], directory: MeterDirectory | None, options: ReadingOptions
+) -> Layout:
+    titles = tuple(title_of(cell) for cell in cells)
+    candidates: dict[str, list[tuple[int, int]]] = {}
+    for place, cell in enumerate(cells):
+        role, rank = _role(cell, options) if cell.strip() else (None, 9)
+        if role is not None and role != "ignore":
+            candidates.setdefault(role, []).append((rank, place))
+    places = {role: _chosen(role, found, titles, body) for role, found in candidates.items()}
+    _settle_times(places, body)
+    unit_code = _unit_code_said(options, directory)
+    values, strangers = _values(cells, titles, places, body, directory, options, unit_code)
+    used = {*places.values(), *(one.place for one in values)}
+    others = [title.text for place, title in enumerate(titles) if place not in used and title.text]
+    return Layout(
+        below=0,
+        width=len(cells),
+        titles=titles,
+        places={role: place for role, place in places.items() if role != "value"},
+        values=tuple(values),
+        strangers=tuple(strangers),
+        others=tuple(title for title in others if title not in strangers),
+    )
+
+
+def _unit_code_said(options: ReadingOptions, directory: MeterDirectory | None) -> str | None:
+    if options.unit_code is None or directory is None:
+        return options.unit_code
+    return directory.unit_code(options.unit_code) or options.unit_code
+
+
+def _chosen(role: str, found: Sequence[tuple[int, int]], titles: Sequence[Title], body: Sequence[Sequence[str]]) -> int:
+    """The surest of the columns that may be one thing; `UnreadableFile` where two are equally sure and both filled."""
+    rank = min(rank for rank, _ in found)
+    places = [place for one, place in found if one == rank]
+    if len(places) > 1:
+        filled = [place for place in places if any(len(row) > place and not is_blank(row[place]) for row in body)]
+        places = filled or places
+    if len(places) > 1 and role in _READING:
+        texts = " and ".join(repr(titles[place].text) for place in places)
+        raise UnreadableFile(
+            f"one column must be {role} (got {texts}; --column '{titles[places[1]].text}=ignore' passes one over)"
+        )
+    return places[0]
+
+
+def _settle_times(places: dict[str, int], body: Sequence[Sequence[str]]) -> None:
+    """Which of the columns of time hold the instant: one alone, or a date beside a time of day."""
+    date, clock = places.get("date"), places.get("time")
+    if "measured_at" in places:
+        if clock is not None and _are(body, places["measured_at"], is_date_only) and _is_clock(body, clock):
+            places["date"] = places["measured_at"]
+            return
+        places.pop("date", None)
+        places.pop("time", None)
+        return
+    if date is not None and clock is not None and _is_clock(body, clock):
+        places["measured_at"] = date
+        return
+    chosen = clock if clock is not None and not _is_clock(body, clock) else date
+    places.pop("date", None)
+    places.pop("time", None)
+    if chosen is not None:
+        places["measured_at"] = chosen
+
+
+def _cells(body: Sequence[Sequence[str]], place: int) -> list[str]:
+    return [tidy(row[place]) for row in body if len(row) > place and not is_blank(row[place])]
+
+
+def _are(body: Sequence[Sequence[str]], place: int, test: object) -> bool:
+    return bool(test(_cells(body, place)))  # type: ignore[operator]  # callers give a function
+
+
+def _is_clock(body: Sequence[Sequence[str]], place: int) -> bool:
+    cells = _cells(body, place)
+    return bool(cells) and clock_of_day(cells) is not None
+
+
+def _values(
+    cells: Sequence[str],
+    titles: Sequence[Title],
+    places: Mapping[str, int],
+    body: Sequence[Sequence[str]],
+    directory: MeterDirectory | None,
+    options: ReadingOptions,
+    unit_code: str | None,
+) -> tuple[list[ValueColumn], list[str]]:
+    """Columns of values, and headers of columns of numbers that are no meter."""
+    if "value" in places and ("meter_no" in places or not _meters_across(cells, places, directory, unit_code)):
+        place = places["value"]
+        return [ValueColumn(place=place, title=titles[place].text, unit=titles[place].unit)], []
+    taken = set(places.values())
+    open_places = [
+        k for k, cell in enumerate(cells) if k not in taken and cell.strip() and _role(cell, options)[0] != "ignore"
+    ]
+    if "meter_no" in places or "serial_no" in places or "point" in places:
+        found = [
+            ValueColumn(place=k, title=titles[k].text, unit=titles[k].unit, register=name)
+            for k in open_places
+            if (name := register_of(titles[k].name)) is not None and _numeric(body, k)
+        ]
+        return found, []
+    return _across(open_places, cells, titles, body, directory, unit_code)
+
+
+def _meters_across(
+    cells: Sequence[str], places: Mapping[str, int], directory: MeterDirectory | None, unit_code: str | None
+) -> bool:
+    if directory is None:
+        return False
+    taken = set(places.values())
+    return any(
+        k not in taken and cell.strip() and _column_meter(cell, directory, unit_code) is not None
+        for k, cell in enumerate(cells)
+    )
+
+
+def _numeric(body: Sequence[Sequence[str]], place: int) -> bool:
+    cells = _cells(body, place)
+    return bool(cells) and sum(any(letter.isdigit() for letter in cell) for cell in cells) * 2 > len(cells)
+
+
+def _across(
+    open_places: Sequence[int],
+    cells: Sequence[str],
+    titles: Sequence[Title],
+    body: Sequence[Sequence[str]],
+    directory: MeterDirectory | None,
+    unit_code: str | None,
+) -> tuple[list[ValueColumn], list[str]]:
+    values, strangers = [], []
+    for k in open_places:
+        title = titles[k]
+        if directory is None:
+            if _numeric(body, k) and unit_code is not None:
+                values.append(ValueColumn(place=k, title=title.text, meter_no=title.name, unit=title.unit))
+            continue
+        found = _column_meter(cells[k], directory, unit_code)
+        if found is None:
+            if _numeric(body, k):
+                strangers.append(title.text)
+            continue
+        entry, rest = found
+        unit = title.unit or _unit_in(rest)
+        values.append(
+            ValueColumn(
+                place=k, title=title.text, entry=entry, unit=unit, register=register_of(rest) or "" if rest else ""
+            )
+        )
+    if not values and len(strangers) == 1 and "register" not in strangers:
+        name = register_of(title_of(strangers[0]).name)
+        if name is not None:  # the one column of a table that names its meter elsewhere
+            k = next(k for k in open_places if titles[k].text == strangers[0])
+            return [ValueColumn(place=k, title=titles[k].text, unit=titles[k].unit, register=name)], []
+    return values, strangers
+
+
+def _unit_in(text: str) -> str:
+    for word in (text, *text.split()):
+        unit = find_unit(word) if word else None
+        if unit is not None and unit.symbol not in {"1", "%"}:
+            return unit.symbol
+    return ""
+
+
+def _with_meter(
+    layout: Layout, texts: Sequence[str], directory: MeterDirectory | None, options: ReadingOptions
+) -> Layout:
+    """Layout of a table whose rows name no meter, with the one that its sheet, title or file name names."""
+    if layout.is_wide or {"meter_no", "serial_no", "point"} & set(layout.places) or directory is None:
+        return layout
+    code = _unit_code_said(options, directory)
+    if options.meter_no is not None:
+        return replace(layout, meter=directory.meter(options.meter_no, code))
+    for text in texts:
+        entry = directory.meter(text, code) if text else None
+        found = (entry, "") if entry is not None else directory.inside(text, code) if text else None
+        if found is not None:
+            return replace(layout, meter=found[0])
+    return layout
+
+
+def check_layout(layout: Layout, name: str, directory: MeterDirectory | None, options: ReadingOptions) -> None:
+    """Raise `UnreadableFile` where something that every reading needs is nowhere to be found."""
+    amount = layout.places.get("amount")
+    if not layout.values and amount is not None:
+        raise UnreadableFile(
+            f"{name}: must hold register values, what the dial shows (got {layout.titles[amount].text!r}, which is "
+            f"what was used in between; where it is the dial, say --column '{layout.titles[amount].text}=value'; "
+            f"需要表计示值，不是用量)"
+        )
+    if layout.strangers and not layout.values:
+        raise UnreadableFile(
+            f"{name}: columns must be meters of the ledger (got {_listed(layout.strangers)}, in no ledger; 台账中没有)"
+        )
+    missing = _missing(layout, directory, options)
+    if missing:
+        got = ", ".join(title.text for title in layout.titles if title.text)
+        required = ", ".join(_REQUIRED)
+        raise UnreadableFile(
+            f"{name}: columns must be {required} ({', '.join(missing)} missing; got {got}); --column 'HEADER=NAME' "
+            f"says what a header means"
+        )
+
+
+def _missing(layout: Layout, directory: MeterDirectory | None, options: ReadingOptions) -> list[str]:
+    places = set(layout.places)
+    have = {
+        "unit_code": bool({"unit_code", "unit_name"} & places)
+        or options.unit_code is not None
+        or directory is not None,
+        "meter_no": bool({"meter_no", "serial_no", "point"} & places)
+        or layout.is_wide
+        or layout.meter is not None
+        or options.meter_no is not None,
+        "measured_at": "measured_at" in places,
+        "value": bool(layout.values),
+        "unit": "unit" in places
+        or options.unit is not None
+        or directory is not None
+        or (bool(layout.values) and all(one.unit for one in layout.values)),
+    }
+    return [name for name in _REQUIRED if not have[name]]
+
+
+def _listed(names: Sequence[str], most: int = 8) -> str:
+    shown = ", ".join(names[:most])
+    return shown if len(names) <= most else f"{shown} and {len(names) - most} more"
+
+
+def _no_header(header: Sequence[str]) -> str:
+    got = ", ".join(tidy(cell) for cell in header if cell.strip())[:200] or "nothing"
+    return f"columns must be {', '.join(_REQUIRED)} ({', '.join(_REQUIRED)} missing; got {got})"

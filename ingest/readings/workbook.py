@@ -1,0 +1,127 @@
+"""Sheets of a workbook as tables of text: true times and numbers become the text that says the same."""
+
+from collections.abc import Iterator, Sequence
+from datetime import date, datetime, time, timedelta
+from itertools import islice
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from ingest.files import Content, UnreadableFile
+from ingest.readings.tables import HEAD_ROWS, RawBatch
+
+__all__ = ["SheetTable", "sheet_tables"]
+
+_ROWS = 50_000
+
+
+class SheetTable:
+    """One sheet.
+
+    Parameters
+    ----------
+    content : Content
+    book : CalamineWorkbook
+    name : str
+    """
+
+    typed = True
+    delimiter = ""
+
+    def __init__(self, content: Content, book: Any, name: str) -> None:
+        self._content = content
+        self.where = self.title = name
+        self._sheet = book.get_sheet_by_name(name)
+        self._top = (self._sheet.start or (0, 0))[0]
+        self._total = max(self._sheet.total_height or 1, 1)
+        self._rows = [[_cell(cell) for cell in row] for row in islice(self._iterate(), HEAD_ROWS)]
+
+    def _iterate(self) -> Iterator[Sequence[object]]:
+        for _ in range(self._top):
+            yield ()
+        left = (self._sheet.start or (0, 0))[1]
+        margin = ("",) * left
+        for row in self._sheet.iter_rows():
+            yield (*margin, *row) if left else row
+
+    @property
+    def head(self) -> Sequence[Sequence[str]]:
+        """Its first rows."""
+        return self._rows
+
+    def batches(self, below: int, width: int, needed: int) -> Iterator[RawBatch]:  # noqa: ARG002 - a sheet is as wide as it is
+        """All rows below one of the first."""
+        rows = islice(self._iterate(), below + 1, None)
+        first = below + 2
+        while chunk := list(islice(rows, _ROWS)):
+            columns = [_column(cells) for cells in _turned(chunk, width)]
+            number = np.arange(first, first + len(chunk), dtype=np.int64)
+            first += len(chunk)
+            yield RawBatch(columns=columns, number=number, share=min(first / self._total, 1.0))
+
+
+def sheet_tables(content: Content, wanted: str | None) -> list[SheetTable]:
+    """Visible sheets of a workbook that hold anything, or the one that is asked for."""
+    from python_calamine import CalamineError, SheetVisibleEnum, load_workbook  # noqa: PLC0415 - CSV needs none of it
+
+    try:
+        with content.opened() as file:
+            book = load_workbook(file)
+        names = [one.name for one in book.sheets_metadata if one.visible == SheetVisibleEnum.Visible]
+        if wanted is not None:
+            names = [name for name in book.sheet_names if name.strip() == wanted.strip()]
+            if not names:
+                raise UnreadableFile(
+                    f"{content.name}: --sheet must be one of {', '.join(book.sheet_names)} (got {wanted})"
+                )
+        tables = [SheetTable(content, book, name) for name in names]
+    except (CalamineError, OSError, ValueError) as error:
+        if isinstance(error, FileNotFoundError):
+            raise
+        raise UnreadableFile(f"{content.name}: must be a workbook that can be read (got {error})") from error
+    return [table for table in tables if any(any(row) for row in table.head)]
+
+
+def _turned(rows: Sequence[Sequence[object]], width: int) -> Iterator[Sequence[object]]:
+    if all(len(row) == width for row in rows):
+        return zip(*rows, strict=True)
+    return zip(*((*row[:width], *[""] * (width - len(row))) for row in rows), strict=True)
+
+
+def _column(cells: Sequence[object]) -> Any:
+    kinds = set(map(type, cells))
+    if kinds == {datetime}:
+        return pa.array(map(_moment, cells), pa.string())  # type: ignore[arg-type]  # all are
+    if kinds == {str}:
+        return pa.array(cells, pa.string())
+    if kinds == {float}:
+        return pa.array(cells, pa.float64()).cast(pa.string())
+    return pa.array(map(_cell, cells), pa.string())
+
+
+def _cell(cell: object) -> str:  # noqa: PLR0911 - a line a type
+    if isinstance(cell, str):
+        return cell
+    if isinstance(cell, bool):
+        return "TRUE" if cell else "FALSE"
+    if isinstance(cell, float):
+        return str(int(cell)) if cell.is_integer() and abs(cell) < 1e15 else repr(cell)
+    if isinstance(cell, datetime):
+        return _moment(cell)
+    if isinstance(cell, date):
+        return cell.isoformat()
+    if isinstance(cell, time):
+        return cell.isoformat()
+    if isinstance(cell, timedelta):
+        seconds = round(cell.total_seconds())
+        return f"{seconds // 3600:02d}:{seconds // 60 % 60:02d}:{seconds % 60:02d}"
+    return "" if cell is None else str(cell)
+
+
+def _moment(cell: datetime) -> str:
+    """Time to the nearest second where that is what was meant: day numbers hold no more."""
+    micro = cell.microsecond
+    if micro and (micro < 2_000 or micro > 998_000):
+        cell = (cell + timedelta(microseconds=500_000)).replace(microsecond=0)
+    return cell.isoformat(sep=" ")
