@@ -296,7 +296,7 @@ COLUMNS: Final[dict[str, Phrase]] = {
     "level": Phrase(zh="级别", en="level"),
     "needed": Phrase(zh="应配", en="needed"),
     "present": Phrase(zh="实配", en="present"),
-    "unknown_verification": Phrase(zh="检定不明", en="unknown"),
+    "undecided": Phrase(zh="是否应配待核查", en="undecided"),
     "rate": Phrase(zh="配备率", en="rate"),
     "required": Phrase(zh="要求", en="required"),
     "rate_margin": Phrase(zh="与要求之差", en="margin"),

@@ -102,6 +102,15 @@ SCHEMAS: Mapping[str, pa.Schema] = {
             ("next_step_zh", pa.string()),
         ]
     ),
+    "standings": _schema(
+        [
+            ("unit_code", pa.string()),
+            ("state", pa.string()),
+            ("grade", pa.string()),
+            ("as_of", pa.date32()),
+            ("edition", pa.string()),
+        ]
+    ),
     "observability": _schema(
         [
             ("unit_code", pa.string()),

@@ -20,6 +20,7 @@ from analytics.domain.severity import Severity
 from analytics.domain.words import Phrase
 from analytics.standards.editions import AccuracyTable, Edition, UserCategory
 from analytics.standards.facts import UnitFacts
+from analytics.standards.purpose import Purpose, purpose_of
 from analytics.standards.rules import Rules
 from analytics.standards.scene import Scene, UseKey, levels
 from analytics.standards.words import carrier_name, instrument_name, level_name
@@ -36,6 +37,7 @@ __all__ = [
 
 _KNOWN_DAYS: Final = 28  # a month's mean use is known from about a month on
 _MONTHS: Final = 12.0
+_NONE: Final = Phrase(en="", zh="")
 _YEAR_DAYS: Final = 365.0
 _NARROW_PIPE_MM: Final = 250
 _OILS: Final = {
@@ -44,8 +46,6 @@ _OILS: Final = {
     "residual_oil": "heavy_or_residual_oil",
 }
 _COLUMNS: Final = ("instrument", "purpose", "accuracy_class")
-_MASS: Final = ("mass", "质量")
-_DC: Final = ("dc", "直流")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,10 +59,16 @@ class Requirement:
 
 
 class Category(NamedTuple):
-    """Category of an electricity user and what it was concluded from; None where nothing says it."""
+    """Categories that an electricity user may be of, what they were concluded from, and what would tell which."""
 
-    category: UserCategory | None
+    possible: tuple[UserCategory, ...]
     why: Phrase
+    lacking: Phrase
+
+    @property
+    def category(self) -> UserCategory | None:
+        """The only one that it can be, None where several remain."""
+        return self.possible[0] if len(self.possible) == 1 else None
 
 
 def combined_class(parts: Sequence[AccuracyClass]) -> AccuracyClass:
@@ -106,44 +112,86 @@ def accuracy_verdict(installed: AccuracyClass | None, required: Sequence[Accurac
     return Verdict.FAIL if answers == {False} else Verdict.PERSON
 
 
-def user_category(table: AccuracyTable, rules: Rules, facts: UnitFacts, monthly_kwh: float) -> Category:
-    """Category of an electricity user, the highest of which one limit is reached.
+def user_category(
+    table: AccuracyTable, rules: Rules, facts: UnitFacts, monthly_kwh: float, *, whole: bool = True
+) -> Category:
+    """Categories that an electricity user may be of: those that its use and capacity do not rule out.
+
+    A category is reached by use or by transformer capacity, whichever is the higher: use alone names the lowest one
+    that it can be, and a capacity that is not known may make it any higher one. A known capacity decides where no use
+    is known.
 
     Parameters
     ----------
     monthly_kwh : float
         Mean use a month, NaN where not known. [kWh]
+    whole : bool
+        Whether that is all of it, and not what some of its entries state; it is said, and decides nothing.
     """
     if facts.single_phase:
-        single = next((one for one in table.categories if one.single_phase), None)
-        return Category(single, Phrase(en="single-phase supply", zh="单相供电"))
+        single = tuple(one for one in table.categories if one.single_phase)
+        return Category(single, Phrase(en="single-phase supply", zh="单相供电"), _NONE)
     kva = facts.transformer_kva
+    possible: list[UserCategory] = []
     for category in table.categories:
-        if category.single_phase or (category.high_voltage and facts.high_voltage is False):
+        if category.high_voltage and facts.high_voltage is False:
             continue
-        why = _reached(category, rules, monthly_kwh, kva)
-        if why is not None:
-            return Category(category, why)
-    return Category(None, Phrase(en="neither use nor transformer capacity is known", zh="用电量与变压器容量均不明"))
+        if category.single_phase:
+            if facts.single_phase is None and possible and _is_lowest(possible[-1]) and kva is None:
+                possible.append(category)
+            continue
+        if _reaches(category, rules, monthly_kwh, kva):
+            possible.append(category)
+            break
+        if kva is None or _is_lowest(category):
+            possible.append(category)
+    return Category(tuple(possible), _known(monthly_kwh, kva, whole=whole), _asked_for(possible, monthly_kwh, kva))
 
 
-def _reached(category: UserCategory, rules: Rules, monthly_kwh: float, kva: float | None) -> Phrase | None:
+def _is_lowest(category: UserCategory) -> bool:
+    return category.load_kva_lt is not None
+
+
+def _reaches(category: UserCategory, rules: Rules, monthly_kwh: float, kva: float | None) -> bool:
+    """Whether it is of this category at least."""
     if category.monthly_kwh_ge is not None and monthly_kwh >= category.monthly_kwh_ge:
-        return Phrase(en=f"{monthly_kwh:,.0f} kWh a month", zh=f"月均用电 {monthly_kwh:,.0f} kWh")
+        return True
     limit = category.transformer_kva_ge
-    if kva is not None and limit is not None:
-        at_edge = rules.category_iv_by_review and _is_lowest_limit(limit)
-        if kva > limit or (kva == limit and not at_edge):
-            return Phrase(en=f"transformers of {kva:g} kVA", zh=f"变压器容量 {kva:g} kVA")
-    if category.load_kva_lt is not None:
-        if kva is not None:
-            return Phrase(en=f"transformers of {kva:g} kVA", zh=f"变压器容量 {kva:g} kVA")
-        if not np.isnan(monthly_kwh):
-            return Phrase(
-                en=f"{monthly_kwh:,.0f} kWh a month, transformer capacity not entered",
-                zh=f"月均用电 {monthly_kwh:,.0f} kWh，未录入变压器容量",
-            )
-    return None
+    return kva is not None and limit is not None and _at_least(kva, limit, rules)
+
+
+def _at_least(kva: float, limit: float, rules: Rules) -> bool:
+    return kva > limit or (kva == limit and not (rules.category_iv_by_review and _is_lowest_limit(limit)))
+
+
+def _known(monthly_kwh: float, kva: float | None, *, whole: bool) -> Phrase:
+    en, zh = [], []
+    if not np.isnan(monthly_kwh):
+        at_least = "" if whole else "at least "
+        en.append(f"{at_least}{monthly_kwh:,.0f} kWh a month")
+        zh.append(f"月均用电{'' if whole else '不少于'} {monthly_kwh:,.0f} kWh")
+    if kva is not None:
+        en.append(f"transformers of {kva:g} kVA")
+        zh.append(f"变压器容量 {kva:g} kVA")
+    if not en:
+        return Phrase(en="neither use nor transformer capacity is known", zh="用电量与变压器容量均不明")
+    if kva is None:
+        en.append("transformer capacity not entered")
+        zh.append("未录入变压器容量")
+    return Phrase(en=", ".join(en), zh="，".join(zh))
+
+
+def _asked_for(possible: Sequence[UserCategory], monthly_kwh: float, kva: float | None) -> Phrase:
+    if len(possible) < 2:
+        return _NONE
+    en, zh = [], []
+    if kva is None:
+        en.append("transformer capacity")
+        zh.append("变压器容量")
+    if np.isnan(monthly_kwh) or kva is not None:
+        en.append("monthly use")
+        zh.append("月均用电量")
+    return Phrase(en=" and ".join(en), zh="、".join(zh))
 
 
 def _is_lowest_limit(limit: float) -> bool:
@@ -158,7 +206,7 @@ def requirement(
     carrier: str,
     purpose: str,
     level: str,
-    category: UserCategory | None,
+    category: Category | None,
 ) -> Requirement:
     """What table 4 asks of an instrument.
 
@@ -166,34 +214,32 @@ def requirement(
     ----------
     instrument, carrier, purpose, level : str
         As the ledger has them.
-    category : UserCategory or None
-        Of the unit, for electricity meters.
+    category : Category or None
+        Of the unit, for electricity meters; None asks all of them.
     """
     table = edition.accuracy
-    kind, keys, lacking = _keys(table, instrument, carrier, purpose, category)
+    facts = purpose_of(purpose)
+    kind, keys, lacking = _keys(table, instrument, carrier, facts, category)
     classes = [table.rows[kind, key].required for key in keys if (kind, key) in table.rows]
     if kind == "electricity_meter" and level != "unit":
         classes = [table.relaxed(one) for one in classes]
-    trade = table.trade.get((kind, carrier)) if purpose == "trade" and level == "unit" else None
+    trade = table.trade.get((kind, carrier)) if facts.trade and level == "unit" else None
     further = ""
     if trade is not None:
         asked = trade.required_review if rules.refined_oil_by_review and trade.required_review else trade.required
         classes = [asked] if asked is not None else classes
         further = trade.further
     name, fluid = instrument_name(instrument), carrier_name(carrier)
-    what = Phrase(en=f"{name.en} meter ({fluid.en})", zh=f"{name.zh}({fluid.zh})")
+    what = Phrase(en=f"{name.en} meter ({fluid.en})", zh=f"{name.zh}（{fluid.zh}）")
     unique = tuple(dict.fromkeys(classes))
     return Requirement(classes=unique, what=what, lacking=lacking, further=further)
-
-
-_NONE: Final = Phrase(en="", zh="")
 
 
 _Keys: TypeAlias = tuple[str, tuple[str, ...], Phrase]
 """Kind of instrument of the table, keys of the rows that may apply, and what would tell which."""
 
 
-def _keys(table: AccuracyTable, instrument: str, carrier: str, purpose: str, category: UserCategory | None) -> _Keys:
+def _keys(table: AccuracyTable, instrument: str, carrier: str, purpose: Purpose, category: Category | None) -> _Keys:
     if instrument == "electricity":
         return _electricity_keys(table, purpose, category)
     if instrument == "oil_flow":
@@ -205,36 +251,34 @@ def _keys(table: AccuracyTable, instrument: str, carrier: str, purpose: str, cat
     return instrument, (), _NONE
 
 
-def _electricity_keys(table: AccuracyTable, purpose: str, category: UserCategory | None) -> _Keys:
-    if any(word in purpose.casefold() for word in _DC):
+def _electricity_keys(table: AccuracyTable, purpose: Purpose, category: Category | None) -> _Keys:
+    if purpose.direct_current:
         return "electricity_meter", ("dc",), _NONE
     if category is not None:
-        return "electricity_meter", (f"user_{category.id}",), _NONE
+        return "electricity_meter", tuple(f"user_{one.id}" for one in category.possible), category.lacking
     keys = tuple(f"user_{one.id}" for one in table.categories)
     return "electricity_meter", keys, Phrase(en="transformer capacity or monthly use", zh="变压器容量或月均用电量")
 
 
-def _water_keys(purpose: str) -> tuple[tuple[str, ...], Phrase]:
-    if purpose.isdigit():
-        return ("dn_le_250" if int(purpose) <= _NARROW_PIPE_MM else "dn_gt_250",), _NONE
+def _water_keys(purpose: Purpose) -> tuple[tuple[str, ...], Phrase]:
+    if purpose.pipe_mm is not None:
+        return ("dn_le_250" if purpose.pipe_mm <= _NARROW_PIPE_MM else "dn_gt_250",), _NONE
     return ("dn_le_250", "dn_gt_250"), Phrase(en="the pipe's diameter", zh="管径")
 
 
-def _weighing_keys(purpose: str) -> tuple[tuple[str, ...], Phrase]:
-    if purpose in {"static", "dynamic"}:
-        return (purpose,), _NONE
+def _weighing_keys(purpose: Purpose) -> tuple[tuple[str, ...], Phrase]:
+    if purpose.motion is not None:
+        return (purpose.motion,), _NONE
     return ("static", "dynamic"), Phrase(en="static or dynamic", zh="静态或动态")
 
 
-def _auxiliary_keys(purpose: str) -> tuple[tuple[str, ...], Phrase]:
-    if any(word in purpose.casefold() for word in _MASS):
-        return ("mass_calculation",), _NONE
-    if purpose == "plain":
-        return ("plain",), _NONE
+def _auxiliary_keys(purpose: Purpose) -> tuple[tuple[str, ...], Phrase]:
+    if purpose.mass is not None:
+        return ("mass_calculation" if purpose.mass else "plain",), _NONE
     return ("plain", "mass_calculation"), Phrase(en="whether it serves a mass calculation", zh="是否用于质量计算")
 
 
-_BY_PURPOSE: Final[Mapping[str, Callable[[str], tuple[tuple[str, ...], Phrase]]]] = {
+_BY_PURPOSE: Final[Mapping[str, Callable[[Purpose], tuple[tuple[str, ...], Phrase]]]] = {
     "water_flow": _water_keys,
     "weighing": _weighing_keys,
     "temperature": _auxiliary_keys,
@@ -242,23 +286,37 @@ _BY_PURPOSE: Final[Mapping[str, Callable[[str], tuple[tuple[str, ...], Phrase]]]
 }
 
 
-def monthly_kwh(scene: Scene, declared: dict[int, float], unit: int) -> float:
-    """Mean electricity use of a unit a month: measured where about a month is known, else declared. [kWh]"""
+def monthly_kwh(scene: Scene, declared: Mapping[int, tuple[float, bool]], unit: int) -> tuple[float, bool]:
+    """Mean electricity use of a unit a month and whether it is all of it: measured where known, else declared. [kWh]"""
+    stated, whole = declared.get(unit, (np.nan, False))
     use = scene.evidence.uses.get(UseKey(unit, "unit", "", "", "electricity"))
     if use is not None and use.days >= _KNOWN_DAYS and use.symbol == "kWh":
-        return use.amount / use.days * _YEAR_DAYS / _MONTHS
-    return declared.get(unit, np.nan) / _MONTHS
+        measured = use.amount / use.days * _YEAR_DAYS / _MONTHS
+        metered = _all_metered(scene, unit)
+        if metered or not stated / _MONTHS > measured:
+            return measured, metered
+    return stated / _MONTHS, whole
 
 
-def _declared_kwh(scene: Scene) -> dict[int, float]:
-    """Declared yearly electricity of units, of their own level's inputs. [kWh]"""
+def _inputs(scene: Scene) -> NDArray[np.bool_]:
     ledger = scene.ledger
-    here = scene.carrier_is("electricity") & (ledger.point_level == Level.UNIT) & ~np.isnan(ledger.point_annual_use)
-    here &= ledger.point_direction == 0
-    totals: dict[int, float] = {}
-    for point in np.flatnonzero(here).tolist():
-        unit = int(ledger.point_unit[point])
-        totals[unit] = totals.get(unit, 0.0) + float(ledger.point_annual_use[point])
+    here = scene.carrier_is("electricity") & (ledger.point_level == Level.UNIT) & (ledger.point_direction == 0)
+    return np.asarray(here, np.bool_)
+
+
+def _all_metered(scene: Scene, unit: int) -> bool:
+    here = _inputs(scene) & (scene.ledger.point_unit == unit)
+    return bool(scene.stands[here].all())
+
+
+def _declared_kwh(scene: Scene) -> dict[int, tuple[float, bool]]:
+    """Declared yearly electricity of units, of their own level's inputs, and whether all of them state theirs. [kWh]"""
+    ledger = scene.ledger
+    totals: dict[int, tuple[float, bool]] = {}
+    for point in np.flatnonzero(_inputs(scene)).tolist():
+        unit, use = int(ledger.point_unit[point]), float(ledger.point_annual_use[point])
+        total, whole = totals.get(unit, (np.nan, True))
+        totals[unit] = (total, False) if np.isnan(use) else (use if np.isnan(total) else total + use, whole)
     return totals
 
 
@@ -302,7 +360,7 @@ def _kinds(
     of_unit = np.zeros((len(ledger.unit_codes), 2), np.int64)
     for u, applied in enumerate(scene.applied):
         category = categories.get(u)
-        name = "" if category is None or category.category is None else category.category.id
+        name = "" if category is None else " ".join(one.id for one in category.possible)
         of_unit[u] = editions.setdefault(id(applied.edition), len(editions)), names.setdefault(name, len(names))
     unit = ledger.point_unit[point]
     parts = [of_unit[unit, 0], of_unit[unit, 1], ledger.point_level[point], scene.carrier[point]]
@@ -343,11 +401,13 @@ def _categories(scene: Scene) -> dict[int, Category]:
     here = scene.carrier_is("electricity")
     made = {}
     for unit in np.unique(scene.ledger.point_unit[here]).tolist():
+        use, whole = monthly_kwh(scene, declared, unit)
         made[unit] = user_category(
             scene.applied[unit].edition.accuracy,
             scene.rules,
             scene.facts.of(scene.ledger.unit_codes[unit]),
-            monthly_kwh(scene, declared, unit),
+            use,
+            whole=whole,
         )
     return made
 
@@ -364,13 +424,20 @@ def _judge(scene: Scene, point: int, categories: Mapping[int, Category]) -> _Jud
         carrier=ledger.point_carrier[point],
         purpose=purpose,
         level=levels[ledger.point_level[point]],
-        category=None if category is None else category.category,
+        category=category,
     )
-    installed = installed_class(scene, point)
+    installed = _in_numbers(scene.rules, instrument, installed_class(scene, point))
     verdict = accuracy_verdict(installed, asked.classes)
     if verdict is Verdict.PASS and asked.further:
         verdict = Verdict.PERSON
     return _Judged(verdict, asked, installed, instrument == "electricity")
+
+
+def _in_numbers(rules: Rules, instrument: str, installed: AccuracyClass | None) -> AccuracyClass | None:
+    """A class named by a letter as the number that the rules' data give it."""
+    if installed is None or installed.number is not None:
+        return installed
+    return rules.class_equivalents.get((instrument, installed.text), installed)
 
 
 def installed_class(scene: Scene, point: int) -> AccuracyClass | None:
@@ -420,9 +487,13 @@ def _finding(scene: Scene, point: int, judged: _Judged, category: Category | Non
 def _required(asked: Requirement, category: Category | None) -> Phrase:
     classes = " / ".join(dict.fromkeys(str(one) for one in asked.classes))
     en, zh = f"{asked.what.en}: class {classes} or better", f"{asked.what.zh}准确度等级不低于 {classes} 级"
-    if category is not None and category.category is not None:
-        en += f" (user category {category.category.id}: {category.why.en})"
-        zh += f"({category.category.zh}，{category.why.zh})"
+    if category is not None and category.possible:
+        ids, names = (
+            " / ".join(one.id for one in category.possible),
+            "、".join(dict.fromkeys(one.zh for one in category.possible)),
+        )
+        en += f" (user category {ids}: {category.why.en})"
+        zh += f"（{names}，{category.why.zh}）"
     if asked.further:
         en += f", and {asked.further}"
         zh += f"，并符合 {asked.further}"
@@ -437,12 +508,16 @@ def _found(installed: AccuracyClass | None) -> Phrase:
 
 def _next_step(judged: _Judged, meter: str) -> Phrase:
     asked = judged.asked
-    strictest = min(asked.classes, key=lambda one: one.rank)
     if judged.verdict is Verdict.FAIL:
-        return Phrase(
-            en=f"Replace {meter} by a meter of class {strictest} or better.",
-            zh=f"将 {meter} 更换为 {strictest} 级或更高等级的器具。",
+        needed = max(asked.classes, key=lambda one: one.rank)  # surely; a stricter one only where the facts ask for it
+        en, zh = (
+            f"Replace {meter} by a meter of class {needed} or better",
+            f"将 {meter} 更换为 {needed} 级或更高等级的器具",
         )
+        if len(asked.classes) > 1:
+            en += f"; whether a stricter class is needed depends on {asked.lacking.en}: enter it first"
+            zh += f"；是否需要更高等级取决于{asked.lacking.zh}，请先补录"
+        return Phrase(en=f"{en}.", zh=f"{zh}。")
     if judged.installed is None:
         return Phrase(
             en=f"Enter the class of {meter} from its valid certificate.",

@@ -125,9 +125,9 @@ def assess(
     applied = tuple(book.applied(day, facts.of(code).sector) for code in ledger.unit_codes)
     scene = Scene.of(ledger, applied=applied, rules=rules, facts=facts, evidence=evidence, day=day, at_us=at_us)
     main = main_use(scene)
-    rates = equipping_rates(scene, main.counted)
+    rates = equipping_rates(scene, main.counted, main.undecided)
     findings = [*rate_findings(scene, rates), *main.findings]
-    findings += accuracy_findings(scene, raw_material_points(scene))
+    findings += accuracy_findings(scene, raw_material_points(scene) | ~(main.counted | main.undecided))
     findings += activity_findings(scene)
     if water is not None:
         findings += water_findings(scene, rates, water)
@@ -157,7 +157,7 @@ def _order(finding: Finding) -> tuple[object, ...]:
 
 def _standings(scene: Scene, findings: Sequence[Finding], rates: Sequence[Rate]) -> Iterator[Standing]:
     units = len(scene.ledger.unit_codes)
-    counts = np.zeros((units, 6), np.int64)
+    counts = np.zeros((units, 6), np.int64)  # failed, serious, warnings, person, mandatory questions, weighty ones
     for finding in findings:
         failed = finding.verdict is Verdict.FAIL
         person = finding.verdict is Verdict.PERSON
@@ -168,7 +168,7 @@ def _standings(scene: Scene, findings: Sequence[Finding], rates: Sequence[Rate])
         elif person:
             counts[finding.unit, 3] += 1
             urgent = finding.severity is not Severity.INFO
-            counts[finding.unit, 4] += urgent
+            counts[finding.unit, 4] += finding.mandatory
             counts[finding.unit, 5] += urgent or finding.mandatory
     needed, present = np.zeros(units, np.int64), np.zeros(units, np.int64)
     for rate in rates:
@@ -176,16 +176,17 @@ def _standings(scene: Scene, findings: Sequence[Finding], rates: Sequence[Rate])
         present[rate.unit] += rate.present
     completeness = _completeness(scene)
     for unit, verified in enumerate(verification_counts(scene)):
-        failed_count, serious, warnings, person_count, open_questions, weighty = counts[unit].tolist()
+        failed_count, serious, warnings, person_count, mandatory, weighty = counts[unit].tolist()
         share = None if np.isnan(completeness[unit]) else float(completeness[unit])
         yield Standing(
             unit=unit,
             edition=scene.applied[unit].text,
             edition_zh=scene.applied[unit].text_zh,
-            state=_state(failed_count, serious, open_questions),
+            state=_state(failed_count, serious, weighty),
             grade=grade_of(
                 scene.rules.grades,
                 serious=serious,
+                undecided=mandatory,
                 warnings=warnings,
                 person=weighty,
                 needed=int(needed[unit]),
@@ -224,6 +225,7 @@ def grade_of(
     grades: Sequence[Grade],
     *,
     serious: int,
+    undecided: int = 0,
     warnings: int,
     person: int,
     needed: int,
@@ -234,6 +236,9 @@ def grade_of(
 
     Parameters
     ----------
+    undecided : int
+        Questions about mandatory clauses that are open: each may turn out a serious finding, so a grade that allows
+        none of these hangs on them.
     needed : int
         Points that need a meter.
     completeness : float or None
@@ -242,7 +247,7 @@ def grade_of(
     share = 100.0 * verified.valid / verified.meters if verified.meters else None
     for grade in grades:
         allowed = int(grade.share * needed / 100)
-        held: list[bool | None] = [grade.serious is None or serious <= grade.serious]
+        held: list[bool | None] = [_at_most(serious, serious + undecided, grade.serious)]
         held += [
             limit is None or value <= max(limit, allowed)
             for limit, value in ((grade.warnings, warnings), (grade.person, person))
@@ -253,6 +258,12 @@ def grade_of(
             continue
         return "" if None in held else grade.name
     return ""
+
+
+def _at_most(least: int, most: int, limit: int | None) -> bool | None:
+    if limit is None or most <= limit:
+        return True
+    return False if least > limit else None
 
 
 def _at_least(value: float | None, limit: float | None) -> bool | None:

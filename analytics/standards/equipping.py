@@ -1,9 +1,9 @@
 """Equipping rate Rp = Ns / Nl by energy and level (GB 17167 4.3.1 and table 3), on whole numbers.
 
-Nl counts the collection points that the theoretical need names. Ns counts those of them at which a meter may be used:
-installed, not out of use, within its verification. A meter of which nothing says whether its verification holds counts
-neither for nor against: the rate then lies between two, and where they fall on both sides of the requirement a person
-has to tell. Rounding never decides: 94.999… % is below 95 %.
+Nl counts the collection points that the theoretical need names. Ns counts those of them at which a meter is installed
+that is not out of use, whatever its verification: the rate with a valid verification stands beside it. Points of which
+nobody can tell whether they count make the rate lie between two, and where these fall on both sides of the requirement
+a person has to tell. Rounding never decides: 94.999… % is below 95 %.
 """
 
 from collections.abc import Iterator, Sequence
@@ -39,14 +39,18 @@ class Rate:
     ----------
     unit : int
         Index into the ledger's units.
-    needed, present, unknown : int
-        Nl, Ns, and meters whose verification is not known.
+    needed, present, valid : int
+        Nl, Ns, and of these the meters within their verification.
+    unknown : int
+        Points without a meter of which a person has to say whether they count in Nl.
     rate, required : Fraction or None
         None where nothing is needed, and where the edition has no row. [%]
     missing : tuple of str
-        Points that count in Nl without a meter that may be used.
+        Points that count in Nl without a meter in use.
     unfit : tuple of str
-        Meters that stand there and may not be used.
+        Meters that stand there and are out of use.
+    bare : tuple of str
+        Points without any meter.
     """
 
     unit: int
@@ -54,6 +58,7 @@ class Rate:
     level: str
     needed: int
     present: int
+    valid: int
     unknown: int
     rate: Fraction | None
     required: Fraction | None
@@ -83,22 +88,24 @@ def equipping_rate(present: int, needed: int) -> Fraction | None:
 
 
 def rate_verdict(present: int, unknown: int, needed: int, required: Fraction | None) -> Verdict:
-    """What a rate says against a requirement, with some meters that may or may not count.
+    """What a rate says against a requirement, where some more points may or may not count in Nl.
 
     Examples
     --------
-    >>> rate_verdict(94, 0, 100, Fraction(95)), rate_verdict(94, 1, 100, Fraction(95))
-    (<Verdict.FAIL: 'fail'>, <Verdict.PERSON: 'person'>)
+    >>> rate_verdict(19, 1, 19, Fraction(95)), rate_verdict(19, 2, 19, Fraction(95))
+    (<Verdict.PASS: 'pass'>, <Verdict.PERSON: 'person'>)
     """
-    least, most = equipping_rate(present, needed), equipping_rate(present + unknown, needed)
-    if required is None or least is None or most is None:
+    most, least = equipping_rate(present, needed), equipping_rate(present, needed + unknown)
+    if required is None or least is None:
         return Verdict.NOT_APPLICABLE
     if least >= required:
         return Verdict.PASS
-    return Verdict.FAIL if most < required else Verdict.PERSON
+    return Verdict.FAIL if most is not None and most < required else Verdict.PERSON
 
 
-def equipping_rates(scene: Scene, counted: NDArray[np.bool_]) -> tuple[Rate, ...]:
+def equipping_rates(
+    scene: Scene, counted: NDArray[np.bool_], undecided: NDArray[np.bool_] | None = None
+) -> tuple[Rate, ...]:
     """Every rate of every unit that has a point of the energy and level.
 
     Parameters
@@ -106,26 +113,30 @@ def equipping_rates(scene: Scene, counted: NDArray[np.bool_]) -> tuple[Rate, ...
     scene : Scene
     counted : (p,) bool
         Points of the theoretical need.
+    undecided : (p,) bool or None
+        Points that may be some of it too.
     """
     ledger = scene.ledger
-    point = np.flatnonzero(counted)
+    point = np.flatnonzero(counted if undecided is None else counted | undecided)
     key = (ledger.point_unit[point].astype(np.int64) * len(levels) + ledger.point_level[point]) * max(
         len(scene.carriers), 1
     ) + scene.carrier[point]
     order = np.argsort(key, kind="stable")
     point, key = point[order], key[order]
     starts = np.flatnonzero(np.append(True, key[1:] != key[:-1])) if len(key) else np.empty(0, np.int64)
-    return tuple(_rate(scene, group) for group in np.split(point, starts[1:]) if len(group))
+    return tuple(_rate(scene, group, counted) for group in np.split(point, starts[1:]) if len(group))
 
 
-def _rate(scene: Scene, points: NDArray[np.int64]) -> Rate:
+def _rate(scene: Scene, points: NDArray[np.int64], counted: NDArray[np.bool_]) -> Rate:
     ledger, first = scene.ledger, int(points[0])
     unit, level, carrier = int(ledger.point_unit[first]), levels[ledger.point_level[first]], ledger.point_carrier[first]
     rates = scene.applied[unit].edition.rates
     required = rates.get((carrier, level))
-    usable, unsure = scene.usable[points], scene.unsure[points]
-    present, unknown = int(usable.sum()), int(unsure.sum())
-    lacking = points[~usable & ~unsure]
+    certain = counted[points] | scene.in_use[points]
+    unknown, points = int((~certain).sum()), points[certain]
+    installed = scene.in_use[points]
+    present = int(installed.sum())
+    lacking = points[~installed]
     stands = scene.installation[lacking] >= 0
     return Rate(
         unit=unit,
@@ -133,6 +144,7 @@ def _rate(scene: Scene, points: NDArray[np.int64]) -> Rate:
         level=level,
         needed=len(points),
         present=present,
+        valid=int(scene.usable[points].sum()),
         unknown=unknown,
         rate=equipping_rate(present, len(points)),
         required=required,
@@ -146,7 +158,8 @@ def _rate(scene: Scene, points: NDArray[np.int64]) -> Rate:
 
 def rate_findings(scene: Scene, rates: tuple[Rate, ...]) -> Iterator[Finding]:
     """A finding for each rate, and one for each unit that has no meter at all (4.3.2)."""
-    equipped = {rate.unit for rate in rates if rate.present or rate.unknown}
+    ledger = scene.ledger
+    equipped = set(np.unique(ledger.point_unit[scene.in_use]).tolist())
     for rate in rates:
         yield _finding(scene, rate)
     for unit in range(len(scene.ledger.unit_codes)):
@@ -169,6 +182,7 @@ def _finding(scene: Scene, rate: Rate) -> Finding:
         evidence={
             "needed": rate.needed,
             "present": rate.present,
+            "valid": rate.valid,
             "unknown": rate.unknown,
             "rate": None if rate.rate is None else float(rate.rate),
             "required": None if rate.required is None else float(rate.required),
@@ -180,7 +194,7 @@ def _required(rate: Rate) -> Phrase:
     carrier, level = carrier_name(rate.carrier), level_name(rate.level)
     if rate.required is None:
         why = ("no requirement", "无要求") if rate.has_row else ("the table has no row for it", "表中无此能源种类")
-        return Phrase(en=f"{carrier.en}, {level.en}: {why[0]}", zh=f"{level.zh}{carrier.zh}:{why[1]}")
+        return Phrase(en=f"{carrier.en}, {level.en}: {why[0]}", zh=f"{level.zh}{carrier.zh}：{why[1]}")
     share = f"{float(rate.required):g} %"
     return Phrase(
         en=f"{carrier.en}, {level.en}: equipping rate at least {share}",
@@ -189,13 +203,15 @@ def _required(rate: Rate) -> Phrase:
 
 
 def _found(rate: Rate) -> Phrase:
-    assert rate.rate is not None, "a rate is made of points"
-    shown = shown_rate(rate.rate, rate.required)
-    en = f"{shown} % ({rate.present} of {rate.needed})"
-    zh = f"{shown} %（应配 {rate.needed}，实配可用 {rate.present}）"
+    shown = "–" if rate.rate is None else f"{shown_rate(rate.rate, rate.required)} %"
+    en = f"{shown} ({rate.present} of {rate.needed})"
+    zh = f"{shown}（应配 {rate.needed}，实配 {rate.present}）"
+    if rate.valid < rate.present:
+        en += f"; {rate.valid} within a valid verification"
+        zh += f"；其中检定/校准有效 {rate.valid}"
     if rate.unknown:
-        en += f", {rate.unknown} more with unknown verification"
-        zh += f"，另有 {rate.unknown} 台检定状态不明"
+        en += f"; of {rate.unknown} more points a person has to say whether they count"
+        zh += f"；另有 {rate.unknown} 个计量点是否应配待人工核查"
     return Phrase(en=en, zh=zh)
 
 
@@ -211,7 +227,10 @@ def shown_rate(rate: Fraction, required: Fraction | None) -> str:
 def next_step(verdict: Verdict, bare: Sequence[str], unfit: Sequence[str]) -> Phrase:
     """What to do about a rate: install at points without a meter, verify or replace meters that may not be used."""
     if verdict is Verdict.PERSON:
-        return Phrase(en="Enter the verification dates that the ledger lacks.", zh="请在台账中补录检定日期与有效期。")
+        return Phrase(
+            en="Decide on the exemptions and on what is main by another energy.",
+            zh="请核查免配原因，以及因其他能源成为主要用能单位（设备）的计量点。",
+        )
     if verdict is not Verdict.FAIL:
         return Phrase(en="", zh="")
     en, zh = [], []
@@ -219,8 +238,8 @@ def next_step(verdict: Verdict, bare: Sequence[str], unfit: Sequence[str]) -> Ph
         en.append(f"install meters at {listing(bare)}")
         zh.append(f"在 {listing(bare, chinese=True)} 加装计量器具")
     if unfit:
-        en.append(f"verify or replace {listing(unfit)}")
-        zh.append(f"对 {listing(unfit, chinese=True)} 送检或更换")
+        en.append(f"put {listing(unfit)} into use again or replace them")
+        zh.append(f"恢复使用或更换 {listing(unfit, chinese=True)}")
     text = "; ".join(en)
     return Phrase(en=text[:1].upper() + text[1:] + ".", zh="；".join(zh) + "。")
 
@@ -235,7 +254,7 @@ def _equipped(scene: Scene, unit: int, *, has_meter: bool) -> Finding:
         required=Phrase(en="the unit is fitted with energy meters", zh="用能单位应配备能源计量器具"),
         found=Phrase(en="it is", zh="已配备")
         if has_meter
-        else Phrase(en="no meter that may be used", zh="没有可用的能源计量器具"),
+        else Phrase(en="no meter in use", zh="没有在用的能源计量器具"),
         next_step=Phrase(en="", zh="") if has_meter else Phrase(en="Install meters.", zh="请配备能源计量器具。"),
         meters=scene.meter_nos(unfit),
     )

@@ -4,10 +4,11 @@ Declared and measured use are each held against the limit of the energy (≥, an
 passed on). Neither is guessed: a sum that is not whole can reach a limit, but cannot stay below it. An hour's measured
 use says the power; water counts one tonne a cubic metre; gas counts at standard state only.
 
-A point that the ledger requires counts. One that it exempts does not, unless its reason does not hold.
+Of the points that the ledger does not exempt, those at the unit's edge count, and below it those that the limits do not
+rule out. One that it exempts does not count while its reason holds; where the ledger itself refutes the reason it does,
+and where nobody can tell it is undecided.
 """
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
@@ -20,6 +21,7 @@ from analytics.domain.ledger import Level
 from analytics.domain.severity import Severity
 from analytics.domain.words import Phrase
 from analytics.standards.editions import Edition, Limit
+from analytics.standards.exemptions import EXEMPTIONS, Exemption, exemption_of, reasons_text
 from analytics.standards.scene import Scene, Use, UseKey, levels
 from analytics.standards.words import carrier_name, listing
 
@@ -38,16 +40,8 @@ _WHOLE_YEAR_DAYS: Final = 360
 _GJ_A_MWH: Final = 3.6
 _DIRECTIONS: Final = 3
 
-_REASONS: Final = (
-    ("heating", re.compile(r"季节|采暖|供暖|heating|season", re.IGNORECASE)),
-    ("auxiliary", re.compile(r"表\s*3\s*注\s*3|辅助|auxiliary", re.IGNORECASE)),
-    (
-        "group",
-        re.compile(r"表\s*2\s*注\s*[12]|装置|系统|工序|工段|锅炉房|泵房|集中|assessable|centrally", re.IGNORECASE),
-    ),
-)
-_HEATED: Final = frozenset({"steam", "hot_water"})
-_AUXILIARY: Final = frozenset({"electricity", "steam", "water"})
+
+_CHOICE: Final = reasons_text()
 
 
 class _Owner(NamedTuple):
@@ -69,6 +63,8 @@ class MainUse:
     ----------
     counted : (p,) bool
         Points that count in the theoretical need Nl.
+    undecided : (p,) bool
+        Points of which a person has to say whether they count.
     declared, measured : (p,) int8
         Whether the point's sub-unit or device is a main one by what is declared and by what is measured: 1 yes, 0 no,
         -1 not known; -1 at the unit's own level.
@@ -76,6 +72,7 @@ class MainUse:
     """
 
     counted: Mask
+    undecided: Mask
     declared: Int8s
     measured: Int8s
     findings: tuple[Finding, ...]
@@ -94,18 +91,48 @@ def main_use(scene: Scene) -> MainUse:
     unknown = np.full(len(below), UNKNOWN, np.int8)
     declared = np.where(below, owner.declared[place], unknown) if len(owner.first) else unknown
     measured = np.where(below, owner.measured[place], unknown) if len(owner.first) else unknown
-    counted = scene.ledger.point_required.copy()
+    main = np.maximum(declared, measured)
+    other = _main_by_another(scene, main)
+    required = scene.ledger.point_required
+    counted = required & ((scene.ledger.point_level == Level.UNIT) | (main != NO))
+    undecided = np.zeros(len(counted), np.bool_)
     findings: list[Finding] = []
-    exempt = np.flatnonzero(~counted)
-    covered = _covered(scene) if len(exempt) else counted
-    for point in exempt.tolist():
-        main = max(int(declared[point]), int(measured[point]))
-        finding = _exemption(scene, point, main, metered=bool(covered[point]))
+    covered = _covered(scene) if not required.all() else np.zeros(len(counted), np.int8)
+    for point in np.flatnonzero(~required).tolist():
+        finding = _exemption(scene, point, int(main[point]), other=bool(other[point]), metered=int(covered[point]))
         if finding is not None:
             counted[point] = finding.verdict is Verdict.FAIL
+            undecided[point] = finding.verdict is Verdict.PERSON
             findings.append(finding)
+    for point in np.flatnonzero(required & (main == NO) & other).tolist():
+        if scene.in_use[point]:
+            counted[point] = True
+        else:
+            undecided[point] = True
+            findings.append(_by_another(scene, point))
     findings += _disagreements(scene, owner)
-    return MainUse(counted=counted, declared=declared, measured=measured, findings=tuple(findings))
+    return MainUse(counted=counted, undecided=undecided, declared=declared, measured=measured, findings=tuple(findings))
+
+
+def _main_by_another(scene: Scene, main: Int8s) -> Mask:
+    """Points below the unit's level whose sub-unit or device is a main one by another of its energies; (p,) bool.
+
+    Tables 1 and 2 ask for one or more kinds of energy (4.3.3, 4.3.4): what is main by one is main.
+    """
+    ledger = scene.ledger
+    found = np.zeros(len(main), np.bool_)
+    reached = np.flatnonzero((main == YES) & (ledger.point_level != Level.UNIT))
+    low = np.flatnonzero((main == NO) & (ledger.point_level != Level.UNIT))
+    if not len(reached) or not len(low):
+        return found
+    units, point_levels = ledger.point_unit.tolist(), ledger.point_level.tolist()
+
+    def holder(point: int) -> tuple[int, int, str, str]:
+        return units[point], point_levels[point], ledger.point_sub_unit[point], ledger.point_equipment[point]
+
+    mains = {holder(point) for point in reached.tolist()}
+    found[[point for point in low.tolist() if holder(point) in mains]] = True
+    return found
 
 
 def _owners(scene: Scene) -> _Owner:
@@ -120,12 +147,25 @@ def _owners(scene: Scene) -> _Owner:
     first = np.full(len(names), -1, np.int64)
     first[of_point[point[::-1]]] = point[::-1]
     declared_amount, whole = _declared(scene, of_point, len(names))
+    declared_amount = np.maximum(declared_amount, _of_devices(scene, names, declared_amount))
     limit, divisor = _limits(scene, first)
     declared_amount = declared_amount / divisor
     below = np.where(whole & (divisor != _HOURS_A_YEAR), NO, UNKNOWN)  # a yearly use says the mean of an hour, no more
     declared = np.where(declared_amount >= limit, YES, below).astype(np.int8)
     measured, measured_amount = _measured(scene, names)
     return _Owner(of_point, first, declared, measured, declared_amount, measured_amount)
+
+
+def _of_devices(scene: Scene, names: Mapping[tuple[int, int, str, str, str], int], amount: Floats) -> Floats:
+    """What the devices of a sub-unit are declared to take together, 0 for other owners: it takes no less itself."""
+    total = np.zeros(len(names))
+    if not scene.ledger.point_required.all():  # it matters where a sub-unit says that it is small
+        for (unit, level, sub_unit, _, carrier), o in names.items():
+            if level == Level.EQUIPMENT:
+                above = names.get((unit, int(Level.SUB_UNIT), sub_unit, "", carrier))
+                if above is not None:
+                    total[above] += amount[o]
+    return total
 
 
 def _limits(scene: Scene, first: NDArray[np.int64]) -> tuple[Floats, Floats]:
@@ -198,7 +238,7 @@ def _measured(scene: Scene, names: Mapping[tuple[int, int, str, str, str], int])
         if o is None or limit is None:
             continue
         amount = _in_limit_unit(use, limit, key.carrier)
-        if amount == amount:  # noqa: PLR0124 - not NaN, and a hundred times cheaper than asking numpy
+        if amount == amount:  # noqa: PLR0124 - not NaN, a hundred times cheaper than asking numpy
             amounts[o] = amount
             whole = use.days >= _WHOLE_YEAR_DAYS
             verdict[o] = YES if amount >= limit.value else NO if whole else UNKNOWN
@@ -220,37 +260,101 @@ def _in_limit_unit(use: Use, limit: Limit, carrier: str) -> float:
     return amount if symbol == expected else np.nan
 
 
-def _covered(scene: Scene) -> Mask:
-    """Points above which, or above whose sub-unit, a usable meter stands; (p,) bool."""
-    parent = scene.ledger.point_parent
+def _covered(scene: Scene) -> Int8s:
+    """Whether a meter in use stands above a point, or counts its whole sub-unit; (p,) 1 yes, 0 no, -1 in part."""
+    ledger = scene.ledger
+    parent, in_use = ledger.point_parent, scene.in_use
     covered = np.zeros(len(parent), np.bool_)
     above = parent.copy()
     while (above >= 0).any():
-        covered |= (above >= 0) & scene.usable[above] & (scene.ledger.point_level[above] != Level.UNIT)
-        above = np.where(above >= 0, parent[above], -1).astype(np.int32)
-    return covered
+        at = np.maximum(above, 0)
+        same = scene.carrier[at] == scene.carrier
+        covered |= (above >= 0) & in_use[at] & same & (ledger.point_level[at] != Level.UNIT)
+        above = np.where(above >= 0, parent[at], -1).astype(np.int32)
+    state = covered.astype(np.int8)
+    feeds: dict[tuple[int, str, int], list[bool]] = {}
+    units, carriers = ledger.point_unit.tolist(), scene.carrier.tolist()
+    for point in np.flatnonzero((ledger.point_level == Level.SUB_UNIT) & (ledger.point_direction == 0)).tolist():
+        key = units[point], ledger.point_sub_unit[point], carriers[point]
+        feeds.setdefault(key, []).append(bool(in_use[point]))
+    for point in np.flatnonzero(~ledger.point_required & (ledger.point_level == Level.EQUIPMENT) & ~covered).tolist():
+        lines = feeds.get((units[point], ledger.point_sub_unit[point], carriers[point]), [])
+        state[point] = 1 if lines and all(lines) else UNKNOWN if any(lines) else 0
+    return state
 
 
-def _reason(text: str) -> str:
-    return next((kind for kind, pattern in _REASONS if pattern.search(text)), "")
-
-
-def _exemption(scene: Scene, point: int, main: int, *, metered: bool) -> Finding | None:
+def _exemption(  # noqa: PLR0911 - one answer a note
+    scene: Scene, point: int, main: int, *, other: bool, metered: int
+) -> Finding | None:
     """What is wrong with, or open about, a point's exemption; None where its reason holds."""
     ledger = scene.ledger
     level, carrier = levels[ledger.point_level[point]], ledger.point_carrier[point]
-    kind = _reason(ledger.point_exemption[point])
-    if kind == "heating" and level != "equipment" and carrier in _HEATED:
+    reason = exemption_of(ledger.point_exemption[point])
+    applies = reason is not None and reason.applies(level, carrier)
+    if level == "unit":
+        return _at_the_edge(scene, point, reason if applies else None, named=reason is not None)
+    if reason is not None and applies and reason.code == "heating":
         return None
-    if level != "unit" and main == NO:
-        return None
-    if kind == "group" and level == "equipment":
-        return (
-            None if metered else _refuted(scene, point, "no usable meter stands above it", "其上级没有可用的计量器具")
-        )
-    if kind == "auxiliary" and level == "equipment" and carrier in _AUXILIARY:
-        return None if main != YES else _refuted(scene, point, "its use reaches the limit", "其用能量达到限定值")
+    if reason is not None and applies and reason.code in {"assessable", "group"}:
+        if metered != NO:
+            return None if metered == YES else _open(scene, point)
+        return _refuted(scene, point, "no meter in use stands above it", "其上级没有在用的计量器具")
+    if main == NO:
+        return _by_another(scene, point) if other and not _auxiliary(reason, applies) else None
+    if main == YES and reason is not None:
+        if not applies:
+            return _refuted(scene, point, "that note is not about such a point", "该附注不适用于此类计量点")
+        return _refuted(scene, point, "its use reaches the limit", "其用能量（或功率）达到限定值")
     return _open(scene, point)
+
+
+def _auxiliary(reason: Exemption | None, applies: bool) -> bool:
+    return applies and reason is not None and reason.code == "auxiliary"
+
+
+def _at_the_edge(scene: Scene, point: int, reason: Exemption | None, *, named: bool) -> Finding | None:
+    """At the unit's edge only note 1 of table 3 frees: seasonal heating by steam or hot water."""
+    if reason is not None:
+        return None
+    if scene.ledger.point_carrier[point] in EXEMPTIONS["heating"].carriers and not named:
+        return _open(scene, point)
+    return _refuted(
+        scene,
+        point,
+        "at the unit's edge only steam and hot water for seasonal heating are let off (table 3, note 1)",
+        "进出用能单位仅季节性采暖用蒸汽、热水可不直接计量（表3注1）",
+    )
+
+
+def _by_another(scene: Scene, point: int) -> Finding:
+    """A person has to say: the sub-unit or device is a main one by another energy."""
+    ledger = scene.ledger
+    unit, level = int(ledger.point_unit[point]), levels[ledger.point_level[point]]
+    edition = scene.applied[unit].edition
+    find = scene.finder(unit, "main_by_another", _clause(edition, level))
+    name = ledger.point_codes[point]
+    who = ledger.point_equipment[point] or ledger.point_sub_unit[point]
+    carrier = carrier_name(ledger.point_carrier[point])
+    return find(
+        verdict=Verdict.PERSON,
+        severity=Severity.WARNING,
+        required=Phrase(
+            en="what reaches the limit by one or more kinds of energy is a main one, and its energies are metered",
+            zh="一种或多种能源达到限定值的即为主要用能单位（设备），其各种能源均应计量",
+        ),
+        found=Phrase(
+            en=f"{who} is a main one by another energy; its {carrier.en} is below the limit and has no meter",
+            zh=f"{who}因其他能源达到限定值；其{carrier.zh}低于限定值，未配备计量器具",
+        ),
+        next_step=Phrase(
+            en=f"Install a meter at {name}, or decide that none is needed and record why.",
+            zh=f"请在计量点 {name} 加装计量器具，或由人工确认可不配备并记录依据。",
+        ),
+        level=level,
+        carrier=ledger.point_carrier[point],
+        point=name,
+        points=(name,),
+    )
 
 
 def _refuted(scene: Scene, point: int, why: str, why_zh: str) -> Finding:
@@ -285,8 +389,10 @@ def _open(scene: Scene, point: int) -> Finding:
         verdict=Verdict.PERSON,
         required=Phrase(en="an exemption that the standard's notes name", zh="符合标准附注的免配原因"),
         found=Phrase(en=f"exempt for {reason!r}", zh=f"免配原因为“{reason}”"),
+        severity=Severity.WARNING,
         next_step=Phrase(
-            en=f"Confirm that {name} needs no meter of its own.", zh=f"请确认计量点 {name} 可不单独配备计量器具。"
+            en=f"Choose a reason of the standard's notes for {name}, or decide on it: {_CHOICE.en}.",
+            zh=f"请为计量点 {name} 从标准附注中选择免配原因，或由人工判定：{_CHOICE.zh}。",
         ),
         level=level,
         carrier=carrier,

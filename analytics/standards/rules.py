@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Final
 
+from analytics.domain.accuracy import AccuracyClass, AccuracyClassError, parse_accuracy_class
 from analytics.domain.ledger.vocabulary import INSTRUMENT_WORDS, LEVEL_WORDS
 from analytics.domain.severity import Severity
 from analytics.standards.tables import TableRow, mapping, raise_faults, table_rows
@@ -46,11 +47,31 @@ class DataQualityRules:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cycle:
-    """Longest usual cycle of a kind of instrument. [months]"""
+    """Longest cycle of a kind of instrument, of some classes or sizes of it.
 
+    Attributes
+    ----------
+    months : float
+        [months]
+    classes : frozenset of str
+        Classes that it is for; all where empty.
+    pipe_over_mm, pipe_to_mm : float
+        Pipe diameters that it is for, above one and up to the other. [mm]
+    """
+
+    instrument: str
     months: float
     source: str
     confidence: str
+    classes: frozenset[str]
+    pipe_over_mm: float
+    pipe_to_mm: float
+
+    def fits(self, accuracy_class: str, pipe_mm: float | None) -> bool:
+        """Whether it may be the one of an instrument; what is not known rules nothing out."""
+        if self.classes and accuracy_class and accuracy_class not in self.classes:
+            return False
+        return pipe_mm is None or self.pipe_over_mm < pipe_mm <= self.pipe_to_mm
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,7 +111,9 @@ class Rules:
     mandatory_purposes : frozenset of str
     mandatory_rate : float
         [%]
-    cycles : mapping of instrument to Cycle
+    cycles : tuple of Cycle
+    class_equivalents : mapping of (instrument, letter) to AccuracyClass
+        Number for which a class that is named by a letter or a roman number stands.
     data_quality : DataQualityRules
     key_unit_tce : tuple of two float
         A key unit in any case, and one where an authority names it. [tce/a]
@@ -106,7 +129,8 @@ class Rules:
     due_now_days: int
     mandatory_purposes: frozenset[str]
     mandatory_rate: float
-    cycles: Mapping[str, Cycle]
+    cycles: tuple[Cycle, ...]
+    class_equivalents: Mapping[tuple[str, str], AccuracyClass]
     data_quality: DataQualityRules
     key_unit_tce: tuple[float, float]
     grades: tuple[Grade, ...]
@@ -142,7 +166,8 @@ def load_rules(document: Mapping[str, object]) -> Rules:
         due_now_days=verification.count("due_now_days"),
         mandatory_purposes=frozenset(verification.texts("mandatory_purposes")),
         mandatory_rate=verification.share("mandatory_rate"),
-        cycles=dict(_cycle(row) for row in table_rows(document, "cycle", faults)),
+        cycles=tuple(_cycle(row) for row in table_rows(document, "cycle", faults)),
+        class_equivalents=dict(_equivalent(row) for row in table_rows(document, "class_equivalent", faults)),
         data_quality=_data_quality(table("data_quality")),
         key_unit_tce=(key_unit.number("over_tce"), key_unit.number("named_tce")),
         grades=tuple(_grade(row) for row in table_rows(document, "grade", faults)),
@@ -166,10 +191,37 @@ def _severity(table: TableRow) -> Mapping[tuple[str, str], Severity]:
     }
 
 
-def _cycle(row: TableRow) -> tuple[str, Cycle]:
-    instrument = row.choice("instrument", tuple(INSTRUMENT_WORDS))
-    cycle = Cycle(months=row.number("months"), source=row.name("source"), confidence=row.text("confidence"))
-    return instrument, cycle
+def _cycle(row: TableRow) -> Cycle:
+    row.only("instrument", "months", "source", "confidence", "classes", "pipe_over_mm", "pipe_to_mm")
+    return Cycle(
+        instrument=row.choice("instrument", tuple(INSTRUMENT_WORDS)),
+        months=row.number("months"),
+        source=row.name("source"),
+        confidence=row.text("confidence"),
+        classes=frozenset(str(_class(row, text)) for text in row.texts("classes"))
+        if row.has("classes")
+        else frozenset(),
+        pipe_over_mm=row.number("pipe_over_mm") if row.has("pipe_over_mm") else 0.0,
+        pipe_to_mm=row.number("pipe_to_mm") if row.has("pipe_to_mm") else float("inf"),
+    )
+
+
+def _class(row: TableRow, text: str) -> AccuracyClass:
+    try:
+        return parse_accuracy_class(text)
+    except AccuracyClassError as error:
+        row.fault(str(error))
+        return parse_accuracy_class("1")
+
+
+def _equivalent(row: TableRow) -> tuple[tuple[str, str], AccuracyClass]:
+    row.only("instrument", "class", "number", "source", "confidence")
+    row.name("source")
+    row.text("confidence")
+    number = _class(row, row.name("number"))
+    if number.number is None:
+        row.fault(f"number must be a class with a number (got {number})")
+    return (row.choice("instrument", tuple(INSTRUMENT_WORDS)), str(_class(row, row.name("class")))), number
 
 
 def _data_quality(table: TableRow) -> DataQualityRules:

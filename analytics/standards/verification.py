@@ -11,17 +11,23 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from analytics.domain.accuracy import parse_accuracy_class
 from analytics.domain.finding import Finding, Verdict
-from analytics.domain.ledger import COLUMNS
+from analytics.domain.ledger import COLUMNS, NO_DAY
 from analytics.domain.severity import Severity
 from analytics.domain.units import unit_of
 from analytics.domain.words import Phrase
 from analytics.standards.factors import EPOCH_ORDINAL
+from analytics.standards.purpose import purpose_of
+from analytics.standards.rules import Cycle, Rules
 from analytics.standards.scene import Scene, VerificationState, levels
 from analytics.standards.words import listing
 
 __all__ = ["VerificationCount", "verification_counts", "verification_findings"]
 
+_MONTH_DAYS: Final = 30.4375
+_LEAP_DAYS: Final = 3
+"""Of a cycle that ends a day or two later than its months: no certificate is doubted for these."""
 _LEDGER_COLUMNS: Final = (
     "name",
     "model",
@@ -81,8 +87,16 @@ def verification_counts(scene: Scene) -> tuple[VerificationCount, ...]:
 
 def _mandatory(scene: Scene) -> NDArray[np.bool_]:
     purpose = scene.column("purpose")
-    fits = np.array([value in scene.rules.mandatory_purposes for value in purpose.values] + [False], np.bool_)
+    named = scene.rules.mandatory_purposes
+    fits = np.array([bool(named & _purposes(value)) for value in purpose.values] + [False], np.bool_)
     return fits[purpose.codes]
+
+
+def _purposes(text: str) -> frozenset[str]:
+    """Words of the rules that a purpose cell says."""
+    facts = purpose_of(text)
+    said = {text, *(("trade",) if facts.trade else ()), *((facts.motion,) if facts.motion else ())}
+    return frozenset(said)
 
 
 def verification_findings(scene: Scene) -> Iterator[Finding]:
@@ -99,7 +113,8 @@ def verification_findings(scene: Scene) -> Iterator[Finding]:
     holds = in_use & (state != VerificationState.UNKNOWN) & (state != VerificationState.OVERDUE)
     yield from (_valid(scene, points) for points in _by_group(scene, holds))
     unknown = in_use & (state == VerificationState.UNKNOWN)
-    yield from (_unknown(scene, points) for points in _by_group(scene, unknown))
+    for points in _by_group(scene, unknown):
+        yield from _unknown(scene, points)
     yield from _long_cycles(scene, in_use)
     yield from _ledger_gaps(scene)
 
@@ -171,7 +186,7 @@ def _overdue(scene: Scene, point: int, question: str) -> Finding:
         verdict=Verdict.FAIL,
         severity=scene.rules.severity[question, place.level],
         required=_WITHIN,
-        found=Phrase(en=f"verification ran out on {until}", zh=f"检定有效期已于 {until} 届满"),
+        found=Phrase(en=f"verification ran out on {until}", zh=f"检定/校准有效期已于 {until} 届满"),
         next_step=Phrase(
             en=f"Have {place.meter} verified or replaced, and judge whether data since {until} are at risk "
             "(JJF 1356 6.4.5).",
@@ -232,51 +247,113 @@ def _valid(scene: Scene, points: NDArray[np.int64]) -> Finding:
     )
 
 
-def _unknown(scene: Scene, points: NDArray[np.int64]) -> Finding:
-    place = _Place.of(scene, int(points[0]))
+def _unknown(scene: Scene, points: NDArray[np.int64]) -> Iterator[Finding]:
+    """Meters of which nothing says until when their verification holds, or whose only one lies in the future."""
+    future = _verified_later(scene)
+    for point in points[future[points] != NO_DAY].tolist():
+        yield _not_yet(scene, point, int(future[point]))
+    silent = points[future[points] == NO_DAY]
+    if not len(silent):
+        return
+    place = _Place.of(scene, int(silent[0]))
     find = scene.finder(place.unit, "verification_unknown", _clause(scene, place.unit, "verification"))
-    meters = scene.meter_nos(points)
+    meters = scene.meter_nos(silent)
+    alone = {"point": place.point, "meter_no": place.meter} if len(silent) == 1 else {}
+    yield find(
+        verdict=Verdict.PERSON,
+        severity=Severity.WARNING,
+        required=_WITHIN,
+        found=Phrase(
+            en=f"of {len(silent)} meters neither cycle nor end of the verification is entered",
+            zh=f"{len(silent)} 台检定（校准）信息不全，有效期无法确定",
+        ),
+        next_step=Phrase(
+            en=f"Enter the verification of {listing(meters)}.",
+            zh=f"请补录 {listing(meters, chinese=True)} 的检定/校准信息。",
+        ),
+        level=place.level,
+        meters=meters,
+        points=scene.point_names(silent),
+        **alone,
+    )
+
+
+def _verified_later(scene: Scene) -> NDArray[np.int32]:
+    """The first day after the one that is judged on which the meter of a point is stated as verified; (p,)."""
+    if not len(scene.ledger.installations):
+        return np.full(len(scene.installation), NO_DAY, np.int32)
+    stated = scene.ledger.rows.day("verified_on")[scene.ledger.installations.row[scene.installation]]
+    return np.where(scene.stands & (stated > scene.day), stated, NO_DAY).astype(np.int32)
+
+
+def _not_yet(scene: Scene, point: int, verified_day: int) -> Finding:
+    place = _Place.of(scene, point)
+    find = scene.finder(place.unit, "verification_unknown", _clause(scene, place.unit, "verification"))
+    on = _written(verified_day)
     return find(
         verdict=Verdict.PERSON,
         severity=Severity.WARNING,
         required=_WITHIN,
-        found=Phrase(en=f"{len(points)} meters without a verification date", zh=f"{len(points)} 台未填检定有效期"),
-        next_step=Phrase(
-            en=f"Enter the verification of {listing(meters)}.",
-            zh=f"请补录 {listing(meters, chinese=True)} 的检定信息。",
+        found=Phrase(
+            en=f"the verification entered is of {on}, later than the day judged; no certificate holds on that day",
+            zh=f"所填检定日期 {on} 晚于判定日，判定日无有效证书",
         ),
-        level=place.level,
-        meters=meters,
-        points=scene.point_names(points),
+        next_step=Phrase(
+            en=f"Correct the date of {place.meter}, or enter the certificate before it.",
+            zh=f"请更正 {place.meter} 的检定/校准日期，或录入此前的证书。",
+        ),
+        **_about(place),
     )
 
 
 def _long_cycles(scene: Scene, in_use: NDArray[np.bool_]) -> Iterator[Finding]:
-    instrument, months = scene.column("instrument"), scene.number("cycle_months")
-    limits = np.array(
-        [scene.rules.cycles[value].months if value in scene.rules.cycles else np.inf for value in instrument.values]
-        + [np.inf]
+    """Meters whose stated cycle, or the time that their certificate holds, is longer than the regulation's longest."""
+    months = np.fmax(scene.number("cycle_months"), _months_held(scene))
+    columns = [scene.column(name) for name in ("instrument", "accuracy_class", "purpose")]
+    limits: dict[tuple[str, ...], Cycle | None] = {}
+    shortest = min((one.months for one in scene.rules.cycles), default=np.inf)
+    for point in np.flatnonzero(in_use & (months > shortest)).tolist():
+        kind = tuple(column.of(point) for column in columns)
+        if kind not in limits:
+            limits[kind] = _longest(scene.rules, *kind)
+        limit = limits[kind]
+        if limit is not None and months[point] > limit.months:
+            yield _long_cycle(scene, point, limit, float(months[point]))
+
+
+def _months_held(scene: Scene) -> NDArray[np.float64]:
+    """Whole months from the verification to its end, by the certificate that counts; NaN where either is not known."""
+    known = (scene.verified_on != NO_DAY) & (scene.due != NO_DAY)
+    days = np.where(known, scene.due.astype(np.int64) - scene.verified_on, 0)
+    return np.where(known, np.floor((days - _LEAP_DAYS) / _MONTH_DAYS), np.nan)
+
+
+def _longest(rules: Rules, instrument: str, accuracy_class: str, purpose: str) -> Cycle | None:
+    pipe = purpose_of(purpose).pipe_mm if instrument == "water_flow" else None
+    stated = str(parse_accuracy_class(accuracy_class)) if accuracy_class else ""
+    fitting = [one for one in rules.cycles if one.instrument == instrument and one.fits(stated, pipe)]
+    return max(fitting, key=lambda one: one.months, default=None)
+
+
+def _long_cycle(scene: Scene, point: int, limit: Cycle, months: float) -> Finding:
+    place = _Place.of(scene, point)
+    find = scene.finder(place.unit, "cycle", _clause(scene, place.unit, "verification"))
+    sure = {"two": ("", ""), "one": ("", "")}.get(limit.confidence, (" (to be confirmed)", "（待核实）"))
+    return find(
+        verdict=Verdict.PERSON,
+        severity=Severity.WARNING,
+        required=Phrase(
+            en=f"a cycle of at most {limit.months:g} months, {limit.source}{sure[0]}",
+            zh=f"检定周期/校准间隔不超过 {limit.months:g} 个月，{limit.source}{sure[1]}",
+        ),
+        found=Phrase(en=f"{months:g} months", zh=f"{months:g} 个月"),
+        next_step=Phrase(
+            en=f"Check the cycle of {place.meter} against its certificate.",
+            zh=f"请对照证书核对 {place.meter} 的检定周期/校准间隔。",
+        ),
+        evidence={"months": months, "limit": limit.months},
+        **_about(place),
     )
-    long = in_use & (months > limits[instrument.codes])
-    for points in _by_group(scene, long):
-        place = _Place.of(scene, int(points[0]))
-        kinds = sorted({instrument.of(point) for point in points.tolist()})
-        sources = "; ".join(f"{kind}: {scene.rules.cycles[kind].source}" for kind in kinds)
-        find = scene.finder(place.unit, "cycle", _clause(scene, place.unit, "verification"))
-        meters = scene.meter_nos(points)
-        yield find(
-            verdict=Verdict.PERSON,
-            required=Phrase(
-                en=f"a cycle as the regulation has it ({sources})", zh=f"检定周期符合检定规程（{sources}）"
-            ),
-            found=Phrase(en=f"{len(points)} meters have a longer one", zh=f"{len(points)} 台检定周期偏长"),
-            next_step=Phrase(
-                en=f"Check the cycle of {listing(meters)} against the certificate.",
-                zh=f"请对照证书核对 {listing(meters, chinese=True)} 的检定周期。",
-            ),
-            level=place.level,
-            meters=meters,
-        )
 
 
 def _ledger_gaps(scene: Scene) -> Iterator[Finding]:

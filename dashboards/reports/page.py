@@ -128,7 +128,7 @@ def _render(template: str, speak: _Speaker, **content: Any) -> str:
 def _bar(rate: Rate, speak: _Speaker) -> Bar:
     note = f"{rate.present} / {rate.needed}"
     if rate.unknown:
-        note += speak.text(f" (+{rate.unknown} unknown)", f"（另 {rate.unknown} 台不明）")
+        note += speak.text(f" (+{rate.unknown} undecided)", f"（另 {rate.unknown} 个待核查）")
     share = None if rate.rate is None else float(rate.rate)
     required = None if rate.required is None else float(rate.required)
     label = f"{speak.level(rate.level)} · {speak.carrier(rate.carrier)}"

@@ -1,5 +1,5 @@
 -- Meters present against meters required, by carrier and level over all units, with the edition's requirement.
-select e.carrier, e.level, sum(e.needed) as needed, sum(e.present) as present, sum(e.unknown) as unknown_verification,
+select e.carrier, e.level, sum(e.needed) as needed, sum(e.present) as present, sum(e.unknown) as undecided,
        100.0 * sum(e.present) / nullif(sum(e.needed), 0) as rate, max(e.required) as required,
        100.0 * sum(e.present) / nullif(sum(e.needed), 0) - max(e.required) as rate_margin,
        count(*) filter (where e.verdict = 'fail') as units_failing

@@ -56,13 +56,13 @@ def _tell(console: Console, judgement: Judgement, *, chinese: bool, everything: 
     grade = standing.grade or "–"
     console.print(
         f"{words(STATES[standing.state])}，等级 {grade}：不符合 {standing.failed} 项（严重 {standing.serious}），"
-        f"需人工 {standing.person} 项；应配 {standing.points_needed}，实配可用 {standing.points_present}；"
+        f"待人工核查 {standing.person} 项；应配 {standing.points_needed}，实配 {standing.points_present}；"
         f"检定有效 {verified.valid}/{verified.meters}，超期 {verified.overdue}，不明 {verified.unknown}；"
         f"{judgement.standards.review.number}:{words(sheet.verdict)}"
         if chinese
         else f"{words(STATES[standing.state])}, grade {grade}: {standing.failed} findings fail "
         f"({standing.serious} serious), {standing.person} need a person; {standing.points_present} of "
-        f"{standing.points_needed} points have a usable meter; verification valid {verified.valid} of "
+        f"{standing.points_needed} points have a meter; verification valid {verified.valid} of "
         f"{verified.meters}, overdue {verified.overdue}, unknown {verified.unknown}; "
         f"{judgement.standards.review.number}: {words(sheet.verdict)}",
         highlight=False,
@@ -74,7 +74,7 @@ def _tell(console: Console, judgement: Judgement, *, chinese: bool, everything: 
 
 
 def _rates(judgement: Judgement, *, chinese: bool) -> Table:
-    heads = ("计量级别", "能源", "应配", "实配可用", "配备率 %", "要求 %", "判定")
+    heads = ("计量级别", "能源", "应配", "实配", "配备率 %", "要求 %", "判定")
     table = Table(*(heads if chinese else ("level", "energy", "Nl", "Ns", "rate %", "required %", "verdict")))
     for rate in judgement.assessment.rates:
         level, carrier, verdict = level_name(rate.level), carrier_name(rate.carrier), VERDICTS[rate.verdict]

@@ -22,22 +22,22 @@ from analytics.columns.membership import Membership
 from analytics.columns.register import NEVER
 from analytics.domain.ledger import NO_DAY, NO_INSTANT, Ledger
 from analytics.domain.quality import DetectionKind
-from analytics.standards.assessment import assess
+from analytics.standards.assessment import Assessment, assess
 from analytics.standards.documents import Standards
 from analytics.standards.factors import EPOCH_ORDINAL
 from analytics.standards.scene import Evidence, Use, UseKey, certificate_in_force
 from ingest.result_files import Column
 
-__all__ = ["evidence_of", "finding_columns"]
+__all__ = ["evidence_of", "finding_columns", "judged", "standing_columns"]
 
 _YEAR: Final = 365
 _LASTING: Final = (DetectionKind.SILENCE, DetectionKind.GAP, DetectionKind.STUCK)
 
 
-def finding_columns(
+def judged(
     hours: NDArray[Any], events: NDArray[Any], ledger: Ledger, *, standards: Standards, until_us: int, zone: tzinfo
-) -> Mapping[str, Column]:
-    """`findings` of some units.
+) -> Assessment:
+    """Judgement of some units.
 
     Parameters
     ----------
@@ -60,7 +60,7 @@ def finding_columns(
         until_us=until_us,
         zone=zone,
     )
-    found = assess(
+    return assess(
         ledger,
         book=standards.book,
         rules=standards.rules,
@@ -70,7 +70,24 @@ def finding_columns(
         at_us=at_us,
         zone=zone,
         water=standards.water,
-    ).findings
+    )
+
+
+def standing_columns(assessment: Assessment) -> Mapping[str, Column]:
+    """`standings`: how each unit stands."""
+    ledger, standings = assessment.scene.ledger, assessment.standings
+    return {
+        "unit_code": [ledger.unit_codes[one.unit] for one in standings],
+        "state": [one.state for one in standings],
+        "grade": [one.grade or None for one in standings],
+        "as_of": [date.fromordinal(assessment.day + EPOCH_ORDINAL)] * len(standings),
+        "edition": [one.edition for one in standings],
+    }
+
+
+def finding_columns(assessment: Assessment) -> Mapping[str, Column]:
+    """`findings`: every answer, clause by clause."""
+    ledger, found, day = assessment.scene.ledger, assessment.findings, assessment.day
     return {
         "unit_code": [ledger.unit_codes[one.unit] for one in found],
         "edition": [one.edition for one in found],

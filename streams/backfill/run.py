@@ -31,7 +31,7 @@ from ingest.readings import FilePart, RowFault
 from ingest.result_files import ResultDirectory
 from ingest.standard_files import standards_from
 from ingest.wire import Block
-from streams.backfill.findings import finding_columns
+from streams.backfill.findings import finding_columns, judged, standing_columns
 from streams.backfill.rows import (
     detection_columns,
     energy_day_columns,
@@ -280,8 +280,9 @@ class _Run:
             results.write(name, detection_columns(events[chosen], ledger))
         if len(ledger.unit_codes) and self.report.until_us:
             until_us, standards = self.report.until_us, self.standards
-            findings = finding_columns(hours, events, ledger, standards=standards, until_us=until_us, zone=self.zone)
-            results.write("findings", findings)
+            assessment = judged(hours, events, ledger, standards=standards, until_us=until_us, zone=self.zone)
+            results.write("findings", finding_columns(assessment))
+            results.write("standings", standing_columns(assessment))
         self.report.detections.update(DetectionKind(kind).name.lower() for kind in events["kind"].tolist())
         self._balance(hours, sights, habits, ledger, results)
 

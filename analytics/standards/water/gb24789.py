@@ -44,6 +44,10 @@ class WaterStandard:
         Of meters of water that is taken in or used.
     confidence : str
         How sure its numbers are: ``two`` or ``one`` sources, ``general`` knowledge.
+    replaced_by : str
+        Standard that has replaced it, empty where it holds.
+    superseded_day : int or None
+        From which day. [d since 1970-01-01]
     """
 
     number: str
@@ -52,6 +56,23 @@ class WaterStandard:
     required: AccuracyClass
     confidence: str
     source: str
+    replaced_by: str = ""
+    superseded_day: int | None = None
+
+    def named_on(self, day: int) -> str:
+        """Its number, and for which standard it stands in where that has replaced it by a day."""
+        if not self.replaced_by or self.superseded_day is None or day < self.superseded_day:
+            return self.number
+        return f"{self.number} (stands in for {self.replaced_by}, which has replaced it)"
+
+    def basis(self, day: int) -> Phrase:
+        """What findings say of a standard that was replaced; nothing of one that holds."""
+        if self.named_on(day) == self.number:
+            return Phrase(zh="", en="")
+        return Phrase(
+            zh=f"（{self.number} 已由 {self.replaced_by} 代替，其数据未录入，结果供参考）",
+            en=f" ({self.number}, replaced by {self.replaced_by}, whose tables are not entered)",
+        )
 
 
 def load_water(document: Mapping[str, object]) -> WaterStandard:
@@ -65,7 +86,17 @@ def load_water(document: Mapping[str, object]) -> WaterStandard:
     faults: list[str] = []
     faults += [f"[{name}]: must be [water]" for name in document if name != "water"]
     head = TableRow("[water]", mapping(document.get("water", {}), "[water]", faults), faults)
-    head.only("number", "title_zh", "confidence", "source", "equipping", "metering", "accuracy")
+    head.only(
+        "number",
+        "title_zh",
+        "confidence",
+        "source",
+        "equipping",
+        "metering",
+        "accuracy",
+        "replaced_by",
+        "superseded_from",
+    )
     made = WaterStandard(
         number=head.name("number"),
         equipping=_rates(head.table("equipping")),
@@ -73,6 +104,8 @@ def load_water(document: Mapping[str, object]) -> WaterStandard:
         required=_class(head.table("accuracy")),
         confidence=head.choice("confidence", ("two", "one", "general")),
         source=head.name("source"),
+        replaced_by=head.text("replaced_by", ""),
+        superseded_day=head.day("superseded_from") if head.has("superseded_from") else None,
     )
     raise_faults(faults, f"the standard of water metering {made.number}")
     return made
@@ -106,12 +139,12 @@ def water_findings(scene: Scene, rates: Sequence[Rate], standard: WaterStandard)
 def _equipping(scene: Scene, rate: Rate, standard: WaterStandard) -> Finding:
     required = standard.equipping[rate.level]
     verdict = rate_verdict(rate.present, rate.unknown, rate.needed, required)
-    assert rate.rate is not None, "a rate is made of points"
+    basis = standard.basis(scene.day)
     level, share = level_name(rate.level), f"{float(required):g} %"
-    shown = shown_rate(rate.rate, required)
+    shown = "–" if rate.rate is None else f"{shown_rate(rate.rate, required)} %"
     return Finding(
         unit=rate.unit,
-        edition=standard.number,
+        edition=standard.named_on(scene.day),
         clause=f"{standard.number} Rp",
         rule="water_rate",
         level=rate.level,
@@ -119,12 +152,12 @@ def _equipping(scene: Scene, rate: Rate, standard: WaterStandard) -> Finding:
         verdict=verdict,
         severity=scene.rules.severity["rate", rate.level] if verdict is Verdict.FAIL else Severity.INFO,
         required=Phrase(
-            en=f"water meters, {level.en}: equipping rate at least {share}",
-            zh=f"{level.zh}水计量器具配备率不低于 {share}",
+            en=f"water meters, {level.en}: equipping rate at least {share}{basis.en}",
+            zh=f"{level.zh}水计量器具配备率不低于 {share}{basis.zh}",
         ),
         found=Phrase(
-            en=f"{shown} % ({rate.present} of {rate.needed})",
-            zh=f"{shown} %（应配 {rate.needed}，实配可用 {rate.present}）",
+            en=f"{shown} ({rate.present} of {rate.needed})",
+            zh=f"{shown}（应配 {rate.needed}，实配 {rate.present}）",
         ),
         next_step=next_step(verdict, rate.bare, rate.unfit),
         meters=rate.unfit,
@@ -184,6 +217,7 @@ def _metering_rate(scene: Scene, unit: int, level: str, volume: _Volume, standar
     share = Fraction(volume.metered) / Fraction(total) * 100 if total > 0 else Fraction(100)
     below = share < required
     verdict = Verdict.FAIL if below else Verdict.PERSON if volume.undeclared else Verdict.PASS
+    basis = standard.basis(scene.day)
     words, percent = level_name(level), f"{float(required):g} %"
     at_most = ("at most ", "不高于 ") if volume.undeclared else ("", "")
     shown = shown_rate(share, required)
@@ -201,7 +235,7 @@ def _metering_rate(scene: Scene, unit: int, level: str, volume: _Volume, standar
         )
     return Finding(
         unit=unit,
-        edition=standard.number,
+        edition=standard.named_on(scene.day),
         clause=f"{standard.number} Km",
         rule="water_metering",
         level=level,
@@ -209,7 +243,8 @@ def _metering_rate(scene: Scene, unit: int, level: str, volume: _Volume, standar
         verdict=verdict,
         severity=scene.rules.severity["other", level] if verdict is Verdict.FAIL else Severity.INFO,
         required=Phrase(
-            en=f"water, {words.en}: metering rate at least {percent}", zh=f"{words.zh}水计量率不低于 {percent}"
+            en=f"water, {words.en}: metering rate at least {percent}{basis.en}",
+            zh=f"{words.zh}水计量率不低于 {percent}{basis.zh}",
         ),
         found=Phrase(en=f"{at_most[0]}{shown} %", zh=f"{at_most[1]}{shown} %"),
         next_step=step,
@@ -247,6 +282,7 @@ def _class_finding(
     scene: Scene, unit: int, verdict: Verdict, points: NDArray[np.int64], standard: WaterStandard
 ) -> Finding:
     meters, text = scene.meter_nos(points), standard.required.text
+    basis = standard.basis(scene.day)
     failed, passed = verdict is Verdict.FAIL, verdict is Verdict.PASS
     steps = {
         Verdict.FAIL: Phrase(
@@ -265,13 +301,15 @@ def _class_finding(
     rules = {Verdict.FAIL: "water_class", Verdict.PERSON: "water_class_unknown"}
     return Finding(
         unit=unit,
-        edition=standard.number,
+        edition=standard.named_on(scene.day),
         clause=standard.number,
         rule=rules.get(verdict, "water_class_met"),
         carrier=_WATER,
         verdict=verdict,
         severity=scene.rules.severity["other", "unit"] if failed else Severity.INFO,
-        required=Phrase(en=f"water meters of class {text} or better", zh=f"水表准确度等级不低于 {text} 级"),
+        required=Phrase(
+            en=f"water meters of class {text} or better{basis.en}", zh=f"水表准确度等级不低于 {text} 级{basis.zh}"
+        ),
         found=said.get(verdict, Phrase(en=f"{count} meters are", zh=f"{count} 台符合")),
         next_step=steps.get(verdict, Phrase(en="", zh="")),
         meters=() if passed else meters,

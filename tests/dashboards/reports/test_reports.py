@@ -71,9 +71,9 @@ def test_the_workbook_says_what_was_judged(tmp_path: Path) -> None:
     for row, finding in zip(clauses, made.findings, strict=True):
         assert (row[0], row[8], row[9]) == (clause_name(finding.clause).zh, finding.required.zh, finding.found.zh)
     rates = {
-        (row[0], row[1]): row[2:8] for row in book["B.8 配备汇总（按能源）"].iter_rows(min_row=2, values_only=True)
+        (row[0], row[1]): row[2:9] for row in book["B.8 配备汇总（按能源）"].iter_rows(min_row=2, values_only=True)
     }
-    assert rates["主要用能设备", "电力"] == (2, 1, 0, 50, 95, "不符合")
+    assert rates["主要用能设备", "电力"] == (2, 1, 1, 0, 50, 95, "不符合")
     ledger = list(book["B.3 计量器具一览表"].iter_rows(min_row=2, values_only=True))
     assert [row[6] for row in ledger] == ["M-E0", "M-E1", "M-E2", "M-G0"]
     assert ledger[1][0] == "=1+1"

@@ -55,8 +55,8 @@ def test_findings_of_a_backfill(found: Sequence[Mapping[str, object]]) -> None:
     assert set(failed) == {("rate", None), ("verification", "B"), ("silent", "B"), ("completeness", "B")}
     rate = failed["rate", None]
     assert (rate["clause"], rate["level"], rate["carrier"]) == ("4.3.5", "unit", "electricity")
-    assert rate["found"] == "33.3 % (1 of 3)"
-    assert (rate["meters"], rate["points"]) == (["M-B"], ["B", "C"])
+    assert rate["found"] == "66.7 % (2 of 3); 1 within a valid verification"
+    assert (rate["meters"], rate["points"]) == ([], ["C"])
     assert rate["as_of"] == date(2026, 11, 20)
     assert rate["edition"] == "GB 17167-2006 (stands in for GB 17167-2025)"
     assert failed["verification", "B"]["next_step_zh"]

@@ -15,7 +15,7 @@ from analytics.standards.facts import Facts
 from analytics.standards.scene import Evidence, Use, UseKey
 from analytics.standards.water.gb24789 import load_water
 from tests.analytics.standards.conftest import SHIPPED
-from tests.analytics.standards.judged import DAY, ZONE, metered, shipped_book, shipped_rules
+from tests.analytics.standards.judged import DAY, ZONE, day_of, metered, shipped_book, shipped_rules
 from tests.ledgers import ledger_of
 
 DOCUMENT = tomllib.loads((SHIPPED / "water" / "gb24789_2009.toml").read_text(encoding="utf-8"))
@@ -72,7 +72,14 @@ def test_the_equipping_rate_at_its_limit(bare_points: int, verdict: Verdict) -> 
     rows = [water(f"W{i}", **place) for i in range(20 - bare_points)]
     rows += [bare(f"X{i}", **place) for i in range(bare_points)]  # 19 of 20 are 95 %
     one = found(rows, "water_rate")[0]
-    assert (one.edition, one.clause, one.verdict) == ("GB 24789-2009", "GB 24789-2009 Rp", verdict)
+    assert (one.clause, one.verdict) == ("GB 24789-2009 Rp", verdict)
+    assert one.edition == "GB 24789-2009 (stands in for GB/T 24789-2022, which has replaced it)"
+    assert "GB/T 24789-2022" in one.required.zh
+
+
+def test_the_standard_held_until_it_was_replaced() -> None:
+    assert STANDARD.named_on(day_of("2022-10-31")) == "GB 24789-2009"
+    assert "2022" in STANDARD.named_on(day_of("2022-11-01"))
 
 
 def use(amount: float, days: int = 365, scope: str = "unit") -> Mapping[UseKey, Use]:
