@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from analytics.domain.quality import ReadingFlag
 from ingest.readings.parts import OPTIONAL, REQUIRED, RowFault
+from ingest.readings.repeated_hour import part_repeated_hours
 from ingest.readings.times import TimeForm, Times, parse
 from ingest.wire import MAX_MESSAGE_BYTES, Block, decode_records
 from ingest.wire.block import MAIN_REGISTER, NAME_SEPARATOR, REGISTER_SEPARATOR
@@ -99,6 +100,8 @@ def blocks_and_faults(rows: Rows, *, zone: ZoneInfo, received_at: int) -> tuple[
         np.zeros(int(sound.sum()), np.int32),
     )
     blocks = grouped(columns, *(column.dictionary.to_pylist() for column in (codes, names, units)))
+    if assumed.any():
+        blocks = [part_repeated_hours(block, zone) for block in blocks]
     if sound.all():
         return blocks, []
     surprising, faults = _judged(rows, np.flatnonzero(~sound), zone, received_at)
