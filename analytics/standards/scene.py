@@ -9,14 +9,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analytics.domain.finding import Finding, Verdict
-from analytics.domain.ledger import NO_DAY, NO_INSTANT, Ledger, Level, MeterStatus
+from analytics.domain.ledger import NO_DAY, NO_INSTANT, Installations, Ledger, Level, MeterStatus
 from analytics.domain.severity import Severity
 from analytics.domain.words import Phrase
 from analytics.standards.editions import Applied
 from analytics.standards.facts import Facts
 from analytics.standards.rules import Rules
 
-__all__ = ["Certificates", "Evidence", "Scene", "Use", "UseKey", "VerificationState", "certificate_in_force", "levels"]
+__all__ = [
+    "Certificates", "Evidence", "Scene", "Use", "UseKey", "VerificationState", "certificate_in_force",
+    "days_between_readings", "levels",
+]  # fmt: skip
 
 Floats = NDArray[np.float64]
 Int8s = NDArray[np.int8]
@@ -354,6 +357,16 @@ def _status(ledger: Ledger, installation: Int32s) -> Int8s:
     )
     status = numbers[column.codes[ledger.installations.row[installation]]]
     return np.where(installation >= 0, status, MeterStatus.UNKNOWN).astype(np.int8)
+
+
+def days_between_readings(installations: Installations, points: int) -> Int64s:
+    """Whole days that readings of each point are apart, (p,) int64: so many may be missing at the end and are not late.
+
+    A meter that is read by hand once a month has no hours since its last reading, and lacks nothing.
+    """
+    apart = np.zeros(points, np.int64)
+    np.maximum.at(apart, installations.point, installations.interval_us // 86_400_000_000)
+    return apart
 
 
 def certificate_in_force(ledger: Ledger, more: Certificates | None, day: int) -> tuple[Int32s, Int32s, Mask]:

@@ -25,7 +25,7 @@ from analytics.domain.quality import DetectionKind
 from analytics.standards.assessment import Assessment, assess
 from analytics.standards.documents import Standards
 from analytics.standards.factors import EPOCH_ORDINAL
-from analytics.standards.scene import Evidence, Use, UseKey, certificate_in_force
+from analytics.standards.scene import Evidence, Use, UseKey, certificate_in_force, days_between_readings
 from ingest.result_files import Column
 
 __all__ = ["evidence_of", "finding_columns", "judged", "standing_columns"]
@@ -167,7 +167,7 @@ def _completeness(
     points, made = len(ledger.point_codes), ledger.installations
     evident, measured = shares(hours["covered"], hours["estimated"])
     slow = np.zeros(points, np.bool_)  # read less than hourly: every hour between is an estimate
-    slow[made.point[made.interval_us > HOUR_US]] = True
+    slow[made.point[(made.interval_us > HOUR_US) | (made.interval_us == 0)]] = True
     share = np.where(slow[hours["point"]], evident, measured)
     at = local_day(hours["hour"], zone) if len(hours) else np.empty(0, np.int32)
     first = np.full(len(ledger.unit_codes), np.iinfo(np.int64).max)
@@ -175,7 +175,7 @@ def _completeness(
     began = np.full(points, np.iinfo(np.int64).max)
     np.minimum.at(began, made.point, made.installed_from // (24 * HOUR_US) + 1)
     start = np.maximum(np.maximum(first[ledger.point_unit], last - window_days + 1), began)
-    due = last - start + 1
+    due = last - days_between_readings(made, points) - start + 1
     inside = (at <= last) & (at > last - window_days)
     received = np.bincount(hours["point"][inside], share[inside], minlength=points) / 24
     return np.where(due > 0, np.minimum(received / np.maximum(due, 1), 1.0), np.nan)

@@ -15,7 +15,7 @@ from analytics.domain.units import unit_of
 from analytics.standards.energy import EnergyDays
 from analytics.standards.factors import EPOCH_ORDINAL
 from analytics.standards.rules import DataQualityRules
-from analytics.standards.scene import Certificates, Evidence, Use, UseKey, certificate_in_force
+from analytics.standards.scene import Certificates, Evidence, Use, UseKey, certificate_in_force, days_between_readings
 from streams.rows.layout import StoredLedger
 
 __all__ = ["Moment", "read_energy", "read_evidence", "read_point_energy"]
@@ -272,9 +272,9 @@ async def _completeness(
     began = np.full(len(ledger.point_codes), np.iinfo(np.int64).max)
     np.minimum.at(began, made.point, made.installed_from // 86_400_000_000 + 1)
     start = np.maximum(np.maximum(first[ledger.point_unit], last - window_days + 1), began)
-    due = last - start + 1
+    due = last - days_between_readings(made, len(ledger.point_codes)) - start + 1
     slow = np.zeros(len(ledger.point_codes), np.bool_)  # read less than hourly: every hour between is an estimate
-    slow[made.point[made.interval_us > _HOUR_US]] = True
+    slow[made.point[(made.interval_us > _HOUR_US) | (made.interval_us == 0)]] = True
     received = np.zeros(len(ledger.point_codes))
     for point, measured, evident in await asked.rows(_POINT_DAYS):
         place = points.get(point)
