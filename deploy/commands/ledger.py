@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 import click
 
+from deploy.commands.ledger_bounds import bounds
 from deploy.commands.ledger_files import fault_lines, ledger_options, read_and_ask, summary, understood_lines
 from deploy.commands.parameters import LANGUAGE, ZoneName
 from deploy.settings import load as settings
@@ -181,3 +182,5 @@ def _tell(report: LedgerReport, file: Path, language: str) -> None:
             click.echo(line)
     else:
         click.echo(f"{file}: {summary(report.ledger, report.rows, language)}")
+        for phrase in bounds(report.ledger):
+            click.echo(f"{file}: {phrase.of(language)}")
