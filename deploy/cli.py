@@ -21,6 +21,7 @@ COMMANDS: Final = {
     "ingest": "Send files of readings to Kafka.",
     "rejected": "List what the workers refused, and send it again.",
     "backfill": "Work files of readings out into result files, without servers.",
+    "differences": "Decide on differences of registers that nobody could explain.",
     "alerts": "Set who is told of what, and see what stands and was sent.",
     "cases": "Follow an alert until what was found is corrected.",
     "people": "Enter who is told of alerts and who may act on them.",

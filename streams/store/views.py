@@ -20,6 +20,7 @@ __all__ = [
     "POINT_HOUR",
     "READING",
     "REJECTED_BY_REASON",
+    "UNEXPLAINED_DIFFERENCE",
     "UNIT_COMPLETENESS",
     "UNIT_DAY",
     "UNIT_HOUR",
@@ -45,6 +46,8 @@ UNIT_COMPLETENESS: Final = "unit_completeness"
 """How complete a unit's data is, by local day."""
 DETECTION_LIST: Final = "detection_list"
 """Detections and events with the names of what they are about."""
+UNEXPLAINED_DIFFERENCE: Final = "unexplained_difference"
+"""What registers rose by and nobody could explain, beside the amounts, until a person has decided."""
 REJECTED_BY_REASON: Final = "rejected_by_reason"
 """What was refused, by hour, unit and reason."""
 PIPELINE_STATE: Final = "pipeline_state"
@@ -72,6 +75,7 @@ VIEWS: Final = (
     UNIT_DAY,
     UNIT_COMPLETENESS,
     DETECTION_LIST,
+    UNEXPLAINED_DIFFERENCE,
     REJECTED_BY_REASON,
     PIPELINE_STATE,
     PIPELINE_BACKLOG,

@@ -1,0 +1,150 @@
+"""`meterwarden differences`: what registers rose by and nobody could explain, and a person's word on it."""
+
+import asyncio
+import json
+from datetime import datetime
+from typing import Any, Final, LiteralString
+from zoneinfo import ZoneInfo
+
+import click
+import psycopg
+
+from analytics.domain.ledger import Ledger, LedgerRows
+from analytics.domain.ledger.decision import decided, undecided
+from deploy.commands.parameters import ZoneName
+from deploy.settings import load as settings
+from deploy.stack import Stack
+from streams.store.ledger import LoadReport, load_ledger, read_ledger
+from streams.store.postgres.connections import understood
+
+__all__ = ["command"]
+
+_NAME: Final = "meterwarden differences"
+_OPEN: Final = """
+select u.code, m.meter_no, d.started_at, (d.evidence ->> 'before')::float8, (d.evidence ->> 'at')::float8,
+       d.unexplained, s.symbol, d.evidence ->> 'unit'
+from detection d
+join unit u on u.id = d.unit_id
+join meter m on m.id = d.meter_id
+join metering_point p on p.id = d.point_id
+left join measure_unit s on s.code = p.amount_unit
+where d.kind = 'jump' and d.state <> 'withdrawn' and d.unexplained > 0
+order by d.started_at
+"""
+_ONE: Final = """
+select (d.evidence ->> 'before')::float8, (d.evidence ->> 'at')::float8
+from detection d
+join unit u on u.id = d.unit_id
+join meter m on m.id = d.meter_id
+where d.kind = 'jump' and d.state <> 'withdrawn' and d.unexplained > 0
+    and u.code = %s and m.meter_no = %s and d.started_at = %s
+"""
+_DECIDED: Final = "select loaded_at, source from ledger_version where source like 'difference %' order by id"
+_ZONE = click.option("--zone", type=ZoneName(), help="Zone of local times; else that of the settings.")
+_AT = click.option(
+    "--at", "at", type=click.DateTime(["%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M:%S", "%Y-%m-%d %H:%M"]), required=True,
+    help="When the dial was first read after the jump, as `list` gives it.",
+)  # fmt: skip
+_WHO = click.option("--by", "who", required=True, help="Who decides.")
+_WHY = click.option("--reason", "why", required=True, help="Why; kept with the ledger.")
+
+
+@click.group()
+def command() -> None:
+    """Differences of registers that nobody could explain: list them, count them as use, or leave them out."""
+
+
+@command.command("list")
+@_ZONE
+def list_command(zone: ZoneInfo | None) -> None:
+    """List differences that wait for a person's word, and what was decided."""
+    zone = zone or settings().zone
+    for code, meter_no, at, before, after, amount, symbol, dial_unit in asyncio.run(_fetched(_OPEN)):
+        click.echo(
+            f"{code} {meter_no} {at.astimezone(zone):%Y-%m-%d %H:%M:%S}: dial {before:g} -> {after:g} {dial_unit}, "
+            f"{amount:,.6g} {symbol} not explained"
+        )
+    for loaded_at, source in asyncio.run(_fetched(_DECIDED)):
+        click.echo(f"decided {loaded_at.astimezone(zone):%Y-%m-%d %H:%M}: {source}")
+
+
+@command.command()
+@click.argument("unit_code")
+@click.argument("meter_no")
+@_AT
+@_WHO
+@_WHY
+@_ZONE
+def count(unit_code: str, meter_no: str, at: datetime, who: str, why: str, zone: ZoneInfo | None) -> None:
+    """Count a difference as used; the hours since are worked out anew."""
+    _decide(unit_code, meter_no, at, zone, f"counted by {who}: {why}", count=True)
+
+
+@command.command()
+@click.argument("unit_code")
+@click.argument("meter_no")
+@_AT
+@_WHO
+@_WHY
+@_ZONE
+def leave(unit_code: str, meter_no: str, at: datetime, who: str, why: str, zone: ZoneInfo | None) -> None:
+    """Leave a difference out for good: it was not used."""
+    _decide(unit_code, meter_no, at, zone, f"left out by {who}: {why}", count=False)
+
+
+@command.command()
+@click.argument("unit_code")
+@click.argument("meter_no")
+@_AT
+@_WHO
+@_WHY
+@_ZONE
+def undo(unit_code: str, meter_no: str, at: datetime, who: str, why: str, zone: ZoneInfo | None) -> None:
+    """Take a decision back; what follows is worked out as before it."""
+    _decide(unit_code, meter_no, at, zone, f"undone by {who}: {why}", count=None)
+
+
+def _decide(
+    unit_code: str, meter_no: str, at: datetime, zone: ZoneInfo | None, what: str, *, count: bool | None
+) -> None:
+    instant = at.replace(tzinfo=zone or settings().zone)
+    report = asyncio.run(_decided(unit_code, meter_no, instant, what, count=count))
+    for fault in report.faults:
+        raise click.ClickException(f"required: {fault.required}; got: {fault.got}")
+    click.echo(f"{unit_code} {meter_no} {instant:%Y-%m-%d %H:%M}: {what}; ledger {report.version}")
+
+
+async def _decided(unit_code: str, meter_no: str, at: datetime, what: str, *, count: bool | None) -> LoadReport:
+    async with understood():
+        connection = await _connected()
+        async with connection:
+            stored = await read_ledger(connection, None, lambda code: code == unit_code)
+            at_us = round(at.timestamp()) * 1_000_000
+            if count is None:
+                rows: LedgerRows = undecided(stored.ledger.rows, unit_code=unit_code, meter_no=meter_no, at_us=at_us)
+            else:
+                row = await (await connection.execute(_ONE, (unit_code, meter_no, at))).fetchone()
+                if row is None:
+                    raise click.ClickException(
+                        f"a difference of {unit_code} {meter_no} at {at:%Y-%m-%d %H:%M:%S} must be listed (got none)"
+                    )
+                rows = decided(
+                    stored.ledger.rows, unit_code=unit_code, meter_no=meter_no, at_us=at_us,
+                    before=float(row[0]), after=float(row[1]), count=count,
+                )  # fmt: skip
+            named = json.dumps([unit_code, meter_no], ensure_ascii=False)
+            source = f"difference {named} {at.isoformat()} {what}"
+            return await load_ledger(connection, Ledger.from_rows(rows), source, correct=count is None, since=None)
+
+
+async def _connected() -> psycopg.AsyncConnection[Any]:
+    return await psycopg.AsyncConnection.connect(
+        Stack(settings()).dsn, autocommit=True, connect_timeout=10, application_name=_NAME
+    )
+
+
+async def _fetched(query: LiteralString) -> list[tuple[Any, ...]]:
+    async with understood():
+        connection = await _connected()
+        async with connection:
+            return await (await connection.execute(query)).fetchall()
