@@ -57,6 +57,7 @@ SCHEMAS: Mapping[str, pa.Schema] = {
             ("quality", pa.int16()),
             ("revision", pa.int32()),
             ("measured", pa.float32()),
+            ("unexplained", pa.float64()),
         ]
     ),
     "unit_energy_day": _schema(
@@ -74,6 +75,7 @@ SCHEMAS: Mapping[str, pa.Schema] = {
             ("sub_unit", pa.string()),
             ("measured", pa.float32()),
             ("quality", pa.int16()),
+            ("unexplained", pa.float64()),
         ]
     ),
     "detections": _schema(_DETECTION),

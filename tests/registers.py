@@ -43,6 +43,7 @@ def installations(facts: Sequence[Mapping[str, Any]]) -> Installations:
         interval_us=(column("interval_min", 15) * MINUTE_US).astype(np.int64),
         first_reading=column("first_reading", np.nan),
         last_reading=column("last_reading", np.nan),
+        serial=column("serial", -1).astype(np.int32),
     )
 
 

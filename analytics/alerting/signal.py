@@ -23,7 +23,17 @@ FINDING: Final = "finding"
 VERIFICATION: Final = "verification"
 
 INSTANT_KINDS: Final = frozenset(
-    {"spike", "rollback", "reset", "zero_dip", "sentinel", "scale", "duplicate", "undeclared_replacement"}
+    {
+        "spike",
+        "rollback",
+        "reset",
+        "zero_dip",
+        "sentinel",
+        "scale",
+        "duplicate",
+        "undeclared_replacement",
+        "jump",
+    }
 )
 """Kinds that happen at an instant: their end says nothing about whether somebody should look."""
 

@@ -73,6 +73,13 @@ ADVICE: Final = MappingProxyType(
             ),
             _ASK_READ,
         ),
+        "jump": Advice(
+            Phrase(
+                zh="查明突增原因，并认定差值是否计入用量",
+                en="find out why, and decide whether the difference was used",
+            ),
+            _ASK_READ,
+        ),
         "gain_step": Advice(_GAIN, _ASK_LOAD),
         "gain_drift": Advice(_GAIN, _ASK_LOAD),
         "finding": Advice(
@@ -106,6 +113,9 @@ EVIDENCE: Final = MappingProxyType(
         "n": Phrase(zh="次数", en="count"),
         "scale": Phrase(zh="10 的幂", en="power of ten"),
         "amount": Phrase(zh="电（能）量", en="amount"),
+        "unexplained": Phrase(zh="不明差值", en="unexplained"),
+        "ledger_min": Phrase(zh="台账间隔（分钟）", en="ledger's interval, min"),
+        "readings_min": Phrase(zh="实际间隔（分钟）", en="readings' interval, min"),
         "what": Phrase(zh="说明", en="what"),
         "dial": Phrase(zh="示值", en="dial"),
         "dial_afterwards": Phrase(zh="之后示值", en="dial afterwards"),

@@ -6,17 +6,29 @@ The rules, in the order in which a reading `(t, v)` meets them; the *anchor* is 
    before the newest one is late and needs `analytics.columns.register.advance` over its history.
 2. **Installation.** If the ledger has another installation in force, the old one ends with its last reading and the
    new one begins with its first; the same meter with another multiplier or unit goes on, its dial interpolated at
-   the change. Between a declared end and the next declared start nothing is known.
-3. **Rise.** `v` not below the anchor and reachable at the highest physical rate: good. The rise is spread evenly over
-   the time since the anchor. A meter's clock may fall back, so where our own clock saw more time pass that counts too.
-4. **Rollover.** A fall that is a reachable rise through the full scale: good.
+   the change. Another serial number, or dials that do not continue each other, are another instrument. Declared dials
+   are always used. Between a declared end and the next declared start nothing is known.
+3. **Rise.** `v` not below the anchor, and no more above it than the register is believed to count in that time: good.
+   The rise is spread evenly over the time since the anchor. A meter's clock may fall back, so where our own clock saw
+   more time pass that counts too.
+4. **Rollover.** A fall that is a believed rise through the full scale, the declared one or, where none is declared, a
+   power of ten or two just above the anchor: good. Where the dial may have turned more often, the rest is unknown.
 5. **Spike.** A fall to between the anchor and the good reading before it: the anchor was the spike, and is taken back.
 6. **Anything else waits**, as a run, for the next readings: if the register then goes on from the anchor the run was
-   a zero dip, a sentinel, a ×10ⁿ slip, a spike or a rollback and is set aside; if three readings agree among
-   themselves on a new level, the register was reset, rolled back or replaced, and the time between has no value.
-   But where the dial stood still before, and the rise is possible since it began to, a gateway repeated a value and
-   caught up: the rise is spread over that time. Sentinels, ×10ⁿ values and values that the dial cannot show never
-   become a level; but a register's first reading stands alone, and is the slip itself where three others agree.
+   a zero dip, a sentinel, a ×10ⁿ slip, a spike or a rollback and is set aside. A ×10ⁿ run is held against the register
+   as it would have gone on, for as long as it lasts, and never becomes a level. Where three readings or more agree:
+
+   - they go on at a rate like that of the surprise: a load, all of it is counted;
+   - the dial stood still before and the rise is possible since it began to: a gateway repeated a value and caught up;
+   - they go on from the anchor that was left for a *false level* before: that level, of whatever length, is taken back;
+   - for two hours they go on as the register did before: a surprise of moderate size is counted and marked, a larger
+     one is a *jump*: the register goes on from there, and the difference stands apart, unexplained, in no amount;
+   - they lie below the anchor: the register was reset, rolled back or replaced.
+
+**What is believed** is learnt from the register's own rises: the highest rate so far (in powers of two, so that it
+changes seldom and a recomputation knows it), times a margin that is wide for a meter of which few moves are known. The
+ledger's `max_rate` lets more through at once and never less for long: a register that is seen to exceed it is believed.
+`full_scale` says where the dial turns, and nothing of how fast.
 
 An hour is written when a good reading reaches its end, and again when it changes. What is spread over an hour's edge
 inside a gap (longer than one and a half intervals, at most `measured_span_h`) is estimated.
@@ -40,6 +52,7 @@ __all__ = [
     "EVENT_ROW",
     "HOUR_ROW",
     "LATE",
+    "MEMORY",
     "NEVER",
     "POINT_STATE",
     "REGISTER_KINDS",
@@ -70,9 +83,18 @@ REGISTER_KINDS = (
     DetectionKind.REPLACEMENT,
     DetectionKind.MULTIPLIER_CHANGE,
     DetectionKind.CATCH_UP,
+    DetectionKind.JUMP,
+    DetectionKind.INTERVAL,
 )
 """What follows from a point's readings in time order, and so from its history. Repeats are refused and leave no trace
 there, and habits go by the order of arrival."""
+
+MEMORY = (
+    "learnt", "learnt_n", "learnt_day", "spacing", "spaced_n",
+    "kept_at", "kept_value", "kept_run", "kept_amount", "kept_covered", "kept_estimated", "kept_flags",
+)  # fmt: skip
+"""What a point's state may keep for as long as its register runs. It has been as it is since the beginning of the UTC
+day `learnt_day`, but for the spacing of readings that the ledger knows."""
 
 Structured = npt.NDArray[Any]
 Ints = npt.NDArray[np.int64]
@@ -86,8 +108,6 @@ class RegisterRules:
     ----------
     clock_slack_s : float
         How far two times of a meter may be off against each other. [s]
-    full_scale_hours : float
-        Where the ledger gives no `max_rate`: the least time in which a register may pass its full scale. [h]
     measured_span_h : float
         Longest span between two readings over which an hour's edge is still called measured. [h]
     opening_span_d : float
@@ -105,9 +125,8 @@ class RegisterRules:
     """
 
     clock_slack_s: float = 60.0
-    full_scale_hours: float = 1000.0
     measured_span_h: float = 1.5
-    opening_span_d: float = 31.0
+    opening_span_d: float = 400.0
     longest_gap_d: float = 400.0
     silent_after: float = 2.0
     partial_after_s: float = 900.0
@@ -129,9 +148,8 @@ class RegisterTable:
 
     def __init__(self, installations: Installations, rules: RegisterRules | None = None) -> None:
         rules = rules or RegisterRules()
-        full_scale = np.ascontiguousarray(installations.full_scale, np.float64)
+        full_scale = _full_scale(np.ascontiguousarray(installations.full_scale, np.float64))
         known = np.ascontiguousarray(installations.max_rate, np.float64)
-        default = np.where(np.isnan(full_scale), np.inf, full_scale / rules.full_scale_hours)
         factor = np.ascontiguousarray(installations.factor, np.float64)
         table = np.empty(factor.size, _kernel.INSTALLATION_ROW)
         for name in ("point", "meter", "installed_from", "installed_to", "first_reading", "last_reading"):
@@ -141,7 +159,8 @@ class RegisterTable:
         table["unit_factor"] = factor / installations.multiplier
         table["full_scale"] = full_scale
         table["top"] = np.fmin(full_scale, _MOST / factor)
-        table["rate"] = np.where(np.isnan(known), default, known)
+        table["rate"] = np.where(np.isnan(known), np.inf, known)
+        table["renewed"] = _renewed(installations)
         self.table = table
         row = np.zeros(1, _kernel.RULES_ROW)
         row["slack"] = rules.clock_slack_s * _US
@@ -153,6 +172,31 @@ class RegisterTable:
         row["catch_up"] = rules.catch_up_d * 24 * _HOUR_US
         row["repeat_hold"] = rules.repeat_hold_h * _HOUR_US
         self.rules = row
+
+
+def _full_scale(stated: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Smallest value that dials cannot show; who enters the largest they can (99999, 99999.9) means the next one."""
+    decade = 10.0 ** np.ceil(np.log10(np.where(stated > 0, stated, 1.0)))
+    nines = (stated >= 9.0) & (stated < decade) & (decade - stated <= np.minimum(1.0, 0.01 * decade))
+    return np.where(nines, decade, stated)
+
+
+def _renewed(installations: Installations) -> npt.NDArray[np.int8]:
+    """Where an installation is another instrument than the one before though it bears the same number, (m,) int8.
+
+    Another serial number says so, and so do dials that do not continue each other.
+    """
+    i = installations
+    renewed = np.zeros(len(i), np.int8)
+    if len(i) < 2:
+        return renewed
+    follows = (i.point[1:] == i.point[:-1]) & (i.meter[1:] == i.meter[:-1])
+    other = (i.serial[1:] != i.serial[:-1]) & (i.serial[1:] >= 0) & (i.serial[:-1] >= 0)
+    unit_factor = i.factor / i.multiplier
+    end, begin = i.last_reading[:-1] * unit_factor[:-1], i.first_reading[1:] * unit_factor[1:]
+    apart = np.abs(end - begin) > 1e-9 * np.maximum(np.abs(end), np.abs(begin))
+    renewed[1:] = follows & (other | apart)
+    return renewed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -188,10 +232,10 @@ def empty_state(n_points: int) -> Structured:
     (-1, 220)
     """
     state = np.zeros(n_points, POINT_STATE)
-    for name in ("good_at", "prev_at", "seen_at", "flat_at"):
+    for name in ("good_at", "prev_at", "seen_at", "flat_at", "kept_at"):
         state[name] = NEVER
     state["installation"] = -1
-    state["seen_meter"] = -1
+    state["spaced_n"] = _kernel.UNSPACED
     return state
 
 
@@ -279,8 +323,10 @@ def advance(
     return Advanced(disposition=disposition, hours=hours, events=events)
 
 
-def close(state: Structured, table: RegisterTable, *, now_us: int, wait_us: Ints | None = None) -> Advanced:
-    """Write what the clock alone decides: hours over but not filled, meters fallen silent.
+def close(
+    state: Structured, table: RegisterTable, *, now_us: int, wait_us: Ints | None = None, ends_us: int | None = None
+) -> Advanced:
+    """Write what the clock alone decides: hours over but not filled, meters fallen silent or taken out for good.
 
     Parameters
     ----------
@@ -290,13 +336,17 @@ def close(state: Structured, table: RegisterTable, *, now_us: int, wait_us: Ints
         The wall clock. [µs since 1970 UTC]
     wait_us : (p,) int64, optional
         How long each point's readings are usually kept back on their way: so much longer it takes to be silent. [µs]
+    ends_us : int, optional
+        Instant up to which declared ends are counted to their last reading; `now_us` and some time for readings that
+        are on their way, without it. [µs since 1970 UTC]
     """
     wait = np.zeros(state.size, np.int64) if wait_us is None else wait_us
+    ends = np.int64(now_us - int(table.rules["partial_after"][0]) if ends_us is None else ends_us)
     out = _Outputs(hours=1024, events=1024)
     done = 0
     while True:
         done = _kernel.close(
-            state, table.table, table.rules[0], np.int64(now_us), wait, out.hours, out.events, out.cursor, done
+            state, table.table, table.rules[0], np.int64(now_us), ends, wait, out.hours, out.events, out.cursor, done
         )
         if done == state.size:
             break

@@ -112,11 +112,15 @@ class DetectionKind(IntEnum):
     UNDECLARED_REPLACEMENT = 13
     GAIN_STEP = 14
     GAIN_DRIFT = 15
+    JUMP = 16
+    """The dial jumped up and goes on from there as before: the difference is not explained, and not counted."""
     ROLLOVER = 101
     REPLACEMENT = 102
     MULTIPLIER_CHANGE = 103
     CATCH_UP = 104
     """A gateway repeated a value and then told the true one: what was used meanwhile is known in total."""
+    INTERVAL = 105
+    """Readings keep to another interval than the ledger gives: a slip of the ledger, not of the meter."""
 
     @property
     def is_fault(self) -> bool:

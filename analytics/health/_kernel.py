@@ -25,6 +25,7 @@ __all__ = [
     "SLOTS",
     "UNKNOWN",
     "UNSURE",
+    "alone_in_upload",
     "arrive",
     "hidden_hours",
 ]
@@ -491,6 +492,18 @@ def _another_meter(s, p, k, t, meter, events, cursor):
     s.odd = 0
 
 
+@compiled
+def alone_in_upload(point, received, n_points):
+    """Whether no further reading of its point was received at the very same instant, (n,) bool."""
+    alone = np.ones(point.size, np.bool_)
+    next_received = np.full(n_points, NEVER)
+    for i in range(point.size - 1, -1, -1):
+        p = point[i]
+        alone[i] = next_received[p] != received[i]
+        next_received[p] = received[i]
+    return alone
+
+
 @compiled_plain
 def _is_astray(s, c, t, r, v, punctual, rules):
     """Whether the dial shows that it is later than this reading's time says, at a meter that is known to be punctual.
@@ -518,6 +531,7 @@ def arrive(
     received,
     value,
     future,
+    alone,
     astray,
     punctual,
     events,
@@ -548,7 +562,8 @@ def arrive(
                 continue
             _another_meter(s, p, k, t, c.meter, events, cursor)
         since_last = r - s.last_received if s.last_received != NEVER else np.int64(0)
-        punctual[i] = c.interval // 2 < since_last <= 3 * c.interval // 2
+        # the first of several that a gateway sends at once says nothing of when it was measured
+        punctual[i] = alone[i] and c.interval // 2 < since_last <= 3 * c.interval // 2
         if c.interval > 0 and s.last_received != NEVER and since_last >= c.interval // 2:
             late_s = np.float32((s.last_received - s.last_at) / 1e6)
             _sample(s, p, k, late_s, s.last_received, factors[p, 1], c, rules, events, cursor)

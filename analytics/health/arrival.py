@@ -273,6 +273,7 @@ def arrive(
     habits = np.empty(64, HABIT_ROW)
     room = np.empty(SLOTS)
     cursor = np.zeros(2, np.int64)
+    alone = _kernel.alone_in_upload(point, received_us, state.size)
     done = 0
     while done < n:
         done = _kernel.arrive(
@@ -287,6 +288,7 @@ def arrive(
             received_us,
             value,
             future,
+            alone,
             astray,
             punctual,
             events,

@@ -15,6 +15,7 @@ _SERIOUS = frozenset(
         _KINDS.RESET,
         _KINDS.ROLLBACK,
         _KINDS.UNDECLARED_REPLACEMENT,
+        _KINDS.JUMP,
         _KINDS.GAIN_STEP,
         _KINDS.GAIN_DRIFT,
     }

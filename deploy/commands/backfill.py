@@ -24,6 +24,7 @@ from streams.backfill import ReadingsFile, Report, backfill
 __all__ = ["command"]
 
 _TELL_EVERY_S = 2.0
+_MOST_STRANGE = 10
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
@@ -126,6 +127,12 @@ def _summary(report: Report, out: Path, took_s: float) -> str:
         lines.append("found: " + ", ".join(f"{kind} {n}" for kind, n in report.detections.most_common()))
     if report.reasons:
         lines.append("rejected: " + ", ".join(f"{reason} {n}" for reason, n in report.reasons.most_common()))
+    if report.unexplained:
+        lines.append(f"differences that nobody can explain, beside the amounts and not in them: {report.unexplained}")
+    for (unit_code, meter_no), names in list(report.strange.items())[:_MOST_STRANGE]:
+        lines.append(f"{unit_code} {meter_no}: only readings of registers nobody knows came: {', '.join(names[:5])}")
+    if len(report.strange) > _MOST_STRANGE:
+        lines.append(f"and of {len(report.strange) - _MOST_STRANGE} more meters")
     later = f" later={report.later}" if report.later else ""
     rate = report.sent / took_s
     lines.append(

@@ -87,7 +87,9 @@ _RECIPES: tuple[_Recipe, ...] = (
     _Recipe(_K.DUPLICATE, "every reading sent twice for 10 h", 10, 0, conserves=True),
     _Recipe(_K.DUPLICATE, "6 h of readings sent again 3 h later", 6, 3, conserves=True),
     _Recipe(_K.UNDECLARED_REPLACEMENT, "another meter that starts lower", 0, 0.3, conserves=False),
-    _Recipe(_K.UNDECLARED_REPLACEMENT, "another meter that starts higher", 0, -2_400, conserves=False),
+    _Recipe(_K.UNDECLARED_REPLACEMENT, "another meter that starts lower", 0, 0.5, conserves=False),
+    _Recipe(_K.JUMP, "another meter that starts higher", 0, -2_400, conserves=False),
+    _Recipe(_K.JUMP, "chip reset: the dial jumps up and counts on", 0, -20_000, conserves=False),
     _Recipe(_K.GAIN_STEP, "reads 5 % low", _ALWAYS, -0.05, conserves=False),
     _Recipe(_K.GAIN_STEP, "reads 3 % high", _ALWAYS, 0.03, conserves=False),
     _Recipe(_K.GAIN_DRIFT, "drifts to 8 % low", _ALWAYS, -0.08, conserves=False),
@@ -98,7 +100,7 @@ LASTING = frozenset({_K.RATIO, _K.GAIN_STEP, _K.GAIN_DRIFT})
 """Kinds that stay once they have come."""
 _WHEN = {**dict.fromkeys(LASTING, (0.2, 0.35)), _K.STUCK: (0.55, 0.75)}
 """In which part of a stretch a fault begins; a jam shows only once it is known how a dial moves, after two weeks."""
-_BREAKS = frozenset({_K.ROLLBACK, _K.RESET, _K.UNDECLARED_REPLACEMENT})
+_BREAKS = frozenset({_K.ROLLBACK, _K.RESET, _K.UNDECLARED_REPLACEMENT, _K.JUMP})
 
 
 def plan_faults(
@@ -248,9 +250,8 @@ def break_segments(planned: Planned, point: Point, segment: Segment, dial: Float
     first = {
         _K.RESET: 0.0,
         _K.ROLLBACK: float(dial[0]) - planned.size * hourly,
-        _K.UNDECLARED_REPLACEMENT: float(dial[0]) * planned.size
-        if planned.size > 0
-        else float(dial[0]) - planned.size * hourly,
+        _K.UNDECLARED_REPLACEMENT: float(dial[0]) * planned.size,
+        _K.JUMP: float(dial[0]) - planned.size * hourly,
     }[planned.kind]
     # between two readings, as it happens
     at = planned.start_us + US_PER_QUARTER // 2

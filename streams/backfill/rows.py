@@ -30,10 +30,42 @@ __all__ = [
     "hour_columns",
     "observability_columns",
     "rejected_columns",
+    "unexplained_of",
 ]
 
 
-def hour_columns(hours: NDArray[Any], ledger: Ledger) -> Mapping[str, Column]:
+def unexplained_of(hours: NDArray[Any], events: NDArray[Any]) -> NDArray[np.int64]:
+    """What registers rose by and nobody can explain, in the hour in which their new level was first seen.
+
+    Where that hour has no row, in the next one of the point that has; it is never part of an amount.
+
+    Parameters
+    ----------
+    hours : (n,) analytics.columns.register.HOUR_ROW
+        Sorted by point and hour.
+    events : (e,) analytics.columns.register.EVENT_ROW
+        The last word on each.
+
+    Returns
+    -------
+    (n,) int64
+        [1e-6 of the point's canonical unit]
+    """
+    out = np.zeros(len(hours), np.int64)
+    jumps = events[(events["kind"] == DetectionKind.JUMP) & (events["amount"] != 0)]
+    if not len(jumps) or not len(hours):
+        return out
+    stride = 1 << 32
+    keys = hours["point"].astype(np.int64) * stride + hours["hour"]
+    wanted = jumps["point"].astype(np.int64) * stride + jumps["started"] // HOUR_US
+    place = np.searchsorted(keys, wanted).clip(0, len(keys) - 1)
+    place -= (hours["point"][place] != jumps["point"]) & (place > 0)
+    there = hours["point"][place] == jumps["point"]
+    np.add.at(out, place[there], jumps["amount"][there])
+    return out
+
+
+def hour_columns(hours: NDArray[Any], ledger: Ledger, unexplained: NDArray[np.int64]) -> Mapping[str, Column]:
     """`consumption_hour` of hours of points.
 
     Parameters
@@ -42,6 +74,8 @@ def hour_columns(hours: NDArray[Any], ledger: Ledger) -> Mapping[str, Column]:
         At most one row for a point and hour.
     ledger : Ledger
         That `point` indexes.
+    unexplained : (n,) int64
+        `unexplained_of` the same hours.
     """
     point = hours["point"]
     completeness, measured = shares(hours["covered"], hours["estimated"])
@@ -56,10 +90,13 @@ def hour_columns(hours: NDArray[Any], ledger: Ledger) -> Mapping[str, Column]:
         "quality": hours["flags"].astype(np.int16),
         "revision": np.zeros(len(hours), np.int32),
         "measured": measured,
+        "unexplained": unexplained / MICRO,
     }
 
 
-def energy_day_columns(hours: NDArray[Any], ledger: Ledger, zone: tzinfo, factors: FactorTable) -> Mapping[str, Column]:
+def energy_day_columns(
+    hours: NDArray[Any], ledger: Ledger, zone: tzinfo, factors: FactorTable, unexplained: NDArray[np.int64]
+) -> Mapping[str, Column]:
     """`unit_energy_day` of all hours of some units.
 
     Parameters
@@ -70,9 +107,14 @@ def energy_day_columns(hours: NDArray[Any], ledger: Ledger, zone: tzinfo, factor
     zone : tzinfo
         Of the local days.
     factors : FactorTable
+    unexplained : (n,) int64
+        `unexplained_of` the same hours; summed beside the amounts, never into them.
     """
     membership = Membership.from_ledger(ledger)
     totals = totals_by_day(PointHours.from_register(hours), membership, zone)
+    apart = hours.copy()
+    apart["amount"] = unexplained
+    beside = totals_by_day(PointHours.from_register(apart), membership, zone) if unexplained.any() else None
     keys = membership.keys()
     series = [factors.series(key.carrier, key.symbol, ledger.unit_codes[key.unit]) for key in keys]
     converted = coal_equivalent(totals.amount_micro, totals.at, totals.series, series)
@@ -90,6 +132,7 @@ def energy_day_columns(hours: NDArray[Any], ledger: Ledger, zone: tzinfo, factor
         "sub_unit": Labels(totals.series, [key.sub_unit for key in keys]),
         "measured": totals.measured,
         "quality": totals.quality,
+        "unexplained": np.zeros(len(totals.at)) if beside is None else beside.amount_micro / MICRO,
     }
 
 

@@ -18,6 +18,7 @@ from analytics.columns.aggregation import PointHours
 from analytics.columns.register import EVENT_ROW, HOUR_ROW, last_of_each_hour
 from analytics.domain.ledger import Ledger
 from analytics.domain.quality import DetectionKind
+from analytics.domain.registers import is_apart
 from analytics.drift.groups import BalanceGroups
 from analytics.drift.observability import judge
 from analytics.drift.state import BalanceState
@@ -39,9 +40,11 @@ from streams.backfill.rows import (
     hour_columns,
     observability_columns,
     rejected_columns,
+    unexplained_of,
 )
 from streams.backfill.spool import Spool
 from streams.rows.detections import last_of_each_event
+from streams.rows.layout import MAIN_REGISTER
 from streams.steps.balance import follow, gain_rows
 from streams.steps.state import PartitionState, rules_of
 from streams.steps.step import StepResult, close_hours, step
@@ -56,6 +59,8 @@ BUCKET = 4_000_000
 _SETTLED_US = 24 * 3_600_000_000
 """So long after the last reading every hour that it reached is over: nothing more comes, so it is written half full."""
 _DAY_US = 24 * 3_600_000_000
+_ALL_ENDS = 2**62
+"""What the ledger declares to have ended has ended, also after the newest reading."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _FAULTS = np.array([kind.value for kind in DetectionKind if kind.is_fault], np.int16)
 
@@ -92,6 +97,10 @@ class Report:
         Rows of `detections` and `events` by kind.
     until_us : int
         The instant at which silence was judged. [us since 1970-01-01 UTC]
+    unexplained : int
+        Hours that stand beside a difference which nobody can explain.
+    strange : dict
+        Of meters that only readings of unknown registers came of: `(unit code, meter)` to the names of these.
     rows : mapping
         Rows of each result file.
     """
@@ -100,6 +109,8 @@ class Report:
     accepted: int = 0
     later: int = 0
     until_us: int = 0
+    unexplained: int = 0
+    strange: dict[tuple[str, str], list[str]] = field(default_factory=dict)
     reasons: Counter[str] = field(default_factory=Counter)
     detections: Counter[str] = field(default_factory=Counter)
     rows: Mapping[str, int] = field(default_factory=dict)
@@ -171,6 +182,17 @@ def backfill(
     return run.report
 
 
+def _names_of(result: StepResult, known: NDArray[np.bool_]) -> set[tuple[int, int]]:
+    """Meter and register of readings beside main ones; marks in `known` the meters that have a main one."""
+    rows = result.readings
+    main = rows["register"] == MAIN_REGISTER
+    known[rows["meter"][main]] = True
+    if main.all():
+        return set()
+    pairs = np.unique(np.stack([rows["meter"][~main], rows["register"][~main].astype(np.int32)]), axis=1)
+    return set(map(tuple, pairs.T.tolist()))
+
+
 @dataclass(slots=True)
 class _Run:
     """One backfill under way."""
@@ -234,16 +256,19 @@ class _Run:
         state = PartitionState.empty(self.ledger.take_units(spool.runs[bucket]), rules=rules_of(self.zone))
         hours, events, sights = [np.empty(0, HOUR_ROW)], [np.empty(0, EVENT_ROW)], [np.empty(0, SIGHT_ROW)]
         habits = [np.empty(0, HABIT_ROW)]
+        known, strange = np.zeros(len(state.ledger.meter_nos), np.bool_), set[tuple[int, int]]()
         for taken in spool.slices(bucket, self.slice_size):
             result = step(state, taken.blocks)
             self._count(result)
+            strange |= _names_of(result, known)
             results.write("rejected", rejected_columns(result.refusals, taken, files))
             hours.append(result.hours)
             events.append(result.events)
             sights.append(result.sights)
             habits.append(result.habits)
-        closed = close_hours(state, now_us=self.report.until_us)
-        settled = close_hours(state, now_us=self.report.until_us + _SETTLED_US)
+        ends_us = _ALL_ENDS if self.limit_us is None else self.limit_us
+        closed = close_hours(state, now_us=self.report.until_us, ends_us=ends_us)
+        settled = close_hours(state, now_us=self.report.until_us + _SETTLED_US, ends_us=ends_us)
         self._write(
             last_of_each_hour(np.concatenate([*hours, closed.hours, settled.hours])),
             last_of_each_event(np.concatenate([*events, closed.events])),
@@ -252,6 +277,11 @@ class _Run:
             state.ledger,
             results,
         )
+        for meter, register in sorted(strange):
+            name = state.register_names[register]
+            if not known[meter] and not is_apart(name):
+                unit_code = state.ledger.unit_codes[state.ledger.meter_unit[meter]]
+                self.report.strange.setdefault((unit_code, state.ledger.meter_nos[meter]), []).append(name)
         done = self.report.accepted + self.report.rejected
         self.tell(f"{done} of {self.report.sent} readings worked out")
 
@@ -272,8 +302,10 @@ class _Run:
         ledger: Ledger,
         results: ResultDirectory,
     ) -> None:
-        results.write("consumption_hour", hour_columns(hours, ledger))
-        results.write("unit_energy_day", energy_day_columns(hours, ledger, self.zone, self.factors))
+        apart = unexplained_of(hours, events)
+        self.report.unexplained += np.count_nonzero(apart)
+        results.write("consumption_hour", hour_columns(hours, ledger, apart))
+        results.write("unit_energy_day", energy_day_columns(hours, ledger, self.zone, self.factors, apart))
         events = events[np.lexsort((events["kind"], events["started"], events["point"]))]
         fault = np.isin(events["kind"], _FAULTS)
         for name, chosen in (("detections", fault), ("events", ~fault)):

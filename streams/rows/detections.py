@@ -218,6 +218,14 @@ _WHATS = {
         "示值从另一处继续，如同换表；台账中没有换表",
         "the dial goes on elsewhere, as another meter's would; the ledger declares none",
     ),
+    DetectionKind.JUMP: (
+        "示值突增,之后按原来的速度继续;差值无法解释,未计入用量",
+        "the dial jumped up and goes on at its former rate; the difference is not explained, and not counted as use",
+    ),
+    DetectionKind.INTERVAL: (
+        "读数间隔与台账不符(单位:分钟)",
+        "readings keep to another interval than the ledger gives [min]",
+    ),
 }
 
 
@@ -357,6 +365,9 @@ def evidence(event: np.void, ledger: Ledger) -> dict[str, Any]:
         return _clock(event)
     if event["kind"] == DetectionKind.RATIO:
         return contradiction(event, ledger)
+    if event["kind"] == DetectionKind.INTERVAL:
+        stated, found_min = float(event["before"]), float(event["at"])
+        return _what(_WHATS[DetectionKind.INTERVAL]) | {"ledger_min": stated, "readings_min": found_min}
     kind = DetectionKind(int(event["kind"]))
     words = _scaled(int(event["scale"])) if kind is DetectionKind.SCALE else _WHATS.get(kind)
     found: dict[str, Any] = _what(words) if words else {}
@@ -365,7 +376,9 @@ def evidence(event: np.void, ledger: Ledger) -> dict[str, Any]:
         found["n"] = int(event["n"])
     if event["scale"]:
         found["scale"] = -int(event["scale"])
-    if event["amount"]:
+    if event["amount"] and kind is DetectionKind.JUMP:
+        found["unexplained"] = int(event["amount"]) / _MICRO
+    elif event["amount"]:
         found["amount"] = int(event["amount"]) / _MICRO
     unit = _dial_unit(event, ledger)
     if unit is not None:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from analytics.columns.register import (
     ACCEPTED,
     CONFLICT,
+    MEMORY,
     NEVER,
     Advanced,
     advance,
@@ -123,10 +124,11 @@ class Recomputed:
         same = new["seen_at"] == old["seen_at"]
         new["silent"] = np.where(same, old["silent"], 0)
         new["partial"] = 0
-        repeats = old["repeat_n"] > 0
-        new["repeat_n"] += old["repeat_n"]
-        new["repeat_to"] = np.where(repeats, np.maximum(old["repeat_to"], new["repeat_to"]), new["repeat_to"])
-        for name in ("repeat_from", "repeating"):
+        repeats = old["repeats"] > 0
+        new["repeats"] += old["repeats"]
+        latest = np.maximum(old["repeated_to"], new["repeated_to"])
+        new["repeated_to"] = np.where(repeats, latest, new["repeated_to"])
+        for name in ("repeated_from", "repeating"):
             new[name] = np.where(repeats, old[name], new[name])
         state.points[self.point] = new
 
@@ -197,10 +199,24 @@ def _advance(
     )
 
 
+def _remembers(state: PartitionState, point: NDArray[np.int32], start: Ints) -> NDArray[np.bool_]:
+    """Whether what points keep for long is today as it was at `start`; (p,) bool."""
+    known: NDArray[np.bool_] = state.points["learnt_day"][point].astype(np.int64) * _DAY <= start
+    return known
+
+
+def _seeded(state: PartitionState, point: NDArray[np.int32], known: NDArray[np.bool_]) -> NDArray[Any]:
+    """State of points at the begin of their windows."""
+    points = empty_state(len(point))
+    for name in MEMORY:
+        points[name][known] = state.points[name][point[known]]
+    return points
+
+
 def _follow(
-    state: PartitionState, changed: Changed, rows: NDArray[Any], *, everything: bool, late: bool
+    state: PartitionState, changed: Changed, rows: NDArray[Any], start: Ints, *, everything: bool, late: bool
 ) -> tuple[Recomputed, NDArray[np.bool_]]:
-    """Follow points through `rows`; also says for which of them the history before `since` was enough."""
+    """Follow points through `rows` since `start`; also says for which of them the history before `since` was enough."""
     at_point = state.ledger.installations.point[rows["installation"]]
     place = np.searchsorted(changed.point, at_point).clip(0, len(changed.point) - 1)
     rows = rows[changed.point[place] == at_point]
@@ -209,18 +225,23 @@ def _follow(
     again, rows, heard = rows[repeated], rows[kept], heard[kept]
     ordinal = np.searchsorted(changed.point, state.ledger.installations.point[rows["installation"]]).astype(np.int32)
     before = rows["measured_at"] < changed.since_us[ordinal]
-    points = empty_state(len(changed.point))
+    known = _remembers(state, changed.point, start)
+    points = _seeded(state, changed.point, known)
     earlier = _advance(state, points, rows[before], heard[before], ordinal[before])
-    warm = np.bincount(ordinal[before], minlength=len(changed.point)) >= _WARM_UP
+    warm = known & (np.bincount(ordinal[before], minlength=len(changed.point)) >= _WARM_UP)
     if late:
         warm &= _leads_here(state, changed.point, points, rows, heard, ordinal, ~before & (rows["row"] < 0))
     oldest = np.full(len(changed.point), _FOREVER)
     np.minimum.at(oldest, ordinal[before], rows["measured_at"][before])
     anchor = _earliest_that_may_change(state, points, changed)
+    seen = np.where(points["seen_at"] == NEVER, changed.since_us, points["seen_at"])
+    kept = points["kept_at"].copy()
+    after = _advance(state, points, rows[~before], heard[~before], ordinal[~before])
+    # a level that is taken back, or was and is no more, rewrites what was counted since before it
+    returned = (kept != NEVER) & ((points["kept_at"] != kept) | (state.points["kept_at"][changed.point] != kept))
+    anchor = np.where(returned, np.minimum(anchor, kept), anchor)
     from_hour = anchor // US_PER_HOUR
     enough = everything | (warm & (oldest < from_hour * US_PER_HOUR))
-    seen = np.where(points["seen_at"] == NEVER, changed.since_us, points["seen_at"])
-    after = _advance(state, points, rows[~before], heard[~before], ordinal[~before])
     later = rows[~before]
     fresh = later["row"] >= 0
     said = after.disposition
@@ -262,7 +283,7 @@ def _leads_here(
     now = earlier.copy()
     _advance(state, now, rows[stored], heard[stored], ordinal[stored])
     same = np.ones(len(point), np.bool_)
-    for name in ("good_at", "good_value", "run_n", "run_kind"):
+    for name in ("good_at", "good_value", "run_n", "run_kind", "learnt", "learnt_n", "kept_at"):
         same &= now[name] == state.points[name][point]
     return same
 
@@ -285,14 +306,20 @@ def _earliest_that_may_change(state: PartitionState, points: NDArray[Any], chang
 
 
 def _received_to_go_by(state: PartitionState, rows: NDArray[Any]) -> Ints:
-    """When received, of rows that came one interval after the one before of their meter; of others when measured."""
+    """When received, of rows that came alone and one interval after the one before; of others when measured.
+
+    The first of several that come at once says nothing of its time by when it came: taken for punctual, a late spike
+    at the head of an upload had all the time since the reading before it to rise in.
+    """
     order = np.lexsort((rows["measured_at"], rows["received_at"], rows["meter"]))
     meter, received = rows["meter"][order], rows["received_at"][order]
     interval = state.ledger.installations.interval_us[rows["installation"][order]]
     since_last = np.zeros(len(rows), np.int64)
     since_last[1:] = np.where(meter[1:] == meter[:-1], received[1:] - received[:-1], 0)
+    alone = np.ones(len(rows), np.bool_)
+    alone[:-1] = (meter[1:] != meter[:-1]) | (received[1:] != received[:-1])
     punctual = np.empty(len(rows), np.bool_)
-    punctual[order] = (since_last > interval // 2) & (since_last <= 3 * interval // 2)
+    punctual[order] = alone & (since_last > interval // 2) & (since_last <= 3 * interval // 2)
     return np.where(punctual, rows["received_at"], rows["measured_at"])
 
 
@@ -356,11 +383,13 @@ def recompute_changed(
     chosen: list[NDArray[np.bool_]] = []
     left = changed
     for lookback in _LOOKBACKS:
+        start = _window_starts(state, left, lookback)
+        if lookback is not None and not _remembers(state, left.point, start).any():
+            continue
         meter, ordinal = _meters_of(state.ledger, left.point)
-        start = _window_starts(state, left, lookback)[ordinal]
-        history = yield Windows(meter=meter, from_us=start, to_us=np.full(len(meter), _FOREVER))
+        history = yield Windows(meter=meter, from_us=start[ordinal], to_us=np.full(len(meter), _FOREVER))
         done, enough = _follow(
-            state, left, _history_rows(state, history, late), everything=lookback is None, late=len(late) > 0
+            state, left, _history_rows(state, history, late), start, everything=lookback is None, late=len(late) > 0
         )
         parts.append(done)
         chosen.append(enough)
@@ -405,7 +434,7 @@ def switch(state: PartitionState, ledger: Ledger) -> tuple[PartitionState, Chang
     moved = _points_of_known_meters(state.ledger, ledger, old_of)
     touched = ((since < _FOREVER) & (seen != NEVER) & (since <= seen)) | moved
     point = np.flatnonzero(touched).astype(np.int32)
-    fresh.points[point] = empty_state(len(point))
+    fresh.points[point] = _seeded(fresh, point, np.ones(len(point), np.bool_))
     return fresh, Changed(point=point, since_us=since[point])
 
 
@@ -466,9 +495,6 @@ def _renumber(fresh: PartitionState, old: Ledger, old_of: NDArray[np.int64]) -> 
     count = fresh.ledger.point_installation_start[live + 1] - fresh.ledger.point_installation_start[live]
     k = fresh.ledger.point_installation_start[live] + np.minimum(ordinal, np.maximum(count - 1, 0))
     points["installation"][live] = np.where(count > 0, k, -1)
-    points["seen_meter"][live] = np.where(
-        count > 0, fresh.ledger.installations.meter[k.clip(0, max(len(fresh.ledger.installations) - 1, 0))], -1
-    )
 
 
 def _moved(old: Ledger, new: Ledger, old_of: NDArray[np.int64]) -> tuple[Ints, Ints]:

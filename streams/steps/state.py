@@ -9,11 +9,11 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from analytics.columns.register import POINT_STATE, RegisterRules, RegisterTable, empty_state
+from analytics.columns.register import RegisterRules, RegisterTable, empty_state
 from analytics.columns.screening import ScreeningRules
 from analytics.domain.errors import MeterwardenError
 from analytics.domain.ledger import Ledger
-from analytics.domain.registers import find_register
+from analytics.domain.registers import find_register, is_main
 from analytics.domain.units import QuantityKind, unit_codes
 from analytics.health.arrival import HealthRules, empty_health, neutral_factors
 from analytics.health.redundancy import RedundancyRules
@@ -26,7 +26,17 @@ __all__ = ["PartitionState", "SnapshotMismatch", "StepRules", "rules_of"]
 
 _MAGIC = b"MWS2"
 _FIRST = b"MWS1"
-_FIRST_POINT = np.dtype(POINT_STATE.descr[: POINT_STATE.names.index("good_received")])  # type: ignore[union-attr]
+_FIRST_POINT = np.dtype(
+    [
+        ("good_at", "<i8"), ("good_value", "<f8"), ("prev_at", "<i8"), ("prev_value", "<f8"), ("hour", "<i8"),
+        ("amount", "<i8"), ("covered", "<i8"), ("estimated", "<i8"), ("prev_hour", "<i8"), ("prev_amount", "<i8"),
+        ("prev_covered", "<i8"), ("prev_estimated", "<i8"), ("run_at", "<i8"), ("run_value", "<f8"),
+        ("last_at", "<i8"), ("last_value", "<f8"), ("seen_at", "<i8"), ("seen_value", "<f8"), ("repeat_from", "<i8"),
+        ("repeat_to", "<i8"), ("installation", "<i4"), ("seen_meter", "<i4"), ("run_n", "<i4"), ("repeat_n", "<i4"),
+        ("flags", "<i2"), ("prev_flags", "<i2"), ("run_kind", "i1"), ("run_scale", "i1"), ("silent", "i1"),
+        ("partial", "i1"),
+    ]
+)  # fmt: skip
 
 
 class SnapshotMismatch(MeterwardenError):  # noqa: N818 - named after what happened
@@ -167,8 +177,6 @@ class PartitionState:
                     part[name] = kept[name]
             start += len(part) * layout.itemsize
         state.further = Further.of(*further)
-        if "good_received" not in (layouts[0].names or ()):
-            state.points["good_received"] = state.points["good_at"]
         return state
 
     def copy_points(self) -> tuple[NDArray[Any], NDArray[Any], Further]:
@@ -200,10 +208,18 @@ class PartitionState:
             for i, name in enumerate(meters.names):
                 number, _, other = name.partition("\x1f")
                 meter[i] = index.get(number, -1)
-                if other and other != "main":
+                if other and other != "main" and not is_main(other, self._kind_of(int(meter[i]))):
                     register[i] = self._register(other)
             found = self._meters[key] = (meter, register)
         return found
+
+    def _kind_of(self, meter: int) -> QuantityKind:
+        """What a meter counts; energy where the ledger has no such meter."""
+        ledger = self.ledger
+        if meter < 0 or ledger.meter_installation_start[meter] == ledger.meter_installation_start[meter + 1]:
+            return QuantityKind.ENERGY
+        first = ledger.meter_installations[ledger.meter_installation_start[meter]]
+        return QuantityKind(int(ledger.point_kind[ledger.installations.point[first]]))
 
     def _register(self, name: str) -> int:
         if name not in self.register_names:

@@ -273,15 +273,17 @@ def _heard(
     return heard
 
 
-def close_hours(state: PartitionState, *, now_us: int) -> StepResult:
-    """Hours that are over but not filled, and meters fallen silent, by the wall clock.
+def close_hours(state: PartitionState, *, now_us: int, ends_us: int | None = None) -> StepResult:
+    """Hours that are over but not filled, and meters fallen silent or taken out for good, by the wall clock.
 
     Parameters
     ----------
     now_us : int
         [µs since 1970 UTC]
+    ends_us : int, optional
+        Up to when declared ends are counted; shortly before `now_us`, without it. [µs since 1970 UTC]
     """
-    advanced = close(state.points, state.table, now_us=now_us, wait_us=usual_wait_us(state.health))
+    advanced = close(state.points, state.table, now_us=now_us, wait_us=usual_wait_us(state.health), ends_us=ends_us)
     nothing = np.empty(0, READING)
     return StepResult(readings=nothing, late=nothing, hours=advanced.hours, events=advanced.events, refusals=[])
 

@@ -41,6 +41,8 @@ class Installations:
         Expected time between readings, 0 where unknown. [µs]
     first_reading, last_reading : (m,) float64
         Dial at installation and at removal, NaN where unknown. [dial unit]
+    serial : (m,) int32
+        Alike for the same serial number and manufacturer's instrument, -1 where none is given.
     """
 
     point: NDArray[np.int32]
@@ -56,6 +58,7 @@ class Installations:
     interval_us: NDArray[np.int64]
     first_reading: NDArray[np.float64]
     last_reading: NDArray[np.float64]
+    serial: NDArray[np.int32]
 
     def __len__(self) -> int:
         return len(self.point)
@@ -176,6 +179,7 @@ def installations(rows: LedgerRows, grouping: Grouping, found: Meters, matrix: U
     unit = rows.text("unit").codes[row]
     carrier = rows.text("carrier").codes[row]
     multiplier = rows.number("multiplier")[row]
+    serial = rows.text("serial_no")
     interval_us = np.rint(rows.number("interval_s")[row] * 1e6)
     made = Installations(
         point=grouping.row_point[row],
@@ -191,6 +195,7 @@ def installations(rows: LedgerRows, grouping: Grouping, found: Meters, matrix: U
         interval_us=np.where(np.isnan(interval_us), 0, interval_us).astype(np.int64),
         first_reading=rows.number("first_reading")[row],
         last_reading=rows.number("last_reading")[row],
+        serial=np.where(serial.codes == serial.code_of(""), -1, serial.codes)[row].astype(np.int32),
     )
     for name in Installations.__slots__:
         getattr(made, name).setflags(write=False)

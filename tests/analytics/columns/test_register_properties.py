@@ -56,7 +56,7 @@ def test_hours_and_the_open_hour_sum_to_the_register_difference(
     assert int(hours["amount"].sum()) + int(state["amount"][0]) == round(used * 1e6)
     assert int(hours["covered"].sum()) + int(state["covered"][0]) == at[-1] - at[0]
     kinds = {DetectionKind(int(e["kind"])) for part in parts for e in part.events}
-    assert kinds <= {DetectionKind.GAP, DetectionKind.ROLLOVER}
+    assert kinds <= {DetectionKind.GAP, DetectionKind.ROLLOVER, DetectionKind.INTERVAL}
 
 
 @given(any_registers(), st.sets(st.integers(1, 49)))

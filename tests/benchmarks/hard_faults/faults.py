@@ -206,7 +206,7 @@ RECIPES: tuple[Recipe, ...] = (
     Recipe(kind=_K.DUPLICATE, note="each reading twice", hours=(6, 12), spoil=_twice),
     Recipe(kind=_K.DUPLICATE, note="a stretch sent again", hours=(6, 12), spoil=_resent),
     Recipe(kind=_K.UNDECLARED_REPLACEMENT, note="another dial, lower", hours=(0, 1), spoil=_lower),
-    Recipe(kind=_K.UNDECLARED_REPLACEMENT, note="another dial, higher", hours=(0, 1), spoil=_higher),
+    Recipe(kind=_K.JUMP, note="another dial, higher", hours=(0, 1), spoil=_higher),
 )
 
 

@@ -141,6 +141,7 @@ _SEEN: dict[DetectionKind, Callable[[_Series], bool]] = {
     _K.CLOCK: _shifted,
     _K.DUPLICATE: _sent_twice,
     _K.UNDECLARED_REPLACEMENT: _another_register,
+    _K.JUMP: _another_register,
     _K.GAIN_STEP: _counts_another_share,
     _K.GAIN_DRIFT: _drifts,
 }
