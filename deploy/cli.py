@@ -19,6 +19,7 @@ COMMANDS: Final = {
     "comply": "Tell how a unit stands, clause by clause.",
     "report": "Write a unit's month, or the region's, as .xlsx and .html.",
     "ingest": "Send files of readings to Kafka.",
+    "upload": "Bring hours, days and months to the official platform.",
     "rejected": "List what the workers refused, and send it again.",
     "backfill": "Work files of readings out into result files, without servers.",
     "differences": "Decide on differences of registers that nobody could explain.",

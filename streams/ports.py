@@ -14,6 +14,7 @@ from analytics.health.sensitivity import StandingVerdict
 from streams.rows.layout import (
     Assigned,
     DetectionRow,
+    DeviceStatus,
     HourCounts,
     Hours,
     Int32s,
@@ -129,6 +130,10 @@ class PartitionTransaction(Protocol):
 
     async def write_rejected(self, rows: Sequence[RejectedRow]) -> int:
         """Keep refused records and readings; the number of rows that are new."""
+        ...
+
+    async def write_device_statuses(self, rows: Sequence[DeviceStatus]) -> None:
+        """Keep how devices are, as their gateways say."""
         ...
 
     async def write_observability(self, rows: Sequence[ObservabilityRow]) -> None:

@@ -107,6 +107,7 @@ PURPOSES: Final = MappingProxyType(
 )
 EVIDENCE: Final = MappingProxyType(
     {
+        "cause": Phrase(zh="原因", en="cause"),
         "before": Phrase(zh="之前示值", en="before"),
         "at": Phrase(zh="当时示值", en="at"),
         "after": Phrase(zh="之后示值", en="after"),

@@ -17,6 +17,7 @@ content type ``application/x-ndjson``. Any of them may come with ``Content-Encod
 import asyncio
 import logging
 import math
+import re
 import time
 import zlib
 from collections.abc import Callable
@@ -29,12 +30,14 @@ import msgspec
 from fastapi import FastAPI, Request, Response
 from prometheus_client import CollectorRegistry, Counter, generate_latest
 
-from analytics.domain.errors import MeterwardenError, TransientError
-from ingest.gateway.access import Gateway, GatewayRegistry
+from analytics.domain.errors import MeterwardenError
+from ingest.gateway.access import Gateway, GatewayRegistry, digest_of
 from ingest.gateway.bucket import Bucket
 from ingest.gateway.commit import GroupCommit
 from ingest.gateway.rows import Judge, Judged, entries_of, lines_of
 from ingest.gateway.spool import SpoolFull
+from ingest.http import Guard, Limits, Rule, Visitor
+from ingest.http.guard import Scope, bearer
 from ingest.wire import Block
 
 __all__ = ["HttpIntake", "HttpLimits", "create_app"]
@@ -44,6 +47,10 @@ log = logging.getLogger("metering.gateway.http")
 _LINES: Final = frozenset({"application/x-ndjson", "application/jsonl", "application/x-jsonlines"})
 _ROWS_SHOWN: Final = 1000
 _RETRY_FULL_S: Final = 30
+_BODY_S: Final = 60.0
+_ANSWER_S: Final = 120.0
+_AT_ONCE: Final = 512
+_EACH: Final = 64  # requests of one gateway at once: they share flushes
 _encode = msgspec.json.Encoder().encode
 
 _SCHEMA: Final[dict[str, Any]] = {
@@ -132,7 +139,27 @@ class _Refused(Exception):  # noqa: N818 - never leaves this module
         self.status, self.detail, self.headers = status, detail, headers or {}
 
 
-def create_app(intake: HttpIntake) -> FastAPI:
+class _Tokens:
+    """Proves gateways by their tokens, before a byte of the body is read."""
+
+    def __init__(self, intake: HttpIntake) -> None:
+        self._intake = intake
+
+    def credential(self, scope: Scope) -> bytes | None:
+        """Digest of the bearer token."""
+        token = bearer(scope)
+        return digest_of(token) if token is not None else None
+
+    async def prove(self, scope: Scope) -> Visitor | None:
+        """The gateway; raises `TransientError` where who may send cannot be looked up."""
+        token = bearer(scope)
+        known = await self._intake.registry.current()
+        now = datetime.fromtimestamp(self._intake.now_us() / 1e6, UTC)
+        gateway = known.of_token(token, now) if token is not None else None
+        return Visitor(gateway.name, gateway) if gateway is not None else None
+
+
+def create_app(intake: HttpIntake) -> Guard:
     """The intake as an ASGI application.
 
     Parameters
@@ -174,11 +201,21 @@ def create_app(intake: HttpIntake) -> FastAPI:
     )
     app.add_api_route("/health", health, methods=["GET"], include_in_schema=False)
     app.add_api_route("/metrics", metrics, methods=["GET"], include_in_schema=False)
-    return app
+    limits = Limits(
+        body_bytes=intake.limits.body_bytes, body_s=_BODY_S, answer_s=_ANSWER_S, at_once=_AT_ONCE, at_once_each=_EACH
+    )
+    return Guard(
+        app,
+        name="intake",
+        rules=[Rule(name="/readings", path=re.compile("/readings"), limits=limits)],
+        default=Limits(proven=False, body_bytes=0),
+        authenticator=_Tokens(intake),
+        on_event=lambda event: turned_away.labels(str(event.status)).inc() if event.event != "login" else None,
+    )
 
 
 async def _taken(intake: HttpIntake, request: Request) -> Judged:
-    sender = await _sender(intake, request)
+    sender: Gateway = request.scope["state"]["visitor"].whole
     units = None if sender.all_units else sender.unit_codes
     body = await _body(request, intake.limits.body_bytes)
     now_us = intake.now_us()
@@ -210,21 +247,6 @@ async def _keep(intake: HttpIntake, blocks: list[Block], now_us: int) -> None:
     except MeterwardenError as error:
         log.error("readings are refused: %s", error)  # noqa: TRY400 - the message is all there is to it
         raise _Refused(503, str(error), {"Retry-After": str(_RETRY_FULL_S)}) from None
-
-
-async def _sender(intake: HttpIntake, request: Request) -> Gateway:
-    scheme, _, token = request.headers.get("authorization", "").partition(" ")
-    try:
-        known = await intake.registry.current()
-    except TransientError as error:
-        raise _Refused(
-            503, f"who may send cannot be looked up ({error})", {"Retry-After": str(_RETRY_FULL_S)}
-        ) from None
-    now = datetime.fromtimestamp(intake.now_us() / 1e6, UTC)
-    sender = known.of_token(token.strip(), now) if scheme.lower() == "bearer" else None
-    if sender is None:
-        raise _Refused(401, "a token that holds is required: Authorization: Bearer …", {"WWW-Authenticate": "Bearer"})
-    return sender
 
 
 async def _body(request: Request, limit: int) -> bytes:

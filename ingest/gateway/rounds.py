@@ -249,6 +249,8 @@ class LinkWorker:
         As in `readings_of`. [s]
     told : callable
         Gets the state of a device after each reading.
+    tick_s : float
+        How often the clock is looked at, which somebody may set. [s]
     """
 
     def __init__(
@@ -262,9 +264,10 @@ class LinkWorker:
         max_clock_error_s: float = 300.0,
         told: Callable[[DeviceState, Outcome | None], None] = lambda *_: None,
         clock: Callable[[], float] = time.time,
+        tick_s: float = 1.0,
     ) -> None:
         self.link, self._recorder, self._zone, self._profiles = link, recorder, zone, profiles
-        self._max_clock_error_s, self._told, self._clock = max_clock_error_s, told, clock
+        self._max_clock_error_s, self._told, self._clock, self._tick_s = max_clock_error_s, told, clock, tick_s
         self._changed = threading.Condition()
         self._closing = False
         self._states: dict[tuple[str, str, str, str], DeviceState] = {}
@@ -322,7 +325,7 @@ class LinkWorker:
                 wait_s = 3600.0 if state is None else state.due_s - self._clock()
                 if state is not None and wait_s <= 0:
                     return state
-                self._changed.wait(min(wait_s, 60.0))
+                self._changed.wait(min(wait_s, self._tick_s))  # the clock may be set
         return None
 
     def round(self, state: DeviceState) -> None:

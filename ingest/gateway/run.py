@@ -65,6 +65,10 @@ class RunningGateway:
         Who may send by HTTP; without one those of the configuration.
     dry : bool
         Devices are read and told, and nothing is kept or sent.
+    clock : callable
+        What rounds go by. [s since 1970-01-01 UTC]
+    tick_s : float
+        How often it is looked at. [s]
     """
 
     def __init__(
@@ -76,8 +80,11 @@ class RunningGateway:
         registry: GatewayRegistry | None = None,
         dry: bool = False,
         told: Told = lambda *_: None,
+        clock: Callable[[], float] = time.time,
+        tick_s: float = 1.0,
     ) -> None:
-        self.config, self._dry, self._told, self._registry = config, dry, told, registry
+        self.config, self._told, self._registry = config, told, registry
+        self._clock, self._tick_s = clock, tick_s
         self._closing = threading.Event()
         store = config.store
         self.spool = (
@@ -170,13 +177,12 @@ class RunningGateway:
                 config.zone,
                 profiles=config.profiles,
                 max_clock_error_s=config.max_clock_error_s,
-                told=self._noted,
+                told=self._told,
+                clock=self._clock,
+                tick_s=self._tick_s,
             )
             self.workers[name] = worker
             worker.start()
-
-    def _noted(self, state: DeviceState, outcome: Outcome | None) -> None:
-        self._told(state, outcome)
 
     def _start_mqtt(self, config: GatewayConfig) -> None:
         assert self.commit is not None, "not a dry run"

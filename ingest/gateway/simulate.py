@@ -30,6 +30,7 @@ __all__ = ["SimulatedLink", "register_at"]
 
 log = logging.getLogger("metering.gateway.simulate")
 
+Clock = Callable[[], float]
 _START: Final = 1_600_000_000
 _MBUS_BCD: Final = bytes.fromhex("0C06")  # 8 digits BCD, kWh
 _MBUS_VOLUME: Final = bytes.fromhex("0C13")  # 8 digits BCD, 0.001 m3
@@ -53,8 +54,8 @@ class _Meter(Protocol):
 
 
 class _Dlt645Meter:
-    def __init__(self, device: DeviceConfig, zone: ZoneInfo, _profiles: Path | None) -> None:
-        self._device, self._zone = device, zone
+    def __init__(self, device: DeviceConfig, zone: ZoneInfo, clock: Clock, _profiles: Path | None) -> None:
+        self._device, self._zone, self._clock = device, zone, clock
 
     def answer(self, buffer: bytes) -> bytes | None:
         found = first_frame(buffer, dlt645.FORMAT, lambda frame: not frame.control & dlt645.ANSWER)
@@ -71,7 +72,7 @@ class _Dlt645Meter:
         return dlt645.encode(dlt645.answer_frame(self._device.address, di, said), wake_up=4)
 
     def _data(self, di: str) -> bytes | None:
-        now = datetime.now(self._zone)
+        now = datetime.fromtimestamp(self._clock(), self._zone)
         midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
         times = {
             dlt645.CLOCK_DATE: bytes([now.isoweekday() % 7]) + bytes.fromhex(f"{now:%y%m%d}")[::-1],
@@ -91,8 +92,8 @@ class _Dlt645Meter:
 
 
 class _Cjt188Meter:
-    def __init__(self, device: DeviceConfig, zone: ZoneInfo, _profiles: Path | None) -> None:
-        self._device, self._zone = device, zone
+    def __init__(self, device: DeviceConfig, zone: ZoneInfo, clock: Clock, _profiles: Path | None) -> None:
+        self._device, self._zone, self._clock = device, zone, clock
         kind = device.profile or "water"
         self._type = Cjt188.types.get(kind) or int(kind, 16)
 
@@ -100,8 +101,8 @@ class _Cjt188Meter:
         found = first_frame(buffer, cjt188.FORMAT, lambda frame: not frame.control & cjt188.ANSWER)
         if found is None or found[0].address not in (self._device.address, cjt188.ANY_METER):
             return None
-        now = datetime.now(self._zone).replace(tzinfo=None, microsecond=0)
-        total = register_at(self._device.meter_no, time.time())
+        now = datetime.fromtimestamp(self._clock(), self._zone).replace(tzinfo=None, microsecond=0)
+        total = register_at(self._device.meter_no, self._clock())
         if self._type in range(0x20, 0x30):
             numbers = {"heat": total, "volume": total, "t_supply": Decimal("75.50"), "t_return": Decimal("45.25")}
             data = cjt188.heat_data(numbers | {"power": power_of(self._device.meter_no)}, clock=now)
@@ -112,8 +113,8 @@ class _Cjt188Meter:
 
 
 class _MBusMeter:
-    def __init__(self, device: DeviceConfig, zone: ZoneInfo, _profiles: Path | None) -> None:
-        self._device, self._zone, self._selected = device, zone, False
+    def __init__(self, device: DeviceConfig, zone: ZoneInfo, clock: Clock, _profiles: Path | None) -> None:
+        self._device, self._zone, self._selected, self._clock = device, zone, False, clock
         self._primary = device.address.isdecimal() and len(device.address) <= 3
         self._id = f"{int(device.address):08d}" if self._primary else device.address[:8]
 
@@ -134,8 +135,8 @@ class _MBusMeter:
 
     def _registers(self, address: int) -> bytes:
         heat = self._device.profile == "heat"
-        now = datetime.now(self._zone)
-        total = register_at(self._device.meter_no, time.time())
+        now = datetime.fromtimestamp(self._clock(), self._zone)
+        total = register_at(self._device.meter_no, self._clock())
         digits = f"{int(total if heat else total * 1000) % 10**8:08d}"
         clock = bytes([
             now.minute, now.hour, now.day | (now.year % 100 & 7) << 5, now.month | (now.year % 100 >> 3) << 4,
@@ -147,8 +148,8 @@ class _MBusMeter:
 
 
 class _ModbusMeter:
-    def __init__(self, device: DeviceConfig, _zone: ZoneInfo, profiles: Path | None) -> None:
-        self._device, self._unit = device, int(device.address)
+    def __init__(self, device: DeviceConfig, _zone: ZoneInfo, clock: Clock, profiles: Path | None) -> None:
+        self._device, self._unit, self._clock = device, int(device.address), clock
         self._profile = modbus.profile_of(device.profile, profiles)
         self._tcp = device.protocol == "modbus-tcp"
 
@@ -185,13 +186,13 @@ class _ModbusMeter:
 
     def _value(self, point: modbus.Point) -> Decimal:
         if point.unit == "kWh":
-            return register_at(self._device.meter_no, time.time())
+            return register_at(self._device.meter_no, self._clock())
         if point.unit == "kW":
             return power_of(self._device.meter_no)
         return {"V": Decimal(230), "Hz": Decimal(50)}.get(point.unit, Decimal(1))
 
 
-_METERS: Final[dict[str, Callable[[DeviceConfig, ZoneInfo, Path | None], _Meter]]] = {
+_METERS: Final[dict[str, Callable[[DeviceConfig, ZoneInfo, Clock, Path | None], _Meter]]] = {
     "dlt645-2007": _Dlt645Meter,
     "cjt188": _Cjt188Meter,
     "mbus": _MBusMeter,
@@ -218,10 +219,11 @@ class SimulatedLink:
         zone: ZoneInfo,
         *,
         profiles: Path | None = None,
+        clock: Clock = time.time,
     ) -> None:
         self._config = config
         self._meters = [
-            (device.meter_no, _METERS[device.protocol](device, zone, profiles))
+            (device.meter_no, _METERS[device.protocol](device, zone, clock, profiles))
             for device in devices
             if device.protocol in _METERS
         ]

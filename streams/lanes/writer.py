@@ -13,7 +13,7 @@ from streams.lanes.past import superseded, work_out, write_late, write_late_furt
 from streams.lanes.workshop import Workshop, blames_the_rows
 from streams.ports import FenceLost, PartitionTransaction, StoreRejected
 from streams.rows.layout import Assigned, RejectedRow, Snapshot, StoredLedger
-from streams.rows.of_results import Registers, dirty_spans, reading_rows
+from streams.rows.of_results import Registers, device_statuses, dirty_spans, reading_rows
 from streams.steps.recompute import Changed, Recomputed, recompute, recompute_changed
 from streams.steps.state import PartitionState
 
@@ -108,8 +108,7 @@ class Writer:
 
     async def _transact(self, tx: PartitionTransaction, batch: Batch, state: PartitionState) -> Recomputed | None:
         if len(batch.readings):
-            ids = self._registers.ids(batch.readings, batch.register_names)
-            await tx.write_readings(reading_rows(batch.readings, ids))
+            await self._write_readings(tx, batch)
         done = None
         hours, rejected = batch.hours, batch.rejected
         if len(batch.late):
@@ -134,6 +133,13 @@ class Writer:
         if batch.snapshot is not None:
             await tx.save_snapshot(self._snapshot(batch.end, batch.snapshot))
         return done
+
+    async def _write_readings(self, tx: PartitionTransaction, batch: Batch) -> None:
+        ids = self._registers.ids(batch.readings, batch.register_names)
+        await tx.write_readings(reading_rows(batch.readings, ids))
+        statuses = device_statuses(batch.readings, ids, batch.register_names)
+        if statuses:
+            await tx.write_device_statuses(statuses)
 
     async def _write_late_further(
         self, tx: PartitionTransaction, batch: Batch, state: PartitionState

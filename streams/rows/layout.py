@@ -25,6 +25,7 @@ __all__ = [
     "TOTAL_ROW",
     "Assigned",
     "DetectionRow",
+    "DeviceStatus",
     "HourCounts",
     "Hours",
     "Int32s",
@@ -196,6 +197,14 @@ class RegisterName(NamedTuple):
     unit_code: str
     meter_no: str
     register: str
+
+
+class DeviceStatus(NamedTuple):
+    """What a gateway said of a device; `at_us` is when. [us since 1970-01-01 UTC]"""
+
+    register_id: int
+    code: int
+    at_us: int
 
 
 class SeriesName(NamedTuple):

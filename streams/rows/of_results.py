@@ -29,6 +29,7 @@ from streams.rows.layout import (
     MAIN_REGISTER,
     READING_ROW,
     DetectionRow,
+    DeviceStatus,
     Hours,
     Int32s,
     ObservabilityRow,
@@ -42,6 +43,7 @@ from streams.rows.layout import (
 __all__ = [
     "Registers",
     "detection_rows",
+    "device_statuses",
     "dirty_spans",
     "fault_rows",
     "hour_rows",
@@ -49,6 +51,9 @@ __all__ = [
     "refusal_rows",
     "sight_rows",
 ]
+
+STATUS_REGISTER = "device_status"
+"""Name of the register by which gateways say how a device is; `ingest.gateway.rounds` has the codes."""
 
 _BLOCK_MARK = range(0x90, 0xA0)
 _KEPT_BYTES = 2**20
@@ -108,6 +113,23 @@ def reading_rows(rows: NDArray[Any], register_ids: Int32s) -> Readings:
         out[name] = rows[name]
     out["register_id"] = register_ids
     return out
+
+
+def device_statuses(rows: NDArray[Any], register_ids: Int32s, names: Sequence[str]) -> list[DeviceStatus]:
+    """What gateways said of their devices among accepted readings.
+
+    Parameters
+    ----------
+    rows : (n,) streams.rows.layout.READING
+    names : sequence of str
+        What `register` points into.
+    """
+    if STATUS_REGISTER not in names:
+        return []
+    of_status = np.flatnonzero(rows["register"] == names.index(STATUS_REGISTER))
+    ids, codes = register_ids[of_status].tolist(), np.clip(rows["value"][of_status], 0, 2**15 - 1).astype(int).tolist()
+    at_us = rows["measured_at"][of_status].tolist()
+    return [DeviceStatus(*one) for one in zip(ids, codes, at_us, strict=True)]
 
 
 def hour_rows(hours: NDArray[Any], stored: StoredLedger) -> Hours:

@@ -15,6 +15,7 @@ from streams.ports import FenceLost
 from streams.rows.layout import (
     Assigned,
     DetectionRow,
+    DeviceStatus,
     HourCounts,
     Hours,
     Int32s,
@@ -31,6 +32,7 @@ from streams.rows.layout import (
 from streams.store import (
     balances,
     detections,
+    device_status,
     fence,
     hours,
     marks,
@@ -286,6 +288,10 @@ class Transaction:
         if self._again("rejected"):
             await rejected.clear(self._connection)
         return await rejected.insert(self._connection, self._partition, rows)
+
+    async def write_device_statuses(self, rows: Sequence[DeviceStatus]) -> None:
+        """Keep how devices are, as their gateways say."""
+        await device_status.write(self._connection, rows)
 
     async def write_observability(self, rows: Sequence[ObservabilityRow]) -> None:
         """Say what could be seen at points, where nothing sees better."""

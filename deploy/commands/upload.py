@@ -1,0 +1,236 @@
+"""`meterwarden upload`: to the official platform, by profile."""
+
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+import click
+import psycopg
+
+from analytics.domain.errors import ConfigurationError
+from deploy.commands.parameters import Instant
+from deploy.commands.tables import table
+from deploy.database import inside
+from deploy.settings import load
+from ingest.upload.client import Platform, Uploader
+from ingest.upload.codes import parse_code
+from ingest.upload.figures import COMPLETE, Amount, Figures, Item, Plan, plan_of
+from ingest.upload.outbox import Outbox
+from ingest.upload.profile import platform_profile
+
+__all__ = ["command"]
+
+INCOMPLETE: Final = 1
+"""Exit code where data was refused, or is less complete than platforms ask for."""
+_ESTIMATED: Final = 1
+_HOURS: Final = """
+select p.code, h.hour, h.amount, h.completeness, h.quality
+from consumption_hour h join metering_point p on p.id = h.point_id join unit u on u.id = p.unit_id
+where u.code = %s and p.code = any(%s) and h.hour >= %s and h.hour < %s
+"""
+_FILE = click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path), metavar="FILE")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Config:
+    platform: Platform
+    items: Sequence[Item]
+    outbox: Path
+    required: float
+
+
+@click.group()
+def command() -> None:
+    """Bring hours, days and months to the official platform; a gap is never sent as 0."""
+
+
+@command.command()
+@_FILE
+@click.option("--since", type=Instant(), help="From when; the day before yesterday without it.")
+@click.option("--until", type=Instant(), help="Until when; the last local midnight without it.")
+@click.pass_context
+def plan(context: click.Context, file: Path, since: datetime | None, until: datetime | None) -> None:
+    """Show what would be sent and how complete it is; nothing is sent."""
+    config = _read(file)
+    found = _plan(config, since, until)
+    _show(found.figures)
+    context.exit(INCOMPLETE if _incomplete(found.figures) else 0)
+
+
+@command.command()
+@_FILE
+@click.option("--since", type=Instant(), help="From when; the day before yesterday without it.")
+@click.option("--until", type=Instant(), help="Until when; the last local midnight without it.")
+@click.pass_context
+def run(context: click.Context, file: Path, since: datetime | None, until: datetime | None) -> None:
+    """Register, check versions, tell the configuration, and send what is not acknowledged; for a daily timer."""
+    config = _read(file)
+    found = _plan(config, since, until)
+    _show(found.figures)
+    outbox = Outbox(config.outbox)
+    try:
+        outbox.put(found.data)
+        uploader = Uploader(config.platform, outbox)
+        uploader.check_versions()
+        uploader.configure(config.items)
+        done = uploader.upload()
+        counts = outbox.counts()
+    finally:
+        outbox.close()
+    click.echo(
+        f"upload: accepted={done.accepted} refused={done.refused} "
+        f"waiting={counts.get('waiting', 0)} corrected={counts.get('corrected', 0)}"
+    )
+    if done.refused:
+        click.echo(done.answer, err=True)
+    context.exit(INCOMPLETE if done.refused else 0)
+
+
+@command.command()
+@_FILE
+@click.option("--state", type=click.Choice(["waiting", "sent", "refused", "corrected"]), help="Show these data.")
+def status(file: Path, state: str | None) -> None:
+    """Tell what was sent, what waits, what was refused, and what was corrected after it was accepted."""
+    outbox = Outbox(_read(file).outbox)
+    try:
+        if state is None:
+            rows: list[dict[str, Any]] = [
+                {"state": name, "data": count} for name, count in sorted(outbox.counts().items())
+            ]
+        else:
+            rows = [
+                {
+                    "code": kept.datum.code,
+                    "kind": kept.datum.stat_type,
+                    "start": kept.datum.start,
+                    "value": kept.datum.value,
+                    "sent": kept.sent_value,
+                    "attempts": kept.attempts,
+                    "answer": kept.answer,
+                }
+                for kept in outbox.list(state)
+            ]
+        click.echo(table(rows))
+    finally:
+        outbox.close()
+
+
+def _show(figures: Sequence[Figures]) -> None:
+    kinds = ("hours", "days", "months", "years")
+    for one in figures:
+        first = f", the first missing {one.missing[0]:%Y-%m-%d %H:%M}" if one.missing else ""
+        click.echo(
+            f"{one.code} {kinds[one.stat_type]}: {one.complete} of {one.periods} ({one.completeness:.1%}){first}",
+            err=True,
+        )
+
+
+def _incomplete(figures: Sequence[Figures]) -> bool:
+    return any(one.completeness < COMPLETE for one in figures)
+
+
+def _plan(config: _Config, since: datetime | None, until: datetime | None) -> Plan:
+    zone = load().zone
+    midnight = datetime.now(zone).replace(hour=0, minute=0, second=0, microsecond=0)
+    end = (until or midnight).astimezone(zone)
+    begin = (since or midnight - timedelta(days=2)).astimezone(zone)
+    points = sorted({point for item in config.items for point in item.points})
+    hours = inside(lambda connection: _hours(connection, config.platform.enterprise_code, points, begin, end, zone))
+    return plan_of(
+        config.items,
+        hours,
+        since=begin.replace(tzinfo=None),
+        until=end.replace(tzinfo=None),
+        required=config.required,
+        stat_types=[one for one in config.platform.profile.stat_types if one <= 2],
+    )
+
+
+async def _hours(
+    connection: psycopg.AsyncConnection,
+    unit_code: str,
+    points: Sequence[str],
+    begin: datetime,
+    end: datetime,
+    zone: ZoneInfo,
+) -> list[Amount]:
+    cursor = await connection.execute(_HOURS.encode(), (unit_code, list(points), begin, end))
+    return [
+        Amount(
+            point=point,
+            start=hour.astimezone(zone).replace(tzinfo=None),
+            amount=Decimal(repr(amount)),
+            completeness=completeness,
+            estimated=bool(quality & _ESTIMATED),
+        )
+        for point, hour, amount, completeness, quality in await cursor.fetchall()
+        if amount is not None
+    ]
+
+
+def _read(path: Path) -> _Config:
+    try:
+        found: Mapping[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"{path} must be TOML ({error})") from None
+    faults: list[str] = []
+    head = found.get("platform", {})
+    faults += [
+        f"[platform] {name} must be a text (got {head.get(name)!r})"
+        for name in ("url", "region", "enterprise_code", "profile")
+        if not isinstance(head.get(name), str) or not head[name]
+    ]
+    items = [
+        item
+        for number, row in enumerate(found.get("item", ()), 1)
+        if (item := _item(row, f"item {number}", faults)) is not None
+    ]
+    if not items:
+        faults.append("a table [[item]] is required")
+    if faults:
+        raise ConfigurationError(f"{path}: " + "; ".join(faults))
+    ca = head.get("ca")
+    return _Config(
+        platform=Platform(
+            url=head["url"],
+            region=head["region"],
+            enterprise_code=head["enterprise_code"],
+            profile=platform_profile(head["profile"], path.parent),
+            enterprise=found.get("enterprise", {}),
+            ca=path.parent / ca if ca else None,
+        ),
+        items=items,
+        outbox=path.parent / str(head.get("outbox", "outbox.sqlite")),
+        required=float(head.get("completeness", 1.0)),
+    )
+
+
+def _item(row: Mapping[str, Any], place: str, faults: list[str]) -> Item | None:
+    before = len(faults)
+    try:
+        parse_code(str(row.get("code", "")))
+    except ConfigurationError as error:
+        faults.append(f"{place}: {error}")
+    points: dict[str, Decimal] = {}
+    for point, factor in dict(row.get("points", {})).items():
+        try:
+            points[point] = Decimal(str(factor))
+        except InvalidOperation:
+            faults.append(f"{place}: the factor of {point} must be a number (got {factor!r})")
+    if not points:
+        faults.append(f"{place}: points must be a table of metering points and factors, as {{ P1 = 1 }}")
+    if len(faults) > before:
+        return None
+    return Item(
+        code=row["code"],
+        name=str(row.get("name", row["code"])),
+        points=points,
+        scope=int(row.get("scope", 0)),
+        input_type=int(row.get("input_type", 4)),
+        decimals=int(row.get("decimals", 2)),
+    )
