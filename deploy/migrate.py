@@ -6,10 +6,11 @@ said again and again (units of measurement, what the `timescale` edition offers)
 
 import hashlib
 import re
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.resources import files
-from typing import Final, NamedTuple
+from typing import Any, Final, LiteralString, NamedTuple
 
 import psycopg
 
@@ -34,11 +35,27 @@ create table if not exists schema_migration (
 _KNOWN: Final = "select number, name, checksum from schema_migration order by number"
 _RECORD: Final = "insert into schema_migration (number, name, checksum) values (%s, %s, %s)"
 _EDITION: Final = "select current_setting('timescaledb.license', true)"
-_VIEWS: Final = """
+_EVERY_TIME: Final = tuple(
+    f"""
 do $$
 begin
-    if to_regprocedure('board.views()') is not null then   -- not before 0010
-        call board.views();
+    if to_regprocedure('board.{procedure}()') is not null then   -- not before the migration that brings it
+        call board.{procedure}();
+    end if;
+end
+$$
+""".encode()
+    for procedure in ("shut", "services", "views")
+)
+_Statement = tuple[bytes | LiteralString, tuple[Any, ...] | None]
+_IMPATIENT: Final = "set local lock_timeout = '2s'"
+_PAUSES_S: Final = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0)
+_END_VIEWERS: Final = """
+do $$
+begin
+    if to_regclass('board.role') is not null then
+        perform pg_terminate_backend(a.pid) from pg_stat_activity a join board.role r on r.role = a.usename
+        where a.datname = current_database() and now() - a.xact_start > interval '20 s';
     end if;
 end
 $$
@@ -105,20 +122,41 @@ def migrate(dsn: str, *, site: Site | None = None) -> list[str]:
     with _locked(dsn) as connection:
         applied = []
         for migration in _pending(connection):
-            with connection.transaction():
-                connection.execute(_trusted(migration.text))
-                connection.execute(_RECORD, (migration.number, migration.name, migration.checksum))
+            record = (migration.number, migration.name, migration.checksum)
+            _patiently(connection, (_trusted(migration.text), None), (_RECORD, record))
             applied.append(migration.name)
         with connection.transaction():
             _say_units(connection)
             if site is not None:
                 settle(connection, site)
         if _edition(connection) == "timescale":
-            with connection.transaction():
-                connection.execute(_trusted((files("deploy.migrations") / EDITION_FILE).read_text("utf-8")))
-        with connection.transaction():
-            connection.execute(_VIEWS)
+            _patiently(connection, (_trusted((files("deploy.migrations") / EDITION_FILE).read_text("utf-8")), None))
+        for step in _EVERY_TIME:
+            _patiently(connection, (step, None))
         return applied
+
+
+def _patiently(connection: psycopg.Connection, *statements: _Statement) -> None:
+    """Execute statements in a transaction, and again while others hold what they need.
+
+    Who waits for a lock makes everybody wait who comes later, so nothing waits for long. A viewer of boards who keeps
+    a transaction open for longer than his limits allow is ended.
+    """
+    for pause_s in (*_PAUSES_S, None):
+        try:
+            with connection.transaction():
+                connection.execute(_IMPATIENT)
+                for text, values in statements:
+                    connection.execute(text, values)
+        except psycopg.errors.LockNotAvailable as error:
+            if pause_s is None:
+                raise StoreUnavailable(
+                    f"what is migrated must be free for a moment (others held it all the time: {error})"
+                ) from error
+        else:
+            return
+        connection.execute(_END_VIEWERS)
+        time.sleep(pause_s)
 
 
 def pending(dsn: str) -> list[str]:

@@ -54,6 +54,8 @@ class DatabaseSettings:
 
     dsn: str | None = field(default=None, repr=False)
     """A database that exists already (it may carry a password); None runs our own."""
+    roles: str = "own"
+    """``own``: each service logs in as a role of its own; ``same``: all of them as this user."""
     port: int = 15432
     buffers_mb: int = 512
     wal_mb: int = 4096
@@ -191,6 +193,15 @@ def _text(text: str) -> str:
     return text
 
 
+def _choice(*words: str) -> Callable[[str], str]:
+    def parse(text: str) -> str:
+        if text not in words:
+            raise ValueError(f"must be one of {', '.join(words)}")
+        return text
+
+    return parse
+
+
 def _zone(text: str) -> ZoneInfo:
     try:
         return ZoneInfo(text)
@@ -268,6 +279,13 @@ FIELDS: Final[tuple[Field, ...]] = (
         parse=_dsn,
         default="",
         meaning="A TimescaleDB database that exists already, postgresql://...; then none is started.",
+    ),
+    Field(
+        name="METERWARDEN_DATABASE_ROLES",
+        path="database.roles",
+        parse=_choice("own", "same"),
+        default="own",
+        meaning="Worker, sender, API and provisioning log in as roles of their own (own), or as its owner (same).",
     ),
     Field(
         name="METERWARDEN_DATABASE_PORT",

@@ -141,7 +141,9 @@ def _applier(settings: Settings, database_at: str | None, staff: str, only: froz
 @contextmanager
 def _owner(settings: Settings) -> Iterator[psycopg.Connection]:
     try:
-        connection = psycopg.connect(Stack(settings).dsn, autocommit=True, application_name="meterwarden dashboards")
+        connection = psycopg.connect(
+            Stack(settings).address("boards"), autocommit=True, application_name="meterwarden dashboards"
+        )
     except psycopg.OperationalError as error:
         raise StoreUnavailable(
             f"the database must answer, for the roles of the boards are made there ({error})"
@@ -158,10 +160,27 @@ def _connection(connection: psycopg.Connection, database_at: str | None) -> Conn
     host, _, port = (database_at or f"{info.host}:{info.port}").rpartition(":")
     if not host or not port.isdigit():
         raise ConfigurationError(f"--database-at must be HOST:PORT (got {database_at!r})")
-    sslmode = str(
-        conninfo_to_dict(info.dsn).get("sslmode") or ("disable" if host in {"127.0.0.1", "localhost"} else "require")
+    asked = conninfo_to_dict(info.dsn)
+    near = host in {"127.0.0.1", "localhost", "::1"}
+    # over a network the certificate is checked, whatever is enough for ourselves
+    sslmode = str(asked.get("sslmode") or "disable") if near else "verify-full"
+    root = asked.get("sslrootcert")
+    return Connection(
+        host=host,
+        port=int(port),
+        database=info.dbname,
+        sslmode=sslmode,
+        root_certificate=None if near or root in {None, "system"} else _certificate(Path(str(root))),
     )
-    return Connection(host=host, port=int(port), database=info.dbname, sslmode=sslmode)
+
+
+def _certificate(file: Path) -> str:
+    try:
+        return file.read_text(encoding="ascii")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError(
+            f"sslrootcert of METERWARDEN_DATABASE must be a PEM file (got {file}: {error})"
+        ) from None
 
 
 def _people(file: Path) -> list[tuple[str, str, str, str]]:

@@ -46,10 +46,11 @@ def _yaml(value: Json) -> str:
 
 
 def _datasources(want: Wanted, org_id: int, password: str | None) -> Json:
+    known = want.datasource.get("secureJsonData", {})
     secret = "$METERWARDEN_DATASOURCE_PASSWORD" if password is None else password.replace("$", "$$")
     return {
         "apiVersion": 1,
-        "datasources": [{**want.datasource, "orgId": org_id, "secureJsonData": {"password": secret}}],
+        "datasources": [{**want.datasource, "orgId": org_id, "secureJsonData": {**known, "password": secret}}],
     }
 
 

@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from typing import Final
 
 import psycopg
-from psycopg import sql
 
 from deploy.grafana.wanted import Unit
 
@@ -45,11 +44,7 @@ def new_password(connection: psycopg.Connection, role: str) -> str:
     """
     password = secrets.token_urlsafe(_PASSWORD_BYTES)
     verifier = connection.pgconn.encrypt_password(password.encode(), role.encode(), b"scram-sha-256").decode()
-    with connection.transaction():
-        connection.execute("update board.role set password_at = now(), handed_at = null where role = %s", (role,))
-        connection.execute(
-            sql.SQL("alter role {} login password {}").format(sql.Identifier(role), sql.Literal(verifier))
-        )
+    connection.execute("select board.set_password(%s, %s)", (role, verifier))
     return password
 
 

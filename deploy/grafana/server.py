@@ -109,7 +109,7 @@ class Grafana:
 
     def put_datasource(self, org_id: int, body: Json, password: str) -> None:
         """Make the data source or change it, with a password."""
-        full = {**body, "secureJsonData": {"password": password}}
+        full = {**body, "secureJsonData": {**body.get("secureJsonData", {}), "password": password}}
         known = self._maybe(
             org_id, "read the data source", lambda api: api.datasource.get_datasource_by_uid(DATASOURCE_UID)
         )

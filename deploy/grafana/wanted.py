@@ -19,6 +19,7 @@ FOLDER_UID: Final = "meterwarden"
 _FOLDER: Final = Phrase(zh="计量看板", en="Metering")
 _CONNECTIONS: Final = 5
 _LIFETIME_S: Final = 3600
+_SECURE: Final = "secureJsonData"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +56,8 @@ class Connection:
     port: int
     database: str
     sslmode: str = "disable"
+    root_certificate: str | None = None
+    """PEM of who signed the server's certificate; None leaves it to the authorities that Grafana's machine trusts."""
     version: int = 1500
     """PostgreSQL's, in Grafana's words; its data source asks nothing newer."""
 
@@ -145,7 +148,9 @@ def datasource(role: str, connection: Connection) -> Json:
             "postgresVersion": connection.version,
             "sslmode": connection.sslmode,
             "timescaledb": True,
+            **({} if connection.root_certificate is None else {"tlsConfigurationMethod": "file-content"}),
         },
+        **({} if connection.root_certificate is None else {_SECURE: {"tlsCACert": connection.root_certificate}}),
         "name": "Meterwarden",
         "type": "postgres",
         "uid": DATASOURCE_UID,

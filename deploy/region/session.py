@@ -18,7 +18,9 @@ from analytics.domain.errors import ConfigurationError, LedgerError, Meterwarden
 from analytics.domain.ledger import Ledger
 from deploy.migrate import migrate
 from deploy.region.messages import Message
+from deploy.roles import service_address
 from deploy.settings import Settings
+from deploy.settings import load as load_settings
 from ingest.kafka.config import KafkaConfig
 from ingest.kafka.publisher import Publisher, create_topics, end_offsets
 from ingest.ledgers import read_ledger
@@ -219,7 +221,7 @@ def working(place: Place, *, home: Path, log: Path, tick_s: float) -> Iterator["
     own = {
         "METERWARDEN_HOME": str(home),
         "METERWARDEN_KAFKA": place.kafka.bootstrap,
-        "METERWARDEN_DATABASE": place.dsn,
+        "METERWARDEN_DATABASE": _as_worker(place.dsn),
         "METERWARDEN_KAFKA_PARTITIONS": str(place.kafka.partitions),
     }
     command = [sys.executable, "-m", "deploy.region.worker", place.kafka.prefix, str(tick_s)]
@@ -235,6 +237,11 @@ def working(place: Place, *, home: Path, log: Path, tick_s: float) -> Iterator["
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
+
+
+def _as_worker(dsn: str) -> str:
+    """A worker's own role, as `meterwarden up` gives it; its password follows from the owner's address."""
+    return dsn if load_settings().database.roles == "same" else service_address(dsn, "worker", secret=dsn)
 
 
 _FENCE = "select coalesce(sum(next_offset), 0) from stream_fence where topic = %s"

@@ -6,6 +6,7 @@ import sys
 from dataclasses import replace
 from typing import Final
 
+from deploy.roles import Service
 from deploy.settings import PREFIX, Settings, environment
 from deploy.stack.daemon import Daemon
 from deploy.stack.part import PartStatus
@@ -16,7 +17,7 @@ from deploy.stack.workers import Addresses
 
 __all__ = ["Notices"]
 
-_MODULES: Final = {"sender": "deploy.sender", "api": "deploy.serve"}
+_MODULES: Final[dict[Service, str]] = {"sender": "deploy.sender", "api": "deploy.serve"}
 _SETTLE_S: Final = 2.0
 
 
@@ -49,7 +50,7 @@ class Notices:
             if name not in self._wanted():
                 daemon.stop(signal.SIGTERM, self._settings.stop_timeout_s)
             elif daemon.process() is None:
-                daemon.start([sys.executable, "-m", _MODULES[name], self._tag(name)], environ=self._environment())
+                daemon.start([sys.executable, "-m", _MODULES[name], self._tag(name)], environ=self._environment(name))
                 started = True
         return started
 
@@ -104,7 +105,7 @@ class Notices:
     def _tag(self, name: str) -> str:
         return f"--instance={self._places.home}#{name}"
 
-    def _environment(self) -> dict[str, str]:
-        database = replace(self._settings.database, dsn=self._addresses.dsn)
+    def _environment(self, name: Service) -> dict[str, str]:
+        database = replace(self._settings.database, dsn=self._addresses.address(name))
         foreign = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
         return foreign | environment(replace(self._settings, database=database))

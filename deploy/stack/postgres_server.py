@@ -78,6 +78,10 @@ class PostgresServer:
             known = connection.execute("select 1 from pg_database where datname = %s", [DATABASE]).fetchone()
             if known is None:
                 connection.execute(sql.SQL("create database {}").format(sql.Identifier(DATABASE)))
+            for name in ("postgres", "template1", DATABASE):  # whoever may connect is let in by name
+                connection.execute(
+                    sql.SQL("revoke connect, temporary on database {} from public").format(sql.Identifier(name))
+                )
         with psycopg.connect(self.dsn, autocommit=True) as connection:
             connection.execute("set client_min_messages = warning")
             connection.execute("create extension if not exists timescaledb")

@@ -4,6 +4,7 @@ from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
+from deploy.roles import Service, service_address
 from deploy.settings import Settings
 from deploy.stack.errors import StackError
 from deploy.stack.kafka_server import ExternalKafka, KafkaServer
@@ -52,11 +53,17 @@ class Stack:
 
     @property
     def dsn(self) -> str:
-        """The database's address for clients, password included.
+        """The database's address for its owner, password included.
 
         Raises `StackError` before the first `up`.
         """
         return self._database.dsn
+
+    def address(self, service: Service) -> str:
+        """The database's address for a service, which has a role of its own; see `deploy.roles.service_address`."""
+        if self.settings.database.roles == "same":
+            return self.dsn
+        return service_address(self.dsn, service, secret=self._places.secret("database_roles"))
 
     @property
     def kafka_config(self) -> "KafkaConfig":

@@ -7,6 +7,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Protocol
 
+from deploy.roles import Service
 from deploy.settings import PREFIX, Settings, environment
 from deploy.stack.daemon import Daemon
 from deploy.stack.part import PartStatus
@@ -27,9 +28,8 @@ class Addresses(Protocol):
     def bootstrap(self) -> str:
         """Kafka."""
 
-    @property
-    def dsn(self) -> str:
-        """The database."""
+    def address(self, service: Service) -> str:
+        """The database, as a service logs in."""
 
 
 class Workers:
@@ -142,6 +142,6 @@ class Workers:
 
     def _environment(self) -> dict[str, str]:
         kafka = replace(self._settings.kafka, bootstrap=self._addresses.bootstrap)
-        database = replace(self._settings.database, dsn=self._addresses.dsn)
+        database = replace(self._settings.database, dsn=self._addresses.address("worker"))
         foreign = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
         return foreign | environment(replace(self._settings, kafka=kafka, database=database))

@@ -20,6 +20,7 @@ _PARTITION: Final = """
 insert into partition_sample (at, worker, partition, lag, fence_age_s, snapshot_age_s) values (%s, %s, %s, %s, %s, %s)
 on conflict (at, partition, worker) do nothing
 """
+_GUARD: Final = "select board.guard()"  # viewers' limits: a role may change its own settings, so they are kept here
 _OLD: Final = (
     "delete from worker_sample where at < %s::timestamptz - %s * interval '1 day'",
     "delete from partition_sample where at < %s::timestamptz - %s * interval '1 day'",
@@ -53,7 +54,7 @@ async def add(
     done: WorkerSample,
     partitions: Sequence[PartitionSample],
 ) -> None:
-    """Store a sample, and drop those of more than `KEPT_DAYS` before it."""
+    """Store a sample, and drop those of more than `KEPT_DAYS` before it; see to it that viewers keep their limits."""
     async with connection.transaction():
         await connection.execute(_WORKER, (at, worker, *done))
         async with connection.cursor() as cursor:
@@ -63,3 +64,4 @@ async def add(
             )
         for statement in _OLD:
             await connection.execute(statement, (at, KEPT_DAYS))
+    await connection.execute(_GUARD)

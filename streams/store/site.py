@@ -14,7 +14,7 @@ on conflict (name) do update set value = excluded.value where s.value <> exclude
 returning name
 """
 _UNSET: Final = "delete from store_setting where name = %s"
-CHUNK: Final = "select set_chunk_time_interval('reading_hot', %s::interval)"
+CHUNK: Final = "select upkeep.chunk_interval(%s::interval)"
 """Chunks of readings are this long from now on."""
 CHUNK_IS: Final = """
 select time_interval = %s::interval from timescaledb_information.dimensions where hypertable_name = 'reading_hot'

@@ -405,7 +405,7 @@ def test_the_role_is_read_only_and_limited(marked: str, session: psycopg.Connect
             "select rolconnlimit, rolsuper, rolcreaterole, rolcreatedb, rolbypassrls, rolreplication from pg_roles "
             "where rolname in (select role from board.role where unit_id is not null)"
         ).fetchall()
-    assert rows == [(12, False, False, False, False, False)] * 2
+    assert rows == [(6, False, False, False, False, False)] * 2
 
 
 def test_nobody_but_the_owner_can_hold_our_locks_or_fill_the_disk(session: psycopg.Connection) -> None:
@@ -421,21 +421,29 @@ def test_nobody_but_the_owner_can_hold_our_locks_or_fill_the_disk(session: psyco
             session.execute(statement.encode())
 
 
-def test_every_view_of_enterprises_is_a_barrier_and_bound_by_row_security(marked: str) -> None:
+def test_every_view_of_enterprises_has_its_barrier_where_nobody_may_look(
+    marked: str, session: psycopg.Connection
+) -> None:
     with psycopg.connect(marked) as owner:
         views = owner.execute(
-            "select c.relname, 'security_barrier=true' = any (coalesce(reloptions, '{}')), r.rolname, r.rolsuper, "
-            "r.rolbypassrls, r.rolcanlogin from pg_class c join pg_roles r on r.oid = c.relowner "
-            "where c.relnamespace = 'enterprise'::regnamespace and c.relkind = 'v'"
+            "select n.nspname, c.relname, 'security_barrier=true' = any (coalesce(reloptions, '{}')), r.rolname, "
+            "r.rolsuper, r.rolbypassrls, r.rolcanlogin from pg_class c join pg_roles r on r.oid = c.relowner "
+            "join pg_namespace n on n.oid = c.relnamespace "
+            "where n.nspname in ('lens', 'enterprise') and c.relkind = 'v'"
         ).fetchall()
         unbound = owner.execute(
             "select c.relname from pg_class c join pg_attribute a on a.attrelid = c.oid and a.attname = 'unit_id' "
             "where c.relnamespace = 'public'::regnamespace and c.relkind = 'r' and not c.relrowsecurity "
             "and c.relname not in (select hypertable_name from timescaledb_information.hypertables)"
         ).fetchall()
-    assert sorted(view[0] for view in views) == sorted(VIEWS)
-    assert {view[1:] for view in views} == {(True, "meterwarden_lens", False, False, False)}
+    for schema in ("lens", "enterprise"):
+        assert sorted(view[1] for view in views if view[0] == schema) == sorted(VIEWS)
+    assert {view[2:] for view in views if view[0] == "lens"} == {(True, "meterwarden_lens", False, False, False)}
+    assert {view[3:] for view in views} == {("meterwarden_lens", False, False, False)}
     assert unbound == []
+    for _, view, *_ in views:
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            session.execute(f"select * from lens.{view}".encode())
 
 
 def test_a_role_goes_with_its_unit(marked: str) -> None:
@@ -452,15 +460,17 @@ def test_a_role_goes_with_its_unit(marked: str) -> None:
         psycopg.connect(address)
 
 
-def test_a_role_sees_nothing_in_a_database_that_is_not_its_own(viewer: str, empty_database: str) -> None:
+def test_a_role_cannot_connect_to_a_database_that_is_not_its_own(viewer: str, empty_database: str) -> None:
     from deploy.migrate import migrate  # noqa: PLC0415 - as the fixtures do
 
     migrate(empty_database)
     with psycopg.connect(empty_database, autocommit=True) as owner:
-        owner.execute(
-            "insert into ledger_version (source, row_count, sha256, blob) "
-            "values ('x', 1, decode(repeat('00', 32), 'hex'), '')"
-        )
-        owner.execute("insert into unit (code, name, version) values ('Z', 'Z', 1)")
-    elsewhere = psycopg.conninfo.make_conninfo(viewer, dbname=empty_database.rpartition("/")[2])
-    assert count(elsewhere, "select count(*) from enterprise.unit_list") == 0
+        elsewhere = owner.execute("select datname from pg_database where datallowconn").fetchall()
+        owner.execute("select 1")
+    other = psycopg.conninfo.make_conninfo(viewer, dbname=empty_database.rpartition("/")[2])
+    with pytest.raises(psycopg.OperationalError, match="permission denied"):
+        psycopg.connect(other)
+    for name in ("postgres", "template1", "meterwarden"):
+        assert (name,) in elsewhere
+        with pytest.raises(psycopg.OperationalError, match="permission denied"):
+            psycopg.connect(psycopg.conninfo.make_conninfo(viewer, dbname=name))

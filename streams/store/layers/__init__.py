@@ -44,13 +44,13 @@ join pg_class k on k.oid = format('%%I.%%I', c.chunk_schema, c.chunk_name)::regc
 where c.hypertable_name = 'reading_hot' and c.range_end <= %(before)s
 order by c.range_start
 """
-_SEAL: Final = sql.SQL("create index {} on {} (register_id, measured_at)")
+# what only a table's owner may do is done by functions of schema upkeep: a worker owns nothing
+_SEAL: Final = "select upkeep.seal(%s::regclass, %s)"
 _SEALED: Final = "_register"
 _COUNT: Final = sql.SQL("select count(*) from {}")
-_LOCK_OUT_WRITERS: Final = sql.SQL("lock table {} in share row exclusive mode")
-_LOCK_OUT_ALL: Final = sql.SQL("lock table {} in access exclusive mode")
-_TRUNCATE: Final = sql.SQL("truncate {}")
-_DROP: Final = "select drop_chunks('reading_hot', older_than => %s, newer_than => %s)"
+_LOCK: Final = "select upkeep.lock(%s::regclass, everybody => %s)"
+_CLEAR: Final = "select upkeep.clear(%s::regclass)"
+_DROP: Final = "select upkeep.drop_empty(%s::regclass, since => %s, until => %s)"
 _REGISTERS: Final = sql.SQL("""
 select register_id, array_send(array_agg(measured_at)), array_send(array_agg(received_at)),
        array_send(array_agg(value)), array_send(array_agg(quality)), array_send(array_agg(unit)),
@@ -65,8 +65,7 @@ _COMMITTED: Final = """
 select array_send(array_agg(coalesce(stored_at(w.writer::text::xid), '-infinity') order by w.ordinal))
 from unnest(%s::int8[]) with ordinality as w (writer, ordinal)
 """
-_RETAIN_HOT: Final = "select drop_chunks('reading_hot', older_than => %s::timestamptz)"
-_RETAIN_HISTORY: Final = "select drop_chunks('reading_history', older_than => %s::date)"
+_RETAIN: Final = "select upkeep.retain(%s)"
 
 _PACE: Final = """
 select coalesce(sum(3600 / interval_s) filter (where interval_s > 0), 0)::float8,
@@ -129,6 +128,11 @@ class _Chunk(NamedTuple):
     @property
     def identifier(self) -> sql.Identifier:
         return sql.Identifier(self.schema, self.name)
+
+    @property
+    def quoted(self) -> str:
+        """Its name as a value."""
+        return self.identifier.as_string()
 
 
 class _GrewError(Exception):
@@ -213,7 +217,7 @@ class Layers:
             if not await _alone(connection):
                 return False
             await connection.execute(_IMPATIENT)
-            await connection.execute(_SEAL.format(sql.Identifier(chunk.name + _SEALED), chunk.identifier))
+            await connection.execute(_SEAL, (chunk.quoted, chunk.name + _SEALED))
         return True
 
     async def _drop(self, chunk: _Chunk) -> bool:
@@ -221,10 +225,9 @@ class Layers:
             if not await _alone(connection):
                 return False
             await connection.execute(_IMPATIENT)
-            await connection.execute(_LOCK_OUT_ALL.format(chunk.identifier))
-            if await _count(connection, chunk):
+            await connection.execute(_LOCK, (chunk.quoted, True))
+            if not await _scalar(connection, _DROP, (chunk.quoted, chunk.start, chunk.end)):
                 return False
-            await connection.execute(_DROP, (chunk.end, chunk.start))
         self._seen.pop(chunk.name, None)
         return True
 
@@ -233,8 +236,7 @@ class Layers:
             return
         before = now - timedelta(days=self._policy.retain_days)
         async with self._connections.connection() as connection:
-            await connection.execute(_RETAIN_HOT, (before,))
-            await connection.execute(_RETAIN_HISTORY, (before.date(),))
+            await connection.execute(_RETAIN, (before,))
 
     async def _pack(self, chunk: _Chunk) -> int:
         try:
@@ -250,16 +252,16 @@ class Layers:
                 return 0
             await connection.execute(_IMPATIENT)
             if locked:
-                await connection.execute(_LOCK_OUT_WRITERS.format(chunk.identifier))
+                await connection.execute(_LOCK, (chunk.quoted, False))
             moved = 0
             async with self._connections.extra() as reader:
                 async for rows in _pieces(reader, chunk):
                     moved += len(rows)
                     await _append(connection, rows)
-            await connection.execute(_LOCK_OUT_ALL.format(chunk.identifier))
+            await connection.execute(_LOCK, (chunk.quoted, True))
             if await _count(connection, chunk) != moved:
                 raise _GrewError
-            await connection.execute(_TRUNCATE.format(chunk.identifier))
+            await connection.execute(_CLEAR, (chunk.quoted,))
         return moved
 
 

@@ -1,0 +1,97 @@
+"""The database roles of the program's own services: their logins are made here, by whoever owns the database."""
+
+import base64
+import hashlib
+import hmac
+from typing import Final, Literal, get_args
+
+import psycopg
+from psycopg import sql
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+
+from analytics.domain.errors import ConfigurationError, StoreUnavailable
+
+__all__ = ["SERVICES", "Service", "service_address"]
+
+Service = Literal["worker", "sender", "api", "boards"]
+
+SERVICES: Final[tuple[Service, ...]] = get_args(Service)
+_MADE: Final = "select board.service(%s)"
+
+
+def service_address(dsn: str, service: Service, *, secret: str) -> str:
+    """The address by which a service logs in; its role is made or mended first.
+
+    The password follows from `secret` and the role's name, so that every `up` of an instance finds the same one and
+    running services are never locked out. The server is given its SCRAM verifier, and only where it does not know the
+    password yet.
+
+    Parameters
+    ----------
+    dsn : str
+        The database as its owner, who may make roles; migrated.
+    service : {'worker', 'sender', 'api', 'boards'}
+    secret : str
+        Of this instance, kept with its other secrets.
+
+    Returns
+    -------
+    str
+        `dsn` with another user and password; host, port, database and all options (TLS above all) as they were.
+
+    Raises
+    ------
+    StoreUnavailable
+        If the database does not answer.
+    ConfigurationError
+        If the role cannot be made, or the server does not let it in by its password.
+    """
+    try:
+        with psycopg.connect(dsn, autocommit=True, application_name="meterwarden roles") as connection:
+            role = _role(connection, service)
+            password = _password(secret, role)
+            address = make_conninfo(dsn, user=role, password=password)
+            if _refused(address) is not None:
+                verifier = connection.pgconn.encrypt_password(password.encode(), role.encode(), b"scram-sha-256")
+                connection.execute(
+                    sql.SQL("alter role {} login password {}").format(
+                        sql.Identifier(role), sql.Literal(verifier.decode())
+                    )
+                )
+                fault = _refused(address)
+                if fault is not None:
+                    raise ConfigurationError(
+                        f"the database must let the role {role} in by its password, from here (it says: {fault}); "
+                        "add a line to its pg_hba.conf, or let services be the owner: METERWARDEN_DATABASE_ROLES=same"
+                    )
+    except psycopg.OperationalError as error:
+        raise StoreUnavailable(f"the database must answer, for the services' roles are made there ({error})") from None
+    return address
+
+
+def _role(connection: psycopg.Connection, service: Service) -> str:
+    try:
+        row = connection.execute(_MADE, (service,)).fetchone()
+    except psycopg.errors.InsufficientPrivilege as error:
+        user = conninfo_to_dict(connection.info.dsn).get("user")
+        raise ConfigurationError(
+            f"the database user {user} must be allowed to make a role for the {service} ({error.diag.message_primary})"
+        ) from None
+    except psycopg.errors.UndefinedFunction:
+        raise ConfigurationError("the database must be of this version: run `meterwarden migrate` first") from None
+    assert row is not None, "such a query always has a row"
+    return str(row[0])
+
+
+def _password(secret: str, role: str) -> str:
+    digest = hmac.new(secret.encode(), role.encode(), hashlib.sha256).digest()
+    return base64.urlsafe_b64encode(digest).decode().rstrip("=")
+
+
+def _refused(address: str) -> str | None:
+    """None where the role gets in, else why not."""
+    try:
+        with psycopg.connect(address, connect_timeout=10):
+            return None
+    except psycopg.OperationalError as error:
+        return str(error).strip().splitlines()[-1]
