@@ -4,6 +4,7 @@ import base64
 import hashlib
 import hmac
 from typing import Final, Literal, get_args
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 
 import psycopg
 from psycopg import sql
@@ -50,7 +51,7 @@ def service_address(dsn: str, service: Service, *, secret: str) -> str:
         with psycopg.connect(dsn, autocommit=True, application_name="meterwarden roles") as connection:
             role = _role(connection, service)
             password = _password(secret, role)
-            address = make_conninfo(dsn, user=role, password=password)
+            address = _address(dsn, role, password)
             if _refused(address) is not None:
                 verifier = connection.pgconn.encrypt_password(password.encode(), role.encode(), b"scram-sha-256")
                 connection.execute(
@@ -81,6 +82,17 @@ def _role(connection: psycopg.Connection, service: Service) -> str:
         raise ConfigurationError("the database must be of this version: run `meterwarden migrate` first") from None
     assert row is not None, "such a query always has a row"
     return str(row[0])
+
+
+def _address(dsn: str, role: str, password: str) -> str:
+    """The same address with another user; a URL stays one, for that is what settings take."""
+    parts = urlsplit(dsn)
+    if not parts.scheme:
+        return make_conninfo(dsn, user=role, password=password)
+    host = parts.netloc.rpartition("@")[2]
+    asked = [(key, value) for key, value in parse_qsl(parts.query) if key not in {"user", "password", "passfile"}]
+    login = f"{quote(role, safe='')}:{quote(password, safe='')}"
+    return urlunsplit(parts._replace(netloc=f"{login}@{host}", query=urlencode(asked, quote_via=quote)))
 
 
 def _password(secret: str, role: str) -> str:

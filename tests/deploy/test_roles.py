@@ -10,6 +10,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from analytics.domain.errors import ConfigurationError, StoreUnavailable
 from deploy.roles import SERVICES, Service, service_address
+from deploy.settings import load
 from streams.ports import StoreRejected
 from streams.store.postgres.connections import Connections
 from streams.store.tenancy import as_staff, as_unit
@@ -121,6 +122,11 @@ def test_services_see_every_row(region: str, addresses: dict[Service, str]) -> N
             count = owner.execute(f"select count(*) from {table}".encode()).fetchone()
             with psycopg.connect(addresses["api"]) as connection:
                 assert connection.execute(f"select count(*) from {table}".encode()).fetchone() == count, table
+
+
+def test_an_address_is_one_that_settings_take(addresses: dict[Service, str]) -> None:
+    for address in addresses.values():
+        assert load({"METERWARDEN_DATABASE": address}).database.dsn == address
 
 
 def test_a_service_enters_its_own_database_alone(addresses: dict[Service, str]) -> None:
