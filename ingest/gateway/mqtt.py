@@ -43,6 +43,8 @@ _SESSION_S: Final = 7 * 86_400
 _PAUSE_S: Final = 1.0
 _LONGEST_PAUSE_S: Final = 30.0
 _RECEIVE_MAXIMUM: Final = 5000
+_MOST_KEPT: Final = 2**19
+"""Of a refused message; a text of its beginning stands for a longer one. [byte]"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -248,6 +250,8 @@ class MqttIntake:
             payload = row.payload
             if row.reason is RejectReason.UNKNOWN_UNIT_CODE:  # a worker would take it: it does not know who sent it
                 payload = _as_text(payload, f"not a unit of {self._config.client_id}")
+            if len(payload) > _MOST_KEPT:  # Kafka would refuse it for ever
+                payload = _as_text(payload[: _MOST_KEPT // 8], f"the beginning of {len(payload)} bytes")
             entries.append(Entry(self._config.fallback_unit, JSON, payload, row.readings, now_us))
         return entries
 

@@ -129,6 +129,19 @@ def test_messages_are_kept_in_every_form_and_what_is_refused_too(tmp_path: Path,
         assert any(b"not a unit of gateway-1" in one for one in gateway.refused)
 
 
+def test_message_that_is_too_large_for_kafka_is_kept_by_its_beginning(tmp_path: Path) -> None:
+    with mosquitto(tmp_path / "broker") as port, place(tmp_path / "spool", port) as gateway:
+        publisher = Publisher(port)
+        publisher.send("plant/readings", b"\x00" * 5_000_000)
+        publisher.send("plant/readings", json.dumps(reading(1)))
+        publisher.close()
+        until(lambda: sum(gateway.counts) == 2)
+        (refused,) = gateway.look().refused
+        assert len(refused) < 2**20
+        assert refused.startswith(b'"the beginning of 5000000 bytes')
+        assert gateway.kept == [("M1", 1.0)]
+
+
 def test_nothing_is_acknowledged_before_the_disk_has_it_and_nothing_lost_by_a_full_spool(tmp_path: Path) -> None:
     with mosquitto(tmp_path / "broker") as port, place(tmp_path / "spool", port) as gateway:
         gateway.spool._max_bytes = 0
