@@ -10,11 +10,12 @@ from openpyxl import Workbook
 from openpyxl.styles import Alignment, Font, PatternFill
 from openpyxl.utils import get_column_letter
 
-from analytics.domain.words import SEVERITIES, STATES, STATUSES, VERDICTS, VERIFICATION, Phrase
+from analytics.domain.words import SEVERITIES, STATES, VERDICTS, VERIFICATION, Phrase
 from analytics.standards.factors import EPOCH_ORDINAL
 from analytics.standards.words import carrier_name, clause_name, instrument_name, level_name
 from dashboards.reports.content import MeterRow, RegionReport, UnitReport
 from dashboards.reports.factor_words import factor_in_chinese
+from dashboards.reports.forms import form_code, ledger_forms
 
 __all__ = ["region_workbook", "unit_workbook"]
 
@@ -22,12 +23,6 @@ _BOLD: Final = Font(bold=True)
 _HEAD: Final = PatternFill("solid", fgColor="DDE5EC")
 _WIDEST: Final = 60
 
-_KINDS: Final = {
-    "standard": Phrase(en="standard", zh="标准器"),
-    "portable": Phrase(en="portable", zh="便携式"),
-    "residual_heat": Phrase(en="residual energy", zh="余热余能"),
-    "analysis": Phrase(en="analysis", zh="成分分析"),
-}
 
 _Cell = str | int | float | None | object
 
@@ -81,11 +76,8 @@ def unit_workbook(report: UnitReport, path: Path, *, language: str = "zh") -> No
     _staff(book, report, say)
     _equipment(book, report, say)
     every = [row for row in report.meters if row.meter_no]
-    _ledger(book, say(Phrase(en="B.3 ledger", zh="B.3 计量器具一览表")), every, say)
-    for form, level in (("B.4", "unit"), ("B.5", "sub_unit"), ("B.6", "equipment")):
-        title = f"{form} {say(level_name(level))}"
-        _ledger(book, title, [row for row in every if row.level == level], say)
-    _others(book, report, say)
+    ledger_forms(book, report, say)
+    _standing_of_meters(book, every, say)
     _by_instrument(book, report, say)
     _accuracy(book, report, say)
     _energy(book, report, say)
@@ -202,7 +194,7 @@ def _rates(book: Workbook, report: UnitReport, say: Callable[[Phrase], str]) -> 
         )
         for rate in report.rates
     )
-    _sheet(book, say(Phrase(en="B.8 rates by energy", zh="B.8 配备汇总（按能源）")), heads, rows)
+    _sheet(book, say(Phrase(en="B.8 rates by energy", zh="B.8 能源计量器具配备情况统计汇总表（按能源）")), heads, rows)
 
 
 def _day(day: int | None) -> date | None:
@@ -231,47 +223,7 @@ def _staff(book: Workbook, report: UnitReport, say: Callable[[Phrase], str]) -> 
         )
         for one in report.staff
     )
-    _sheet(book, say(Phrase(en="B.1 staff", zh="B.1 计量人员")), heads, rows)
-
-
-def _others(book: Workbook, report: UnitReport, say: Callable[[Phrase], str]) -> None:
-    """B.7: meters of residual energy out of the ledger, and what was entered."""
-    heads = _heads(
-        say,
-        ("kind", "类别"),
-        ("name", "计量器具名称"),
-        ("model", "型号规格"),
-        ("accuracy class or uncertainty", "准确度等级（不确定度）"),
-        ("range", "测量范围"),
-        ("manufacturer", "生产厂家"),
-        ("serial number", "出厂编号"),
-        ("management number", "管理编号"),
-        ("place of use", "安装使用地点"),
-        ("cycle, months", "检定周期（月）"),
-        ("verified on", "检定日期"),
-        ("valid until", "有效期至"),
-        ("status", "状态"),
-    )
-    rows: list[Sequence[_Cell]] = [
-        (
-            say(_KINDS["residual_heat"]),
-            *(row.name, row.model, row.accuracy_class, row.range, row.manufacturer, row.serial_no, row.meter_no),
-            *(row.place, row.cycle_months, row.verified_on, row.verification_due),
-            say(STATUSES[row.status]) if row.status in STATUSES else "",
-        )
-        for row in report.meters
-        if row.meter_no and row.carrier == "recoverable_residual_energy"
-    ]
-    rows += [
-        (
-            say(_KINDS[one.kind]),
-            *(one.name, one.model, one.accuracy, one.range, one.manufacturer, one.serial_no, number),
-            *(one.place, one.cycle_months, _day(one.verified_day), _day(one.due_day)),
-            say(STATUSES[one.status]),
-        )
-        for number, one in report.instruments.items()
-    ]
-    _sheet(book, say(Phrase(en="B.7 other instruments", zh="B.7 其他计量器具")), heads, rows)
+    _sheet(book, say(Phrase(en="B.1 staff", zh="B.1 能源计量工作人员一览表")), heads, rows)
 
 
 def _stocks(book: Workbook, report: UnitReport, say: Callable[[Phrase], str]) -> None:
@@ -280,6 +232,7 @@ def _stocks(book: Workbook, report: UnitReport, say: Callable[[Phrase], str]) ->
         say,
         ("year", "年度"),
         ("energy", "能源种类"),
+        ("code", "代码"),
         ("unit", "计量单位"),
         ("opening stock", "年初库存"),
         ("purchased", "购进量"),
@@ -294,13 +247,20 @@ def _stocks(book: Workbook, report: UnitReport, say: Callable[[Phrase], str]) ->
     )
     rows = (
         (
-            *(row.year, say(carrier_name(row.energy)), row.stock.unit, row.stock.opening, row.stock.purchased),
+            *(
+                row.year,
+                say(carrier_name(row.energy)),
+                form_code(row.energy),
+                row.stock.unit,
+                row.stock.opening,
+                row.stock.purchased,
+            ),
             *(row.stock.produced, row.stock.supplied, row.stock.closing, row.stock.used_up, row.stock.consumed),
             *(row.metered, row.days, row.stock.source),
         )
         for row in report.stocks
     )
-    _sheet(book, say(Phrase(en="B.10 purchase and stock", zh="B.10 购进消费库存")), heads, rows)
+    _sheet(book, say(Phrase(en="B.10 purchase and stock", zh="B.10 年度能源购进、消费与库存情况表")), heads, rows)
 
 
 def _equipment(book: Workbook, report: UnitReport, say: Callable[[Phrase], str]) -> None:
@@ -332,46 +292,29 @@ def _equipment(book: Workbook, report: UnitReport, say: Callable[[Phrase], str])
     _sheet(book, say(Phrase(en="B.2 main equipment", zh="B.2 主要用能设备")), heads, rows)
 
 
-def _ledger(book: Workbook, title: str, meters: Sequence[MeterRow], say: Callable[[Phrase], str]) -> None:
+def _standing_of_meters(book: Workbook, meters: Sequence[MeterRow], say: Callable[[Phrase], str]) -> None:
+    """What the forms have no column for."""
     heads = _heads(
         say,
-        ("name", "计量器具名称"),
-        ("model", "型号规格"),
-        ("accuracy class", "准确度等级"),
-        ("range", "测量范围"),
-        ("manufacturer", "生产厂家"),
-        ("serial number", "出厂编号"),
-        ("management number", "管理编号"),
-        ("place of use", "安装使用地点"),
-        ("cycle, months", "检定周期（月）"),
-        ("verified on", "检定日期"),
+        ("management number", "用能单位管理编号"),
+        ("verified on", "检定/校准日期"),
         ("valid until", "有效期至"),
-        ("verification", "检定状态"),
-        ("status", "状态"),
+        ("verification or calibration", "检定/校准状态"),
         ("energy", "能源种类"),
         ("point", "计量点"),
     )
     rows = (
         (
-            row.name,
-            row.model,
-            row.accuracy_class,
-            row.range,
-            row.manufacturer,
-            row.serial_no,
             row.meter_no,
-            row.place,
-            row.cycle_months,
             row.verified_on,
             row.verification_due,
             say(VERIFICATION[row.state.lower()]),
-            say(STATUSES[row.status]) if row.status in STATUSES else "",
             say(carrier_name(row.carrier)),
             row.point,
         )
         for row in meters
     )
-    _sheet(book, title[:31], heads, rows)
+    _sheet(book, say(Phrase(en="verification by meter", zh="检定校准状态明细")), heads, rows)
 
 
 def _by_instrument(book: Workbook, report: UnitReport, say: Callable[[Phrase], str]) -> None:
@@ -384,7 +327,7 @@ def _by_instrument(book: Workbook, report: UnitReport, say: Callable[[Phrase], s
         (say(instrument_name(kind)), *(count[kind, level] for level in ("unit", "sub_unit", "equipment")))
         for kind in sorted({kind for kind, _ in count})
     )
-    _sheet(book, say(Phrase(en="B.8 by instrument", zh="B.8 配备汇总（按器具）")), heads, rows)
+    _sheet(book, say(Phrase(en="B.8 by instrument", zh="B.8 能源计量器具配备情况统计汇总表（按器具）")), heads, rows)
 
 
 def _accuracy(book: Workbook, report: UnitReport, say: Callable[[Phrase], str]) -> None:
@@ -417,7 +360,7 @@ def _accuracy(book: Workbook, report: UnitReport, say: Callable[[Phrase], str]) 
         )
         for key in sorted(count)
     )
-    _sheet(book, say(Phrase(en="B.9 accuracy", zh="B.9 准确度汇总")), heads, rows)
+    _sheet(book, say(Phrase(en="B.9 accuracy", zh="B.9 能源计量器具准确度等级统计汇总表")), heads, rows)
 
 
 def _energy(book: Workbook, report: UnitReport, say: Callable[[Phrase], str]) -> None:
@@ -452,7 +395,7 @@ def _energy(book: Workbook, report: UnitReport, say: Callable[[Phrase], str]) ->
     rows.append(
         (whole, total, None, "", report.energy.tce, report.energy.tce_equal, None, ", ".join(report.energy.unknown))
     )
-    _sheet(book, say(Phrase(en="B.10 energy", zh="B.10 能源消费")), heads, rows)
+    _sheet(book, say(Phrase(en="energy used", zh="能源消费明细")), heads, rows)
 
 
 def _review(book: Workbook, report: UnitReport, say: Callable[[Phrase], str]) -> None:

@@ -51,18 +51,19 @@ def test_the_workbook_says_what_was_judged(tmp_path: Path) -> None:
     assert book.sheetnames == [
         "首页",
         "逐条判定",
-        "B.8 配备汇总（按能源）",
-        "B.1 计量人员",
+        "B.8 能源计量器具配备情况统计汇总表（按能源）",
+        "B.1 能源计量工作人员一览表",
         "B.2 主要用能设备",
-        "B.3 计量器具一览表",
-        "B.4 进出用能单位",
-        "B.5 进出主要次级用能单位",
-        "B.6 主要用能设备",
-        "B.7 其他计量器具",
-        "B.8 配备汇总（按器具）",
-        "B.9 准确度汇总",
-        "B.10 能源消费",
-        "B.10 购进消费库存",
+        "B.3 能源计量器具一览表",
+        "B.4 进出用能单位能源计量器具一览表",
+        "B.5 进出主要次级用能单位能源计量器具一览表",
+        "B.6 主要用能设备能源计量器具一览表",
+        "B.7 其他能源计量器具一览表",
+        "检定校准状态明细",
+        "B.8 能源计量器具配备情况统计汇总表（按器具）",
+        "B.9 能源计量器具准确度等级统计汇总表",
+        "能源消费明细",
+        "B.10 年度能源购进、消费与库存情况表",
         "JJF 1356 审查表",
         "自查记录",
     ]
@@ -71,16 +72,18 @@ def test_the_workbook_says_what_was_judged(tmp_path: Path) -> None:
     for row, finding in zip(clauses, made.findings, strict=True):
         assert (row[0], row[8], row[9]) == (clause_name(finding.clause).zh, finding.required.zh, finding.found.zh)
     rates = {
-        (row[0], row[1]): row[2:9] for row in book["B.8 配备汇总（按能源）"].iter_rows(min_row=2, values_only=True)
+        (row[0], row[1]): row[2:9]
+        for row in book["B.8 能源计量器具配备情况统计汇总表（按能源）"].iter_rows(min_row=2, values_only=True)
     }
     assert rates["主要用能设备", "电力"] == (2, 1, 1, 0, 50, 95, "不符合")
-    ledger = list(book["B.3 计量器具一览表"].iter_rows(min_row=2, values_only=True))
-    assert [row[6] for row in ledger] == ["M-E0", "M-E1", "M-E2", "M-G0"]
-    assert ledger[1][0] == "=1+1"
-    assert book["B.3 计量器具一览表"]["A3"].data_type == "s"  # a text that looks like a formula stays a text
-    assert ledger[1][10] == datetime(2026, 11, 17)  # noqa: DTZ001 - a date as Excel has it
+    form = book["B.3 能源计量器具一览表"]
+    ledger = list(form.iter_rows(min_row=3, max_row=6, values_only=True))
+    assert [row[7] for row in ledger] == ["M-E0", "M-E1", "M-E2", "M-G0"]
+    assert ledger[1][1] == "=1+1"
+    assert form["B4"].data_type == "s"  # a text that looks like a formula stays a text
+    assert book["检定校准状态明细"]["C3"].value == datetime(2026, 11, 17)  # noqa: DTZ001 - a date as Excel has it
     assert len(list(book["JJF 1356 审查表"].iter_rows(min_row=2))) == 53
-    energy = list(book["B.10 能源消费"].iter_rows(min_row=2, values_only=True))
+    energy = list(book["能源消费明细"].iter_rows(min_row=2, values_only=True))
     assert energy[0][:4] == ("用能单位", "电力", 22_000, "kWh")
     assert energy[0][4] == pytest.approx(2.7038)
     assert energy[1][4] is None  # natural gas without a calorific value
@@ -95,16 +98,43 @@ def test_the_workbook_carries_what_was_entered(tmp_path: Path) -> None:
     def rows(title: str) -> list[tuple[object, ...]]:
         return list(book[title].iter_rows(min_row=2, values_only=True))
 
-    assert rows("B.1 计量人员") == [
+    assert rows("B.1 能源计量工作人员一览表") == [
         ("王工", "计量管理员", "台账", None, "JL-001", datetime(2027, 1, 31)),  # noqa: DTZ001 - as Excel has it
         ("李工", "抄表员", None, None, None, None),
     ]
-    other = rows("B.7 其他计量器具")
-    assert [(row[0], row[1], row[7], row[12]) for row in other] == [("便携式", "钳形功率表", "BX-01", "合格")]
-    stocks = rows("B.10 购进消费库存")
-    assert stocks == [(2025, "煤炭", "t", 120, 1000, 0, 20, 100, 1000, 990, 985.5, 360, "统计台账")]
+    other = rows("B.7 其他能源计量器具一览表")
+    assert [(row[1], row[7], row[8], row[10]) for row in other[1:2]] == [("钳形功率表", "BX-01", "便携式", "合格")]
+    stocks = rows("B.10 年度能源购进、消费与库存情况表")
+    assert stocks == [(2025, "煤炭", None, "t", 120, 1000, 0, 20, 100, 1000, 990, 985.5, 360, "统计台账")]
     with_corrections = rows("自查记录")
     assert with_corrections[0][4] is None
+
+
+HEADS = (
+    "序号 · 计量器具名称 · 型号规格 · 准确度等级 · 测量范围 · 生产厂家 · 出厂编号 · 用能单位管理编号 · 安装使用地点及用途"
+    " · 检定周期/校准间隔 · 状态（合格/准用/停用）"
+)
+
+
+@pytest.mark.parametrize(
+    ("form", "title"),
+    [
+        ("B.3", "能源计量器具一览表"),
+        ("B.4", "进出用能单位能源计量器具一览表"),
+        ("B.5", "进出主要次级用能单位能源计量器具一览表"),
+        ("B.6", "主要用能设备能源计量器具一览表"),
+        ("B.7", "其他能源计量器具一览表"),
+    ],
+)
+def test_a_form_has_its_title_heads_and_foot_and_nothing_else(form: str, title: str, tmp_path: Path) -> None:
+    path = tmp_path / "unit.xlsx"
+    unit_workbook(report(), path)
+    rows = list(load_workbook(path)[f"{form} {title}"].iter_rows(values_only=True))
+    assert rows[0][0] == f"表 {form} {title}"
+    assert list(rows[1]) == HEADS.split(" · ")
+    foot = [cell for cell in rows[-1] if cell]
+    assert [cell.split("：")[0] for cell in foot] == ["填表单位（盖章）", "填表人", "审核人", "填表日期"]
+    assert all(isinstance(row[0], int) for row in rows[2:-2])
 
 
 def test_the_workbook_in_english(tmp_path: Path) -> None:
