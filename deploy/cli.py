@@ -17,6 +17,7 @@ COMMANDS: Final = {
     "ledger": "Check and load the ledger of units, metering points and meters.",
     "standard": "Check and load editions, rules, factors and facts.",
     "comply": "Tell how a unit stands, clause by clause.",
+    "paper": "Write an order to correct, a record of a visit, a review report or a self-check as .docx.",
     "report": "Write a unit's month, or the region's, as .xlsx and .html.",
     "ingest": "Send files of readings to Kafka.",
     "upload": "Bring hours, days and months to the official platform.",

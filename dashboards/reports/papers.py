@@ -1,0 +1,245 @@
+"""Papers of supervision as files: order to correct, record of a visit, review report, yearly self-check.
+
+Each is filled from what was judged; what only a person can say (signatures, dates, explanations) is a blank line. No
+paper names a clause of law or a term that was not entered: the order to correct rests on the provision it is given.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any, Final
+
+from docx import Document
+from docx.enum.text import WD_ALIGN_PARAGRAPH
+from docx.oxml.ns import qn
+from docx.shared import Cm, Pt
+
+from analytics.domain.finding import Finding, Verdict
+from analytics.domain.words import VERDICTS
+from analytics.standards.words import clause_name
+from dashboards.reports.content import UnitReport
+
+__all__ = ["PAPERS", "PaperFacts", "write_paper"]
+
+_BLANK: Final = "____________"
+_FONT: Final = "宋体"
+_SELF_CHECK_ITEMS: Final = range(49, 53)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PaperFacts:
+    """What a paper needs beside the judgement; empty where it is to be filled in by hand.
+
+    Attributes
+    ----------
+    number : str
+        Of the paper.
+    authority : str
+        Who issues it.
+    day : date
+        On which it is made.
+    due : date or None
+        Until when is to be corrected.
+    basis : str
+        Provision that the order rests on, as the authority writes it.
+    people : sequence of str
+        Inspectors or reviewers.
+    """
+
+    number: str = ""
+    authority: str = ""
+    day: date
+    due: date | None = None
+    basis: str = ""
+    people: Sequence[str] = ()
+
+
+def write_paper(kind: str, report: UnitReport, facts: PaperFacts, path: Path) -> None:
+    """Write a paper.
+
+    Parameters
+    ----------
+    kind : str
+        One of `PAPERS`.
+    path : Path
+        Of the ``.docx``; replaced where it exists.
+
+    Raises
+    ------
+    ValueError
+        If there is no such paper, or nothing that could be ordered to be corrected.
+    """
+    if kind not in PAPERS:
+        raise ValueError(f"a paper must be one of {', '.join(PAPERS)} (got {kind!r})")
+    title, fill = PAPERS[kind]
+    paper = Document()
+    _plain_style(paper)
+    heading = paper.add_paragraph()
+    heading.alignment = WD_ALIGN_PARAGRAPH.CENTER
+    run = heading.add_run(title)
+    run.bold, run.font.size = True, Pt(18)
+    if facts.number:
+        below = paper.add_paragraph(facts.number)
+        below.alignment = WD_ALIGN_PARAGRAPH.CENTER
+    fill(paper, report, facts)
+    paper.core_properties.title, paper.core_properties.author = title, facts.authority
+    paper.save(str(path))
+
+
+def _plain_style(paper: Any) -> None:
+    style = paper.styles["Normal"]
+    style.font.name, style.font.size = _FONT, Pt(11)
+    style.element.rPr.rFonts.set(qn("w:eastAsia"), _FONT)
+    section = paper.sections[0]
+    section.page_width, section.page_height = Cm(21), Cm(29.7)
+    section.left_margin = section.right_margin = Cm(2.4)
+
+
+def _table(paper: Any, heads: Sequence[str], rows: Sequence[Sequence[str]], widths: Sequence[float]) -> None:
+    table = paper.add_table(rows=1, cols=len(heads), style="Table Grid")
+    for cell, head in zip(table.rows[0].cells, heads, strict=True):
+        cell.text = ""
+        cell.paragraphs[0].add_run(head).bold = True
+    for row in rows:
+        for cell, text in zip(table.add_row().cells, row, strict=True):
+            cell.text = text
+    for row in table.rows:
+        for cell, width in zip(row.cells, widths, strict=True):
+            cell.width = Cm(width)
+
+
+def _failed(report: UnitReport) -> Sequence[Finding]:
+    return [one for one in report.findings if one.verdict is Verdict.FAIL]
+
+
+def _open(report: UnitReport) -> Sequence[Finding]:
+    return [one for one in report.findings if one.verdict is Verdict.PERSON]
+
+
+def _written(day: date | None) -> str:
+    return f"{day.year}年{day.month}月{day.day}日" if day is not None else "____年__月__日"
+
+
+def _about(one: Finding) -> str:
+    names = one.points or one.meters or ((one.point or one.meter_no),)
+    return "、".join(filter(None, names[:8])) + (f" 等 {len(names)} 处" if len(names) > 8 else "")
+
+
+def _findings_table(paper: Any, findings: Sequence[Finding]) -> None:
+    rows = [
+        (str(i), clause_name(one.clause).zh, one.required.zh, one.found.zh, _about(one), one.next_step.zh)
+        for i, one in enumerate(findings, 1)
+    ]
+    _table(paper, ("序号", "条款", "要求", "现状", "涉及", "改正措施"), rows, (1.1, 1.5, 4.2, 4.0, 2.4, 3.4))
+
+
+def _basis(paper: Any, report: UnitReport) -> None:
+    paper.add_paragraph(f"判定依据：{report.standing.edition_zh}。判定日：{_written(report.as_of)}。")
+
+
+def _signed(paper: Any, *names: str) -> None:
+    paper.add_paragraph()
+    for name in names:
+        paper.add_paragraph(f"{name}：{_BLANK}    日期：____年__月__日")
+
+
+def _order(paper: Any, report: UnitReport, facts: PaperFacts) -> None:
+    failed = _failed(report)
+    if not failed:
+        raise ValueError(f"an order to correct must have something that does not conform (unit {report.code} has none)")
+    paper.add_paragraph(f"{report.name}（统一社会信用代码：{report.code}）：")
+    paper.add_paragraph(f"经核查，你单位能源计量器具的配备和使用有下列 {len(failed)} 项不符合要求：")
+    _findings_table(paper, failed)
+    paper.add_paragraph()
+    paper.add_paragraph(
+        f"依据{facts.basis or _BLANK}，责令你单位于{_written(facts.due)}前改正，并将改正情况书面报告本机关。"
+    )
+    _basis(paper, report)
+    paper.add_paragraph(f"联系人：{_BLANK}    联系电话：{_BLANK}")
+    last = paper.add_paragraph(f"{facts.authority or _BLANK}（盖章）\n{_written(facts.day)}")
+    last.alignment = WD_ALIGN_PARAGRAPH.RIGHT
+    _signed(paper, "送达人", "收件人")
+
+
+def _visit(paper: Any, report: UnitReport, facts: PaperFacts) -> None:
+    people = "、".join(facts.people) or _BLANK
+    paper.add_paragraph(f"被核查单位：{report.name}（{report.code}）")
+    paper.add_paragraph(f"核查日期：{_written(facts.day)}    核查人员：{people}    单位陪同人员：{_BLANK}")
+    _basis(paper, report)
+    paper.add_heading("一、待核查事项", level=2)
+    asked = [*_failed(report), *_open(report)]
+    rows = [
+        (str(i), VERDICTS[one.verdict].zh, one.found.zh, _about(one), "", "") for i, one in enumerate(asked, 1)
+    ] or [("", "", "无", "", "", "")]
+    heads = ("序号", "判定", "平台判定的现状", "涉及", "现场情况", "照片编号")
+    _table(paper, heads, rows, (1.1, 2.0, 5.0, 3.0, 4.0, 1.6))
+    paper.add_heading("二、现场示值", level=2)
+    meters = [(row.point, row.meter_no, row.serial_no, row.place, "", "") for row in report.meters if row.meter_no]
+    heads = ("计量点", "用能单位管理编号", "出厂编号", "安装使用地点", "现场示值", "读取时间")
+    _table(paper, heads, meters[:40], (2.4, 3.0, 2.8, 3.4, 2.6, 2.5))
+    if len(meters) > 40:
+        paper.add_paragraph(f"另有 {len(meters) - 40} 台未列出。")
+    paper.add_heading("三、结论", level=2)
+    paper.add_paragraph(f"{_BLANK}{_BLANK}{_BLANK}")
+    _signed(paper, "核查人员", "被核查单位")
+
+
+def _review(paper: Any, report: UnitReport, facts: PaperFacts) -> None:
+    review = report.review
+    paper.add_paragraph(f"被审查单位：{report.name}（{report.code}）")
+    paper.add_paragraph(f"审查日期：{_written(facts.day)}    审查组：{'、'.join(facts.people) or _BLANK}")
+    _basis(paper, report)
+    paper.add_heading("一、审查结论", level=2)
+    number = report.judgement.standards.review.number
+    paper.add_paragraph(
+        f"按 {number} 逐项审查，不符合 {review.failed} 项，待审查人员判定 {review.open} 项。结论：{review.verdict.zh}。"
+    )
+    paper.add_heading("二、计量器具配备情况", level=2)
+    rows = [
+        (str(i), one.required.zh, one.found.zh, VERDICTS[one.verdict].zh)
+        for i, one in enumerate((one for one in report.findings if one.rule == "rate"), 1)
+    ]
+    _table(paper, ("序号", "要求", "现状", "判定"), rows, (1.2, 6.5, 6.5, 2.4))
+    paper.add_heading("三、逐项审查", level=2)
+    items = [
+        (str(one.item.number), one.item.clause, one.item.subject.zh, one.why.zh, VERDICTS[one.verdict].zh, "")
+        for one in review.results
+    ]
+    _table(paper, ("序号", "条款", "审查内容", "已有证据", "结论", "备注"), items, (1.1, 1.6, 4.4, 5.0, 2.3, 2.2))
+    paper.add_heading("四、不符合项", level=2)
+    if _failed(report):
+        _findings_table(paper, _failed(report))
+    else:
+        paper.add_paragraph("无。")
+    _signed(paper, "审查组组长", "审查组成员", "被审查单位")
+
+
+def _self_check(paper: Any, report: UnitReport, facts: PaperFacts) -> None:
+    year = facts.day.year
+    check, before = report.self_checks.get(year), report.self_checks.get(year - 1)
+    paper.add_paragraph(f"用能单位：{report.name}（{report.code}）    年度：{year}")
+    paper.add_paragraph(
+        f"本年度自查：{_of_check(check) if check is not None else '尚未记录'}；"
+        f"上年度自查：{_of_check(before) if before is not None else '无记录'}。"
+    )
+    _basis(paper, report)
+    items = [
+        (str(one.item.number), one.item.subject.zh, one.why.zh, VERDICTS[one.verdict].zh, "")
+        for one in report.review.results
+    ]
+    _table(paper, ("序号", "自查内容", "已有证据", "平台判定", "自查结果"), items, (1.2, 5.2, 5.2, 2.6, 2.4))
+    _signed(paper, "自查人", "计量负责人", "单位负责人")
+
+
+def _of_check(check: Any) -> str:
+    return f"{check.by}，{check.result}"
+
+
+PAPERS: Final[dict[str, tuple[str, Callable[[Any, UnitReport, PaperFacts], None]]]] = {
+    "order": ("责令限期改正通知书", _order),
+    "visit": ("现场核查记录", _visit),
+    "review": ("能源计量审查报告", _review),
+    "self-check": ("能源计量年度自查表", _self_check),
+}
+"""Title and content by kind."""

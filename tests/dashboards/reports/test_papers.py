@@ -1,0 +1,53 @@
+"""Papers of supervision: from data, with no clause of their own."""
+
+from datetime import date
+from pathlib import Path
+
+import pytest
+from docx import Document
+
+from analytics.domain.finding import Verdict
+from dashboards.reports.papers import PAPERS, PaperFacts, write_paper
+from tests.dashboards.reports.reported import report
+
+FACTS = PaperFacts(number="〔2026〕第 1 号", authority="示范市市场监督管理局", day=date(2026, 11, 23))
+
+
+def texts(path: Path) -> list[str]:
+    paper = Document(str(path))
+    cells = [cell.text for table in paper.tables for row in table.rows for cell in row.cells]
+    return [paragraph.text for paragraph in paper.paragraphs] + cells
+
+
+@pytest.mark.parametrize("kind", PAPERS)
+def test_a_paper_has_its_title_its_unit_and_what_it_was_judged_by(kind: str, tmp_path: Path) -> None:
+    made, path = report(), tmp_path / "paper.docx"
+    write_paper(kind, made, FACTS, path)
+    found = texts(path)
+    assert found[0] == PAPERS[kind][0]
+    assert any(made.name in text and made.code in text for text in found)
+    assert any(made.standing.edition_zh in text for text in found)
+    assert not [text for text in found if "None" in text or "{" in text]
+
+
+def test_an_order_lists_every_failure_and_invents_no_provision(tmp_path: Path) -> None:
+    made, path = report(), tmp_path / "paper.docx"
+    write_paper("order", made, FACTS, path)
+    found = texts(path)
+    failed = [one for one in made.findings if one.verdict is Verdict.FAIL]
+    assert all(one.found.zh in found for one in failed)
+    assert not [text for text in found if "节约能源法" in text or "第七十四条" in text]
+    write_paper("order", made, PaperFacts(day=FACTS.day, due=date(2026, 12, 23), basis="某规定第一条"), path)
+    assert any("依据某规定第一条，责令你单位于2026年12月23日前改正" in text for text in texts(path))
+
+
+def test_the_review_has_all_52_items(tmp_path: Path) -> None:
+    made, path = report(), tmp_path / "paper.docx"
+    write_paper("review", made, FACTS, path)
+    tables = Document(str(path)).tables
+    assert max(len(table.rows) for table in tables) == 53
+
+
+def test_no_such_paper(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="order, visit, review, self-check"):
+        write_paper("fine", report(), FACTS, tmp_path / "paper.docx")
