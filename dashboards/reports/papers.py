@@ -98,6 +98,7 @@ def _plain_style(paper: Any) -> None:
 
 def _table(paper: Any, heads: Sequence[str], rows: Sequence[Sequence[str]], widths: Sequence[float]) -> None:
     table = paper.add_table(rows=1, cols=len(heads), style="Table Grid")
+    table.autofit = False
     for cell, head in zip(table.rows[0].cells, heads, strict=True):
         cell.text = ""
         cell.paragraphs[0].add_run(head).bold = True
@@ -145,7 +146,8 @@ def _signed(paper: Any, *names: str) -> None:
 
 
 def _order(paper: Any, report: UnitReport, facts: PaperFacts) -> None:
-    failed = _failed(report)
+    # figures of online monitoring and of a standard that was replaced are no ground for an order
+    failed = [one for one in _failed(report) if one.edition == report.standing.edition]
     if not failed:
         raise ValueError(f"an order to correct must have something that does not conform (unit {report.code} has none)")
     paper.add_paragraph(f"{report.name}（统一社会信用代码：{report.code}）：")

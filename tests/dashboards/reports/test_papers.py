@@ -35,7 +35,10 @@ def test_an_order_lists_every_failure_and_invents_no_provision(tmp_path: Path) -
     write_paper("order", made, FACTS, path)
     found = texts(path)
     failed = [one for one in made.findings if one.verdict is Verdict.FAIL]
-    assert all(one.found.zh in found for one in failed)
+    by_standard = [one for one in failed if one.edition == made.standing.edition]
+    assert 0 < len(by_standard) < len(failed)
+    assert all(one.found.zh in found for one in by_standard)
+    assert len(Document(str(path)).tables[0].rows) == 1 + len(by_standard)  # nothing beside the standard is ordered
     assert not [text for text in found if "节约能源法" in text or "第七十四条" in text]
     write_paper("order", made, PaperFacts(day=FACTS.day, due=date(2026, 12, 23), basis="某规定第一条"), path)
     assert any("依据某规定第一条，责令你单位于2026年12月23日前改正" in text for text in texts(path))
