@@ -14,6 +14,7 @@ COMMANDS: Final = {
     "down": "Stop the workers, Kafka and the database cleanly.",
     "status": "Tell how each part is.",
     "migrate": "Bring the database to the schema of this version.",
+    "partitions": "Spread the units over more partitions of Kafka.",
     "ledger": "Check and load the ledger of units, metering points and meters.",
     "standard": "Check and load editions, rules, factors and facts.",
     "comply": "Tell how a unit stands, clause by clause.",

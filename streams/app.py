@@ -7,7 +7,6 @@ from collections.abc import Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import Any
-from uuid import UUID
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -22,6 +21,7 @@ from streams.agents.alerts import AlertsAgent
 from streams.agents.balance import BalanceAgent
 from streams.agents.courtesy import Courtesy
 from streams.agents.detections import DetectionRelay
+from streams.agents.passing import PassingOn
 from streams.agents.relay import Publisher, Relay
 from streams.agents.sampler import Sampler
 from streams.agents.totals import TotalsAgent
@@ -33,8 +33,8 @@ from streams.lanes.lanes import Lanes
 from streams.lanes.workshop import Workshop
 from streams.metrics import MetricsPage, WorkerMetrics
 from streams.ports import StoreRejected
-from streams.source.broker import Broker
-from streams.source.consumer import BatchApp, BatchOptions
+from streams.source.broker import Broker, TopicFacts
+from streams.source.consumer import BatchApp, BatchOptions, Position
 from streams.source.incarnation import TopicGuard
 from streams.source.topology import readings_topic
 from streams.steps.state import PartitionState, rules_of
@@ -108,7 +108,7 @@ class WorkerApp(BatchApp):
             stream_recovery_delay=0.0,
         )
 
-    async def _position_of(self, tp: TP) -> int:
+    async def _position_of(self, tp: TP) -> Position:
         assert self.lanes is not None, "made before the consumer starts"
         return await self.lanes.position_of(tp)
 
@@ -139,9 +139,8 @@ class WorkerApp(BatchApp):
             config=config,
             store=self.store,
             metrics=self.metrics,
-            guard=TopicGuard(self._topic_id),
+            guard=TopicGuard(self._topic),
             reader=self.consumer,
-            partitions=facts.partitions,
             threads=self.threads,
             aside=self.aside,
             slots=asyncio.Semaphore(config.connections),
@@ -150,12 +149,17 @@ class WorkerApp(BatchApp):
         self.lanes = Lanes(self.shop)
         readings.register(self, readings_topic(self, config.topic, partitions=facts.partitions), self.lanes)
         self._go_on(self._watch_ledger(), "ledger")
+        self._go_on(self.shop.progress.run(self.store, config.progress_s), "progress")
         courtesy = Courtesy(self.lanes)
         totals = TotalsAgent(self.shop, self.store, self.lanes, self.publisher, courtesy)
         self._go_on(totals.run(config.totals_s), "totals")
         self._go_on(
             Relay(self.store, self.publisher, self.metrics, topic=config.rejected_topic).run(config.relay_s), "relay"
         )
+        passing = PassingOn(
+            self.store, self.publisher, self.metrics, topic=config.topic, partitions=self.lanes.partitions
+        )
+        self._go_on(passing.run(config.relay_s), "passing on")
         compliance = ComplianceAgent(ComplianceStore(self.store.connections, config.zone), self.lanes, courtesy)
         self._go_on(compliance.run(config.compliance_s), "compliance")
         if config.balance_s > 0:
@@ -188,8 +192,8 @@ class WorkerApp(BatchApp):
         if self.page is not None:
             self.page.close()
 
-    async def _topic_id(self) -> UUID:
-        return (await self.broker.topic(self.config.topic)).topic_id
+    async def _topic(self) -> TopicFacts:
+        return await self.broker.topic(self.config.topic)
 
     def _go_on(self, work: Coroutine[Any, Any, None], name: str) -> None:
         self._tasks.append(asyncio.create_task(work, name=f"metering.{name}"))
@@ -211,11 +215,7 @@ class WorkerApp(BatchApp):
         """Notice a newer ledger, or a newer verdict of an inspector, within seconds."""
         while True:
             began = time.monotonic()
-            newest = await self.shop.patiently(self.store.ledger_version, "tell the ledger version")
-            if newest > self.shop.newest:
-                log.info("ledger %d is the newest", newest)
-                self.shop.newest = newest
-                self.shop.newest_known.set()
+            self.shop.learn(await self.shop.patiently(self.store.ledger_version, "tell the ledger version"))
             self.shop.newest_verdict = await self.shop.patiently(self.store.newest_verdict, "tell the newest verdict")
             await asyncio.sleep(max(self.config.ledger_s - (time.monotonic() - began), 0.1))
 

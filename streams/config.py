@@ -79,6 +79,8 @@ class StreamsConfig:
         How often that is looked for. [s]
     samples_s : float
         How often the worker writes down how it does. [s]
+    progress_s : float
+        How often the worker says how its partitions do. [s]
     session_s : float
         A worker that is not heard of for this long loses its partitions. [s]
     heartbeat_s : float
@@ -120,6 +122,7 @@ class StreamsConfig:
     layers: LayersPolicy = field(default_factory=LayersPolicy)
     layers_s: float = 60.0
     samples_s: float = 30.0
+    progress_s: float = 2.0
     session_s: float = 6.0
     heartbeat_s: float = 1.0
     max_message_bytes: int = MAX_MESSAGE_BYTES

@@ -30,6 +30,15 @@ class WorkerMetrics:
         self.lost_offsets = Counter(
             "metering_lost_offsets", "Offsets that Kafka dropped before they were read.", registry=self.registry
         )
+        self.incidents = Counter(
+            "metering_log_incidents",
+            "Partitions whose log was not what it had been.",
+            ("kind",),
+            registry=self.registry,
+        )
+        self.repeated = Counter(
+            "metering_repeated", "Readings passed over because the log was read again.", registry=self.registry
+        )
         self.totals = Counter("metering_totals", "Daily totals new or changed.", registry=self.registry)
         self.published = Counter("metering_published", "Records published.", ("topic",), registry=self.registry)
         self.lag = self._gauge("metering_lag", "Records of a partition not yet stored.")

@@ -4,7 +4,7 @@ The only promise an agent needs is this: what it writes in a `PartitionTransacti
 committed together or not at all, and a worker whose partition has been assigned to another since can commit nothing.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
@@ -17,15 +17,19 @@ from streams.rows.layout import (
     DeviceStatus,
     HourCounts,
     Hours,
+    Incident,
     Int32s,
     Int64s,
     ObservabilityRow,
+    PartitionReport,
+    PassedOn,
     PointDays,
     Readings,
     RegisterName,
     RejectedRow,
     Snapshot,
     StoredLedger,
+    StoredReadings,
     TopicPartition,
     Totals,
 )
@@ -148,8 +152,38 @@ class PartitionTransaction(Protocol):
         """Replace the partition's snapshot; it may not lie above the fence as this transaction leaves it."""
         ...
 
-    async def move_fence(self, next_offset: int) -> None:
-        """Say that everything below `next_offset` is stored with this transaction; never backwards."""
+    async def move_fence(self, next_offset: int, marks: bytes) -> None:
+        """Say that everything below `next_offset` is stored with this transaction; never backwards.
+
+        Parameters
+        ----------
+        marks : bytes
+            What the log can be known by again (`streams.lanes.marks`).
+        """
+        ...
+
+    async def rewind(self, to: int, marks: bytes, *, until: int, before_us: int) -> None:
+        """Move the fence to where the log parts from what is stored: what follows is read, or read again.
+
+        Parameters
+        ----------
+        until : int
+            Offsets below may hold records that are stored already,
+        before_us : int
+            if they are not newer than this. [us since 1970-01-01 UTC]
+        """
+        ...
+
+    async def note(self, incident: Incident) -> None:
+        """Keep what happened to the log."""
+        ...
+
+    async def pass_on(self, rows: Sequence[PassedOn]) -> None:
+        """Keep readings that the partition which their unit has now must take; they are sent there."""
+        ...
+
+    async def count_repeated(self, readings: int) -> None:
+        """Count readings that were read again and are stored already."""
         ...
 
 
@@ -199,14 +233,39 @@ class TotalsTransaction(Protocol):
 class PartitionStore(Protocol):
     """The store as a worker sees it."""
 
-    async def assign(self, partition: TopicPartition) -> Assigned:
+    async def assign(self, partition: TopicPartition, *, partitions: int) -> Assigned:
         """Take a partition over: from now on its former owner can write nothing.
+
+        Parameters
+        ----------
+        partitions : int
+            How many Kafka has of a topic that nobody has seen before.
 
         A former owner that was frozen in the middle of a transaction holds the fence's lock for as long as its session
         lives; where the lock is not to be had within two seconds, that session is ended.
 
         Raises `StoreUnavailable` when trying again may help.
         """
+        ...
+
+    async def report(self, reports: Sequence[PartitionReport]) -> None:
+        """Tell how partitions do, for people and for `status`."""
+        ...
+
+    def stored_since(
+        self, stored: StoredLedger, after: TopicPartition | None
+    ) -> AbstractAsyncContextManager[AsyncIterator[StoredReadings]]:
+        """Portions of the readings of a ledger's meters that were stored later than a partition's snapshot.
+
+        Parameters
+        ----------
+        after : TopicPartition or None
+            Whose snapshot; None for all readings there are.
+        """
+        ...
+
+    async def readings_of(self, register_ids: Int32s, from_us: Int64s, to_us: Int64s) -> Readings:
+        """Stored readings of half-open windows, as `PartitionTransaction.readings_of` gives them."""
         ...
 
     def transaction(self, assigned: Assigned, *, at: int) -> AbstractAsyncContextManager[PartitionTransaction]:
@@ -237,6 +296,10 @@ class PartitionStore(Protocol):
         -------
         (n,) int32
         """
+        ...
+
+    async def first_reading(self) -> int:
+        """When the first of all stored readings was measured, or later than any. [us since 1970-01-01 UTC]"""
         ...
 
     async def newest_verdict(self) -> int:

@@ -43,6 +43,18 @@ def private_settings(home: Path) -> Settings:
     )
 
 
+@contextmanager
+def private_instance() -> Iterator[Settings]:
+    """Settings of a fresh instance; what still runs of it at the end is stopped, and its folder removed."""
+    folder = _folder()
+    settings = private_settings(folder)
+    try:
+        yield settings
+    finally:
+        Stack(settings).down()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
 @pytest.fixture
 def home() -> Iterator[Path]:
     """A folder for an instance that the servers' account can reach, which pytest's own is not."""

@@ -27,7 +27,7 @@ from ingest.wire.block import (
 )
 from ingest.wire.block_format import encode_block, encode_rows
 from ingest.wire.decode import decode_fetched, decode_records, warm_up
-from ingest.wire.fetched import records_of
+from ingest.wire.fetched import Fetched, WrongChecksum, records_of, unreadable
 from ingest.wire.json_format import encode_readings_json
 from ingest.wire.names import Names
 from ingest.wire.partition import partition_of
@@ -46,12 +46,14 @@ __all__ = [
     "REJECTED_TOPIC",
     "Block",
     "Fault",
+    "Fetched",
     "Headers",
     "MeterList",
     "Names",
     "Record",
     "Records",
     "Rejected",
+    "WrongChecksum",
     "decode_fetched",
     "decode_records",
     "encode_block",
@@ -62,5 +64,6 @@ __all__ = [
     "records_of",
     "rejected_headers",
     "shown",
+    "unreadable",
     "warm_up",
 ]

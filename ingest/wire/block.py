@@ -181,6 +181,8 @@ class Fault:
         Readings refused with it; 1 where they cannot be counted.
     unit_code : str
         The energy-using unit where it could be read, else empty.
+    whole : bool
+        Whether all of `payload` is kept, however long.
     """
 
     message: int
@@ -191,6 +193,7 @@ class Fault:
     payload: bytes
     readings: int = 1
     unit_code: str = ""
+    whole: bool = False
 
 
 def shown(value: bytes | str | object, limit: int = 80) -> str:

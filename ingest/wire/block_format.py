@@ -34,6 +34,8 @@ VERSION = 1
 MAX_UNITS = 256
 _KEPT_QUALITY = int(ReadingFlag.STATED_MASK | ReadingFlag.ZONE_ASSUMED)
 MAX_READINGS = 2**22  # in one block: 64 MiB hold 3.7 million
+_READING_BYTES = 2 + 8 + 8
+"""Meter, instant and value: what a reading takes in a block at least. [byte]"""
 _CACHED_NAMES_BYTES = 65536  # longer dictionaries come with long blocks; the cache stays below 128 MiB whatever comes
 _U1, _U2, _U4 = np.dtype("u1"), np.dtype("<u2"), np.dtype("<u4")
 _I2, _I4, _I8, _F8 = np.dtype("<i2"), np.dtype("<i4"), np.dtype("<i8"), np.dtype("<f8")
@@ -152,14 +154,14 @@ def encode_rows(block: Block, rows: "slice | NDArray[np.intp] | NDArray[np.bool_
 
 
 def readings_claimed(message: bytes) -> int:
-    """Readings that a block's first bytes promise, 1 if they promise nothing its length could hold."""
+    """Readings that a block's first bytes promise, never more than its bytes can hold; 1 where they promise nothing."""
     head = message[:8]
     if len(head) < 3 or not 0x90 <= head[0] <= 0x9F or head[1] != VERSION:
         return 1
     width = {0xCC: 1, 0xCD: 2, 0xCE: 4}.get(head[2], 0)
     claimed = int.from_bytes(head[3 : 3 + width], "big") if width else head[2]
     plausible = (width or head[2] < 0x80) and len(head) >= 3 + width and 0 < claimed <= MAX_READINGS
-    return claimed if plausible else 1
+    return min(claimed, max(len(message) // _READING_BYTES, 1)) if plausible else 1
 
 
 def decode_block(message: bytes, ordinal: int, timestamp_us: int) -> tuple[Block | None, Fault | None]:

@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from analytics.domain.quality import RejectReason
 from ingest.wire.block import MAX_MESSAGE_BYTES, Block, Fault, Headers
 from ingest.wire.block_format import decode_block, readings_claimed
-from ingest.wire.fetched import EMPTY_BATCH, records_of
+from ingest.wire.fetched import EMPTY_BATCH, records_of, why_unreadable
 from ingest.wire.json_format import JsonBatch
 from ingest.wire.names import Names
-from ingest.wire.records import CALLED_BLOCK, CALLED_JSON, Records
+from ingest.wire.records import CALLED_BLOCK, CALLED_JSON, UNREADABLE, Records
 
 __all__ = ["decode_fetched", "decode_records", "warm_up"]
 
@@ -74,8 +74,9 @@ def decode_fetched(
     names = Names() if names is None else names
     names.trim()
     rows = records.rows
-    # certainly no JSON to decode: tombstones, too large ones, and those called blocks
-    apart = (rows["size"] < 0) | (rows["size"] > max_bytes) | (rows["kind"] == CALLED_BLOCK)
+    # certainly no JSON to decode: tombstones, too large ones, those called blocks, and batches that cannot be read
+    broken = rows["kind"] == UNREADABLE
+    apart = (rows["size"] < 0) | (rows["size"] > max_bytes) | (rows["kind"] == CALLED_BLOCK) | broken
     first = _first_bytes(records)
     single = ~apart & (first == _OBJECT)
     json = JsonBatch(records, zone, names)
@@ -90,7 +91,9 @@ def decode_fetched(
     while at < len(messages):
         i = messages[at]
         taken = 0
-        if packed[i]:
+        if broken[i]:
+            faults.append(_unreadable(records.value(i) or b"", i))
+        elif packed[i]:
             _decode_one(records.value(i), i, int(rows["received_us"][i]), max_bytes, (blocks, faults))
         else:
             if single[i]:
@@ -144,6 +147,11 @@ def _decode_one(
         block, fault = decode_block(value, i, received_at)
         blocks += [block] if block else []
         faults += [fault] if fault else []
+
+
+def _unreadable(batch: bytes, i: int) -> Fault:
+    required, got, readings = why_unreadable(batch)
+    return Fault(i, -1, RejectReason.MALFORMED, required, got, batch, readings, whole=True)
 
 
 def _place(block: Block) -> tuple[int, int]:

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from ingest.wire.block import CONTENT_TYPE, CONTENT_TYPE_BLOCK, CONTENT_TYPE_JSON, RECEIVED_AT, Headers
 
-__all__ = ["CALLED_BLOCK", "CALLED_JSON", "RECORD", "Record", "Records"]
+__all__ = ["CALLED_BLOCK", "CALLED_JSON", "RECORD", "UNREADABLE", "Record", "Records"]
 
-CALLED_JSON, CALLED_BLOCK = 1, 2
+CALLED_JSON, CALLED_BLOCK, UNREADABLE = 1, 2, 3
 _KINDS = {CONTENT_TYPE_JSON: CALLED_JSON, CONTENT_TYPE_BLOCK: CALLED_BLOCK}
 _INT64_DIGITS = 18
 
@@ -26,7 +26,7 @@ RECORD = np.dtype(
 )  # fmt: skip
 """`at` and `size` say where the value is (size -1: a tombstone has none); `received_us` is the header
 `received-at-us`, or the record's time without one; `kind` is what the header `content-type` calls it, 0 if nothing
-known. Times are [us since 1970-01-01 UTC]."""
+known, and `UNREADABLE` where the value is a whole batch that cannot be read. Times are [us since 1970-01-01 UTC]."""
 
 
 @dataclass(frozen=True, slots=True)

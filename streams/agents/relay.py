@@ -128,7 +128,7 @@ class Relay:
             source_offset=row.kafka_offset,
             position=row.position,
             readings=row.readings,
-            identity=f"{row.topic_id}:{row.partition}:{row.kafka_offset}:{row.position}",
+            identity=f"{row.topic_id}:{row.partition}:{row.kafka_offset}:{row.position}:{row.id}",
         )
         try:
             return await producer.send(self._topic, row.payload, key=key, headers=headers)  # type: ignore[no-any-return]

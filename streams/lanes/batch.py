@@ -11,8 +11,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analytics.domain.quality import RejectReason
-from ingest.wire import Block, Fault, Names, Record, Records, decode_fetched
-from streams.rows.layout import HOUR_ROW, READING, DetectionRow, Hours, ObservabilityRow, RejectedRow, StoredLedger
+from ingest.wire import Block, Fault, Names, Record, Records, decode_fetched, encode_rows
+from streams.lanes.marks import MARK, Marks, mark_of
+from streams.rows.layout import (
+    HOUR_ROW,
+    READING,
+    DetectionRow,
+    Hours,
+    Incident,
+    ObservabilityRow,
+    PassedOn,
+    RejectedRow,
+    StoredLedger,
+)
 from streams.rows.of_results import detection_rows, fault_rows, habit_rows, hour_rows, refusal_rows, sight_rows
 from streams.steps.state import PartitionState
 from streams.steps.step import StepResult, close_hours, step
@@ -44,6 +55,14 @@ class Batch:
         Late readings of further registers that were stored; known then, too.
     computed_s : float
         Time it took. [s]
+    repeated : int
+        Readings passed over because they are stored already: the log is read a second time.
+    mark : (0 or 1,) MARK
+        By which the last record is known again.
+    incident : Incident or None
+        What happened to the log here.
+    passed_on : list of PassedOn
+        Readings that another partition has to take.
     """
 
     start: int
@@ -62,6 +81,10 @@ class Batch:
     late_rejected: list[RejectedRow] = field(default_factory=list)
     late_accepted: int = 0
     computed_s: float = 0.0
+    repeated: int = 0
+    mark: Marks = field(default_factory=lambda: np.empty(0, MARK))
+    incident: Incident | None = None
+    passed_on: list[PassedOn] = field(default_factory=list)
 
     @property
     def empty(self) -> bool:
@@ -97,6 +120,7 @@ def compute(
     max_bytes: int,
     names: Names | None = None,
     snapshot: bool = False,
+    decoded: tuple[list[Block], list[Fault]] | None = None,
 ) -> Batch:
     """Decode records and advance the state by them.
 
@@ -110,9 +134,11 @@ def compute(
         What the readings of earlier batches spoke of.
     snapshot : bool
         Whether the state after this batch is to be stored with it.
+    decoded : blocks and faults, optional
+        Of the records, where they were decoded before.
     """
     began = time.perf_counter()
-    blocks, faults = decode_fetched(records, zone=zone, max_bytes=max_bytes, names=names)
+    blocks, faults = decoded or decode_fetched(records, zone=zone, max_bytes=max_bytes, names=names)
     result = step(state, blocks)
     batch = _batch(start, end, result, state, stored)
     batch.rejected = fault_rows(faults, records) + refusal_rows(result.refusals, blocks, records)
@@ -120,6 +146,11 @@ def compute(
         batch.blocks, batch.records = blocks, records
     if snapshot and not len(result.late):
         batch.snapshot = state.to_bytes()
+    batch.mark = mark_of(records)
+    batch.passed_on = [
+        PassedOn(unit_code=blocks[i].unit_code, payload=encode_rows(blocks[i], slice(None)), readings=len(blocks[i]))
+        for i in result.elsewhere
+    ]
     batch.computed_s = time.perf_counter() - began
     return batch
 

@@ -22,6 +22,7 @@ class Piece:
     Attributes
     ----------
     records : Records
+        None where only markers or aborted transactions lie there.
     start, end : int
         Offsets [start, end) of the partition that this piece speaks for.
     fetched_at : float
@@ -52,13 +53,17 @@ class Piece:
         )
 
     def below(self, offset: int) -> "tuple[Piece | None, Piece | None]":
-        """The part below an offset and the rest."""
+        """The part below an offset and the rest; either may be without records (markers alone lie there)."""
         if self.end <= offset:
             return self, None
-        index = int(np.searchsorted(self.records.rows["offset"], offset))
-        if index == 0:
+        if self.start >= offset:
             return None, self
-        return self.split(index)
+        index = int(np.searchsorted(self.records.rows["offset"], offset))
+        first, second = self.records[:index], self.records[index:]
+        return (
+            Piece(first, self.start, offset, self.fetched_at, self.waiting_since, _size(first)),
+            Piece(second, offset, self.end, self.fetched_at, self.waiting_since, _size(second), self.events),
+        )
 
 
 def _size(records: Records) -> int:

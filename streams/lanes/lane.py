@@ -15,28 +15,30 @@ import numpy as np
 from faust.types import TP
 
 from analytics.domain.errors import MeterwardenError, StoreUnavailable
-from ingest.wire import Names, Records, decode_fetched
+from ingest.wire import Block, Fault, Names, Records, decode_fetched
 from streams.lanes.batch import Batch, compute, poison, tick
+from streams.lanes.begin import Begun
 from streams.lanes.intake import Intake, Piece
+from streams.lanes.marks import mark_of, same
+from streams.lanes.restore import LatePoints, changed_of, follow
 from streams.lanes.workshop import Workshop, blames_the_rows
 from streams.lanes.writer import Writer
 from streams.ports import FenceLost
-from streams.rows.layout import Assigned, StoredLedger
-from streams.steps.recompute import Changed, Recomputed, switch
-from streams.steps.state import PartitionState
-from streams.steps.step import newest_us, step
+from streams.rows.layout import Doing, Incident, IncidentKind, StoredLedger
+from streams.steps.recompute import Recomputed, switch
+from streams.steps.step import columns_of, newest_us
 from streams.steps.verdicts import threshold_factors
 
-__all__ = ["Lane", "TopicReplaced"]
+__all__ = ["Lane", "LogChanged", "TopicReplaced"]
 
 log = logging.getLogger("metering.lane")
+
+Decoded = tuple[list[Block], list[Fault]]
 
 _BEHIND = 1000
 """Records; of the largest blocks some millions of readings, of single readings not yet a second's."""
 _POISON_IN_A_ROW = 20
 """When so many messages on end break a step, the step is broken and not they: nothing more is rejected, all waits."""
-_PORTION = 2000
-"""Points whose past is worked out in one transaction when the ledger changed."""
 _IDLE_S = 60.0
 """A partition that was read to its end and brought nothing for this long has nothing more to say for now. [s]"""
 _LIVE_US = 900_000_000
@@ -44,7 +46,11 @@ _LIVE_US = 900_000_000
 
 
 class TopicReplaced(MeterwardenError):  # noqa: N818 - named after what happened
-    """The topic was deleted and made again; what was fetched may be of either."""
+    """The topic was deleted and made again, or has more partitions; what was fetched may be of either."""
+
+
+class LogChanged(MeterwardenError):  # noqa: N818 - named after what happened
+    """The log holds another record than the one that was stored last."""
 
 
 class Lane:
@@ -52,20 +58,26 @@ class Lane:
 
     Parameters
     ----------
-    at : int
-        Offset from which `state` has to be brought up to the fence, computing only.
+    begun : Begun
+        State, and the offset from which it has to be brought up to the fence, computing only.
     """
 
-    def __init__(
-        self, tp: TP, shop: Workshop, *, assigned: Assigned, state: PartitionState, stored: StoredLedger, at: int
-    ) -> None:
+    def __init__(self, tp: TP, shop: Workshop, begun: Begun) -> None:
+        assigned = begun.assigned
         self.tp = tp
         self.shop = shop
+        self.partition = assigned.partition
         self.topic_id = assigned.partition.topic_id
-        self.state = state
-        self.at = at
-        self.read = at
-        self._writer = Writer(shop, assigned, stored)
+        self.partitions = assigned.partitions
+        self.state = begun.state
+        self.state.former = assigned.former
+        self.at = begun.at
+        self.read = begun.at
+        self._writer = Writer(shop, assigned, begun.stored)
+        self._reread_until = assigned.reread_until
+        self._reread_before_us = assigned.reread_before_us
+        self._moved_at: float | None = None
+        self._incident: Incident | None = None
         self.intake = Intake(
             limit=shop.config.partition_bytes,
             throttle=lambda: shop.reader.throttle(tp),
@@ -77,12 +89,12 @@ class Lane:
         self._storing_since: float | None = None
         self._stopping = False
         self._bytes_a_reading = 40.0
-        share = tp.partition / max(shop.partitions, 1)
+        share = tp.partition / max(self.partitions, 1)
         self._snapshot_at = time.monotonic() - share * shop.config.snapshot_s  # staggered over the partitions
         self._snapshot_readings = 0
         self._tick_at = time.monotonic() + (1 + share) * shop.config.tick_s
         self._taken_at = time.monotonic()
-        self._late_points: dict[int, int] = {}
+        self._late_points: LatePoints = {}
         self._verdict = 0
 
     # -- from outside ----------------------------------------------------------------------------------------------
@@ -133,9 +145,7 @@ class Lane:
     # -- what there is to do ---------------------------------------------------------------------------------------
 
     async def _one_round(self) -> None:
-        if self.shop.newest > self._writer.stored.version:
-            await self._settle()
-            await self._change_ledger(self.shop.newest)
+        await self._use_ledger(self.shop.newest)
         if self.shop.newest_verdict > self._verdict:
             await self._hear_verdicts(self.shop.newest_verdict)
         until = min(self._tick_at, time.monotonic() + self.shop.config.ledger_s)
@@ -145,6 +155,7 @@ class Lane:
             until=until,
         )
         if piece is not None and not self._stopping:
+            await self._use_ledger(await self.shop.newest_as_of(piece.fetched_at))
             await self._take(piece)
         if time.monotonic() >= self._tick_at and not self._stopping:
             await self._tick()
@@ -156,12 +167,44 @@ class Lane:
             await self._take_carefully(piece)
             return
         self._computing_since = piece.waiting_since
+        if piece.start < self._reread_until:
+            await self._take_again(piece)
+            return
         batch = await self._compute(piece, snapshot=self._snapshot_due())
         await self._settle()
         self._computing_since, self._storing_since = None, piece.waiting_since
         self._pending = asyncio.ensure_future(self._store(batch, piece))
         if len(batch.late):
             await self._settle()
+
+    async def _take_again(self, piece: Piece) -> None:
+        """Take a piece that may hold what is stored already, because the log was cut: repeats are passed over."""
+        await self._settle()
+        decoded, repeated = await self._without_stored(piece)
+        batch = await self._compute(piece, snapshot=False, decoded=decoded)
+        batch.repeated = repeated
+        await self._store(batch, piece)
+        self.shop.metrics.repeated.inc(repeated)
+
+    async def _without_stored(self, piece: Piece) -> tuple[Decoded, int]:
+        """The piece's blocks and faults, without readings of records that were there before and are stored."""
+        config = self.shop.config
+        blocks, faults = await self.shop.in_thread(
+            decode_fetched, piece.records, zone=config.zone, max_bytes=config.max_message_bytes, names=self._names
+        )
+        rows = columns_of(self.state, blocks)
+        times, offsets = piece.records.rows["timestamp_us"], piece.records.rows["offset"]
+        message = np.concatenate([block.message for block in blocks]) if blocks else np.empty(0, np.int32)
+        old = (offsets[message] < self._reread_until) & (times[message] <= self._reread_before_us)
+        asked = np.flatnonzero(old & (rows["meter"] >= 0))
+        gone = np.zeros(len(rows), np.bool_)
+        if asked.size:
+            gone[asked] = await self._writer.stored_of(rows[asked], self.state.register_names)
+        left = [
+            block.take(~gone[rows["block"] == i]) if gone[rows["block"] == i].any() else block
+            for i, block in enumerate(blocks)
+        ]
+        return ([block for block in left if len(block)], faults), int(gone.sum())
 
     async def _take_carefully(self, piece: Piece) -> None:
         """Take a piece that broke before; what breaks again is halved until it is one message, which is rejected."""
@@ -176,7 +219,7 @@ class Lane:
         except Exception as error:
             self.state.put_back(points)
             poisoned = self.shop.poisoned.get(self.tp.partition, 0)
-            if not blames_the_rows(error) or poisoned >= _POISON_IN_A_ROW:
+            if not len(piece.records) or not blames_the_rows(error) or poisoned >= _POISON_IN_A_ROW:
                 raise
             if len(piece.records) > 1:
                 for half in piece.split(len(piece.records) // 2):
@@ -187,10 +230,11 @@ class Lane:
             self.shop.metrics.poison.inc()
             self.at = piece.end
             batch = poison(piece.records[0], error, start=piece.start, end=piece.end)
+            batch.mark = mark_of(piece.records)
             batch.snapshot = await self.shop.in_thread(self.state.to_bytes)  # a replay must not meet it again
             await self._store(batch, piece)
 
-    async def _compute(self, piece: Piece, *, snapshot: bool) -> Batch:
+    async def _compute(self, piece: Piece, *, snapshot: bool, decoded: Decoded | None = None) -> Batch:
         config = self.shop.config
         batch = await self.shop.in_thread(
             compute,
@@ -203,7 +247,9 @@ class Lane:
             max_bytes=config.max_message_bytes,
             names=self._names,
             snapshot=snapshot,
+            decoded=decoded,
         )
+        batch.incident, self._incident = self._incident, None
         self.at = piece.end
         self._taken_at = time.monotonic()
         count = len(batch.readings) + len(batch.late) + len(batch.late_further) + len(batch.rejected)
@@ -239,12 +285,15 @@ class Lane:
 
     async def _look_at_gap(self, piece: Piece) -> None:
         """Numbers left out are normal (transaction markers); records that Kafka dropped unread are not."""
-        if piece.records[0].offset == piece.start:
+        if len(piece.records) and piece.records[0].offset == piece.start:
             return
-        first = await self.shop.reader.first_offset(self.tp)
+        first = min(await self.shop.reader.first_offset(self.tp), piece.end)
         if first > piece.start:
             self.shop.metrics.lost_offsets.inc(first - piece.start)
-            log.error("Kafka no longer has %d to %d of partition %d", piece.start, first, self.tp.partition)
+            self.shop.metrics.incidents.labels(IncidentKind.HOLE.value).inc()
+            detail = f"Kafka dropped offsets {piece.start} to {first} before they were read"
+            log.error("partition %d: %s", self.tp.partition, detail)
+            self._incident = Incident(kind=IncidentKind.HOLE, from_offset=piece.start, to_offset=first, detail=detail)
 
     # -- into the store --------------------------------------------------------------------------------------------
 
@@ -263,9 +312,13 @@ class Lane:
 
     async def _store(self, batch: Batch, piece: Piece | None) -> None:
         if piece is not None:
-            topic_id = await self.shop.guard.topic_id(after=piece.fetched_at)
-            if topic_id != self.topic_id:
-                raise TopicReplaced(f"topic {self.tp.topic} is {topic_id} now, not {self.topic_id}")
+            topic = await self.shop.guard.topic(after=piece.fetched_at)
+            if topic.topic_id != self.topic_id:
+                raise TopicReplaced(f"topic {self.tp.topic} is {topic.topic_id} now, not {self.topic_id}")
+            if topic.partitions != self.partitions:
+                raise TopicReplaced(
+                    f"topic {self.tp.topic} has {topic.partitions} partitions now, not {self.partitions}"
+                )
         done = await self._writer.write(batch, self.state)
         if done is not None:
             done.apply(self.state)
@@ -301,21 +354,22 @@ class Lane:
                 continue
             below, rest = piece.below(self._writer.fence)
             if below is not None:
+                self._compare(below)
                 await self._replay_piece(below)
                 for event in below.events:
                     event.ack()
             if rest is not None:
                 self.at = self._writer.fence
                 await self._settle_replay(began, first)
+                await self._use_ledger(await self.shop.newest_as_of(rest.fetched_at))
                 await self._take(rest)
                 return
         await self._settle_replay(began, first)
 
     async def _settle_replay(self, began: float, first: int) -> None:
         if self._late_points:
-            point = np.array(sorted(self._late_points), np.int32)
-            since = np.array([self._late_points[p] for p in point.tolist()], np.int64)
-            await self._writer.work_out(self.state, Changed(point=point, since_us=since), write=False)
+            await self._writer.work_out(self.state, changed_of(self._late_points), write=False)
+            self._late_points = {}
         if self._writer.fence > first:
             seconds = time.monotonic() - began
             log.info("partition %d: state from %d to %d in %.1f s", self.tp.partition, first, self.at, seconds)
@@ -323,7 +377,9 @@ class Lane:
     async def _replay_piece(self, piece: Piece) -> None:
         points = self.state.copy_points() if piece.start < self.shop.suspects.get(self.tp.partition, 0) else None
         try:
-            late = await self.shop.in_thread(self._follow, piece.records)
+            late = dict(self._late_points)
+            await self.shop.in_thread(self._follow, piece.records, late)
+            self._late_points = late
         except Exception:
             if points is None:
                 raise
@@ -332,34 +388,48 @@ class Lane:
                 for half in piece.split(len(piece.records) // 2):
                     await self._replay_piece(half)
                 return
-            late = {}
-        for point, since in late.items():
-            self._late_points[point] = min(since, self._late_points.get(point, since))
         self.at = piece.end
 
-    def _follow(self, records: Records) -> dict[int, int]:
-        """Advance the state; gives points that had late readings and the earliest of these. [us]"""
+    def _compare(self, piece: Piece) -> None:
+        """See that the record that was stored last is still the one that is replayed."""
+        newest = self._writer.marks[-1:]
+        if len(newest) and piece.end >= self._writer.fence and len(piece.records):
+            last = int(newest["offset"][0])
+            if piece.records[0].offset <= last and not same(newest[0], piece.records):
+                raise LogChanged(f"the log holds another record at {last} than the one that is stored")
+
+    def _follow(self, records: Records, late: LatePoints) -> None:
+        """Advance the state; notes points that had late readings."""
         config = self.shop.config
         blocks, _ = decode_fetched(records, zone=config.zone, max_bytes=config.max_message_bytes, names=self._names)
-        late = step(self.state, blocks).late
-        out: dict[int, int] = {}
-        points = self.state.ledger.installations.point[late["installation"]].tolist()
-        for point, at in zip(points, late["measured_at"].tolist(), strict=True):
-            out[point] = min(at, out.get(point, at))
-        return out
+        follow(self.state, blocks, late)
 
     # -- another ledger --------------------------------------------------------------------------------------------
 
+    async def _use_ledger(self, version: int) -> None:
+        """See that no older ledger is used."""
+        if version > self._writer.stored.version:
+            await self._settle()
+            await self._change_ledger(version)
+
     async def _change_ledger(self, version: int) -> None:
         """Go on under a newer ledger: state, the past of points whose facts changed, and a snapshot that says so."""
-        stored = await self.shop.ledger(version, self.tp.partition)
+        stored = await self.shop.ledger(version, self.tp.partition, self.partitions)
         self.state, changed = await self.shop.in_thread(switch, self.state, stored.ledger)
         self._writer.use(stored)
         self._verdict = 0  # thresholds begin neutral
-        for start in range(0, len(changed.point), _PORTION):
-            part = slice(start, start + _PORTION)
-            some = Changed(point=changed.point[part], since_us=changed.since_us[part])
-            await self._writer.work_out(self.state, some, write=True)
+        if len(changed.point):
+            first_us = await self.shop.patiently(self.shop.store.first_reading, "tell the first reading")
+            done = 0
+            for some in changed.portions(first_us):
+                self.shop.progress.tell(
+                    self.partition,
+                    Doing.RECOMPUTING,
+                    f"ledger {version}: the past of {done} of {len(changed.point)} points is worked out anew",
+                    fence=self._writer.fence,
+                )
+                await self._writer.work_out(self.state, some, write=True)
+                done += len(some.point)
         await self._writer.save(await self.shop.in_thread(self.state.to_bytes))
         self._snapshot_taken()
         count = len(changed.point)
@@ -387,6 +457,7 @@ class Lane:
         if piece is not None:
             metrics.messages.inc(len(piece.records))
             metrics.follow_fence(self.tp.partition)
+            self._moved_at = time.time()
 
     def _tell(self) -> None:
         metrics, partition = self.shop.metrics, self.tp.partition
@@ -394,4 +465,7 @@ class Lane:
         if highwater is not None:
             metrics.lag.labels(partition).set(max(highwater - self._writer.fence, 0))
         metrics.ledger_version.labels(partition).set(self._writer.stored.version)
+        self.shop.progress.tell(
+            self.partition, Doing.READING, fence=self._writer.fence, end=highwater, moved_at=self._moved_at
+        )
         metrics.follow_ages(partition, snapshot_at=self._snapshot_at, waiting_since=self.waiting_since)

@@ -5,16 +5,17 @@ import logging
 import time
 from collections.abc import Iterable
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 from faust.types import TP
 
-from analytics.domain.errors import MeterwardenError
-from streams.lanes.lane import Lane, TopicReplaced
+from streams.lanes.begin import Begun, begin
+from streams.lanes.lane import Lane, LogChanged, TopicReplaced
 from streams.lanes.workshop import Workshop
 from streams.ports import FenceLost
-from streams.rows.layout import Assigned, Snapshot, StoredLedger, TopicPartition
-from streams.steps.state import PartitionState
+from streams.rows.layout import Assigned, Doing, StoredLedger, TopicPartition
+from streams.source.fetch import Position
 
 __all__ = ["Lanes"]
 
@@ -23,6 +24,11 @@ log = logging.getLogger("metering.lanes")
 _LONGEST_PAUSE_S = 30.0
 _FORGIVEN_S = 120.0
 """After this long without breaking, a partition counts as sound again. [s]"""
+_FREE, _REMEMBERED = 6, 12
+"""A partition may begin again so often in that time at once: workers join, leave and are frozen."""
+_REFUSED_S = 3.0
+"""How often it is looked whether the units were moved. [s]"""
+_REFUSED_TOLD_S = 60.0
 _LATE_S = 0.5
 """A reading that waits so much longer than it has to is late. [s]"""
 _STARTING_S = 60.0
@@ -44,27 +50,26 @@ class Lanes:
         self._tasks: dict[TP, asyncio.Task[None]] = {}
         self._failures: dict[TP, int] = {}
         self._broke_at: dict[TP, float] = {}
+        self._begun_at: dict[TP, list[float]] = {}
         self._opened_at: dict[TP, float] = {}
+        self._refused_at = -_REFUSED_TOLD_S
         self._closing = False
 
     # -- what the consumer asks and gives --------------------------------------------------------------------------
 
-    async def position_of(self, tp: TP) -> int:
+    async def position_of(self, tp: TP) -> Position:
         """Take a partition over and bring its state back; where to begin reading. Waits as long as it takes."""
         self._opened_at.setdefault(tp, time.monotonic())
         await self._end(tp)
         await self._pause(tp)
-        topic_id = await self._shop.guard.topic_id(after=time.monotonic())
-        partition = TopicPartition(tp.topic, topic_id, tp.partition)
-        assigned = await self._shop.patiently(lambda: self._shop.store.assign(partition), "assign a partition")
-        stored, state, at = await self._state_of(tp, assigned)
+        begun = await self._begin(tp)
         if self._closing:
             raise asyncio.CancelledError
-        lane = Lane(tp, self._shop, assigned=assigned, state=state, stored=stored, at=at)
+        lane = Lane(tp, self._shop, begun)
         self._lanes[tp] = lane
         self._tasks[tp] = asyncio.ensure_future(self._run(lane))
         self._opened_at.pop(tp, None)
-        return at
+        return Position(begun.at, begun.epoch)
 
     def offer(self, event: Any) -> None:
         """Take a fetched run in; never waits, never raises."""
@@ -84,6 +89,10 @@ class Lanes:
         """End all lanes."""
         self._closing = True
         await self.revoked(list(self._lanes))
+
+    def partitions(self) -> int:
+        """Over how many partitions the units are spread, 0 while no lane runs."""
+        return next((lane.partitions for lane in self._lanes.values()), 0)
 
     @property
     def running(self) -> int:
@@ -112,40 +121,28 @@ class Lanes:
 
     # -- their life ------------------------------------------------------------------------------------------------
 
-    async def _state_of(self, tp: TP, assigned: Assigned) -> tuple[StoredLedger, PartitionState, int]:
-        snapshot = assigned.snapshot
-        if snapshot is None:
-            version = await self._shop.newest_ledger()
-            stored = await self._shop.ledger(version, tp.partition)
-            state = self._empty(stored, tp.partition)
-            await self._first_snapshot(assigned, version, state)
-            return stored, state, 0
-        stored = await self._shop.ledger(snapshot.ledger_version, tp.partition)
-        state = await self._shop.in_thread(
-            PartitionState.from_bytes,
-            snapshot.state,
-            stored.ledger,
-            partition=tp.partition,
-            partitions=self._shop.partitions,
-            rules=self._shop.rules,
+    async def _begin(self, tp: TP) -> Begun:
+        """Where and with which state a partition begins, once units and partitions agree."""
+        while True:
+            facts = await self._shop.guard.topic(after=time.monotonic())
+            partition = TopicPartition(tp.topic, facts.topic_id, tp.partition)
+            take = partial(self._shop.store.assign, partition, partitions=facts.partitions)
+            assigned = await self._shop.patiently(take, "assign a partition")
+            if assigned.partitions == facts.partitions:
+                return await begin(self._shop, tp, assigned)
+            await self._refuse(assigned, facts.partitions)
+
+    async def _refuse(self, assigned: Assigned, partitions: int) -> None:
+        """Say that the units are spread over another number of partitions than Kafka has, and look again later."""
+        detail = (
+            f"topic {assigned.partition.topic} has {partitions} partitions, but its units are spread over "
+            f"{assigned.partitions}: run `meterwarden partitions {partitions}` to move them; readings wait in Kafka"
         )
-        return stored, state, snapshot.next_offset
-
-    def _empty(self, stored: StoredLedger, partition: int) -> PartitionState:
-        shop = self._shop
-        return PartitionState.empty(stored.ledger, partition=partition, partitions=shop.partitions, rules=shop.rules)
-
-    async def _first_snapshot(self, assigned: Assigned, version: int, state: PartitionState) -> None:
-        """Say under which ledger the partition begins, so that a replay knows it."""
-        if assigned.next_offset != 0:
-            raise MeterwardenError(f"{assigned.partition}: a fence at {assigned.next_offset} must have a snapshot")
-        snapshot = Snapshot(next_offset=0, ledger_version=version, state=state.to_bytes())
-
-        async def once() -> None:
-            async with self._shop.store.transaction(assigned, at=0) as tx:
-                await tx.save_snapshot(snapshot)
-
-        await self._shop.patiently(once, "take the first snapshot")
+        self._shop.progress.tell(assigned.partition, Doing.REFUSED, detail, fence=assigned.next_offset)
+        if time.monotonic() - self._refused_at > _REFUSED_TOLD_S:
+            self._refused_at = time.monotonic()
+            log.error(detail)
+        await asyncio.sleep(_REFUSED_S)
 
     async def _run(self, lane: Lane) -> None:
         tp = lane.tp
@@ -153,8 +150,9 @@ class Lanes:
             await lane.run()
         except asyncio.CancelledError:
             raise
-        except (FenceLost, TopicReplaced) as error:
+        except (FenceLost, TopicReplaced, LogChanged) as error:
             self._shop.metrics.fence_lost.inc()
+            self._note_failure(tp)
             log.warning("partition %d begins again: %s", tp.partition, error)
         except Exception:
             suspect = max(lane.read, lane.at)
@@ -174,9 +172,12 @@ class Lanes:
 
     async def _pause(self, tp: TP) -> None:
         """Not at once again what broke again and again."""
-        failures = self._failures.get(tp, 0)
-        if failures > 1:
-            await asyncio.sleep(min(0.5 * 2**failures, _LONGEST_PAUSE_S))
+        now = time.monotonic()
+        begun = [at for at in self._begun_at.get(tp, ()) if now - at < _FORGIVEN_S]
+        self._begun_at[tp] = [*begun, now][-_REMEMBERED:]
+        again = max(self._failures.get(tp, 0), len(begun) - _FREE)
+        if again > 1:
+            await asyncio.sleep(min(0.5 * 2**again, _LONGEST_PAUSE_S))
 
     async def _end(self, tp: TP) -> None:
         lane, task = self._lanes.pop(tp, None), self._tasks.pop(tp, None)
@@ -190,3 +191,4 @@ class Lanes:
         with suppress(asyncio.CancelledError, Exception):
             await task
         self._shop.metrics.forget(tp.partition)
+        self._shop.progress.forget(tp)

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import math
 import time
 from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
@@ -12,8 +13,9 @@ import psycopg
 from faust.types import TP
 
 from analytics.domain.errors import StoreUnavailable
-from ingest.wire import partition_of
+from ingest.wire import Fetched, partition_of
 from streams.config import StreamsConfig
+from streams.lanes.progress import Progress
 from streams.metrics import WorkerMetrics
 from streams.ports import PartitionStore, StoreRejected
 from streams.rows.layout import StoredLedger
@@ -57,6 +59,12 @@ class Reader(Protocol):
     async def first_offset(self, tp: TP) -> int:
         """Oldest offset still kept of a partition."""
 
+    async def bounds(self, tp: TP) -> tuple[int, int]:
+        """Oldest offset that is kept, and the one after the last that can be read."""
+
+    async def at(self, tp: TP, offset: int) -> Fetched | None:
+        """Batches from the one on that holds an offset; None where the log does not reach there."""
+
 
 @dataclass(slots=True, kw_only=True)
 class Workshop:
@@ -64,8 +72,6 @@ class Workshop:
 
     Attributes
     ----------
-    partitions : int
-        Of the topic, as it is on the broker.
     threads : ThreadPoolExecutor
         Where decoding and computing goes on.
     aside : ThreadPoolExecutor
@@ -82,6 +88,8 @@ class Workshop:
         Messages of a partition that were rejected in a row because each broke a step.
     now : callable
         Wall clock. [s since 1970-01-01 UTC]
+    progress : Progress
+        How each partition does.
     """
 
     config: StreamsConfig
@@ -89,7 +97,6 @@ class Workshop:
     metrics: WorkerMetrics
     guard: TopicGuard
     reader: Reader
-    partitions: int
     threads: ThreadPoolExecutor
     aside: ThreadPoolExecutor
     slots: asyncio.Semaphore
@@ -100,6 +107,9 @@ class Workshop:
     suspects: dict[int, int] = field(default_factory=dict)
     poisoned: dict[int, int] = field(default_factory=dict)
     now: Callable[[], float] = time.time
+    progress: Progress = field(default_factory=Progress)
+    _asking: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _asked_at: float = -math.inf
 
     async def in_thread(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run a computation beside the event loop."""
@@ -123,13 +133,32 @@ class Workshop:
             self.metrics.database_wait.inc(wait_s)
             wait_s = min(2 * wait_s, 5.0)
 
-    async def ledger(self, version: int, partition: int) -> StoredLedger:
-        """A version of the ledger of a partition's units."""
+    async def ledger(self, version: int, partition: int, partitions: int) -> StoredLedger:
+        """A version of the ledger of the units of one of some partitions."""
 
         def here(unit_code: str) -> bool:
-            return partition_of(unit_code, self.partitions) == partition
+            return partition_of(unit_code, partitions) == partition
 
         return await self.patiently(lambda: self.store.ledger(version, here), f"give ledger {version}")
+
+    def learn(self, version: int) -> None:
+        """Take note of a ledger version."""
+        if version > self.newest:
+            log.info("ledger %d is the newest", version)
+            self.newest = version
+            self.newest_known.set()
+
+    async def newest_as_of(self, after: float) -> int:
+        """The newest ledger version, as a question put after `after` (`time.monotonic`) was answered.
+
+        So what was sent after a ledger had been loaded is judged by that ledger, and its units are known.
+        """
+        async with self._asking:
+            if self._asked_at < after:
+                asked_at = time.monotonic()
+                self.learn(await self.patiently(self.store.ledger_version, "tell the ledger version"))
+                self._asked_at = asked_at
+        return self.newest
 
     async def newest_ledger(self) -> int:
         """The newest ledger version; waits while none is loaded."""

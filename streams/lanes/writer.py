@@ -9,6 +9,7 @@ import numpy as np
 
 from analytics.domain.errors import StoreUnavailable
 from streams.lanes.batch import Batch
+from streams.lanes.marks import from_bytes, with_mark
 from streams.lanes.past import superseded, work_out, write_late, write_late_further, write_past
 from streams.lanes.workshop import Workshop, blames_the_rows
 from streams.ports import FenceLost, PartitionTransaction, StoreRejected
@@ -34,6 +35,7 @@ class Writer:
         self._assigned = assigned
         self._partition = assigned.partition.partition
         self.fence = assigned.next_offset
+        self.marks = from_bytes(assigned.marks)
         self.use(stored)
 
     def use(self, stored: StoredLedger) -> None:
@@ -64,6 +66,7 @@ class Writer:
             if await self._stored_already(batch):
                 break
         self.fence = batch.end
+        self.marks = with_mark(self.marks, batch.mark)
         return done
 
     async def save(self, state: bytes) -> None:
@@ -88,6 +91,32 @@ class Writer:
 
         done = await self._shop.patiently(once, "work out the past")
         await self._shop.in_thread(done.apply, state)
+
+    async def stored_of(self, readings: Any, names: list[str]) -> Any:
+        """Which readings are stored already, to the last digit, (n,) bool.
+
+        Parameters
+        ----------
+        readings : (n,) READING
+            Of known meters.
+        names : list of str
+            What `register` points into.
+        """
+
+        async def once() -> Any:
+            missing = self._registers.missing(readings, names)
+            if missing:
+                ids = await self._shop.store.ensure_registers([self._registers.name_of(key) for key in missing])
+                self._registers.others.update(zip(missing, ids.tolist(), strict=True))
+            ids = self._registers.ids(readings, names)
+            at = np.ascontiguousarray(readings["measured_at"])
+            return ids, await self._shop.store.readings_of(ids, at, at + 1)
+
+        ids, stored = await self._shop.patiently(once, "tell what is stored already")
+        fields = ("measured_at", "value", "unit")
+        known = set(zip(stored["register_id"].tolist(), *(stored[f].tolist() for f in fields), strict=True))
+        asked = zip(ids.tolist(), *(readings[f].tolist() for f in fields), strict=True)
+        return np.fromiter((one in known for one in asked), np.bool_, len(readings))
 
     async def _stored_already(self, batch: Batch) -> bool:
         """Whether a commit that broke off had happened."""
@@ -128,8 +157,7 @@ class Writer:
             await tx.write_rejected(rejected)
         if batch.sights:
             await tx.write_observability(batch.sights)
-        if batch.end != batch.start:
-            await tx.move_fence(batch.end)
+        await self._move(tx, batch)
         if batch.snapshot is not None:
             await tx.save_snapshot(self._snapshot(batch.end, batch.snapshot))
         return done
@@ -140,6 +168,17 @@ class Writer:
         statuses = device_statuses(batch.readings, ids, batch.register_names)
         if statuses:
             await tx.write_device_statuses(statuses)
+
+    async def _move(self, tx: PartitionTransaction, batch: Batch) -> None:
+        """What is known of the log: where it is stored to, by what it is known again, and what happened to it."""
+        if batch.incident is not None:
+            await tx.note(batch.incident)
+        if batch.passed_on:
+            await tx.pass_on(batch.passed_on)
+        if batch.repeated:
+            await tx.count_repeated(batch.repeated)
+        if batch.end != batch.start:
+            await tx.move_fence(batch.end, with_mark(self.marks, batch.mark).tobytes())
 
     async def _write_late_further(
         self, tx: PartitionTransaction, batch: Batch, state: PartitionState

@@ -5,6 +5,8 @@ Rows travel as numpy structured arrays whose fields are the tables' columns.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
 from typing import NamedTuple
 from uuid import UUID
 
@@ -26,12 +28,18 @@ __all__ = [
     "Assigned",
     "DetectionRow",
     "DeviceStatus",
+    "Doing",
     "HourCounts",
     "Hours",
+    "Incident",
+    "IncidentKind",
     "Int32s",
     "Int64s",
     "KeptBalance",
+    "Left",
     "ObservabilityRow",
+    "PartitionReport",
+    "PassedOn",
     "PointDays",
     "Readings",
     "Refusal",
@@ -40,6 +48,7 @@ __all__ = [
     "SeriesName",
     "Snapshot",
     "StoredLedger",
+    "StoredReadings",
     "TopicPartition",
     "Totals",
 ]
@@ -154,17 +163,119 @@ class Snapshot:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Left:
+    """What another incarnation of a topic, or another layout of it, left behind: the state of one of its partitions."""
+
+    partition: "TopicPartition"
+    partitions: int
+    snapshot: Snapshot
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredReadings:
+    """Stored readings of any registers of a partition, in the order in which they were stored.
+
+    Attributes
+    ----------
+    rows : (n,) READING_ROW
+    registers : sequence of (int, int, str)
+        Id, meter's id and name of each register that may occur.
+    """
+
+    rows: Readings
+    registers: Sequence[tuple[int, int, str]]
+
+
+class IncidentKind(StrEnum):
+    """What can happen to a log."""
+
+    LOG_SHORTER = "log_shorter"
+    """It ends below what is stored."""
+    LOG_OTHER = "log_other"
+    """It holds other records than those that were stored."""
+    HOLE = "hole"
+    """Kafka dropped records before they were read."""
+    TOPIC_ANEW = "topic_anew"
+    """The topic was deleted and made again."""
+    REGROWN = "regrown"
+    """It has more partitions, and the units were moved."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Incident:
+    """Something that happened to a log, about offsets [from_offset, to_offset)."""
+
+    kind: IncidentKind
+    from_offset: int
+    to_offset: int
+    detail: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PassedOn:
+    """Readings of a unit that lie in the partition it had before the topic grew, as a block."""
+
+    unit_code: str
+    payload: bytes
+    readings: int
+
+
+class Doing(StrEnum):
+    """What a partition's owner is doing with it."""
+
+    READING = "reading"
+    REPLAYING = "replaying"
+    RESTORING = "restoring"
+    RECOMPUTING = "recomputing"
+    WAITING = "waiting"
+    REFUSED = "refused"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PartitionReport:
+    """How a partition does."""
+
+    partition: "TopicPartition"
+    doing: Doing
+    detail: str
+    next_offset: int
+    end_offset: int | None
+    moved_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Assigned:
     """A partition as it was handed over: the fence, and the state to go on from.
 
     Seek to ``snapshot.next_offset`` (or to 0 without a snapshot), replay to `next_offset` writing nothing, and write
     from there. `epoch` proves the ownership to later transactions.
+
+    Attributes
+    ----------
+    partitions : int
+        Over which the topic's units are spread; not always what Kafka has.
+    former : int or None
+        How many it had before.
+    marks : bytes
+        Marks of stored records (`streams.lanes.marks`).
+    reread_until : int
+        Offsets below are read a second time.
+    reread_before_us : int
+        Of these, records that are newer than this were not there the first time. [us since 1970-01-01 UTC]
+    left : sequence of Left
+        Where there is no snapshot: what the newest incarnation before left behind.
     """
 
     partition: TopicPartition
     epoch: int
     next_offset: int
     snapshot: Snapshot | None
+    partitions: int = 0
+    former: int | None = None
+    marks: bytes = b""
+    reread_until: int = 0
+    reread_before_us: int = 0
+    left: Sequence[Left] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -189,7 +189,7 @@ def detection_rows(events: NDArray[Any], stored: StoredLedger) -> list[Detection
                 meter_id=None if meter is None else int(stored.meter_ids[meter]),
                 kind=kind,
                 started_at=int(event["started"]),
-                ended_at=None if event["ended"] == NEVER else int(event["ended"]),
+                ended_at=_ended_at(event, kind),
                 detected_at=int(event["decided"]),
                 magnitude=magnitude(event),
                 confidence=None,  # a rule fired; how often it is right has not been measured
@@ -202,6 +202,13 @@ def detection_rows(events: NDArray[Any], stored: StoredLedger) -> list[Detection
             )
         )
     return rows
+
+
+def _ended_at(event: Any, kind: DetectionKind) -> int | None:
+    """When it ended; repeats are a summary of what came until now and do not last: sending a file again is normal."""
+    if event["ended"] != NEVER:
+        return int(event["ended"])
+    return max(int(event["decided"]), int(event["started"])) if kind is DetectionKind.DUPLICATE else None
 
 
 def sight_rows(sights: NDArray[Any], stored: StoredLedger) -> list[ObservabilityRow]:
@@ -263,15 +270,19 @@ def habit_rows(habits: NDArray[Any], stored: StoredLedger) -> list[Observability
 
 def fault_rows(faults: Sequence[Fault], records: Sequence[Record]) -> list[RejectedRow]:
     """Rejected rows of what could not be decoded."""
+
+    def cut(fault: Fault) -> bool:
+        return len(fault.payload) > _KEPT_BYTES and not fault.whole
+
     return [
         RejectedRow(
             kafka_offset=records[fault.message].offset,
             position=fault.position,
             reason=fault.reason,
             required=fault.required,
-            got=fault.got + (f" (the first {_KEPT_BYTES} are kept)" if len(fault.payload) > _KEPT_BYTES else ""),
+            got=fault.got + (f" (the first {_KEPT_BYTES} are kept)" if cut(fault) else ""),
             unit_code=fault.unit_code or None,
-            payload=fault.payload[:_KEPT_BYTES],
+            payload=fault.payload[:_KEPT_BYTES] if cut(fault) else fault.payload,
             readings=fault.readings,
         )
         for fault in faults

@@ -28,9 +28,10 @@ from faust.types import TP, ConsumerMessage
 from faust.types.tuples import ack_lock
 
 from analytics.domain.errors import ConfigurationError
-from streams.source.fetch import BatchConsumerThread, BatchOptions, Fetched, PositionOf, Run
+from ingest import wire
+from streams.source.fetch import BatchConsumerThread, BatchOptions, Fetched, Position, PositionOf, Run
 
-__all__ = ["BatchApp", "BatchConsumer", "BatchOptions", "PositionOf", "RecordsSchema", "Run"]
+__all__ = ["BatchApp", "BatchConsumer", "BatchOptions", "Position", "PositionOf", "RecordsSchema", "Run"]
 
 log = logging.getLogger("metering.consumer")
 
@@ -62,6 +63,7 @@ class BatchConsumer(driver.Consumer):
         self.options: BatchOptions = self.app.batch_options
         self._done: dict[TP, int] = {}
         self._position: dict[TP, int] = {}
+        self._epoch: dict[TP, int | None] = {}
         self._turn: dict[TP, int] = {}
         self._held: set[TP] = set()
         self._throttled: set[TP] = set()
@@ -104,7 +106,7 @@ class BatchConsumer(driver.Consumer):
         wait_s = 0.5
         while True:
             try:
-                offset = await self.options.position_of(tp)
+                offset, epoch = await self.options.position_of(tp)
                 break
             except Exception:
                 log.exception("no position for %s %d, asking again", tp.topic, tp.partition)
@@ -116,7 +118,7 @@ class BatchConsumer(driver.Consumer):
             return
         self._committed_offset.pop(tp, None)
         self._done.pop(tp, None)
-        self._position[tp] = offset
+        self._position[tp], self._epoch[tp] = offset, epoch
         # a run that was on its way when the partition was held may have made the lane before this one throttle it
         self._throttled.discard(tp)
         self._held.discard(tp)
@@ -126,6 +128,14 @@ class BatchConsumer(driver.Consumer):
     async def first_offset(self, tp: TP) -> int:
         """Oldest offset the broker still keeps of a partition."""
         return await self._thread.first_offset(tp)
+
+    async def bounds(self, tp: TP) -> tuple[int, int]:
+        """Oldest offset the broker still keeps of a partition, and the one after the last that can be read."""
+        return await self._thread.bounds(tp)
+
+    async def at(self, tp: TP, offset: int) -> wire.Fetched | None:
+        """Batches from the one on that holds an offset; None where the log does not reach there."""
+        return await self._thread.at(tp, offset)
 
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:
         """Forget what goes away, and let the application know before Kafka gives it to somebody else."""
@@ -202,21 +212,28 @@ class BatchConsumer(driver.Consumer):
                 log.warning("%s %d: fetched from %d instead of %d", tp.topic, tp.partition, fetched.start, start)
                 self.reposition(tp)
             return None
-        end = fetched.records[-1].offset + 1
-        self._position[tp] = end
-        return Run(fetched.records, start, end, now)
+        before = self._epoch.get(tp)
+        if before is not None and fetched.first_epoch not in (before, -1):
+            # another leader may have another log: what lies before is compared with what is stored
+            log.info("%s %d: another leader since %d, its log is compared", tp.topic, tp.partition, start)
+            self.reposition(tp)
+            return None
+        self._position[tp] = fetched.end
+        if fetched.last_epoch >= 0:
+            self._epoch[tp] = fetched.last_epoch
+        return Run(fetched.records, start, fetched.end, now)
 
     async def _cleaned(self, tp: TP, wanted: int, got: int) -> bool:
         """Whether Kafka dropped what was wanted, so that `got` is the next there is."""
         return got > wanted and tp not in self._held and await self.first_offset(tp) >= got
 
     def _run_message(self, tp: TP, run: Run, generation: int) -> ConsumerMessage:
-        last = run.records[-1]
+        time_us = int(run.records.rows["timestamp_us"][-1]) if len(run.records) else 0
         return ConsumerMessage(
             tp.topic,
             tp.partition,
-            last.offset,
-            last.timestamp_us / 1e6,
+            run.end - 1,
+            time_us / 1e6,
             0,
             None,
             None,

@@ -4,30 +4,53 @@ import asyncio
 import logging
 import time
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple, TypeVar
 
 import aiokafka
 import numpy as np
 from aiokafka.consumer import fetcher
-from aiokafka.consumer.fetcher import READ_UNCOMMITTED, FetchResult
-from aiokafka.errors import IllegalStateError, KafkaError
+from aiokafka.consumer.fetcher import READ_COMMITTED, FetchResult
+from aiokafka.errors import (
+    IllegalStateError,
+    KafkaError,
+    LeaderNotAvailableError,
+    NoError,
+    OffsetOutOfRangeError,
+    for_code,
+)
+from aiokafka.protocol.fetch import FetchRequest
 from aiokafka.record.memory_records import MemoryRecords
 from aiokafka.structs import OffsetAndMetadata
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
-from ingest.wire import Records, records_of
+from ingest import wire
+from ingest.wire import Records, WrongChecksum
 
-__all__ = ["BatchConsumerThread", "BatchOptions", "Fetched", "PositionOf", "Run"]
+__all__ = ["BatchConsumerThread", "BatchOptions", "Fetched", "Position", "PositionOf", "Run"]
 
 log = logging.getLogger("metering.consumer")
 
+T = TypeVar("T")
+
+_PROBE_BYTES = 2**16
 COMMIT_S = 5.0
 """Longest time that committing may take. [s]"""
 
-PositionOf = Callable[[TP], Awaitable[int]]
+_TRIES = 3
+"""So often a fetch with a wrong checksum is made before its batch counts as broken where it is stored."""
+
+
+class Position(NamedTuple):
+    """Where to begin reading a partition, and under which leader the batch there was written (None: any)."""
+
+    offset: int
+    epoch: int | None = None
+
+
+PositionOf = Callable[[TP], Awaitable[Position]]
 """Where to begin reading a partition that was just assigned; may take as long as the database is away."""
 
 
@@ -67,11 +90,11 @@ class Run:
     Attributes
     ----------
     records : Records
-        At least one, offsets rising. They may leave numbers out (transaction markers, compaction).
+        Offsets rising. They may leave numbers out (transaction markers, aborted transactions, compaction), or be none.
     start : int
         The offset that was asked for: where the run before this one ended.
     end : int
-        The offset after the last record.
+        The offset after all that was fetched.
     fetched_at : float
         `time.monotonic` after the fetch. [s]
     """
@@ -84,13 +107,22 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """Records of a fetch, and the position it was from, which tells a hole before the first from a lost fetch."""
+    """What one fetch gave of a partition: records, perhaps none, and the position it was from.
+
+    The position tells a hole before the first record from a lost fetch.
+    """
 
     records: Records
     start: int
+    end: int
+    first_epoch: int = -1
+    last_epoch: int = -1
 
     def __len__(self) -> int:
         return len(self.records)
+
+    def __bool__(self) -> bool:
+        return True  # aiokafka drops what is false, and markers move the position as well
 
 
 class _Batches:
@@ -103,27 +135,52 @@ class _Batches:
         self.size_in_bytes = self._reader.size_in_bytes
 
 
-def _prepared(result: Any) -> Any:
-    """A fetch result that gives all its records as columns: an object for each would cost 2 us, these 0.1."""
+def _prepared(result: Any, tries: dict[tuple[Any, int], int]) -> Any:
+    """A fetch result that gives all its records as columns: an object for each would cost 2 us, these 0.1.
+
+    It never raises: what cannot be read of one partition must not keep the others from being read.
+    """
     one_by_one = result.getall
 
     def getall(max_records: int | None = None) -> Fetched | list[Any]:
         left = result._partition_records  # noqa: SLF001
         if left is None or not result.check_assignment(result._topic_partition):  # noqa: SLF001
             return []
-        start = left.next_fetch_offset
-        read = None
-        if max_records is None and left._isolation_level == READ_UNCOMMITTED:  # noqa: SLF001
-            read = records_of(left._records.data, start, check_crcs=left._check_crcs)  # noqa: SLF001
+        start, where = left.next_fetch_offset, (result._topic_partition, left.next_fetch_offset)  # noqa: SLF001
+        last_try = tries.get(where, 0) + 1 >= _TRIES
+        try:
+            read = _read(left, start, last_try=last_try) if max_records is None else None
+        except WrongChecksum as error:
+            tries[where] = tries.get(where, 0) + 1
+            log.warning("%s %d: %s; it is fetched again", *result._topic_partition, error)  # noqa: SLF001
+            result._partition_records = None  # noqa: SLF001 - the position stays
+            return []
+        tries.pop(where, None)
         if read is None:
-            return Fetched(_of_objects(one_by_one(max_records)), start)
-        records, left.next_fetch_offset = read
+            try:
+                return Fetched(_of_objects(one_by_one(max_records)), start, left.next_fetch_offset)
+            except Exception as error:  # noqa: BLE001 - whatever aiokafka raises
+                data = left._records.data  # noqa: SLF001
+                log.error("%s %d: from %d on cannot be read: %r", *result._topic_partition, start, error)  # noqa: SLF001, TRY400
+                after = max(int.from_bytes(data[:8], "big") + 1, start + 1)
+                read = wire.Fetched(wire.unreadable(data, after - 1), after)
+        left.next_fetch_offset = read.after
         result._update_position()  # noqa: SLF001
         result._partition_records = None  # noqa: SLF001
-        return Fetched(records, start)
+        return Fetched(read.records, start, read.after, read.first_epoch, read.last_epoch)
 
     result.getall = getall
     return result
+
+
+def _read(left: Any, start: int, *, last_try: bool) -> "wire.Fetched | None":
+    return wire.records_of(
+        left._records.data,  # noqa: SLF001
+        start,
+        check_crcs=left._check_crcs,  # noqa: SLF001
+        aborted=left._aborted_transactions,  # noqa: SLF001
+        last_try=last_try,
+    )
 
 
 def _of_objects(records: list[Any]) -> Records:
@@ -141,9 +198,13 @@ class _FetchResults(OrderedDict[Any, Any]):
 
     topics: frozenset[str] = frozenset()
 
+    def __init__(self) -> None:
+        super().__init__()
+        self._tries: dict[tuple[Any, int], int] = {}
+
     def __setitem__(self, tp: Any, result: Any) -> None:
         ours = type(result) is FetchResult and tp.topic in self.topics
-        super().__setitem__(tp, _prepared(result) if ours else result)
+        super().__setitem__(tp, _prepared(result, self._tries) if ours else result)
 
 
 class BatchConsumerThread(driver.AIOKafkaConsumerThread):
@@ -154,6 +215,7 @@ class BatchConsumerThread(driver.AIOKafkaConsumerThread):
         consumer = super()._create_worker_consumer(transport)
         consumer._fetch_max_wait_ms = options.fetch_wait_ms  # noqa: SLF001 - Faust fixes it at 1500
         consumer._fetch_max_bytes = options.fetch_max_bytes  # noqa: SLF001
+        consumer._isolation_level = "read_committed"  # noqa: SLF001 - what was aborted was never sent
         return consumer
 
     async def on_start(self) -> None:
@@ -187,9 +249,48 @@ class BatchConsumerThread(driver.AIOKafkaConsumerThread):
             return False
         return True
 
+    def highwater(self, tp: TP) -> int | None:
+        """The offset after the last record that can be read; above it lie transactions that are still open."""
+        consumer, here = self._ensure_consumer(), driver.ensure_aiokafka_TP(tp)
+        stable = consumer.last_stable_offset(here)
+        found: int | None = consumer.highwater(here) if stable is None or stable < 0 else stable
+        return found
+
     async def first_offset(self, tp: TP) -> int:
         """Oldest offset the broker still keeps of a partition."""
+        return (await self.bounds(tp))[0]
+
+    async def bounds(self, tp: TP) -> tuple[int, int]:
+        """Oldest offset the broker still keeps of a partition, and the one after the last that can be read."""
+        return await self._in_its_thread(self._bounds_here(driver.ensure_aiokafka_TP(tp)))
+
+    async def at(self, tp: TP, offset: int) -> "wire.Fetched | None":
+        """Batches from the one on that holds `offset`, as much as the broker gives at once; None for none.
+
+        Raises `KafkaError` while the broker cannot be asked.
+        """
+        return await self._in_its_thread(self._at_here(driver.ensure_aiokafka_TP(tp), offset))
+
+    async def _in_its_thread(self, asked: Coroutine[Any, Any, T]) -> T:
+        return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(asked, self.thread_loop))
+
+    async def _bounds_here(self, tp: Any) -> tuple[int, int]:
         consumer = self._ensure_consumer()
-        aiotp = driver.ensure_aiokafka_TP(tp)
-        future = asyncio.run_coroutine_threadsafe(consumer.beginning_offsets([aiotp]), self.thread_loop)
-        return int((await asyncio.wrap_future(future))[aiotp])
+        first, end = await consumer.beginning_offsets([tp]), await consumer.end_offsets([tp])
+        return int(first[tp]), int(end[tp])
+
+    async def _at_here(self, tp: Any, offset: int) -> "wire.Fetched | None":
+        client = self._ensure_consumer()._client  # noqa: SLF001
+        node = client.cluster.leader_for_partition(tp)
+        if node is None or node == -1:
+            await client.force_metadata_update()
+            raise LeaderNotAvailableError(f"{tp.topic} {tp.partition} has no leader now")
+        asked = FetchRequest(0, 1, _PROBE_BYTES, READ_COMMITTED, [(tp.topic, [(tp.partition, offset, _PROBE_BYTES)])])
+        answer = await client.send(node, asked)
+        ((_, ((_, error_code, _, *rest),)),) = answer.topics
+        error = for_code(error_code)
+        if error is OffsetOutOfRangeError:
+            return None
+        if error is not NoError:
+            raise error(f"{tp.topic} {tp.partition} at {offset}")
+        return wire.records_of(bytes(rest[-1]), offset, check_crcs=True) if rest[-1] else None

@@ -9,29 +9,30 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable
-from uuid import UUID
 
-__all__ = ["TopicGuard", "TopicIdOf"]
+from streams.source.broker import TopicFacts
+
+__all__ = ["FactsOf", "TopicGuard"]
 
 log = logging.getLogger("metering.incarnation")
 
-TopicIdOf = Callable[[], Awaitable[UUID]]
-"""Asks the broker for the topic's id; raises while the broker cannot be asked or does not know the topic."""
+FactsOf = Callable[[], Awaitable[TopicFacts]]
+"""Asks the broker for the topic's id and partitions; raises while it cannot be asked or does not know the topic."""
 
 
 class TopicGuard:
-    """The topic's id, asked for once for all that wait for it."""
+    """The topic's id and number of partitions, asked for once for all that wait for it."""
 
-    def __init__(self, ask: TopicIdOf, *, retry_s: float = 0.5) -> None:
+    def __init__(self, ask: FactsOf, *, retry_s: float = 0.5) -> None:
         self._ask = ask
         self._retry_s = retry_s
-        self._known: UUID | None = None
+        self._known: TopicFacts | None = None
         self._known_since = 0.0
         self._asked_at = 0.0
         self._asking: asyncio.Task[None] | None = None
 
-    async def topic_id(self, *, after: float) -> UUID:
-        """Id as a question put after `after` (`time.monotonic`) was answered; waits while the broker is away."""
+    async def topic(self, *, after: float) -> TopicFacts:
+        """As a question put after `after` (`time.monotonic`) was answered; waits while the broker is away."""
         while self._known is None or self._known_since < after:
             if self._asking is None or self._asking.done():
                 self._asked_at = time.monotonic()

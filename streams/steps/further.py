@@ -105,6 +105,12 @@ class Further:
         """The same, to be put back where a step is undone."""
         return Further(self.newest.copy(), self.checks.copy(), self._installed)
 
+    def with_others(self, other: "Further") -> "Further":
+        """These and those of another part of the meters."""
+        newest = np.concatenate([self.newest, other.newest])
+        state = np.concatenate([self.checks.state, other.checks.state])
+        return Further(newest[np.argsort(newest["key"])], Checks(state))
+
     def facts(self, ledger: Ledger, table: RegisterTable, installation: NDArray[np.int32]) -> Facts:
         """What the ledger says of readings' installations; worked out when first asked for."""
         if self._installed is None:

@@ -7,7 +7,7 @@ and are sent the rows, `job.send(rows)`, until they return a `Recomputed`.
 """
 
 from collections.abc import Generator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -49,6 +49,12 @@ HISTORY = np.dtype(
 )  # fmt: skip
 """A stored reading of a meter's main register; `meter` is an index into the state's ledger."""
 
+READINGS_AT_ONCE = 500_000
+"""About so many stored readings are looked at at once while no late reading has to find its place among them."""
+HOURS_AT_ONCE = 500_000
+"""The past of points that have about so many hours together is worked out in one transaction."""
+_USUAL_US = 900_000_000
+
 Ints = NDArray[np.int64]
 
 
@@ -79,10 +85,32 @@ class Changed:
         Ascending, each once.
     since_us : (p,) int64
         Nothing before this instant can change. [µs since 1970 UTC]
+    until_us : int
+        When the newest reading was measured that may be stored of them, where their state does not know it any more.
+        [µs since 1970 UTC]
     """
 
     point: NDArray[np.int32]
     since_us: Ints
+    until_us: int = NEVER
+
+    def portions(self, first_us: int) -> "list[Changed]":
+        """The same in parts whose hours together are at most `HOURS_AT_ONCE`, or which are one point.
+
+        Parameters
+        ----------
+        first_us : int
+            When the first of all stored readings was measured. [µs since 1970 UTC]
+        """
+        since = np.maximum(self.since_us, first_us)
+        hours = np.maximum((self.until_us - since.astype(np.float64)) / US_PER_HOUR, 24.0)
+        parts = (np.cumsum(hours) // HOURS_AT_ONCE).astype(np.int64)
+        edges = np.flatnonzero(np.diff(parts)) + 1
+        return [
+            Changed(point=point, since_us=began, until_us=self.until_us)
+            for point, began in zip(np.split(self.point, edges), np.split(since, edges), strict=True)
+            if len(point)
+        ]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -336,7 +364,7 @@ def _without_astray(rows: NDArray[Any]) -> tuple[NDArray[np.bool_], NDArray[np.b
 
 
 def _select(changed: Changed, which: NDArray[np.bool_]) -> Changed:
-    return Changed(point=changed.point[which], since_us=changed.since_us[which])
+    return Changed(point=changed.point[which], since_us=changed.since_us[which], until_us=changed.until_us)
 
 
 def _joined(parts: list[Recomputed], chosen: list[NDArray[np.bool_]], ledger: Ledger) -> Recomputed:
@@ -372,6 +400,7 @@ def recompute_changed(
     ------
     Windows
         To be answered with the stored readings, (n,) HISTORY in any order, those accepted in this very batch too.
+        Without late readings no answer is much longer than `READINGS_AT_ONCE`, however long the history is.
 
     Returns
     -------
@@ -379,6 +408,7 @@ def recompute_changed(
         Not yet applied to the state.
     """
     late = np.empty(0, READING) if late is None else late
+    sliced = not len(late)
     parts: list[Recomputed] = []
     chosen: list[NDArray[np.bool_]] = []
     left = changed
@@ -387,16 +417,70 @@ def recompute_changed(
         if lookback is not None and not _remembers(state, left.point, start).any():
             continue
         meter, ordinal = _meters_of(state.ledger, left.point)
-        history = yield Windows(meter=meter, from_us=start[ordinal], to_us=np.full(len(meter), _FOREVER))
+        step_us = _slice_us(state, left.point) if sliced else _FOREVER
+        until = np.minimum(left.since_us[ordinal], _FOREVER - step_us) + step_us
+        history = yield Windows(meter=meter, from_us=start[ordinal], to_us=until)
         done, enough = _follow(
             state, left, _history_rows(state, history, late), start, everything=lookback is None, late=len(late) > 0
         )
+        if sliced:
+            done = yield from _followed_on(state, done, enough, left, step_us)
         parts.append(done)
         chosen.append(enough)
         if enough.all():
             break
         left = _select(left, ~enough)
     return _joined(parts, chosen, state.ledger)
+
+
+def _slice_us(state: PartitionState, point: NDArray[np.int32]) -> int:
+    """How long a time some points fill with `READINGS_AT_ONCE` readings. [µs]"""
+    ledger = state.ledger
+    first = ledger.point_installation_start[point].clip(0, max(len(ledger.installations) - 1, 0))
+    interval = ledger.installations.interval_us[first] if len(ledger.installations) else np.empty(0, np.int64)
+    rate = float((1.0 / np.where(interval > 0, interval, _USUAL_US)).sum())
+    return max(int(READINGS_AT_ONCE / rate), US_PER_HOUR) if rate > 0 else _FOREVER
+
+
+def _followed_on(
+    state: PartitionState, begun: Recomputed, enough: NDArray[np.bool_], changed: Changed, step_us: int
+) -> Generator[Windows, NDArray[Any], Recomputed]:
+    """Follow the points for which history began early enough through the time after the first slice."""
+    newest = np.maximum(state.points["seen_at"][changed.point], changed.until_us)
+    end = np.where(enough, newest, NEVER)
+    at = np.minimum(changed.since_us, _FOREVER - step_us) + step_us
+    hours, events = [begun.hours], [begun.events]
+    tail = np.empty(0, READING)
+    while (at <= end).any():
+        meter, ordinal = _meters_of(state.ledger, changed.point)
+        going = (at <= end)[ordinal]
+        until = np.minimum(at, _FOREVER - step_us) + step_us
+        history = yield Windows(meter=meter[going], from_us=at[ordinal][going], to_us=until[ordinal][going])
+        rows = _history_rows(state, history, np.empty(0, READING))
+        some, tail = _later(state, begun.points, changed, rows, tail)
+        hours.append(some.hours)
+        events.append(some.events)
+        at = until
+    return replace(begun, hours=last_of_each_hour(np.concatenate(hours)), events=np.concatenate(events))
+
+
+def _later(
+    state: PartitionState, points: NDArray[Any], changed: Changed, rows: NDArray[Any], tail: NDArray[Any]
+) -> tuple[Advanced, NDArray[Any]]:
+    """Follow points through one more slice; `tail` is the last reading of each meter of the slice before."""
+    at_point = state.ledger.installations.point[rows["installation"]]
+    place = np.searchsorted(changed.point, at_point).clip(0, len(changed.point) - 1)
+    rows = rows[changed.point[place] == at_point]
+    both = np.concatenate([tail, rows])
+    heard = _received_to_go_by(state, both)[len(tail) :]
+    kept, _ = _without_astray(rows)
+    ordinal = np.searchsorted(changed.point, state.ledger.installations.point[rows["installation"]]).astype(np.int32)
+    done = _advance(state, points, rows[kept], heard[kept], ordinal[kept])
+    done.hours["point"] = changed.point[done.hours["point"]]
+    done.events["point"] = changed.point[done.events["point"]]
+    order = np.lexsort((both["measured_at"], both["received_at"], both["meter"]))
+    last = np.append(np.flatnonzero(np.diff(both["meter"][order])), len(order) - 1) if len(order) else order
+    return done, both[order[last]]
 
 
 def recompute(state: PartitionState, late: NDArray[Any]) -> Generator[Windows, NDArray[Any], Recomputed]:
@@ -423,6 +507,7 @@ def switch(state: PartitionState, ledger: Ledger) -> tuple[PartitionState, Chang
     """
     fresh = PartitionState.empty(ledger, partition=state.partition, partitions=state.partitions, rules=state.rules)
     fresh.register_names = state.register_names
+    fresh.former = state.former
     old_of = _same_points(state.ledger, ledger)
     known = np.flatnonzero(old_of >= 0)
     fresh.points[known] = state.points[old_of[known]]
@@ -435,7 +520,8 @@ def switch(state: PartitionState, ledger: Ledger) -> tuple[PartitionState, Chang
     touched = ((since < _FOREVER) & (seen != NEVER) & (since <= seen)) | moved
     point = np.flatnonzero(touched).astype(np.int32)
     fresh.points[point] = _seeded(fresh, point, np.ones(len(point), np.bool_))
-    return fresh, Changed(point=point, since_us=since[point])
+    newest = int(state.points["seen_at"].max(initial=NEVER))
+    return fresh, Changed(point=point, since_us=since[point], until_us=newest)
 
 
 def _keys(ledger: Ledger) -> dict[tuple[str, str], int]:

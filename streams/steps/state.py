@@ -76,6 +76,8 @@ class PartitionState:
         Of this partition's units only.
     partition, partitions : int
         Which one of how many.
+    former : int or None
+        How many partitions there were before; not part of a snapshot.
     points : (p,) POINT_STATE
         One record for each point of `ledger`; steps change it in place.
     health : (p,) HEALTH_STATE
@@ -103,6 +105,7 @@ class PartitionState:
     health_rules: NDArray[Any]
     redundancy_rules: NDArray[Any]
     counted: NDArray[np.bool_]
+    former: int | None = None
     further: Further = field(default_factory=Further)
     said: SaidHabits = field(default_factory=SaidHabits)
     register_names: list[str] = field(default_factory=lambda: ["main"])

@@ -32,7 +32,7 @@ from streams.steps.further import FurtherRead, own_units, read_further
 from streams.steps.refusals import refusals_of
 from streams.steps.state import PartitionState
 
-__all__ = ["StepResult", "close_hours", "newest_us", "step"]
+__all__ = ["StepResult", "close_hours", "columns_of", "newest_us", "step"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +55,8 @@ class StepResult:
         What further registers let see of a meter, where that is said anew.
     habits : (p,) analytics.health.arrival.HABIT_ROW
         How long a jam could hide, of points that a UTC day is over for; at most one row a point.
+    elsewhere : list of int
+        Blocks of units that had this partition before the topic grew, and have another now.
     """
 
     readings: NDArray[Any]
@@ -65,6 +67,7 @@ class StepResult:
     late_further: NDArray[Any] = field(default_factory=lambda: np.empty(0, READING))
     sights: NDArray[Any] = field(default_factory=lambda: np.empty(0, SIGHT_ROW))
     habits: NDArray[Any] = field(default_factory=lambda: np.empty(0, HABIT_ROW))
+    elsewhere: list[int] = field(default_factory=list)
 
     @property
     def refused(self) -> int:
@@ -81,17 +84,23 @@ def _home_reason(state: PartitionState, block: Block) -> RejectReason | None:
     return None
 
 
-def _at_home(state: PartitionState, blocks: Sequence[Block]) -> tuple[list[int], list[Refusal]]:
-    """Blocks that belong here, and the others refused."""
+def _at_home(state: PartitionState, blocks: Sequence[Block]) -> tuple[list[int], list[Refusal], list[int]]:
+    """Blocks that belong here, the others refused, and those that belonged here before the topic grew."""
     refusals: list[Refusal] = []
-    taken = []
+    taken, elsewhere = [], []
     for i, block in enumerate(blocks):
         reason = _home_reason(state, block)
         if reason is None:
             taken.append(i)
+        elif reason is RejectReason.WRONG_PARTITION and _was_at_home(state, block):
+            elsewhere.append(i)
         elif len(block):
             refusals += refusals_of(state, blocks, reason, np.full(len(block), i), np.arange(len(block)))
-    return taken, refusals
+    return taken, refusals, elsewhere
+
+
+def _was_at_home(state: PartitionState, block: Block) -> bool:
+    return state.former is not None and partition_of(block.unit_code, state.former) == state.partition
 
 
 def _columns(state: PartitionState, blocks: Sequence[Block], taken: Sequence[int]) -> NDArray[Any]:
@@ -113,6 +122,14 @@ def _columns(state: PartitionState, blocks: Sequence[Block], taken: Sequence[int
         part["row"] = np.arange(len(block), dtype=np.int32)
         start += len(block)
     return out
+
+
+def columns_of(state: PartitionState, blocks: Sequence[Block]) -> NDArray[Any]:
+    """The readings of all blocks, one below the other, (n,) READING; `meter` is -1 where the ledger has none.
+
+    Of units that are not of this partition's ledger, too.
+    """
+    return _columns(state, blocks, range(len(blocks)))
 
 
 def _screened(state: PartitionState, rows: NDArray[Any]) -> tuple[NDArray[np.int16] | None, NDArray[np.uint8]]:
@@ -168,7 +185,7 @@ def step(state: PartitionState, blocks: Sequence[Block]) -> StepResult:
     blocks : sequence of Block
         Decoded blocks of any units; those that do not belong here are refused.
     """
-    taken, refusals = _at_home(state, blocks)
+    taken, refusals, elsewhere = _at_home(state, blocks)
     rows = _columns(state, blocks, taken)
     kind, reasons = _screened(state, rows)
     followed = (reasons == 0) & (rows["register"] == MAIN_REGISTER)
@@ -228,6 +245,7 @@ def step(state: PartitionState, blocks: Sequence[Block]) -> StepResult:
         late_further=rows[late_further],
         sights=sights,
         habits=habits,
+        elsewhere=elsewhere,
     )
 
 

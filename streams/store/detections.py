@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 import numpy as np
@@ -83,6 +83,34 @@ where d.point_id = w.point_id and d.started_at >= at_us(w.from_us) and d.state <
         where (i.point_id, i.kind, i.started_at) = (d.point_id, d.kind, d.started_at)
     )
 """
+_ONE_EPISODE: Final = """
+update detection_in i set started_at = s.started_at
+from (
+    select n.ctid as place, min(d.started_at) as started_at
+    from detection_in n
+    join detection d on d.point_id = n.point_id and d.kind = n.kind and d.state <> 'withdrawn'
+        and d.started_at <= coalesce(n.ended_at, 'infinity') and coalesce(d.ended_at, 'infinity') >= n.started_at
+    where n.kind = 'duplicate'
+    group by n.ctid
+) s
+where i.ctid = s.place and i.started_at <> s.started_at
+"""
+_ONE_ROW: Final = """
+delete from detection_in a using detection_in b
+where (a.point_id, a.kind, a.started_at) = (b.point_id, b.kind, b.started_at) and a.ctid < b.ctid
+"""
+_UNSAY: Final = """
+delete from detection d
+using unnest(%(point_ids)s::int4[], %(from_us)s::int8[]) as w (point_id, from_us)
+where d.point_id = w.point_id and d.started_at >= at_us(w.from_us) and d.kind = 'gap' and not d.published
+    and d.kind = any(%(kinds)s)
+    and not exists (select from alert_source a where a.source = 'detection' and a.source_id = d.id)
+    and not exists (select from meter_verdict v where v.detection_id = d.id)
+    and not exists (
+        select from detection_in i
+        where (i.point_id, i.kind, i.started_at) = (d.point_id, d.kind, d.started_at)
+    )
+"""
 _UNRELAYED: Final = """
 select d.id, d.revision, u.code as unit_code, p.code as point, m.meter_no, d.kind, d.severity, d.state, d.started_at,
        d.ended_at, d.detected_at, d.magnitude, d.magnitude_low, d.magnitude_high, d.magnitude_unit, d.confidence,
@@ -92,9 +120,16 @@ join unit u on u.id = d.unit_id
 join metering_point p on p.id = d.point_id
 left join meter m on m.id = d.meter_id
 left join measure_unit s on s.code = p.amount_unit
-where not d.relayed order by d.id limit %s for update of d skip locked
+where not d.relayed and (d.kind <> 'gap' or d.published or d.stored_at < clock_timestamp() - %s)
+order by d.id limit %s for update of d skip locked
 """
-_RELAYED: Final = "update detection set relayed = true where id = any(%s) and not relayed"
+_RELAYED: Final = "update detection set relayed = true, published = true where id = any(%s) and not relayed"
+_GONE: Final = """
+delete from detection d
+where d.id = any(%s) and d.kind = 'gap' and d.state = 'withdrawn'
+    and not exists (select from alert_source a where a.source = 'detection' and a.source_id = d.id)
+    and not exists (select from meter_verdict v where v.detection_id = d.id)
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,6 +172,9 @@ async def upsert(connection: psycopg.AsyncConnection, rows: Sequence[DetectionRo
     async with connection.cursor() as cursor:
         async with cursor.copy(_COPY_IN) as copy:
             await copy.write(_LAYOUT.pack(_columns(list(latest.values()))))
+        if any(row.kind is DetectionKind.DUPLICATE for row in latest.values()):
+            await cursor.execute(_ONE_EPISODE)
+            await cursor.execute(_ONE_ROW)
         await cursor.execute(_UPSERT)
         return cursor.rowcount
 
@@ -154,7 +192,10 @@ async def replace(
     standing_us: Int64s,
     kinds: Sequence[DetectionKind],
 ) -> int:
-    """Write `rows` and withdraw what else started in the windows; see `streams.ports.PartitionTransaction`."""
+    """Write `rows` and withdraw what else started in the windows; see `streams.ports.PartitionTransaction`.
+
+    A gap that nobody has been told of is removed.
+    """
     changed = await upsert(connection, rows)
     parameters = {
         "point_ids": point_ids.tolist(),
@@ -162,20 +203,32 @@ async def replace(
         "standing_us": standing_us.tolist(),
         "kinds": [kind_name(kind) for kind in kinds],
     }
+    gone = (await connection.execute(_UNSAY, parameters)).rowcount
     cursor = await connection.execute(_WITHDRAW, parameters)
-    return changed + cursor.rowcount
+    return changed + gone + cursor.rowcount
 
 
-async def unrelayed(connection: psycopg.AsyncConnection, limit: int) -> list[DetectionRecord]:
-    """The oldest detections whose newest revision is not on the topic yet and that nobody else is sending; locked."""
+async def unrelayed(connection: psycopg.AsyncConnection, limit: int, *, held_s: float) -> list[DetectionRecord]:
+    """The oldest detections whose newest revision is not on the topic yet and that nobody else is sending; locked.
+
+    Parameters
+    ----------
+    held_s : float
+        A gap is left alone for so long: readings that are merely late fill most of them before. [s]
+    """
     async with connection.cursor(row_factory=class_row(DetectionRecord)) as cursor:
-        await cursor.execute(_UNRELAYED, (limit,))
+        await cursor.execute(_UNRELAYED, (timedelta(seconds=held_s), limit))
         return await cursor.fetchall()
 
 
 async def mark_relayed(connection: psycopg.AsyncConnection, ids: Sequence[int]) -> int:
-    """Say that detections are on the topic as they stand; the number marked now."""
-    return (await connection.execute(_RELAYED, (list(ids),))).rowcount
+    """Say that detections are on the topic as they stand; the number marked now.
+
+    A gap that was withdrawn is not kept any longer than it takes to say so.
+    """
+    marked = (await connection.execute(_RELAYED, (list(ids),))).rowcount
+    await connection.execute(_GONE, (list(ids),))
+    return marked
 
 
 def _columns(rows: Sequence[DetectionRow]) -> Mapping[str, Any]:

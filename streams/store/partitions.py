@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import datetime
 from typing import Final
+from uuid import UUID
 
 import numpy as np
 import psycopg
@@ -18,15 +19,21 @@ from streams.rows.layout import (
     DeviceStatus,
     HourCounts,
     Hours,
+    Incident,
+    IncidentKind,
     Int32s,
     Int64s,
+    Left,
     ObservabilityRow,
+    PartitionReport,
+    PassedOn,
     Readings,
     RegisterName,
     RejectedRow,
     SeriesName,
     Snapshot,
     StoredLedger,
+    StoredReadings,
     TopicPartition,
 )
 from streams.store import (
@@ -35,12 +42,14 @@ from streams.store import (
     device_status,
     fence,
     hours,
+    logs,
     marks,
     observability,
     readings,
     registers,
     rejected,
     samples,
+    since,
     snapshots,
     totals,
     verdicts,
@@ -83,14 +92,68 @@ class TimescaleStore:
         self._series: dict[SeriesName, int] = {}
         self._shelf = LedgerShelf(self._connections)
 
-    async def assign(self, partition: TopicPartition) -> Assigned:
+    async def assign(self, partition: TopicPartition, *, partitions: int) -> Assigned:
         """Take a partition over; see `streams.ports.PartitionStore.assign`."""
-        async with self._connections.connection() as connection:
-            epoch, next_offset = await fence.take_over(
-                connection, self._connections.extra, self._group, partition, self._owner
-            )
+        async with self._connections.connection() as connection, connection.transaction():
+            layout = await logs.of_topic(connection, self._group, partition, partitions)
+            if layout.partitions != partitions:
+                return Assigned(
+                    partition=partition, epoch=0, next_offset=0, snapshot=None, partitions=layout.partitions
+                )
+            taken = await fence.take_over(connection, self._connections.extra, self._group, partition, self._owner)
             snapshot = await snapshots.load(connection, self._group, partition)
-        return Assigned(partition=partition, epoch=epoch, next_offset=next_offset, snapshot=snapshot)
+            left: Sequence[Left] = ()
+            if snapshot is None:
+                await fence.end_others(connection, self._group, partition)
+                left = await snapshots.left_behind(connection, self._group, partition, layout.partitions)
+        return Assigned(
+            partition=partition,
+            epoch=taken.epoch,
+            next_offset=taken.next_offset,
+            snapshot=snapshot,
+            partitions=layout.partitions,
+            former=layout.former,
+            marks=taken.marks,
+            reread_until=taken.reread_until,
+            reread_before_us=taken.reread_before_us,
+            left=left,
+        )
+
+    @asynccontextmanager
+    async def regrowing(self, topic: str, topic_id: UUID) -> AsyncIterator["Regrowth"]:
+        """Hold all partitions of a topic while its units are spread anew; nobody stores anything meanwhile."""
+        async with self._connections.connection() as connection, connection.transaction():
+            layout = await logs.hold(connection, self._group, topic_id)
+            fences = await fence.hold_all(connection, self._group, topic_id)
+            left = await snapshots.of_layout(connection, self._group, topic, topic_id, layout.partitions, only=None)
+            yield Regrowth(connection, self._group, TopicPartition(topic, topic_id, 0), layout.partitions, fences, left)
+
+    @asynccontextmanager
+    async def relay_passed_on(self, topic: str, limit: int = 500) -> AsyncIterator[list[tuple[int, str, bytes]]]:
+        """Readings that another partition has to take; leaving the block says that they were sent."""
+        async with self._connections.connection() as connection, connection.transaction():
+            rows = await logs.passed_on(connection, topic, limit)
+            yield rows
+            await logs.forget_passed_on(connection, [one for one, _, _ in rows])
+
+    async def report(self, reports: Sequence[PartitionReport]) -> None:
+        """Tell how partitions do; see `streams.ports.PartitionStore.report`."""
+        async with self._connections.connection() as connection:
+            await logs.report(connection, self._group, self._owner, reports)
+
+    @asynccontextmanager
+    async def stored_since(
+        self, stored: StoredLedger, after: TopicPartition | None
+    ) -> AsyncIterator[AsyncIterator[StoredReadings]]:
+        """Readings stored since a snapshot; see `streams.ports.PartitionStore.stored_since`."""
+        async with self._connections.extra() as connection, connection.transaction():
+            names = await registers.of_meters(connection, stored.meter_ids)
+            yield since.read(connection, self._group, names, after)
+
+    async def readings_of(self, register_ids: Int32s, from_us: Int64s, to_us: Int64s) -> Readings:
+        """Stored readings of half-open windows, outside any transaction on a partition."""
+        async with self._connections.connection() as connection:
+            return await readings.of_registers(connection, register_ids, from_us, to_us)
 
     def transaction(self, assigned: Assigned, *, at: int) -> AbstractAsyncContextManager["Transaction"]:
         """Open a transaction on a partition; see `streams.ports.PartitionStore.transaction`."""
@@ -130,6 +193,11 @@ class TimescaleStore:
             cursor = await connection.execute(_LEDGER_VERSION)
             row = await cursor.fetchone()
         return 0 if row is None else int(row[0])
+
+    async def first_reading(self) -> int:
+        """When the first of all stored readings was measured. [us since 1970-01-01 UTC]"""
+        async with self.connections.connection() as connection:
+            return await since.first_us(connection)
 
     async def newest_verdict(self) -> int:
         """Id of the newest of inspectors' verdicts, 0 before the first."""
@@ -188,14 +256,16 @@ class TimescaleStore:
             await rejected.mark_relayed(connection, [row.id for row in rows])
 
     @asynccontextmanager
-    async def relay_detections(self, limit: int = 1000) -> AsyncIterator[Sequence[detections.DetectionRecord]]:
+    async def relay_detections(
+        self, limit: int = 1000, *, held_s: float = 60.0
+    ) -> AsyncIterator[Sequence[detections.DetectionRecord]]:
         """The oldest detections whose newest revision is not on their topic yet; leaving the block says that it is.
 
         No other relay gets the same ones meanwhile, and none of them changes. After a crash they come again: id and
         revision tell.
         """
         async with self._connections.connection() as connection, connection.transaction():
-            rows = await detections.unrelayed(connection, limit)
+            rows = await detections.unrelayed(connection, limit, held_s=held_s)
             yield rows
             await detections.mark_relayed(connection, [row.id for row in rows])
 
@@ -207,6 +277,50 @@ class TimescaleStore:
         """Give the connections back."""
         self._shelf.clear()
         await self._connections.close()
+
+
+class Regrowth:
+    """A topic whose units are being spread over another number of partitions, in one transaction.
+
+    Attributes
+    ----------
+    partitions : int
+        Over how many they are spread now.
+    fences : mapping of int to int
+        Where each partition's fence stands.
+    left : sequence of Left
+        The states as they were saved.
+    """
+
+    def __init__(
+        self,
+        connection: psycopg.AsyncConnection,
+        group: str,
+        first: TopicPartition,
+        partitions: int,
+        fences: Mapping[int, int],
+        left: Sequence[Left],
+    ) -> None:
+        self._connection = connection
+        self._group = group
+        self._first = first
+        self.partitions = partitions
+        self.fences = fences
+        self.left = left
+
+    async def take(self, partition: int, ledger_version: int, state: bytes) -> None:
+        """Give a partition its new state, at its fence."""
+        here = self._first._replace(partition=partition)
+        at = self.fences.get(partition, 0)
+        await fence.begin(self._connection, self._group, here)
+        snapshot = Snapshot(next_offset=at, ledger_version=ledger_version, state=state)
+        await snapshots.save(self._connection, self._group, here, snapshot, at)
+
+    async def lay(self, partitions: int, detail: str) -> None:
+        """Say that the units are spread over so many partitions now."""
+        await logs.lay_anew(self._connection, self._group, self._first.topic_id, partitions)
+        incident = Incident(kind=IncidentKind.REGROWN, from_offset=self.partitions, to_offset=partitions, detail=detail)
+        await logs.note(self._connection, self._group, self._first, incident)
 
 
 class Transaction:
@@ -305,14 +419,31 @@ class Transaction:
         """Replace the partition's snapshot."""
         await snapshots.save(self._connection, self._group, self._partition, snapshot, self._fence)
 
-    async def move_fence(self, next_offset: int) -> None:
+    async def note(self, incident: Incident) -> None:
+        """Keep what happened to the log."""
+        await logs.note(self._connection, self._group, self._partition, incident)
+
+    async def pass_on(self, rows: Sequence[PassedOn]) -> None:
+        """Keep readings that another partition has to take."""
+        await logs.pass_on(self._connection, self._partition.topic, rows)
+
+    async def count_repeated(self, readings: int) -> None:
+        """Count readings that were read again and are stored already."""
+        await logs.repeated(self._connection, self._group, self._partition, readings)
+
+    async def rewind(self, to: int, marks: bytes, *, until: int, before_us: int) -> None:
+        """Move the fence to where the log parts from what is stored."""
+        await fence.rewind(self._connection, self._group, self._partition, to, marks, until=until, before_us=before_us)
+        self._fence = to
+
+    async def move_fence(self, next_offset: int, marks: bytes) -> None:
         """Say that everything below `next_offset` is stored with this transaction."""
         if next_offset < self._fence:
             raise FenceLost(
                 f"{self._partition.topic}/{self._partition.partition}: the fence must not move backwards from "
                 f"{self._fence} (got {next_offset})"
             )
-        await fence.move(self._connection, self._group, self._partition, next_offset)
+        await fence.move(self._connection, self._group, self._partition, next_offset, marks)
         self._fence = next_offset
 
     def committed(self) -> None:

@@ -9,7 +9,7 @@ import psycopg
 from streams.rows.layout import Int32s, RegisterName
 from streams.store.postgres.text import NAME_LIMIT
 
-__all__ = ["ensure"]
+__all__ = ["ensure", "of_meters"]
 
 _METERS: Final = """
 select w.ordinal, m.unit_id, m.id
@@ -29,6 +29,13 @@ select w.ordinal, r.id
 from unnest(%s::int4[], %s::text[]) with ordinality as w (meter_id, name, ordinal)
 join register r on r.meter_id = w.meter_id and r.name = w.name
 """
+_OF_METERS: Final = "select id, meter_id, name from register where meter_id = any(%s) order by id"
+
+
+async def of_meters(connection: psycopg.AsyncConnection, meter_ids: Int32s) -> list[tuple[int, int, str]]:
+    """Id, meter and name of each register of some meters, by id."""
+    cursor = await connection.execute(_OF_METERS, (meter_ids.tolist(),))
+    return [(int(one), int(meter), str(name)) for one, meter, name in await cursor.fetchall()]
 
 
 async def ensure(connection: psycopg.AsyncConnection, names: Sequence[RegisterName]) -> Int32s:

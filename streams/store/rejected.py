@@ -50,7 +50,7 @@ insert into rejected (topic, topic_id, partition, kafka_offset, position, reason
                       readings)
 select %s, %s, %s, kafka_offset, position, reason, required, got, unit_code, payload, readings
 from rejected_in order by kafka_offset, position
-on conflict (topic_id, partition, kafka_offset, position) do nothing
+on conflict (topic_id, partition, kafka_offset, position, md5(payload)) do nothing
 """
 _FIELDS: Final = """
 select id, topic, topic_id, partition, kafka_offset, position, reason, required, got, unit_code, payload, readings,

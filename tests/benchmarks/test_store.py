@@ -77,7 +77,7 @@ def emptied(dsn: str) -> None:
 async def opened(dsn: str) -> AsyncIterator[tuple[TimescaleStore, Assigned]]:
     store = TimescaleStore(dsn, group="bench", owner="bench")
     try:
-        yield store, await store.assign(TopicPartition("bench", uuid.uuid4(), 0))
+        yield store, await store.assign(TopicPartition("bench", uuid.uuid4(), 0), partitions=1)
     finally:
         await store.close()
 
@@ -107,7 +107,7 @@ def store_rate(dsn: str) -> float:
             for number, rows in enumerate(ticks):
                 async with store.transaction(assigned, at=number) as tx:
                     await tx.write_readings(rows)
-                    await tx.move_fence(number + 1)
+                    await tx.move_fence(number + 1, b"")
             return ROWS * BATCHES / (time.perf_counter() - began)
 
     return asyncio.run(scenario())
@@ -246,7 +246,7 @@ def test_a_partitions_state(module_database: str) -> None:
                     await tx.save_snapshot(Snapshot(next_offset=0, ledger_version=1, state=state))
                 saved.append(time.perf_counter() - began)
                 began = time.perf_counter()
-                now = await store.assign(now.partition)
+                now = await store.assign(now.partition, partitions=1)
                 loaded.append(time.perf_counter() - began)
                 assert now.snapshot is not None
                 assert len(now.snapshot.state) == len(state)

@@ -89,7 +89,7 @@ def test_days_taken_one_by_one_give_what_the_whole_gives() -> None:
 @asynccontextmanager
 async def shop_of(dsn: str, now: list[float]) -> AsyncIterator[tuple[Workshop, TimescaleStore, Assigned]]:
     async with opened(dsn) as store:
-        assigned = await store.assign(TopicPartition("metering.readings", uuid.uuid4(), 0))
+        assigned = await store.assign(TopicPartition("metering.readings", uuid.uuid4(), 0), partitions=1)
         nobody = cast("Any", None)  # no lane runs here
         with ThreadPoolExecutor(1) as threads:
             yield (
@@ -99,7 +99,6 @@ async def shop_of(dsn: str, now: list[float]) -> AsyncIterator[tuple[Workshop, T
                     metrics=WorkerMetrics(),
                     guard=nobody,
                     reader=nobody,
-                    partitions=1,
                     threads=threads,
                     aside=threads,
                     slots=asyncio.Semaphore(1),

@@ -58,7 +58,6 @@ async def agent_of(dsn: str, store: TimescaleStore, stored: StoredLedger) -> Asy
             metrics=WorkerMetrics(),
             guard=nobody,
             reader=nobody,
-            partitions=1,
             threads=threads,
             aside=threads,
             slots=asyncio.Semaphore(1),
@@ -71,7 +70,7 @@ async def region(dsn: str) -> AsyncIterator[tuple[TimescaleStore, Assigned, Stor
     """Its ledger loaded, and its only partition taken."""
     version = await load(dsn, SITE.ledger())
     async with opened(dsn) as store:
-        assigned = await store.assign(TopicPartition("metering.readings", uuid.uuid4(), 0))
+        assigned = await store.assign(TopicPartition("metering.readings", uuid.uuid4(), 0), partitions=1)
         yield store, assigned, await store.ledger(version, lambda _: True)
 
 

@@ -31,7 +31,7 @@ from analytics.domain.errors import ConfigurationError
 from deploy.stack import Stack
 from ingest.wire import warm_up
 from streams.source import consumer
-from streams.source.consumer import BatchApp, BatchOptions, RecordsSchema, Run
+from streams.source.consumer import BatchApp, BatchOptions, Position, RecordsSchema, Run
 from streams.source.fetch import BatchConsumerThread, _Batches, _prepared
 
 # What the batch consumer overrides, calls or stands in for. A changed source is no fault: read what changed, see that
@@ -128,7 +128,7 @@ async def _fetched_whichever_way(isolation: int, limit: int | None) -> None:
     assignment.state_value(tp).reset_to(1)
     left = PartitionRecords(tp, _Batches(bytes(builder.build())), None, 1, None, None, True, isolation)
     result = FetchResult(tp, assignment=assignment, partition_records=left, backoff=0)
-    getall = _prepared(result).getall
+    getall = _prepared(result, {}).getall
     fetched = getall(limit)
     assert fetched.start == 1
     count = limit or 4
@@ -171,10 +171,10 @@ async def reading(stack: Stack, topic: str, *, start: int = 0, **options: Any) -
     """An application that notes what it is given."""
     seen = Reading()
 
-    async def position_of(tp: TP) -> int:
+    async def position_of(tp: TP) -> Position:
         seen.asked.append(tp.partition)
         seen.changed.set()
-        return seen.starts.get(tp.partition, start)
+        return Position(seen.starts.get(tp.partition, start))
 
     async def on_revoked(tps: set[TP]) -> None:
         seen.revoked.append(tps)

@@ -4,23 +4,24 @@ import asyncio
 import time
 import uuid
 
+from streams.source.broker import TopicFacts
 from streams.source.incarnation import TopicGuard
 
-OLD, NEW = uuid.uuid4(), uuid.uuid4()
+OLD, NEW = TopicFacts(uuid.uuid4(), 8), TopicFacts(uuid.uuid4(), 8)
 
 
 def test_all_that_wait_share_one_question() -> None:
     asked = 0
 
-    async def ask() -> uuid.UUID:
+    async def ask() -> TopicFacts:
         nonlocal asked
         asked += 1
         await asyncio.sleep(0.05)
         return OLD
 
-    async def scenario() -> list[uuid.UUID]:
+    async def scenario() -> list[TopicFacts]:
         guard, now = TopicGuard(ask), time.monotonic()
-        return list(await asyncio.gather(*(guard.topic_id(after=now) for _ in range(10))))
+        return list(await asyncio.gather(*(guard.topic(after=now) for _ in range(10))))
 
     assert asyncio.run(scenario()) == [OLD] * 10
     assert asked == 1
@@ -29,14 +30,14 @@ def test_all_that_wait_share_one_question() -> None:
 def test_an_answer_from_before_the_fetch_does_not_count() -> None:
     answers = iter([OLD, NEW])
 
-    async def ask() -> uuid.UUID:
+    async def ask() -> TopicFacts:
         return next(answers)
 
-    async def scenario() -> tuple[uuid.UUID, uuid.UUID]:
+    async def scenario() -> tuple[TopicFacts, TopicFacts]:
         guard = TopicGuard(ask)
-        first = await guard.topic_id(after=time.monotonic())
+        first = await guard.topic(after=time.monotonic())
         await asyncio.sleep(0.01)
-        return first, await guard.topic_id(after=time.monotonic())
+        return first, await guard.topic(after=time.monotonic())
 
     assert asyncio.run(scenario()) == (OLD, NEW)
 
@@ -44,16 +45,16 @@ def test_an_answer_from_before_the_fetch_does_not_count() -> None:
 def test_a_question_under_way_when_the_fetch_came_is_put_again() -> None:
     answers = [OLD, NEW]
 
-    async def ask() -> uuid.UUID:
+    async def ask() -> TopicFacts:
         answer = answers.pop(0)
         await asyncio.sleep(0.1)
         return answer
 
-    async def scenario() -> uuid.UUID:
+    async def scenario() -> TopicFacts:
         guard = TopicGuard(ask)
-        early = asyncio.ensure_future(guard.topic_id(after=time.monotonic()))
+        early = asyncio.ensure_future(guard.topic(after=time.monotonic()))
         await asyncio.sleep(0.05)
-        late = await guard.topic_id(after=time.monotonic())
+        late = await guard.topic(after=time.monotonic())
         assert await early == OLD
         return late
 
@@ -63,12 +64,12 @@ def test_a_question_under_way_when_the_fetch_came_is_put_again() -> None:
 def test_a_broker_that_is_away_is_asked_again() -> None:
     attempts = 0
 
-    async def ask() -> uuid.UUID:
+    async def ask() -> TopicFacts:
         nonlocal attempts
         attempts += 1
         if attempts < 3:
             raise ConnectionError("away")
         return OLD
 
-    assert asyncio.run(TopicGuard(ask, retry_s=0.01).topic_id(after=time.monotonic())) == OLD
+    assert asyncio.run(TopicGuard(ask, retry_s=0.01).topic(after=time.monotonic())) == OLD
     assert attempts == 3

@@ -61,6 +61,7 @@ class Memory:
         self.hours: dict[tuple[int, int], tuple[int, int, int, int]] = {}
         self.events: dict[tuple[int, int, int], tuple[Any, ...]] = {}
         self.refused: list[tuple[RejectReason, int]] = []
+        self.answers: list[int] = []
 
     def take(self, *blocks: Block) -> None:
         result = step(self.state, blocks)
@@ -79,13 +80,8 @@ class Memory:
         """Give a job the stored readings it asks for, and write what it returns."""
         windows = next(job)
         while True:
-            kept = np.zeros(len(self.readings), bool)
-            for meter, start, end in zip(windows.meter, windows.from_us, windows.to_us, strict=True):
-                at = self.readings["measured_at"]
-                kept |= (self.readings["meter"] == meter) & (at >= start) & (at < end)
-            rows = np.zeros(int(kept.sum()), HISTORY)
-            for name in HISTORY.names or ():
-                rows[name] = self.readings[name][kept]
+            rows = self.history(windows)
+            self.answers.append(len(rows))
             try:
                 windows = job.send(rows)
             except StopIteration as end_of_job:
@@ -99,6 +95,17 @@ class Memory:
         self._write(done.hours, done.events)
         done.apply(self.state)
         return done
+
+    def history(self, windows: Windows) -> NDArray[Any]:
+        """Stored readings of windows."""
+        kept = np.zeros(len(self.readings), bool)
+        for meter, start, end in zip(windows.meter, windows.from_us, windows.to_us, strict=True):
+            at = self.readings["measured_at"]
+            kept |= (self.readings["meter"] == meter) & (at >= start) & (at < end)
+        rows = np.zeros(int(kept.sum()), HISTORY)
+        for name in HISTORY.names or ():
+            rows[name] = self.readings[name][kept]
+        return rows
 
     def _write(self, hours: NDArray[Any], events: NDArray[Any]) -> None:
         for row in last_of_each_hour(hours):
@@ -307,6 +314,26 @@ def test_a_corrected_multiplier_recomputes_the_past_from_the_same_readings() -> 
     assert memory.hours == {key: (v[0] * (40 if key[0] == 0 else 1), *v[1:]) for key, v in before.items()}
     memory.take(block_of([("M1", clock("16:00"), 140.0)]))
     assert memory.hours[(0, 24 * DAY + 15)][0] == 4 * 40 * 10**6
+
+
+def test_a_past_of_any_length_is_followed_through_short_slices_with_the_same_result(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """And no answer is long: what is asked of the store is bounded, not what it holds."""
+    rows = [("M1", clock("06:00") + i * 15 * MINUTE_US, 100.0 + i) for i in range(400) if i % 17]
+    memory = Memory(corrected())
+    memory.take(block_of(rows))
+    before = dict(memory.hours)
+    points = memory.state.points.copy()
+    monkeypatch.setattr("streams.steps.recompute.READINGS_AT_ONCE", 12)
+    memory.state, changed = switch(memory.state, corrected(multiplier=40.0))
+    (some,) = changed.portions(rows[0][1])
+    memory.answer(recompute_changed(memory.state, some))
+    assert len(memory.answers) > 20
+    assert max(memory.answers) <= 24
+    assert memory.hours == {key: (v[0] * 40, *v[1:]) for key, v in before.items()}
+    for name in ("good_at", "good_value", "seen_at", "hour", "covered"):
+        assert memory.state.points[name].tolist() == points[name].tolist(), name
 
 
 def test_a_ledger_that_differs_only_in_the_future_touches_nothing() -> None:

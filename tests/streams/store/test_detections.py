@@ -48,7 +48,7 @@ def within(
 ) -> list[tuple[object, ...]]:
     async def scenario() -> None:
         async with opened(dsn) as store:
-            assigned = await store.assign(topic)
+            assigned = await store.assign(topic, partitions=1)
             for step in steps:
                 async with store.transaction(assigned, at=0) as tx:
                     await step(tx)
@@ -95,7 +95,39 @@ def test_detections_are_withdrawn_by_window_and_kind(world: str, topic: TopicPar
         assert await anew(tx, detection(1, DetectionKind.GAP, T0 + 100)) == 0
 
     found = within(world, topic, write, work_out_anew)
-    assert [row[2] for row in found] == ["withdrawn", "open", "open", "open"]
+    assert [row[1:3] for row in found] == [("gap", "open"), ("stuck", "open"), ("gap", "open")]
+
+
+def test_a_gap_that_was_said_is_withdrawn_and_kept_until_that_is_said_too(world: str, topic: TopicPartition) -> None:
+    async def write(tx: Transaction) -> None:
+        await tx.write_detections([detection(1, DetectionKind.GAP, T0)])
+
+    async def said() -> list[str]:
+        async with opened(world) as store, store.relay_detections(held_s=0.0) as rows:
+            return [row.state for row in rows]
+
+    async def work_out_anew(tx: Transaction) -> None:
+        assert await anew(tx) == 1
+
+    within(world, topic, write)
+    assert asyncio.run(said()) == ["open"]
+    assert [row[2] for row in within(world, topic, work_out_anew)] == ["withdrawn"]
+    assert asyncio.run(said()) == ["withdrawn"]
+    assert within(world, topic) == []
+
+
+def test_repeats_that_overlap_are_one_summary(world: str, topic: TopicPartition) -> None:
+    def repeats(since: int, until: int, count: float) -> DetectionRow:
+        return detection(1, DetectionKind.DUPLICATE, since, ended_at=until, magnitude=count)
+
+    async def write(tx: Transaction) -> None:
+        await tx.write_detections([repeats(T0, T0 + 50, 3.0)])
+
+    async def after_a_crash(tx: Transaction) -> None:
+        await tx.write_detections([repeats(T0 + 10, T0 + 60, 4.0), repeats(T0 + 90, T0 + 95, 1.0)])
+
+    found = within(world, topic, write, after_a_crash)
+    assert [(row[2], row[3]) for row in found] == [("closed", 4.0), ("closed", 1.0)]
 
 
 async def anew(tx: Transaction, *rows: DetectionRow, standing: int = T0 + 1000) -> int:
@@ -132,10 +164,10 @@ def test_a_revision_is_relayed_once_and_the_next_one_again(world: str, topic: To
 
     async def scenario() -> None:
         async with opened(world) as store:
-            assigned = await store.assign(topic)
+            assigned = await store.assign(topic, partitions=1)
 
             async def relay() -> None:
-                async with store.relay_detections() as rows:
+                async with store.relay_detections(held_s=0.0) as rows:
                     seen.extend((row.revision, row.state, len(row.evidence), row.unit_code) for row in rows)
 
             for rows in ([detection()], [detection()], [detection(ended_at=T0 + 9)]):

@@ -30,7 +30,7 @@ def readings(first: int, count: int = 10) -> Readings:
 async def write(store: TimescaleStore, assigned: Assigned, at: int, to: int) -> None:
     async with store.transaction(assigned, at=at) as tx:
         await tx.write_readings(readings(at, to - at))
-        await tx.move_fence(to)
+        await tx.move_fence(to, b"")
 
 
 def stored(dsn: str) -> list[float]:
@@ -41,7 +41,7 @@ def stored(dsn: str) -> list[float]:
 def test_a_new_partition_begins_at_zero_without_a_snapshot(world: str, topic: TopicPartition) -> None:
     async def scenario() -> None:
         async with opened(world) as store:
-            assigned = await store.assign(topic)
+            assigned = await store.assign(topic, partitions=1)
             assert (assigned.next_offset, assigned.snapshot, assigned.epoch) == (0, None, 1)
 
     asyncio.run(scenario())
@@ -50,10 +50,10 @@ def test_a_new_partition_begins_at_zero_without_a_snapshot(world: str, topic: To
 def test_results_and_fence_are_committed_together(world: str, topic: TopicPartition) -> None:
     async def scenario() -> None:
         async with opened(world) as store:
-            assigned = await store.assign(topic)
+            assigned = await store.assign(topic, partitions=1)
             await write(store, assigned, 0, 10)
             assert await store.fence(assigned) == 10
-            assert (await store.assign(topic)).next_offset == 10
+            assert (await store.assign(topic, partitions=1)).next_offset == 10
 
     asyncio.run(scenario())
     assert stored(world) == list(range(10))
@@ -62,12 +62,12 @@ def test_results_and_fence_are_committed_together(world: str, topic: TopicPartit
 def test_an_exception_leaves_neither_rows_nor_a_moved_fence(world: str, topic: TopicPartition) -> None:
     async def scenario() -> None:
         async with opened(world) as store:
-            assigned = await store.assign(topic)
+            assigned = await store.assign(topic, partitions=1)
 
             async def fail() -> None:
                 async with store.transaction(assigned, at=0) as tx:
                     await tx.write_readings(readings(0))
-                    await tx.move_fence(10)
+                    await tx.move_fence(10, b"")
                     raise ZeroDivisionError
 
             with pytest.raises(ZeroDivisionError):
@@ -81,7 +81,7 @@ def test_an_exception_leaves_neither_rows_nor_a_moved_fence(world: str, topic: T
 def test_a_repeated_batch_is_refused(world: str, topic: TopicPartition) -> None:
     async def scenario() -> None:
         async with opened(world) as store:
-            assigned = await store.assign(topic)
+            assigned = await store.assign(topic, partitions=1)
             await write(store, assigned, 0, 10)
             with pytest.raises(FenceLost, match=r"must start at the fence 10 \(got 0\)"):
                 await write(store, assigned, 0, 10)
@@ -93,7 +93,7 @@ def test_a_repeated_batch_is_refused(world: str, topic: TopicPartition) -> None:
 def test_a_batch_beyond_the_fence_is_refused(world: str, topic: TopicPartition) -> None:
     async def scenario() -> None:
         async with opened(world) as store:
-            assigned = await store.assign(topic)
+            assigned = await store.assign(topic, partitions=1)
             with pytest.raises(FenceLost):
                 await write(store, assigned, 5, 10)
 
@@ -104,8 +104,8 @@ def test_a_batch_beyond_the_fence_is_refused(world: str, topic: TopicPartition) 
 def test_a_former_owner_is_refused_even_before_the_new_one_has_written(world: str, topic: TopicPartition) -> None:
     async def scenario() -> None:
         async with opened(world, "old") as old, opened(world, "new") as new:
-            was = await old.assign(topic)
-            now = await new.assign(topic)
+            was = await old.assign(topic, partitions=1)
+            now = await new.assign(topic, partitions=1)
             with pytest.raises(FenceLost, match=r"epoch 2 owns it \(new; got 1\)"):
                 await write(old, was, 0, 10)
             with pytest.raises(FenceLost):
@@ -121,13 +121,13 @@ def test_a_transaction_under_way_is_finished_before_the_partition_is_handed_over
 ) -> None:
     async def scenario() -> None:
         async with opened(world, "old") as old, opened(world, "new") as new:
-            was = await old.assign(topic)
+            was = await old.assign(topic, partitions=1)
             async with old.transaction(was, at=0) as tx:
                 await tx.write_readings(readings(0))
-                taking = asyncio.create_task(new.assign(topic))
+                taking = asyncio.create_task(new.assign(topic, partitions=1))
                 await asyncio.sleep(0.3)
                 assert not taking.done()
-                await tx.move_fence(10)
+                await tx.move_fence(10, b"")
             assert (await taking).next_offset == 10
 
     asyncio.run(scenario())
@@ -151,15 +151,15 @@ def test_an_owner_that_stands_still_in_a_transaction_is_ended(
                     await asyncio.sleep(2)
             inside.set()
             await asyncio.sleep(2)
-            await tx.move_fence(10)
+            await tx.move_fence(10, b"")
 
     async def scenario() -> None:
         async with opened(world, "old") as old, opened(world, "new") as new:
-            was = await old.assign(topic)
+            was = await old.assign(topic, partitions=1)
             inside = asyncio.Event()
             task = asyncio.create_task(stands_still(old, was, inside))
             await inside.wait()
-            now = await new.assign(topic)
+            now = await new.assign(topic, partitions=1)
             assert now.next_offset == 0
             await write(new, now, 0, 5)
             with pytest.raises(StoreUnavailable):
@@ -174,11 +174,11 @@ def test_an_owner_that_stands_still_in_a_transaction_is_ended(
 def test_the_fence_never_moves_backwards(world: str, topic: TopicPartition) -> None:
     async def scenario() -> None:
         async with opened(world) as store:
-            assigned = await store.assign(topic)
+            assigned = await store.assign(topic, partitions=1)
             await write(store, assigned, 0, 10)
             with pytest.raises(FenceLost, match="backwards"):
                 async with store.transaction(assigned, at=10) as tx:
-                    await tx.move_fence(9)
+                    await tx.move_fence(9, b"")
             assert await store.fence(assigned) == 10
 
     asyncio.run(scenario())
@@ -188,10 +188,10 @@ def test_a_recreated_topic_and_another_group_begin_anew(world: str, topic: Topic
     async def scenario() -> None:
         other = TimescaleStore(world, group="other", owner="b")
         async with opened(world) as store:
-            await write(store, await store.assign(topic), 0, 10)
-            assert (await store.assign(topic._replace(topic_id=uuid.uuid4()))).next_offset == 0
-            assert (await other.assign(topic)).next_offset == 0
-            assert (await store.assign(topic)).next_offset == 10
+            await write(store, await store.assign(topic, partitions=1), 0, 10)
+            assert (await store.assign(topic._replace(topic_id=uuid.uuid4()), partitions=1)).next_offset == 0
+            assert (await other.assign(topic, partitions=1)).next_offset == 0
+            assert (await store.assign(topic, partitions=1)).next_offset == 10
         await other.close()
 
     asyncio.run(scenario())
@@ -202,11 +202,11 @@ def test_a_snapshot_comes_back_with_its_offset(world: str, topic: TopicPartition
 
     async def scenario() -> None:
         async with opened(world) as store:
-            assigned = await store.assign(topic)
+            assigned = await store.assign(topic, partitions=1)
             async with store.transaction(assigned, at=0) as tx:
-                await tx.move_fence(10)
+                await tx.move_fence(10, b"")
                 await tx.save_snapshot(Snapshot(next_offset=7, ledger_version=1, state=state))
-            again = await store.assign(topic)
+            again = await store.assign(topic, partitions=1)
             assert again.snapshot == Snapshot(next_offset=7, ledger_version=1, state=state)
             assert again.next_offset == 10
 
@@ -216,7 +216,7 @@ def test_a_snapshot_comes_back_with_its_offset(world: str, topic: TopicPartition
 def test_a_snapshot_above_the_fence_is_refused(world: str, topic: TopicPartition) -> None:
     async def scenario() -> None:
         async with opened(world) as store:
-            assigned = await store.assign(topic)
+            assigned = await store.assign(topic, partitions=1)
             with pytest.raises(FenceLost, match="above the fence"):
                 async with store.transaction(assigned, at=0) as tx:
                     await tx.save_snapshot(Snapshot(next_offset=1, ledger_version=1, state=b""))
@@ -226,7 +226,7 @@ def test_a_snapshot_above_the_fence_is_refused(world: str, topic: TopicPartition
 
 def test_two_workers_that_both_believe_to_own_it_store_everything_once(world: str, topic: TopicPartition) -> None:
     async def insist(store: TimescaleStore, until: int) -> None:
-        assigned = await store.assign(topic)
+        assigned = await store.assign(topic, partitions=1)
         at = assigned.next_offset
         while at < until:
             try:
@@ -234,7 +234,7 @@ def test_two_workers_that_both_believe_to_own_it_store_everything_once(world: st
                 at += 5
                 await asyncio.sleep(0.002)
             except FenceLost:
-                assigned = await store.assign(topic)
+                assigned = await store.assign(topic, partitions=1)
                 at = assigned.next_offset
 
     async def scenario() -> None:
@@ -252,11 +252,11 @@ def test_a_database_that_went_away_is_worth_another_try(world: str, topic: Topic
             pid = tx._connection.info.backend_pid
             async with store._connections.extra() as other:
                 await other.execute("select pg_terminate_backend(%s, 5000)", (pid,))
-            await tx.move_fence(10)
+            await tx.move_fence(10, b"")
 
     async def scenario() -> None:
         async with opened(world) as store:
-            assigned = await store.assign(topic)
+            assigned = await store.assign(topic, partitions=1)
             with pytest.raises(StoreUnavailable):
                 await broken_off(store, assigned)
             await write(store, assigned, 0, 10)
@@ -269,7 +269,7 @@ def test_a_database_that_is_not_there_is_worth_another_try(topic: TopicPartition
     async def scenario() -> None:
         async with opened("postgresql://nobody@127.0.0.1:1/nothing?connect_timeout=2") as store:
             with pytest.raises(StoreUnavailable, match="must answer"):
-                await store.assign(topic)
+                await store.assign(topic, partitions=1)
 
     asyncio.run(scenario())
 
@@ -277,7 +277,7 @@ def test_a_database_that_is_not_there_is_worth_another_try(topic: TopicPartition
 def test_rows_that_the_database_refuses_are_not_worth_another_try(world: str, topic: TopicPartition) -> None:
     async def scenario() -> None:
         async with opened(world) as store:
-            assigned = await store.assign(topic)
+            assigned = await store.assign(topic, partitions=1)
             with pytest.raises(StoreRejected):
                 async with store.transaction(assigned, at=0) as tx:
                     await tx.save_snapshot(Snapshot(next_offset=0, ledger_version=999, state=b""))
@@ -289,7 +289,7 @@ def test_rows_that_the_database_refuses_are_not_worth_another_try(world: str, to
 def test_a_cancelled_transaction_leaves_nothing_and_the_store_usable(world: str, topic: TopicPartition) -> None:
     async def scenario() -> None:
         async with opened(world, connections=1) as store:
-            assigned = await store.assign(topic)
+            assigned = await store.assign(topic, partitions=1)
 
             async def slow() -> None:
                 async with store.transaction(assigned, at=0) as tx:

@@ -28,7 +28,7 @@ def rows_of(*rows: tuple[object, ...]) -> Hours:
 def within(dsn: str, topic: TopicPartition, *steps: Callable[[Transaction], Awaitable[None]]) -> None:
     async def scenario() -> None:
         async with opened(dsn) as store:
-            assigned = await store.assign(topic)
+            assigned = await store.assign(topic, partitions=1)
             for step in steps:
                 async with store.transaction(assigned, at=0) as tx:
                     await step(tx)
@@ -148,7 +148,7 @@ def test_hours_in_the_order_of_time_are_new_and_late_ones_revise(world: str, top
 def test_hours_that_were_rolled_back_are_not_taken_for_stored(world: str, topic: TopicPartition) -> None:
     async def scenario() -> None:
         async with opened(world) as store:
-            assigned = await store.assign(topic)
+            assigned = await store.assign(topic, partitions=1)
 
             async def write(*amounts: int, fail: bool = False) -> None:
                 async with store.transaction(assigned, at=0) as tx:
@@ -170,7 +170,7 @@ def test_an_owner_that_comes_back_does_not_trust_what_it_knew(world: str, topic:
     async def scenario() -> None:
         async with opened(world, "a") as a, opened(world, "b") as b:
             for store, amount in ((a, 1), (b, 2), (a, 3)):
-                assigned = await store.assign(topic)
+                assigned = await store.assign(topic, partitions=1)
                 for k in range(3):
                     async with store.transaction(assigned, at=0) as tx:
                         await tx.write_hours(rows_of(hour(1, H0 + k, amount)))
@@ -188,7 +188,7 @@ def test_hours_that_somebody_else_wrote_are_noticed_and_asked_for_anew(world: st
 
     async def scenario() -> None:
         async with opened(world) as store:
-            assigned = await store.assign(topic)
+            assigned = await store.assign(topic, partitions=1)
             await write(store, assigned, H0, 1)
             with psycopg.connect(world, autocommit=True) as connection:
                 connection.execute(

@@ -58,7 +58,7 @@ def test_who_sees_best_keeps_the_row(
 ) -> None:
     async def scenario() -> None:
         async with opened(world) as store:
-            assigned = await store.assign(topic)
+            assigned = await store.assign(topic, partitions=1)
             for row in rows:
                 async with store.transaction(assigned, at=0) as tx:
                     await tx.write_observability([row])
@@ -71,7 +71,7 @@ def test_who_sees_best_keeps_the_row(
 def test_the_hours_of_a_jam_are_stored_and_shown(world: str, topic: TopicPartition) -> None:
     async def scenario() -> None:
         async with opened(world) as store:
-            assigned = await store.assign(topic)
+            assigned = await store.assign(topic, partitions=1)
             for row in (HABIT, replace(HABIT, verdict="weak", hours_typical=30.0, hours_worst=None)):
                 async with store.transaction(assigned, at=0) as tx:
                     await tx.write_observability([row])
@@ -97,7 +97,7 @@ def test_late_readings_of_a_further_register_are_stored_once(world: str, topic: 
 
     async def scenario() -> None:
         async with opened(world) as store:
-            async with store.transaction(await store.assign(topic), at=0) as tx:
+            async with store.transaction(await store.assign(topic, partitions=1), at=0) as tx:
                 await tx.write_readings(reading_rows(first.readings, np.full(3, 1, np.int32)))
                 stored, refused = await write_late_further(tx, batch, np.full(4, 1, np.int32), state)
             assert stored == 1

@@ -24,7 +24,7 @@ def store_and_ask(dsn: str, topic: TopicPartition, rows: Readings, windows: list
     found: list[Readings] = []
 
     async def scenario() -> None:
-        async with opened(dsn) as store, store.transaction(await store.assign(topic), at=0) as tx:
+        async with opened(dsn) as store, store.transaction(await store.assign(topic, partitions=1), at=0) as tx:
             assert await tx.write_readings(rows) == len(rows)
             registers, start, end = np.array(windows, np.int64).reshape(-1, 3).T
             found.append(await tx.readings_of(registers.astype(np.int32), start, end))
@@ -127,7 +127,7 @@ def test_the_ledger_version_is_the_newest(world: str) -> None:
 
 def test_a_transaction_sees_what_it_wrote_and_others_do_not(world: str, topic: TopicPartition) -> None:
     async def scenario() -> None:
-        async with opened(world) as store, store.transaction(await store.assign(topic), at=0) as tx:
+        async with opened(world) as store, store.transaction(await store.assign(topic, partitions=1), at=0) as tx:
             await tx.write_readings(rows_of((T0, T0, 1.0, 1, 0, 1)))
             window = np.array([1], np.int32), np.array([T0]), np.array([T0 + 1])
             assert len(await tx.readings_of(*window)) == 1

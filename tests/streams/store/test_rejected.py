@@ -36,7 +36,7 @@ def refused(
 
 
 async def keep(store: TimescaleStore, topic: TopicPartition, *rows: RejectedRow) -> int:
-    async with store.transaction(await store.assign(topic), at=0) as tx:
+    async with store.transaction(await store.assign(topic, partitions=1), at=0) as tx:
         return await tx.write_rejected(rows)
 
 

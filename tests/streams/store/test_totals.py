@@ -25,7 +25,7 @@ def ints(*values: int) -> Any:
 
 
 async def mark(store: TimescaleStore, topic: TopicPartition, *spans: tuple[int, int, int]) -> None:
-    async with store.transaction(await store.assign(topic), at=0) as tx:
+    async with store.transaction(await store.assign(topic, partitions=1), at=0) as tx:
         unit, first, last = np.array(spans).T
         await tx.mark_dirty(unit.astype(np.int32), first, last)
 
@@ -112,7 +112,7 @@ def test_an_hour_written_while_its_unit_is_claimed_leaves_a_mark(world: str, top
             await mark(store, topic, (1, H0, H0))
             async with store.totals() as claim:
                 assert len(await claim.read_hours(ints(1), ints(H0), ints(H0 + 1))) == 0
-                async with worker.transaction(await worker.assign(topic), at=0) as tx:
+                async with worker.transaction(await worker.assign(topic, partitions=1), at=0) as tx:
                     await tx.write_hours(np.array([(1, 1, H0, 5, 1, 1, 0)], HOUR_ROW))
                     await tx.mark_dirty(ints(1), ints(H0), ints(H0))
             async with store.totals() as claim:

@@ -33,7 +33,7 @@ def test_the_newest_verdict_on_a_detection_counts_and_fills_in_what_it_is_about(
 ) -> None:
     async def scenario() -> tuple[int, dict[int, list[StandingVerdict]]]:
         async with opened(world) as store:
-            assigned = await store.assign(topic)
+            assigned = await store.assign(topic, partitions=1)
             async with store.transaction(assigned, at=0) as tx:
                 await tx.write_detections([detection(1, DetectionKind.STUCK), detection(3, DetectionKind.CLOCK)])
             with psycopg.connect(world, autocommit=True) as connection:

@@ -80,12 +80,12 @@ async def fill(dsn: str) -> None:
     partition = TopicPartition("metering.readings", uuid.uuid4(), 0)
     now = datetime.fromtimestamp((T0 + 40 * DAY) / 1e6, UTC)
     async with opened(dsn) as store:
-        async with store.transaction(await store.assign(partition), at=0) as tx:
+        async with store.transaction(await store.assign(partition, partitions=1), at=0) as tx:
             await tx.write_readings(quarter_hours(np.arange(1, 5), 0, 40))
             for day in CROWDED:
                 await tx.write_readings(quarter_hours(np.arange(1001, 1301), day, 1))
             await tx.write_hours(np.array([(1, 1, H0, 2_500_000, 1, 0.5, 1)], HOUR_ROW))
-            await tx.move_fence(7)
+            await tx.move_fence(7, b"")
             await tx.save_snapshot(Snapshot(next_offset=7, ledger_version=1, state=b"abc"))
             await tx.mark_dirty(np.array([1]), np.array([H0]), np.array([H0]))
         layers = store.layers(LayersPolicy(rest_s=0, pack_after_h=48))

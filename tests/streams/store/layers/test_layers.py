@@ -34,7 +34,7 @@ def readings(register: int, *minutes: int) -> Readings:
 
 
 async def write(store: TimescaleStore, topic: TopicPartition, *rows: Readings) -> None:
-    async with store.transaction(await store.assign(topic), at=0) as tx:
+    async with store.transaction(await store.assign(topic, partitions=1), at=0) as tx:
         await tx.write_readings(np.concatenate(rows))
 
 
@@ -110,7 +110,7 @@ def test_packed_readings_look_as_they_did_before(world: str, topic: TopicPartiti
             assert asked(world, f"{SEEN} from reading order by register_id, measured_at") == before
             assert counts(world) == (0, len(before), len(before))
             window = np.array([2], np.int32), np.array([T0]), np.array([T0 + 10 * DAY])
-            async with store.transaction(await store.assign(topic), at=0) as tx:
+            async with store.transaction(await store.assign(topic, partitions=1), at=0) as tx:
                 assert (await tx.readings_of(*window)).tobytes() == rows[1].tobytes()
 
     asyncio.run(scenario())
@@ -126,11 +126,11 @@ def test_a_late_reading_joins_its_packed_day(world: str, topic: TopicPartition) 
             await write(store, topic, readings(1, 7, 9))
             assert counts(world) == (2, 30, 32)
             window = np.array([1], np.int32), np.array([T0 + 5 * MINUTE]), np.array([T0 + 11 * MINUTE])
-            async with store.transaction(await store.assign(topic), at=0) as tx:
+            async with store.transaction(await store.assign(topic, partitions=1), at=0) as tx:
                 assert (await tx.readings_of(*window))["value"].tolist() == [0.6, 0.7, 0.8, 0.9, 1.0]
             await maintain(layers)
             assert counts(world) == (0, 32, 32)
-            async with store.transaction(await store.assign(topic), at=0) as tx:
+            async with store.transaction(await store.assign(topic, partitions=1), at=0) as tx:
                 assert (await tx.readings_of(*window))["value"].tolist() == [0.6, 0.7, 0.8, 0.9, 1.0]
 
     asyncio.run(scenario())

@@ -1,0 +1,79 @@
+"""How each partition of a worker does: told to the database every few seconds, for people and for `status`."""
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Protocol
+
+from faust.types import TP
+
+from analytics.domain.errors import StoreUnavailable
+from streams.ports import StoreRejected
+from streams.rows.layout import Doing, PartitionReport, TopicPartition
+
+__all__ = ["Progress"]
+
+log = logging.getLogger("metering.progress")
+
+
+class Reports(Protocol):
+    """Where it is told."""
+
+    async def report(self, reports: Sequence[PartitionReport]) -> None:
+        """Tell how partitions do."""
+
+
+class Progress:
+    """The newest report of each partition that this worker has."""
+
+    def __init__(self) -> None:
+        self._reports: dict[TP, PartitionReport] = {}
+
+    def tell(
+        self,
+        partition: TopicPartition,
+        doing: Doing,
+        detail: str = "",
+        *,
+        fence: int,
+        end: int | None = None,
+        moved_at: float | None = None,
+    ) -> None:
+        """Say how a partition does.
+
+        Parameters
+        ----------
+        fence : int
+            Where it stands.
+        end : int, optional
+            After the last offset that can be read.
+        moved_at : float, optional
+            When the fence moved last. [s since 1970-01-01 UTC]
+        """
+        self._reports[TP(partition.topic, partition.partition)] = PartitionReport(
+            partition=partition,
+            doing=doing,
+            detail=detail,
+            next_offset=fence,
+            end_offset=end,
+            moved_at=None if moved_at is None else datetime.fromtimestamp(moved_at, UTC),
+        )
+
+    def forget(self, tp: TP) -> None:
+        """Say no more of a partition that goes away."""
+        self._reports.pop(tp, None)
+
+    @property
+    def reports(self) -> list[PartitionReport]:
+        """All there are."""
+        return list(self._reports.values())
+
+    async def run(self, store: Reports, every_s: float) -> None:
+        """Tell them until cancelled; what cannot be told now is told later."""
+        while True:
+            await asyncio.sleep(every_s)
+            try:
+                await store.report(self.reports)
+            except (StoreUnavailable, StoreRejected) as error:
+                log.debug("how partitions do is told later: %s", error)
