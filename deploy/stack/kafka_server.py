@@ -56,7 +56,8 @@ class KafkaServer:
             return False
         program = java(self._settings.java)
         library = jars(self._places.cache)
-        for folder in (self._data, self._places.own_logs(self.name)):
+        scratch = self._data / "tmp"  # snappy and zstd unpack their libraries there; /tmp may be noexec or closed
+        for folder in (self._data, scratch, self._places.own_logs(self.name)):
             self._places.make_own(folder)
         self._write_properties()
         heap = f"{self._settings.kafka.heap_mb}m"
@@ -66,6 +67,7 @@ class KafkaServer:
             f"-Xms{heap}",
             *_JVM,
             f"-Dmeterwarden.logs={self._places.own_logs(self.name)}",
+            f"-Djava.io.tmpdir={scratch}",
         ]
         logging = self._places.write_conf(
             "log4j2.properties", (RESOURCES / "log4j2.properties").read_text(encoding="utf-8")
