@@ -5,6 +5,8 @@ dial after the jump; where it was not, with the dial before it. So the past foll
 ledger, on the stream and in a backfill alike, and taking the word back is one correction more.
 """
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from analytics.domain.errors import ConfigurationError
@@ -18,10 +20,17 @@ def _rows_of(rows: LedgerRows, unit_code: str, meter_no: str) -> list[int]:
     return [i for i, key in enumerate(zip(codes, meters, strict=True)) if key == (unit_code, meter_no)]
 
 
-def _changed(rows: LedgerRows, **cells: dict[int, float]) -> LedgerRows:
+def _changed(
+    rows: LedgerRows, *, instants: Mapping[str, Mapping[int, int]], numbers: Mapping[str, Mapping[int, float]]
+) -> LedgerRows:
     columns: dict[str, Cells] = dict(rows.columns)
-    for name, values in cells.items():
-        column = rows.array(name).copy()
+    for name, cells in instants.items():
+        moved = rows.instant(name).copy()
+        for i, at in cells.items():
+            moved[i] = at
+        columns[name] = moved
+    for name, values in numbers.items():
+        column = rows.number(name).copy()
         for i, value in values.items():
             column[i] = value
         columns[name] = column
@@ -62,10 +71,8 @@ def decided(
     split = rows.take(order)
     return _changed(
         split,
-        installed_to={row: at_us},
-        last_reading={row: after if count else before},
-        installed_from={row + 1: at_us},
-        first_reading={row + 1: after},
+        instants={"installed_to": {row: at_us}, "installed_from": {row + 1: at_us}},
+        numbers={"last_reading": {row: after if count else before}, "first_reading": {row + 1: after}},
     )
 
 
@@ -85,7 +92,7 @@ def undecided(rows: LedgerRows, *, unit_code: str, meter_no: str, at_us: int) ->
         raise ConfigurationError(f"meter {meter_no} of {unit_code} must have been decided on then (got no such row)")
     joined = _changed(
         rows,
-        installed_to={first: int(end[second])},
-        last_reading={first: float(rows.number("last_reading")[second])},
+        instants={"installed_to": {first: int(end[second])}},
+        numbers={"last_reading": {first: float(rows.number("last_reading")[second])}},
     )
     return joined.take(np.delete(np.arange(len(rows)), second))
