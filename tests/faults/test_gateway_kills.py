@@ -10,7 +10,7 @@ import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -161,7 +161,11 @@ def run(place: Place, folder: Path, *, kills: int, seed: int, stack: Stack | Non
         sender.stopping.set()
         sender.join()
         sent = sender.acknowledged
-        until(lambda: stored(place)[0] >= sent, 240.0)
+        until(
+            lambda: stored(place)[0] >= sent,
+            400.0,
+            lambda: (sent, stored(place), refusals(place)),
+        )
         time.sleep(2.0)
         # one batch may have been kept and not told of
         assert stored(place)[0] in (sent, sent + METERS)
@@ -179,14 +183,22 @@ def stored(place: Place) -> tuple[int, int]:
     return int(row[0]), int(row[1])
 
 
-def until(condition: "object", timeout_s: float) -> None:
+def refusals(place: Place) -> list[tuple[object, ...]]:
+    with psycopg.connect(place.dsn) as connection:
+        return connection.execute(b"select reason, sum(readings) from rejected group by reason").fetchall()
+
+
+def until(
+    condition: Callable[[], object], timeout_s: float, state: Callable[[], object] = lambda: "not in time"
+) -> None:
     end = time.monotonic() + timeout_s
-    while not condition():  # type: ignore[operator]
-        assert time.monotonic() < end
+    while not condition():
+        assert time.monotonic() < end, state()
         time.sleep(0.1)
 
 
-@pytest.mark.integration
+@pytest.mark.soak
+@pytest.mark.timeout(1200)
 def test_a_few_kills_lose_nothing_and_double_nothing(stack: Stack, tmp_path: Path) -> None:
     place = fresh_place(stack.settings, bootstrap=stack.bootstrap, dsn=stack.dsn, name="kills")
     run(place, tmp_path, kills=3, seed=3, stack=None)
