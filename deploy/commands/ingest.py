@@ -1,24 +1,40 @@
 """`meterwarden ingest`."""
 
+import getpass
+import hashlib
+import json
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
+from zoneinfo import ZoneInfo
 
 import click
+import psycopg
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from analytics.domain.errors import MeterwardenError
+from deploy.commands.parameters import LANGUAGE, ZoneName
+from deploy.commands.reading_options import Questions, options_of, reading_options, understood_lines
+from deploy.ledger_loading import ledger_in_force
 from deploy.settings import load
 from deploy.stack import Stack
 from ingest.kafka.collector import Collected, Collector
 from ingest.kafka.publisher import Publisher, create_topics
-from ingest.readings import RowFault
+from ingest.ledgers import read_ledger
+from ingest.readings import MeterDirectory, RowFault, UnreadableFile
+from ingest.readings.check import ReadingCheck, check_readings
 
 __all__ = ["command"]
 
 UNSENT = 1
 """Exit code when a row could not be sent."""
+REFUSED = 3
+"""Exit code when all rows are refused, or most for one reason and nothing was sent."""
+
+_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
 @click.command()
@@ -33,15 +49,169 @@ UNSENT = 1
     show_default=True,
     help="Messages of some thousands of readings, or one JSON message a reading.",
 )
+@click.option(
+    "--check", "only_check", is_flag=True, help="Show what was understood and would be refused; send nothing."
+)
+@click.option("--json", "as_json", is_flag=True, help="With --check: one JSON object a file.")
+@click.option("--anyway", is_flag=True, help="Send even where most rows would be refused for one reason.")
+@click.option("--again", is_flag=True, help="Send a file that was sent before.")
+@click.option("--ledger", type=_FILE, help="Ledger to hold the file against instead of the one in force.")
+@click.option("--zone", type=ZoneName(), help="Zone of times without an offset; else that of the settings.")
+@LANGUAGE
+@reading_options
 @click.pass_context
-def command(context: click.Context, files: tuple[Path, ...], wire_format: str) -> None:
-    """Send files of readings (CSV, parquet, JSON lines) to Kafka; bad rows go too, to be rejected by the worker."""
-    config = Stack(load()).kafka_config
+def command(
+    context: click.Context,
+    files: tuple[Path, ...],
+    wire_format: str,
+    zone: ZoneInfo | None,
+    language: str,
+    ledger: Path | None,
+    *,
+    only_check: bool,
+    as_json: bool,
+    anyway: bool,
+    again: bool,
+    **given: Any,
+) -> None:
+    r"""Send files of readings to Kafka: CSV in any encoding, .xlsx, .zip, .gz, parquet, JSON lines.
+
+    What a file leaves out is taken from the ledger in force; bad rows go too, to be rejected by the worker. A file of
+    which most rows would be refused for one reason is not sent.
+
+    \b
+    Examples:
+      meterwarden ingest 导出.xlsx --check --language zh
+      meterwarden ingest export.csv --dates day-first --save-profile scada.toml
+      meterwarden ingest july.csv august.csv --profile scada.toml
+    """
+    stack = Stack(load())
+    zone = zone or load().zone
+    received_at = time.time_ns() // 1000
+    options = options_of(given)
+    directory = _directory(stack, ledger, zone)
+    questions = Questions(options, language)
+    opened = {path: questions.opened(path, directory, received_at) for path in files}
+    checks = [
+        check_readings(one, path.name, zone=zone, received_at=received_at, directory=directory)
+        for path, one in opened.items()
+    ]
+    questions.save(given["save_profile"])
+    if only_check:
+        _show(checks, language, as_json=as_json)
+        context.exit(
+            REFUSED if any(check.tally.total and check.tally.refused == check.tally.total for check in checks) else 0
+        )
+    _stop_at_the_worst(context, checks, language, anyway=anyway)
+    sent = SentFiles(stack)
+    fresh = [path for path in files if again or not sent.told(path, language)]
+    if not fresh:
+        return
+    config = replace(stack.kafka_config, zone=zone)
     create_topics(config)
     with Publisher(config) as publisher, _Bars() as bars:
-        collected = Collector(config, publisher, as_json=wire_format == "json").collect(files, bars.update)
+        collector = Collector(config, publisher, as_json=wire_format == "json")
+        collected = collector.collect(fresh, bars.update, opened=lambda path: opened[path])
+    for check in checks:
+        for line in understood_lines(check.opened, language):
+            click.echo(line, err=True)
     _tell(collected)
-    context.exit(UNSENT if collected.unsendable else 0)
+    if not collected.unsendable:
+        for path, check in zip(files, checks, strict=True):
+            if path in fresh:
+                sent.note(path, check.tally.total, check.tally.refused)
+    refused = sum(check.tally.refused for check in checks)
+    total = sum(check.tally.total for check in checks)
+    context.exit(UNSENT if collected.unsendable else REFUSED if total and refused == total else 0)
+
+
+def _directory(stack: Stack, ledger: Path | None, zone: ZoneInfo) -> MeterDirectory | None:
+    """Meters of the ledger that the workers hold readings against; None where it cannot be read."""
+    if ledger is not None:
+        report = read_ledger(ledger, zone=zone)
+        if report.faults:
+            raise UnreadableFile(f"{ledger}: must be a sound ledger; see `meterwarden ledger check {ledger}`")
+        return MeterDirectory.of(report.ledger)
+    try:
+        return MeterDirectory.of(ledger_in_force(stack.dsn))
+    except MeterwardenError as error:
+        click.echo(f"the ledger in force cannot be read, so the file must say everything itself ({error})", err=True)
+        return None
+
+
+def _show(checks: Sequence[ReadingCheck], language: str, *, as_json: bool) -> None:
+    for check in checks:
+        if as_json:
+            click.echo(json.dumps(check.to_object(language), ensure_ascii=False))
+        else:
+            click.echo("\n".join(check.lines(language)))
+
+
+def _stop_at_the_worst(context: click.Context, checks: Sequence[ReadingCheck], language: str, *, anyway: bool) -> None:
+    """Nothing is sent where most rows of a file would be refused for one reason."""
+    for check in checks:
+        worst = check.tally.worst
+        if worst is None or anyway:
+            continue
+        click.echo(worst.line(language), err=True)
+        click.echo(
+            f"{check.name}：共 {check.tally.total} 条，其中 {worst.count} 条将因同一原因被拒收，"
+            f"未发送（--anyway 仍然发送）"
+            if language == "zh"
+            else f"{check.name}: {worst.count} of {check.tally.total} readings would be refused for one reason; "
+            f"nothing is sent (--anyway sends it all the same)",
+            err=True,
+        )
+        context.exit(REFUSED)
+
+
+class SentFiles:
+    """Which files were sent whole, by their content; knows nothing where the database does not answer."""
+
+    def __init__(self, stack: Stack) -> None:
+        try:
+            self._dsn = stack.dsn
+        except MeterwardenError:
+            self._dsn = ""
+        self._sums: dict[Path, bytes] = {}
+
+    def _sum(self, path: Path) -> bytes:
+        if path not in self._sums:
+            with path.open("rb") as file:
+                self._sums[path] = hashlib.file_digest(file, "sha256").digest()
+        return self._sums[path]
+
+    def told(self, path: Path, language: str) -> bool:
+        """Whether a file was sent before; says so in one line."""
+        if not self._dsn:
+            return False
+        query = "select sent_at, sent_by, readings from reading_file where sha256 = %s order by id desc limit 1"
+        try:
+            with psycopg.connect(self._dsn, connect_timeout=5) as connection:
+                row = connection.execute(query, (self._sum(path),)).fetchone()
+        except psycopg.Error:
+            return False
+        if row is None:
+            return False
+        when = f"{row[0].astimezone(load().zone):%Y-%m-%d %H:%M}"
+        click.echo(
+            f"{path.name}：此文件已于 {when} 由 {row[1]} 发送过（{row[2]} 条），本次未发送；--again 再次发送"
+            if language == "zh"
+            else f"{path.name}: sent before, at {when} by {row[1]} ({row[2]} readings); "
+            f"nothing is sent (--again sends it)"
+        )
+        return True
+
+    def note(self, path: Path, readings: int, bad: int) -> None:
+        """Remember a file."""
+        if not self._dsn:
+            return
+        insert = "insert into reading_file (sha256, name, readings, bad, sent_by) values (%s, %s, %s, %s, %s)"
+        try:
+            with psycopg.connect(self._dsn, connect_timeout=5) as connection:
+                connection.execute(insert, (self._sum(path), path.name, readings, bad, getpass.getuser()))
+        except psycopg.Error as error:
+            click.echo(f"that {path.name} was sent could not be noted ({error})", err=True)
 
 
 class _Bars:

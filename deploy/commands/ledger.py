@@ -8,9 +8,12 @@ from zoneinfo import ZoneInfo
 
 import click
 
+from analytics.domain.ledger import Difference
 from deploy.commands.ledger_bounds import bounds
 from deploy.commands.ledger_files import fault_lines, ledger_options, read_and_ask, summary, understood_lines
 from deploy.commands.parameters import LANGUAGE, ZoneName
+from deploy.commands.reading_options import is_terminal
+from deploy.commands.tables import table
 from deploy.settings import load as settings
 from deploy.stack import Stack
 from ingest.ledgers import LedgerReport
@@ -24,6 +27,9 @@ __all__ = ["command"]
 FAULTY: Final = 1
 """Exit code of a ledger with faults."""
 
+_MOST_KEPT: Final = 10_000  # changes of one load that are kept with it
+_YES = click.option("--yes", is_flag=True, help="Agree to what changes of the ledger in force.")
+_DRY_RUN = click.option("--dry-run", is_flag=True, help="Show what would change, and load nothing.")
 _XLSX = click.Path(dir_okay=False, path_type=Path)
 _FILE = click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 _ZONE = click.option("--zone", type=ZoneName(), default="Asia/Shanghai", show_default=True, help="Zone of local times.")
@@ -117,6 +123,8 @@ def _object(report: LedgerReport, language: str) -> dict[str, Any]:
     metavar="DATE",
     help="Local day from which another status or class of a meter holds; now without it.",
 )
+@_YES
+@_DRY_RUN
 @ledger_options
 @LANGUAGE
 @click.pass_context
@@ -128,13 +136,20 @@ def load(
     language: str,
     *,
     correct: bool,
+    yes: bool,
+    dry_run: bool,
     **given: Any,
 ) -> None:
-    """Load a ledger file over the ledger in force: all of it, or nothing where anything is wrong.
+    r"""Load a ledger file over the ledger in force: all of it, or nothing where anything is wrong.
 
     A meter that was taken away is ended by its row's installed_to. A row that was wrong from the start (its date,
     meter or point) is put right in the file, and the file is loaded with --correct: consumption since then is worked
-    out anew.
+    out anew. What changes of the ledger in force is shown first, and asked.
+
+    \b
+    Examples:
+      meterwarden ledger load 台账.xlsx --dry-run --language zh
+      meterwarden ledger load plant.xlsx --yes
     """
     began = None if since is None else since.replace(tzinfo=zone)
     if began is not None and began > datetime.now(zone):
@@ -143,9 +158,20 @@ def load(
     _tell(report, file, language)
     if report.faults:
         context.exit(FAULTY)
-    from deploy.ledger_loading import load as into_database  # noqa: PLC0415 - a check needs no database driver
+    from deploy.ledger_loading import Origin, account, proposed  # noqa: PLC0415 - a check needs no database driver
+    from deploy.ledger_loading import load as into_database  # noqa: PLC0415
 
-    loaded = into_database(Stack(settings()).dsn, report.ledger, file.name, correct=correct, since=began)
+    dsn = Stack(settings()).dsn
+    proposal = proposed(dsn, report.ledger, zone, correct=correct)
+    if proposal.faults:
+        for line in lines_of(proposal.faults, report.titles, language):
+            click.echo(line)
+        version = proposal.version
+        click.echo(f"{file}: nothing is loaded; version {version} stays in force (--correct: rows typed wrong)")
+        context.exit(FAULTY)
+    _agreed(context, proposal.difference, language, yes=yes, dry_run=dry_run)
+    origin = Origin(by=account(), over=proposal.version, changes=proposal.difference.to_object()[:_MOST_KEPT])
+    loaded = into_database(dsn, report.ledger, file.name, correct=correct, since=began, origin=origin)
     if loaded.faults:
         for line in lines_of(loaded.faults, report.titles, language):
             click.echo(line)
@@ -161,6 +187,84 @@ def load(
         f"{file}: loaded as version {loaded.version}: {len(changes.added_units)} units are new, "
         f"{len(changes.replaced_units)} replaced; installations: {changes.added} new, {changes.changed} changed"
     )
+
+
+def _agreed(context: click.Context, found: Difference, language: str, *, yes: bool, dry_run: bool) -> None:
+    """Show what a load changes, and go on only where somebody agrees or nothing in force is touched."""
+    zh = language == "zh"
+    for line in found.lines(language):
+        click.echo(line)
+    if dry_run:
+        click.echo("试运行：未载入" if zh else "dry run: nothing is loaded")
+        context.exit(0)
+    if not found.needs_a_word or yes:
+        return
+    if is_terminal():
+        if click.confirm("载入这些变更？" if zh else "load these changes?", default=False, err=True):
+            return
+    else:
+        click.echo(
+            "以上变更会改动现行台账，未载入；确认无误请加 --yes" if zh
+            else "these changes touch the ledger in force: nothing is loaded; --yes agrees to them", err=True,
+        )  # fmt: skip
+    context.exit(FAULTY)
+
+
+@command.command()
+@click.option("--limit", type=click.IntRange(1), default=20, show_default=True, help="At most so many loads.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a load, with every change.")
+def history(limit: int, *, as_json: bool) -> None:
+    """List the loads, the newest first: when, by whom, from what, and how much each changed."""
+    from deploy.ledger_loading import history as loads  # noqa: PLC0415 - as above
+
+    found = loads(Stack(settings()).dsn, limit)
+    if as_json:
+        for row in found:
+            click.echo(json.dumps(row, ensure_ascii=False, default=str))
+        return
+    for row in found:
+        row["loaded_at"] = row["loaded_at"].astimezone(settings().zone)
+        row["units"] = len(row["units"] or ())
+        row.pop("details")
+    click.echo(table(found))
+
+
+@command.command()
+@click.argument("version", type=click.IntRange(1))
+@_ZONE
+@_YES
+@_DRY_RUN
+@LANGUAGE
+@click.pass_context
+def restore(context: click.Context, version: int, zone: ZoneInfo, language: str, *, yes: bool, dry_run: bool) -> None:
+    r"""Go back to an earlier version of the ledger, as a new version; points that came since stay as they are.
+
+    \b
+    Examples:
+      meterwarden ledger history
+      meterwarden ledger restore 3 --dry-run
+    """
+    from deploy.ledger_loading import Origin, account, gone_back_to, proposed  # noqa: PLC0415 - as above
+    from deploy.ledger_loading import load as into_database  # noqa: PLC0415
+
+    dsn = Stack(settings()).dsn
+    ledger, kept = gone_back_to(dsn, version)
+    proposal = proposed(dsn, ledger, zone)
+    if kept:
+        click.echo(f"points that came after version {version} stay as they are: {', '.join(kept[:20])}", err=True)
+    if not proposal.difference.changes:
+        click.echo(f"version {proposal.version} says the same as version {version}")
+        return
+    _agreed(context, proposal.difference, language, yes=yes, dry_run=dry_run)
+    origin = Origin(
+        by=account(), over=proposal.version, restored=version, changes=proposal.difference.to_object()[:_MOST_KEPT]
+    )
+    loaded = into_database(dsn, ledger, f"version {version}", correct=True, origin=origin)
+    if loaded.faults:
+        for line in lines_of(loaded.faults, {}, language):
+            click.echo(line)
+        context.exit(FAULTY)
+    click.echo(f"version {version} is in force again, as version {loaded.version}")
 
 
 @command.command()

@@ -8,7 +8,7 @@ from pathlib import Path
 from ingest.kafka.config import KafkaConfig
 from ingest.kafka.packing import Packed, Packer
 from ingest.kafka.publisher import Publisher
-from ingest.readings import FilePart, RowFault, read_readings
+from ingest.readings import FilePart, OpenedReadings, RowFault, open_readings
 from ingest.wire import CONTENT_TYPE, CONTENT_TYPE_BLOCK, CONTENT_TYPE_JSON, READINGS_TOPIC, encode_readings_json
 
 __all__ = ["Collected", "Collector", "Progress"]
@@ -67,15 +67,24 @@ class Collector:
         self._faults: list[tuple[Path, RowFault]] = []
         self._unsendable: list[tuple[Path, RowFault]] = []
 
-    def collect(self, paths: Sequence[Path], progress: Progress = lambda *_: None) -> Collected:
+    def collect(
+        self,
+        paths: Sequence[Path],
+        progress: Progress = lambda *_: None,
+        opened: Callable[[Path], OpenedReadings] | None = None,
+    ) -> Collected:
         """Send all files and wait for the last acknowledgement.
+
+        `opened` gives files that were understood before, with what the ledger knows and a person settled.
 
         Raises `UnreadableFile` and `PublishFailed`; what was sent before stays sent, and sending the files again is
         safe: readings that are already there are told apart as duplicates.
         """
         start = time.monotonic()
         for path in paths:
-            for part in read_readings(path, zone=self._config.zone, received_at=time.time_ns() // 1000):
+            received_at = time.time_ns() // 1000
+            one = open_readings(path, latest_us=received_at) if opened is None else opened(path)
+            for part in one.parts(zone=self._config.zone, received_at=received_at):
                 self._send(path, part)
                 progress(path, part.share, self._publisher.counts.readings)
             progress(path, 1.0, self._publisher.counts.readings)

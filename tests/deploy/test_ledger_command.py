@@ -1,6 +1,7 @@
 """`meterwarden ledger` as a person calls it."""
 
 import asyncio
+import json
 import re
 from pathlib import Path
 
@@ -100,6 +101,35 @@ def test_a_ledger_is_loaded_once_and_never_in_part(database: str, tmp_path: Path
 
     expected, stored = read_ledger(PLANT).ledger, asyncio.run(in_force(database))
     assert all(stored.rows.values(name) == expected.rows.values(name) for name in expected.rows.columns)
+
+
+@pytest.mark.integration
+def test_a_slip_is_shown_and_asked_and_can_be_gone_back_from(database: str, tmp_path: Path) -> None:
+    assert called("load", PLANT, dsn=database).exit_code == 0
+    slip = tmp_path / "slip.csv"
+    rows = PLANT.read_text("utf-8").splitlines(keepends=True)
+    place = rows[0].strip().split(",").index("multiplier")
+    cells = rows[1].split(",")
+    cells[place] = str(float(cells[place] or 1) * 2)
+    slip.write_text("".join([rows[0], ",".join(cells), *rows[2:]]), "utf-8")
+
+    asked = called("load", slip, dsn=database)
+    assert (asked.exit_code, versions(database)) == (1, 1)
+    assert "multiplier: " in asked.output
+    assert "(+100.0 %)" in asked.output
+    assert "--yes" in asked.output
+    assert (called("load", slip, "--dry-run", dsn=database).exit_code, versions(database)) == (0, 1)
+    assert (called("load", slip, "--yes", dsn=database).exit_code, versions(database)) == (0, 2)
+
+    assert (called("restore", "1", dsn=database).exit_code, versions(database)) == (1, 2)
+    back = called("restore", "1", "--yes", dsn=database)
+    assert (back.exit_code, versions(database)) == (0, 3), back.output
+    expected, stored = read_ledger(PLANT).ledger, asyncio.run(in_force(database))
+    assert stored.rows.values("multiplier") == expected.rows.values("multiplier")
+    listed = [json.loads(line) for line in called("history", "--json", dsn=database).output.splitlines()]
+    assert [(row["version"], row["restored"], row["changes"]) for row in listed] == [(3, 1, 1), (2, None, 1), (1, None, 12)]
+    assert listed[1]["details"][0]["column"] == "multiplier"
+    assert all(row["loaded_by"] for row in listed)
 
 
 def test_a_database_that_does_not_answer_is_told_plainly() -> None:

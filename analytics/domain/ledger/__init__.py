@@ -2,6 +2,7 @@
 
 from analytics.domain.ledger.build import DEFAULT_ZONE, Built, build_ledger, built
 from analytics.domain.ledger.derive import Installations
+from analytics.domain.ledger.difference import Change, Difference, difference
 from analytics.domain.ledger.draft import Inferred
 from analytics.domain.ledger.faults import LedgerFault
 from analytics.domain.ledger.merge import Changes, merge
@@ -30,8 +31,10 @@ __all__ = [
     "Belongs",
     "Built",
     "Cells",
+    "Change",
     "Changes",
     "ColumnSpec",
+    "Difference",
     "Direction",
     "Inferred",
     "Installations",
@@ -46,5 +49,6 @@ __all__ = [
     "TextColumn",
     "build_ledger",
     "built",
+    "difference",
     "merge",
 ]

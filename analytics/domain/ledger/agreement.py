@@ -60,8 +60,22 @@ def contradictions(draft: Draft) -> Iterator[LedgerFault]:
             yield from _contradicting(draft, name, grouping.row_point, draft.given[name], points)
     meter_of = np.zeros(len(draft.line), np.int64)
     meter_of[found.installed_row] = found.installed_meter
-    given = draft.given["serial_no"] & draft.has_meter
+    given = draft.given["serial_no"] & draft.has_meter & ~_at_one_point(draft, meter_of, len(found.row))
     yield from _contradicting(draft, "serial_no", meter_of, given, len(found.row))
+
+
+def _at_one_point(draft: Draft, meter_of: NDArray[np.int64], meters: int) -> Mask:
+    """Rows of management numbers that stand at one point only.
+
+    Plants give a replaced meter the number of the one before: two rows, two serial numbers, one point.
+    """
+    row, point = np.flatnonzero(draft.has_meter), draft.grouping.row_point
+    low, high = np.full(meters, np.iinfo(np.int64).max), np.full(meters, -1)
+    np.minimum.at(low, meter_of[row], point[row])
+    np.maximum.at(high, meter_of[row], point[row])
+    alone = np.zeros(len(draft.line), np.bool_)
+    alone[row] = (low == high)[meter_of[row]]
+    return alone
 
 
 def _spread(cells: Cells, owner: NDArray[np.integer], first: Index) -> Cells:

@@ -12,13 +12,13 @@ from analytics.domain.ledger.faults import LedgerFault, shown
 from analytics.domain.ledger.model import Ledger
 from analytics.domain.ledger.rows import LedgerRows, TextColumn
 
-__all__ = ["Changes", "merge"]
+__all__ = ["DIAL_FACTS", "GROUPING_FACTS", "Changes", "merge", "paired"]
 
 Index = NDArray[np.int64]
 Mask = NDArray[np.bool_]
 
-_DIAL_FACTS = ("multiplier", "full_scale", "max_rate", "interval_s", "first_reading")
-_GROUPING_FACTS = (
+DIAL_FACTS = ("multiplier", "full_scale", "max_rate", "interval_s", "first_reading")
+GROUPING_FACTS = (
     "level",
     "sub_unit",
     "equipment",
@@ -95,7 +95,7 @@ class _Compared(_Pairs):
     added: Index
 
 
-def _paired(both: LedgerRows, split: int) -> _Compared:
+def paired(both: LedgerRows, split: int) -> _Compared:
     """Pair the first `split` rows with the others by unit, point, meter and start."""
     newer = np.arange(len(both)) >= split
     keys = (
@@ -133,7 +133,7 @@ def _consumption_since(both: LedgerRows, pairs: _Compared) -> tuple[Index, Index
     matrix = UnitMatrix.of(carrier.values, unit.values)
     canonical = matrix.canonical[carrier.codes, unit.codes]
     inside = (canonical[pairs.before] != canonical[pairs.after]) | _differs(both, "unit", pairs)
-    for name in _DIAL_FACTS:
+    for name in DIAL_FACTS:
         inside |= _differs(both, name, pairs)
     at_end = _differs(both, "installed_to", pairs) | _differs(both, "last_reading", pairs)
     moved = inside | at_end
@@ -158,7 +158,7 @@ def _regrouped(both: LedgerRows, place: Index, split: int) -> Index:
     _, before, after = np.intersect1d(old, new, assume_unique=True, return_indices=True)
     pairs = _Pairs(old_first[before], new_first[after] + split)
     moved = np.zeros(len(pairs.after), np.bool_)
-    for name in _GROUPING_FACTS:
+    for name in GROUPING_FACTS:
         moved |= _differs(both, name, pairs)
     return pairs.after[moved]
 
@@ -232,7 +232,7 @@ def merge(current: Ledger, newer: Ledger, *, correct: bool = False) -> tuple[Led
     before = current.rows.take(np.flatnonzero(~stays[row_unit]))
     split = len(before)
     both = before.joined(newer.rows)
-    pairs = _paired(both, split)
+    pairs = paired(both, split)
     place = _places(both)
     faults = list(_lost(both, pairs.gone, np.isin(place[pairs.gone], place[split:]), correct=correct))
     if faults:

@@ -6,13 +6,14 @@ loaded before; `streams.store.ledger.reading` puts them together.
 
 import asyncio
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
 import numpy as np
 import psycopg
+from psycopg.types.json import Json
 
 from analytics.domain.ledger import (
     Changes,
@@ -28,15 +29,40 @@ from streams.store.ledger.reading import read_ledger
 from streams.store.ledger.stage import CHUNK, Stage
 from streams.store.postgres.columns import fetch
 
-__all__ = ["LoadReport", "load_ledger", "read_ledger"]
+__all__ = ["LoadReport", "Origin", "load_ledger", "read_ledger"]
 
 _BEGIN: Final = """
-insert into ledger_version (source, row_count, sha256, blob)
-values (%s, %s, decode(repeat('00', 32), 'hex'), '') returning id
+insert into ledger_version (source, row_count, sha256, blob, loaded_by, restored, changes)
+values (%s, %s, decode(repeat('00', 32), 'hex'), '', %s, %s, %s) returning id
 """
 _FINISH: Final = "update ledger_version set sha256 = %b, blob = %b where id = %s"
 _LARGE: Final = 1_000  # rows
 _IDS: Final = np.dtype([(name, np.int32) for name in ID_COLUMNS])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Origin:
+    """Who loads a ledger, over what, and what it changes: for the history of loads.
+
+    Attributes
+    ----------
+    by : str
+        Account or login.
+    over : int or None
+        The version that the difference was shown against; another one in force by now is a fault.
+    restored : int or None
+        The version that is gone back to.
+    changes : sequence of mapping
+        `Difference.to_object` of what was shown.
+    """
+
+    by: str = ""
+    over: int | None = None
+    restored: int | None = None
+    changes: Sequence[Mapping[str, Any]] = ()
+
+
+_NOBODY: Final = Origin()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +100,7 @@ async def load_ledger(
     *,
     correct: bool = False,
     since: datetime | None = None,
+    origin: Origin = _NOBODY,
 ) -> LoadReport:
     """Load a ledger over the one in force: as a whole or not at all; safe to repeat.
 
@@ -92,24 +119,31 @@ async def load_ledger(
         Whether installations that it does not name any more never were, and are withdrawn.
     since : datetime or None
         From when another status or class holds, not after now; from the load on without it.
+    origin : Origin
+        Who loads it, for the history.
     """
     async with connection.transaction():
         await connection.execute(sql.LOCK)
         named = frozenset(newer.unit_codes)
         current = await read_ledger(connection, units=named.__contains__)
+        if origin.over is not None and origin.over != current.version:
+            required = f"version {origin.over} in force, against which the difference was shown"
+            fault = LedgerFault(0, "", required, f"version {current.version}: somebody loaded a ledger meanwhile")
+            return _report(newer, current.version, faults=[fault], changes=Changes.none())
         merged, faults, changes = await asyncio.to_thread(merge, current.ledger, newer, correct=correct)
         known = await asyncio.to_thread(_same, current.ledger.rows, merged.rows)
         if faults or known:
             return _report(newer, current.version, faults=faults, changes=changes)
-        version = await _begin(connection, newer, source)
+        version = await _begin(connection, newer, source, origin)
         ids = await _take_in(connection, merged, version, since)
         encoded = await asyncio.to_thread(blob.encode, merged.rows, ids)
         await connection.execute(_FINISH, (hashlib.sha256(encoded).digest(), encoded, version))
     return _report(newer, version, loaded=True, changes=changes)
 
 
-async def _begin(connection: psycopg.AsyncConnection, newer: Ledger, source: str) -> int:
-    row = await (await connection.execute(_BEGIN, (source, len(newer.rows)))).fetchone()
+async def _begin(connection: psycopg.AsyncConnection, newer: Ledger, source: str, origin: Origin) -> int:
+    facts = (source, len(newer.rows), origin.by, origin.restored, Json(list(origin.changes)))
+    row = await (await connection.execute(_BEGIN, facts)).fetchone()
     assert row is not None, "an insert returns its row"
     return int(row[0])
 

@@ -126,7 +126,7 @@ _METERS: Final[tuple[LiteralString, ...]] = (
         select distinct on (u.id, l.meter_no) u.id as unit_id, l.meter_no, l.serial_no
         from ledger_in l join unit u on u.code = l.unit_code
         where l.meter_no <> ''
-        order by u.id, l.meter_no, l.ordinal
+        order by u.id, l.meter_no, l.serial_no = '', l.installed_from desc, l.ordinal
     ) l
     left join meter m on m.unit_id = l.unit_id and m.meter_no = l.meter_no
     """,
