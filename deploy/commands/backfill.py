@@ -51,6 +51,7 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.pass_context
 def command(
     context: click.Context,
+    /,
     *,
     ledger: Path,
     readings: tuple[Path, ...],
@@ -87,7 +88,7 @@ def command(
         for path in (*readings, *more_readings)
     ]  # fmt: skip
     for source in sources:
-        for line in understood_lines(source.opened, language):
+        for line in () if source.opened is None else understood_lines(source.opened, language):
             click.echo(line, err=True)
     questions.save(given["save_profile"])
     done = backfill(

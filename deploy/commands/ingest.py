@@ -62,6 +62,7 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.pass_context
 def command(
     context: click.Context,
+    /,
     files: tuple[Path, ...],
     wire_format: str,
     zone: ZoneInfo | None,

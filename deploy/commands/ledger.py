@@ -51,6 +51,7 @@ def command() -> None:
 @click.pass_context
 def check(
     context: click.Context,
+    /,
     file: Path,
     zone: ZoneInfo,
     language: str,
@@ -130,6 +131,7 @@ def _object(report: LedgerReport, language: str) -> dict[str, Any]:
 @click.pass_context
 def load(
     context: click.Context,
+    /,
     file: Path,
     zone: ZoneInfo,
     since: datetime | None,
@@ -270,12 +272,19 @@ def restore(context: click.Context, version: int, zone: ZoneInfo, language: str,
 @command.command()
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
 @click.option("--language", type=click.Choice(["zh", "en"]), default="zh", show_default=True, help="Of its headers.")
-def template(file: Path, language: str) -> None:
-    """Write an empty ledger workbook to fill in."""
+@click.option("--example", is_flag=True, help="With filled rows: a replaced meter, a changed transformer.")
+def template(file: Path, language: str, *, example: bool) -> None:
+    r"""Write a ledger workbook to fill in; columns that a meter needs are marked.
+
+    \b
+    Examples:
+      meterwarden ledger template 台账.xlsx
+      meterwarden ledger template sample.xlsx --example --language en
+    """
     if file.suffix.lower() != ".xlsx":
         raise click.BadParameter("the name must end in .xlsx", param_hint="FILE")
-    write_ledger_template(file, language="zh" if language == "zh" else "en")
-    click.echo(f"{file}: an empty ledger to fill in")
+    write_ledger_template(file, language="zh" if language == "zh" else "en", example=example)
+    click.echo(f"{file}: {'a ledger with example rows' if example else 'an empty ledger to fill in'}")
 
 
 def _tell(report: LedgerReport, file: Path, language: str) -> None:

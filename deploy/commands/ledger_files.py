@@ -107,7 +107,8 @@ def _answered(options: LedgerOptions, question: LedgerQuestion, language: str) -
     answer: str = click.prompt(text, type=kind, err=True)
     if question.field == "units":
         return replace(options, units={**options.units, question.key: answer})
-    return replace(options, **{question.field: answer})
+    given: dict[str, Any] = {question.field: answer}
+    return replace(options, **given)
 
 
 def _named(column: str) -> str:

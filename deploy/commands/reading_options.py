@@ -111,7 +111,8 @@ class Questions:
                 if not is_terminal():
                     raise
                 for question in error.questions:
-                    self.options = replace(self.options, **{question.field: self._answer(question)})
+                    given: dict[str, Any] = {question.field: self._answer(question)}
+                    self.options = replace(self.options, **given)
 
     def _answer(self, question: Question) -> str:
         self.asked += 1

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import openpyxl
+from openpyxl.comments import Comment
 from openpyxl.styles import Alignment, Font, PatternFill
 from openpyxl.utils import get_column_letter
 from openpyxl.worksheet.datavalidation import DataValidation
@@ -115,8 +116,63 @@ def _choices(spec: ColumnSpec, language: Language) -> list[str]:
     return [chinese[0] if language == "zh" else english for english, chinese in words.items()]
 
 
-def write_ledger_template(path: Path, *, language: Language = "zh") -> None:
-    """Write an empty ledger workbook: a sheet to fill in, with choices to pick, and one that explains the columns."""
+_REQUIRED = ("unit_code", "level", "point", "carrier", "meter_no", "instrument", "unit", "installed_from")
+_NEEDED = PatternFill("solid", fgColor="FCE4D6")
+_PLANT = {"unit_code": "91320000000000001X", "unit_name": ("Sample Works", "示例制造有限公司"), "required": True}
+_EXAMPLES: tuple[dict[str, Any], ...] = (
+    {
+        "level": "unit", "point": "D-01", "carrier": "electricity", "meter_no": "DB-001", "serial_no": "2021-0001",
+        "name": ("main meter", "关口电能表"), "instrument": "electricity", "accuracy_class": "0.5S",
+        "status": "qualified", "verified_on": "2024-03-05", "cycle_months": 72, "unit": "kWh",
+        "multiplier": "10000/100×200/5", "interval_s": 900, "installed_from": "2024-03-10",
+        "installed_to": "2025-06-01", "first_reading": 0, "last_reading": 4210.5,
+    },
+    {  # the replaced meter: it keeps its number and starts at its own reading
+        "level": "unit", "point": "D-01", "carrier": "electricity", "meter_no": "DB-001", "serial_no": "2025-0347",
+        "name": ("main meter", "关口电能表"), "instrument": "electricity", "accuracy_class": "0.5S",
+        "status": "qualified", "verified_on": "2025-05-20", "cycle_months": 72, "unit": "kWh",
+        "multiplier": "10000/100×200/5", "interval_s": 900, "installed_from": "2025-06-01", "first_reading": 0.2,
+    },
+    {  # the same meter before and after its current transformers were changed
+        "level": "sub_unit", "sub_unit": ("workshop 1", "一车间"), "point": "D-02", "parent_point": "D-01",
+        "carrier": "electricity", "meter_no": "DB-002", "serial_no": "2021-0002", "name": ("feeder", "车间电能表"),
+        "instrument": "electricity", "accuracy_class": "1.0", "status": "qualified", "verified_on": "2024-03-05",
+        "cycle_months": 72, "unit": "kWh", "multiplier": "200/5", "interval_s": 900,
+        "installed_from": "2024-03-10", "installed_to": "2025-01-01",
+    },
+    {
+        "level": "sub_unit", "sub_unit": ("workshop 1", "一车间"), "point": "D-02", "parent_point": "D-01",
+        "carrier": "electricity", "meter_no": "DB-002", "serial_no": "2021-0002", "name": ("feeder", "车间电能表"),
+        "instrument": "electricity", "accuracy_class": "1.0", "status": "qualified", "verified_on": "2024-03-05",
+        "cycle_months": 72, "unit": "kWh", "multiplier": "400/5", "interval_s": 900, "installed_from": "2025-01-01",
+    },
+    {
+        "level": "equipment", "sub_unit": ("workshop 1", "一车间"), "equipment": ("boiler", "1号锅炉"), "point": "S-01",
+        "carrier": "water", "meter_no": "SB-001", "serial_no": "2022-0101", "name": ("water meter", "水表"),
+        "instrument": "water_flow", "accuracy_class": "2", "status": "qualified", "verified_on": "2024-05-01",
+        "cycle_months": 24, "unit": "m3", "multiplier": 1, "interval_s": 3600, "installed_from": "2024-05-10",
+    },
+)  # fmt: skip
+"""Rows that show how it is done: a replaced meter that keeps its number, a changed transformer, equipment."""
+
+
+def _example_cell(name: str, value: Any, language: Language) -> Any:
+    zh = language == "zh"
+    if isinstance(value, tuple):
+        return value[zh]
+    if isinstance(value, bool):
+        return ("是" if value else "否") if zh else ("yes" if value else "no")
+    if zh and isinstance(value, str) and value in CHOICES.get(name, {}):
+        return CHOICES[name][value][0]
+    return value
+
+
+def write_ledger_template(path: Path, *, language: Language = "zh", example: bool = False) -> None:
+    """Write a ledger workbook: a sheet to fill in, with choices to pick, and one that explains the columns.
+
+    Columns that every row of a meter needs are marked. With `example` it holds rows that show how a replaced meter and
+    a changed transformer are entered; they can be loaded as they are.
+    """
     book = openpyxl.Workbook()
     sheet: Any = book.active
     sheet.title = "台账" if language == "zh" else "ledger"
@@ -127,6 +183,11 @@ def write_ledger_template(path: Path, *, language: Language = "zh") -> None:
         meaning = MEANING[spec.name][language == "zh"]
         other = _header(spec, "en" if language == "zh" else "zh")
         explained.append([_header(spec, language), other, meaning, "、".join(_choices(spec, language))])
+    for row, cells in enumerate(_EXAMPLES if example else (), start=2):
+        for place, name in enumerate(COLUMNS, start=1):
+            value = ({**_PLANT, **cells}).get(name)
+            if value is not None:
+                sheet.cell(row=row, column=place, value=_example_cell(name, value, language))
     sheet.freeze_panes = "A2"
     for letter, width in zip("ABCD", (22, 22, 60, 60), strict=True):
         explained.column_dimensions[letter].width = width
@@ -137,7 +198,10 @@ def _template_column(sheet: Any, place: int, spec: ColumnSpec, language: Languag
     """Header, format and choices of one column of the sheet to fill in."""
     letter = get_column_letter(place)
     head = sheet.cell(row=1, column=place, value=_header(spec, language))
-    head.font, head.fill, head.alignment = Font(bold=True), _HEADING, Alignment(horizontal="center")
+    head.font, head.alignment = Font(bold=True), Alignment(horizontal="center")
+    head.fill = _NEEDED if spec.name in _REQUIRED else _HEADING
+    if spec.name in _REQUIRED:
+        head.comment = Comment("必填" if language == "zh" else "required for a meter", "Meterwarden")
     sheet.column_dimensions[letter].width = 18
     if spec.storage is Storage.TEXT:
         sheet.column_dimensions[letter].number_format = "@"  # a number of 18 digits, or 1-2, must stay what it is

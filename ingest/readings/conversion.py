@@ -111,7 +111,7 @@ class _Maker:
             texts = [column.take(pa.array(odd)) for column in (*picked,)] + [first]
             total = np.zeros(len(odd), np.bool_)
             for column in texts:
-                found: Any = pa.compute.match_substring_regex(tidied(column), _TOTAL_PATTERN)  # type: ignore[attr-defined]
+                found: Any = pa.compute.match_substring_regex(tidied(column), _TOTAL_PATTERN)
                 total |= np.asarray(found.fill_null(False))
             counted[odd[total]] = False
             noted += int(total.sum())
@@ -176,7 +176,7 @@ class _Maker:
         name_texts.append(None)
         which = [divmod(int(pair), len(name_texts)) for pair in pairs]
         resolved = [self._resolve(code_texts[c], name_texts[m]) for c, m in which]
-        taken = pa.array(index)
+        taken: Any = pa.array(index)
         made = [pa.array([one[k] or None for one in resolved], pa.string()).take(taken) for k in range(3)]
         return made[0], made[1], made[2]
 
@@ -206,7 +206,7 @@ class _Maker:
         if place is None:
             return fallback
         stated = mapped(of(batch.columns[place]), _said)
-        return pa.compute.coalesce(stated, fallback)  # type: ignore[attr-defined]
+        return pa.compute.coalesce(stated, fallback)
 
     def _register(self, batch: RawBatch, one: ValueColumn, of: Any, n: int) -> Any:
         if one.register:

@@ -209,11 +209,11 @@ class CsvTable:
         for column in columns:
             if column.nbytes < 64:
                 continue
-            lines = pa.compute.count_substring(column, "\n")  # type: ignore[attr-defined]
-            most = pa.compute.max(lines).as_py() or 0  # type: ignore[attr-defined]
+            lines = pa.compute.count_substring(column, "\n")
+            most = pa.compute.max(lines).as_py() or 0
             if most == 0:
                 continue
-            at = int(pa.compute.index(lines, most).as_py())  # type: ignore[attr-defined]
+            at = int(pa.compute.index(lines, most).as_py())
             _check_lines(
                 [str(column[at].as_py())],
                 int(number[at]) if at < len(number) else 0,

@@ -61,7 +61,7 @@ class MeterDirectory:
             for name in (entry.meter_no, *also):
                 if name:
                     names.setdefault(code_key(name), {})[entry.unit_code, entry.meter_no] = entry
-        units = {}
+        units: dict[str, str] = {}
         called: dict[str, set[str]] = {}
         for code, name in zip(ledger.unit_codes, ledger.unit_names, strict=True):
             called.setdefault(word_key(name), set()).add(code)

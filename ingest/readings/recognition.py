@@ -4,6 +4,7 @@
 and numbers. What nothing decides becomes a `Question`, with an example and the option that answers it.
 """
 
+import dataclasses
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -44,7 +45,7 @@ class Question:
     field: str
     option: str
     text: Phrase
-    choices: Mapping[str, Phrase] = field(default_factory=dict)
+    choices: Mapping[str, Phrase] = dataclasses.field(default_factory=dict)
 
     def __str__(self) -> str:
         choices = "|".join(self.choices) or "…"
@@ -141,7 +142,6 @@ def recognised(
     if numbers is None:
         questions.append(_about_numbers(name, survey.numbers, comma_parts=table.delimiter == ","))
     questions += _about_units(directory, layout, survey, options)
-    questions = [one for one in questions if one is not None]
     if questions:
         raise Unsettled(name, questions)
     assert times is not None

@@ -172,9 +172,9 @@ class Tally:
                 tally.readings += len(rows)
                 tally.units |= units
             if self.directory is not None:
-                self._hold_against(block, rows, name, register, units)
+                self._hold_against(block, rows, name, register)
 
-    def _hold_against(self, block: Block, rows: Any, name: str, register: str, units: set[str]) -> None:
+    def _hold_against(self, block: Block, rows: Any, name: str, register: str) -> None:
         """Count what the ledger will refuse."""
         directory = self.directory
         assert directory is not None
@@ -206,20 +206,22 @@ class Tally:
                 f"{name} at {_when(int(block.measured_at[rows[away][0]]))}",
             )
         if not register:
-            self._check_units(entry, numbers, len(rows), units, name)
+            self._check_units(block, rows, entry)
 
-    def _check_units(self, entry: MeterEntry, numbers: list[int], n: int, units: set[str], name: str) -> None:
+    def _check_units(self, block: Block, rows: Any, entry: MeterEntry) -> None:
         wanted = find_unit(entry.unit) if entry.unit else None
-        for text in units:
+        for place in np.unique(block.unit[rows]).tolist():
+            text = block.units[place]
             unit = find_unit(text)
+            mine = rows[block.unit[rows] == place]
+            numbers = block.message[mine].tolist()
             if unit is None:
-                self._fault(RejectReason.UNKNOWN_UNIT, "unit", "a unit such as kWh, m3 or GJ").add(
-                    numbers, n, repr(text)
-                )
+                required = "a unit such as kWh, m3 or GJ"
+                self._fault(RejectReason.UNKNOWN_UNIT, "unit", required).add(numbers, len(mine), repr(text))
             elif wanted is not None and unit.kind is not wanted.kind:
-                self._fault(RejectReason.UNIT_MISMATCH, "unit", f"a unit that converts to {wanted.symbol}").add(
-                    numbers, n, f"{text!r} of {name}"
-                )
+                required = f"a unit that converts to {wanted.symbol}"
+                example = f"{text!r} of {entry.meter_no}"
+                self._fault(RejectReason.UNIT_MISMATCH, "unit", required).add(numbers, len(mine), example)
 
     @property
     def refused(self) -> int:

@@ -5,6 +5,7 @@ import json
 import re
 from pathlib import Path
 
+import openpyxl
 import psycopg
 import pytest
 from click.testing import CliRunner, Result
@@ -103,6 +104,28 @@ def test_a_ledger_is_loaded_once_and_never_in_part(database: str, tmp_path: Path
     assert all(stored.rows.values(name) == expected.rows.values(name) for name in expected.rows.columns)
 
 
+@pytest.mark.parametrize("language", ["zh", "en"])
+def test_the_sample_workbook_shows_how_and_is_sound(tmp_path: Path, language: str) -> None:
+    file = tmp_path / "sample.xlsx"
+    assert called("template", file, "--example", "--language", language).exit_code == 0
+    report = read_ledger(file)
+    assert not report.faults
+    made = report.ledger.installations
+    assert made.multiplier.tolist() == [4000.0, 4000.0, 40.0, 80.0, 1.0]
+    assert made.meter.tolist()[:4] == [0, 0, 1, 1]
+    assert made.serial[0] != made.serial[1], "a replaced meter that keeps its number is another instrument"
+    assert made.serial[2] == made.serial[3], "a changed transformer leaves the meter what it is"
+
+
+def test_a_faulty_ledger_goes_back_as_the_same_workbook_coloured(tmp_path: Path) -> None:
+    marked = tmp_path / "marked.xlsx"
+    assert called("check", FAULTY, "--marked", marked, "--language", "zh").exit_code == 1
+    sheet = openpyxl.load_workbook(marked).worksheets[0]
+    coloured = [cell for row in sheet.iter_rows() for cell in row if cell.fill.fgColor.rgb == "00FFC7CE"]
+    assert len(coloured) > len({fault.row for fault in read_ledger(FAULTY).faults})
+    assert any("要求" in str(cell.value) for cell in coloured)
+
+
 @pytest.mark.integration
 def test_a_slip_is_shown_and_asked_and_can_be_gone_back_from(database: str, tmp_path: Path) -> None:
     assert called("load", PLANT, dsn=database).exit_code == 0
@@ -127,7 +150,11 @@ def test_a_slip_is_shown_and_asked_and_can_be_gone_back_from(database: str, tmp_
     expected, stored = read_ledger(PLANT).ledger, asyncio.run(in_force(database))
     assert stored.rows.values("multiplier") == expected.rows.values("multiplier")
     listed = [json.loads(line) for line in called("history", "--json", dsn=database).output.splitlines()]
-    assert [(row["version"], row["restored"], row["changes"]) for row in listed] == [(3, 1, 1), (2, None, 1), (1, None, 12)]
+    assert [(row["version"], row["restored"], row["changes"]) for row in listed] == [
+        (3, 1, 1),
+        (2, None, 1),
+        (1, None, 12),
+    ]
     assert listed[1]["details"][0]["column"] == "multiplier"
     assert all(row["loaded_by"] for row in listed)
 

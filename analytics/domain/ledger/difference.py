@@ -240,7 +240,7 @@ def _whole(both: LedgerRows, row: int, zone: tzinfo, *, gone: bool) -> Change:
 
 def _text(both: LedgerRows, name: str, row: int) -> str:
     column = both.text(name)
-    return column.values[column.codes[row]]
+    return str(column.values[column.codes[row]])
 
 
 def _shown(both: LedgerRows, name: str, row: int, zone: tzinfo) -> str:
