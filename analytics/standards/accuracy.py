@@ -305,8 +305,11 @@ def _inputs(scene: Scene) -> NDArray[np.bool_]:
 
 
 def _all_metered(scene: Scene, unit: int) -> bool:
-    here = _inputs(scene) & (scene.ledger.point_unit == unit)
-    return bool(scene.stands[here].all())
+    first, end = scene.ledger.unit_point_start[unit : unit + 2].tolist()
+    ledger, part = scene.ledger, slice(first, end)
+    here = scene.carrier_is("electricity", part) & (ledger.point_level[part] == Level.UNIT)
+    here &= ledger.point_direction[part] == 0
+    return bool((scene.installation[part][here] >= 0).all())
 
 
 def _declared_kwh(scene: Scene) -> dict[int, tuple[float, bool]]:

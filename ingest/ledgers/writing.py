@@ -32,8 +32,11 @@ MEANING: dict[str, tuple[str, str]] = {
     "direction": ("empty means in", "留空为输入"),
     "annual_use": ("in the carrier's unit of GB 17167 table 1", "年用量，按GB 17167表1的单位"),
     "rated_power_kw": ("kW", "千瓦"),
-    "required": ("whether the point counts in the theoretical need; empty means yes", "是否计入理论需要量，留空为是"),
-    "exemption": ("reason, where required is no", "不应配备时填写原因"),
+    "required": ("no exempts the point; empty means that tables 1 and 2 decide", "填“否”为免配；留空由表1、表2判定"),
+    "exemption": (
+        "where required is no: heating, auxiliary, assessable, group or below_limit",
+        "免配原因：表3注1、表3注2、表3注3、表2注1、表2注2或低于限定值",
+    ),
     "meter_no": ("management number; empty where there is no meter", "管理编号；未装表的采集点留空"),
     "serial_no": ("maker's serial number", "出厂编号"),
     "name": ("name of the instrument", "计量器具名称"),
