@@ -17,8 +17,8 @@ from analytics.domain.ledger import Direction
 from analytics.domain.severity import Severity
 from analytics.domain.words import Phrase
 from analytics.standards.accuracy import accuracy_verdict, installed_class
-from analytics.standards.activity_facts import Activity
 from analytics.standards.facts import UnitFacts
+from analytics.standards.facts.activities import Activity
 from analytics.standards.scene import Scene, levels
 from analytics.standards.words import carrier_name, listing
 

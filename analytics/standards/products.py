@@ -11,7 +11,7 @@ from typing import Final
 
 from analytics.domain.words import Phrase
 from analytics.standards.energy import UnitEnergy
-from analytics.standards.product_facts import Assignment
+from analytics.standards.facts.products import Assignment
 from analytics.standards.words import listing
 
 __all__ = ["Parts", "ProductEnergy", "product_energy"]

@@ -11,7 +11,7 @@ from typing import Final
 from analytics.domain.finding import Finding, Verdict
 from analytics.domain.words import Phrase
 from analytics.standards.facts import Answer
-from analytics.standards.form_facts import Instrument, Person
+from analytics.standards.facts.form import Instrument, Person
 from analytics.standards.tables import TableRow, mapping, raise_faults, table_rows
 from analytics.standards.words import listing
 

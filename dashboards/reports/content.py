@@ -15,7 +15,7 @@ from analytics.standards.energy import EnergyDays, UnitEnergy
 from analytics.standards.equipping import Rate
 from analytics.standards.factors import EPOCH_ORDINAL
 from analytics.standards.facts import SelfCheck
-from analytics.standards.form_facts import Instrument, Person, Stock
+from analytics.standards.facts.form import Instrument, Person, Stock
 from analytics.standards.products import ProductEnergy
 from analytics.standards.review import ReviewResult
 from analytics.standards.words import listing

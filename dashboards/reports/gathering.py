@@ -18,7 +18,7 @@ from analytics.standards.documents import Standards
 from analytics.standards.energy import EnergyDays, UnitEnergy, key_unit, unit_energy
 from analytics.standards.factors import EPOCH_ORDINAL
 from analytics.standards.facts import Facts
-from analytics.standards.product_facts import Assignment, assignments_in
+from analytics.standards.facts.products import Assignment, assignments_in
 from analytics.standards.products import Parts, ProductEnergy, product_energy
 from analytics.standards.scene import VerificationState, levels
 from dashboards.reports.content import MeterRow, RegionReport, RegionRow, StockRow, UnitReport

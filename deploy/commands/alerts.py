@@ -12,8 +12,8 @@ from analytics.alerting.rehearsal import Rehearsed, rehearse
 from analytics.alerting.rules import Person, Rules
 from deploy.alerting import alert_config
 from deploy.channels import channels_text, read_text
-from deploy.commands.parameters import Instant
-from deploy.commands.tables import table
+from deploy.commands.common.parameters import Instant
+from deploy.commands.common.tables import table
 from deploy.database import inside
 from deploy.settings import load as settings
 from deploy.stack.places import Places

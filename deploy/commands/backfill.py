@@ -9,11 +9,11 @@ from zoneinfo import ZoneInfo
 
 import click
 
+from deploy.commands.common.ledger_files import fault_lines
+from deploy.commands.common.ledger_files import understood_lines as ledger_lines
+from deploy.commands.common.parameters import LANGUAGE, ZoneName
+from deploy.commands.common.reading_options import Questions, options_of, reading_options, understood_lines
 from deploy.commands.ledger import FAULTY
-from deploy.commands.ledger_files import fault_lines
-from deploy.commands.ledger_files import understood_lines as ledger_lines
-from deploy.commands.parameters import LANGUAGE, ZoneName
-from deploy.commands.reading_options import Questions, options_of, reading_options, understood_lines
 from deploy.settings import load
 from ingest.ledgers import read_ledger
 from ingest.readings import MeterDirectory

@@ -10,7 +10,7 @@ import psycopg
 from analytics.alerting.case import ACTIONS, Action
 from analytics.domain.words import SITE_VERDICTS
 from deploy.alerting import alert_config
-from deploy.commands.tables import table
+from deploy.commands.common.tables import table
 from deploy.database import inside
 from deploy.settings import load as settings
 from streams.alerts.cases import attach, open_case, take_step

@@ -11,7 +11,7 @@ import psycopg
 
 from analytics.domain.ledger import Ledger, LedgerRows
 from analytics.domain.ledger.decision import decided, undecided
-from deploy.commands.parameters import ZoneName
+from deploy.commands.common.parameters import ZoneName
 from deploy.settings import load as settings
 from deploy.stack import Stack
 from streams.store.ledger import LoadReport, load_ledger, read_ledger

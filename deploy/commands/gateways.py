@@ -6,8 +6,8 @@ from typing import Any
 import click
 import psycopg
 
-from deploy.commands.parameters import Instant
-from deploy.commands.tables import table
+from deploy.commands.common.parameters import Instant
+from deploy.commands.common.tables import table
 from deploy.database import inside
 from streams.store.access.gateways import add_gateway, bind, end_gateway, list_gateways, rotate, unknown_units
 

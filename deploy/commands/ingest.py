@@ -16,8 +16,8 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from analytics.domain.errors import MeterwardenError
-from deploy.commands.parameters import LANGUAGE, ZoneName
-from deploy.commands.reading_options import Questions, options_of, reading_options, understood_lines
+from deploy.commands.common.parameters import LANGUAGE, ZoneName
+from deploy.commands.common.reading_options import Questions, options_of, reading_options, understood_lines
 from deploy.ledger_loading import ledger_in_force
 from deploy.settings import load
 from deploy.stack import Stack

@@ -9,11 +9,11 @@ from zoneinfo import ZoneInfo
 import click
 
 from analytics.domain.ledger import Difference
-from deploy.commands.ledger_bounds import bounds
-from deploy.commands.ledger_files import fault_lines, ledger_options, read_and_ask, summary, understood_lines
-from deploy.commands.parameters import LANGUAGE, ZoneName
-from deploy.commands.reading_options import is_terminal
-from deploy.commands.tables import table
+from deploy.commands.common.ledger_bounds import bounds
+from deploy.commands.common.ledger_files import fault_lines, ledger_options, read_and_ask, summary, understood_lines
+from deploy.commands.common.parameters import LANGUAGE, ZoneName
+from deploy.commands.common.reading_options import is_terminal
+from deploy.commands.common.tables import table
 from deploy.settings import load as settings
 from deploy.stack import Stack
 from ingest.ledgers import LedgerReport

@@ -6,7 +6,7 @@ from typing import Any
 import click
 import psycopg
 
-from deploy.commands.tables import table
+from deploy.commands.common.tables import table
 from deploy.database import inside
 from streams.alerts.people import add_person, end_person, new_token, person_of, revoke_tokens, rows
 

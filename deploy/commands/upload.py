@@ -13,8 +13,8 @@ import click
 import psycopg
 
 from analytics.domain.errors import ConfigurationError
-from deploy.commands.parameters import Instant
-from deploy.commands.tables import table
+from deploy.commands.common.parameters import Instant
+from deploy.commands.common.tables import table
 from deploy.database import inside
 from deploy.settings import load
 from ingest.upload.client import Platform, Uploader

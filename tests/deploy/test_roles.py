@@ -12,8 +12,8 @@ from analytics.domain.errors import ConfigurationError, StoreUnavailable
 from deploy.roles import SERVICES, Service, service_address
 from deploy.settings import load
 from streams.ports import StoreRejected
+from streams.store.access.tenancy import as_staff, as_unit
 from streams.store.postgres.connections import Connections
-from streams.store.tenancy import as_staff, as_unit
 from tests.dashboards.world import World, fill
 
 pytestmark = pytest.mark.integration

@@ -8,7 +8,7 @@ import pytest
 from analytics.domain.errors import ConfigurationError
 from analytics.standards.energy import UnitEnergy
 from analytics.standards.facts import load_facts
-from analytics.standards.product_facts import Assignment, assignments_in
+from analytics.standards.facts.products import Assignment, assignments_in
 from analytics.standards.products import Parts, ProductEnergy, product_energy
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from analytics.standards.energy import EnergyDays, unit_energy
 from analytics.standards.facts import SelfCheck, load_facts
-from analytics.standards.product_facts import Assignment
+from analytics.standards.facts.products import Assignment
 from analytics.standards.products import Parts, product_energy
 from dashboards.reports import UnitReport
 from dashboards.reports.content import StockRow

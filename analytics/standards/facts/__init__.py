@@ -14,9 +14,9 @@ from typing import Final
 
 from analytics.domain.accuracy import AccuracyClass, AccuracyClassError, parse_accuracy_class
 from analytics.domain.units import CARRIERS
-from analytics.standards.activity_facts import Activity, ActivityKey, activity_of
-from analytics.standards.form_facts import Instrument, Person, Stock, instrument_of, person_of, stock_of
-from analytics.standards.product_facts import Assignment, assignment_of, share_faults
+from analytics.standards.facts.activities import Activity, ActivityKey, activity_of
+from analytics.standards.facts.form import Instrument, Person, Stock, instrument_of, person_of, stock_of
+from analytics.standards.facts.products import Assignment, assignment_of, share_faults
 from analytics.standards.tables import TableRow, raise_faults, table_rows
 
 __all__ = ["FACT_TABLES", "Answer", "Facts", "MonthFigure", "Output", "SelfCheck", "UnitFacts", "load_facts"]

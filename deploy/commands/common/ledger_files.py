@@ -10,7 +10,7 @@ import click
 import numpy as np
 
 from analytics.domain.ledger import COLUMNS, Inferred, Ledger
-from deploy.commands.reading_options import is_terminal
+from deploy.commands.common.reading_options import is_terminal
 from ingest.files.ranges import row_ranges
 from ingest.ledgers import LedgerOptions, LedgerQuestion, LedgerReport, read_ledger
 from ingest.ledgers.folding import folded

@@ -1,0 +1,1 @@
+"""What several commands share: their parameters, their tables, files that they read."""
