@@ -28,6 +28,8 @@ __all__ = ["VerificationCount", "verification_counts", "verification_findings"]
 _MONTH_DAYS: Final = 30.4375
 _LEAP_DAYS: Final = 3
 """Of a cycle that ends a day or two later than its months: no certificate is doubted for these."""
+_MANY_CYCLES: Final = 20
+"""Up to so many meters of a unit with the same limit each have a finding of their own, more share one."""
 _LEDGER_COLUMNS: Final = (
     "name",
     "model",
@@ -307,18 +309,32 @@ def _not_yet(scene: Scene, point: int, verified_day: int) -> Finding:
 
 
 def _long_cycles(scene: Scene, in_use: NDArray[np.bool_]) -> Iterator[Finding]:
-    """Meters whose stated cycle, or the time that their certificate holds, is longer than the regulation's longest."""
+    """Meters whose stated cycle, or the time that their certificate holds, is longer than the regulation's longest.
+
+    A finding a meter; one for all meters of a unit, level and carrier with the same limit where they are many, since a
+    ledger that enters one cycle everywhere is one question for a person, not hundreds.
+    """
     months = np.fmax(scene.number("cycle_months"), _months_held(scene))
     columns = [scene.column(name) for name in ("instrument", "accuracy_class", "purpose")]
     limits: dict[tuple[str, ...], Cycle | None] = {}
     shortest = min((one.months for one in scene.rules.cycles), default=np.inf)
+    alike: dict[tuple[int, int, str, Cycle], list[int]] = {}
+    ledger = scene.ledger
     for point in np.flatnonzero(in_use & (months > shortest)).tolist():
         kind = tuple(column.of(point) for column in columns)
         if kind not in limits:
             limits[kind] = _longest(scene.rules, *kind)
         limit = limits[kind]
         if limit is not None and months[point] > limit.months:
-            yield _long_cycle(scene, point, limit, float(months[point]))
+            group = int(ledger.point_unit[point]), int(ledger.point_level[point]), ledger.point_carrier[point], limit
+            alike.setdefault(group, []).append(point)
+    many: dict[tuple[int, int, str], list[tuple[Cycle, list[int]]]] = {}
+    for (unit, level, carrier, limit), points in alike.items():
+        if len(points) > _MANY_CYCLES:
+            many.setdefault((unit, level, carrier), []).append((limit, points))
+        else:
+            yield from (_long_cycle(scene, [(limit, [point])], months) for point in points)
+    yield from (_long_cycle(scene, groups, months) for groups in many.values())
 
 
 def _months_held(scene: Scene) -> NDArray[np.float64]:
@@ -335,24 +351,44 @@ def _longest(rules: Rules, instrument: str, accuracy_class: str, purpose: str) -
     return max(fitting, key=lambda one: one.months, default=None)
 
 
-def _long_cycle(scene: Scene, point: int, limit: Cycle, months: float) -> Finding:
-    place = _Place.of(scene, point)
+def _long_cycle(scene: Scene, groups: Sequence[tuple[Cycle, list[int]]], months: NDArray[np.float64]) -> Finding:
+    """The question about meters of one unit, level and carrier, by the limit that holds for each."""
+    points = [point for _, of in groups for point in of]
+    place = _Place.of(scene, points[0])
     find = scene.finder(place.unit, "cycle", _clause(scene, place.unit, "verification"))
-    sure = {"two": ("", ""), "one": ("", "")}.get(limit.confidence, (" (to be confirmed)", "（待核实）"))
+    meters = scene.meter_nos(np.array(points))
+    longest = [max(float(months[point]) for point in of) for _, of in groups]
+    about = _about(place)
+    if len(points) > 1:
+        about |= {
+            "point": "",
+            "meter_no": "",
+            "meters": tuple(meters),
+            "points": tuple(scene.ledger.point_codes[point] for point in points),
+        }
     return find(
         verdict=Verdict.PERSON,
         severity=Severity.WARNING,
         required=Phrase(
-            en=f"a cycle of at most {limit.months:g} months, {limit.source}{sure[0]}",
-            zh=f"检定周期/校准间隔不超过 {limit.months:g} 个月，{limit.source}{sure[1]}",
+            en="; ".join(_limit(limit)[0] for limit, _ in groups), zh="；".join(_limit(limit)[1] for limit, _ in groups)
         ),
-        found=Phrase(en=f"{months:g} months", zh=f"{months:g} 个月"),
+        found=Phrase(
+            en="; ".join(f"{one:g} months" for one in longest), zh="；".join(f"{one:g} 个月" for one in longest)
+        ),
         next_step=Phrase(
-            en=f"Check the cycle of {place.meter} against its certificate.",
-            zh=f"请对照证书核对 {place.meter} 的检定周期/校准间隔。",
+            en=f"Check the cycle of {listing(meters)} against the certificate.",
+            zh=f"请对照证书核对 {listing(meters, chinese=True)} 的检定周期/校准间隔。",
         ),
-        evidence={"months": months, "limit": limit.months},
-        **_about(place),
+        evidence={"months": max(longest), "limit": min(limit.months for limit, _ in groups)},
+        **about,
+    )
+
+
+def _limit(limit: Cycle) -> tuple[str, str]:
+    sure = {"two": ("", ""), "one": ("", "")}.get(limit.confidence, (" (to be confirmed)", "（待核实）"))
+    return (
+        f"a cycle of at most {limit.months:g} months, {limit.source}{sure[0]}",
+        f"检定周期/校准间隔不超过 {limit.months:g} 个月，{limit.source}{sure[1]}",
     )
 
 

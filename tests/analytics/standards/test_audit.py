@@ -222,6 +222,17 @@ def test_cycles_by_class_and_size(instrument: str, facts: Mapping[str, object], 
     assert bool(named(judge([row]), "cycle")) is found
 
 
+@pytest.mark.parametrize(("meters", "findings"), [(20, 20), (21, 1)])
+def test_many_meters_with_one_long_cycle_are_one_question(meters: int, findings: int) -> None:
+    rows = [
+        metered(f"E{i}", meter_no=f"M{i}", cycle_months=99.0, verification_due=day_of("2026-12-31"))
+        for i in range(meters)
+    ]
+    found = named(judge(rows), "cycle")
+    assert len(found) == findings
+    assert sorted(point for one in found for point in one.points) == sorted(f"E{i}" for i in range(meters))
+
+
 def test_a_certificate_that_holds_too_long_is_found_without_a_cycle() -> None:
     row = metered("E", verified_on=day_of("2024-01-10"), verification_due=day_of("2034-01-09"))
     assert [one.point for one in named(judge([row]), "cycle")] == ["E"]
