@@ -1155,7 +1155,6 @@ def _ordinary(s, c, t, v, micro, rules):
         and t - s.good_at <= _span_limit(s, c, rules.measured_span)
         and v < c.top
         and 0.0 <= micro <= s.learnt * (float(t - s.good_at + rules.slack) / 3.6e9)
-        and (s.learnt_n >= _YOUNG or micro == 0.0)
     )
 
 
@@ -1252,6 +1251,9 @@ def advance(state, tab, rules, point, installation, at, received, value, disposi
             if not _keeps_rhythm(s):
                 s.spaced_n = 0
             micro = np.int64(exact)
+            if s.learnt_n < _YOUNG and micro > 0:
+                s.learnt_n += 1
+                s.learnt_day = t // _DAY + 1
             if t < end:
                 s.amount += micro
                 s.covered += t - s.good_at
