@@ -6,6 +6,7 @@ from typing import Any, Final
 import click
 
 from analytics.domain.errors import MeterwardenError
+from deploy.terminal import say
 
 __all__ = ["COMMANDS", "cli", "main"]
 
@@ -68,7 +69,7 @@ class LazyGroup(click.Group):
         try:
             return super().invoke(ctx)
         except MeterwardenError as error:
-            click.echo(f"meterwarden: {error}", err=True)
+            say(f"meterwarden: {error}", err=True)
             ctx.exit(FAULT)
 
 

@@ -17,6 +17,7 @@ from deploy.commands.common.tables import table
 from deploy.database import inside
 from deploy.settings import load as settings
 from deploy.stack.places import Places
+from deploy.terminal import say
 from streams.alerts import sources
 from streams.alerts.channels import read_channels
 from streams.alerts.config import read_rules, shipped_rules
@@ -43,7 +44,7 @@ def command() -> None:
 @click.argument("file", type=_FILE)
 def check(file: Path) -> None:
     """Tell every fault of a file of rules, without loading it."""
-    click.echo(_said("right", read_rules(read_text(file, "FILE"), str(file))))
+    say(_said("right", read_rules(read_text(file, "FILE"), str(file))))
 
 
 @command.command("load")
@@ -59,7 +60,7 @@ def load_rules(file: Path) -> None:
         )
 
     inside(work)
-    click.echo(_said("in force", rules))
+    say(_said("in force", rules))
 
 
 @command.command("rules")
@@ -71,7 +72,7 @@ def show_rules(*, shipped: bool) -> None:
         found = await rows(connection, "select body from alert_rules order by id desc limit 1")
         return str(found[0]["body"]) if found else shipped_rules()
 
-    click.echo(shipped_rules() if shipped else inside(work), nl=False)
+    say(shipped_rules() if shipped else inside(work), nl=False)
 
 
 @command.command("channels")
@@ -80,7 +81,7 @@ def check_channels() -> None:
     path = settings().alerts.channels
     for name, channel in read_channels(channels_text(settings()), str(path)).items():
         picture = "with pictures" if channel.pictures else "text alone"
-        click.echo(f"{name}: {channel.url.partition(':')[0]}, {channel.per_minute} a minute, {picture}")
+        say(f"{name}: {channel.url.partition(':')[0]}, {channel.per_minute} a minute, {picture}")
 
 
 @command.command("dry-run")
@@ -105,15 +106,15 @@ def dry_run(*, since: datetime, file: Path | None, full: bool, as_json: bool) ->
     for one in sent:
         at = one.at.astimezone(settings().zone)
         if as_json:
-            click.echo(json.dumps({**_object(one), "at": at.isoformat()}, ensure_ascii=False))
+            say(json.dumps({**_object(one), "at": at.isoformat()}, ensure_ascii=False))
         else:
-            click.echo(f"{at:%m-%d %H:%M}  {one.recipient:<20} {one.title}")
+            say(f"{at:%m-%d %H:%M}  {one.recipient:<20} {one.title}")
             if full:
-                click.echo("".join(f"    {line}\n" for line in one.body.splitlines()))
+                say("".join(f"    {line}\n" for line in one.body.splitlines()))
     if not as_json:
         recipients = sorted({one.recipient for one in sent})
         each = ", ".join(f"{name} {sum(one.recipient == name for one in sent)}" for name in recipients)
-        click.echo(f"{len(sent)} messages of {signals} detections and findings" + (f": {each}" if each else ""))
+        say(f"{len(sent)} messages of {signals} detections and findings" + (f": {each}" if each else ""))
 
 
 @command.command("list")
@@ -142,7 +143,7 @@ def ack(alert: int, *, login: str, note: str) -> None:
         await acknowledge(connection, alert, person, datetime.now(UTC), config, note)
 
     inside(work)
-    click.echo(f"alert {alert} is with {login}")
+    say(f"alert {alert} is with {login}")
 
 
 @command.command("silence")
@@ -163,7 +164,7 @@ def plan(*, login: str, starts_at: datetime | None, ends_at: datetime, **what: s
         person = await person_of(connection, login=login)
         return await silence(connection, person, starts_at=begin, ends_at=ends_at, **what)
 
-    click.echo(f"silence {inside(work)} until {ends_at.isoformat()}")
+    say(f"silence {inside(work)} until {ends_at.isoformat()}")
 
 
 @command.command()
@@ -176,7 +177,7 @@ def outbox(*, again: bool, failed: bool) -> None:
         async def work(connection: psycopg.AsyncConnection) -> int:
             return await resend(connection, None)
 
-        click.echo(f"{inside(work)} messages wait again")
+        say(f"{inside(work)} messages wait again")
     elif failed:
         _show(
             "select id, channel, recipient, state, attempts, title, error from alert_message "
@@ -193,7 +194,7 @@ def outbox(*, again: bool, failed: bool) -> None:
 def renew_links() -> None:
     """Make a new secret for the links of messages: all that were sent before act no longer."""
     Places.of(settings()).new_secret("links")
-    click.echo("links that were sent before act no longer")
+    say("links that were sent before act no longer")
 
 
 @command.command("set-aside")
@@ -223,7 +224,7 @@ def _show(query: str, parameters: Any = None) -> None:
     async def work(connection: psycopg.AsyncConnection) -> list[dict[str, Any]]:
         return await rows(connection, query, parameters)
 
-    click.echo(table(inside(work)))
+    say(table(inside(work)))
 
 
 def _said(verb: str, rules: Rules) -> str:

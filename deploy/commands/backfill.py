@@ -15,6 +15,7 @@ from deploy.commands.common.parameters import LANGUAGE, ZoneName
 from deploy.commands.common.reading_options import Questions, options_of, reading_options, understood_lines
 from deploy.commands.ledger import FAULTY
 from deploy.settings import load
+from deploy.terminal import say
 from ingest.ledgers import read_ledger
 from ingest.readings import MeterDirectory
 from ingest.readings.tally import Tally
@@ -69,12 +70,12 @@ def command(
     zone = zone or load().zone
     report = read_ledger(ledger, zone=zone)
     for line in ledger_lines(report, language):
-        click.echo(line, err=True)
+        say(line, err=True)
     if report.faults:
         for line in fault_lines(
             report, ledger, language, "未写出任何结果" if language == "zh" else "nothing is written"
         ):
-            click.echo(line)
+            say(line)
         context.exit(FAULTY)
     received_at = time.time_ns() // 1000
     directory = MeterDirectory.of(report.ledger)
@@ -89,7 +90,7 @@ def command(
     ]  # fmt: skip
     for source in sources:
         for line in () if source.opened is None else understood_lines(source.opened, language):
-            click.echo(line, err=True)
+            say(line, err=True)
     questions.save(given["save_profile"])
     done = backfill(
         report.ledger,
@@ -102,10 +103,10 @@ def command(
         tell=_now_and_then(),
     )
     for line in tally.lines(language):
-        click.echo(line, err=True)
-    click.echo(_summary(done, out, time.monotonic() - began))
+        say(line, err=True)
+    say(_summary(done, out, time.monotonic() - began))
     if done.sent and not done.accepted:
-        click.echo(f"{out}: no reading was accepted", err=True)
+        say(f"{out}: no reading was accepted", err=True)
         context.exit(FAULTY)
 
 
@@ -117,7 +118,7 @@ def _now_and_then() -> Callable[[str], None]:
         nonlocal told
         if time.monotonic() - told >= _TELL_EVERY_S:
             told = time.monotonic()
-            click.echo(line, err=True)
+            say(line, err=True)
 
     return tell
 

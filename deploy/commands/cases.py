@@ -13,6 +13,7 @@ from deploy.alerting import alert_config
 from deploy.commands.common.tables import table
 from deploy.database import inside
 from deploy.settings import load as settings
+from deploy.terminal import say
 from streams.alerts.cases import attach, open_case, take_step
 from streams.alerts.people import person_of, rows
 
@@ -57,7 +58,7 @@ def open_one(alert: int, *, login: str) -> None:
         person = await person_of(connection, login=login)
         return await open_case(connection, alert, person.actor, datetime.now(UTC), alert_config(settings()))
 
-    click.echo(f"case {inside(work)}")
+    say(f"case {inside(work)}")
 
 
 @command.command()
@@ -85,7 +86,7 @@ def step(case: int, action: str, *, login: str, note: str, found_on: datetime | 
         guessed = "" if after.due is None or after.due.certain else " (no holidays are known of that year)"
         return f"case {case} is {after.state}{due}{guessed}"
 
-    click.echo(inside(work))
+    say(inside(work))
 
 
 @command.command("attach")
@@ -103,11 +104,11 @@ def attach_file(case: int, file: Path, *, login: str, note: str) -> None:
         action = Action(name="attach", at=now, today=now.astimezone(config.zone).date(), note=note)
         return await attach(connection, case, file.name, content, action, person.actor, config)
 
-    click.echo(f"file {inside(work)} of case {case}")
+    say(f"file {inside(work)} of case {case}")
 
 
 def _show(query: str, parameters: Any) -> None:
     async def work(connection: psycopg.AsyncConnection) -> list[dict[str, Any]]:
         return await rows(connection, query, parameters)
 
-    click.echo(table(inside(work)))
+    say(table(inside(work)))

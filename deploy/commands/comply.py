@@ -15,6 +15,8 @@ from analytics.standards.words import carrier_name, clause_name, level_name
 from deploy.compliance import as_json, judged, today
 from deploy.settings import load as settings
 from deploy.stack import Stack
+from deploy.terminal import console as terminal_console
+from deploy.terminal import say
 from streams.compliance.judge import Judgement, review_of
 
 __all__ = ["command"]
@@ -36,11 +38,11 @@ def command(*, code: str, as_of: datetime | None, machine: bool, language: str, 
         raise click.BadParameter(f"must not lie in the future (got {day})", param_hint="--as-of")
     judgement = judged(Stack(chosen).dsn, [code], day, chosen.zone)
     if machine:
-        click.echo(json.dumps(as_json(judgement, 0), ensure_ascii=False, indent=2))
+        say(json.dumps(as_json(judgement, 0), ensure_ascii=False, indent=2))
     else:
-        console = Console()
+        console = terminal_console()
         if not console.is_terminal:
-            console = Console(width=_WIDTH)  # a pipe has none of its own
+            console = terminal_console(width=_WIDTH)  # a pipe has none of its own
         _tell(console, judgement, chinese=language == "zh", everything=everything)
 
 

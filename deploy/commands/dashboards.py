@@ -20,6 +20,7 @@ from deploy.grafana.server import Grafana
 from deploy.grafana.wanted import TEAMS, Connection, wanted
 from deploy.settings import Settings, load
 from deploy.stack import Stack
+from deploy.terminal import say
 
 __all__ = ["command"]
 
@@ -57,7 +58,7 @@ def apply(
         if members is not None:
             applier.members(_people(members))
         for name, fault in applier.sick().items():
-            click.echo(f"the data source of {name} does not answer: {fault}", err=True)
+            say(f"the data source of {name} does not answer: {fault}", err=True)
 
 
 @command.command()
@@ -99,23 +100,23 @@ def write(
         if renew:
             Book(connection, "").handed(role)
     for file in files:
-        click.echo(file)
+        say(file)
     if not renew:
-        click.echo(f"the password of {role} comes from METERWARDEN_DATASOURCE_PASSWORD in Grafana's environment")
+        say(f"the password of {role} comes from METERWARDEN_DATASOURCE_PASSWORD in Grafana's environment")
 
 
 def _do(applier: Applier, steps: list[Step], *, yes: bool, plan_only: bool) -> None:
     if not steps:
-        click.echo("everything is as it should be")
+        say("everything is as it should be")
         return
     organization = None
     for step in steps[:_STEPS_SHOWN]:
         if step.organization != organization:
             organization = step.organization
-            click.echo(organization)
-        click.echo(f"  {step}")
+            say(organization)
+        say(f"  {step}")
     if len(steps) > _STEPS_SHOWN:
-        click.echo(f"  … and {len(steps) - _STEPS_SHOWN} more")
+        say(f"  … and {len(steps) - _STEPS_SHOWN} more")
     if plan_only:
         return
     if not yes:
@@ -134,7 +135,7 @@ def _applier(settings: Settings, database_at: str | None, staff: str, only: froz
         )
     server = Grafana(grafana.url, user=grafana.user, password=grafana.password)
     with closing(server), _owner(settings) as connection:
-        click.echo(f"Grafana {server.version()} at {grafana.url}")
+        say(f"Grafana {server.version()} at {grafana.url}")
         yield Applier(server, connection, _connection(connection, database_at), staff=staff, only=only)
 
 

@@ -6,6 +6,7 @@ from rich.console import Console
 from deploy.demo import demo
 from deploy.region import DEFAULT_SEED
 from deploy.settings import load
+from deploy.terminal import say
 
 __all__ = ["command"]
 
@@ -24,7 +25,7 @@ def command(context: click.Context, seed: int, days: float, units: int) -> None:
         console = Console(width=_NARROWEST)
     result = demo(load(), console=console, seed=seed, days=days, units=units)
     account = result.account
-    click.echo(
+    say(
         f"demo: sent={account.sent} accepted={account.accepted} rejected={account.rejected} "
         f"lost={account.lost} doubled={account.doubled}"
     )

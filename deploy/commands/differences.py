@@ -14,6 +14,7 @@ from analytics.domain.ledger.decision import decided, undecided
 from deploy.commands.common.parameters import ZoneName
 from deploy.settings import load as settings
 from deploy.stack import Stack
+from deploy.terminal import say
 from streams.store.ledger import LoadReport, load_ledger, read_ledger
 from streams.store.postgres.connections import understood
 
@@ -60,12 +61,12 @@ def list_command(zone: ZoneInfo | None) -> None:
     """List differences that wait for a person's word, and what was decided."""
     zone = zone or settings().zone
     for code, meter_no, at, before, after, amount, symbol, dial_unit in asyncio.run(_fetched(_OPEN)):
-        click.echo(
+        say(
             f"{code} {meter_no} {at.astimezone(zone):%Y-%m-%d %H:%M:%S}: dial {before:g} -> {after:g} {dial_unit}, "
             f"{amount:,.6g} {symbol} not explained"
         )
     for loaded_at, source in asyncio.run(_fetched(_DECIDED)):
-        click.echo(f"decided {loaded_at.astimezone(zone):%Y-%m-%d %H:%M}: {source}")
+        say(f"decided {loaded_at.astimezone(zone):%Y-%m-%d %H:%M}: {source}")
 
 
 @command.command()
@@ -111,7 +112,7 @@ def _decide(
     report = asyncio.run(_decided(unit_code, meter_no, instant, what, count=count))
     for fault in report.faults:
         raise click.ClickException(f"required: {fault.required}; got: {fault.got}")
-    click.echo(f"{unit_code} {meter_no} {instant:%Y-%m-%d %H:%M}: {what}; ledger {report.version}")
+    say(f"{unit_code} {meter_no} {instant:%Y-%m-%d %H:%M}: {what}; ledger {report.version}")
 
 
 async def _decided(unit_code: str, meter_no: str, at: datetime, what: str, *, count: bool | None) -> LoadReport:

@@ -4,6 +4,7 @@ import click
 
 from deploy.settings import load
 from deploy.stack import PARTS, Stack
+from deploy.terminal import say
 
 __all__ = ["command"]
 
@@ -13,4 +14,4 @@ __all__ = ["command"]
 def command(parts: tuple[str, ...]) -> None:
     """Stop the workers, Kafka and the database cleanly, in this order."""
     stopped = Stack(load()).down(parts or PARTS)
-    click.echo(f"stopped: {', '.join(stopped)}" if stopped else "nothing ran")
+    say(f"stopped: {', '.join(stopped)}" if stopped else "nothing ran")

@@ -13,6 +13,7 @@ from analytics.domain.errors import ConfigurationError
 from deploy.gateway import keep_running
 from deploy.settings import load
 from deploy.stack import Stack
+from deploy.terminal import say
 from ingest.devices.faults import DeviceFault
 from ingest.devices.values import hex_of
 from ingest.gateway.access import digest_of, new_token
@@ -47,8 +48,8 @@ def check(context: click.Context, file: Path, ledger: Path | None) -> None:
     config = load_config(file)
     unknown = _unknown(config, ledger) if ledger is not None else []
     for line in unknown:
-        click.echo(line, err=True)
-    click.echo(
+        say(line, err=True)
+    say(
         f"gateway check: links={len(config.links)} devices={len(config.devices)} mqtt={len(config.mqtt)} "
         f"http={'yes' if config.http else 'no'} unknown={len(unknown)}"
     )
@@ -78,11 +79,11 @@ def read(context: click.Context, file: Path, meter: str) -> None:
     """Read one device once, by its meter number or address: bytes, values, units, where the table comes from."""
     config = load_config(file)
     device = _device(config, meter)
-    link = Link(_link(config, device.link), trace=lambda way, data: click.echo(f"{way} {hex_of(data)}"))
+    link = Link(_link(config, device.link), trace=lambda way, data: say(f"{way} {hex_of(data)}"))
     try:
         outcome = driver_of(device, config.profiles).read(link)
     except DeviceFault as fault:
-        click.echo(f"{fault.code}: {fault.detail}", err=True)
+        say(f"{fault.code}: {fault.detail}", err=True)
         context.exit(FAILED)
     finally:
         link.close()
@@ -98,10 +99,10 @@ def _show(config: GatewayConfig, device: DeviceConfig, outcome: Outcome) -> None
     for one in readings:
         point, data = raw.get(one.register, ("", b""))
         at = datetime.fromtimestamp(one.measured_us / 1e6, config.zone)
-        click.echo(f"{one.register:24} {one.value:>16g} {one.unit:6} {at:%Y-%m-%d %H:%M:%S}  {point} [{hex_of(data)}]")
+        say(f"{one.register:24} {one.value:>16g} {one.unit:6} {at:%Y-%m-%d %H:%M:%S}  {point} [{hex_of(data)}]")
     for fault in outcome.faults:
-        click.echo(f"{fault.code}: {fault.detail}", err=True)
-    click.echo(f"table: {outcome.source}")
+        say(f"{fault.code}: {fault.detail}", err=True)
+    say(f"table: {outcome.source}")
 
 
 @command.command()
@@ -119,10 +120,10 @@ def scan(file: Path, link: str, protocol: str, first: int, last: int, timeout_s:
     try:
         for one in scan_link(line, protocol, range(first, last + 1), timeout_s=timeout_s):
             found += 1
-            click.echo(one)
+            say(one)
     finally:
         line.close()
-    click.echo(f"gateway scan: found={found}")
+    say(f"gateway scan: found={found}")
 
 
 @command.command()
@@ -139,7 +140,7 @@ def run(file: Path, *, dry_run: bool) -> None:
 
 def _tell(state: DeviceState, outcome: Outcome | None) -> None:
     said = ", ".join(f"{value.register} {value.value} {value.unit}" for value in outcome.values) if outcome else ""
-    click.echo(f"{datetime.now(UTC):%H:%M:%S}Z {state.config.meter_no}: {state.status} {said or state.detail}")
+    say(f"{datetime.now(UTC):%H:%M:%S}Z {state.config.meter_no}: {state.status} {said or state.detail}")
 
 
 @command.command()
@@ -152,7 +153,7 @@ def simulate(file: Path, for_s: float | None) -> None:
         SimulatedLink(link, config.devices_of(link.name), config.zone, profiles=config.profiles).start()
         for link in config.links
     ]
-    click.echo(f"gateway simulate: links={len(links)} devices={len(config.devices)}", err=True)
+    say(f"gateway simulate: links={len(links)} devices={len(config.devices)}", err=True)
     try:
         threading.Event().wait(for_s)
     except KeyboardInterrupt:
@@ -166,8 +167,8 @@ def simulate(file: Path, for_s: float | None) -> None:
 def token() -> None:
     """Make a token for a sender of the file's own; where there is a database: `meterwarden gateways add`."""
     made = new_token()
-    click.echo(f"token (shown once, for the sender): {made}")
-    click.echo(f'token_sha256 = ["{digest_of(made).hex()}"]')
+    say(f"token (shown once, for the sender): {made}")
+    say(f'token_sha256 = ["{digest_of(made).hex()}"]')
 
 
 def _device(config: GatewayConfig, meter: str) -> DeviceConfig:

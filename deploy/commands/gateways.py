@@ -9,6 +9,7 @@ import psycopg
 from deploy.commands.common.parameters import Instant
 from deploy.commands.common.tables import table
 from deploy.database import inside
+from deploy.terminal import say
 from streams.store.access.gateways import add_gateway, bind, end_gateway, list_gateways, rotate, unknown_units
 
 __all__ = ["command"]
@@ -54,14 +55,14 @@ def add(
 
     token, unknown = inside(work)
     _warn(unknown)
-    click.echo(token)
+    say(token)
 
 
 @command.command("list")
 def list_all() -> None:
     """Show who is entered."""
     found: list[dict[str, Any]] = inside(list_gateways)
-    click.echo(table(found))
+    say(table(found))
 
 
 @command.command("bind")
@@ -76,7 +77,7 @@ def bind_units(name: str, *, units: tuple[str, ...], all_units: bool) -> None:
         return await unknown_units(connection, units)
 
     _warn(inside(work))
-    click.echo(f"{name} may send {'all units' if all_units else ' '.join(units)}")
+    say(f"{name} may send {'all units' if all_units else ' '.join(units)}")
 
 
 @command.command("rotate")
@@ -94,7 +95,7 @@ def rotate_token(name: str, *, overlap: int) -> None:
     async def work(connection: psycopg.AsyncConnection) -> str:
         return await rotate(connection, name, overlap=timedelta(hours=overlap))
 
-    click.echo(inside(work))
+    say(inside(work))
 
 
 @command.command()
@@ -106,9 +107,9 @@ def end(name: str) -> None:
         await end_gateway(connection, name)
 
     inside(work)
-    click.echo(f"{name} is let in no longer")
+    say(f"{name} is let in no longer")
 
 
 def _warn(unknown: list[str]) -> None:
     if unknown:
-        click.echo(f"the ledger has no unit {', '.join(unknown)} yet: its readings are refused until it has", err=True)
+        say(f"the ledger has no unit {', '.join(unknown)} yet: its readings are refused until it has", err=True)

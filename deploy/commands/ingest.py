@@ -12,7 +12,6 @@ from zoneinfo import ZoneInfo
 
 import click
 import psycopg
-from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from analytics.domain.errors import MeterwardenError
@@ -21,6 +20,8 @@ from deploy.commands.common.reading_options import Questions, options_of, readin
 from deploy.ledger_loading import ledger_in_force
 from deploy.settings import load
 from deploy.stack import Stack
+from deploy.terminal import console as terminal_console
+from deploy.terminal import printable, say
 from ingest.kafka.collector import Collected, Collector
 from ingest.kafka.publisher import Publisher, create_topics
 from ingest.ledgers import read_ledger
@@ -115,7 +116,7 @@ def command(
         collected = collector.collect(fresh, bars.update, opened=lambda path: opened[path])
     for check in checks:
         for line in understood_lines(check.opened, language):
-            click.echo(line, err=True)
+            say(line, err=True)
     _tell(collected)
     if not collected.unsendable:
         for path, check in zip(files, checks, strict=True):
@@ -136,16 +137,16 @@ def _directory(stack: Stack, ledger: Path | None, zone: ZoneInfo) -> MeterDirect
     try:
         return MeterDirectory.of(ledger_in_force(stack.dsn))
     except MeterwardenError as error:
-        click.echo(f"the ledger in force cannot be read, so the file must say everything itself ({error})", err=True)
+        say(f"the ledger in force cannot be read, so the file must say everything itself ({error})", err=True)
         return None
 
 
 def _show(checks: Sequence[ReadingCheck], language: str, *, as_json: bool) -> None:
     for check in checks:
         if as_json:
-            click.echo(json.dumps(check.to_object(language), ensure_ascii=False))
+            say(json.dumps(check.to_object(language), ensure_ascii=False))
         else:
-            click.echo("\n".join(check.lines(language)))
+            say("\n".join(check.lines(language)))
 
 
 def _stop_at_the_worst(context: click.Context, checks: Sequence[ReadingCheck], language: str, *, anyway: bool) -> None:
@@ -154,8 +155,8 @@ def _stop_at_the_worst(context: click.Context, checks: Sequence[ReadingCheck], l
         worst = check.tally.worst
         if worst is None or anyway:
             continue
-        click.echo(worst.line(language), err=True)
-        click.echo(
+        say(worst.line(language), err=True)
+        say(
             f"{check.name}：共 {check.tally.total} 条，其中 {worst.count} 条将因同一原因被拒收，"
             f"未发送（--anyway 仍然发送）"
             if language == "zh"
@@ -195,7 +196,7 @@ class SentFiles:
         if row is None:
             return False
         when = f"{row[0].astimezone(load().zone):%Y-%m-%d %H:%M}"
-        click.echo(
+        say(
             f"{path.name}：此文件已于 {when} 由 {row[1]} 发送过（{row[2]} 条），本次未发送；--again 再次发送"
             if language == "zh"
             else f"{path.name}: sent before, at {when} by {row[1]} ({row[2]} readings); "
@@ -212,7 +213,7 @@ class SentFiles:
             with psycopg.connect(self._dsn, connect_timeout=5) as connection:
                 connection.execute(insert, (self._sum(path), path.name, readings, bad, getpass.getuser()))
         except psycopg.Error as error:
-            click.echo(f"that {path.name} was sent could not be noted ({error})", err=True)
+            say(f"that {path.name} was sent could not be noted ({error})", err=True)
 
 
 class _Bars:
@@ -220,13 +221,13 @@ class _Bars:
 
     def __init__(self) -> None:
         self._progress = Progress(
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(),
             TextColumn("{task.percentage:>3.0f} %"),
             TextColumn("{task.fields[readings]:,} readings, {task.fields[rate]:,.0f}/s"),
             TimeElapsedColumn(),
             TimeRemainingColumn(),
-            console=Console(stderr=True),
+            console=terminal_console(stderr=True),
         )
         self._tasks: dict[Path, TaskID] = {}
         self._start = time.monotonic()
@@ -242,7 +243,7 @@ class _Bars:
     def update(self, path: Path, share: float, readings: int) -> None:
         """Show how much of a file is read and how many readings were handed over in all."""
         if path not in self._tasks:
-            self._tasks[path] = self._progress.add_task(path.name, total=1.0, readings=0, rate=0.0)
+            self._tasks[path] = self._progress.add_task(printable(path.name), total=1.0, readings=0, rate=0.0)
         rate = readings / max(time.monotonic() - self._start, 1e-3)
         self._progress.update(self._tasks[path], completed=share, readings=readings, rate=rate)
 
@@ -250,13 +251,13 @@ class _Bars:
 def _tell(collected: Collected) -> None:
     if collected.faults:
         more = " (the first of them)" if collected.bad > len(collected.faults) else ""
-        click.echo(f"rows that are no readings, sent as they are to be rejected{more}:", err=True)
+        say(f"rows that are no readings, sent as they are to be rejected{more}:", err=True)
         _tell_rows(collected.faults)
     if collected.unsendable:
-        click.echo("rows too large to be sent:", err=True)
+        say("rows too large to be sent:", err=True)
         _tell_rows(collected.unsendable)
     rate = collected.readings / max(collected.seconds, 1e-3)
-    click.echo(
+    say(
         f"ingest: sent={collected.readings} bad={collected.bad} unsent={len(collected.unsendable)} "
         f"messages={collected.messages} bytes={collected.bytes} seconds={collected.seconds:.1f} rate={rate:.0f}/s"
     )
@@ -264,7 +265,7 @@ def _tell(collected: Collected) -> None:
 
 def _tell_rows(rows: Sequence[tuple[Path, RowFault]]) -> None:
     for path, fault in rows:
-        click.echo(
+        say(
             f"  {path.name} row {fault.row}: {fault.reason.name.lower()}: must be {fault.required} (got {fault.got})",
             err=True,
         )

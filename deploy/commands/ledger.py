@@ -16,6 +16,7 @@ from deploy.commands.common.reading_options import is_terminal
 from deploy.commands.common.tables import table
 from deploy.settings import load as settings
 from deploy.stack import Stack
+from deploy.terminal import say
 from ingest.ledgers import LedgerReport
 from ingest.ledgers.folding import folded, lines_of
 from ingest.ledgers.marking import write_completed, write_marked
@@ -70,11 +71,11 @@ def check(
     """
     report, _ = read_and_ask(file, zone, given, language)
     if marked is not None:
-        click.echo(f"{marked}: {write_marked(file, report, marked, language=language)} cells marked", err=True)
+        say(f"{marked}: {write_marked(file, report, marked, language=language)} cells marked", err=True)
     if completed is not None and report.table.header is not None:
-        click.echo(f"{completed}: {write_completed(report, completed, language=language)} cells inferred", err=True)
+        say(f"{completed}: {write_completed(report, completed, language=language)} cells inferred", err=True)
     if as_json:
-        click.echo(json.dumps(_object(report, language), ensure_ascii=False, indent=2))
+        say(json.dumps(_object(report, language), ensure_ascii=False, indent=2))
     else:
         _tell(report, file, language)
     context.exit(FAULTY if report.faults else 0)
@@ -167,25 +168,25 @@ def load(
     proposal = proposed(dsn, report.ledger, zone, correct=correct)
     if proposal.faults:
         for line in lines_of(proposal.faults, report.titles, language):
-            click.echo(line)
+            say(line)
         version = proposal.version
-        click.echo(f"{file}: nothing is loaded; version {version} stays in force (--correct: rows typed wrong)")
+        say(f"{file}: nothing is loaded; version {version} stays in force (--correct: rows typed wrong)")
         context.exit(FAULTY)
     _agreed(context, proposal.difference, language, yes=yes, dry_run=dry_run)
     origin = Origin(by=account(), over=proposal.version, changes=proposal.difference.to_object()[:_MOST_KEPT])
     loaded = into_database(dsn, report.ledger, file.name, correct=correct, since=began, origin=origin)
     if loaded.faults:
         for line in lines_of(loaded.faults, report.titles, language):
-            click.echo(line)
-        click.echo(f"{file}: nothing is loaded; version {loaded.version} stays in force (--correct: rows typed wrong)")
+            say(line)
+        say(f"{file}: nothing is loaded; version {loaded.version} stays in force (--correct: rows typed wrong)")
         context.exit(FAULTY)
     if not loaded.loaded:
-        click.echo(f"{file}: says what was loaded before; version {loaded.version} stays in force")
+        say(f"{file}: says what was loaded before; version {loaded.version} stays in force")
         return
     changes = loaded.changes
     for installation in changes.withdrawn:
-        click.echo(f"{file}: withdrawn: {installation}")
-    click.echo(
+        say(f"{file}: withdrawn: {installation}")
+    say(
         f"{file}: loaded as version {loaded.version}: {len(changes.added_units)} units are new, "
         f"{len(changes.replaced_units)} replaced; installations: {changes.added} new, {changes.changed} changed"
     )
@@ -195,9 +196,9 @@ def _agreed(context: click.Context, found: Difference, language: str, *, yes: bo
     """Show what a load changes, and go on only where somebody agrees or nothing in force is touched."""
     zh = language == "zh"
     for line in found.lines(language):
-        click.echo(line)
+        say(line)
     if dry_run:
-        click.echo("试运行：未载入" if zh else "dry run: nothing is loaded")
+        say("试运行：未载入" if zh else "dry run: nothing is loaded")
         context.exit(0)
     if not found.needs_a_word or yes:
         return
@@ -205,7 +206,7 @@ def _agreed(context: click.Context, found: Difference, language: str, *, yes: bo
         if click.confirm("载入这些变更？" if zh else "load these changes?", default=False, err=True):
             return
     else:
-        click.echo(
+        say(
             "以上变更会改动现行台账，未载入；确认无误请加 --yes" if zh
             else "these changes touch the ledger in force: nothing is loaded; --yes agrees to them", err=True,
         )  # fmt: skip
@@ -222,13 +223,13 @@ def history(limit: int, *, as_json: bool) -> None:
     found = loads(Stack(settings()).dsn, limit)
     if as_json:
         for row in found:
-            click.echo(json.dumps(row, ensure_ascii=False, default=str))
+            say(json.dumps(row, ensure_ascii=False, default=str))
         return
     for row in found:
         row["loaded_at"] = row["loaded_at"].astimezone(settings().zone)
         row["units"] = len(row["units"] or ())
         row.pop("details")
-    click.echo(table(found))
+    say(table(found))
 
 
 @command.command()
@@ -253,9 +254,9 @@ def restore(context: click.Context, version: int, zone: ZoneInfo, language: str,
     ledger, kept = gone_back_to(dsn, version)
     proposal = proposed(dsn, ledger, zone)
     if kept:
-        click.echo(f"points that came after version {version} stay as they are: {', '.join(kept[:20])}", err=True)
+        say(f"points that came after version {version} stay as they are: {', '.join(kept[:20])}", err=True)
     if not proposal.difference.changes:
-        click.echo(f"version {proposal.version} says the same as version {version}")
+        say(f"version {proposal.version} says the same as version {version}")
         return
     _agreed(context, proposal.difference, language, yes=yes, dry_run=dry_run)
     origin = Origin(
@@ -264,9 +265,9 @@ def restore(context: click.Context, version: int, zone: ZoneInfo, language: str,
     loaded = into_database(dsn, ledger, f"version {version}", correct=True, origin=origin)
     if loaded.faults:
         for line in lines_of(loaded.faults, {}, language):
-            click.echo(line)
+            say(line)
         context.exit(FAULTY)
-    click.echo(f"version {version} is in force again, as version {loaded.version}")
+    say(f"version {version} is in force again, as version {loaded.version}")
 
 
 @command.command()
@@ -284,16 +285,16 @@ def template(file: Path, language: str, *, example: bool) -> None:
     if file.suffix.lower() != ".xlsx":
         raise click.BadParameter("the name must end in .xlsx", param_hint="FILE")
     write_ledger_template(file, language="zh" if language == "zh" else "en", example=example)
-    click.echo(f"{file}: {'a ledger with example rows' if example else 'an empty ledger to fill in'}")
+    say(f"{file}: {'a ledger with example rows' if example else 'an empty ledger to fill in'}")
 
 
 def _tell(report: LedgerReport, file: Path, language: str) -> None:
     for line in understood_lines(report, language):
-        click.echo(line, err=True)
+        say(line, err=True)
     if report.faults:
         for line in fault_lines(report, file, language):
-            click.echo(line)
+            say(line)
     else:
-        click.echo(f"{file}: {summary(report.ledger, report.rows, language)}")
+        say(f"{file}: {summary(report.ledger, report.rows, language)}")
         for phrase in bounds(report.ledger):
-            click.echo(f"{file}: {phrase.of(language)}")
+            say(f"{file}: {phrase.of(language)}")

@@ -10,6 +10,7 @@ from dashboards.reports.papers import PAPERS, PaperFacts, write_paper
 from deploy.compliance import today
 from deploy.settings import load as settings
 from deploy.stack import Stack
+from deploy.terminal import say
 
 __all__ = ["command"]
 
@@ -52,4 +53,4 @@ def command(
         write_paper(kind, report, facts, out)
     except ValueError as error:
         raise click.ClickException(str(error)) from None
-    click.echo(out)
+    say(out)

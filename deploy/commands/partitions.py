@@ -15,6 +15,7 @@ from kafka.admin import NewPartitions
 from analytics.domain.errors import ConfigurationError
 from deploy.settings import Settings, load
 from deploy.stack import Stack
+from deploy.terminal import say
 from ingest.wire import READINGS_TOPIC
 from streams.config import StreamsConfig
 from streams.lanes.regrow import regrow
@@ -51,7 +52,7 @@ def command(count: int | None, topic: str, group: str, drain_s: float) -> None:
     stack = Stack(settings)
     facts = asyncio.run(_facts(stack.bootstrap, topic))
     laid, _ = _standing(stack.dsn, group, facts)
-    click.echo(f"{topic}: Kafka has {facts.partitions} partitions, its units are spread over {laid or 'none yet'}")
+    say(f"{topic}: Kafka has {facts.partitions} partitions, its units are spread over {laid or 'none yet'}")
     if count is None:
         return
     if count < max(facts.partitions, laid or 0):
@@ -61,10 +62,10 @@ def command(count: int | None, topic: str, group: str, drain_s: float) -> None:
             _drain(stack, group, topic, facts, drain_s)
         with closing(KafkaAdminClient(bootstrap_servers=stack.bootstrap)) as admin:
             admin.create_partitions({topic: NewPartitions(total_count=count)})
-        click.echo(f"{topic}: Kafka has {count} partitions now")
+        say(f"{topic}: Kafka has {count} partitions now")
     if laid is not None:
-        before = asyncio.run(_move(settings, stack, group, topic, facts, count, click.echo))
-        click.echo(f"units moved from {before} to {count} partitions" if before != count else "nothing to move")
+        before = asyncio.run(_move(settings, stack, group, topic, facts, count, say))
+        say(f"units moved from {before} to {count} partitions" if before != count else "nothing to move")
 
 
 async def _facts(bootstrap: str, topic: str) -> TopicFacts:
@@ -87,10 +88,10 @@ def _drain(stack: Stack, group: str, topic: str, facts: TopicFacts, drain_s: flo
     end, deadline = asyncio.run(_end(stack.bootstrap, topic, facts.partitions)), time.monotonic() + drain_s
     while (stored := _standing(stack.dsn, group, facts)[1]) < end:
         if time.monotonic() > deadline:
-            click.echo(f"{end - stored} records are not stored within {drain_s:.0f} s; they are passed on later")
+            say(f"{end - stored} records are not stored within {drain_s:.0f} s; they are passed on later")
             return
         time.sleep(0.5)
-    click.echo(f"{topic}: all {end} records that were sent before are stored")
+    say(f"{topic}: all {end} records that were sent before are stored")
 
 
 async def _end(bootstrap: str, topic: str, partitions: int) -> int:

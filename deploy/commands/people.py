@@ -8,6 +8,7 @@ import psycopg
 
 from deploy.commands.common.tables import table
 from deploy.database import inside
+from deploy.terminal import say
 from streams.alerts.people import add_person, end_person, new_token, person_of, revoke_tokens, rows
 
 __all__ = ["command"]
@@ -33,7 +34,7 @@ def add(**facts: str) -> None:
         return await add_person(connection, **facts)
 
     inside(work)
-    click.echo(f"{facts['login']} is entered")
+    say(f"{facts['login']} is entered")
 
 
 @command.command("list")
@@ -49,7 +50,7 @@ def list_people() -> None:
         """
         return await rows(connection, query)
 
-    click.echo(table(inside(work)))
+    say(table(inside(work)))
 
 
 @command.command()
@@ -64,7 +65,7 @@ def token(login: str, *, days: int, label: str) -> None:
         expires_at = datetime.now(UTC) + timedelta(days=days)
         return await new_token(connection, person.id, label=label, expires_at=expires_at)
 
-    click.echo(inside(work))
+    say(inside(work))
 
 
 @command.command()
@@ -76,7 +77,7 @@ def end(login: str) -> None:
         return await end_person(connection, (await person_of(connection, login=login)).id)
 
     tokens, messages = inside(work)
-    click.echo(f"{login} is let in no longer: {tokens} tokens ended, {messages} messages not sent")
+    say(f"{login} is let in no longer: {tokens} tokens ended, {messages} messages not sent")
 
 
 @command.command()
@@ -87,4 +88,4 @@ def revoke(login: str) -> None:
     async def work(connection: psycopg.AsyncConnection) -> int:
         return await revoke_tokens(connection, (await person_of(connection, login=login)).id)
 
-    click.echo(f"{inside(work)} tokens of {login} are ended")
+    say(f"{inside(work)} tokens of {login} are ended")

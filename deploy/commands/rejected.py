@@ -16,6 +16,7 @@ from analytics.domain.errors import MeterwardenError
 from analytics.domain.quality import RejectReason
 from deploy.settings import load
 from deploy.stack import Stack
+from deploy.terminal import say
 from ingest.kafka.publisher import Publisher
 from ingest.kafka.replay import send_again
 from ingest.wire import shown
@@ -89,11 +90,11 @@ def list_rows(
     found = asyncio.run(rows())
     if as_json:
         for row in found:
-            click.echo(json.dumps(_object(row), ensure_ascii=False))
+            say(json.dumps(_object(row), ensure_ascii=False))
         return
-    click.echo(_table(found, settings.zone))
+    say(_table(found, settings.zone))
     if len(found) == limit:
-        click.echo(f"there may be more: --after {found[-1].id}")
+        say(f"there may be more: --after {found[-1].id}")
 
 
 @command.command()
@@ -107,11 +108,11 @@ def replay(*, reason: str | None, unit: str | None, since: datetime | None, dry_
     filters = {"reason": reason, "unit_code": unit, "since": since}
     if dry_run:
         rows, readings = asyncio.run(_counted(stack.dsn, filters))
-        click.echo(_said("would replay", rows, readings))
+        say(_said("would replay", rows, readings))
         return
     with Publisher(stack.kafka_config) as publisher:
         rows, readings = asyncio.run(_replayed(stack.dsn, publisher, filters))
-    click.echo(_said("replayed", rows, readings))
+    say(_said("replayed", rows, readings))
 
 
 async def _replayed(dsn: str, publisher: Publisher, filters: dict[str, Any]) -> tuple[Counter[str], int]:

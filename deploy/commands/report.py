@@ -9,6 +9,7 @@ from dashboards.reports import region_page, region_workbook, unit_page, unit_wor
 from dashboards.reports.gathering import region_report, unit_report
 from deploy.settings import load as settings
 from deploy.stack import Stack
+from deploy.terminal import say
 
 __all__ = ["command"]
 
@@ -48,4 +49,4 @@ def command(*, code: str | None, region: bool, month: str, out: Path, language: 
         report = unit_report(dsn, code, month, chosen.zone)
         unit_workbook(report, workbook, language=language)
         page.write_text(unit_page(report, language=language), encoding="utf-8")
-    click.echo(f"{workbook}\n{page}")
+    say(f"{workbook}\n{page}")

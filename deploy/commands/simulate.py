@@ -8,6 +8,7 @@ import click
 from deploy.region import DEFAULT_SEED
 from deploy.settings import load
 from deploy.simulate import Progress, simulate
+from deploy.terminal import say, say_over
 
 __all__ = ["command"]
 
@@ -43,18 +44,14 @@ class _Duration(click.ParamType):
 def command(speed: float, for_s: float | None, seed: int, units: int) -> None:
     """Keep pushing the readings of a made-up region into the running stack."""
 
-    def say(line: str) -> None:
-        click.echo(line, err=True)
+    def aside(line: str) -> None:
+        say(line, err=True)
 
     def tell(progress: Progress) -> None:
         at, due = (datetime.fromtimestamp(us / 1e6, UTC) for us in (progress.simulated_us, progress.due_us))
-        click.echo(
-            f"\r{at:%Y-%m-%d %H:%M:%S} UTC  {progress.readings:,} readings sent, the next at {due:%H:%M:%S} ",
-            nl=False,
-            err=True,
-        )
+        say_over(f"{at:%Y-%m-%d %H:%M:%S} UTC  {progress.readings:,} readings sent, the next at {due:%H:%M:%S} ")
 
-    progress = simulate(load(), speed=speed, for_s=for_s, seed=seed, units=units, say=say, told=tell)
-    click.echo(err=True)
+    progress = simulate(load(), speed=speed, for_s=for_s, seed=seed, units=units, say=aside, told=tell)
+    say(err=True)
     until = datetime.fromtimestamp(progress.simulated_us / 1e6, UTC)
-    click.echo(f"simulate: sent={progress.readings} messages={progress.messages} until={until:%Y-%m-%dT%H:%M:%SZ}")
+    say(f"simulate: sent={progress.readings} messages={progress.messages} until={until:%Y-%m-%dT%H:%M:%SZ}")

@@ -9,6 +9,7 @@ import click
 from analytics.standards.factors import EPOCH_ORDINAL
 from deploy.settings import load as settings
 from deploy.stack import Stack
+from deploy.terminal import say
 from ingest.standard_files import read_standard, shipped_standards, standards_from
 
 __all__ = ["command"]
@@ -34,7 +35,7 @@ def check(file: Path) -> None:
     """Tell everything that is wrong with a file, without loading it."""
     document, _ = read_standard(file)
     standards_from([document])
-    click.echo(f"{file}: sound: {_WORDS[document.kind]}, {document.name}")
+    say(f"{file}: sound: {_WORDS[document.kind]}, {document.name}")
 
 
 @command.command()
@@ -47,9 +48,9 @@ def load(file: Path) -> None:
 
     number = into_database(Stack(settings()).dsn, document, text, file.name)
     if number:
-        click.echo(f"{file}: loaded as number {number}: {_WORDS[document.kind]}, {document.name}")
+        say(f"{file}: loaded as number {number}: {_WORDS[document.kind]}, {document.name}")
     else:
-        click.echo(f"{file}: says what is in force already")
+        say(f"{file}: says what is in force already")
 
 
 @command.command(name="list")
@@ -59,10 +60,10 @@ def listed() -> None:
 
     stored = documents(Stack(settings()).dsn)
     standards = standards_from([one.document for one in stored])
-    click.echo(f"shipped: {shipped_standards().rules['rules']['name']} rules, GB/T 2589-2020 factors")  # type: ignore[index]  # the shipped file has them
+    say(f"shipped: {shipped_standards().rules['rules']['name']} rules, GB/T 2589-2020 factors")  # type: ignore[index]  # the shipped file has them
     for one in stored:
-        click.echo(f"{one.number}: {_WORDS[one.document.kind]}, {one.document.name}, {one.source}, {one.loaded_at}")
-    click.echo(f"water metering: {standards.water.number} (confidence: {standards.water.confidence})")
+        say(f"{one.number}: {_WORDS[one.document.kind]}, {one.document.name}, {one.source}, {one.loaded_at}")
+    say(f"water metering: {standards.water.number} (confidence: {standards.water.confidence})")
     for edition in standards.book.editions:
         since = date.fromordinal(edition.in_force_day + EPOCH_ORDINAL)
         until = ""
@@ -70,4 +71,4 @@ def listed() -> None:
             until = f", superseded on {date.fromordinal(edition.superseded_day + EPOCH_ORDINAL)}"
             until += f" by {edition.superseded_by}"
         sector = f" for {edition.sector}" if edition.sector else ""
-        click.echo(f"edition {edition.number}{sector}: in force from {since}{until}")
+        say(f"edition {edition.number}{sector}: in force from {since}{until}")

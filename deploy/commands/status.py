@@ -9,6 +9,7 @@ import click
 from deploy.settings import load
 from deploy.stack import PartStatus, Stack
 from deploy.stack.places import DiskUse, disk_use
+from deploy.terminal import say
 
 __all__ = ["command"]
 
@@ -30,10 +31,10 @@ def command(context: click.Context, *, as_json: bool) -> None:
             "parts": [dataclasses.asdict(part) for part in parts],
             "disk": dataclasses.asdict(disk),
         }
-        click.echo(json.dumps(report, indent=2))
+        say(json.dumps(report, indent=2))
     else:
-        click.echo(_table(parts))
-        click.echo(_sentence(str(settings.home), disk))
+        say(_table(parts))
+        say(_sentence(str(settings.home), disk))
     context.exit(0 if healthy else 1)
 
 

@@ -17,6 +17,7 @@ from deploy.commands.common.parameters import Instant
 from deploy.commands.common.tables import table
 from deploy.database import inside
 from deploy.settings import load
+from deploy.terminal import say
 from ingest.upload.client import Platform, Uploader
 from ingest.upload.codes import parse_code
 from ingest.upload.figures import COMPLETE, Amount, Figures, Item, Plan, plan_of
@@ -82,12 +83,12 @@ def run(context: click.Context, file: Path, since: datetime | None, until: datet
         counts = outbox.counts()
     finally:
         outbox.close()
-    click.echo(
+    say(
         f"upload: accepted={done.accepted} refused={done.refused} "
         f"waiting={counts.get('waiting', 0)} corrected={counts.get('corrected', 0)}"
     )
     if done.refused:
-        click.echo(done.answer, err=True)
+        say(done.answer, err=True)
     context.exit(INCOMPLETE if done.refused else 0)
 
 
@@ -115,7 +116,7 @@ def status(file: Path, state: str | None) -> None:
                 }
                 for kept in outbox.list(state)
             ]
-        click.echo(table(rows))
+        say(table(rows))
     finally:
         outbox.close()
 
@@ -124,7 +125,7 @@ def _show(figures: Sequence[Figures]) -> None:
     kinds = ("hours", "days", "months", "years")
     for one in figures:
         first = f", the first missing {one.missing[0]:%Y-%m-%d %H:%M}" if one.missing else ""
-        click.echo(
+        say(
             f"{one.code} {kinds[one.stat_type]}: {one.complete} of {one.periods} ({one.completeness:.1%}){first}",
             err=True,
         )

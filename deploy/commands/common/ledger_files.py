@@ -11,6 +11,7 @@ import numpy as np
 
 from analytics.domain.ledger import COLUMNS, Inferred, Ledger
 from deploy.commands.common.reading_options import is_terminal
+from deploy.terminal import say
 from ingest.files.ranges import row_ranges
 from ingest.ledgers import LedgerOptions, LedgerQuestion, LedgerReport, read_ledger
 from ingest.ledgers.folding import folded
@@ -89,13 +90,13 @@ def read_and_ask(
     if given["save_profile"] is not None:
         kept = replace(options, columns={**report.understood, **options.columns})
         given["save_profile"].write_text(kept.to_toml(), encoding="utf-8")
-        click.echo(f"{given['save_profile']}: profile kept", err=True)
+        say(f"{given['save_profile']}: profile kept", err=True)
     return report, options
 
 
 def _agree(report: LedgerReport, language: str) -> bool:
     for line in _proposed(report, language):
-        click.echo(line, err=True)
+        say(line, err=True)
     return click.confirm(
         "按此理解表头？" if language == "zh" else "take these headers for this?", default=True, err=True
     )

@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from deploy.terminal import say
 from ingest.readings import MeterDirectory, OpenedReadings, ReadingOptions, Unsettled, open_readings
 from ingest.readings.options import DATE_ORDERS, DECIMALS
 from ingest.readings.recognition import Question
@@ -117,9 +118,9 @@ class Questions:
     def _answer(self, question: Question) -> str:
         self.asked += 1
         zh = self._language == "zh"
-        click.echo(question.text.zh if zh else question.text.en, err=True)
+        say(question.text.zh if zh else question.text.en, err=True)
         for choice, words in question.choices.items():
-            click.echo(f"  {choice}: {words.zh if zh else words.en}", err=True)
+            say(f"  {choice}: {words.zh if zh else words.en}", err=True)
         kind = click.Choice(list(question.choices)) if question.choices else click.STRING
         answer: str = click.prompt(question.option, type=kind, err=True)
         return answer
@@ -128,7 +129,7 @@ class Questions:
         """Keep what is settled."""
         if path is not None:
             path.write_text(self.options.to_toml(), encoding="utf-8")
-            click.echo(f"{path}: profile kept; --profile {path} reads the next file of this source alike", err=True)
+            say(f"{path}: profile kept; --profile {path} reads the next file of this source alike", err=True)
 
 
 def understood_lines(opened: OpenedReadings, language: str) -> list[str]:

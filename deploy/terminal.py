@@ -1,0 +1,67 @@
+"""The one door to the terminal: what comes from outside can neither steer it nor look like what it is not.
+
+Senders, ledgers and file names bring text that a terminal would obey: escape sequences, carriage returns, marks that
+turn the direction of writing, and rich's own markup. All of it is shown, in JSON's way of writing it; none of it acts.
+"""
+
+import re
+from typing import Any, Final
+
+import click
+from rich.console import Console
+from rich.text import Text
+
+__all__ = ["console", "printable", "say", "say_over"]
+
+# control characters, half letters, line and paragraph separators, what turns the direction or has no width, and tags
+_ACTS: Final = re.compile(
+    "[\x00-\x1f\x7f-\x9f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
+    "\ud800-\udfff\U000e0000-\U000e0fff]"
+)
+
+
+def printable(text: object, *, lines: bool = False) -> str:
+    r"""A text whose every character is shown.
+
+    Parameters
+    ----------
+    text : object
+    lines : bool
+        Whether line breaks and tabs are ours and stay.
+
+    Examples
+    --------
+    >>> print(printable("unit \x1b[2J\u202e99"))
+    unit \u001b[2J\u202e99
+    """
+    return _ACTS.sub(lambda match: match[0] if lines and match[0] in "\n\t" else _written(match[0]), str(text))
+
+
+def say(text: object = "", *, err: bool = False, nl: bool = True) -> None:
+    """Print lines of ours, whatever stands in them."""
+    click.echo(printable(text, lines=True), err=err, nl=nl)
+
+
+def say_over(text: object) -> None:
+    """Print a line of progress over the one before, on the error stream."""
+    click.echo("\r" + printable(text), err=True, nl=False)
+
+
+class _Console(Console):
+    """A console for which no text is markup."""
+
+    def render_str(self, text: str, **facts: Any) -> Text:
+        return super().render_str(printable(text, lines=True), **{**facts, "markup": False, "emoji": False})
+
+
+def console(**facts: Any) -> Console:
+    """A console for tables and progress; texts given to it are shown as they are, brackets included."""
+    return _Console(markup=False, emoji=False, **facts)
+
+
+def _written(letter: str) -> str:
+    number = ord(letter)
+    if number <= 0xFFFF:
+        return f"\\u{number:04x}"
+    number -= 0x10000  # as JSON writes it, in two halves
+    return f"\\u{0xD800 + (number >> 10):04x}\\u{0xDC00 + (number & 0x3FF):04x}"
