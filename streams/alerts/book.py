@@ -14,6 +14,7 @@ from analytics.alerting.desk import Card, Desk, Member, Silence
 from analytics.alerting.mailbox import Mailbox
 from analytics.alerting.rules import Person, Rules
 from analytics.alerting.words import title
+from streams.alerts.aside import Aside
 from streams.alerts.sources import Found
 
 __all__ = ["LOCK", "Book", "identities_of", "lay_out"]
@@ -27,7 +28,7 @@ select p.id, p.login, p.name, p.role, coalesce(u.code, ''), p.language, p.channe
 from person p left join unit u on u.id = p.unit_id where p.active order by p.login
 """
 _SILENCES: Final = """
-select s.starts_at, s.ends_at, coalesce(u.code, ''), coalesce(p.code, ''), coalesce(s.kind, '')
+select s.starts_at, s.ends_at, coalesce(u.code, ''), coalesce(p.code, ''), coalesce(s.kind, ''), s.id
 from alert_silence s left join unit u on u.id = s.unit_id left join metering_point p on p.id = s.point_id
 where s.ends_at > %s and s.starts_at <= %s
 """
@@ -39,7 +40,7 @@ join unnest(%s::text[], %s::int8[]) q (source, source_id) on (s.source, s.source
 _CARDS: Final = """
 select id, key, state, unit_id, life from alert
 where state not in ('cleared', 'dropped')
-    and (subject = any(%(subjects)s) or key = any(%(keys)s) or id = any(%(ids)s) or next_at <= %(now)s)
+    and (subject = any(%(subjects)s) or key = any(%(keys)s) or id = any(%(ids)s) or next_at <= %(now)s::timestamptz)
 """
 _OF_LETTERS: Final = "select id, key, state, unit_id, life from alert where key = any(%s)"
 _INSERT: Final = """
@@ -190,27 +191,20 @@ async def lay_out(
     *,
     zone: ZoneInfo,
     ids: Sequence[int] = (),
+    clock: bool = True,
+    aside: Aside | None = None,
 ) -> Book:
-    """A desk with all that these signals, these alerts and the clock can touch."""
+    """A desk with all that these signals, these alerts and, where it is asked for, the clock can touch.
+
+    Rows that cannot be read go to `aside`.
+    """
+    aside = aside or Aside()
     people = await (await connection.execute(_PEOPLE)).fetchall()
     silences = await (await connection.execute(_SILENCES, (now, now))).fetchall()
     desk = Desk(
         rules,
-        people=[
-            Person(
-                login=row[1],
-                name=row[2],
-                role=row[3],
-                unit_code=row[4],
-                language=row[5],
-                channel=row[6],
-                address=row[7],
-            )
-            for row in people
-        ],
-        silences=[
-            Silence(starts_at=row[0], ends_at=row[1], unit_code=row[2], point=row[3], kind=row[4]) for row in silences
-        ],
+        people=aside.each("person", people, _person, lambda row: row[0]),
+        silences=aside.each("alert_silence", silences, _silence, lambda row: row[5]),
         zone=zone,
     )
     book = Book(desk=desk, ids={}, states={}, units={}, people={row[1]: row[0] for row in people}, now=now)
@@ -223,22 +217,44 @@ async def lay_out(
         }
     )
     subjects = {rule.subject(signal) for signal in signals if (rule := rules.rule_of(signal)) is not None}
-    parameters = {"subjects": sorted(subjects), "keys": [row[2] for row in members], "ids": list(ids), "now": now}
-    _lay_cards(book, await (await connection.execute(_CARDS, parameters)).fetchall())
+    due = now if clock else None
+    parameters = {"subjects": sorted(subjects), "keys": [row[2] for row in members], "ids": list(ids), "now": due}
+    _lay_cards(book, await (await connection.execute(_CARDS, parameters)).fetchall(), aside)
     boxes = await (await connection.execute("select recipient, life from alert_mailbox")).fetchall()
-    desk.lay(mailboxes={name: msgspec.convert(life, Mailbox) for name, life in boxes})
+    desk.lay(mailboxes=dict(aside.each("alert_mailbox", boxes, _mailbox, lambda row: row[0])))
     waiting = {post.alert for box in desk.mailboxes.values() for post in box.waiting} - desk.cards.keys()
     if waiting:
-        _lay_cards(book, await (await connection.execute(_OF_LETTERS, (sorted(waiting),))).fetchall())
+        _lay_cards(book, await (await connection.execute(_OF_LETTERS, (sorted(waiting),))).fetchall(), aside)
     return book
 
 
-def _lay_cards(book: Book, rows: Iterable[tuple[Any, ...]]) -> None:
-    for identity, key, state, unit_id, life in rows:
-        book.ids[key] = identity
-        book.units[key] = unit_id
-        book.states[key] = state
+def _lay_cards(book: Book, rows: Iterable[tuple[Any, ...]], aside: Aside) -> None:
+    def lay(row: tuple[Any, ...]) -> None:
+        identity, key, state, unit_id, life = row
         book.desk.lay([msgspec.convert(life, Card)])
+        book.ids[key], book.units[key], book.states[key] = identity, unit_id, state
+
+    aside.each("alert", rows, lay, lambda row: row[0])
+
+
+def _person(row: tuple[Any, ...]) -> Person:
+    return Person(
+        login=row[1],
+        name=row[2],
+        role=row[3],
+        unit_code=row[4],
+        language=row[5],
+        channel=row[6],
+        address=row[7],
+    )
+
+
+def _silence(row: tuple[Any, ...]) -> Silence:
+    return Silence(starts_at=row[0], ends_at=row[1], unit_code=row[2], point=row[3], kind=row[4])
+
+
+def _mailbox(row: tuple[Any, ...]) -> tuple[str, Mailbox]:
+    return row[0], msgspec.convert(row[1], Mailbox)
 
 
 def _json(value: object) -> Jsonb:

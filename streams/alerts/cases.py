@@ -1,7 +1,7 @@
 """Cases in the database: every step in one transaction with its history, its deadline and its verdict."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, Final
@@ -15,6 +15,7 @@ from analytics.alerting.rules import Person, Rules, audience
 from analytics.alerting.words import CaseFacts, case_text
 from analytics.alerting.workdays import Deadline
 from analytics.domain.words import SITE_VERDICTS
+from streams.alerts.aside import Aside
 from streams.alerts.config import AlertConfig
 from streams.alerts.outbox import Draft, ref_of
 
@@ -222,7 +223,12 @@ async def _check_room(connection: psycopg.AsyncConnection, case_id: int, more: i
 
 
 async def remind(
-    connection: psycopg.AsyncConnection, now: datetime, config: AlertConfig, rules: Rules, people: Mapping[str, int]
+    connection: psycopg.AsyncConnection,
+    now: datetime,
+    config: AlertConfig,
+    rules: Rules,
+    people: Mapping[str, int],
+    aside: Aside | None = None,
 ) -> list[Draft]:
     """Messages about deadlines that are near or over, each stage of one told once; in the caller's transaction."""
     today = now.astimezone(config.zone).date()
@@ -230,46 +236,72 @@ async def remind(
         return []
     async with connection.cursor(row_factory=dict_row) as cursor:
         rows = await (await cursor.execute(_DUE, (config.calendar.after(today, _SOON_D).day,))).fetchall()
-    due = [(row, stage) for row in rows if (stage := _stage(row["due_on"], today, config)) != row["reminded"] and stage]
+    aside = aside or Aside()
+    staged = aside.each("case_file", rows, lambda row: (row, _stage(row["due_on"], today, config)), _id)
+    due = [(row, stage) for row, stage in staged if stage and stage != row["reminded"]]
     if not due:
         return []
     async with connection.cursor(row_factory=dict_row) as cursor:
-        everybody = [Person(**row) for row in await (await cursor.execute(_EVERYBODY)).fetchall()]
+        known = await (await cursor.execute(_EVERYBODY)).fetchall()
+    everybody = aside.each("person", known, lambda row: Person(**row), lambda row: row["login"])
+
+    def written(one: tuple[dict[str, Any], str]) -> tuple[int, str, list[Draft]]:
+        row, stage = one
+        return row["id"], stage, _reminders(row, stage, everybody, rules, people, today, config)
+
     drafts: list[Draft] = []
-    for row, stage in due:
-        await connection.execute(_REMINDED, (stage, row["id"]))
-        names = ["inspectors"] if not row["login"] else []
-        names += ["staff"] if "overdue" in stage else []
-        told = {one.name: one for one in audience(names, unit_code="", rules=rules, people=everybody, zone=config.zone)}
-        told |= {
-            one.name: one
-            for one in audience(
-                ["inspectors", "staff"],
-                unit_code="",
-                rules=rules,
-                people=[person for person in everybody if person.login == row["login"]],
-                zone=config.zone,
+    for case, stage, letters in aside.each("case_file", due, written, lambda one: one[0]["id"]):
+        await connection.execute(_REMINDED, (stage, case))
+        drafts += letters
+    return drafts
+
+
+def _id(row: Mapping[str, Any]) -> object:
+    return row["id"]
+
+
+def _reminders(
+    row: Mapping[str, Any],
+    stage: str,
+    everybody: Sequence[Person],
+    rules: Rules,
+    people: Mapping[str, int],
+    today: date,
+    config: AlertConfig,
+) -> list[Draft]:
+    names = ["inspectors"] if not row["login"] else []
+    names += ["staff"] if "overdue" in stage else []
+    told = {one.name: one for one in audience(names, unit_code="", rules=rules, people=everybody, zone=config.zone)}
+    told |= {
+        one.name: one
+        for one in audience(
+            ["inspectors", "staff"],
+            unit_code="",
+            rules=rules,
+            people=[person for person in everybody if person.login == row["login"]],
+            zone=config.zone,
+        )
+    }
+    drafts = []
+    for recipient in told.values():
+        key = Draft.new_key()
+        text = case_text(_facts(row, today, config), language=recipient.language, ref=ref_of(key))
+        drafts.append(
+            Draft(
+                key=key,
+                recipient=recipient.name,
+                channel=recipient.channel,
+                address=recipient.address,
+                person_id=people.get(recipient.person),
+                unit_id=row["unit_id"],
+                case_id=row["id"],
+                purpose="reminder",
+                severity="warning" if "overdue" in stage else "info",
+                language=recipient.language,
+                title=text.title,
+                body=text.body,
             )
-        }
-        for recipient in told.values():
-            key = Draft.new_key()
-            text = case_text(_facts(row, today, config), language=recipient.language, ref=ref_of(key))
-            drafts.append(
-                Draft(
-                    key=key,
-                    recipient=recipient.name,
-                    channel=recipient.channel,
-                    address=recipient.address,
-                    person_id=people.get(recipient.person),
-                    unit_id=row["unit_id"],
-                    case_id=row["id"],
-                    purpose="reminder",
-                    severity="warning" if "overdue" in stage else "info",
-                    language=recipient.language,
-                    title=text.title,
-                    body=text.body,
-                )
-            )
+        )
     return drafts
 
 

@@ -16,6 +16,7 @@ from apprise import Apprise, AppriseAsset, NotifyType
 from apprise.apprise_attachment import AppriseAttachment
 
 from analytics.domain.errors import ConfigurationError
+from analytics.domain.toml import parse_toml
 from streams.alerts.address import is_one_address
 
 __all__ = ["Channel", "Delivery", "cleaned", "deliver", "read_channels"]
@@ -66,7 +67,7 @@ def read_channels(text: str, source: str) -> dict[str, Channel]:
     Raises `ConfigurationError` telling every fault at once, and no URL.
     """
     try:
-        table = tomllib.loads(text)
+        table = parse_toml(text)
     except tomllib.TOMLDecodeError:
         raise ConfigurationError(f"{source} must be TOML with a table for each channel (it cannot be read)") from None
     faults: list[str] = []

@@ -10,6 +10,7 @@ from analytics.alerting.rule_table import parse_rules
 from analytics.alerting.rules import Rules
 from analytics.alerting.workdays import Calendar, parse_calendar
 from analytics.domain.errors import ConfigurationError
+from analytics.domain.toml import parse_toml
 
 __all__ = ["AlertConfig", "read_calendar", "read_rules", "shipped_calendar", "shipped_rules"]
 
@@ -27,7 +28,7 @@ def shipped_calendar() -> Calendar:
 def read_rules(text: str, source: str) -> Rules:
     """Rules out of TOML; `ConfigurationError` tells every fault at once."""
     try:
-        table = tomllib.loads(text)
+        table = parse_toml(text)
     except tomllib.TOMLDecodeError as error:
         raise ConfigurationError(f"{source} must be TOML (got: {error})") from None
     rules, faults = parse_rules(table)
@@ -39,7 +40,7 @@ def read_rules(text: str, source: str) -> Rules:
 def read_calendar(text: str, source: str) -> Calendar:
     """A calendar out of TOML; `ConfigurationError` tells every fault at once."""
     try:
-        table = tomllib.loads(text)
+        table = parse_toml(text)
     except tomllib.TOMLDecodeError as error:
         raise ConfigurationError(f"{source} must be TOML (got: {error})") from None
     calendar, faults = parse_calendar(table)

@@ -4,6 +4,7 @@ Killed anywhere before the commit, nothing of it happened and the marks are stil
 worker at a time does it, by an advisory lock that goes with the transaction.
 """
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -15,8 +16,10 @@ from analytics.alerting.desk import Card, Outgoing
 from analytics.alerting.lifecycle import Purpose
 from analytics.alerting.rules import Recipient, Rules, audience
 from analytics.alerting.words import compose
+from analytics.domain.errors import ConfigurationError
 from analytics.domain.severity import SEVERITIES
 from streams.alerts import outbox, sources
+from streams.alerts.aside import Aside, lenient
 from streams.alerts.book import Book, identities_of, lay_out, lock
 from streams.alerts.cases import open_case, remind
 from streams.alerts.config import AlertConfig, read_rules, shipped_rules
@@ -25,12 +28,20 @@ from streams.alerts.sources import Found
 
 __all__ = ["Raised", "Raiser", "rules_in_force", "write_letters"]
 
+log = logging.getLogger("metering.alerts")
+
 _CLAIM: Final = """
 with taken as (
     delete from alert_inbox where id in (select id from alert_inbox order by id limit %s) returning source, source_id
 )
 select source, source_id from taken group by source, source_id
 """
+_MARKS: Final = "select id from alert_inbox order by id limit %s"
+_CLAIM_THESE: Final = """
+with taken as (delete from alert_inbox where id = any(%s) returning source, source_id)
+select source, source_id from taken group by source, source_id
+"""
+_DUE_CARDS: Final = "select id from alert where state not in ('cleared', 'dropped') and next_at <= %s order by id"
 _RULES: Final = "select id, source, body from alert_rules order by id desc limit 1"
 _VERIFIED_EVERY: Final = timedelta(hours=1)
 _STANDING_VERIFICATIONS: Final = """
@@ -86,24 +97,78 @@ class Raiser:
             In autocommit mode and idle.
         now : datetime
         """
+        lenient(connection)
+        verify = self._verified_at is None or now - self._verified_at >= _VERIFIED_EVERY
+        try:
+            raised = await self._round(connection, now, _Share(verifications=verify))
+        except psycopg.OperationalError:
+            raise
+        except Exception:
+            log.exception("a round of alerts broke: it is done in parts, to find the row that is wrong")
+            raised = await self._in_parts(connection, now, verify=verify)
+        if verify and raised is not None:
+            self._verified_at = now
+        return raised
+
+    async def _round(self, connection: psycopg.AsyncConnection, now: datetime, share: "_Share") -> Raised | None:
+        """One transaction with this share of what there is to do."""
+        aside = Aside()
         async with connection.transaction():
             if not await lock(connection, wait=False):
                 return None
-            rules = await self._rules(connection)
-            claimed = await (await connection.execute(_CLAIM, (self._config.batch,))).fetchall()
-            found = await self._found(connection, claimed, rules, now)
-            book = await lay_out(connection, rules, found, now, zone=self._config.zone)
+            rules = await self._rules(connection, aside)
+            claimed = await self._claimed(connection, share)
+            found = await self._found(connection, claimed, rules, now, share, aside)
+            book = await lay_out(
+                connection, rules, found, now, zone=self._config.zone, ids=share.cards, clock=share.clock, aside=aside
+            )
             for one in found:
                 book.desk.signal(one.signal, now)
-            book.desk.tick(now)
-            messages = await self._post(connection, book, found, now)
+            if share.clock or share.cards:
+                book.desk.tick(now)
+            messages = await self._post(connection, book, found, now, aside)
             changed = len(book.desk.changed)
-        if self._verified_at is None or now - self._verified_at >= _VERIFIED_EVERY:
-            self._verified_at = now
+            await aside.keep(connection)
         return Raised(len(found), changed, messages, len(claimed) > 0)
 
+    async def _in_parts(self, connection: psycopg.AsyncConnection, now: datetime, *, verify: bool) -> Raised | None:
+        """The same work in ever smaller parts; what breaks alone is set aside."""
+        raised = Raised(0, 0, 0, more=False)
+        marks = await (await connection.execute(_MARKS, (self._config.batch,))).fetchall()
+        parts = [_Share(marks=[row[0] for row in marks])] if marks else []
+        if verify:
+            parts.append(_Share(meters=await _meters_due(connection, now)))
+        due = await (await connection.execute(_DUE_CARDS, (now,))).fetchall()
+        parts += [_Share(cards=[row[0]]) for row in due]
+        while parts:
+            share = parts.pop()
+            try:
+                done = await self._round(connection, now, share)
+            except psycopg.OperationalError:
+                raise
+            except Exception as error:  # noqa: BLE001 - whatever it is, it is parted down to one row
+                halves = share.halves()
+                parts += halves
+                if not halves:
+                    await _set_aside(connection, share, error)
+                continue
+            if done is None:
+                return None
+            raised = Raised(
+                raised.signals + done.signals,
+                raised.alerts + done.alerts,
+                raised.messages + done.messages,
+                raised.more or done.more,
+            )
+        return raised
+
+    async def _claimed(self, connection: psycopg.AsyncConnection, share: "_Share") -> list[tuple[Any, ...]]:
+        if share.marks is None:
+            return await (await connection.execute(_CLAIM, (self._config.batch,))).fetchall()
+        return await (await connection.execute(_CLAIM_THESE, (list(share.marks),))).fetchall()
+
     async def _post(
-        self, connection: psycopg.AsyncConnection, book: Book, found: Sequence[Found], now: datetime
+        self, connection: psycopg.AsyncConnection, book: Book, found: Sequence[Found], now: datetime, aside: Aside
     ) -> int:
         letters = book.desk.letters(now, waiting=_owners(book, self._config))
         by_identity = identities_of(found)
@@ -113,36 +178,107 @@ class Raiser:
             rule = book.desk.rules.named(book.desk.cards[key].rule)
             if rule is not None and rule.case:
                 await open_case(connection, book.ids[key], None, now, self._config)
-        drafts += await remind(connection, now, self._config, book.desk.rules, book.people)
+        drafts += await remind(connection, now, self._config, book.desk.rules, book.people, aside)
         await outbox.write(connection, drafts, now)
         return len(drafts)
 
-    async def _rules(self, connection: psycopg.AsyncConnection) -> Rules:
+    async def _rules(self, connection: psycopg.AsyncConnection, aside: Aside) -> Rules:
         row = await (await connection.execute("select coalesce(max(id), 0) from alert_rules")).fetchone()
         newest = int(row[0]) if row else 0
         if self._known is None or self._known.number != newest:
-            self._known = _RulesInForce(*await rules_in_force(connection))
+            try:
+                self._known = _RulesInForce(*await rules_in_force(connection))
+            except ConfigurationError as error:  # loaded past the checks: those before it go on to be in force
+                aside.add("alert_rules", newest, error)
+                rules = read_rules(shipped_rules(), "default_rules.toml") if self._known is None else self._known.rules
+                self._known = _RulesInForce(newest, rules)
         return self._known.rules
 
     async def _found(
-        self, connection: psycopg.AsyncConnection, claimed: Sequence[tuple[Any, ...]], rules: Rules, now: datetime
+        self,
+        connection: psycopg.AsyncConnection,
+        claimed: Sequence[tuple[Any, ...]],
+        rules: Rules,
+        now: datetime,
+        share: "_Share",
+        aside: Aside,
     ) -> list[Found]:
         seen = [row[1] for row in claimed if row[0] == "detection"]
         judged = [row[1] for row in claimed if row[0] == "finding"]
-        found = await sources.detections(connection, seen, now, rules.severities) if seen else []
-        found += await sources.findings(connection, judged, now) if judged else []
-        if self._verified_at is None or now - self._verified_at >= _VERIFIED_EVERY:
-            found += await _verifications(connection, now)
+        found = await sources.detections(connection, seen, now, rules.severities, aside) if seen else []
+        found += await sources.findings(connection, judged, now, aside) if judged else []
+        if share.verifications or share.meters:
+            due = await _verifications(connection, now, aside)
+            found += [one for one in due if share.verifications or one.meter_id in share.meters]
         return found
 
 
-async def _verifications(connection: psycopg.AsyncConnection, now: datetime) -> list[Found]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Share:
+    """What one transaction is to do.
+
+    Attributes
+    ----------
+    marks : sequence of int or None
+        Of the inbox; None for as many as a batch takes.
+    verifications : bool
+        Whether all meters that are due are looked at.
+    meters : sequence of int
+        Else these.
+    cards : sequence of int
+        Alerts whose clock is looked at, where not that of all is.
+    """
+
+    marks: Sequence[int] | None = None
+    verifications: bool = False
+    meters: Sequence[int] = ()
+    cards: Sequence[int] = ()
+
+    @property
+    def clock(self) -> bool:
+        """Whether the clock of all alerts is looked at."""
+        return self.marks is None and not self.meters and not self.cards
+
+    def halves(self) -> "list[_Share]":
+        """Two smaller shares; none of one that cannot be parted."""
+        if self.marks is not None and len(self.marks) > 1:
+            middle = len(self.marks) // 2
+            return [_Share(marks=self.marks[:middle]), _Share(marks=self.marks[middle:])]
+        if len(self.meters) > 1:
+            middle = len(self.meters) // 2
+            return [_Share(marks=(), meters=self.meters[:middle]), _Share(marks=(), meters=self.meters[middle:])]
+        return []
+
+
+async def _set_aside(connection: psycopg.AsyncConnection, share: _Share, error: BaseException) -> None:
+    """Keep what broke a transaction by itself, and see that it does not do so again."""
+    aside = Aside()
+    async with connection.transaction():
+        for mark in share.marks or ():
+            row = await (
+                await connection.execute("delete from alert_inbox where id = %s returning source, source_id", (mark,))
+            ).fetchone()
+            if row is not None:
+                aside.add(row[0], row[1], error)
+        for meter in share.meters:
+            aside.add("verification_state", meter, error)
+        for card in share.cards:
+            await connection.execute("update alert set next_at = null where id = %s", (card,))
+            aside.add("alert", card, error)
+        await aside.keep(connection)
+
+
+async def _meters_due(connection: psycopg.AsyncConnection, now: datetime) -> list[int]:
+    return [one.meter_id for one in await _verifications(connection, now, Aside()) if one.meter_id is not None]
+
+
+async def _verifications(connection: psycopg.AsyncConnection, now: datetime, aside: Aside) -> list[Found]:
     """Verifications that are due, and those that were and are no longer."""
-    due = await sources.verifications(connection, now)
+    due = await sources.verifications(connection, now, aside)
     still = {one.meter_id for one in due}
     rows = await (await connection.execute(_STANDING_VERIFICATIONS)).fetchall()
     over = [row for row in rows if row[4] not in still]
-    return due + await sources.verified(connection, [row[0] for row in over], now)
+    return due + await sources.verified(connection, [row[0] for row in over], now, aside)
 
 
 def _owners(book: Book, config: AlertConfig) -> tuple[Recipient, ...]:

@@ -9,6 +9,7 @@ from psycopg.rows import dict_row
 
 from analytics.alerting.signal import FINDING, KINDS, VERIFICATION, Signal, Source
 from analytics.domain.severity import Severity
+from streams.alerts.aside import Aside
 
 __all__ = ["Found", "detections", "findings", "history", "verifications", "verified"]
 
@@ -62,23 +63,32 @@ class Found(NamedTuple):
 
 
 async def detections(
-    connection: psycopg.AsyncConnection, ids: Sequence[int], now: datetime, severities: Mapping[str, Severity]
+    connection: psycopg.AsyncConnection,
+    ids: Sequence[int],
+    now: datetime,
+    severities: Mapping[str, Severity],
+    aside: Aside | None = None,
 ) -> list[Found]:
     """Detections of these ids that can make an alert."""
     parameters = {"kinds": sorted(KINDS), "ids": list(ids)}
     rows = await _rows(connection, _DETECTIONS + "and d.id = any(%(ids)s) order by d.started_at, d.id", parameters)
-    return [_detection(row, now, severities) for row in rows]
+    return (aside or Aside()).each("detection", rows, lambda row: _detection(row, now, severities), _id)
 
 
-async def findings(connection: psycopg.AsyncConnection, ids: Sequence[int], now: datetime) -> list[Found]:
+async def findings(
+    connection: psycopg.AsyncConnection, ids: Sequence[int], now: datetime, aside: Aside | None = None
+) -> list[Found]:
     """Findings of these ids; one that does not fail (any more) stands no longer."""
     rows = await _rows(connection, _FINDINGS + "and f.id = any(%(ids)s) order by f.opened_at, f.id", {"ids": list(ids)})
-    return [_finding(row, now) for row in rows]
+    return (aside or Aside()).each("finding", rows, lambda row: _finding(row, now), _id)
 
 
-async def verifications(connection: psycopg.AsyncConnection, now: datetime) -> list[Found]:
+async def verifications(connection: psycopg.AsyncConnection, now: datetime, aside: Aside | None = None) -> list[Found]:
     """Meters whose verification is over or has 30 days left at most."""
-    return [_verification(row, now) for row in await _rows(connection, _VERIFICATIONS, {})]
+    rows = await _rows(connection, _VERIFICATIONS, {})
+    return (aside or Aside()).each(
+        "verification_state", rows, lambda row: _verification(row, now), lambda row: row["meter_id"]
+    )
 
 
 async def history(
@@ -99,6 +109,10 @@ async def history(
     return [_detection(row, row["detected_at"], severities) for row in seen] + [
         _finding(row, row["opened_at"]) for row in judged
     ]
+
+
+def _id(row: Mapping[str, Any]) -> object:
+    return row["id"]
 
 
 async def _rows(connection: psycopg.AsyncConnection, query: str, parameters: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -182,29 +196,28 @@ def _verification(row: Mapping[str, Any], now: datetime) -> Found:
     return Found(signal, row["unit_id"], row["point_id"], row["meter_id"])
 
 
-async def verified(connection: psycopg.AsyncConnection, meter_ids: Sequence[int], now: datetime) -> list[Found]:
+async def verified(
+    connection: psycopg.AsyncConnection, meter_ids: Sequence[int], now: datetime, aside: Aside | None = None
+) -> list[Found]:
     """Verifications that were due and are no longer, or whose meter is gone."""
     if not meter_ids:
         return []
     rows = await _rows(connection, _VERIFIED, {"ids": list(meter_ids)})
-    return [
-        Found(
-            Signal(
-                source=Source.VERIFICATION,
-                source_id=row["id"],
-                unit_code=row["unit_code"],
-                unit_name=row["unit_name"],
-                meter_no=row["meter_no"],
-                kind=VERIFICATION,
-                severity=Severity.INFO,
-                started_at=row["started_at"],
-                seen_at=now,
-                ended_at=now,
-                standing=False,
-            ),
-            row["unit_id"],
-            None,
-            row["id"],
-        )
-        for row in rows
-    ]
+    return (aside or Aside()).each("alert_source", rows, lambda row: _no_longer_due(row, now), _id)
+
+
+def _no_longer_due(row: Mapping[str, Any], now: datetime) -> Found:
+    signal = Signal(
+        source=Source.VERIFICATION,
+        source_id=row["id"],
+        unit_code=row["unit_code"],
+        unit_name=row["unit_name"],
+        meter_no=row["meter_no"],
+        kind=VERIFICATION,
+        severity=Severity.INFO,
+        started_at=row["started_at"],
+        seen_at=now,
+        ended_at=now,
+        standing=False,
+    )
+    return Found(signal, row["unit_id"], None, row["id"])

@@ -159,12 +159,14 @@ def test_killed_between_raise_and_commit_twenty_times_and_nothing_is_lost_or_dou
     assert sorted(told) == sorted(alerts)
 
 
-def test_rules_that_were_broken_by_hand_are_told_and_no_mark_is_lost(module_database: str) -> None:
+def test_rules_that_were_broken_by_hand_are_reported_and_others_are_in_force(module_database: str) -> None:
     dsn = settled(module_database, ALWAYS + "nonsense = 3\n")
     detect(dsn)
-    with pytest.raises(Exception, match="nonsense"):
-        raised(dsn)
-    assert rows(dsn, "select count(*) from alert_inbox") == [(1,)]
+    raised(dsn)
+    [(source, error)] = rows(dsn, "select source, error from alert_aside")
+    assert (source, "nonsense" in error) == ("alert_rules", True)
+    assert rows(dsn, "select count(*) from alert_inbox") == [(0,)]
+    assert rows(dsn, "select count(*) from alert") == [(1,)], "by the rules that ship"
 
 
 def test_only_one_worker_raises_at_a_time(module_database: str) -> None:
