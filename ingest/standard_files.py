@@ -6,6 +6,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from analytics.domain.errors import ConfigurationError
+from analytics.domain.toml import parse_toml
 from analytics.standards.coal import FactorTable, load_factors
 from analytics.standards.documents import Document, Shipped, Standards, document_of, standards_of
 
@@ -24,7 +25,7 @@ def shipped_standards() -> Shipped:
 
 
 def _shipped(name: str) -> Mapping[str, object]:
-    return tomllib.loads(files("analytics.standards").joinpath(name).read_text(encoding="utf-8"))
+    return parse_toml(files("analytics.standards").joinpath(name).read_text(encoding="utf-8"))
 
 
 def read_standard(path: Path) -> tuple[Document, str]:
@@ -47,7 +48,7 @@ def read_standard(path: Path) -> tuple[Document, str]:
 def parse_standard(text: str, *, source: str) -> Document:
     """Text of a file as a document; raises `ConfigurationError` as `read_standard` does."""
     try:
-        return document_of(tomllib.loads(text), source=source)
+        return document_of(parse_toml(text), source=source)
     except tomllib.TOMLDecodeError as error:
         raise ConfigurationError(f"{source} must be TOML: {error}") from error
 
@@ -71,12 +72,12 @@ def read_factors(*entered: Path) -> FactorTable:
     'electricity_equivalent 0.1229 kgce/kWh; GB/T 2589-2020; seen in two or more sources'
     """
     shipped = files("analytics.standards").joinpath("gbt2589_2020.toml").read_text(encoding="utf-8")
-    return load_factors(tomllib.loads(shipped), *(_read(path) for path in entered))
+    return load_factors(parse_toml(shipped), *(_read(path) for path in entered))
 
 
 def _read(path: Path) -> Mapping[str, object]:
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return parse_toml(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ConfigurationError(f"factor file {path} cannot be read: {error.strerror}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:

@@ -16,6 +16,7 @@ from typing import Any, Final, Literal
 import numpy as np
 
 from analytics.domain.errors import ConfigurationError
+from analytics.domain.toml import parse_toml
 from ingest.devices.faults import NoValue
 from ingest.devices.values import Value
 
@@ -137,7 +138,7 @@ def read_profile(text: str, source: str) -> Profile:
         Name of the file, for errors.
     """
     try:
-        table = tomllib.loads(text)
+        table = parse_toml(text)
     except tomllib.TOMLDecodeError as error:
         raise ConfigurationError(f"{source} must be TOML ({error})") from None
     faults: list[str] = []

@@ -15,7 +15,7 @@ from typing import Final, Protocol
 __all__ = ["NAME", "Gateway", "GatewayRegistry", "Gateways", "digest_of", "inbox_of", "new_token"]
 
 NAME: Final = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
-"""Names of gateways: part of a topic's and a Kafka user's name."""
+"""Names of gateways, as Kafka's users too: without a dot, which is in the names of our own users."""
 
 _MARK: Final = "mwg_"
 _INBOX: Final = "metering.inbox."

@@ -12,6 +12,7 @@ from typing import Any, Final, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from analytics.domain.errors import ConfigurationError
+from analytics.domain.toml import parse_toml
 from ingest.gateway.device_files import read_devices
 from ingest.gateway.drivers import DeviceConfig, driver_of
 from ingest.gateway.http import HttpLimits
@@ -110,7 +111,7 @@ def load_config(path: Path) -> GatewayConfig:
 def parse_config(text: str, path: Path) -> GatewayConfig:
     """Configuration in a text; relative paths in it are beside `path`."""
     try:
-        table = tomllib.loads(text)
+        table = parse_toml(text)
     except tomllib.TOMLDecodeError as error:
         raise ConfigurationError(f"{path}: TOML is required ({error})") from None
     return _Reader(text, path, table).read()

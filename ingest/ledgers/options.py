@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import Any, Self
 
 from analytics.domain.ledger import COLUMNS
+from analytics.domain.toml import parse_toml
 from ingest.files import UnreadableFile
 from ingest.ledgers.headers import CT_RATIO, PT_RATIO
 
@@ -58,7 +59,7 @@ class LedgerOptions:
     def from_toml(cls, path: Path) -> Self:
         """Options kept in a profile; `UnreadableFile` where the file is none."""
         try:
-            said = tomllib.loads(path.read_text(encoding="utf-8-sig"))
+            said = parse_toml(path.read_text(encoding="utf-8-sig"))
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise UnreadableFile(f"{path.name}: must be a profile in TOML (got {error})") from error
         table: dict[str, Any] = said.get("ledger", {})

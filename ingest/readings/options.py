@@ -7,6 +7,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Self
 
+from analytics.domain.toml import parse_toml
 from ingest.files import UnreadableFile, word_key
 from ingest.readings.words import ROLES
 
@@ -88,7 +89,7 @@ class ReadingOptions:
             If the file is no profile; with what is wrong in it.
         """
         try:
-            said = tomllib.loads(path.read_text(encoding="utf-8-sig"))
+            said = parse_toml(path.read_text(encoding="utf-8-sig"))
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise UnreadableFile(f"{path.name}: must be a profile in TOML (got {error})") from error
         table: dict[str, Any] = said.get("readings", said)

@@ -173,12 +173,18 @@ def _elements(array: bytes, parsed: bytes, original: bytes, unit_code: bytes) ->
     return Elements(members, stood, single=False, unit_code=unit_code)
 
 
-def judged(element: bytes | msgspec.Raw, unit_code: bytes = b"") -> Member | Refusal:
-    """Reading in an element, or what is wrong with it; `unit_code` is the envelope's, as JSON."""
+_UNEXPLAINED = ("a reading with unit_code, meter_no, measured_at, value and unit", "one without, after many such")
+
+
+def judged(element: bytes | msgspec.Raw, unit_code: bytes = b"", *, explain: bool = True) -> Member | Refusal:
+    """Reading in an element, or what is wrong with it; `unit_code` is the envelope's, as JSON.
+
+    To find what is wrong costs more than to read a sound one; without `explain` it is refused as it is.
+    """
     try:
         member = _decode_member(element)
     except ERRORS:
-        return _refusal(element, unit_code)
+        return _refusal(element, unit_code) if explain else Refusal(RejectReason.MALFORMED, *_UNEXPLAINED)
     if member.unit_code is None:
         member.unit_code = _text(unit_code)
         if member.unit_code is None:

@@ -10,6 +10,7 @@ ignored, the last of repeated members counts. Text is UTF-8; a byte order mark b
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from itertools import chain, compress, repeat
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -39,6 +40,10 @@ _decode_array = msgspec.json.Decoder(list[Reading]).decode
 _decode_envelope = msgspec.json.Decoder(Envelope).decode
 
 Place = tuple[int, int]  # message and position in it
+
+
+_EXPLAINED = 1000
+"""Refused elements of one message that are each looked at for what is wrong; the others share one reason."""
 
 
 class JsonBatch:
@@ -134,9 +139,16 @@ class JsonBatch:
         if isinstance(elements, Refusal):
             self._faults.append(_fault(message, -1, elements, value))
             return
+        if value[:1] == b"[" and elements.parsed and b"{" not in value:  # no reading can be in it: not looked at singly
+            first = judged(elements.parsed[0])
+            assert isinstance(first, Refusal), "it is no object"
+            self._faults.append(_fault(message, 0, replace(first, readings=len(elements.parsed)), value))
+            return
+        refused = 0
         for position, element in enumerate(elements.parsed):
-            one = judged(element, elements.unit_code)
+            one = judged(element, elements.unit_code, explain=refused < _EXPLAINED)
             if isinstance(one, Refusal):
+                refused += 1
                 self._refuse(message, position, one)
             else:
                 self._add([one], (message,), (position,))
