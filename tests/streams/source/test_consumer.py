@@ -390,9 +390,9 @@ def test_a_position_that_takes_long_keeps_only_its_own_partition_waiting(
             await seen.until(lambda: seen.count == 10)
             gate = asyncio.Event()
 
-            async def slow(_: TP) -> int:
+            async def slow(_: TP) -> Position:
                 await gate.wait()
-                return 3
+                return Position(3)
 
             object.__setattr__(seen.app.batch_options, "position_of", slow)
             seen.app.consumer.reposition(TP(topic, 0))
