@@ -65,6 +65,16 @@ def test_no_service_is_more_than_it_must_be(region: str, addresses: dict[Service
     assert owned == (0,)
 
 
+def test_the_api_reads_what_is_shown_and_keeps_the_log_of_logins(addresses: dict[Service, str]) -> None:
+    with psycopg.connect(addresses["api"], autocommit=True) as api:
+        assert api.execute("select count(*) > 0 from board.view where shared").fetchone() == (True,)
+        api.execute("insert into access_log (door, event) values ('api', 'login')")
+        assert api.execute("select access_log_trim(200)").fetchone() == (0,)
+        for statement in ("delete from access_log", "update access_log set who = ''"):
+            with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                api.execute(statement)
+
+
 @pytest.mark.parametrize("service", SERVICES)
 @pytest.mark.parametrize(
     "statement",
