@@ -16,7 +16,7 @@ from ingest.ledgers import read_ledger
 from ingest.ledgers.folding import folded, without_consequences
 from streams.store.ledger import read_ledger as read_stored
 
-GOLDEN = Path(__file__).parents[1] / "golden"
+GOLDEN = Path(__file__).parents[2] / "golden"
 PLANT = GOLDEN / "ledger_plant.csv"
 FAULTY = GOLDEN / "ledger_faults.csv"
 

@@ -11,8 +11,8 @@ from openpyxl import load_workbook
 
 from deploy.cli import cli
 
-GOLDEN = Path(__file__).parents[1] / "golden"
-SHIPPED = Path(__file__).parents[2] / "analytics" / "standards" / "gb17167_2006.toml"
+GOLDEN = Path(__file__).parents[2] / "golden"
+SHIPPED = Path(__file__).parents[3] / "analytics" / "standards" / "gb17167_2006.toml"
 PLANT = "91320583735312345X"
 
 
