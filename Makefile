@@ -14,9 +14,6 @@ test: lint tools
 soak: setup tools
 	@$(BIN)/python -m pytest -m soak -p no:randomly -s
 
-soak: setup
-	@$(BIN)/python -m pytest tests/faults -m soak -p no:randomly -s
-
 bench: setup
 	@$(BIN)/python -m pytest tests/benchmarks -m benchmark -p no:randomly -s
 

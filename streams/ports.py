@@ -34,7 +34,7 @@ from streams.rows.layout import (
     Totals,
 )
 
-__all__ = ["FenceLost", "PartitionStore", "PartitionTransaction", "StoreRejected", "TotalsTransaction"]
+__all__ = ["FenceLost", "PartitionStore", "PartitionTransaction", "StoreRejected", "StoredWindows", "TotalsTransaction"]
 
 
 class FenceLost(MeterwardenError):  # noqa: N818 - named after what happened to the caller
@@ -47,6 +47,14 @@ class FenceLost(MeterwardenError):  # noqa: N818 - named after what happened to 
 
 class StoreRejected(MeterwardenError):  # noqa: N818
     """The database refuses what was written: trying again does not help."""
+
+
+class StoredWindows(Protocol):
+    """Whoever can be asked for stored readings: a transaction, or the store outside of one."""
+
+    async def readings_of(self, register_ids: Int32s, from_us: Int64s, to_us: Int64s) -> Readings:
+        """Stored readings of half-open windows, as `PartitionTransaction.readings_of` gives them."""
+        ...
 
 
 class PartitionTransaction(Protocol):

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from analytics.columns.register import REGISTER_KINDS
 from analytics.domain.quality import RejectReason
 from streams.lanes.batch import Batch
-from streams.ports import PartitionTransaction
+from streams.ports import PartitionTransaction, StoredWindows
 from streams.rows.layout import Hours, Int32s, Readings, RejectedRow, StoredLedger
 from streams.rows.of_results import detection_rows, dirty_spans, hour_rows, reading_rows, refusal_rows
 from streams.steps.recompute import HISTORY, Recomputed, Windows
@@ -44,16 +44,16 @@ def history_rows(rows: Readings, meter: NDArray[np.int32], register_ids: NDArray
 
 async def work_out(
     job: Generator[Windows, NDArray[Any], Recomputed],
-    tx: PartitionTransaction,
+    source: StoredWindows,
     stored: StoredLedger,
     in_thread: InThread,
 ) -> Recomputed:
-    """Feed a recomputation with what it asks for, out of the transaction it belongs to."""
+    """Feed a recomputation with the stored readings that it asks for."""
     windows, done = await in_thread(_advance, job, None)
     while done is None:
         ids = stored.register_ids[windows.meter]
         known = ids > 0
-        rows = await tx.readings_of(
+        rows = await source.readings_of(
             ids[known],
             windows.from_us[known].clip(_EARLIEST_US, _LATEST_US),
             windows.to_us[known].clip(_EARLIEST_US, _LATEST_US),

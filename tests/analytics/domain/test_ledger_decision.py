@@ -37,7 +37,7 @@ def counted(ledger: Ledger) -> tuple[float, list[DetectionKind]]:
         point=np.zeros(24, np.int32),
         installation=installation,
         at_us=at,
-        value=value,
+        value=value.astype(np.float64),
     )
     kinds = [DetectionKind(int(kind)) for kind in done.events["kind"]]
     return float(last_of_each_hour(done.hours)["amount"].sum()) / 1e6, kinds

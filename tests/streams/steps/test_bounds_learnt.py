@@ -12,7 +12,7 @@ from tests.streams.steps.test_step import LONG_AGO, Memory, block_of
 
 LEDGER = ledger_of({"point": "P1", "meter_no": "M1", "installed_from": LONG_AGO, "interval_s": 900.0})
 N = 3 * 96
-LEVELS = [("jump", 5_000.0, None), ("false level", 7_000.0, 30), ("from zero", None, 20), ("x1000", 1000, 25)]
+LEVELS = [("jump", 5_000.0, None), ("false level", 7_000.0, 30), ("from zero", 0.0, 20), ("x1000", 1000, 25)]
 
 
 def three_days(rng: np.random.Generator) -> list[tuple[str, int, float]]:
