@@ -8,7 +8,10 @@ from ingest.wire import DETECTIONS_TOPIC, HOURS_TOPIC, MAX_MESSAGE_BYTES, READIN
 from streams.alerts.config import AlertConfig
 from streams.store.layers import LayersPolicy
 
-__all__ = ["StreamsConfig"]
+__all__ = ["GROUP", "StreamsConfig"]
+
+GROUP = "metering.worker"
+"""Consumer group of the workers, where no other is set."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,7 +96,7 @@ class StreamsConfig:
 
     bootstrap: str
     dsn: str = field(repr=False)
-    group: str = "metering.worker"
+    group: str = GROUP
     topic: str = READINGS_TOPIC
     rejected_topic: str = REJECTED_TOPIC
     hours_topic: str = HOURS_TOPIC

@@ -17,7 +17,7 @@ from deploy.settings import Settings, load
 from deploy.stack import Stack
 from deploy.terminal import say
 from ingest.wire import READINGS_TOPIC
-from streams.config import StreamsConfig
+from streams.config import GROUP, StreamsConfig
 from streams.lanes.regrow import regrow
 from streams.lanes.workshop import Workshop
 from streams.metrics import WorkerMetrics
@@ -37,7 +37,7 @@ from stream_layout l where l.consumer_group = %s and l.topic_id = %s
 @click.command()
 @click.argument("count", type=click.IntRange(min=1), required=False)
 @click.option("--topic", default=READINGS_TOPIC, show_default=True, help="Topic of readings.")
-@click.option("--group", default=StreamsConfig.group, show_default=True, help="Consumer group of the workers.")
+@click.option("--group", default=GROUP, show_default=True, help="Consumer group of the workers.")
 @click.option(
     "--drain-s", default=120.0, show_default=True, help="How long readings sent before may take to be stored. [s]"
 )

@@ -303,7 +303,7 @@ class _Run:
         results: ResultDirectory,
     ) -> None:
         apart = unexplained_of(hours, events)
-        self.report.unexplained += np.count_nonzero(apart)
+        self.report.unexplained += int(np.count_nonzero(apart))
         results.write("consumption_hour", hour_columns(hours, ledger, apart))
         results.write("unit_energy_day", energy_day_columns(hours, ledger, self.zone, self.factors, apart))
         events = events[np.lexsort((events["kind"], events["started"], events["point"]))]

@@ -160,7 +160,7 @@ def _silent_errors(case: Mapping[str, Any], answer: Answer) -> Iterator[str]:
         i = round((at - start) / _HOUR)
         if i == len(truth):  # the last hour may be a part of one
             continue
-        true = truth[i] if 0 <= i < len(truth) else "unknown"
+        true: Any = truth[i] if 0 <= i < len(truth) else "unknown"
         if true == "unknown":
             yield f"hour {i} ({at:%m-%d %H:%M}) claims to be measured and nobody can know it (got {amount:g})"
         elif true != "any" and abs(amount - true) > case["hour_tolerance"] + 1e-9:

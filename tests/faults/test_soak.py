@@ -10,6 +10,7 @@ import random
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -125,7 +126,7 @@ def test_nothing_leaks(stack: Stack, database: str, topic_prefix: str, tmp_path:
         place.check(traffic)
         rows = np.array(seen)
         middle, last = rows[len(rows) // 3 : 2 * len(rows) // 3].mean(axis=0), rows[-(len(rows) // 3) :].mean(axis=0)
-        figures = {"seconds": SECONDS, "readings": traffic.accepted}
+        figures: dict[str, Any] = {"seconds": SECONDS, "readings": traffic.accepted}
         for name, before, after in zip(("resident_mib", "handles", "connections"), middle, last, strict=True):
             figures[name] = [round(float(before), 1), round(float(after), 1)]
         tell("nothing leaks", **figures)

@@ -133,7 +133,7 @@ def test_a_form_has_its_title_heads_and_foot_and_nothing_else(form: str, title: 
     assert rows[0][0] == f"表 {form} {title}"
     assert list(rows[1]) == HEADS.split(" · ")
     foot = [cell for cell in rows[-1] if cell]
-    assert [cell.split("：")[0] for cell in foot] == ["填表单位（盖章）", "填表人", "审核人", "填表日期"]
+    assert [str(cell).split("：")[0] for cell in foot] == ["填表单位（盖章）", "填表人", "审核人", "填表日期"]
     assert all(isinstance(row[0], int) for row in rows[2:-2])
 
 

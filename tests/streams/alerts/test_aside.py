@@ -6,7 +6,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from streams.alerts import book
+from analytics.alerting.desk import Desk
 from tests.streams.alerts.place import NOW, detect, raised, rows, settled
 
 pytestmark = pytest.mark.integration
@@ -86,14 +86,14 @@ def test_a_signal_that_breaks_the_desk_is_set_aside_alone(
     dsn = settled(module_database)
     for point in (1, 2, 3, 4):
         detect(dsn, point)
-    whole: Any = book.Desk.signal
+    whole: Any = Desk.signal
 
     def signal(self: Any, one: Any, now: Any) -> None:
         if one.point == "P2":
             raise OverflowError("date value out of range")
         whole(self, one, now)
 
-    monkeypatch.setattr(book.Desk, "signal", signal)
+    monkeypatch.setattr(Desk, "signal", signal)
     raised(dsn)
     assert {row[0] for row in rows(dsn, "select point from alert_list")} == {"P1", "P3", "P4"}
     [(source, key, error)] = rows(dsn, "select source, source_key, error from alert_aside")
@@ -107,14 +107,14 @@ def test_an_alert_whose_clock_breaks_is_set_aside_alone(module_database: str, mo
     detect(dsn, 1)
     detect(dsn, 3)
     raised(dsn)
-    step: Any = book.Desk._step
+    step: Any = Desk._step
 
     def broken(self: Any, key: str, event: Any) -> Any:
         if type(event).__name__ == "Tick" and self.cards[key].unit_code == "U1":
             raise RuntimeError("a clock that breaks")
         return step(self, key, event)
 
-    monkeypatch.setattr(book.Desk, "_step", broken)
+    monkeypatch.setattr(Desk, "_step", broken)
     raised(dsn, NOW + timedelta(hours=2))
     found = rows(dsn, "select source, error from alert_aside")
     assert found == [("alert", "RuntimeError: a clock that breaks")]
