@@ -81,6 +81,7 @@ def test_the_workbook_says_what_was_judged(tmp_path: Path) -> None:
     assert [row[7] for row in ledger] == ["M-E0", "M-E1", "M-E2", "M-G0"]
     assert ledger[1][1] == "=1+1"
     assert form["B4"].data_type == "s"  # a text that looks like a formula stays a text
+    assert form["B4"].quotePrefix, "and stays one when somebody edits the cell"
     assert book["检定校准状态明细"]["C3"].value == datetime(2026, 11, 17)  # noqa: DTZ001 - a date as Excel has it
     assert len(list(book["JJF 1356 审查表"].iter_rows(min_row=2))) == 53
     energy = list(book["能源消费明细"].iter_rows(min_row=2, values_only=True))
