@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
 from openpyxl import Workbook
+from openpyxl.cell import Cell, MergedCell
 from openpyxl.styles import Alignment, Border, Font, Side
 from openpyxl.utils import get_column_letter
 
@@ -14,9 +15,11 @@ from analytics.domain.words import STATUSES, Phrase
 from analytics.standards.purpose import purpose_of
 from dashboards.reports.content import MeterRow, UnitReport
 
-__all__ = ["FOOT", "LEDGER_HEADS", "TITLES", "form_code", "ledger_forms"]
+__all__ = ["FOOT", "LEDGER_HEADS", "TITLES", "form_code", "keep_text", "ledger_forms"]
 
 Say = Callable[[Phrase], str]
+
+_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 
 TITLES: Final = {
     "B.1": Phrase(zh="能源计量工作人员一览表", en="staff of energy metering"),
@@ -97,6 +100,12 @@ _LINE: Final = Side(style="thin")
 _CELL: Final = Border(left=_LINE, right=_LINE, top=_LINE, bottom=_LINE)
 
 
+def keep_text(cell: Cell | MergedCell) -> None:
+    """Let a text that begins like a formula be a text, also after somebody edits the cell."""
+    if isinstance(cell, Cell) and isinstance(cell.value, str) and cell.value.startswith(_FORMULA):
+        cell.data_type, cell.quotePrefix = "s", True
+
+
 def form_code(energy: str) -> str:
     """Code of an energy in form B.10 (01 to 32), empty where the form has none of that name.
 
@@ -148,8 +157,7 @@ def _form(book: Workbook, form: str, rows: Iterable[Sequence[str]], report: Unit
     for cells in sheet.iter_rows(min_row=2, max_row=sheet.max_row, max_col=columns):
         for cell in cells:
             cell.border, cell.alignment = _CELL, Alignment(wrap_text=True, vertical="center")
-            if cell.data_type == "f":  # a text of the ledger that begins with = is no formula
-                cell.data_type = "s"
+            keep_text(cell)
     for cell in sheet[2]:
         cell.font = Font(bold=True)
     foot = ["", "", "", ""]

@@ -15,11 +15,10 @@ from analytics.standards.factors import EPOCH_ORDINAL
 from analytics.standards.words import carrier_name, clause_name, instrument_name, level_name
 from dashboards.reports.content import MeterRow, RegionReport, UnitReport
 from dashboards.reports.factor_words import factor_in_chinese
-from dashboards.reports.forms import form_code, ledger_forms
+from dashboards.reports.forms import form_code, keep_text, ledger_forms
 
 __all__ = ["region_workbook", "unit_workbook"]
 
-_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 _BOLD: Final = Font(bold=True)
 _HEAD: Final = PatternFill("solid", fgColor="DDE5EC")
 _WIDEST: Final = 60
@@ -41,9 +40,7 @@ def _sheet(book: Workbook, title: str, heads: Sequence[str], rows: Iterable[Sequ
     for row in rows:
         sheet.append(list(row))
         for cell in sheet[sheet.max_row]:
-            if isinstance(cell.value, str) and cell.value.startswith(_FORMULA):
-                # a text of the ledger that begins so is no formula, and stays none when somebody edits the cell
-                cell.data_type, cell.quotePrefix = "s", True
+            keep_text(cell)
         widths = [max(width, _width(cell)) for width, cell in zip(widths, row, strict=True)]
     for i, width in enumerate(widths, 1):
         sheet.column_dimensions[get_column_letter(i)].width = min(width + 2, _WIDEST)
