@@ -222,7 +222,7 @@ create function board.service(service text) returns name
     set search_path = pg_catalog
 as $$
 declare
-    login constant name := (left(current_database()::text, 44) || '_' || service)::name;
+    login constant name := (left(current_database()::text, 44) || '_login_' || service)::name;   -- never one of the kinds above, whatever the database is called
     kind  constant name := ('meterwarden_' || service)::name;
     r record;
 begin

@@ -75,7 +75,7 @@ class Stack:
     def up(self, parts: Collection[str] = PARTS) -> list[str]:
         """Start what is gone of these parts, and wait until all of them are healthy.
 
-        Before the workers start, the database is migrated and the topics are made.
+        Before workers, sender or API start, the database is migrated; before the workers, the topics are made.
 
         Returns
         -------
@@ -94,8 +94,10 @@ class Stack:
             for part in self._chosen(parts):
                 part.check()  # all of them before any is started
             started = self._start(servers)
+            if {"workers", "alerts"} & set(parts):
+                self._migrate()
             if "workers" in parts:
-                self._prepare()
+                self._create_topics()
                 started += self._start([self._workers()])
             if "alerts" in parts:
                 started += self._start([self._notices()])
@@ -137,13 +139,15 @@ class Stack:
     def _notices(self) -> Notices:
         return Notices(self.settings, self._places, addresses=self)
 
-    def _prepare(self) -> None:
-        """Bring the database and the topics to what the workers expect."""
-        # imported here, for both are slow to import and most commands need neither
-        from deploy.migrate import migrate, site_of  # noqa: PLC0415
-        from ingest.kafka.publisher import create_topics  # noqa: PLC0415
+    def _migrate(self) -> None:
+        """Bring the database to what workers, sender and API expect: their roles are made there too."""
+        from deploy.migrate import migrate, site_of  # noqa: PLC0415 - slow to import, and most commands need it not
 
         migrate(self.dsn, site=site_of(self.settings))
+
+    def _create_topics(self) -> None:
+        from ingest.kafka.publisher import create_topics  # noqa: PLC0415 - likewise
+
         create_topics(self.kafka_config)
 
     @contextmanager
