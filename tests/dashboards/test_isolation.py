@@ -46,6 +46,7 @@ VIEWS = (
     "point_day",
     "unit_hour",
     "unit_day",
+    "unexplained_difference",
     "unit_completeness",
     "detection_list",
     "rejected_by_reason",
