@@ -219,11 +219,11 @@ _WHATS = {
         "the dial goes on elsewhere, as another meter's would; the ledger declares none",
     ),
     DetectionKind.JUMP: (
-        "示值突增,之后按原来的速度继续;差值无法解释,未计入用量",
+        "示值突增，之后按原来的速度继续；差值无法解释，未计入用量",
         "the dial jumped up and goes on at its former rate; the difference is not explained, and not counted as use",
     ),
     DetectionKind.INTERVAL: (
-        "读数间隔与台账不符(单位:分钟)",
+        "读数间隔与台账不符（单位：分钟）",
         "readings keep to another interval than the ledger gives [min]",
     ),
 }

@@ -210,8 +210,8 @@ from metering_point p
 cross join generate_series(%(from)s::timestamptz, %(end)s::timestamptz, interval '30 days') d
 where p.id %% 5 = 0 and substr(p.code, 2)::int > 8;
 insert into detection (unit_id, point_id, meter_id, kind, started_at, ended_at, detected_at, severity, state, evidence)
-select p.unit_id, p.id, p.id, 'jump', %(end)s::timestamptz - interval '9 days', %(end)s::timestamptz - interval '9 days',
-       %(end)s::timestamptz - interval '9 days', 'warning', 'closed',
+select p.unit_id, p.id, p.id, 'jump', %(end)s::timestamptz - interval '9 days',
+       %(end)s::timestamptz - interval '9 days', %(end)s::timestamptz - interval '9 days', 'warning', 'closed',
        jsonb_build_object('unexplained', 500.0 + p.id, 'before', 1000.0, 'at', 1500.0 + p.id)
 from metering_point p where p.id = (select min(q.id) from metering_point q where q.unit_id = p.unit_id);
 insert into observability (unit_id, point_id, question, verdict, reason, smallest_30d, smallest_90d, as_of)

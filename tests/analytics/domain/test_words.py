@@ -110,7 +110,9 @@ def test_words_that_the_trade_does_not_use_are_not_used() -> None:
 def test_chinese_has_full_width_punctuation() -> None:
     han = "[一-鿿）》”]"
     half = re.compile(rf"{han}[,;:!?]|[,;!?](?={han})|{han}\(|\([^()]*{han}[^()]*\)")
-    assert not [(*where, text) for *where, text in literals() if half.search(text)]
+    # what people write in their ledgers is recognised there, however they punctuate it; nobody is shown it
+    typed = {"ingest/ledgers/headers.py", "ingest/ledgers/inference.py"}
+    assert not [(*where, text) for *where, text in literals() if where[0] not in typed and half.search(text)]
 
 
 def test_a_kind_is_named_nowhere_else() -> None:
