@@ -26,7 +26,7 @@ update unit_energy_hour set amount = amount + 777777000, tce = 777777000 where u
 update unit_energy_day set amount = amount + 777777000, tce = 777777000 where unit_id = 2;
 update reading_hot set value = value + 777777000
     where register_id in (select id from register where unit_id = 2);
-update detection set evidence = '{"who": "SECRETB"}', magnitude = 777777000 where unit_id = 2;
+update detection set evidence = '{"who": "SECRETB", "unexplained": 777777000}', magnitude = 777777000 where unit_id = 2;
 update finding set found = 'SECRETB', required = 'SECRETB', found_zh = 'SECRETB' where unit_id = 2;
 update alert set title_zh = 'SECRETB', title_en = 'SECRETB' where unit_id = 2;
 update observability set reason = 'SECRETB' where unit_id = 2;
