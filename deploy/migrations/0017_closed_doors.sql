@@ -93,7 +93,7 @@ declare
     door constant name := board.door();
     r record;
 begin
-    perform pg_advisory_xact_lock(x'6d77000a'::int4);   -- two at once would change the same row
+    perform pg_advisory_xact_lock(x'6d77000b'::int4);   -- two at once would change the same row
     if not exists (select from pg_roles where rolname = door) then
         begin
             execute format('create role %I nologin', door);
@@ -141,7 +141,7 @@ declare
     here   constant name := current_database();
     super  constant boolean := (select rolsuper from pg_roles where rolname = current_user);
     sixteen constant boolean := current_setting('server_version_num')::int >= 160000;
-    api    constant name := (left(current_database()::text, 44) || '_api')::name;
+    api    constant name := (left(current_database()::text, 44) || '_login_api')::name;   -- made by board.service
     loose  constant text := (select string_agg(l.routine::text, ', ') from (select routine from board.loose limit 3) l);
 begin
     if loose is not null then

@@ -125,6 +125,7 @@ def test_who_may_not_make_databases_is_told_so(stack: Stack) -> None:
     with psycopg.connect(stack.dsn, autocommit=True) as connection:
         connection.execute("drop role if exists humble")
         connection.execute("create role humble login password 'x'")
+        connection.execute("grant connect on database meterwarden to humble")  # else there is nobody to be told
     address = stack.dsn.rpartition("@")[2]
     with pytest.raises(ConfigurationError, match="must be allowed to make the database"):
         fresh_place(stack.settings, bootstrap=stack.bootstrap, dsn=f"postgresql://humble:x@{address}", name="humble")

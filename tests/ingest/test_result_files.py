@@ -24,6 +24,7 @@ DAY_COLUMNS: dict[str, Column] = {
     "sub_unit": ["", "W"],
     "measured": np.array([1.0, 0.25], np.float32),
     "quality": np.array([0, 9], np.int16),
+    "unexplained": np.array([np.nan, 3.5]),
 }
 
 
@@ -50,6 +51,7 @@ def test_rows_come_back_as_they_were_written(tmp_path: Path) -> None:
         "sub_unit": "W",
         "measured": 0.25,
         "quality": 9,
+        "unexplained": 3.5,
     }
     assert table.num_rows == 4
     assert results.rows["unit_energy_day"] == 4
