@@ -4,6 +4,7 @@ import re
 import unicodedata
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import total_ordering
 
 from analytics.domain.errors import MeterwardenError
 
@@ -18,9 +19,13 @@ _NUMBERED = re.compile(r"(?P<number>\d{1,2}(?:\.\d{1,3})?)(?P<special>S?)")
 _LETTERED = re.compile(r"[A-E]|I{1,4}|IV")
 
 
+@total_ordering
 @dataclass(frozen=True, slots=True)
 class AccuracyClass:
     """Class of a meter; `0.2S` is stricter than `0.2`, and no number.
+
+    The stricter class is the smaller one. A class named by a letter or a roman number equals itself and compares with
+    no other: TypeError.
 
     Attributes
     ----------
@@ -30,6 +35,11 @@ class AccuracyClass:
         Limit of error that names the class, None for classes named by a letter or a roman number. [%]
     special : bool
         An S class: the limit holds down to a smaller load.
+
+    Examples
+    --------
+    >>> sorted(map(parse_accuracy_class, ["1.0", "0.2", "0.5S", "0.2S"]))[0].text
+    '0.2S'
     """
 
     text: str
@@ -38,6 +48,11 @@ class AccuracyClass:
 
     def __str__(self) -> str:
         return self.text
+
+    def __lt__(self, other: object) -> bool:
+        if not isinstance(other, AccuracyClass) or self.number is None or other.number is None:
+            return NotImplemented
+        return self.rank < other.rank
 
     @property
     def rank(self) -> int:
