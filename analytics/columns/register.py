@@ -42,6 +42,7 @@ import numpy.typing as npt
 
 from analytics.columns import _kernel
 from analytics.columns._kernel import ACCEPTED, CONFLICT, DUPLICATE, EVENT_ROW, HOUR_ROW, LATE, NEVER, POINT_STATE
+from analytics.domain.arrays import check_array, check_columns
 from analytics.domain.ledger import Installations
 from analytics.domain.quality import DetectionKind
 
@@ -303,7 +304,21 @@ def advance(
     received_us : (n,) int64, optional
         When received, of readings that were received in the rhythm of the meter: where its clock fell back, this says
         how long the register had to rise. Of others, and without it, when measured. [µs since 1970 UTC]
+
+    Raises
+    ------
+    ArrayError
+        If an array has another element type or length.
     """
+    check_array("state", state, POINT_STATE)
+    check_columns(
+        np.size(point),
+        point=(point, np.int32),
+        installation=(installation, np.int32),
+        at_us=(at_us, np.int64),
+        value=(value, np.float64),
+        received_us=(received_us, np.int64),
+    )
     order = _kernel.sort_by_point(point, at_us, state.size)
     disposition = np.empty(point.size, np.uint8)
     received = at_us if received_us is None else received_us
@@ -339,7 +354,14 @@ def close(
     ends_us : int, optional
         Instant up to which declared ends are counted to their last reading; `now_us` and some time for readings that
         are on their way, without it. [µs since 1970 UTC]
+
+    Raises
+    ------
+    ArrayError
+        If an array has another element type or length.
     """
+    check_array("state", state, POINT_STATE)
+    check_columns(state.size, wait_us=(wait_us, np.int64))
     wait = np.zeros(state.size, np.int64) if wait_us is None else wait_us
     ends = np.int64(now_us - int(table.rules["partial_after"][0]) if ends_us is None else ends_us)
     out = _Outputs(hours=1024, events=1024)

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analytics.columns._kernel import in_force
+from analytics.domain.arrays import check_columns
 from analytics.domain.ledger import Ledger
 from analytics.domain.quality import ReadingFlag, RejectReason
 from analytics.domain.units import FACTOR_TABLE, KIND_TABLE, NO_UNIT
@@ -114,7 +115,22 @@ def screen(
     own_unit : (n,) int16, optional
         Of readings of further registers the unit their value is wanted in; -1 for those of the main register, whose
         unit is the installation's.
+
+    Raises
+    ------
+    ArrayError
+        If an array has another element type or length.
     """
+    check_columns(
+        np.size(meter),
+        meter=(meter, np.int32),
+        at_us=(at_us, np.int64),
+        received_us=(received_us, np.int64),
+        value=(value, np.float64),
+        unit=(unit, np.int16),
+        quality=(quality, np.int16),
+        own_unit=(own_unit, np.int16),
+    )
     inst = ledger.installations
     installation = installations_in_force(ledger, meter, at_us)
     here = installation >= 0

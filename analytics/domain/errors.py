@@ -7,11 +7,13 @@
     ├── RegistryError       the ledger does not know it, or knows it twice
     ├── LedgerError         a ledger file has faulty rows; none of it is loaded
     ├── ConfigurationError  stop at start and tell what to set
+    ├── ArrayError          a program passed an array of another type or shape (a TypeError too)
     └── TransientError      try again; the other side is slow or gone
         └── StoreUnavailable
 """
 
 __all__ = [
+    "ArrayError",
     "ConfigurationError",
     "InvalidReading",
     "LedgerError",
@@ -40,6 +42,10 @@ class LedgerError(MeterwardenError):
 
 class ConfigurationError(MeterwardenError):
     """A setting is missing or wrong: stop at start."""
+
+
+class ArrayError(MeterwardenError, TypeError):
+    """A program passed an array of another element type or shape than asked for."""
 
 
 class TransientError(MeterwardenError):
