@@ -359,6 +359,8 @@ class Spool:
             segment = next((one for one in self._segments if one.last > self._acked), None)
             if segment is None:
                 self._place.total = self._acked_readings = self._total
+                if self._segments:  # the one that is written to stays when all of it was delivered
+                    self._place.segment, self._place.offset = self._segments[-1].first, self._segments[-1].size
                 return
             self._place.segment, self._place.total = segment.first, segment.totals[0]
             self._place.seq = segment.first - 1

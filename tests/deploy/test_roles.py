@@ -206,6 +206,7 @@ def test_a_unit_that_is_none_has_no_name_to_ask_in(ask: Ask) -> None:
 def test_the_api_inherits_nothing_of_enterprises(region: str, addresses: dict[Service, str]) -> None:
     login = conninfo_to_dict(addresses["api"])["user"]
     with psycopg.connect(region) as owner:
+        owner.execute("select board.enrol(1)")
         rows = owner.execute(
             "select inherit_option, set_option, admin_option from pg_auth_members m join board.role b "
             "on b.role = m.roleid::regrole::text where m.member = %s::regrole", (login,),

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from analytics.domain.errors import ConfigurationError, MeterwardenError
@@ -45,6 +45,7 @@ def test_what_was_kept_comes_out_in_order_and_again_after_a_restart(tmp_path: Pa
 
 
 @given(st.lists(st.tuples(st.sampled_from("arkow"), st.integers(1, 40)), max_size=60))
+@example([("a", 4), ("r", 1), ("k", 1), ("w", 1), ("r", 1)])
 @settings(max_examples=60)
 def test_any_course_of_events_gives_everything_once_and_in_order(
     tmp_path_factory: pytest.TempPathFactory, events: list[tuple[str, int]]
