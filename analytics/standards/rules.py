@@ -9,7 +9,7 @@ from analytics.domain.ledger.vocabulary import INSTRUMENT_WORDS, LEVEL_WORDS
 from analytics.domain.severity import Severity
 from analytics.standards.tables import TableRow, mapping, raise_faults, table_rows
 
-__all__ = ["Cycle", "DataQualityRules", "Grade", "Rules", "load_rules"]
+__all__ = ["ByLaw", "Cycle", "DataQualityRules", "Grade", "Rules", "ServiceLife", "load_rules"]
 
 _QUESTIONS: Final = ("rate", "accuracy", "overdue", "silent", "other")
 _FURTHER: Final = {"overdue_mandatory": "overdue", "fault": "other"}
@@ -75,6 +75,61 @@ class Cycle:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ByLaw:
+    """A kind of instrument that is verified by law.
+
+    Attributes
+    ----------
+    purposes : frozenset of str
+        For which it is; whatever it is used for where empty.
+    source : str
+        What says so.
+    """
+
+    instrument: str
+    purposes: frozenset[str]
+    source: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServiceLife:
+    """How long an instrument may serve that is verified once, before it is installed (首检限期使用).
+
+    Attributes
+    ----------
+    months : float
+        [months]
+    pipe_over_mm, pipe_to_mm : float or None
+        Pipe diameters that it is for; where they are given, a pipe that is not known is not of it. [mm]
+    names : tuple of str
+        Words of the instrument's name, one of which must be in it; none where empty.
+    trade_only : bool
+        Whether it is for trade settlement alone.
+    sure : bool
+        Whether what fits is such an instrument; else a person is asked.
+    """
+
+    instrument: str
+    months: float
+    pipe_over_mm: float | None
+    pipe_to_mm: float | None
+    names: tuple[str, ...]
+    trade_only: bool
+    sure: bool
+    source: str
+
+    def fits(self, instrument: str, name: str, pipe_mm: float | None, *, trade: bool) -> bool:
+        """Whether it is that of an instrument."""
+        if instrument != self.instrument or (self.trade_only and not trade):
+            return False
+        if self.names and not any(word in name for word in self.names):
+            return False
+        if self.pipe_over_mm is None and self.pipe_to_mm is None:
+            return True
+        return pipe_mm is not None and (self.pipe_over_mm or 0.0) < pipe_mm <= (self.pipe_to_mm or float("inf"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Grade:
     """A grade and what it asks at least; None asks nothing.
 
@@ -109,14 +164,19 @@ class Rules:
     severity : mapping of (question, level) to Severity
     due_soon_days, due_now_days : int
     mandatory_purposes : frozenset of str
+    by_law : tuple of ByLaw
+        Instruments that are verified by law, beside those of `mandatory_purposes`.
     mandatory_rate : float
         [%]
+    service_lives : tuple of ServiceLife
     cycles : tuple of Cycle
     class_equivalents : mapping of (instrument, letter) to AccuracyClass
         Number for which a class that is named by a letter or a roman number stands.
     data_quality : DataQualityRules
     key_unit_tce : tuple of two float
         A key unit in any case, and one where an authority names it. [tce/a]
+    review_terms : tuple of two int
+        To correct what a review found, and to check it again. [working days]
     grades : tuple of Grade
         The best first.
     """
@@ -128,11 +188,14 @@ class Rules:
     due_soon_days: int
     due_now_days: int
     mandatory_purposes: frozenset[str]
+    by_law: tuple[ByLaw, ...]
     mandatory_rate: float
+    service_lives: tuple[ServiceLife, ...]
     cycles: tuple[Cycle, ...]
     class_equivalents: Mapping[tuple[str, str], AccuracyClass]
     data_quality: DataQualityRules
     key_unit_tce: tuple[float, float]
+    review_terms: tuple[int, int]
     grades: tuple[Grade, ...]
 
 
@@ -165,11 +228,14 @@ def load_rules(document: Mapping[str, object]) -> Rules:
         due_soon_days=verification.count("due_soon_days"),
         due_now_days=verification.count("due_now_days"),
         mandatory_purposes=frozenset(verification.texts("mandatory_purposes")),
+        by_law=tuple(_by_law(row) for row in table_rows(document, "by_law", faults)),
         mandatory_rate=verification.share("mandatory_rate"),
+        service_lives=tuple(_service_life(row) for row in table_rows(document, "service_life", faults)),
         cycles=tuple(_cycle(row) for row in table_rows(document, "cycle", faults)),
         class_equivalents=dict(_equivalent(row) for row in table_rows(document, "class_equivalent", faults)),
         data_quality=_data_quality(table("data_quality")),
         key_unit_tce=(key_unit.number("over_tce"), key_unit.number("named_tce")),
+        review_terms=_review_terms(document, faults),
         grades=tuple(_grade(row) for row in table_rows(document, "grade", faults)),
     )
     if rules.due_now_days > rules.due_soon_days:
@@ -178,6 +244,13 @@ def load_rules(document: Mapping[str, object]) -> Rules:
         faults.append("[[grade]]: one grade or more must be there")
     raise_faults(faults, f"the rules {rules.name}")
     return rules
+
+
+def _review_terms(document: Mapping[str, object], faults: list[str]) -> tuple[int, int]:
+    table = TableRow("[review_terms]", mapping(document.get("review_terms", {}), "[review_terms]", faults), faults)
+    table.only("correction_working_days", "recheck_working_days", "confidence")
+    correction = table.count("correction_working_days") if table.has("correction_working_days") else 30
+    return correction, table.count("recheck_working_days") if table.has("recheck_working_days") else 15
 
 
 def _severity(table: TableRow) -> Mapping[tuple[str, str], Severity]:
@@ -203,6 +276,31 @@ def _cycle(row: TableRow) -> Cycle:
         else frozenset(),
         pipe_over_mm=row.number("pipe_over_mm") if row.has("pipe_over_mm") else 0.0,
         pipe_to_mm=row.number("pipe_to_mm") if row.has("pipe_to_mm") else float("inf"),
+    )
+
+
+def _by_law(row: TableRow) -> ByLaw:
+    row.only("instrument", "purposes", "source", "confidence")
+    return ByLaw(
+        instrument=row.choice("instrument", tuple(INSTRUMENT_WORDS)),
+        purposes=frozenset(row.texts("purposes")),
+        source=row.name("source"),
+    )
+
+
+def _service_life(row: TableRow) -> ServiceLife:
+    row.only(
+        *("instrument", "months", "pipe_over_mm", "pipe_to_mm", "names", "trade_only", "sure", "source", "confidence")
+    )
+    return ServiceLife(
+        instrument=row.choice("instrument", tuple(INSTRUMENT_WORDS)),
+        months=row.number("months"),
+        pipe_over_mm=row.optional_number("pipe_over_mm"),
+        pipe_to_mm=row.optional_number("pipe_to_mm"),
+        names=row.texts("names"),
+        trade_only=row.flag("trade_only", default=False),
+        sure=row.flag("sure", default=False),
+        source=row.name("source"),
     )
 
 

@@ -85,11 +85,14 @@ class Certificates:
         Index into the ledger's meters.
     verified_on, due : (c,) int32
         First and last day, `NO_DAY` where not stated. [d since 1970-01-01]
+    failed : (c,) bool
+        The instrument did not pass: what was certified before holds no longer.
     """
 
     meter: Int32s
     verified_on: Int32s
     due: Int32s
+    failed: Mask
 
     @classmethod
     def of_ledger(cls, ledger: Ledger) -> Self:
@@ -97,7 +100,8 @@ class Certificates:
         row, meter = ledger.installations.row, ledger.installations.meter
         verified_on, due = ledger.rows.day("verified_on")[row], ledger.rows.day("verification_due")[row]
         stated = (verified_on != NO_DAY) | (due != NO_DAY)
-        return cls(meter=meter[stated], verified_on=verified_on[stated], due=due[stated])
+        none = np.zeros(int(stated.sum()), np.bool_)
+        return cls(meter=meter[stated], verified_on=verified_on[stated], due=due[stated], failed=none)
 
     def joined(self, more: Self) -> Self:
         """Both."""
@@ -105,6 +109,16 @@ class Certificates:
             meter=np.concatenate([self.meter, more.meter]),
             verified_on=np.concatenate([self.verified_on, more.verified_on]),
             due=np.concatenate([self.due, more.due]),
+            failed=np.concatenate([self.failed, more.failed]),
+        )
+
+    def taken(self, which: NDArray[np.integer] | Mask) -> Self:
+        """Some of them, in that order."""
+        return type(self)(
+            meter=self.meter[which],
+            verified_on=self.verified_on[which],
+            due=self.due[which],
+            failed=self.failed[which],
         )
 
 
@@ -372,16 +386,20 @@ def days_between_readings(installations: Installations, points: int) -> Int64s:
 def certificate_in_force(ledger: Ledger, more: Certificates | None, day: int) -> tuple[Int32s, Int32s, Mask]:
     """First and last day of the certificate that counts for each meter, and whether it is contradicted.
 
-    Of those that were issued by the day the one that holds longest. (k + 1,), the last place is for no meter.
+    Of those that were issued by the day the one that holds longest; a failure, which holds to the day before it, ends
+    what was certified earlier. (k + 1,), the last place is for no meter.
     """
     known = Certificates.of_ledger(ledger)
     if more is not None:
         known = known.joined(more)
     count = len(ledger.meter_nos) + 1
-    issued = (known.verified_on <= day) & (known.due != NO_DAY)  # NO_DAY is before every day
-    meter, verified_on, due = known.meter[issued], known.verified_on[issued], known.due[issued]
-    order = np.lexsort((verified_on, due, meter))
-    meter, verified_on, due = meter[order], verified_on[order], due[order]
+    known = known.taken((known.verified_on <= day) & (known.due != NO_DAY))  # NO_DAY is before every day
+    if known.failed.any():
+        failed_on = np.full(count, NO_DAY, np.int32)
+        np.maximum.at(failed_on, known.meter[known.failed], known.verified_on[known.failed])
+        known = known.taken(known.verified_on >= failed_on[known.meter])
+    known = known.taken(np.lexsort((known.verified_on, known.due, known.meter)))
+    meter, verified_on, due = known.meter, known.verified_on, known.due
     last = np.append(meter[1:] != meter[:-1], True)[: len(meter)]
     best_from, best_due = np.full(count, NO_DAY, np.int32), np.full(count, NO_DAY, np.int32)
     best_from[meter[last]], best_due[meter[last]] = verified_on[last], due[last]

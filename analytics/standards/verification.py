@@ -18,6 +18,7 @@ from analytics.domain.severity import Severity
 from analytics.domain.units import unit_of
 from analytics.domain.words import Phrase
 from analytics.standards.factors import EPOCH_ORDINAL
+from analytics.standards.mandatory import mandatory_points, service_life_findings
 from analytics.standards.purpose import purpose_of
 from analytics.standards.rules import Cycle, Rules
 from analytics.standards.scene import Scene, VerificationState, levels
@@ -71,7 +72,7 @@ def verification_counts(scene: Scene) -> tuple[VerificationCount, ...]:
         return [int(n) for n in np.bincount(unit[mask], minlength=units)]
 
     state = scene.verification
-    mandatory = in_use & _mandatory(scene)
+    mandatory = in_use & mandatory_points(scene)
     holds = (state != VerificationState.UNKNOWN) & (state != VerificationState.OVERDUE)
     columns = [count(in_use), count(in_use & holds)]
     columns += [
@@ -87,23 +88,9 @@ def verification_counts(scene: Scene) -> tuple[VerificationCount, ...]:
     return tuple(VerificationCount(*row) for row in zip(*columns, strict=True))
 
 
-def _mandatory(scene: Scene) -> NDArray[np.bool_]:
-    purpose = scene.column("purpose")
-    named = scene.rules.mandatory_purposes
-    fits = np.array([bool(named & _purposes(value)) for value in purpose.values] + [False], np.bool_)
-    return fits[purpose.codes]
-
-
-def _purposes(text: str) -> frozenset[str]:
-    """Words of the rules that a purpose cell says."""
-    facts = purpose_of(text)
-    said = {text, *(("trade",) if facts.trade else ()), *((facts.motion,) if facts.motion else ())}
-    return frozenset(said)
-
-
 def verification_findings(scene: Scene) -> Iterator[Finding]:
     """What is overdue, due, unknown or contradictory; and what the ledger lacks."""
-    in_use, state, mandatory = scene.in_use, scene.verification, _mandatory(scene)
+    in_use, state, mandatory = scene.in_use, scene.verification, mandatory_points(scene)
     for point in np.flatnonzero(in_use & (state == VerificationState.OVERDUE)).tolist():
         yield _overdue(scene, point, "overdue_mandatory" if mandatory[point] else "overdue")
     for point in np.flatnonzero(
@@ -118,6 +105,7 @@ def verification_findings(scene: Scene) -> Iterator[Finding]:
     for points in _by_group(scene, unknown):
         yield from _unknown(scene, points)
     yield from _long_cycles(scene, in_use)
+    yield from service_life_findings(scene)
     yield from _ledger_gaps(scene)
 
 
@@ -179,6 +167,8 @@ def _overdue(scene: Scene, point: int, question: str) -> Finding:
     place = _Place.of(scene, point)
     find = scene.finder(place.unit, "verification", _clause(scene, place.unit, "verification"))
     until = _written(int(scene.due[point]))
+    failed = bool(scene.verified_on[point] > scene.due[point])
+    since = _written(int(scene.verified_on[point])) if failed else until
     at_risk = float(scene.evidence.at_risk[point])
     symbol = unit_of(int(scene.ledger.point_canonical[point])).symbol
     evidence: dict[str, object] = {"due": until}
@@ -188,11 +178,14 @@ def _overdue(scene: Scene, point: int, question: str) -> Finding:
         verdict=Verdict.FAIL,
         severity=scene.rules.severity[question, place.level],
         required=_WITHIN,
-        found=Phrase(en=f"verification ran out on {until}", zh=f"检定/校准有效期已于 {until} 届满"),
+        found=Phrase(en=f"it failed its verification on {since}", zh=f"{since} 检定/校准不合格，仍在使用")
+        if failed
+        else Phrase(en=f"verification ran out on {until}", zh=f"检定/校准有效期已于 {until} 届满"),
         next_step=Phrase(
-            en=f"Have {place.meter} verified or replaced, and judge whether data since {until} are at risk "
-            "(JJF 1356 6.4.5).",
-            zh=f"请将 {place.meter} 送检或更换，并评估 {until} 以来的数据是否受影响（JJF 1356 6.4.5）。",
+            en=f"Have {place.meter} {'repaired' if failed else 'verified'} or replaced, and judge whether data since "
+            f"{until} are at risk (JJF 1356 6.4.5).",
+            zh=f"请将 {place.meter} {'停用修理' if failed else '送检'}或更换，并评估 {until} 以来的数据是否受影响"
+            "（JJF 1356 6.4.5）。",
         ),
         evidence=evidence,
         **_about(place),

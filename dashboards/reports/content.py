@@ -16,12 +16,13 @@ from analytics.standards.equipping import Rate
 from analytics.standards.factors import EPOCH_ORDINAL
 from analytics.standards.facts import SelfCheck
 from analytics.standards.facts.form import Instrument, Person, Stock
+from analytics.standards.mandatory import Coverage
 from analytics.standards.products import ProductEnergy
 from analytics.standards.review import ReviewResult
 from analytics.standards.words import listing
 from streams.compliance.judge import Judgement
 
-__all__ = ["MeterRow", "RegionReport", "RegionRow", "StockRow", "UnitReport"]
+__all__ = ["MeterRow", "OwnEnergy", "RegionReport", "RegionRow", "StockRow", "UnitReport"]
 
 _WORST: Final = 10
 
@@ -55,7 +56,13 @@ def _errand(finding: Finding) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MeterRow:
-    """A line of the ledger forms (B.3 to B.6), as it stands on the report's day."""
+    """A line of the ledger forms (B.3 to B.6), as it stands on the report's day.
+
+    Attributes
+    ----------
+    mandatory : bool
+        Verified by law.
+    """
 
     level: str
     point: str
@@ -79,6 +86,7 @@ class MeterRow:
     verification_due: date | None
     state: str
     status: str
+    mandatory: bool
     completeness: float | None
     annual_use: float | None
     rated_power_kw: float | None
@@ -101,6 +109,15 @@ class StockRow:
     stock: Stock
     metered: float | None
     days: int
+
+
+class OwnEnergy(NamedTuple):
+    """What a unit made for itself and used in some days, of one energy: no part of its totals. [`symbol`]"""
+
+    carrier: str
+    symbol: str
+    amount: float
+    points: Sequence[str]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -130,6 +147,10 @@ class UnitReport:
     instruments : mapping of management number to Instrument
         That stand at no metering point.
     stocks : sequence of StockRow
+    coverage : sequence of Coverage
+        Verification by law, by energy and body.
+    own : sequence of OwnEnergy
+        Own production of the month, beside the totals.
     """
 
     judgement: Judgement
@@ -147,6 +168,8 @@ class UnitReport:
     staff: Sequence[Person] = ()
     instruments: Mapping[str, Instrument] = field(default_factory=dict)
     stocks: Sequence[StockRow] = ()
+    coverage: Sequence[Coverage] = ()
+    own: Sequence[OwnEnergy] = ()
 
     @property
     def code(self) -> str:
@@ -241,6 +264,8 @@ class RegionReport:
     ----------
     mandatory_target : float
         Of the region's mandatory instruments within their verification. [%]
+    coverage : sequence of Coverage
+        Verification by law, by energy and body.
     """
 
     as_of: date
@@ -248,6 +273,7 @@ class RegionReport:
     edition: Phrase
     rows: Sequence[RegionRow]
     mandatory_target: float
+    coverage: Sequence[Coverage] = ()
 
     @property
     def mandatory(self) -> tuple[int, int]:

@@ -2,15 +2,16 @@
 
 import asyncio
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta, tzinfo
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 import psycopg
 
 from analytics.domain.errors import RegistryError
 from analytics.domain.finding import Verdict
-from analytics.domain.ledger import NO_DAY, Ledger
+from analytics.domain.ledger import NO_DAY, Direction, Ledger
 from analytics.domain.severity import Severity
 from analytics.domain.words import Phrase
 from analytics.standards.change import changes
@@ -19,15 +20,16 @@ from analytics.standards.energy import EnergyDays, UnitEnergy, key_unit, unit_en
 from analytics.standards.factors import EPOCH_ORDINAL
 from analytics.standards.facts import Facts
 from analytics.standards.facts.products import Assignment, assignments_in
+from analytics.standards.mandatory import coverage, mandatory_points
 from analytics.standards.products import Parts, ProductEnergy, product_energy
 from analytics.standards.scene import VerificationState, levels
-from dashboards.reports.content import MeterRow, RegionReport, RegionRow, StockRow, UnitReport
+from dashboards.reports.content import MeterRow, OwnEnergy, RegionReport, RegionRow, StockRow, UnitReport
 from streams.compliance.evidence import Moment, read_energy, read_point_energy
 from streams.compliance.judge import Judgement, judge, review_of
 from streams.compliance.standards import read_standards
 from streams.store.postgres.connections import understood
 
-__all__ = ["meter_rows", "month_days", "region_report", "unit_report"]
+__all__ = ["connected", "meter_rows", "month_days", "region_report", "unit_report"]
 
 
 def month_days(month: str) -> tuple[date, date]:
@@ -58,7 +60,8 @@ def region_report(dsn: str, month: str, zone: tzinfo) -> RegionReport:
     return asyncio.run(_region_report(dsn, month, zone))
 
 
-async def _connected(dsn: str) -> psycopg.AsyncConnection:
+async def connected(dsn: str) -> psycopg.AsyncConnection:
+    """A connection to read a report by."""
     connection = await psycopg.AsyncConnection.connect(
         dsn, autocommit=True, connect_timeout=10, application_name="meterwarden report"
     )
@@ -79,7 +82,7 @@ async def _unit_report(dsn: str, code: str, month: str, zone: tzinfo) -> UnitRep
     now = datetime.now(UTC)
     first, day = _span(month, now, zone)
     async with understood():
-        connection = await _connected(dsn)
+        connection = await connected(dsn)
         async with connection:
             standards = await read_standards(connection)
             judgement = await judge(connection, standards, Moment.of(day, now=now, zone=zone), code.__eq__)
@@ -93,8 +96,39 @@ async def _unit_report(dsn: str, code: str, month: str, zone: tzinfo) -> UnitRep
             assigned = assignments_in(month, code, standards.facts.assignments)
             codes = sorted({point for one in assigned.values() for point in one.points})
             points = await read_point_energy(connection, judgement.stored, codes, first, day) if codes else {}
+            own = await _own(connection, judgement, first, day)
+            bodies = await _bodies(connection, [code])
             years = await _years(connection, judgement, code)
-    return _assembled(judgement, before, _Measured(series, points, assigned, years), month, first, day)
+    measured = _Measured(series, points, assigned, years)
+    report = _assembled(judgement, before, measured, month, first, day)
+    return replace(report, own=own, coverage=coverage(judgement.assessment.scene, bodies))
+
+
+async def _bodies(connection: psycopg.AsyncConnection, codes: Sequence[str] | None) -> Mapping[tuple[str, str], str]:
+    """Who verified each instrument last, by unit and management number."""
+    cursor = await connection.execute(_BODIES, (codes, codes))
+    return {(code, number): body for code, number, body in await cursor.fetchall()}
+
+
+async def _own(
+    connection: psycopg.AsyncConnection, judgement: Judgement, first: date, last: date
+) -> Sequence[OwnEnergy]:
+    """What a unit made for itself, by energy: points of that direction that are part of no other one of them."""
+    ledger = judgement.stored.ledger
+    codes = [ledger.point_codes[p] for p in np.flatnonzero(ledger.point_direction == Direction.OWN).tolist()]
+    if not codes:
+        return ()
+    below = set(_nested(ledger, codes))
+    days = await read_point_energy(
+        connection, judgement.stored, [one for one in codes if one not in below], first, last
+    )
+    found: dict[tuple[str, str], list[str]] = {}
+    for point, one in days.items():
+        found.setdefault((one.carrier, one.symbol), []).append(point)
+    return [
+        OwnEnergy(carrier, symbol, float(sum(days[point].amount.sum() for point in points)), sorted(points))
+        for (carrier, symbol), points in sorted(found.items())
+    ]
 
 
 async def _years(connection: psycopg.AsyncConnection, judgement: Judgement, code: str) -> Sequence[EnergyDays]:
@@ -105,6 +139,11 @@ async def _years(connection: psycopg.AsyncConnection, judgement: Judgement, code
     span = date(min(years), 1, 1), date(max(years), 12, 31)
     found = await read_energy(connection, judgement.stored.unit_ids.tolist(), *span)
     return next(iter(found.values()), ())
+
+
+_BODIES: Final = """
+select unit_code, meter_no, body from certificate_list where cycle = 1 and (%s::text[] is null or unit_code = any(%s))
+"""
 
 
 class _Measured(NamedTuple):
@@ -221,6 +260,7 @@ def meter_rows(judgement: Judgement) -> list[MeterRow]:
     scene, ledger = judgement.assessment.scene, judgement.stored.ledger
     columns = {name: scene.column(name) for name in _TEXTS}
     cycle, share = scene.number("cycle_months"), scene.evidence.completeness
+    mandatory = mandatory_points(scene)
     return [
         MeterRow(
             level=levels[ledger.point_level[p]],
@@ -235,6 +275,7 @@ def meter_rows(judgement: Judgement) -> list[MeterRow]:
             verified_on=_date(int(scene.verified_on[p])),
             verification_due=_date(int(scene.due[p])),
             state=VerificationState(int(scene.verification[p])).name,
+            mandatory=bool(mandatory[p]),
             completeness=_known(share[p]),
             annual_use=_known(ledger.point_annual_use[p]),
             rated_power_kw=_known(ledger.point_rated_power_kw[p]),
@@ -270,11 +311,12 @@ async def _region_report(dsn: str, month: str, zone: tzinfo) -> RegionReport:
     now = datetime.now(UTC)
     first, day = _span(month, now, zone)
     async with understood():
-        connection = await _connected(dsn)
+        connection = await connected(dsn)
         async with connection:
             standards = await read_standards(connection)
             judgement = await judge(connection, standards, Moment.of(day, now=now, zone=zone))
             series = await read_energy(connection, judgement.stored.unit_ids.tolist(), first, day)
+            bodies = await _bodies(connection, None)
     rows = [
         _row(judgement, unit, series.get((unit_id, "unit", "", ""), ()), first, day)
         for unit, unit_id in enumerate(judgement.stored.unit_ids.tolist())
@@ -287,6 +329,7 @@ async def _region_report(dsn: str, month: str, zone: tzinfo) -> RegionReport:
         edition=Phrase(en=applied.text, zh=applied.text_zh),
         rows=rows,
         mandatory_target=standards.rules.mandatory_rate,
+        coverage=coverage(judgement.assessment.scene, bodies),
     )
 
 

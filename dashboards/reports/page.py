@@ -16,6 +16,7 @@ from analytics.standards.words import carrier_name, clause_name, level_name
 from dashboards.reports.content import RegionReport, UnitReport
 from dashboards.reports.factor_words import factor_in_chinese
 from dashboards.reports.pictures import Bar, calendar, columns, rates
+from dashboards.reports.workbook import not_counted
 
 __all__ = ["region_page", "unit_page"]
 
@@ -46,6 +47,7 @@ def unit_page(report: UnitReport, *, language: str = "zh") -> str:
         calendar_picture=_calendar(report, speak),
         edition=text(report.standing.edition, report.standing.edition_zh),
         facts=report.judgement.standards.facts.of(report.code),
+        left_out=not_counted(report, speak.of),
     )
 
 

@@ -1,58 +1,22 @@
 """Reports as workbooks in the columns of the review's forms (JJF 1356 B.1 to B.10), so that they can be handed in."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from datetime import date
 from pathlib import Path
-from typing import Final
 
 from openpyxl import Workbook
-from openpyxl.styles import Alignment, Font, PatternFill
-from openpyxl.utils import get_column_letter
 
 from analytics.domain.words import SEVERITIES, STATES, VERDICTS, VERIFICATION, Phrase
 from analytics.standards.factors import EPOCH_ORDINAL
 from analytics.standards.words import carrier_name, clause_name, instrument_name, level_name
 from dashboards.reports.content import MeterRow, RegionReport, UnitReport
+from dashboards.reports.coverage import add_coverage
 from dashboards.reports.factor_words import factor_in_chinese
-from dashboards.reports.forms import form_code, keep_text, ledger_forms
+from dashboards.reports.forms import form_code, ledger_forms
+from dashboards.reports.sheet import SheetCell, add_sheet, empty_book, heads_of, speaker
 
-__all__ = ["region_workbook", "unit_workbook"]
-
-_BOLD: Final = Font(bold=True)
-_HEAD: Final = PatternFill("solid", fgColor="DDE5EC")
-_WIDEST: Final = 60
-
-
-_Cell = str | int | float | None | object
-
-
-def _picker(language: str) -> Callable[[Phrase], str]:
-    if language not in {"zh", "en"}:
-        raise ValueError(f"language must be zh or en (got {language!r})")
-    return (lambda phrase: phrase.zh) if language == "zh" else (lambda phrase: phrase.en)
-
-
-def _sheet(book: Workbook, title: str, heads: Sequence[str], rows: Iterable[Sequence[_Cell]]) -> None:
-    sheet = book.create_sheet(title)
-    sheet.append(list(heads))
-    widths = [_width(head) for head in heads]
-    for row in rows:
-        sheet.append(list(row))
-        for cell in sheet[sheet.max_row]:
-            keep_text(cell)
-        widths = [max(width, _width(cell)) for width, cell in zip(widths, row, strict=True)]
-    for i, width in enumerate(widths, 1):
-        sheet.column_dimensions[get_column_letter(i)].width = min(width + 2, _WIDEST)
-        cell = sheet.cell(row=1, column=i)
-        cell.font, cell.fill = _BOLD, _HEAD
-        cell.alignment = Alignment(wrap_text=True, vertical="top")
-    sheet.freeze_panes = "A2"
-
-
-def _width(cell: _Cell) -> int:
-    text = "" if cell is None else str(cell)
-    return sum(2 if ord(letter) > 0x2E80 else 1 for letter in text)
+__all__ = ["not_counted", "region_workbook", "unit_workbook"]
 
 
 def unit_workbook(report: UnitReport, path: Path, *, language: str = "zh") -> None:
@@ -65,10 +29,8 @@ def unit_workbook(report: UnitReport, path: Path, *, language: str = "zh") -> No
     language : str
         ``zh`` or ``en``.
     """
-    say = _picker(language)
-    book = Workbook()
-    if book.active is not None:
-        book.remove(book.active)
+    say = speaker(language)
+    book = empty_book()
     _summary(book, report, say)
     _findings(book, report, say)
     _rates(book, report, say)
@@ -77,6 +39,7 @@ def unit_workbook(report: UnitReport, path: Path, *, language: str = "zh") -> No
     every = [row for row in report.meters if row.meter_no]
     ledger_forms(book, report, say)
     _standing_of_meters(book, every, say)
+    add_coverage(book, report.coverage, report.judgement.standards.rules.mandatory_rate, say)
     _by_instrument(book, report, say)
     _accuracy(book, report, say)
     _energy(book, report, say)
@@ -86,13 +49,9 @@ def unit_workbook(report: UnitReport, path: Path, *, language: str = "zh") -> No
     book.save(path)
 
 
-def _heads(say: Callable[[Phrase], str], *phrases: tuple[str, str]) -> list[str]:
-    return [say(Phrase(en=en, zh=zh)) for en, zh in phrases]
-
-
 def _summary(book: Workbook, report: UnitReport, say: Callable[[Phrase], str]) -> None:
     standing, verified = report.standing, report.standing.verification
-    rows: list[tuple[str, _Cell]] = [
+    rows: list[tuple[str, SheetCell]] = [
         (say(Phrase(en="unit", zh="用能单位")), report.name),
         (say(Phrase(en="code", zh="统一社会信用代码")), report.code),
         (say(Phrase(en="month", zh="月份")), report.month),
@@ -117,7 +76,7 @@ def _summary(book: Workbook, report: UnitReport, say: Callable[[Phrase], str]) -
     rows += [
         (say(Phrase(en=f"next step {i}", zh=f"下一步 {i}")), say(one.todo)) for i, one in enumerate(report.steps, 1)
     ]
-    _sheet(book, say(Phrase(en="summary", zh="首页")), _heads(say, ("item", "项目"), ("value", "内容")), rows)
+    add_sheet(book, say(Phrase(en="summary", zh="首页")), heads_of(say, ("item", "项目"), ("value", "内容")), rows)
 
 
 def _percent(share: float | None) -> float | None:
@@ -125,7 +84,7 @@ def _percent(share: float | None) -> float | None:
 
 
 def _findings(book: Workbook, report: UnitReport, say: Callable[[Phrase], str]) -> None:
-    heads = _heads(
+    heads = heads_of(
         say,
         ("clause", "条款"),
         ("mandatory", "强制"),
@@ -161,11 +120,11 @@ def _findings(book: Workbook, report: UnitReport, say: Callable[[Phrase], str]) 
         )
         for one in report.findings
     )
-    _sheet(book, say(Phrase(en="clauses", zh="逐条判定")), heads, rows)
+    add_sheet(book, say(Phrase(en="clauses", zh="逐条判定")), heads, rows)
 
 
 def _rates(book: Workbook, report: UnitReport, say: Callable[[Phrase], str]) -> None:
-    heads = _heads(
+    heads = heads_of(
         say,
         ("level", "计量级别"),
         ("energy", "能源种类"),
@@ -193,7 +152,9 @@ def _rates(book: Workbook, report: UnitReport, say: Callable[[Phrase], str]) -> 
         )
         for rate in report.rates
     )
-    _sheet(book, say(Phrase(en="B.8 rates by energy", zh="B.8 能源计量器具配备情况统计汇总表（按能源）")), heads, rows)
+    add_sheet(
+        book, say(Phrase(en="B.8 rates by energy", zh="B.8 能源计量器具配备情况统计汇总表（按能源）")), heads, rows
+    )
 
 
 def _day(day: int | None) -> date | None:
@@ -202,7 +163,7 @@ def _day(day: int | None) -> date | None:
 
 def _staff(book: Workbook, report: UnitReport, say: Callable[[Phrase], str]) -> None:
     """B.1, as it was entered."""
-    heads = _heads(
+    heads = heads_of(
         say,
         ("name", "姓名"),
         ("position", "岗位"),
@@ -222,12 +183,12 @@ def _staff(book: Workbook, report: UnitReport, say: Callable[[Phrase], str]) -> 
         )
         for one in report.staff
     )
-    _sheet(book, say(Phrase(en="B.1 staff", zh="B.1 能源计量工作人员一览表")), heads, rows)
+    add_sheet(book, say(Phrase(en="B.1 staff", zh="B.1 能源计量工作人员一览表")), heads, rows)
 
 
 def _stocks(book: Workbook, report: UnitReport, say: Callable[[Phrase], str]) -> None:
     """B.10 by year: what was entered, what follows from it, and what the meters say."""
-    heads = _heads(
+    heads = heads_of(
         say,
         ("year", "年度"),
         ("energy", "能源种类"),
@@ -259,11 +220,11 @@ def _stocks(book: Workbook, report: UnitReport, say: Callable[[Phrase], str]) ->
         )
         for row in report.stocks
     )
-    _sheet(book, say(Phrase(en="B.10 purchase and stock", zh="B.10 年度能源购进、消费与库存情况表")), heads, rows)
+    add_sheet(book, say(Phrase(en="B.10 purchase and stock", zh="B.10 年度能源购进、消费与库存情况表")), heads, rows)
 
 
 def _equipment(book: Workbook, report: UnitReport, say: Callable[[Phrase], str]) -> None:
-    heads = _heads(
+    heads = heads_of(
         say,
         ("sub-unit", "次级用能单位"),
         ("equipment", "主要用能设备"),
@@ -288,17 +249,18 @@ def _equipment(book: Workbook, report: UnitReport, say: Callable[[Phrase], str])
         for row in report.meters
         if row.equipment
     )
-    _sheet(book, say(Phrase(en="B.2 main equipment", zh="B.2 主要用能设备")), heads, rows)
+    add_sheet(book, say(Phrase(en="B.2 main equipment", zh="B.2 主要用能设备")), heads, rows)
 
 
 def _standing_of_meters(book: Workbook, meters: Sequence[MeterRow], say: Callable[[Phrase], str]) -> None:
     """What the forms have no column for."""
-    heads = _heads(
+    heads = heads_of(
         say,
         ("management number", "用能单位管理编号"),
         ("verified on", "检定/校准日期"),
         ("valid until", "有效期至"),
         ("verification or calibration", "检定/校准状态"),
+        ("verified by law", "强制检定"),
         ("energy", "能源种类"),
         ("point", "计量点"),
     )
@@ -308,25 +270,26 @@ def _standing_of_meters(book: Workbook, meters: Sequence[MeterRow], say: Callabl
             row.verified_on,
             row.verification_due,
             say(VERIFICATION[row.state.lower()]),
+            say(Phrase(zh="是", en="yes")) if row.mandatory else "",
             say(carrier_name(row.carrier)),
             row.point,
         )
         for row in meters
     )
-    _sheet(book, say(Phrase(en="verification by meter", zh="检定校准状态明细")), heads, rows)
+    add_sheet(book, say(Phrase(en="verification by meter", zh="检定校准状态明细")), heads, rows)
 
 
 def _by_instrument(book: Workbook, report: UnitReport, say: Callable[[Phrase], str]) -> None:
     """B.8 by kind of instrument: what is installed, by level."""
     count = Counter((row.instrument, row.level) for row in report.meters if row.meter_no)
-    heads = _heads(say, ("instrument", "器具类别")) + [
+    heads = heads_of(say, ("instrument", "器具类别")) + [
         say(level_name(one)) for one in ("unit", "sub_unit", "equipment")
     ]
     rows = (
         (say(instrument_name(kind)), *(count[kind, level] for level in ("unit", "sub_unit", "equipment")))
         for kind in sorted({kind for kind, _ in count})
     )
-    _sheet(book, say(Phrase(en="B.8 by instrument", zh="B.8 能源计量器具配备情况统计汇总表（按器具）")), heads, rows)
+    add_sheet(book, say(Phrase(en="B.8 by instrument", zh="B.8 能源计量器具配备情况统计汇总表（按器具）")), heads, rows)
 
 
 def _accuracy(book: Workbook, report: UnitReport, say: Callable[[Phrase], str]) -> None:
@@ -339,7 +302,7 @@ def _accuracy(book: Workbook, report: UnitReport, say: Callable[[Phrase], str]) 
             key = row.instrument, row.level, row.carrier, row.accuracy_class
             count[key] += 1
             coarse[key] += row.meter_no in failing
-    heads = _heads(
+    heads = heads_of(
         say,
         ("instrument", "器具类别"),
         ("level", "计量级别"),
@@ -359,11 +322,11 @@ def _accuracy(book: Workbook, report: UnitReport, say: Callable[[Phrase], str]) 
         )
         for key in sorted(count)
     )
-    _sheet(book, say(Phrase(en="B.9 accuracy", zh="B.9 能源计量器具准确度等级统计汇总表")), heads, rows)
+    add_sheet(book, say(Phrase(en="B.9 accuracy", zh="B.9 能源计量器具准确度等级统计汇总表")), heads, rows)
 
 
 def _energy(book: Workbook, report: UnitReport, say: Callable[[Phrase], str]) -> None:
-    heads = _heads(
+    heads = heads_of(
         say,
         ("whose", "范围"),
         ("energy", "能源种类"),
@@ -376,7 +339,7 @@ def _energy(book: Workbook, report: UnitReport, say: Callable[[Phrase], str]) ->
     )
     whole = say(Phrase(en="unit", zh="用能单位"))
     scopes = [(whole, report.energy), *report.sub_units.items()]
-    rows: list[Sequence[_Cell]] = [
+    rows: list[Sequence[SheetCell]] = [
         (
             name,
             say(carrier_name(one.carrier)),
@@ -391,14 +354,34 @@ def _energy(book: Workbook, report: UnitReport, say: Callable[[Phrase], str]) ->
         for one in energy.carriers
     ]
     total = say(Phrase(en="total", zh="合计"))
-    rows.append(
-        (whole, total, None, "", report.energy.tce, report.energy.tce_equal, None, ", ".join(report.energy.unknown))
-    )
-    _sheet(book, say(Phrase(en="energy used", zh="能源消费明细")), heads, rows)
+    rows.append((whole, total, None, "", report.energy.tce, report.energy.tce_equal, None, not_counted(report, say)))
+    aside = say(Phrase(en="own production (not in the total)", zh="自产自用（不计入合计）"))
+    rows += [
+        (aside, say(carrier_name(one.carrier)), one.amount, one.symbol, None, None, None, "、".join(one.points))
+        for one in report.own
+    ]
+    add_sheet(book, say(Phrase(en="energy used", zh="能源消费明细")), heads, rows)
+
+
+def not_counted(report: UnitReport, say: Callable[[Phrase], str]) -> str:
+    """What a total leaves out: energies without a factor, media, and what the unit made for itself."""
+    energy = report.energy
+    said = []
+    if energy.unknown:
+        names = "、".join(say(carrier_name(one)) for one in energy.unknown)
+        said.append(Phrase(zh=f"缺少折标系数：{names}", en=f"no factor for {names}"))
+    media = [one.carrier for one in energy.carriers if not one.counted]
+    if media:
+        names = "、".join(say(carrier_name(one)) for one in dict.fromkeys(media))
+        said.append(Phrase(zh=f"不计入：{names}", en=f"not counted: {names}"))
+    if report.own:
+        names = "、".join(say(carrier_name(one.carrier)) for one in report.own)
+        said.append(Phrase(zh=f"不计入自产自用的{names}", en=f"own production is not counted: {names}"))
+    return "；".join(map(say, said))
 
 
 def _review(book: Workbook, report: UnitReport, say: Callable[[Phrase], str]) -> None:
-    heads = _heads(
+    heads = heads_of(
         say,
         ("item", "序号"),
         ("clause", "条款"),
@@ -407,16 +390,16 @@ def _review(book: Workbook, report: UnitReport, say: Callable[[Phrase], str]) ->
         ("why", "说明"),
         ("by", "判定人"),
     )
-    rows: list[Sequence[_Cell]] = [
+    rows: list[Sequence[SheetCell]] = [
         (one.item.number, one.item.clause, say(one.item.subject), say(VERDICTS[one.verdict]), say(one.why), one.by)
         for one in report.review.results
     ]
     rows.append((None, "", say(Phrase(en="conclusion", zh="审查结论")), say(report.review.verdict), "", ""))
-    _sheet(book, say(Phrase(en="JJF 1356 sheet", zh="JJF 1356 审查表")), heads, rows)
+    add_sheet(book, say(Phrase(en="JJF 1356 sheet", zh="JJF 1356 审查表")), heads, rows)
 
 
 def _self_checks(book: Workbook, report: UnitReport, say: Callable[[Phrase], str]) -> None:
-    heads = _heads(
+    heads = heads_of(
         say,
         ("year", "年度"),
         ("done on", "自查日期"),
@@ -428,16 +411,14 @@ def _self_checks(book: Workbook, report: UnitReport, say: Callable[[Phrase], str
         (year, _day(one.done_day), one.by, one.result, _day(one.corrected_day))
         for year, one in sorted(report.self_checks.items(), reverse=True)
     ]
-    _sheet(book, say(Phrase(en="self-checks", zh="自查记录")), heads, rows)
+    add_sheet(book, say(Phrase(en="self-checks", zh="自查记录")), heads, rows)
 
 
 def region_workbook(report: RegionReport, path: Path, *, language: str = "zh") -> None:
     """Write all units' standing."""
-    say = _picker(language)
-    book = Workbook()
-    if book.active is not None:
-        book.remove(book.active)
-    heads = _heads(
+    say = speaker(language)
+    book = empty_book()
+    heads = heads_of(
         say,
         ("code", "统一社会信用代码"),
         ("unit", "用能单位"),
@@ -483,5 +464,6 @@ def region_workbook(report: RegionReport, path: Path, *, language: str = "zh") -
         )
         for row in report.rows
     )
-    _sheet(book, say(Phrase(en="region", zh="区域汇总")), heads, rows)
+    add_sheet(book, say(Phrase(en="region", zh="区域汇总")), heads, rows)
+    add_coverage(book, report.coverage, report.mandatory_target, say)
     book.save(path)

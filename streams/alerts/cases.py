@@ -18,20 +18,14 @@ from analytics.domain.words import SITE_VERDICTS
 from streams.alerts.aside import Aside
 from streams.alerts.config import AlertConfig
 from streams.alerts.outbox import Draft, ref_of
+from streams.store.review.attachments import LARGEST_FILE, media_type
 
 __all__ = ["LARGEST_FILE", "MOST_BYTES", "MOST_FILES", "Actor", "attach", "open_case", "remind", "take_step"]
 
-LARGEST_FILE: Final = 20 * 2**20
-"""A photo or certificate may have so many bytes."""
 MOST_FILES: Final = 50
 """A case may have so many photos and certificates."""
 MOST_BYTES: Final = 200 * 2**20
 """With so many bytes together."""
-_MAGIC: Final = {
-    b"\xff\xd8\xff": "image/jpeg",
-    b"\x89PNG\r\n\x1a\n": "image/png",
-    b"%PDF-": "application/pdf",
-}
 _SOON_D: Final = 2
 _OVERDUE_EVERY_D: Final = 5
 
@@ -186,7 +180,7 @@ async def attach(
     In the caller's transaction. Raises `CaseRefused` for a file that is empty, too large, neither JPEG, PNG nor PDF by
     its first bytes, or one more than a case may have.
     """
-    kind = next((kind for magic, kind in _MAGIC.items() if content.startswith(magic)), None)
+    kind = media_type(content)
     if kind is None:
         raise CaseRefused(f"{name!r} must be a JPEG, PNG or PDF file (got bytes that begin with {content[:8]!r})")
     if len(content) > LARGEST_FILE:

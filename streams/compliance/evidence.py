@@ -85,7 +85,7 @@ where unit_id = any(%(units)s) and kind in ('silence', 'gap', 'stuck') and state
 group by point_id, kind
 """
 _CERTIFICATES: Final = """
-select meter_id, verified_on - date '1970-01-01', verification_due - date '1970-01-01' from verification
+select meter_id, verified_on - date '1970-01-01', verification_due - date '1970-01-01', failed from verification
 where unit_id = any(%(units)s)
 """
 _AT_RISK: Final = """
@@ -348,12 +348,14 @@ async def _faults(asked: _Asked, points: _Index, count: int) -> tuple[NDArray[np
 async def _certificates(asked: _Asked, stored: StoredLedger) -> Certificates:
     meters = _Index(stored.meter_ids)
     rows = [
-        (meters.get(meter), NO_DAY if since is None else since, NO_DAY if due is None else due)
-        for meter, since, due in await asked.rows(_CERTIFICATES)
+        (meters.get(meter), NO_DAY if since is None else since, NO_DAY if due is None else due, failed)
+        for meter, since, due, failed in await asked.rows(_CERTIFICATES)
         if meters.get(meter) >= 0
     ]
-    columns = np.array(rows, np.int32).reshape(-1, 3)
-    return Certificates(meter=columns[:, 0], verified_on=columns[:, 1], due=columns[:, 2])
+    columns = np.array(rows, np.int32).reshape(-1, 4)
+    return Certificates(
+        meter=columns[:, 0], verified_on=columns[:, 1], due=columns[:, 2], failed=columns[:, 3].astype(np.bool_)
+    )
 
 
 async def _at_risk(

@@ -18,6 +18,8 @@ from analytics.domain.finding import Finding
 from analytics.standards.assessment import Standing
 from analytics.standards.energy import UnitEnergy, key_unit
 from analytics.standards.equipping import Rate
+from analytics.standards.mandatory import mandatory_basis, mandatory_points
+from analytics.standards.scene import VerificationState
 from streams.compliance.judge import Judgement
 
 __all__ = ["Written", "write_judgement"]
@@ -103,6 +105,15 @@ select * from jsonb_to_recordset(%s::jsonb) as n (unit_id int4, day date, carrie
 """
 
 
+_FORGET_MANDATORY: Final = "delete from mandatory_instrument where unit_id = any(%(units)s)"
+_MANDATORY: Final = """
+insert into mandatory_instrument (meter_id, unit_id, point_id, carrier, valid, basis_zh, basis_en, as_of)
+select * from jsonb_to_recordset(%s::jsonb) as n (meter_id int4, unit_id int4, point_id int4, carrier text,
+    valid boolean, basis_zh text, basis_en text, as_of date)
+on conflict (meter_id) do nothing
+"""
+
+
 class Written:
     """Rows that a judgement changed."""
 
@@ -131,11 +142,33 @@ async def write_judgement(connection: psycopg.AsyncConnection, judgement: Judgem
     editions = [standing.edition for standing in assessment.standings]
     rates = [_rate_row(one, units[one.unit], editions[one.unit], judgement.moment.day) for one in assessment.rates]
     await connection.execute(_RATES, (_json(rates),))
+    await connection.execute(_FORGET_MANDATORY, about)
+    await connection.execute(_MANDATORY, (await asyncio.to_thread(lambda: _json(_mandatory_rows(judgement))),))
     return Written(opened=opened, closed=closed, changed=changed)
 
 
 def _json(rows: Sequence[dict[str, Any]]) -> str:
     return json.dumps(rows, ensure_ascii=False).replace("\\u0000", "")  # which PostgreSQL's text cannot hold
+
+
+def _mandatory_rows(judgement: Judgement) -> list[dict[str, Any]]:
+    stored, scene = judgement.stored, judgement.assessment.scene
+    holds = (scene.verification != VerificationState.UNKNOWN) & (scene.verification != VerificationState.OVERDUE)
+    units = stored.unit_ids.tolist()
+    rows = []
+    for point in np.flatnonzero(mandatory_points(scene) & scene.in_use).tolist():
+        basis = mandatory_basis(scene, point)
+        rows.append({
+            "meter_id": int(stored.meter_ids[scene.meter[point]]),
+            "unit_id": units[stored.ledger.point_unit[point]],
+            "point_id": int(stored.point_ids[point]),
+            "carrier": stored.ledger.point_carrier[point],
+            "valid": bool(holds[point]),
+            "basis_zh": basis.zh,
+            "basis_en": basis.en,
+            "as_of": judgement.moment.day.isoformat(),
+        })  # fmt: skip
+    return rows
 
 
 def _finding_rows(judgement: Judgement) -> list[dict[str, Any]]:

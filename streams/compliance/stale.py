@@ -22,13 +22,16 @@ __all__ = ["ComplianceStore", "Judged", "part_of"]
 _ALONE: Final = "select pg_advisory_xact_lock(x'6d770008'::int4)"
 _STALE: Final = """
 select n.id, n.facts || n.data from (
-    select u.id, concat_ws('/', u.version, %(document)s::int4, '') as facts,
+    select u.id, concat_ws('/', u.version, %(document)s::int4, c.entered, '') as facts,
            concat_ws('/', %(hour)s::text, d.newest) as data
     from unit u
     left join lateral (
         select max(stored_at)::text as newest from detection
         where unit_id = u.id and kind in ('silence', 'gap', 'stuck')
     ) d on true
+    left join lateral (
+        select nullif(count(*), 0) || '.' || count(withdrawn_at) as entered from certificate where unit_id = u.id
+    ) c on true
     where u.id = any(%(units)s) and u.version <= %(version)s
 ) n
 left join compliance_mark m on m.unit_id = n.id

@@ -19,7 +19,17 @@ from analytics.standards.facts.form import Instrument, Person, Stock, instrument
 from analytics.standards.facts.products import Assignment, assignment_of, share_faults
 from analytics.standards.tables import TableRow, raise_faults, table_rows
 
-__all__ = ["FACT_TABLES", "Answer", "Facts", "MonthFigure", "Output", "SelfCheck", "UnitFacts", "load_facts"]
+__all__ = [
+    "FACT_TABLES",
+    "Answer",
+    "ByLawFact",
+    "Facts",
+    "MonthFigure",
+    "Output",
+    "SelfCheck",
+    "UnitFacts",
+    "load_facts",
+]
 
 FACT_TABLES: Final = (
     "unit",
@@ -33,6 +43,7 @@ FACT_TABLES: Final = (
     "staff",
     "instrument",
     "stock",
+    "mandatory",
 )
 _ANSWERS: Final = ("pass", "fail", "not_applicable")
 
@@ -101,6 +112,14 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ByLawFact:
+    """Whether one instrument is verified by law, and what says so."""
+
+    by_law: bool
+    source: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
     """Everything entered.
 
@@ -120,6 +139,7 @@ class Facts:
     instruments : mapping of (unit code, management number) to Instrument
         Those that stand at no metering point.
     stocks : mapping of (unit code, energy, year) to Stock
+    mandatory : mapping of (unit code, management number) to ByLawFact
     """
 
     units: Mapping[str, UnitFacts] = field(default_factory=dict)
@@ -133,6 +153,7 @@ class Facts:
     staff: Mapping[tuple[str, str], Person] = field(default_factory=dict)
     instruments: Mapping[tuple[str, str], Instrument] = field(default_factory=dict)
     stocks: Mapping[tuple[str, str, int], Stock] = field(default_factory=dict)
+    mandatory: Mapping[tuple[str, str], ByLawFact] = field(default_factory=dict)
 
     def of(self, unit_code: str) -> UnitFacts:
         """Facts of a unit, empty where nothing was entered."""
@@ -176,6 +197,7 @@ def load_facts(documents: Iterable[Mapping[str, object]]) -> Facts:
         staff=dict(map(person_of, tables["staff"])),
         instruments=dict(map(instrument_of, tables["instrument"])),
         stocks=dict(map(stock_of, tables["stock"])),
+        mandatory=dict(one for row in tables["mandatory"] for one in _mandatory(row)),
     )
     faults += _contradictions(facts)
     faults += share_faults(facts.assignments)
@@ -247,6 +269,16 @@ def _self_check(row: TableRow) -> tuple[tuple[str, int], SelfCheck]:
         result=row.name("result"),
         corrected_day=row.day("corrected_on"),
     )
+
+
+def _mandatory(row: TableRow) -> Iterator[tuple[tuple[str, str], ByLawFact]]:
+    row.only("unit_code", "meters", "by_law", "source")
+    code, meters = row.name("unit_code"), row.texts("meters")
+    fact = ByLawFact(by_law=row.flag("by_law", default=True), source=row.name("source"))
+    if not meters:
+        row.fault("meters must name one management number or more (got none)")
+    for meter in meters:
+        yield (code, meter), fact
 
 
 def _answer(row: TableRow) -> tuple[tuple[str, int], Answer]:

@@ -251,8 +251,9 @@ _INSTALLATIONS: Final[tuple[LiteralString, ...]] = (
     from ledger_in l join row_in i using (ordinal)
     where i.meter_id <> 0 and (l.verified_on is not null or l.verification_due is not null)
     order by i.meter_id, l.verified_on, l.verification_due, l.ordinal
-    on conflict (meter_id, verified_on, verification_due) do update set cycle_months = excluded.cycle_months
-    where v.cycle_months is distinct from excluded.cycle_months
+    on conflict (meter_id, verified_on, verification_due) do update
+    set cycle_months = excluded.cycle_months, certificate_id = null, failed = false
+    where v.cycle_months is distinct from excluded.cycle_months or v.certificate_id is not null or v.failed
     """,
 )
 

@@ -201,6 +201,7 @@ def test_two_certificates_of_one_day_are_told() -> None:
         meter=np.zeros(1, np.int32),
         verified_on=np.array([day_of("2025-01-01")], np.int32),
         due=np.array([day_of("2029-12-31")], np.int32),
+        failed=np.zeros(1, np.bool_),
     )
     found = judge([metered("A")], certificates=extra)
     assert [one.verdict for one in named(found, "certificates")] == [Verdict.PERSON]
@@ -214,10 +215,31 @@ def test_the_certificate_of_the_day_counts_and_not_a_later_one() -> None:
         meter=np.zeros(1, np.int32),
         verified_on=np.array([day_of("2020-01-01")], np.int32),
         due=np.array([day_of("2025-12-31")], np.int32),
+        failed=np.zeros(1, np.bool_),
     )
     then = judge([row], day=day_of("2026-03-01"), certificates=old)
     assert named(then, "verification", point="A")[0].found.en == "verification ran out on 2025-12-31"
     assert not [one for one in named(judge([row], certificates=old), "verification") if one.verdict is Verdict.FAIL]
+
+
+def test_a_failure_ends_what_was_certified_before_until_the_meter_passes_again() -> None:
+    row = metered("A", verified_on=day_of("2026-01-01"), verification_due=day_of("2031-12-31"))
+    failed = Certificates(
+        meter=np.zeros(1, np.int32),
+        verified_on=np.array([day_of("2026-11-10")], np.int32),
+        due=np.array([day_of("2026-11-09")], np.int32),
+        failed=np.ones(1, np.bool_),
+    )
+    found = named(judge([row], certificates=failed), "verification", point="A")[0]
+    assert (found.verdict, found.found.zh) == (Verdict.FAIL, "2026-11-10 检定/校准不合格，仍在使用")
+    before = judge([row], day=day_of("2026-11-09"), certificates=failed)
+    assert not [one for one in named(before, "verification") if one.verdict is Verdict.FAIL]
+    passed = replace(
+        failed, verified_on=np.array([day_of("2026-11-20")], np.int32), due=np.array([day_of("2027-11-19")], np.int32),
+        failed=np.zeros(1, np.bool_),
+    )  # fmt: skip
+    again = named(judge([row], certificates=failed.joined(passed)), "verification")
+    assert [one.verdict for one in again] == [Verdict.PASS]
 
 
 def test_what_is_at_risk_stands_in_the_finding() -> None:

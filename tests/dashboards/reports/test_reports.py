@@ -12,9 +12,10 @@ import pytest
 from openpyxl import load_workbook
 
 from analytics.domain.words import Phrase
+from analytics.standards.mandatory import Coverage
 from analytics.standards.words import clause_name
 from dashboards.reports import RegionReport, region_page, region_workbook, unit_page, unit_workbook
-from dashboards.reports.content import RegionRow, Step
+from dashboards.reports.content import OwnEnergy, RegionRow, Step
 from tests.dashboards.reports.reported import report
 
 VOID = {"meta", "br", "img", "hr", "link"}
@@ -60,6 +61,7 @@ def test_the_workbook_says_what_was_judged(tmp_path: Path) -> None:
         "B.6 主要用能设备能源计量器具一览表",
         "B.7 其他能源计量器具一览表",
         "检定校准状态明细",
+        "强制检定",
         "B.8 能源计量器具配备情况统计汇总表（按器具）",
         "B.9 能源计量器具准确度等级统计汇总表",
         "能源消费明细",
@@ -109,6 +111,30 @@ def test_the_workbook_carries_what_was_entered(tmp_path: Path) -> None:
     assert stocks == [(2025, "煤炭", None, "t", 120, 1000, 0, 20, 100, 1000, 990, 985.5, 360, "统计台账")]
     with_corrections = rows("自查记录")
     assert with_corrections[0][4] is None
+
+
+def test_verification_by_law_and_what_totals_leave_out(tmp_path: Path) -> None:
+    path = tmp_path / "unit.xlsx"
+    made = replace(
+        report(),
+        coverage=[Coverage("electricity", "市院", 20, 19), Coverage("electricity", "", 2, 0)],
+        own=[OwnEnergy("electricity", "kWh", 5000.0, ["PV"])],
+    )
+    unit_workbook(made, path)
+    book = load_workbook(path)
+    rows = list(book["强制检定"].iter_rows(min_row=2, values_only=True))
+    assert rows == [
+        ("电力", "市院", 20, 19, 95, 95, "是"),
+        ("电力", "未录入证书", 2, 0, 0, 95, "否"),
+        ("电力", "小计", 22, 19, 86.3636, 95, "否"),
+        ("合计", None, 22, 19, 86.3636, 95, "否"),
+    ]
+    energy = list(book["能源消费明细"].iter_rows(min_row=2, values_only=True))
+    assert energy[-1][:4] == ("自产自用（不计入合计）", "电力", 5000, "kWh")
+    assert energy[-2][7] == "缺少折标系数：天然气；不计入自产自用的电力"
+    page = "\n".join(Outline(unit_page(made)).texts)
+    assert "电力（自产自用，不计入综合能耗）" in page
+    assert "95.00 %" in page
 
 
 HEADS = (

@@ -1,0 +1,85 @@
+"""Tables on sheets of a workbook: heads, widths, how they print."""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Final
+
+from openpyxl import Workbook
+from openpyxl.styles import Alignment, Font, PatternFill
+from openpyxl.utils import get_column_letter
+from openpyxl.worksheet.properties import PageSetupProperties
+
+from analytics.domain.words import Phrase
+from dashboards.reports.forms import keep_text
+
+__all__ = ["SheetCell", "add_sheet", "empty_book", "heads_of", "speaker"]
+
+_BOLD: Final = Font(bold=True)
+_HEAD: Final = PatternFill("solid", fgColor="DDE5EC")
+_WIDEST: Final = 60
+
+
+SheetCell = str | int | float | None | object
+
+
+def speaker(language: str) -> Callable[[Phrase], str]:
+    """Words in one language."""
+    if language not in {"zh", "en"}:
+        raise ValueError(f"language must be zh or en (got {language!r})")
+    return (lambda phrase: phrase.zh) if language == "zh" else (lambda phrase: phrase.en)
+
+
+def add_sheet(
+    book: Workbook,
+    name: str,
+    heads: Sequence[str],
+    rows: Iterable[Sequence[SheetCell]],
+    *,
+    title: str = "",
+    foot: str = "",
+) -> None:
+    """A table on a sheet of its own, with a title above and a line for signatures below, where they are given."""
+    sheet = book.create_sheet(name)
+    if title:
+        sheet.append([title])
+        sheet.merge_cells(start_row=1, start_column=1, end_row=1, end_column=len(heads))
+        sheet["A1"].font, sheet["A1"].alignment = Font(bold=True, size=14), Alignment(horizontal="center")
+        keep_text(sheet["A1"])
+    sheet.append(list(heads))
+    head = sheet.max_row
+    widths = [_width(head) for head in heads]
+    for row in rows:
+        sheet.append(list(row))
+        for cell in sheet[sheet.max_row]:
+            keep_text(cell)
+        widths = [max(width, _width(cell)) for width, cell in zip(widths, row, strict=True)]
+    for i, width in enumerate(widths, 1):
+        sheet.column_dimensions[get_column_letter(i)].width = min(width + 2, _WIDEST)
+        cell = sheet.cell(row=head, column=i)
+        cell.font, cell.fill = _BOLD, _HEAD
+        cell.alignment = Alignment(wrap_text=True, vertical="top")
+    sheet.freeze_panes = f"A{head + 1}"
+    sheet.page_setup.orientation, sheet.page_setup.paperSize = "landscape", sheet.PAPERSIZE_A4
+    sheet.page_setup.fitToWidth, sheet.page_setup.fitToHeight = 1, 0
+    sheet.sheet_properties.pageSetUpPr = PageSetupProperties(fitToPage=True)
+    sheet.print_title_rows = f"{head}:{head}"
+    if foot:
+        sheet.append([])
+        sheet.append([foot])
+
+
+def _width(cell: SheetCell) -> int:
+    text = "" if cell is None else str(cell)
+    return sum(2 if ord(letter) > 0x2E80 else 1 for letter in text)
+
+
+def heads_of(say: Callable[[Phrase], str], *phrases: tuple[str, str]) -> list[str]:
+    """Heads of a table, each (English, Chinese)."""
+    return [say(Phrase(en=en, zh=zh)) for en, zh in phrases]
+
+
+def empty_book() -> Workbook:
+    """A workbook without any sheet."""
+    book = Workbook()
+    if book.active is not None:
+        book.remove(book.active)
+    return book

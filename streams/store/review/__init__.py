@@ -1,0 +1,1 @@
+"""What supervision keeps of people's work: certificates, reviews, self-checks, filled gaps."""
