@@ -20,12 +20,16 @@ COMMANDS: Final = {
     "standard": "Check and load editions, rules, factors and facts.",
     "comply": "Tell how a unit stands, clause by clause.",
     "paper": "Write an order to correct, a record of a visit, a review report or a self-check as .docx.",
+    "certificates": "Enter certificates of verification, and see which meters are due.",
+    "review": "Plan reviews of metering, draw by lot, record, conclude, check again.",
+    "self-check": "Do an enterprise's yearly self-check, and see who lacks one.",
     "report": "Write a unit's month, or the region's, as .xlsx and .html.",
     "ingest": "Send files of readings to Kafka.",
     "upload": "Bring hours, days and months to the official platform.",
     "rejected": "List what the workers refused, and send it again.",
     "backfill": "Work files of readings out into result files, without servers.",
     "differences": "Decide on differences of registers that nobody could explain.",
+    "gaps": "Evaluate spans without data, beside what was measured.",
     "alerts": "Set who is told of what, and see what stands and was sent.",
     "cases": "Follow an alert until what was found is corrected.",
     "people": "Enter who is told of alerts and who may act on them.",
@@ -35,7 +39,7 @@ COMMANDS: Final = {
     "simulate": "Keep pushing the readings of a made-up region.",
     "demo": "Send a made-up region through the whole stack and check it.",
 }
-"""Each command and what the overview says of it; its module has the same name."""
+"""Each command and what the overview says of it; its module has the same name, with `_` for `-`."""
 
 FAULT: Final = 2
 """Exit code of an error that is told plainly: something to mend outside the program."""
@@ -52,7 +56,7 @@ class LazyGroup(click.Group):
         """Import one."""
         if cmd_name not in COMMANDS:
             return None
-        command = importlib.import_module(f"deploy.commands.{cmd_name}").command
+        command = importlib.import_module(f"deploy.commands.{cmd_name.replace('-', '_')}").command
         if not isinstance(command, click.Command):
             raise TypeError(
                 f"deploy.commands.{cmd_name}.command must be a click command (got {type(command).__name__})"

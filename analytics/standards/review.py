@@ -27,11 +27,12 @@ _KINDS: Final = {"portable": "portable", "standards": "standard"}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Item:
-    """One item of the sheet."""
+    """One item of the sheet; `how` is our own advice on how to check it, no part of the standard."""
 
     number: int
     clause: str
     subject: Phrase
+    how: Phrase
     answer: str
     part: bool
     may_not_apply: bool
@@ -101,6 +102,7 @@ def _items(row: TableRow) -> Iterator[Item]:
             number=number,
             clause=row.name("clause"),
             subject=Phrase(en=row.name("en"), zh=row.name("zh")),
+            how=Phrase(en=row.text("how_en", ""), zh=row.text("how_zh", "")),
             answer=answer,
             part=row.flag("part", default=False),
             may_not_apply=number in free,

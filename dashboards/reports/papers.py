@@ -20,7 +20,7 @@ from analytics.domain.words import VERDICTS
 from analytics.standards.words import clause_name
 from dashboards.reports.content import UnitReport
 
-__all__ = ["PAPERS", "PaperFacts", "write_paper"]
+__all__ = ["PAPERS", "PaperFacts", "new_paper", "paper_table", "signed", "write_paper", "written_day"]
 
 _BLANK: Final = "____________"
 _FONT: Final = "宋体"
@@ -73,18 +73,24 @@ def write_paper(kind: str, report: UnitReport, facts: PaperFacts, path: Path) ->
     if kind not in PAPERS:
         raise ValueError(f"a paper must be one of {', '.join(PAPERS)} (got {kind!r})")
     title, fill = PAPERS[kind]
+    paper = new_paper(title, facts.number, facts.authority)
+    fill(paper, report, facts)
+    paper.save(str(path))
+
+
+def new_paper(title: str, number: str = "", authority: str = "") -> Any:
+    """A paper with its title, and its number below."""
     paper = Document()
     _plain_style(paper)
     heading = paper.add_paragraph()
     heading.alignment = WD_ALIGN_PARAGRAPH.CENTER
     run = heading.add_run(title)
     run.bold, run.font.size = True, Pt(18)
-    if facts.number:
-        below = paper.add_paragraph(facts.number)
+    if number:
+        below = paper.add_paragraph(number)
         below.alignment = WD_ALIGN_PARAGRAPH.CENTER
-    fill(paper, report, facts)
-    paper.core_properties.title, paper.core_properties.author = title, facts.authority
-    paper.save(str(path))
+    paper.core_properties.title, paper.core_properties.author = title, authority
+    return paper
 
 
 def _plain_style(paper: Any) -> None:
@@ -96,7 +102,8 @@ def _plain_style(paper: Any) -> None:
     section.left_margin = section.right_margin = Cm(2.4)
 
 
-def _table(paper: Any, heads: Sequence[str], rows: Sequence[Sequence[str]], widths: Sequence[float]) -> None:
+def paper_table(paper: Any, heads: Sequence[str], rows: Sequence[Sequence[str]], widths: Sequence[float]) -> None:
+    """A table with heads, its columns so wide. [cm]"""
     table = paper.add_table(rows=1, cols=len(heads), style="Table Grid")
     table.autofit = False
     for cell, head in zip(table.rows[0].cells, heads, strict=True):
@@ -118,7 +125,8 @@ def _open(report: UnitReport) -> Sequence[Finding]:
     return [one for one in report.findings if one.verdict is Verdict.PERSON]
 
 
-def _written(day: date | None) -> str:
+def written_day(day: date | None) -> str:
+    """A day as papers write it, a blank where there is none."""
     return f"{day.year}年{day.month}月{day.day}日" if day is not None else "____年__月__日"
 
 
@@ -132,14 +140,15 @@ def _findings_table(paper: Any, findings: Sequence[Finding]) -> None:
         (str(i), clause_name(one.clause).zh, one.required.zh, one.found.zh, _about(one), one.next_step.zh)
         for i, one in enumerate(findings, 1)
     ]
-    _table(paper, ("序号", "条款", "要求", "现状", "涉及", "改正措施"), rows, (1.1, 1.5, 4.2, 4.0, 2.4, 3.4))
+    paper_table(paper, ("序号", "条款", "要求", "现状", "涉及", "改正措施"), rows, (1.1, 1.5, 4.2, 4.0, 2.4, 3.4))
 
 
 def _basis(paper: Any, report: UnitReport) -> None:
-    paper.add_paragraph(f"判定依据：{report.standing.edition_zh}。判定日：{_written(report.as_of)}。")
+    paper.add_paragraph(f"判定依据：{report.standing.edition_zh}。判定日：{written_day(report.as_of)}。")
 
 
-def _signed(paper: Any, *names: str) -> None:
+def signed(paper: Any, *names: str) -> None:
+    """Lines for signatures."""
     paper.add_paragraph()
     for name in names:
         paper.add_paragraph(f"{name}：{_BLANK}    日期：____年__月__日")
@@ -155,19 +164,19 @@ def _order(paper: Any, report: UnitReport, facts: PaperFacts) -> None:
     _findings_table(paper, failed)
     paper.add_paragraph()
     paper.add_paragraph(
-        f"依据{facts.basis or _BLANK}，责令你单位于{_written(facts.due)}前改正，并将改正情况书面报告本机关。"
+        f"依据{facts.basis or _BLANK}，责令你单位于{written_day(facts.due)}前改正，并将改正情况书面报告本机关。"
     )
     _basis(paper, report)
     paper.add_paragraph(f"联系人：{_BLANK}    联系电话：{_BLANK}")
-    last = paper.add_paragraph(f"{facts.authority or _BLANK}（盖章）\n{_written(facts.day)}")
+    last = paper.add_paragraph(f"{facts.authority or _BLANK}（盖章）\n{written_day(facts.day)}")
     last.alignment = WD_ALIGN_PARAGRAPH.RIGHT
-    _signed(paper, "送达人", "收件人")
+    signed(paper, "送达人", "收件人")
 
 
 def _visit(paper: Any, report: UnitReport, facts: PaperFacts) -> None:
     people = "、".join(facts.people) or _BLANK
     paper.add_paragraph(f"被核查单位：{report.name}（{report.code}）")
-    paper.add_paragraph(f"核查日期：{_written(facts.day)}    核查人员：{people}    单位陪同人员：{_BLANK}")
+    paper.add_paragraph(f"核查日期：{written_day(facts.day)}    核查人员：{people}    单位陪同人员：{_BLANK}")
     _basis(paper, report)
     paper.add_heading("一、待核查事项", level=2)
     asked = [*_failed(report), *_open(report)]
@@ -175,22 +184,22 @@ def _visit(paper: Any, report: UnitReport, facts: PaperFacts) -> None:
         (str(i), VERDICTS[one.verdict].zh, one.found.zh, _about(one), "", "") for i, one in enumerate(asked, 1)
     ] or [("", "", "无", "", "", "")]
     heads = ("序号", "判定", "平台判定的现状", "涉及", "现场情况", "照片编号")
-    _table(paper, heads, rows, (1.1, 2.0, 5.0, 3.0, 4.0, 1.6))
+    paper_table(paper, heads, rows, (1.1, 2.0, 5.0, 3.0, 4.0, 1.6))
     paper.add_heading("二、现场示值", level=2)
     meters = [(row.point, row.meter_no, row.serial_no, row.place, "", "") for row in report.meters if row.meter_no]
     heads = ("计量点", "用能单位管理编号", "出厂编号", "安装使用地点", "现场示值", "读取时间")
-    _table(paper, heads, meters[:40], (2.4, 3.0, 2.8, 3.4, 2.6, 2.5))
+    paper_table(paper, heads, meters[:40], (2.4, 3.0, 2.8, 3.4, 2.6, 2.5))
     if len(meters) > 40:
         paper.add_paragraph(f"另有 {len(meters) - 40} 台未列出。")
     paper.add_heading("三、结论", level=2)
     paper.add_paragraph(f"{_BLANK}{_BLANK}{_BLANK}")
-    _signed(paper, "核查人员", "被核查单位")
+    signed(paper, "核查人员", "被核查单位")
 
 
 def _review(paper: Any, report: UnitReport, facts: PaperFacts) -> None:
     review = report.review
     paper.add_paragraph(f"被审查单位：{report.name}（{report.code}）")
-    paper.add_paragraph(f"审查日期：{_written(facts.day)}    审查组：{'、'.join(facts.people) or _BLANK}")
+    paper.add_paragraph(f"审查日期：{written_day(facts.day)}    审查组：{'、'.join(facts.people) or _BLANK}")
     _basis(paper, report)
     paper.add_heading("一、审查结论", level=2)
     number = report.judgement.standards.review.number
@@ -202,19 +211,19 @@ def _review(paper: Any, report: UnitReport, facts: PaperFacts) -> None:
         (str(i), one.required.zh, one.found.zh, VERDICTS[one.verdict].zh)
         for i, one in enumerate((one for one in report.findings if one.rule == "rate"), 1)
     ]
-    _table(paper, ("序号", "要求", "现状", "判定"), rows, (1.2, 6.5, 6.5, 2.4))
+    paper_table(paper, ("序号", "要求", "现状", "判定"), rows, (1.2, 6.5, 6.5, 2.4))
     paper.add_heading("三、逐项审查", level=2)
     items = [
         (str(one.item.number), one.item.clause, one.item.subject.zh, one.why.zh, VERDICTS[one.verdict].zh, "")
         for one in review.results
     ]
-    _table(paper, ("序号", "条款", "审查内容", "已有证据", "结论", "备注"), items, (1.1, 1.6, 4.4, 5.0, 2.3, 2.2))
+    paper_table(paper, ("序号", "条款", "审查内容", "已有证据", "结论", "备注"), items, (1.1, 1.6, 4.4, 5.0, 2.3, 2.2))
     paper.add_heading("四、不符合项", level=2)
     if _failed(report):
         _findings_table(paper, _failed(report))
     else:
         paper.add_paragraph("无。")
-    _signed(paper, "审查组组长", "审查组成员", "被审查单位")
+    signed(paper, "审查组组长", "审查组成员", "被审查单位")
 
 
 def _self_check(paper: Any, report: UnitReport, facts: PaperFacts) -> None:
@@ -230,8 +239,8 @@ def _self_check(paper: Any, report: UnitReport, facts: PaperFacts) -> None:
         (str(one.item.number), one.item.subject.zh, one.why.zh, VERDICTS[one.verdict].zh, "")
         for one in report.review.results
     ]
-    _table(paper, ("序号", "自查内容", "已有证据", "平台判定", "自查结果"), items, (1.2, 5.2, 5.2, 2.6, 2.4))
-    _signed(paper, "自查人", "计量负责人", "单位负责人")
+    paper_table(paper, ("序号", "自查内容", "已有证据", "平台判定", "自查结果"), items, (1.2, 5.2, 5.2, 2.6, 2.4))
+    signed(paper, "自查人", "计量负责人", "单位负责人")
 
 
 def _of_check(check: Any) -> str:

@@ -47,6 +47,12 @@ VIEWS = (
     "unit_hour",
     "unit_day",
     "unexplained_difference",
+    "certificate_list",
+    "mandatory_coverage",
+    "mandatory_list",
+    "gap_fill_list",
+    "review_list",
+    "review_fault_list",
     "unit_completeness",
     "detection_list",
     "rejected_by_reason",
@@ -104,6 +110,15 @@ TABLES = (
     "board.view",
     "compliance_day",
     "installation_past",
+    "certificate",
+    "certificate_scan",
+    "mandatory_instrument",
+    "gap_fill",
+    "review",
+    "review_draw",
+    "review_event",
+    "review_item",
+    "review_photo",
 )
 
 STATEMENTS = {

@@ -188,6 +188,34 @@ from metering_point p
 where p.id %% 11 < 4 and p.code in ('P1', 'P2', 'P5') or p.id %% 5 = 0 and substr(p.code, 2)::int > 8;
 """
 
+REVIEW = """
+insert into certificate (unit_id, meter_no, kind, number, body, verified_on, conclusion, due, accuracy_class, note,
+                         entered_by)
+select m.unit_id, m.meter_no, 'verification', 'J-' || m.id || '-' || n, '第' || m.unit_id || '检定院',
+       %(end)s::date - 400 * n, 'qualified', %(end)s::date - 400 * n + 730, '0.5S', 'note ' || m.id, '王工'
+from meter m, generate_series(1, 2) n where m.meter_no = 'M1';
+insert into mandatory_instrument (meter_id, unit_id, point_id, carrier, valid, basis_zh, basis_en, as_of)
+select p.id, p.unit_id, p.id, p.carrier, p.id %% 2 = 0, '依据 ' || p.id, 'basis ' || p.id, %(end)s::date
+from metering_point p where p.code in ('P1', 'P2');
+insert into review (unit_id, year, origin, state, leader, members, visited_on, conclusion, failed, concluded_on, due,
+                    reason, planned_by)
+select u, 2020 + u, 'plan', 'correcting', '组长 ' || u, array['成员 ' || u], %(end)s::date - 20 - u, 'basic', u,
+       %(end)s::date - 10 - u, %(end)s::date + u, 'between us ' || u, '李工'
+from generate_series(1, %(units)s) u;
+insert into review_item (review_id, unit_id, item, result, remark, recorded_by)
+select r.id, r.unit_id, i + r.unit_id::int, 'fail', 'remark ' || r.unit_id || ' ' || i, '王工'
+from review r, generate_series(1, 2) i;
+insert into gap_fill (unit_id, point_id, started_at, ended_at, amount, method, procedure, reliability, inputs,
+                      evaluated_by)
+select p.unit_id, p.id, %(end)s::timestamptz - (120 + p.unit_id) * interval '1 hour',
+       %(end)s::timestamptz - interval '4 days',
+       100 + p.id, 'manual', 'procedure ' || p.id, 'reliability ' || p.id, jsonb_build_object('hours', p.id), '王工'
+from metering_point p where p.code = 'P3';
+insert into certificate_scan (certificate_id, unit_id, name, media_type, sha256, content, entered_by)
+select id, unit_id, 'scan ' || id, 'application/pdf', decode(repeat('00', 32), 'hex'), '%%PDF-', '王工'
+from certificate;
+"""
+
 HEALTH = """
 insert into detection (unit_id, point_id, meter_id, kind, started_at, ended_at, detected_at, magnitude, magnitude_low,
                        magnitude_high, magnitude_unit, confidence, energy_affected, energy_affected_low,
@@ -305,7 +333,7 @@ def fill(dsn: str, world: World) -> None:
             ):
                 for since, until in _spans(world.end, days, step):
                     cursor.execute(sql.SQL(text), {**given, "since": since, "until": until})
-        for text in (UNIT_DAYS, JUDGED, HEALTH, PEOPLE, PIPELINE):
+        for text in (UNIT_DAYS, JUDGED, REVIEW, HEALTH, PEOPLE, PIPELINE):
             cursor.execute(sql.SQL(text), values)
         cursor.execute("vacuum analyze")
 
