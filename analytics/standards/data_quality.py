@@ -24,6 +24,7 @@ __all__ = ["data_quality_findings", "working_days"]
 
 _DAY_US: Final = 86_400_000_000
 _WEEKDAYS: Final = "1111100"
+_DAY_MIN: Final = 1440
 
 
 def working_days(since_day: int, day: int, holidays: frozenset[int]) -> int:
@@ -184,9 +185,12 @@ def _intervals(scene: Scene) -> Iterator[Finding]:
     slow = scene.in_use & scene.ledger.point_required & (interval > quality.interval_min)
     point = np.flatnonzero(slow)
     tolerated = interval[point] <= quality.tolerated_interval_min
-    for verdict, points in ((Verdict.PERSON, point[tolerated]), (Verdict.FAIL, point[~tolerated])):
+    by_hand = interval[point] >= _DAY_MIN
+    for verdict, points in ((Verdict.PERSON, point[tolerated]), (Verdict.FAIL, point[~tolerated & ~by_hand])):
         for unit, of_unit in _by_unit(scene, points):
             yield _slow(scene, unit, of_unit, verdict, quality)
+    for unit, of_unit in _by_unit(scene, point[by_hand]):
+        yield _by_hand(scene, unit, of_unit, quality)
 
 
 def _by_unit(scene: Scene, points: NDArray[np.int64]) -> Iterator[tuple[int, NDArray[np.int64]]]:
@@ -195,6 +199,32 @@ def _by_unit(scene: Scene, points: NDArray[np.int64]) -> Iterator[tuple[int, NDA
     for group in np.split(points, np.flatnonzero(unit[1:] != unit[:-1]) + 1):
         if len(group):
             yield int(scene.ledger.point_unit[group[0]]), group
+
+
+def _by_hand(scene: Scene, unit: int, points: NDArray[np.int64], quality: DataQualityRules) -> Finding:
+    """Meters that are read once a day or less: by hand, as a rule, for which the figure of collection is not made."""
+    meters = scene.meter_nos(points)
+    return Finding(
+        unit=unit,
+        edition=quality.basis,
+        clause="interval",
+        rule="interval_by_hand",
+        verdict=Verdict.PERSON,
+        severity=Severity.INFO,
+        required=Phrase(
+            en=f"what is not collected every {quality.interval_min:g} min is read and filed by hand at its interval",
+            zh=f"未按 {quality.interval_min:g} 分钟自动采集的，应按其抄表周期人工抄录并填报",
+        ),
+        found=Phrase(
+            en=f"{len(meters)} meters are read once a day or less often", zh=f"{len(meters)} 台每日或更长时间抄录一次"
+        ),
+        next_step=Phrase(
+            en=f"Say why {listing(meters)} cannot be collected, and who files them.",
+            zh=f"请说明 {listing(meters, chinese=True)} 不能自动采集的原因和人工填报的责任人。",
+        ),
+        meters=meters,
+        points=scene.point_names(points),
+    )
 
 
 def _slow(scene: Scene, unit: int, points: NDArray[np.int64], verdict: Verdict, quality: DataQualityRules) -> Finding:

@@ -24,6 +24,7 @@ _YEAR: Final = 365
 _NEAR: Final = timedelta(minutes=30)
 _NEAR_MONTH: Final = timedelta(days=15)
 _HOUR_US: Final = 3_600_000_000
+_DAY_US: Final = 24 * _HOUR_US
 
 _USES: Final = """
 with d as (
@@ -40,6 +41,13 @@ from d join energy_series s on s.id = d.series_id
 _POINT_DAYS: Final = """
 select point_id, sum(measured)::float8, sum(completeness)::float8 from consumption_day
 where unit_id = any(%(units)s) and day between %(window_from)s and %(window_to)s group by point_id
+"""
+_RARE_DAYS: Final = """
+select w.point_id, sum(d.completeness)::float8
+from unnest(%(points)s::int4[], %(days)s::int4[]) w (point_id, days)
+join consumption_day d on d.point_id = w.point_id
+    and d.day > %(window_to)s::date - w.days and d.day <= %(window_to)s::date
+group by w.point_id
 """
 _FIRST_DAY: Final = "select unit_id, min(day) from consumption_day where unit_id = any(%(units)s) group by unit_id"
 _NEAR_MIDNIGHT: Final = """
@@ -280,23 +288,41 @@ async def _completeness(
         place = points.get(point)
         if place >= 0:
             received[place] = evident if slow[place] else measured
+    apart = days_between_readings(made, len(ledger.point_codes))
+    rare = np.flatnonzero(
+        2 * apart > window_days
+    )  # read so seldom that the window says nothing: its own, twice as long
+    if len(rare):
+        own = np.maximum(np.maximum(first[ledger.point_unit[rare]], last - 2 * apart[rare] + 1), began[rare])
+        due[rare], received[rare] = last - apart[rare] - own + 1, 0.0
+        spans = {"points": stored.point_ids[rare].tolist(), "days": (2 * apart[rare]).tolist()}
+        for point, evident in await asked.rows(_RARE_DAYS, **spans):
+            received[points.get(point)] = evident
     return np.where(due > 0, np.minimum(received / np.maximum(due, 1), 1.0), np.nan)
 
 
 async def _deviation(asked: _Asked, stored: StoredLedger, moment: Moment) -> NDArray[np.float64]:
     deviation = np.full(len(stored.ledger.point_codes), np.nan)
-    of_register = _registers(stored, moment.at_us, moment.at_us)
+    of_register = _registers(stored, moment.at_us, moment.at_us, longest_us=_DAY_US)
     for register, seconds in await asked.rows(_NEAR_MIDNIGHT, registers=list(of_register)):
         deviation[of_register[register]] = float(seconds)
     return deviation
 
 
-def _registers(stored: StoredLedger, since_us: int, at_us: int, *, slow: bool = False) -> dict[int, int]:
-    """Points by register, of the meters that stand there from one instant to another; of the slow ones, if so asked."""
+def _registers(
+    stored: StoredLedger, since_us: int, at_us: int, *, slow: bool = False, longest_us: int | None = None
+) -> dict[int, int]:
+    """Points by register, of the meters that stand there from one instant to another.
+
+    Of the slow ones, if so asked; or without those that are read less often than `longest_us`, of which no day starts
+    with a reading.
+    """
     made = stored.ledger.installations
     stands = (made.installed_from <= since_us) & (made.installed_to > at_us)
     if slow:
         stands &= made.interval_us > _HOUR_US
+    if longest_us is not None:
+        stands &= made.interval_us <= longest_us
     return dict(zip(stored.register_ids[made.meter[stands]].tolist(), made.point[stands].tolist(), strict=True))
 
 

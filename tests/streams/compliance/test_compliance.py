@@ -192,6 +192,41 @@ def test_data_energy_and_what_is_at_risk_are_read(empty: str) -> None:
     assert (before, after) == (["pass"], ["pass"])  # installed is installed, whatever its verification
 
 
+RARE = """
+insert into consumption_day (day, amount, point_id, unit_id, completeness, measured, quality)
+select d::date, 8, p.id, p.unit_id, 1, 0, 1
+from metering_point p, generate_series(%(today)s::date - 90, %(today)s::date - 1, interval '1 day') d
+where d < %(today)s::date - case p.code when 'READ' then 29 else 61 end
+"""
+
+
+def test_a_meter_read_by_hand_once_a_month_is_judged_by_its_own_interval(empty: str) -> None:
+    monthly = {"interval_s": 30 * 86_400}
+    asyncio.run(load(empty, meter("READ", **monthly), meter("LEFT", **monthly)))
+    with psycopg.connect(empty, autocommit=True) as connection:
+        connection.execute(RARE.encode(), {"today": TODAY})
+        connection.execute(READINGS.encode(), {"today": TODAY})  # one of each, at 23:58:59
+
+    async def ask() -> dict[str, tuple[object, ...]]:
+        async with connected(empty) as connection:
+            moment = Moment.of(TODAY, now=datetime.now(UTC), zone=SHANGHAI)
+            found = (await judge(connection, standards_from(), moment)).assessment.findings
+        return {
+            "low": tuple((one.point, one.found.en) for one in found if one.rule == "completeness" and one.point),
+            "starts": tuple(one.meters for one in found if one.rule == "day_start"),
+            "interval": tuple(
+                (one.rule, one.verdict.value, one.severity.value) for one in found if "interval" in one.rule
+            ),
+        }
+
+    # the month before its last reading is known; of LEFT nobody has read two months; no day begins with such a reading
+    assert asyncio.run(ask()) == {
+        "low": (("LEFT", "0.0 %"),),
+        "starts": (),
+        "interval": (("interval_by_hand", "person", "info"),),
+    }
+
+
 def test_documents_are_checked_and_judged_by(empty: str) -> None:
     stored = asyncio.run(load(empty, meter("A", accuracy_class="1.0")))
     asyncio.run(judged(empty, stored))
