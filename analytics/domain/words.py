@@ -10,8 +10,8 @@ from types import MappingProxyType
 from typing import Final, Literal
 
 __all__ = [
-    "ALERT_STATES", "CARRIERS", "CASE_ACTIONS", "CASE_STATES", "DIRECTIONS", "INSTRUMENTS", "KINDS", "LANGUAGES",
-    "LEVELS", "MEASURES", "MESSAGE_STATES", "OBSERVABILITY", "QUALITY", "REJECT_REASONS", "SEVERITIES",
+    "ALERT_STATES", "CARRIERS", "CASE_ACTIONS", "CASE_STATES", "DIRECTIONS", "INSTRUMENTS", "KEY_UNITS", "KINDS",
+    "LANGUAGES", "LEVELS", "MEASURES", "MESSAGE_STATES", "OBSERVABILITY", "QUALITY", "REJECT_REASONS", "SEVERITIES",
     "SITE_VERDICTS", "STATES", "STATUSES", "TABLES", "VERDICTS", "VERIFICATION", "Language", "Phrase", "Phrases",
     "due_phrase", "name_of",
 ]  # fmt: skip
@@ -90,6 +90,15 @@ STATES: Final = _table(
     unknown=("待人工核查", "to be checked by a person"),
 )
 """How a unit stands against a standard."""
+
+KEY_UNITS: Final = _table(
+    over_10000=("年综合能耗 10,000 tce 及以上", "10,000 tce a year or more"),
+    over_5000_named=("5,000 tce 及以上，已被指定", "5,000 tce or more, named"),
+    over_5000=("5,000 tce 及以上，未被指定", "5,000 tce or more, not named"),
+    below=("低于 5,000 tce", "below 5,000 tce"),
+    unknown=("数据不足一年，未定", "less than a year of data"),
+)
+"""Whether a unit is a key one, by its year; limits of the shipped rules."""
 
 VERDICTS: Final = _table(
     **{"pass": ("符合", "compliant")},

@@ -15,7 +15,7 @@ from analytics.domain.words import STATUSES, Phrase
 from analytics.standards.purpose import purpose_of
 from dashboards.reports.content import MeterRow, UnitReport
 
-__all__ = ["FOOT", "LEDGER_HEADS", "TITLES", "form_code", "keep_text", "ledger_forms"]
+__all__ = ["FOOT", "LEDGER_HEADS", "TITLES", "foot_of", "form_code", "keep_text", "ledger_forms", "title_of"]
 
 Say = Callable[[Phrase], str]
 
@@ -23,6 +23,7 @@ _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 
 TITLES: Final = {
     "B.1": Phrase(zh="能源计量工作人员一览表", en="staff of energy metering"),
+    "B.2": Phrase(zh="主要用能设备", en="main equipment"),
     "B.3": Phrase(zh="能源计量器具一览表", en="all energy measuring instruments"),
     "B.4": Phrase(zh="进出用能单位能源计量器具一览表", en="instruments, unit level"),
     "B.5": Phrase(zh="进出主要次级用能单位能源计量器具一览表", en="instruments, sub-unit level"),
@@ -144,11 +145,23 @@ def _cycle(months: float | None, say: Say) -> str:
     return "" if months is None else say(Phrase(zh=f"{months:g} 个月", en=f"{months:g} months"))
 
 
+def title_of(form: str, say: Say, part: Phrase | None = None) -> str:
+    """What stands above a form, and which part of it a sheet is."""
+    title = say(Phrase(zh=f"表 {form} {TITLES[form].zh}", en=f"Table {form}: {TITLES[form].en}"))
+    return title if part is None else title + say(Phrase(zh=f"（{part.zh}）", en=f" ({part.en})"))
+
+
+def foot_of(name: str, say: Say) -> list[str]:
+    """What stands below a form: the unit, who filled it in and who checked it, when."""
+    blanks = (name, "", "", "")
+    return [f"{say(one)}{'：' if say(one) == one.zh else ': '}{text}" for one, text in zip(FOOT, blanks, strict=True)]
+
+
 def _form(book: Workbook, form: str, rows: Iterable[Sequence[str]], report: UnitReport, say: Say) -> None:
     """A form on its own sheet: title, heads, rows, foot."""
     sheet = book.create_sheet(f"{form} {say(TITLES[form])}"[:31])
     columns = len(LEDGER_HEADS)
-    sheet.append([say(Phrase(zh=f"表 {form} {TITLES[form].zh}", en=f"Table {form}: {TITLES[form].en}"))])
+    sheet.append([title_of(form, say)])
     sheet.merge_cells(start_row=1, start_column=1, end_row=1, end_column=columns)
     sheet["A1"].font, sheet["A1"].alignment = Font(bold=True, size=14), Alignment(horizontal="center")
     sheet.append([say(head) for head in LEDGER_HEADS])
@@ -160,11 +173,7 @@ def _form(book: Workbook, form: str, rows: Iterable[Sequence[str]], report: Unit
             keep_text(cell)
     for cell in sheet[2]:
         cell.font = Font(bold=True)
-    foot = ["", "", "", ""]
-    foot[0] = report.name
-    words = [
-        f"{say(name)}{'：' if say(name) == name.zh else ': '}{text}" for name, text in zip(FOOT, foot, strict=True)
-    ]
+    words = foot_of(report.name, say)
     sheet.append([])
     sheet.append([words[0], "", "", "", words[1], "", words[2], "", words[3]])
     for i, width in enumerate(_WIDTHS, 1):

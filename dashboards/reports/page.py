@@ -15,12 +15,14 @@ from analytics.standards.factors import EPOCH_ORDINAL
 from analytics.standards.words import carrier_name, clause_name, level_name
 from dashboards.reports.content import RegionReport, UnitReport
 from dashboards.reports.factor_words import factor_in_chinese
+from dashboards.reports.network import network, nodes_of
 from dashboards.reports.pictures import Bar, calendar, columns, rates
 from dashboards.reports.workbook import not_counted
 
 __all__ = ["region_page", "unit_page"]
 
 _MONTHS: Final = 12
+_TEN_THOUSAND: Final = 10_000
 _STEPS: Final = 8
 """Steps on the first page."""
 
@@ -44,6 +46,7 @@ def unit_page(report: UnitReport, *, language: str = "zh") -> str:
         verified=report.standing.verification,
         rates_picture=rates([_bar(rate, speak) for rate in report.rates], text("Equipping rates", "配备率")),
         energy_pictures=_energy_pictures(report, speak),
+        network_picture=network(nodes_of(report.judgement.assessment.scene), language),
         calendar_picture=_calendar(report, speak),
         edition=text(report.standing.edition, report.standing.edition_zh),
         facts=report.judgement.standards.facts.of(report.code),
@@ -97,6 +100,14 @@ class _Speaker:
     def state(self, state: str) -> str:
         return self.of(STATES[state])
 
+    def quantity(self, value: float | None, symbol: str) -> str:
+        """An amount with its unit, as people write it: large numbers of kWh in ten thousands in Chinese."""
+        if value is None or np.isnan(value):
+            return "–"
+        if self.language == "zh" and abs(value) >= _TEN_THOUSAND:
+            return f"{value / _TEN_THOUSAND:,.1f} 万 {symbol}"
+        return f"{_number(value, 6)} {symbol}"
+
     def meters(self, finding: Finding) -> str:
         """Meters of a finding, its points where it has none."""
         names = finding.meters or finding.points
@@ -122,6 +133,7 @@ def _render(template: str, speak: _Speaker, **content: Any) -> str:
     folder = files("dashboards.reports.templates")
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     environment.filters["number"] = _number
+    environment.filters["quantity"] = speak.quantity
     source = folder.joinpath(template).read_text(encoding="utf-8")
     style = Markup(folder.joinpath("style.css").read_text(encoding="utf-8"))  # noqa: S704 - a file of this package
     return environment.from_string(source).render(t=speak.text, speak=speak, style=style, **content)

@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 
 from markupsafe import Markup
 
-__all__ = ["Bar", "calendar", "columns", "rates"]
+__all__ = ["Bar", "calendar", "columns", "rates", "svg"]
 
 GOOD: Final = "#1b6ca8"
 BAD: Final = "#c8452d"
@@ -30,7 +30,8 @@ class Bar(NamedTuple):
     verdict: str
 
 
-def _svg(width: int, height: int, parts: Sequence[str], title: str) -> Markup:
+def svg(width: int, height: int, parts: Sequence[str], title: str) -> Markup:
+    """A picture of parts whose every text went through `escape`."""
     body = "".join(parts)
     return Markup(  # noqa: S704 - every text in it went through escape
         f"<svg viewBox='0 0 {width} {height}' role='img' aria-label='{escape(title)}' {_FONT} "
@@ -76,7 +77,7 @@ def rates(bars: Sequence[Bar], title: str) -> Markup:
         _text(left + wide * share / 100, height - 4, f"{share} %", size=11, colour=GREY, anchor="middle")
         for share in (0, 50, 100)
     ]
-    return _svg(880, height, parts, title)
+    return svg(880, height, parts, title)
 
 
 def columns(values: Mapping[date, float], first: date, last: date, title: str, unit: str) -> Markup:
@@ -102,7 +103,7 @@ def columns(values: Mapping[date, float], first: date, last: date, title: str, u
         if day.day in {1, 5, 10, 15, 20, 25} or day == last:
             x = left + (i + 0.5) * step
             parts.append(_text(x, top + high + 16, str(day.day), size=11, colour=GREY, anchor="middle"))
-    return _svg(800, top + high + 24, parts, title)
+    return svg(800, top + high + 24, parts, title)
 
 
 def calendar(
@@ -120,4 +121,4 @@ def calendar(
         parts.append(_rectangle(x, top + high, step - 10, 1, GREY))
         parts.append(_text(x + (step - 10) / 2, top + high - height - 5, str(count), anchor="middle"))
         parts.append(_text(x + (step - 10) / 2, top + high + 16, name, size=11, colour=GREY, anchor="middle"))
-    return _svg(40 + step * len(boxes), top + high + 26, parts, title)
+    return svg(40 + step * len(boxes), top + high + 26, parts, title)

@@ -51,6 +51,8 @@ def add_sheet(
         sheet.append(list(row))
         for cell in sheet[sheet.max_row]:
             keep_text(cell)
+            if isinstance(cell.value, float):
+                cell.number_format = _format(cell.value)
         widths = [max(width, _width(cell)) for width, cell in zip(widths, row, strict=True)]
     for i, width in enumerate(widths, 1):
         sheet.column_dimensions[get_column_letter(i)].width = min(width + 2, _WIDEST)
@@ -65,6 +67,13 @@ def add_sheet(
     if foot:
         sheet.append([])
         sheet.append([foot])
+
+
+def _format(value: float) -> str:
+    """How a number is shown; the cell keeps all of it."""
+    if abs(value) >= 1000 or value.is_integer():
+        return "#,##0"
+    return "#,##0.0" if abs(value) >= 100 else "#,##0.00" if abs(value) >= 1 else "General"
 
 
 def _width(cell: SheetCell) -> int:

@@ -1,19 +1,21 @@
 """Reports as workbooks in the columns of the review's forms (JJF 1356 B.1 to B.10), so that they can be handed in."""
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import date
 from pathlib import Path
+from typing import Final
 
 from openpyxl import Workbook
 
-from analytics.domain.words import SEVERITIES, STATES, VERDICTS, VERIFICATION, Phrase
+from analytics.domain.words import KEY_UNITS, SEVERITIES, STATES, VERDICTS, VERIFICATION, Phrase
+from analytics.standards.exemptions import EXEMPTIONS
 from analytics.standards.factors import EPOCH_ORDINAL
 from analytics.standards.words import carrier_name, clause_name, instrument_name, level_name
 from dashboards.reports.content import MeterRow, RegionReport, UnitReport
 from dashboards.reports.coverage import add_coverage
 from dashboards.reports.factor_words import factor_in_chinese
-from dashboards.reports.forms import form_code, ledger_forms
+from dashboards.reports.forms import foot_of, form_code, ledger_forms, title_of
 from dashboards.reports.sheet import SheetCell, add_sheet, empty_book, heads_of, speaker
 
 __all__ = ["not_counted", "region_workbook", "unit_workbook"]
@@ -77,6 +79,26 @@ def _summary(book: Workbook, report: UnitReport, say: Callable[[Phrase], str]) -
         (say(Phrase(en=f"next step {i}", zh=f"下一步 {i}")), say(one.todo)) for i, one in enumerate(report.steps, 1)
     ]
     add_sheet(book, say(Phrase(en="summary", zh="首页")), heads_of(say, ("item", "项目"), ("value", "内容")), rows)
+
+
+_UNSEEN: Final = Phrase(
+    zh="本表栏目为本系统所列，规范附录原表的表头未能核对",
+    en="the columns are our own: the heads of the form as printed could not be seen",
+)
+
+
+def _form(
+    book: Workbook,
+    name: Phrase,
+    form: str,
+    report: UnitReport,
+    table: tuple[Sequence[str], Iterable[Sequence[SheetCell]]],
+    say: Callable[[Phrase], str],
+    part: Phrase | None = None,
+) -> None:
+    """A form whose heads are not known here: its title, our columns, its foot, and that the heads are not its own."""
+    foot = "    ".join([*foot_of(report.name, say), say(_UNSEEN)])
+    add_sheet(book, say(name), *table, title=title_of(form, say, part), foot=foot)
 
 
 def _percent(share: float | None) -> float | None:
@@ -152,9 +174,8 @@ def _rates(book: Workbook, report: UnitReport, say: Callable[[Phrase], str]) -> 
         )
         for rate in report.rates
     )
-    add_sheet(
-        book, say(Phrase(en="B.8 rates by energy", zh="B.8 能源计量器具配备情况统计汇总表（按能源）")), heads, rows
-    )
+    name = Phrase(en="B.8 rates by energy", zh="B.8 能源计量器具配备情况统计汇总表（按能源）")
+    _form(book, name, "B.8", report, (heads, rows), say, Phrase(zh="按能源", en="by energy"))
 
 
 def _day(day: int | None) -> date | None:
@@ -183,7 +204,7 @@ def _staff(book: Workbook, report: UnitReport, say: Callable[[Phrase], str]) -> 
         )
         for one in report.staff
     )
-    add_sheet(book, say(Phrase(en="B.1 staff", zh="B.1 能源计量工作人员一览表")), heads, rows)
+    _form(book, Phrase(en="B.1 staff", zh="B.1 能源计量工作人员一览表"), "B.1", report, (heads, rows), say)
 
 
 def _stocks(book: Workbook, report: UnitReport, say: Callable[[Phrase], str]) -> None:
@@ -220,7 +241,8 @@ def _stocks(book: Workbook, report: UnitReport, say: Callable[[Phrase], str]) ->
         )
         for row in report.stocks
     )
-    add_sheet(book, say(Phrase(en="B.10 purchase and stock", zh="B.10 年度能源购进、消费与库存情况表")), heads, rows)
+    name = Phrase(en="B.10 purchase and stock", zh="B.10 年度能源购进、消费与库存情况表")
+    _form(book, name, "B.10", report, (heads, rows), say)
 
 
 def _equipment(book: Workbook, report: UnitReport, say: Callable[[Phrase], str]) -> None:
@@ -244,12 +266,18 @@ def _equipment(book: Workbook, report: UnitReport, say: Callable[[Phrase], str])
             row.annual_use,
             row.point,
             row.meter_no,
-            row.exemption,
+            say(_reason(row.exemption)),
         )
         for row in report.meters
         if row.equipment
     )
-    add_sheet(book, say(Phrase(en="B.2 main equipment", zh="B.2 主要用能设备")), heads, rows)
+    _form(book, Phrase(en="B.2 main equipment", zh="B.2 主要用能设备"), "B.2", report, (heads, rows), say)
+
+
+def _reason(cell: str) -> Phrase:
+    """Why a point needs no meter: the note's words where the cell holds its code, else what the ledger says."""
+    known = EXEMPTIONS.get(cell)
+    return known.name if known is not None else Phrase(zh=cell, en=cell)
 
 
 def _standing_of_meters(book: Workbook, meters: Sequence[MeterRow], say: Callable[[Phrase], str]) -> None:
@@ -289,7 +317,8 @@ def _by_instrument(book: Workbook, report: UnitReport, say: Callable[[Phrase], s
         (say(instrument_name(kind)), *(count[kind, level] for level in ("unit", "sub_unit", "equipment")))
         for kind in sorted({kind for kind, _ in count})
     )
-    add_sheet(book, say(Phrase(en="B.8 by instrument", zh="B.8 能源计量器具配备情况统计汇总表（按器具）")), heads, rows)
+    name = Phrase(en="B.8 by instrument", zh="B.8 能源计量器具配备情况统计汇总表（按器具）")
+    _form(book, name, "B.8", report, (heads, rows), say, Phrase(zh="按器具", en="by instrument"))
 
 
 def _accuracy(book: Workbook, report: UnitReport, say: Callable[[Phrase], str]) -> None:
@@ -322,7 +351,8 @@ def _accuracy(book: Workbook, report: UnitReport, say: Callable[[Phrase], str]) 
         )
         for key in sorted(count)
     )
-    add_sheet(book, say(Phrase(en="B.9 accuracy", zh="B.9 能源计量器具准确度等级统计汇总表")), heads, rows)
+    name = Phrase(en="B.9 accuracy", zh="B.9 能源计量器具准确度等级统计汇总表")
+    _form(book, name, "B.9", report, (heads, rows), say)
 
 
 def _energy(book: Workbook, report: UnitReport, say: Callable[[Phrase], str]) -> None:
@@ -459,7 +489,7 @@ def region_workbook(report: RegionReport, path: Path, *, language: str = "zh") -
             _percent(row.standing.completeness),
             row.tce_month,
             row.tce_year,
-            row.key_unit,
+            say(KEY_UNITS[row.key_unit]) if row.key_unit in KEY_UNITS else row.key_unit,
             say(row.first_step),
         )
         for row in report.rows

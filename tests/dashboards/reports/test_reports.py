@@ -16,6 +16,7 @@ from analytics.standards.mandatory import Coverage
 from analytics.standards.words import clause_name
 from dashboards.reports import RegionReport, region_page, region_workbook, unit_page, unit_workbook
 from dashboards.reports.content import OwnEnergy, RegionRow, Step
+from dashboards.reports.network import network, nodes_of
 from tests.dashboards.reports.reported import report
 
 VOID = {"meta", "br", "img", "hr", "link"}
@@ -75,7 +76,7 @@ def test_the_workbook_says_what_was_judged(tmp_path: Path) -> None:
         assert (row[0], row[8], row[9]) == (clause_name(finding.clause).zh, finding.required.zh, finding.found.zh)
     rates = {
         (row[0], row[1]): row[2:9]
-        for row in book["B.8 能源计量器具配备情况统计汇总表（按能源）"].iter_rows(min_row=2, values_only=True)
+        for row in book["B.8 能源计量器具配备情况统计汇总表（按能源）"].iter_rows(min_row=3, values_only=True)
     }
     assert rates["主要用能设备", "电力"] == (2, 1, 1, 0, 50, 95, "不符合")
     form = book["B.3 能源计量器具一览表"]
@@ -101,14 +102,20 @@ def test_the_workbook_carries_what_was_entered(tmp_path: Path) -> None:
     def rows(title: str) -> list[tuple[object, ...]]:
         return list(book[title].iter_rows(min_row=2, values_only=True))
 
-    assert rows("B.1 能源计量工作人员一览表") == [
+    staff = rows("B.1 能源计量工作人员一览表")
+    assert book["B.1 能源计量工作人员一览表"]["A1"].value == "表 B.1 能源计量工作人员一览表"
+    assert str(staff[-1][0]).startswith(
+        "填表单位（盖章）：云澜<示范>化工 & 有限公司    填表人：    审核人：    填表日期："
+    )
+    assert "原表的表头未能核对" in str(staff[-1][0])
+    assert staff[1:-2] == [
         ("王工", "计量管理员", "台账", None, "JL-001", datetime(2027, 1, 31)),  # noqa: DTZ001 - as Excel has it
         ("李工", "抄表员", None, None, None, None),
     ]
     other = rows("B.7 其他能源计量器具一览表")
     assert [(row[1], row[7], row[8], row[10]) for row in other[1:2]] == [("钳形功率表", "BX-01", "便携式", "合格")]
     stocks = rows("B.10 年度能源购进、消费与库存情况表")
-    assert stocks == [(2025, "煤炭", None, "t", 120, 1000, 0, 20, 100, 1000, 990, 985.5, 360, "统计台账")]
+    assert stocks[1:-2] == [(2025, "煤炭", None, "t", 120, 1000, 0, 20, 100, 1000, 990, 985.5, 360, "统计台账")]
     with_corrections = rows("自查记录")
     assert with_corrections[0][4] is None
 
@@ -234,7 +241,7 @@ def test_one_errand_for_what_differs_in_its_meters_alone() -> None:
 def test_pictures_are_sound_and_say_their_numbers() -> None:
     page = unit_page(report())
     pictures = [part.partition("</svg>")[0] + "</svg>" for part in page.split("<svg ")[1:]]
-    assert len(pictures) == 4
+    assert len(pictures) == 5
     for picture in pictures:
         tree = ET.fromstring("<svg " + picture)
         assert tree.attrib["role"] == "img"
@@ -291,3 +298,25 @@ def test_a_browser_shows_the_page(tmp_path: Path) -> None:
     )
     assert "CONSOLE" not in told.stderr  # no errors of the page itself
     assert picture.stat().st_size > 50_000
+
+
+def test_the_network_of_points_is_drawn_from_the_ledger() -> None:
+    made = report()
+    nodes = nodes_of(made.judgement.assessment.scene)
+    assert [(one.code, one.level, one.parent, one.in_use) for one in nodes] == [
+        ("E0", 0, -1, True), ("E1", 1, -1, True), ("E2", 2, -1, True), ("E3", 2, -1, False), ("G0", 0, -1, True),
+    ]  # fmt: skip
+    joined = [replace(node, parent=0 if node.code == "E1" else 1 if node.level == 2 else -1) for node in nodes]
+    tree = ET.fromstring(network(joined, "zh"))
+    texts = [str(one.text) for one in tree.iter() if one.tag.endswith("text")]
+    assert "E3 · 2号空压机 · 电力" in texts
+    assert "实心框为有在用器具的采集点（4 个），空心框为未安装或停用（1 个）" in texts
+    assert sum(one.tag.endswith("path") for one in tree.iter()) == 3
+    many = [replace(nodes[0], code=f"X{i}", level=i % 3) for i in range(900)]
+    assert "另有设备级采集点 300 个未画出" in str(network(many, "zh"))
+
+
+def test_numbers_as_people_write_them() -> None:
+    page = unit_page(report())
+    assert "2.2 万 kWh" in page
+    assert "22,000 kWh" in unit_page(report(), language="en")
