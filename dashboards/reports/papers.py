@@ -13,7 +13,7 @@ from typing import Any, Final
 from docx import Document
 from docx.enum.text import WD_ALIGN_PARAGRAPH
 from docx.oxml.ns import qn
-from docx.shared import Cm, Pt
+from docx.shared import Cm, Pt, RGBColor
 
 from analytics.domain.finding import Finding, Verdict
 from analytics.domain.words import VERDICTS
@@ -97,6 +97,10 @@ def _plain_style(paper: Any) -> None:
     style = paper.styles["Normal"]
     style.font.name, style.font.size = _FONT, Pt(11)
     style.element.rPr.rFonts.set(qn("w:eastAsia"), _FONT)
+    for level in (1, 2):
+        heading = paper.styles[f"Heading {level}"]
+        heading.font.name, heading.font.color.rgb, heading.font.size = _FONT, RGBColor(0, 0, 0), Pt(13)
+        heading.element.rPr.rFonts.set(qn("w:eastAsia"), _FONT)
     section = paper.sections[0]
     section.page_width, section.page_height = Cm(21), Cm(29.7)
     section.left_margin = section.right_margin = Cm(2.4)
@@ -112,6 +116,8 @@ def paper_table(paper: Any, heads: Sequence[str], rows: Sequence[Sequence[str]],
     for row in rows:
         for cell, text in zip(table.add_row().cells, row, strict=True):
             cell.text = text
+    for column, width in zip(table.columns, widths, strict=True):
+        column.width = Cm(width)
     for row in table.rows:
         for cell, width in zip(row.cells, widths, strict=True):
             cell.width = Cm(width)

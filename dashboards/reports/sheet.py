@@ -4,9 +4,10 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
 from openpyxl import Workbook
-from openpyxl.styles import Alignment, Font, PatternFill
+from openpyxl.styles import Alignment, Border, Font, PatternFill, Side
 from openpyxl.utils import get_column_letter
 from openpyxl.worksheet.properties import PageSetupProperties
+from openpyxl.worksheet.worksheet import Worksheet
 
 from analytics.domain.words import Phrase
 from dashboards.reports.forms import keep_text
@@ -16,6 +17,10 @@ __all__ = ["SheetCell", "add_sheet", "empty_book", "heads_of", "speaker"]
 _BOLD: Final = Font(bold=True)
 _HEAD: Final = PatternFill("solid", fgColor="DDE5EC")
 _WIDEST: Final = 60
+_WIDEST_OF_PAPER: Final = 26
+_HEAD_OF_PAPER: Final = 10
+_LINE: Final = Side(style="thin")
+_BOX: Final = Border(left=_LINE, right=_LINE, top=_LINE, bottom=_LINE)
 
 
 SheetCell = str | int | float | None | object
@@ -46,7 +51,7 @@ def add_sheet(
         keep_text(sheet["A1"])
     sheet.append(list(heads))
     head = sheet.max_row
-    widths = [_width(head) for head in heads]
+    widths = [min(_width(head), _HEAD_OF_PAPER) if title else _width(head) for head in heads]
     for row in rows:
         sheet.append(list(row))
         for cell in sheet[sheet.max_row]:
@@ -54,11 +59,14 @@ def add_sheet(
             if isinstance(cell.value, float):
                 cell.number_format = _format(cell.value)
         widths = [max(width, _width(cell)) for width, cell in zip(widths, row, strict=True)]
+    widths = [min(width + 2, _WIDEST_OF_PAPER if title else _WIDEST) for width in widths]
+    if title:
+        _as_paper(sheet, head, widths)
     for i, width in enumerate(widths, 1):
-        sheet.column_dimensions[get_column_letter(i)].width = min(width + 2, _WIDEST)
+        sheet.column_dimensions[get_column_letter(i)].width = width
         cell = sheet.cell(row=head, column=i)
         cell.font, cell.fill = _BOLD, _HEAD
-        cell.alignment = Alignment(wrap_text=True, vertical="top")
+        cell.alignment = Alignment(wrap_text=True, vertical="center" if title else "top")
     sheet.freeze_panes = f"A{head + 1}"
     sheet.page_setup.orientation, sheet.page_setup.paperSize = "landscape", sheet.PAPERSIZE_A4
     sheet.page_setup.fitToWidth, sheet.page_setup.fitToHeight = 1, 0
@@ -67,6 +75,15 @@ def add_sheet(
     if foot:
         sheet.append([])
         sheet.append([foot])
+
+
+def _as_paper(sheet: Worksheet, head: int, widths: Sequence[int]) -> None:
+    """Lines around the cells of a table, long texts over several lines in rows that are high enough."""
+    for number, cells in enumerate(sheet.iter_rows(min_row=head, max_row=sheet.max_row, max_col=len(widths)), head):
+        for cell in cells:
+            cell.border, cell.alignment = _BOX, Alignment(wrap_text=True, vertical="center")
+        lines = max(-(-_width(cell.value) // (width - 1)) for cell, width in zip(cells, widths, strict=True))
+        sheet.row_dimensions[number].height = 15 * max(lines, 1)
 
 
 def _format(value: float) -> str:
