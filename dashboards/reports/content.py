@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, datetime
 from functools import cached_property
 from typing import Final, NamedTuple
 
@@ -22,7 +22,7 @@ from analytics.standards.review import ReviewResult
 from analytics.standards.words import listing
 from streams.compliance.judge import Judgement
 
-__all__ = ["MeterRow", "OwnEnergy", "RegionReport", "RegionRow", "StockRow", "UnitReport"]
+__all__ = ["FilledGap", "MeterRow", "OwnEnergy", "RegionReport", "RegionRow", "StockRow", "UnitReport"]
 
 _WORST: Final = 10
 
@@ -111,6 +111,23 @@ class StockRow:
     days: int
 
 
+class FilledGap(NamedTuple):
+    """An evaluation of a span without evidence: beside the totals, in none of them. [`symbol`]"""
+
+    point: str
+    carrier: str
+    started_at: datetime
+    ended_at: datetime
+    amount: float
+    symbol: str
+    method: str
+    state: str
+    evaluated_by: str
+    approved_by: str
+    procedure: str
+    reliability: str
+
+
 class OwnEnergy(NamedTuple):
     """What a unit made for itself and used in some days, of one energy: no part of its totals. [`symbol`]"""
 
@@ -151,6 +168,8 @@ class UnitReport:
         Verification by law, by energy and body.
     own : sequence of OwnEnergy
         Own production of the month, beside the totals.
+    gaps : sequence of FilledGap
+        Evaluations of missing data that stand and begin in the month, beside the totals.
     """
 
     judgement: Judgement
@@ -170,6 +189,7 @@ class UnitReport:
     stocks: Sequence[StockRow] = ()
     coverage: Sequence[Coverage] = ()
     own: Sequence[OwnEnergy] = ()
+    gaps: Sequence[FilledGap] = ()
 
     @property
     def code(self) -> str:

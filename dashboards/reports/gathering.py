@@ -23,7 +23,7 @@ from analytics.standards.facts.products import Assignment, assignments_in
 from analytics.standards.mandatory import coverage, mandatory_points
 from analytics.standards.products import Parts, ProductEnergy, product_energy
 from analytics.standards.scene import VerificationState, levels
-from dashboards.reports.content import MeterRow, OwnEnergy, RegionReport, RegionRow, StockRow, UnitReport
+from dashboards.reports.content import FilledGap, MeterRow, OwnEnergy, RegionReport, RegionRow, StockRow, UnitReport
 from streams.compliance.evidence import Moment, read_energy, read_point_energy
 from streams.compliance.judge import Judgement, judge, review_of
 from streams.compliance.standards import read_standards
@@ -98,16 +98,30 @@ async def _unit_report(dsn: str, code: str, month: str, zone: tzinfo) -> UnitRep
             points = await read_point_energy(connection, judgement.stored, codes, first, day) if codes else {}
             own = await _own(connection, judgement, first, day)
             bodies = await _bodies(connection, [code])
+            gaps = await _gaps(connection, code, first, day, zone)
             years = await _years(connection, judgement, code)
     measured = _Measured(series, points, assigned, years)
     report = _assembled(judgement, before, measured, month, first, day)
-    return replace(report, own=own, coverage=coverage(judgement.assessment.scene, bodies))
+    return replace(report, own=own, gaps=gaps, coverage=coverage(judgement.assessment.scene, bodies))
 
 
 async def _bodies(connection: psycopg.AsyncConnection, codes: Sequence[str] | None) -> Mapping[tuple[str, str], str]:
     """Who verified each instrument last, by unit and management number."""
     cursor = await connection.execute(_BODIES, (codes, codes))
     return {(code, number): body for code, number, body in await cursor.fetchall()}
+
+
+async def _gaps(
+    connection: psycopg.AsyncConnection, code: str, first: date, last: date, zone: tzinfo
+) -> Sequence[FilledGap]:
+    """Evaluations of missing data that stand, of spans that begin in some days; in local time."""
+    since = datetime(first.year, first.month, first.day, tzinfo=zone)
+    until = datetime(last.year, last.month, last.day, tzinfo=zone) + timedelta(days=1)
+    rows = await (await connection.execute(_GAPS, (code, since, until))).fetchall()
+    made = [FilledGap(*row) for row in rows]
+    return [
+        one._replace(started_at=one.started_at.astimezone(zone), ended_at=one.ended_at.astimezone(zone)) for one in made
+    ]
 
 
 async def _own(
@@ -141,6 +155,12 @@ async def _years(connection: psycopg.AsyncConnection, judgement: Judgement, code
     return next(iter(found.values()), ())
 
 
+_GAPS: Final = """
+select point, carrier, started_at, ended_at, amount, coalesce(unit, ''), method, state, evaluated_by,
+       coalesce(approved_by, ''), procedure, reliability
+from gap_fill_list where unit_code = %s and state <> 'withdrawn' and started_at >= %s and started_at < %s
+order by point, started_at
+"""
 _BODIES: Final = """
 select unit_code, meter_no, body from certificate_list where cycle = 1 and (%s::text[] is null or unit_code = any(%s))
 """

@@ -16,6 +16,7 @@ from dashboards.reports.content import MeterRow, RegionReport, UnitReport
 from dashboards.reports.coverage import add_coverage
 from dashboards.reports.factor_words import factor_in_chinese
 from dashboards.reports.forms import foot_of, form_code, ledger_forms, title_of
+from dashboards.reports.gap_sheet import add_gaps
 from dashboards.reports.sheet import SheetCell, add_sheet, empty_book, heads_of, speaker
 
 __all__ = ["not_counted", "region_workbook", "unit_workbook"]
@@ -45,6 +46,8 @@ def unit_workbook(report: UnitReport, path: Path, *, language: str = "zh") -> No
     _by_instrument(book, report, say)
     _accuracy(book, report, say)
     _energy(book, report, say)
+    if report.gaps:
+        add_gaps(book, report.gaps, say)
     _stocks(book, report, say)
     _review(book, report, say)
     _self_checks(book, report, say)

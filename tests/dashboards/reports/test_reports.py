@@ -3,7 +3,7 @@
 import shutil
 import subprocess
 from dataclasses import replace
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from html.parser import HTMLParser
 from pathlib import Path
 from xml.etree import ElementTree as ET
@@ -15,7 +15,7 @@ from analytics.domain.words import Phrase
 from analytics.standards.mandatory import Coverage
 from analytics.standards.words import clause_name
 from dashboards.reports import RegionReport, region_page, region_workbook, unit_page, unit_workbook
-from dashboards.reports.content import OwnEnergy, RegionRow, Step
+from dashboards.reports.content import FilledGap, OwnEnergy, RegionRow, Step
 from dashboards.reports.network import network, nodes_of
 from tests.dashboards.reports.reported import report
 
@@ -314,6 +314,32 @@ def test_the_network_of_points_is_drawn_from_the_ledger() -> None:
     assert sum(one.tag.endswith("path") for one in tree.iter()) == 3
     many = [replace(nodes[0], code=f"X{i}", level=i % 3) for i in range(900)]
     assert "另有设备级采集点 300 个未画出" in str(network(many, "zh"))
+
+
+def test_evaluations_of_missing_data_stand_beside_the_totals(tmp_path: Path) -> None:
+    at = datetime(2026, 11, 3, 8, tzinfo=UTC)
+    gap = FilledGap(
+        "E0",
+        "electricity",
+        at,
+        at.replace(hour=11),
+        21.0,
+        "kWh",
+        "like_days",
+        "approved",
+        "王工",
+        "李工",
+        "程序",
+        "依据",
+    )
+    path, before = tmp_path / "unit.xlsx", report()
+    unit_workbook(replace(before, gaps=[gap]), path)
+    book = load_workbook(path)
+    row = next(book["缺失数据评估"].iter_rows(min_row=3, values_only=True))
+    assert row[:5] == ("E0", "电力", "2026-11-03 08:00", "2026-11-03 11:00", 21)
+    assert row[6] == "同类日同时段平均值"
+    assert row[-3:] == ("王工", "李工", "已批准")
+    assert next(book["能源消费明细"].iter_rows(min_row=2, values_only=True))[2] == 22_000  # as it was measured
 
 
 def test_numbers_as_people_write_them() -> None:
