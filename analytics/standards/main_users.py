@@ -146,11 +146,12 @@ def _owners(scene: Scene) -> _Owner:
         of_point[p] = names.setdefault(key, len(names))
     first = np.full(len(names), -1, np.int64)
     first[of_point[point[::-1]]] = point[::-1]
-    declared_amount, whole = _declared(scene, of_point, len(names))
+    declared_amount, whole, hourly = _declared(scene, of_point, len(names))
     declared_amount = np.maximum(declared_amount, _of_devices(scene, names, declared_amount))
     limit, divisor = _limits(scene, first)
     declared_amount = declared_amount / divisor
-    below = np.where(whole & (divisor != _HOURS_A_YEAR), NO, UNKNOWN)  # a yearly use says the mean of an hour, no more
+    # a yearly use says the mean of an hour, no more; the most in an hour says what table 2 asks
+    below = np.where(whole & ((divisor != _HOURS_A_YEAR) | hourly), NO, UNKNOWN)
     declared = np.where(declared_amount >= limit, YES, below).astype(np.int8)
     measured, measured_amount = _measured(scene, names)
     return _Owner(of_point, first, declared, measured, declared_amount, measured_amount)
@@ -190,8 +191,12 @@ def _divisor(unit: str) -> float:
     return {"kW": 1.0, "MW": 1000.0, "t/h": _HOURS_A_YEAR, "m3/h": _HOURS_A_YEAR, "GJ/h": _HOURS_A_YEAR}.get(unit, 1.0)
 
 
-def _declared(scene: Scene, of_point: Int32s, owners: int) -> tuple[Floats, Mask]:
-    """The greatest of an owner's inputs, outputs and own production, and whether all its points state theirs."""
+def _declared(scene: Scene, of_point: Int32s, owners: int) -> tuple[Floats, Mask, Mask]:
+    """The greatest of an owner's inputs, outputs and own production, and whether all its points state theirs.
+
+    Of equipment, the most in an hour counts where it is stated, as what it comes to in a year; the third is whether all
+    points state that.
+    """
     ledger = scene.ledger
     parent = ledger.point_parent
     top = (of_point >= 0) & ((parent < 0) | (of_point[parent] != of_point))
@@ -200,14 +205,17 @@ def _declared(scene: Scene, of_point: Int32s, owners: int) -> tuple[Floats, Mask
     mean_kw = np.where(scene.carrier_is("electricity"), ledger.point_annual_use / _HOURS_A_YEAR, np.nan)
     stated_kw = np.where(np.isnan(power), mean_kw, power)
     by_power = _limited_by_power(scene)
-    amount = np.where(by_power, stated_kw, ledger.point_annual_use)[point]
-    whole = ~np.isnan(np.where(by_power, power, ledger.point_annual_use)[point])
+    of_hour = np.where(ledger.point_level == Level.EQUIPMENT, ledger.point_hourly_use * _HOURS_A_YEAR, np.nan)
+    use = np.where(np.isnan(of_hour), ledger.point_annual_use, of_hour)
+    amount = np.where(by_power, stated_kw, use)[point]
+    whole = ~np.isnan(np.where(by_power, power, use)[point])
     known = ~np.isnan(amount)
     group = of_point[point].astype(np.int64) * _DIRECTIONS + ledger.point_direction[point]
     total = np.bincount(group, np.where(known, amount, 0.0), minlength=owners * _DIRECTIONS)
     lacking = np.bincount(of_point[point], ~whole, minlength=owners)
+    unstated = np.bincount(of_point[point], np.isnan(of_hour[point]), minlength=owners)
     greatest = total.reshape(owners, _DIRECTIONS).max(axis=1) if owners else np.empty(0)
-    return greatest, np.asarray(lacking[:owners] == 0, np.bool_)
+    return greatest, np.asarray(lacking[:owners] == 0, np.bool_), np.asarray(unstated[:owners] == 0, np.bool_)
 
 
 def _limited_by_power(scene: Scene) -> Mask:

@@ -89,6 +89,7 @@ class MeterRow:
     mandatory: bool
     completeness: float | None
     annual_use: float | None
+    hourly_use: float | None
     rated_power_kw: float | None
 
 

@@ -298,6 +298,7 @@ def meter_rows(judgement: Judgement) -> list[MeterRow]:
             mandatory=bool(mandatory[p]),
             completeness=_known(share[p]),
             annual_use=_known(ledger.point_annual_use[p]),
+            hourly_use=_known(ledger.point_hourly_use[p]),
             rated_power_kw=_known(ledger.point_rated_power_kw[p]),
             **{name: column.of(p) for name, column in columns.items()},
         )

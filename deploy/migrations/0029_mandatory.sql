@@ -40,3 +40,6 @@ grant select on mandatory_instrument to meterwarden_lens;
 insert into board.view (view, shared) values ('mandatory_coverage', true), ('mandatory_list', true);
 call board.views();
 call board.services();
+
+-- The most that a point takes in an hour, which table 2 asks about; in the unit of its limit, per hour.
+alter table metering_point add column hourly_use float8;

@@ -42,6 +42,7 @@ carrier energy_carrier medium fuel
 direction 流向 能源流向 输入输出 进出
 annual_use 年消费量 年用能量 年耗量 年能耗 年用电量 annual_consumption
 rated_power_kw 功率 设备功率 rated_power 额定功率
+hourly_use 小时用量 最大小时用量 小时耗量 小时最大耗量 max_hourly_use
 required 是否应配 应配 是否应配备
 exemption 免配原因 不配备原因 未配备原因 免配理由
 meter_no 用能单位管理编号 表计编号 仪表编号 器具编号 管理号 表号 电表编号 水表编号 气表编号 计量器具编号

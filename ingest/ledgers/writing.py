@@ -32,6 +32,10 @@ MEANING: dict[str, tuple[str, str]] = {
     "direction": ("empty means in", "留空为输入"),
     "annual_use": ("in the carrier's unit of GB 17167 table 1", "年用量，按GB 17167表1的单位"),
     "rated_power_kw": ("kW", "千瓦"),
+    "hourly_use": (
+        "most in an hour, in the unit of GB 17167 table 2",
+        "每小时最大用量，按GB 17167表2的单位（t、m³、GJ）",
+    ),
     "required": ("no exempts the point; empty means that tables 1 and 2 decide", "填“否”为免配；留空由表1、表2判定"),
     "exemption": (
         "where required is no: heating, auxiliary, assessable, group or below_limit",

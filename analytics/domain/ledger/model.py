@@ -63,6 +63,8 @@ class Ledger:
         Declared, NaN where not given. [the carrier's unit of table 1]
     point_rated_power_kw : (p,) float64
         NaN where not given. [kW]
+    point_hourly_use : (p,) float64
+        Most in an hour, NaN where not given. [the carrier's unit of table 2, per hour]
     point_kind : (p,) int16
         `QuantityKind` of the point's amounts.
     point_canonical : (p,) int16
@@ -100,6 +102,7 @@ class Ledger:
     point_exemption: tuple[str, ...]
     point_annual_use: NDArray[np.float64]
     point_rated_power_kw: NDArray[np.float64]
+    point_hourly_use: NDArray[np.float64]
     point_kind: NDArray[np.int16]
     point_canonical: NDArray[np.int16]
     meter_unit: NDArray[np.int32]
@@ -153,6 +156,7 @@ class Ledger:
             point_exemption=point_text("exemption"),
             point_annual_use=_sealed(rows.number("annual_use")[first]),
             point_rated_power_kw=_sealed(rows.number("rated_power_kw")[first]),
+            point_hourly_use=_sealed(rows.number("hourly_use")[first]),
             point_kind=_sealed(KIND_TABLE[canonical]),
             point_canonical=_sealed(canonical),
             meter_unit=_sealed(found.unit),

@@ -112,6 +112,7 @@ carrier 能源种类 text
 direction 流向 text
 annual_use 年用量 number
 rated_power_kw 额定功率 number
+hourly_use 小时最大用量 number
 required 应配备 flag
 exemption 免配原因 text
 """

@@ -193,7 +193,9 @@ def parsers(zone: tzinfo) -> Mapping[str, Parser]:
     made: dict[str, Parser] = dict.fromkeys(COLUMNS, text)
     made |= dict.fromkeys(("unit_code", "point", "parent_point", "meter_no", "serial_no"), code)
     made |= dict.fromkeys(("full_scale", "max_rate"), _POSITIVE)
-    made |= dict.fromkeys(("annual_use", "rated_power_kw", "first_reading", "last_reading"), _NOT_NEGATIVE)
+    made |= dict.fromkeys(
+        ("annual_use", "rated_power_kw", "hourly_use", "first_reading", "last_reading"), _NOT_NEGATIVE
+    )
     made |= dict.fromkeys(("parent_complete", "required"), _flag)
     made |= dict.fromkeys(("verified_on", "verification_due"), day)
     made |= dict.fromkeys(("installed_from", "installed_to"), instant)

@@ -40,6 +40,9 @@ def decode(blob: bytes) -> tuple[LedgerRows, RowIds]:
         table = reader.read_all().combine_chunks()
     columns: dict[str, Cells] = {}
     for name, spec in COLUMNS.items():
+        if name not in table.column_names:  # a version that was loaded before there was this column, a number
+            columns[name] = np.full(table.num_rows, np.nan)
+            continue
         column = table.column(name)
         if spec.storage is Storage.TEXT:
             columns[name] = _text(column)

@@ -15,7 +15,8 @@ STAGE: Final = """
 create temporary table ledger_in (
     ordinal int4, amount_unit int2, measure_unit int2,
     unit_code text, unit_name text, sub_unit text, equipment text, level text, point text, parent_point text,
-    parent_complete boolean, carrier text, direction text, annual_use float8, rated_power_kw float8, required boolean,
+    parent_complete boolean, carrier text, direction text, annual_use float8, rated_power_kw float8,
+    hourly_use float8, required boolean,
     exemption text, meter_no text, serial_no text, name text, model text, range text, manufacturer text, place text,
     instrument text, purpose text, accuracy_class text, status text, verified_on date, cycle_months float8,
     verification_due date, unit text, multiplier float8, full_scale float8, max_rate float8, interval_s float8,
@@ -74,8 +75,8 @@ _POINTS: Final[tuple[LiteralString, ...]] = (
     from (
         select distinct on (u.id, l.point)
             u.id as unit_id, l.point as code, l.parent_point, l.parent_complete, l.level, s.id as sub_unit_id,
-            e.id as equipment_id, l.carrier, l.direction, l.required, l.annual_use, l.rated_power_kw, l.amount_unit,
-            l.exemption
+            e.id as equipment_id, l.carrier, l.direction, l.required, l.annual_use, l.rated_power_kw,
+            l.hourly_use, l.amount_unit, l.exemption
         from ledger_in l
         join unit u on u.code = l.unit_code
         left join sub_unit s on s.unit_id = u.id and s.name = l.sub_unit
@@ -93,23 +94,24 @@ _POINTS: Final[tuple[LiteralString, ...]] = (
     """,
     """
     insert into metering_point (id, unit_id, code, parent_id, parent_complete, level, sub_unit_id, equipment_id,
-                                carrier, direction, required, annual_use, rated_power_kw, amount_unit)
+                                carrier, direction, required, annual_use, rated_power_kw, hourly_use, amount_unit)
     overriding system value
     select id, unit_id, code, parent_id, parent_complete, level, sub_unit_id, equipment_id, carrier, direction,
-           required, annual_use, rated_power_kw, amount_unit
+           required, annual_use, rated_power_kw, hourly_use, amount_unit
     from point_in where is_new
     """,
     """
     update metering_point p
     set parent_id = l.parent_id, parent_complete = l.parent_complete, level = l.level, sub_unit_id = l.sub_unit_id,
         equipment_id = l.equipment_id, carrier = l.carrier, direction = l.direction, required = l.required,
-        annual_use = l.annual_use, rated_power_kw = l.rated_power_kw, amount_unit = l.amount_unit
+        annual_use = l.annual_use, rated_power_kw = l.rated_power_kw, hourly_use = l.hourly_use,
+        amount_unit = l.amount_unit
     from point_in l
     where p.id = l.id and not l.is_new
         and (p.parent_id, p.parent_complete, p.level, p.sub_unit_id, p.equipment_id, p.carrier, p.direction, p.required,
-             p.annual_use, p.rated_power_kw, p.amount_unit)
+             p.annual_use, p.rated_power_kw, p.hourly_use, p.amount_unit)
         is distinct from (l.parent_id, l.parent_complete, l.level, l.sub_unit_id, l.equipment_id, l.carrier,
-                          l.direction, l.required, l.annual_use, l.rated_power_kw, l.amount_unit)
+                          l.direction, l.required, l.annual_use, l.rated_power_kw, l.hourly_use, l.amount_unit)
     """,
     "delete from exemption x using point_in l where x.point_id = l.id and l.exemption = ''",
     """

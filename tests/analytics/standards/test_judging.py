@@ -188,6 +188,20 @@ def test_a_group_that_is_metered_covers_its_devices() -> None:
     assert named(judge([stopped, inside]), "exemption")[0].verdict is Verdict.FAIL
 
 
+@pytest.mark.parametrize(
+    ("facts", "needed"),
+    [
+        ({"hourly_use": 1.0}, 1),  # t/h: the limit itself
+        ({"hourly_use": 0.99}, 0),
+        ({"annual_use": 100.0}, 1),  # a mean says nothing of the most: it counts, since it is listed
+        ({"annual_use": 9000.0, "hourly_use": 0.5}, 0),  # what is said of the hour counts before the year
+    ],
+)
+def test_the_most_in_an_hour_decides_table_2(facts: Mapping[str, object], needed: int) -> None:
+    row = {"point": "B", "level": "equipment", "sub_unit": "S", "equipment": "锅炉", "carrier": "coal", **facts}
+    assert sum(one.needed for one in judge([row]).rates) == needed
+
+
 def test_declared_below_and_measured_above_is_found() -> None:
     key = UseKey(0, "equipment", "S", "E", "electricity")
     use = Use(amount=1e5, days=30, most_in_an_hour=120.0, symbol="kWh")
