@@ -142,6 +142,7 @@ _WHY: Final = {
     "the meter's share of the parent is too small for the noise of the balance": (
         "该表占上级的份额太小，淹没在平衡的噪声里"
     ),
+    "an error was found, and what the meter counts now is being learnt": ("已发现计量偏差，正在重新学习该表现在的偏差"),
     "the load hardly varies, or follows that of others too closely to be told apart": (
         "负荷几乎不变，或与其他表同步，分不开"
     ),

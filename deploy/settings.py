@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from analytics.domain.accuracy import in_service_factors
 from analytics.domain.errors import ConfigurationError
 
 __all__ = [
@@ -113,6 +114,8 @@ class Settings:
     alerts: AlertSettings = AlertSettings()
     grafana: GrafanaSettings = GrafanaSettings()
     zone: ZoneInfo = field(default_factory=lambda: ZoneInfo("Asia/Shanghai"))
+    in_service: str = ""
+    """What meters may be off in service, over the limit of their class, by carrier."""
     java: str | None = None
     apt_mirror: str | None = None
     disk_free_mb: int = 2048
@@ -210,6 +213,11 @@ def _zone(text: str) -> ZoneInfo:
 
 
 _port = _whole(1024, 65535)
+
+
+def _in_service(text: str) -> str:
+    in_service_factors(text)
+    return text
 
 
 def _port_or_none(text: str) -> int:
@@ -419,6 +427,13 @@ FIELDS: Final[tuple[Field, ...]] = (
         parse=_zone,
         default="Asia/Shanghai",
         meaning="Zone of times that come without an offset, and of local days.",
+    ),
+    Field(
+        name="METERWARDEN_IN_SERVICE",
+        path="in_service",
+        parse=_in_service,
+        default="",
+        meaning="What meters may be off in service, over the limit of their class: electricity=1,water=2 (known so).",
     ),
     Field(
         name="METERWARDEN_JAVA",

@@ -70,6 +70,7 @@ def config_of(settings: Settings, *, tag: str = "") -> StreamsConfig:
         alerts=alert_config(settings),
         worker=f"{socket.gethostname()}-{tag or os.getpid()}",
         zone=settings.zone,
+        in_service=settings.in_service,
         batch_readings=workers.batch_readings,
         collect_s=workers.collect_s,
         metrics_port=workers.metrics_port + int(tag) - 1 if workers.metrics_port and tag.isdigit() else 0,

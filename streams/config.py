@@ -72,6 +72,8 @@ class StreamsConfig:
         How often it is looked for days of balances that are over; 0 leaves balances alone. [s]
     balance_lag_h : int
         So long after its end an hour counts as settled: what comes later is not looked at again by balances. [h]
+    in_service : str
+        What meters may be off in service, over the limit of their class, by carrier (`in_service_factors`).
     alerts : AlertConfig or None
         What alerts are raised by; None raises none.
     alerts_s : float
@@ -120,6 +122,7 @@ class StreamsConfig:
     compliance_s: float = 10.0
     balance_s: float = 300.0
     balance_lag_h: int = 6
+    in_service: str = ""
     alerts: AlertConfig | None = None
     alerts_s: float = 2.0
     layers: LayersPolicy = field(default_factory=LayersPolicy)

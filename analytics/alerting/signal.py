@@ -38,7 +38,19 @@ INSTANT_KINDS: Final = frozenset(
 """Kinds that happen at an instant: their end says nothing about whether somebody should look."""
 
 KINDS: Final = frozenset(
-    {"gap", "silence", "stuck", "ratio", "clock", "gain_step", "gain_drift", FINDING, VERIFICATION, *INSTANT_KINDS}
+    {
+        "gap",
+        "silence",
+        "stuck",
+        "ratio",
+        "clock",
+        "gain_step",
+        "gain_drift",
+        "balance_change",
+        FINDING,
+        VERIFICATION,
+        *INSTANT_KINDS,
+    }
 )
 """Every kind that can make an alert; a rollover or a declared replacement is no fault and never does."""
 

@@ -82,6 +82,13 @@ ADVICE: Final = MappingProxyType(
         ),
         "gain_step": Advice(_GAIN, _ASK_LOAD),
         "gain_drift": Advice(_GAIN, _ASK_LOAD),
+        "balance_change": Advice(
+            Phrase(
+                zh="查是否新接或停用了未计量的负荷，再核对所列各表",
+                en="look for a load that is not metered and came or went; then check the meters listed",
+            ),
+            _ASK_LOAD,
+        ),
         "finding": Advice(
             Phrase(zh="按条款核对台账与现场配备", en="compare ledger and installation with the clause"),
             Phrase(zh="请按条款改正或补充台账", en="please correct it, or complete the ledger"),

@@ -2,13 +2,25 @@
 
 import re
 import unicodedata
+from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import total_ordering
+from types import MappingProxyType
+from typing import Final
 
 from analytics.domain.errors import MeterwardenError
+from analytics.domain.units import CARRIERS
 
-__all__ = ["AccuracyClass", "AccuracyClassError", "error_limit", "parse_accuracy_class"]
+__all__ = [
+    "IN_SERVICE",
+    "AccuracyClass",
+    "AccuracyClassError",
+    "InService",
+    "error_limit",
+    "in_service_factors",
+    "parse_accuracy_class",
+]
 
 
 class AccuracyClassError(MeterwardenError):
@@ -114,3 +126,56 @@ def error_limit(text: str, *, unknown: float) -> float:
     except AccuracyClassError:
         number = None
     return unknown if number is None else float(number) / 100
+
+
+@dataclass(frozen=True, slots=True)
+class InService:
+    """What the meters of a carrier may be off in service, over the limit of error of their class.
+
+    Attributes
+    ----------
+    factor : float
+        [1]
+    certainty : str
+        How well that is known.
+    source : str
+    """
+
+    factor: float
+    certainty: str
+    source: str
+
+
+IN_SERVICE: Final[Mapping[str, InService]] = MappingProxyType(
+    {"water": InService(2.0, "one source, not the regulation itself", "class 2 at common flow: 2 % new, 4 % in use")}
+)
+"""By carrier; of others, electricity among them, no limit in service is known, and that of the class holds."""
+_MOST_IN_SERVICE = 10.0
+
+
+def in_service_factors(text: str) -> Mapping[str, float]:
+    """Factors by carrier: those entered, like ``water=2,electricity=1.5``, beside those that are known.
+
+    Raises
+    ------
+    ValueError
+        If it is no such list, with the carrier or factor that is wrong.
+
+    Examples
+    --------
+    >>> sorted(in_service_factors("electricity=1.5").items())
+    [('electricity', 1.5), ('water', 2.0)]
+    """
+    factors = {carrier: known.factor for carrier, known in IN_SERVICE.items()}
+    for part in filter(None, (one.strip() for one in text.split(","))):
+        carrier, _, number = (one.strip() for one in part.partition("="))
+        if carrier not in CARRIERS:
+            raise ValueError(f"must name carriers, {', '.join(CARRIERS)}, like water=2")
+        try:
+            factor = float(number)
+        except ValueError:
+            factor = 0.0
+        if not 0.1 <= factor <= _MOST_IN_SERVICE:
+            raise ValueError(f"must give {carrier} a factor from 0.1 to {_MOST_IN_SERVICE:g}")
+        factors[carrier] = factor
+    return MappingProxyType(factors)

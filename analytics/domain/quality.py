@@ -114,6 +114,8 @@ class DetectionKind(IntEnum):
     GAIN_DRIFT = 15
     JUMP = 16
     """The dial jumped up and goes on from there as before: the difference is not explained, and not counted."""
+    BALANCE_CHANGE = 17
+    """A balance lacks energy, or has too much: a meter's gain changed, or an unmetered load; which, is not known."""
     ROLLOVER = 101
     REPLACEMENT = 102
     MULTIPLIER_CHANGE = 103

@@ -67,6 +67,7 @@ KINDS: Final = _table(
     jump=("示值突增，差值不明", "jump, unexplained"),
     gain_step=("计量偏差突变", "step in error"),
     gain_drift=("计量偏差渐变", "drift in error"),
+    balance_change=("平衡差额变化，原因未定", "change of a balance, cause unknown"),
     rollover=("计度器过零（满度翻转）", "rollover"),
     replacement=("换表", "replacement"),
     multiplier_change=("倍率变更", "multiplier change"),

@@ -6,7 +6,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from analytics.drift._evidence import Prior, prior_of, shift, without_open_week
+from analytics.drift._evidence import ANEW, Prior, prior_of, shift, without_open_week
 from analytics.drift._sums import EXTRA, Bank, DayEquations, DaySums, day_sums, equations
 from analytics.drift.change import BalanceDays
 from analytics.drift.groups import BalanceGroups
@@ -59,6 +59,14 @@ class Standing:
         First day of which the gain was learnt anew, -1 where what came since is not kept apart.
     settled : bool
         Without a name for good: the gains of all candidates are learnt anew.
+    lacks : float
+        What the parent counts more in an hour than before. [canonical unit]
+    alarm : bool
+        The meter's error, with its uncertainty, lies outside the band of its class; else the change is watched.
+    offset : float
+        What the coefficient had moved before by an earlier change.
+    first : float
+        Size when it was opened.
     """
 
     row: int
@@ -81,6 +89,10 @@ class Standing:
     candidates: list[tuple[int, float, float]]
     since_day: int = -1
     settled: bool = False
+    lacks: float = 0.0
+    alarm: bool = False
+    offset: float = 0.0
+    first: float = 0.0
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -96,6 +108,9 @@ class Batch:
     mask : (g, n) bool
     limits : (g, n) float64
     parent_limit : (g,) float64
+    bands : (g, n) float64
+        Error that each child may have in service.
+    parent_band : (g,) float64
     numbers : mapping of str to arrays
         Everything that changes and is one number or row a group.
     bank : Bank
@@ -108,6 +123,8 @@ class Batch:
     mask: NDArray[np.bool_]
     limits: Floats
     parent_limit: Floats
+    bands: Floats
+    parent_band: Floats
     numbers: dict[str, Floats]
     bank: Bank
     standing: list[Standing] = field(default_factory=list)
@@ -129,6 +146,8 @@ class Batch:
             "beta": np.zeros((g, p)),
             "last_x": np.zeros((g, p)),
             "loose": np.zeros((g, n + 1)),
+            "anew_since": np.zeros((g, n + 1)),
+            "anew_until": np.zeros((g, n + 1)),
             "buffer_parent": np.full((g, HOURS), np.nan),
             "buffer_child": np.full((g, HOURS, n), np.nan),
         }
@@ -139,6 +158,8 @@ class Batch:
             mask=mask,
             limits=np.where(mask, groups.child_limit[column] if len(groups.child) else 0.0, 0.0),
             parent_limit=groups.parent_limit[which],
+            bands=np.where(mask, groups.child_band[column] if len(groups.child) else 0.0, 0.0),
+            parent_band=groups.parent_band[which],
             numbers=numbers,
             bank=Bank.empty(g, p),
         )
@@ -152,7 +173,7 @@ class Batch:
                 self.mask,
                 self.limits,
                 self.parent_limit,
-                loose=self.numbers["loose"] > 0,
+                loose=self.numbers["loose"],
                 own=rules.own,
                 common=rules.common,
                 hiss=rules.hiss,
@@ -162,9 +183,15 @@ class Batch:
             )
         return self._prior
 
-    def loosen(self, row: int, which: int, *, loose: bool = True) -> None:
-        """Take a meter's gain for unknown from now on, or for that of a sound meter again."""
-        self.numbers["loose"][row, which] = float(loose)
+    def loosen(self, row: int, which: int, *, loose: bool = True, since: int = 0, until: int = 0) -> None:
+        """Take a meter's gain for unknown and learn it anew up to a day, or for that of a sound meter again."""
+        self.numbers["loose"][row, which] = ANEW if loose else 0.0
+        self.numbers["anew_since"][row, which] = since
+        self.numbers["anew_until"][row, which] = until
+        self._prior = None
+
+    def renew(self) -> None:
+        """Take the prior anew: what is known of a gain has changed."""
         self._prior = None
 
     @property
@@ -259,9 +286,10 @@ class Batch:
         now["rho"] = np.clip(colour, 0.0, _MAX_COLOUR)
         now["beta"], _ = shift(self.total(), self.prior, sigma2)
 
-    def total(self) -> DaySums:
-        """Everything summed so far."""
-        return without_open_week(self.bank, self.prior.together, self.sigma2 / self.prior.level)
+    def total(self, take: slice = slice(None)) -> DaySums:
+        """Everything summed so far, of some groups."""
+        ratio = self.sigma2[take] / self.prior.level[take]
+        return without_open_week(self.bank, self.prior.together[take], ratio, take)
 
 
 _PER_GROUP = (
@@ -282,4 +310,5 @@ _PER_GROUP = (
     "restless",
     "restless_days",
     "unclosed_until",
+    "wrong",
 )

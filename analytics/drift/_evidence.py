@@ -18,7 +18,18 @@ from numpy.typing import NDArray
 from analytics.drift._solve import scores
 from analytics.drift._sums import EXTRA, Bank, DaySums, without_level
 
-__all__ = ["LOOSE_WANDER", "Evidence", "Prior", "evidence", "prior_of", "shift", "sides", "without_open_week"]
+__all__ = [
+    "ANEW",
+    "LEARNT",
+    "LOOSE_WANDER",
+    "Evidence",
+    "Prior",
+    "evidence",
+    "prior_of",
+    "shift",
+    "sides",
+    "without_open_week",
+]
 
 Floats = NDArray[np.float64]
 
@@ -30,6 +41,8 @@ _USUAL_HOURS = 48.0
 """So many hours of the usual noise are counted to those after a change."""
 _LOOSE = 0.5
 """Standard deviation of a gain that is known to be off."""
+ANEW, LEARNT = 1.0, 0.5
+"""A gain that was off is being learnt anew and may be anything; or it was, and moves no more than that of others."""
 LOOSE_WANDER = _LOOSE / 10.0
 """Standard deviation of how far such a gain may move on."""
 
@@ -67,7 +80,7 @@ def prior_of(
     child_limit: Floats,
     parent_limit: Floats,
     *,
-    loose: NDArray[np.bool_],
+    loose: Floats,
     own: float,
     common: float,
     hiss: float,
@@ -104,15 +117,13 @@ def prior_of(
     spread = np.where(mask, np.maximum(child_limit, 1e-4), 1e-6)
     known[:, at[:n], at[:n]] = spread**2
     wander[:, at[:n], at[:n]] = np.where(mask, (own * child_limit) ** 2, 1e-14)
-    free = loose[:, :n] & mask
-    known[:, at[:n], at[:n]] += np.where(free, _LOOSE**2, 0.0)
-    wander[:, at[:n], at[:n]] += np.where(free, LOOSE_WANDER**2, 0.0)
+    known[:, at[:n], at[:n]] += np.where((loose[:, :n] > 0.0) & mask, _LOOSE**2, 0.0)
+    wander[:, at[:n], at[:n]] += np.where((loose[:, :n] > LEARNT) & mask, LOOSE_WANDER**2, 0.0)
     both = (mask[:, :, None] & mask[:, None, :]).astype(np.float64)
-    parent_free = np.where(loose[:, n], _LOOSE, 0.0)[:, None, None]
+    parent_free = np.where(loose[:, n] > 0.0, _LOOSE, 0.0)[:, None, None]
+    parent_moves = np.where(loose[:, n] > LEARNT, LOOSE_WANDER, 0.0)[:, None, None]
     known[:, :n, :n] += (common_loss**2 + parent_free**2) * both
-    wander[:, :n, :n] += (
-        ((common * parent_limit) ** 2)[:, None, None] + (LOOSE_WANDER / _LOOSE * parent_free) ** 2
-    ) * both
+    wander[:, :n, :n] += (((common * parent_limit) ** 2)[:, None, None] + parent_moves**2) * both
     known[:, at[n:], at[n:]] = extra[:, 0] ** 2
     wander[:, at[n:], at[n:]] = extra[:, 1] ** 2
     noise, together = np.zeros((g, p)), np.zeros((g, p))
@@ -250,14 +261,15 @@ def sides(bank: Bank, mask: Floats, ratio: Floats) -> tuple[list[DaySums], list[
     return before, after
 
 
-def without_open_week(bank: Bank, mask: Floats, ratio: Floats) -> DaySums:
-    """Everything summed; single days are a week that is not over."""
-    total, week = bank.base, bank.base.nothing()
+def without_open_week(bank: Bank, mask: Floats, ratio: Floats, take: slice = slice(None)) -> DaySums:
+    """Everything summed, of some groups; single days are a week that is not over."""
+    total = bank.base.of(take)
+    week = total.nothing()
     for block, days in zip(bank.blocks, bank.days, strict=True):
         if days > 1:
-            total = total + block
+            total = total + block.of(take)
         else:
-            week = week + block
+            week = week + block.of(take)
     return total + without_level(week, mask, ratio)
 
 

@@ -226,7 +226,7 @@ def look_closely(
     start = after.starts[0]
     reach = _shares(after, start, ramp)
     grown = _reached(today, start, ramp)
-    counted = np.array([e[n] if which == n else e[which] for e in after.e])
+    counted = np.array([e[min(which, n)] for e in after.e])
     return Shape(
         ramp_days=ramp,
         block=bank.first.index(start),
@@ -253,6 +253,7 @@ def look_back(
     memory: float,
     before: tuple[Floats, float, float],
     ramp: bool,
+    loose: bool = True,
 ) -> Revised | None:
     """Step or ramp of a change that was said, by all that came since; None where nothing can be fitted.
 
@@ -270,6 +271,8 @@ def look_back(
         What was forgotten: that combination of coefficients, its value and variance.
     ramp : bool
         Whether it was taken for a ramp already.
+    loose : bool
+        Whether the meter's gain still is free to move in `prior`.
     """
     n = prior.mask.shape[1]
     d = direction(which, n, n + EXTRA, prior.mask[row])
@@ -280,7 +283,7 @@ def look_back(
     information = pre.a[0] / sigma2 + prior.information[row] + np.outer(weights, weights) / spare
     covariance = np.linalg.inv(information)
     mean = covariance @ ((pre.b[0] + pre.q[0] * prior.hiss[row]) / sigma2 + weights * (anchor / spare))
-    sound = prior.wander[row] - np.outer(d, d) * LOOSE_WANDER**2
+    sound = prior.wander[row] - (np.outer(d, d) * LOOSE_WANDER**2 if loose else 0.0)
     span = _span(after, mean, covariance + sound * min(1.0, (today - since + 1) / memory))
     steps_at = [(0.0, since + late) for late in _LATE_DAYS]
     shapes = [*steps_at, *((days, since - back) for days in _BACK_RAMPS for back in _BACK_DAYS)]

@@ -77,6 +77,10 @@ class DaySums:
         zero = [np.zeros(part.shape) for part in (self.a, self.b, self.c, self.n, self.q, self.e)]
         return DaySums(a=zero[0], b=zero[1], c=zero[2], n=zero[3], q=zero[4], e=zero[5])
 
+    def of(self, take: slice) -> "DaySums":
+        """Those of some groups."""
+        return DaySums(a=self.a[take], b=self.b[take], c=self.c[take], n=self.n[take], q=self.q[take], e=self.e[take])
+
     def copy(self) -> "DaySums":
         """Sums of their own."""
         return DaySums(

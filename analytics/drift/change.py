@@ -8,12 +8,14 @@ from numpy.typing import NDArray
 
 from analytics.domain.quality import DetectionKind
 
-__all__ = ["PARENT", "UNNAMED", "Accused", "BalanceDays", "ChangeState", "GainChange"]
+__all__ = ["PARENT", "UNMETERED", "UNNAMED", "Accused", "BalanceDays", "ChangeState", "Ending", "GainChange"]
 
 PARENT = -1
 """Stands for the group's parent where a child's index is asked for."""
 UNNAMED = -2
 """No meter is accused: two or more explain what was seen about equally well."""
+UNMETERED = -3
+"""Among candidates: a load that is always on and that no meter counts came or went."""
 
 
 class ChangeState(Enum):
@@ -23,7 +25,26 @@ class ChangeState(Enum):
     UPDATED = "updated"
     """Said before and still so; size, interval and energy are better known now."""
     CLOSED = "closed"
-    """The gain is back where it was, the meter was replaced, or the change is told anew: by name, or as a ramp."""
+    """It stands no longer; `Ending` says why."""
+
+
+class Ending(Enum):
+    """Why a detection was closed."""
+
+    WITHDRAWN = "withdrawn"
+    """What was left of the change is none: it was a false alarm, or none that matters."""
+    BACK = "back"
+    """The gain changed once more and is where it was: the meter was mended."""
+    AGAIN = "again"
+    """The gain changed once more; what it is now is another detection."""
+    REPLACED = "replaced"
+    """The meter was replaced."""
+    VERDICT = "verdict"
+    """Somebody looked at the meter and entered what was found."""
+    LEARNT = "learnt"
+    """No meter could be named for months; the balance as it is now is the new normal."""
+    RETOLD = "retold"
+    """The change is reported anew: by name, or as a drift."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,9 +54,9 @@ class Accused:
     Attributes
     ----------
     child : int
-        Index into `BalanceGroups.child`, or `PARENT`.
+        Index into `BalanceGroups.child`, `PARENT` or `UNMETERED`.
     point : int
-        Its metering point.
+        Its metering point; the parent's for `UNMETERED`.
     share : float
         Weight of this explanation among all; they add up to at most 1. [1]
     magnitude : float
@@ -64,8 +85,12 @@ class GainChange:
     point : int
         Metering point of the accused meter; the parent's where none is named.
     kind : DetectionKind
-        `GAIN_STEP` or `GAIN_DRIFT`.
+        `GAIN_STEP`, `GAIN_DRIFT`, or `BALANCE_CHANGE` where no meter is named.
     state : ChangeState
+    watched : bool
+        The meter may still hold its class: kept and shown, but nobody is sent. False for an alarm.
+    ending : Ending or None
+        Why it was closed; None while it stands.
     started_hour, started_low, started_high : int
         When it began, and the span in which it began with 95 %. [h since 1970-01-01 UTC]
     detected_hour : int
@@ -76,6 +101,8 @@ class GainChange:
         Change of gain up to now and its 95 % interval: -0.02 counts 2 % too little. NaN where no meter is named. [1]
     energy, energy_low, energy_high : float
         Counted too much since it began, with 95 %; negative is counted too little. [canonical unit]
+    lacks : float
+        Where no meter is named: what the parent counts more in an hour than before; 0 else. [canonical unit]
     score : float
         Standard deviations from what sound meters do.
     confidence : float
@@ -89,6 +116,8 @@ class GainChange:
     point: int
     kind: DetectionKind
     state: ChangeState
+    watched: bool = False
+    ending: Ending | None = None
     started_hour: int
     started_low: int
     started_high: int
@@ -100,6 +129,7 @@ class GainChange:
     energy: float
     energy_low: float
     energy_high: float
+    lacks: float = 0.0
     score: float
     confidence: float
     candidates: tuple[Accused, ...]

@@ -4,13 +4,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from analytics.drift._decide import decide, released
+from analytics.drift._decide import decide
 from analytics.drift._levels import Place
-from analytics.drift.change import PARENT, BalanceDays, GainChange
+from analytics.drift._life import concluded, released
+from analytics.drift.change import PARENT, UNNAMED, BalanceDays, GainChange
 from analytics.drift.hours import GroupHours
 from analytics.drift.state import NO_HOUR, BalanceState
 
-__all__ = ["Advanced", "advance", "restart"]
+__all__ = ["Advanced", "advance", "conclude", "restart"]
 
 _HOURS = 24
 
@@ -104,15 +105,46 @@ def restart(state: BalanceState, *, group: int, child: int) -> tuple[GainChange,
     tuple of GainChange
         Closed detections of that meter.
     """
+    return tuple(
+        change
+        for one in _places(state, group, child)  # either side of a meter between two balances may have reported it
+        for change in released(state.batches[one.batch], state.groups, one.row, one.which, max(state.closed_day, 0))
+    )
+
+
+def conclude(state: BalanceState, *, group: int, child: int, sound: bool) -> tuple[GainChange, ...]:
+    """Somebody looked at a meter that was accused, or at a balance whose change has no name (`UNNAMED`).
+
+    Parameters
+    ----------
+    state : BalanceState
+        Changed in place.
+    group, child : int
+        As for `restart`.
+    sound : bool
+        Whether the meter was found sound.
+
+    Returns
+    -------
+    tuple of GainChange
+        Closed detections.
+    """
+    return tuple(
+        change
+        for one in _places(state, group, child)
+        for change in concluded(
+            state.batches[one.batch], state.groups, one.row, one.which, max(state.closed_day, 0), sound=sound
+        )
+    )
+
+
+def _places(state: BalanceState, group: int, child: int) -> list[Place]:
+    """Where a meter stands: one place, or two where it is between two balances."""
     for b, batch in enumerate(state.batches):
         for row in np.flatnonzero(batch.group == group).tolist():
+            if child == UNNAMED:
+                return [Place(b, row, -1)]
             n = batch.mask.shape[1]
-            which = n if child == PARENT else child - int(state.groups.start[group])
-            place, day = Place(b, row, which), max(state.closed_day, 0)
-            both = [place, state.levels[place]] if place in state.levels else [place]
-            return tuple(
-                change
-                for one in both  # either side of a meter between two balances may have told it
-                for change in released(state.batches[one.batch], state.groups, one.row, one.which, day)
-            )
+            place = Place(b, row, n if child == PARENT else child - int(state.groups.start[group]))
+            return [place, state.levels[place]] if place in state.levels else [place]
     raise ValueError(f"a group from 0 to {len(state.groups) - 1} is required (got {group})")

@@ -1,14 +1,14 @@
 """Which metering points make an energy balance: a parent and the children whose flows it is the sum of."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from analytics.domain.accuracy import error_limit
+from analytics.domain.accuracy import error_limit, in_service_factors
 from analytics.domain.ledger import Ledger
 from analytics.domain.units import QuantityKind
 
@@ -35,6 +35,8 @@ class BalanceGroups:
         Limit of error by the meter's accuracy class. [1]
     child_limit : (c,) float64
         The same of the children. [1]
+    parent_band, child_band : (g,) and (c,) float64
+        Error that the meter may have in service; beyond it a change is an alarm. [1]
     keys : g strings
         What names each group for good: unit, parent and children by their codes.
     """
@@ -46,6 +48,14 @@ class BalanceGroups:
     parent_limit: NDArray[np.float64]
     child_limit: NDArray[np.float64]
     keys: tuple[str, ...]
+    parent_band: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
+    child_band: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
+
+    def __post_init__(self) -> None:
+        """Without a word of what holds in service, the limits of the classes hold."""
+        for band, limit in (("parent_band", self.parent_limit), ("child_band", self.child_limit)):
+            if not len(getattr(self, band)):
+                object.__setattr__(self, band, limit)
 
     def __len__(self) -> int:
         return len(self.parent)
@@ -89,10 +99,16 @@ class BalanceGroups:
         )
 
     @classmethod
-    def from_ledger(cls, ledger: Ledger) -> Self:
+    def from_ledger(cls, ledger: Ledger, in_service: Mapping[str, float] | None = None) -> Self:
         """Every point that has children, one balance each; points without a meter at any time take no part.
 
         A group in which a child or the parent has no meter is left out: its sum can never be held against anything.
+
+        Parameters
+        ----------
+        ledger : Ledger
+        in_service : mapping of str to float, optional
+            By carrier what a meter may be off in service, over the limit of its class; those that are known by default.
         """
         metered = np.diff(ledger.point_installation_start) > 0
         counted = np.array([QuantityKind(kind).is_counted for kind in range(len(QuantityKind))])[ledger.point_kind]
@@ -109,6 +125,8 @@ class BalanceGroups:
         top, size = tops[fit].astype(np.int32), sizes[fit]
         start = np.concatenate(([0], np.cumsum(size))).astype(np.int64)
         limit = _limits(ledger)
+        factors = in_service_factors("") if in_service is None else in_service
+        band = limit * np.array([factors.get(carrier, 1.0) for carrier in ledger.point_carrier])
         return cls(
             parent=top,
             start=start,
@@ -116,6 +134,8 @@ class BalanceGroups:
             complete=ledger.point_parent_complete[top],
             parent_limit=limit[top],
             child_limit=limit[child],
+            parent_band=band[top],
+            child_band=band[child],
             keys=tuple(_key(ledger, int(top[i]), child[start[i] : start[i + 1]]) for i in range(len(top))),
         )
 

@@ -1,6 +1,6 @@
 """What could be seen at each metering point, and why not more: a verdict before any alarm."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
 import numpy as np
@@ -10,11 +10,11 @@ from analytics.domain.ledger import Ledger
 from analytics.domain.units import QuantityKind
 from analytics.drift._batch import Batch
 from analytics.drift._decide import closing, longer, thresholds
-from analytics.drift._evidence import shift
+from analytics.drift._evidence import ANEW, shift
 from analytics.drift.groups import BalanceGroups
 from analytics.drift.state import BalanceState
 
-__all__ = ["PointVerdict", "Question", "Reason", "Verdict", "judge", "smallest_change"]
+__all__ = ["PointVerdict", "Question", "Reason", "Verdict", "children_seen", "judge", "smallest_change"]
 
 Floats = NDArray[np.float64]
 
@@ -57,6 +57,7 @@ class Reason(Enum):
     LEARNING = "too few measured days so far"
     NO_DATA = "hours are missing at the parent or a child"
     SMALL_SHARE = "the meter's share of the parent is too small for the noise of the balance"
+    ANEW = "an error was found, and what the meter counts now is being learnt"
     TWIN = "the load hardly varies, or follows that of others too closely to be told apart"
     POWER = "its power register shows an error of the counter, not of the transformers, which feed both"
     PRIMARY_POWER = "a power that is measured or set as primary shows it, the ledger's multiplier included"
@@ -89,6 +90,9 @@ class PointVerdict:
     hours_typical, hours_worst : float
         How long a dial that jams stands still until it is told, in the middle and at the worst; NaN where it is not
         known, and for other questions. [h]
+    learnt_since, learnt_until : int or None
+        Span in which the gain of a meter that was accused is learnt anew; nothing else can be seen of it meanwhile.
+        [d since 1970-01-01 UTC]
     """
 
     point: int
@@ -100,6 +104,8 @@ class PointVerdict:
     smallest_90d: float = float("nan")
     hours_typical: float = float("nan")
     hours_worst: float = float("nan")
+    learnt_since: int | None = None
+    learnt_until: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,6 +116,8 @@ class _Sight:
     smallest_30d: float
     smallest_90d: float
     reason: Reason
+    learnt_since: int | None = None
+    learnt_until: int | None = None
 
 
 def judge(ledger: Ledger, groups: BalanceGroups, state: BalanceState | None = None) -> tuple[PointVerdict, ...]:
@@ -138,6 +146,19 @@ def judge(ledger: Ledger, groups: BalanceGroups, state: BalanceState | None = No
         for point in np.flatnonzero(counted).tolist()
         for question in Question
     )
+
+
+def children_seen(groups: BalanceGroups, state: BalanceState) -> NDArray[np.bool_]:
+    """Whether a drift of each child can be seen in the balance it is part of; (c,) bool."""
+    seen = np.zeros(len(groups.child), np.bool_)
+    place = {
+        (int(group), int(point)): i for i, (group, point) in enumerate(zip(groups.group_of, groups.child, strict=True))
+    }
+    for group, point, sight in _of_state(groups, state):
+        if (group, point) in place:
+            verdict = _verdict(point, Question.DRIFT, sight).verdict
+            seen[place[group, point]] = verdict is Verdict.OBSERVABLE
+    return seen
 
 
 def _blind(reason: Reason, share: float = float("nan")) -> _Sight:
@@ -172,6 +193,8 @@ def _verdict(point: int, question: Question, sight: _Sight) -> PointVerdict:
         share=sight.share,
         smallest_30d=month,
         smallest_90d=season,
+        learnt_since=sight.learnt_since,
+        learnt_until=sight.learnt_until,
     )
 
 
@@ -216,6 +239,9 @@ def _of_state(groups: BalanceGroups, state: BalanceState) -> list[tuple[int, int
             season = smallest_change(batch, row, total.a[row], hours, covariance[row], 90.0, limit)
             where = [*range(len(members)), batch.mask.shape[1]]
             for j, point, share in zip(where, points, shares.tolist(), strict=True):
+                if batch.numbers["loose"][row, j] == ANEW:
+                    out.append((group, point, _being_learnt(batch, row, j, float(share))))
+                    continue
                 twin = season[2][j] > _TWIN and share > 0.02
                 sight = _Sight(
                     share=float(share),
@@ -225,6 +251,12 @@ def _of_state(groups: BalanceGroups, state: BalanceState) -> list[tuple[int, int
                 )
                 out.append((group, point, sight))
     return out
+
+
+def _being_learnt(batch: Batch, row: int, which: int, share: float) -> _Sight:
+    """A meter that was accused: its gain may be anything until it is learnt anew."""
+    since, until = (int(batch.numbers[name][row, which]) for name in ("anew_since", "anew_until"))
+    return replace(_blind(Reason.ANEW, share), learnt_since=since, learnt_until=until)
 
 
 def _hindrance(batch: Batch, row: int, complete: bool, closes: bool, day: int) -> Reason | None:

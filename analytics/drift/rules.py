@@ -28,6 +28,19 @@ class BalanceRules:
         Twice the log likelihood ratio by which a meter must explain a change better than any other. [1]
     least : float
         A change of less than this many times the meter's limit of error is not said. [1]
+    sure : float
+        Standard deviations by which an error must lie outside the band of the meter's class to be an alarm; until then
+        the change is watched. [1]
+    anew_days : int
+        So long the gain of an accused meter is learnt anew; then its next change is looked for. [d]
+    wary, most_wary : float
+        So much more, for each accusation of the group that came to nothing, another must be louder, and the most of it;
+        what is half a year old counts half. [1]
+    constant : float
+        Twice the log likelihood that a load which is always on has to explain more than a meter: it is rarer. [1]
+    rare : float
+        An error of a meter is the rarer the further it lies beyond its class, by this power; 1 makes all sizes
+        alike by their logarithm. [1]
     patience_days : int
         So long a change that no single meter explains best is kept before it is said without a name. [d]
     learning_days : float
@@ -68,6 +81,12 @@ class BalanceRules:
     blur: float = 0.3
     margin: float = 4.0
     least: float = 0.6
+    sure: float = 1.64
+    anew_days: int = 42
+    wary: float = 0.15
+    most_wary: float = 0.5
+    constant: float = 4.0
+    rare: float = 1.0
     patience_days: int = 21
     learning_days: float = 45.0
     hiss: float = 0.1

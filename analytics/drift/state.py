@@ -20,8 +20,9 @@ __all__ = ["NO_HOUR", "BalanceState", "StateMismatch"]
 
 NO_HOUR = -(2**40)
 """Before any hour."""
-_MAGIC, _STEPS, _WHOLE = b"MWB3", b"MWB2", b"MWB1"
-"""What states begin with; before, a step was never found to be a ramp, and at first symmetric sums were kept whole."""
+_MAGIC, _BLIND, _STEPS, _WHOLE = b"MWB4", b"MWB3", b"MWB2", b"MWB1"
+"""What states begin with; before, an accused meter was never seen again, before that a step was never found to be a
+ramp, and at first symmetric sums were kept whole."""
 _SUMS = tuple(field.name for field in dataclasses.fields(DaySums))
 
 
@@ -108,7 +109,7 @@ class BalanceState:
         """
         state = cls.empty(groups, rules)
         whole = data[:4] == _WHOLE
-        if data[:4] not in {_MAGIC, _STEPS, _WHOLE}:
+        if data[:4] not in {_MAGIC, _BLIND, _STEPS, _WHOLE}:
             raise StateMismatch(f"a balance's state must begin with {_MAGIC!r} (got {data[:4]!r})")
         plain = zlib.decompress(data[12:])
         length = int.from_bytes(data[4:12], "little")
@@ -139,7 +140,7 @@ class BalanceState:
             return DaySums(**found)
 
         for batch, kept in zip(state.batches, head["batches"], strict=True):
-            batch.numbers = {name: array(described) for name, described in kept["numbers"].items()}
+            batch.numbers |= {name: array(described) for name, described in kept["numbers"].items()}
             batch.bank = Bank(
                 base=sums(kept["base"]),
                 base_until=kept["base_until"],
@@ -148,7 +149,14 @@ class BalanceState:
                 blocks=[sums(block) for block in kept["blocks"]],
             )
             batch.standing = [
-                Standing(**(one | {"candidates": [tuple(c) for c in one["candidates"]]})) for one in kept["standing"]
+                Standing(
+                    **(
+                        {"first": one["size"], "alarm": one["which"] >= 0}
+                        | one
+                        | {"candidates": [tuple(c) for c in one["candidates"]]}
+                    )
+                )
+                for one in kept["standing"]
             ]
         state.last_hour, state.closed_day = head["last_hour"], head["closed_day"]
         return state

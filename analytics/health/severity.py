@@ -20,7 +20,7 @@ _SERIOUS = frozenset(
         _KINDS.GAIN_DRIFT,
     }
 )
-_INFO = frozenset({_KINDS.GAP, _KINDS.DUPLICATE})
+_INFO = frozenset({_KINDS.GAP, _KINDS.DUPLICATE, _KINDS.BALANCE_CHANGE})
 
 
 def severity_of(kind: DetectionKind) -> Severity:

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 import click
 
+from analytics.domain.accuracy import in_service_factors
 from deploy.commands.common.ledger_files import fault_lines
 from deploy.commands.common.ledger_files import understood_lines as ledger_lines
 from deploy.commands.common.parameters import LANGUAGE, ZoneName
@@ -101,6 +102,7 @@ def command(
         standards=standards_from([read_standard(path)[0] for path in standards]),
         as_of=None if as_of is None else as_of.date(),
         tell=_now_and_then(),
+        in_service=in_service_factors(load().in_service),
     )
     for line in tally.lines(language):
         say(line, err=True)

@@ -11,12 +11,14 @@ import logging
 import math
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
 from typing import Protocol
 
 import numpy as np
 
 from analytics.columns.aggregation import MICRO, PointHours
+from analytics.domain.accuracy import in_service_factors
 from analytics.domain.errors import StoreUnavailable
 from analytics.domain.ledger import Ledger
 from analytics.drift.groups import BalanceGroups
@@ -28,7 +30,17 @@ from streams.agents.courtesy import Courtesy
 from streams.lanes.workshop import Workshop
 from streams.ports import StoreRejected
 from streams.rows.layout import DetectionRow, Hours, Int32s, KeptBalance, ObservabilityRow, StoredLedger
-from streams.steps.balance import HOURS, Taken, balance_rows, gain_detections, gain_rows, settled_end, take, unit_part
+from streams.steps.balance import (
+    HOURS,
+    Taken,
+    balance_rows,
+    gain_detections,
+    gain_rows,
+    settled_end,
+    take,
+    unit_part,
+    verdicts_taken,
+)
 from streams.store.balances import BalanceTransaction
 from streams.store.postgres.instants import US_PER_HOUR
 
@@ -38,6 +50,7 @@ log = logging.getLogger("metering.balance")
 
 ENGINE = 1
 """Format of the kept state; another one begins anew."""
+_EPOCH = date(1970, 1, 1)
 _LONGEST_H = 92 * HOURS
 """Hours that are taken in one transaction."""
 
@@ -75,6 +88,10 @@ class _Unit:
         """Ids of its points, in the order of its own ledger."""
         return self.stored.point_ids[self.points]
 
+    def index_of(self, point_id: int) -> int:
+        """A point by its id, in the unit's own ledger; -1 where it is not of it."""
+        return int(next(iter(np.flatnonzero(self.point_ids == point_id)), -1))
+
     def hours(self, rows: Hours) -> PointHours:
         """Stored hours by the indices of its own ledger."""
         order = np.argsort(self.point_ids)
@@ -88,10 +105,11 @@ class _Unit:
         )
 
 
-def _unit(stored: StoredLedger, index: int) -> _Unit:
+def _unit(stored: StoredLedger, index: int, in_service: Mapping[str, float]) -> _Unit:
     ledger, points = unit_part(stored, index)
     meters = slice(*stored.ledger.unit_meter_start[index : index + 2].tolist())
-    return _Unit(stored, int(stored.unit_ids[index]), ledger, points, meters, BalanceGroups.from_ledger(ledger))
+    groups = BalanceGroups.from_ledger(ledger, in_service)
+    return _Unit(stored, int(stored.unit_ids[index]), ledger, points, meters, groups)
 
 
 class BalanceAgent:
@@ -111,6 +129,7 @@ class BalanceAgent:
         self._balances = balances
         self._ledgers = ledgers
         self._rules = rules or BalanceRules()
+        self._in_service = in_service_factors(shop.config.in_service)
         self._units: dict[int, tuple[StoredLedger, list[_Unit]]] = {}
 
     async def run(self, every_s: float) -> None:
@@ -142,7 +161,9 @@ class BalanceAgent:
         if known is None:
             in_use = {id(one) for one in self._ledgers.ledgers()}
             self._units = {key: value for key, value in self._units.items() if key in in_use}
-            units = await self._shop.in_thread_aside(lambda: [_unit(stored, i) for i in range(len(stored.unit_ids))])
+            units = await self._shop.in_thread_aside(
+                lambda: [_unit(stored, i, self._in_service) for i in range(len(stored.unit_ids))]
+            )
             known = self._units[id(stored)] = (stored, units)
         return known[1]
 
@@ -165,7 +186,10 @@ class BalanceAgent:
             state = await self._state(unit, kept)
             since = first - HOURS
             hours = unit.hours(await tx.read_hours(unit.point_ids, since, end))
+            looked_at = [(unit.index_of(point), kind, found) for point, kind, found in await tx.verdicts()]
+            ended = verdicts_taken(state, looked_at)
             taken = await self._shop.in_thread_aside(take, state, unit.ledger, hours, first=first, end=end)
+            taken = replace(taken, changes=(*ended, *taken.changes))
             verdicts = await self._shop.store.verdicts(np.array([unit.id], np.int32))
             await tx.write_detections(self._detections(unit, taken, verdicts))
             if len(unit.groups):
@@ -223,7 +247,13 @@ def _sight_row(sight: PointVerdict, unit: _Unit, as_of_us: int) -> Observability
         reason=sight.reason.value,
         smallest_30d=None if math.isnan(sight.smallest_30d) else sight.smallest_30d,
         smallest_90d=None if math.isnan(sight.smallest_90d) else sight.smallest_90d,
-        detail=json.dumps({"share_of_parent": share}),
+        detail=json.dumps({"share_of_parent": share} | _learnt_anew(sight)),
         unit_id=unit.id,
         as_of_us=as_of_us,
     )
+
+
+def _learnt_anew(sight: PointVerdict) -> dict[str, str]:
+    """Since when the gain of a meter that was accused is learnt anew, and until about when."""
+    span = {"learnt_since": sight.learnt_since, "learnt_until": sight.learnt_until}
+    return {name: (_EPOCH + timedelta(days=day)).isoformat() for name, day in span.items() if day is not None}

@@ -137,7 +137,7 @@ def _detection(row: Mapping[str, Any], now: datetime, severities: Mapping[str, S
         seen_at=now,
         ended_at=row["ended_at"],
         standing=row["state"] == "open",
-        withdrawn=row["state"] == "withdrawn",
+        withdrawn=row["state"] == "withdrawn" or _only_watched(row["evidence"]),
         magnitude=row["magnitude"],
         confidence=row["confidence"],
         energy=row["energy"],
@@ -146,6 +146,11 @@ def _detection(row: Mapping[str, Any], now: datetime, severities: Mapping[str, S
         unit_meters=row["meters"] or 0,
     )
     return Found(signal, row["unit_id"], row["point_id"], row["meter_id"])
+
+
+def _only_watched(evidence: object) -> bool:
+    """Whether the meter may still hold its class, or what was found came to nothing: no alert, and none any more."""
+    return isinstance(evidence, dict) and (evidence.get("watched") is True or evidence.get("ending") == "withdrawn")
 
 
 def _finding(row: Mapping[str, Any], now: datetime) -> Found:

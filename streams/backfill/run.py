@@ -145,6 +145,7 @@ def backfill(
     as_of: date | None = None,
     tell: Callable[[str], None] = lambda _: None,
     slice_size: int = SLICE,
+    in_service: Mapping[str, float] | None = None,
 ) -> Report:
     """Work files of readings out into a directory of result files; it appears whole or not at all.
 
@@ -168,9 +169,11 @@ def backfill(
         Takes a line about how far it is, now and then.
     slice_size : int
         Readings that go through the steps at once; what comes out does not depend on it.
+    in_service : mapping of str to float, optional
+        By carrier what meters may be off in service, over the limit of their class; those that are known, without it.
     """
     limit_us = None if as_of is None else end_of_day(as_of, zone)
-    run = _Run(ledger, zone, factors, standards or standards_from(), tell, slice_size, limit_us)
+    run = _Run(ledger, zone, factors, standards or standards_from(), tell, slice_size, limit_us, in_service)
     with ResultDirectory(out) as results:
         likely = sum(source.likely_readings for source in sources)
         with Spool(results.scratch, ledger.unit_codes, buckets=-(-likely // BUCKET)) as spool:
@@ -204,6 +207,7 @@ class _Run:
     tell: Callable[[str], None]
     slice_size: int
     limit_us: int | None
+    in_service: Mapping[str, float] | None = None
     newest_us: int = 0
     report: Report = field(default_factory=Report)
 
@@ -327,7 +331,7 @@ class _Run:
         results: ResultDirectory,
     ) -> None:
         """Take the balances through all days that are over, and say what could be seen."""
-        groups = BalanceGroups.from_ledger(ledger)
+        groups = BalanceGroups.from_ledger(ledger, self.in_service)
         state = BalanceState.empty(groups)
         if len(hours) and len(groups):
             first = int(hours["hour"].min())

@@ -12,12 +12,14 @@ from numpy.typing import NDArray
 from analytics.columns.aggregation import PointHours
 from analytics.domain.ledger import Ledger
 from analytics.domain.quality import DetectionKind
+from analytics.domain.severity import Severity
 from analytics.domain.units import unit_of
-from analytics.drift.change import PARENT, BalanceDays, ChangeState, GainChange
-from analytics.drift.engine import advance, restart
+from analytics.drift.change import PARENT, UNMETERED, UNNAMED, Accused, BalanceDays, ChangeState, GainChange
+from analytics.drift.engine import advance, conclude, restart
 from analytics.drift.groups import BalanceGroups
 from analytics.drift.hours import GroupHours
 from analytics.drift.state import BalanceState
+from analytics.health.sensitivity import SiteVerdict
 from analytics.health.severity import severity_of
 from streams.rows.layout import BALANCE_ROW, DetectionRow, StoredLedger
 
@@ -34,6 +36,7 @@ __all__ = [
     "settled_end",
     "take",
     "unit_part",
+    "verdicts_taken",
 ]
 
 _HOUR_US = 3_600_000_000
@@ -62,6 +65,8 @@ class GainRow:
         Weight of this meter among all explanations. [1]
     evidence : mapping
         Intervals, energy, score, candidates; plain values for JSON.
+    watched : bool
+        The meter may still hold its class: kept and shown, and nobody is sent.
     """
 
     point: int
@@ -73,6 +78,7 @@ class GainRow:
     magnitude: float | None
     confidence: float
     evidence: dict[str, Any]
+    watched: bool = False
 
     def evidence_json(self) -> bytes:
         """The evidence as a JSON object."""
@@ -147,6 +153,32 @@ def follow(state: BalanceState, ledger: Ledger, hours: PointHours, *, first: int
     return changes
 
 
+def verdicts_taken(
+    state: BalanceState, verdicts: Iterable[tuple[int, DetectionKind, SiteVerdict]]
+) -> tuple[GainChange, ...]:
+    """End detections that somebody has looked at.
+
+    Parameters
+    ----------
+    state : BalanceState
+        Changed in place.
+    verdicts : iterable of (int, DetectionKind, SiteVerdict)
+        Point of each open detection, its kind, and what was found.
+    """
+    changes: list[GainChange] = []
+    groups, group_of = state.groups, state.groups.group_of
+    for point, kind, verdict in verdicts:
+        sound = verdict in {SiteVerdict.SOUND, SiteVerdict.LOAD_CHANGED}
+        places = [(int(g), PARENT) for g in np.flatnonzero(groups.parent == point)]
+        if kind is DetectionKind.BALANCE_CHANGE:
+            places = [(g, UNNAMED) for g, _ in places]
+        else:
+            places += [(int(group_of[c]), int(c)) for c in np.flatnonzero(groups.child == point)]
+        for group, child in places:
+            changes += conclude(state, group=group, child=child, sound=sound)
+    return tuple(changes)
+
+
 def last_words(changes: Iterable[GainChange]) -> list[GainChange]:
     """Of each detection its last state, in the order in which they were opened."""
     last: dict[tuple[int, int, int, int], GainChange] = {}
@@ -173,6 +205,7 @@ def _row(change: GainChange, ledger: Ledger) -> GainRow:
         magnitude=change.magnitude if named else None,
         confidence=change.confidence,
         evidence=_evidence(change, ledger),
+        watched=change.watched,
     )
 
 
@@ -190,21 +223,27 @@ def _evidence(change: GainChange, ledger: Ledger) -> dict[str, Any]:
         "started_between": [change.started_low * 3600, change.started_high * 3600],
         "as_of": change.as_of_hour * 3600,
         "unit": unit_of(int(ledger.point_canonical[change.point])).symbol,
-        "candidates": [
-            {
-                "point": ledger.point_codes[accused.point],
-                "parent": accused.child == PARENT,
-                "share": round(accused.share, 4),
-                "magnitude": round(accused.magnitude, 5),
-            }
-            for accused in change.candidates
-        ],
+        "candidates": [_candidate(accused, ledger) for accused in change.candidates],
     }
+    if change.ending is not None:
+        found["ending"] = change.ending.value
     if math.isfinite(change.magnitude):
         found["magnitude_low"], found["magnitude_high"] = change.magnitude_low, change.magnitude_high
         found["energy"] = change.energy
         found["energy_low"], found["energy_high"] = change.energy_low, change.energy_high
+        found["watched"] = change.watched
+    else:
+        found["lacks_per_hour"] = float(f"{change.lacks:.4g}")
     return found
+
+
+def _candidate(accused: Accused, ledger: Ledger) -> dict[str, Any]:
+    """One explanation; a load that no meter counts has no error."""
+    share = {"share": round(accused.share, 4)}
+    if accused.child == UNMETERED:
+        return {"unmetered": True} | share
+    point = {"point": ledger.point_codes[accused.point], "parent": accused.child == PARENT}
+    return point | share | {"magnitude": round(accused.magnitude, 5)}
 
 
 _PATIENCE_H = 48
@@ -377,7 +416,7 @@ def _detection(row: GainRow, point_ids: NDArray[np.int32], meter_ids: NDArray[np
         magnitude=row.magnitude,
         confidence=row.confidence,
         evidence=replace(row, evidence=evidence).evidence_json(),
-        severity=severity_of(row.kind).value,
+        severity=(Severity.INFO if row.watched else severity_of(row.kind)).value,
         magnitude_unit="share",
         **known,
     )

@@ -12,6 +12,8 @@ import numpy as np
 import psycopg
 from numpy.typing import NDArray
 
+from analytics.domain.quality import DetectionKind
+from analytics.health.sensitivity import SiteVerdict
 from streams.rows.layout import DetectionRow, Hours, Int32s, Int64s, KeptBalance, ObservabilityRow
 from streams.store import detections, hours, observability
 from streams.store.postgres.columns import fetch
@@ -34,6 +36,12 @@ cross join lateral (select start from consumption_hour where point_id = p.id ord
 cross join lateral (select start from consumption_hour where point_id = p.id order by start desc limit 1) b
 """
 _SPAN_ROW: Final = np.dtype([("point_id", np.int32), ("first", np.int64), ("newest", np.int64)])
+_LOOKED_AT: Final = """
+select d.point_id, d.kind, v.verdict
+from meter_verdict_standing v join detection d on d.id = v.detection_id
+where d.unit_id = %s and d.state = 'open' and d.kind in ('gain_step', 'gain_drift', 'balance_change')
+order by d.id
+"""
 _HOURS: Final = """
 insert into balance_hour as b (start, parent_amount, children_amount, loss_estimate, residual, point_id, unit_id)
 select at_us(w.hour * 3600000000), w.parent, w.children, nullif(w.loss, 'NaN'),
@@ -89,6 +97,11 @@ class BalanceTransaction:
         await self.connection.execute(_FORGET, (self.unit_id,))
         at = instant(kept.next_hour * US_PER_HOUR)
         await self.connection.execute(_SAVE, (point_id, self.unit_id, kept.engine, kept.ledger_version, at, kept.state))
+
+    async def verdicts(self) -> list[tuple[int, DetectionKind, SiteVerdict]]:
+        """Point, kind and what somebody found, of gain faults that stand and were looked at."""
+        rows = await (await self.connection.execute(_LOOKED_AT, (self.unit_id,))).fetchall()
+        return [(point_id, DetectionKind[kind.upper()], SiteVerdict(verdict)) for point_id, kind, verdict in rows]
 
     async def write_detections(self, rows: Sequence[DetectionRow]) -> int:
         """Insert or replace detections; how many are new or changed."""

@@ -90,6 +90,12 @@ def test_settings_can_be_handed_to_another_process() -> None:
     assert load(environment(load(given))) == load(given)
 
 
+@pytest.mark.parametrize("text", ["tea=2", "water", "water=0", "water=much"])
+def test_a_band_in_service_that_is_none_is_refused(text: str) -> None:
+    with pytest.raises(ConfigurationError, match=r"METERWARDEN_IN_SERVICE must (name carriers|give water a factor)"):
+        load(HOME | {"METERWARDEN_IN_SERVICE": text})
+
+
 def test_an_empty_variable_counts_as_not_set() -> None:
     assert load(HOME | {"METERWARDEN_KAFKA": ""}).kafka.bootstrap is None
 

@@ -227,7 +227,7 @@ def test_conditions_by_region_unit_carrier_and_energy() -> None:
     [
         ("", "rule must be at least one table"),
         ("[[rule]]\ntell = []", "rule[1].name must be a text"),
-        ('[[rule]]\nname = "a"\nkind = ["stuk"]', "rule[1] a.kind must be a list of clock, "),
+        ('[[rule]]\nname = "a"\nkind = ["stuk"]', "rule[1] a.kind must be a list of balance_change, clock, "),
         ('[[rule]]\nname = "a"\nhold_min = -1', "rule[1] a.hold_min must be a number of minutes from 0"),
         ('[[rule]]\nname = "a"\nhold_min = true', "(got True)"),
         ('[[rule]]\nname = "a"\nhold = 3', "rule[1] a.hold must be one of "),

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from analytics.domain.quality import DetectionKind
-from analytics.drift.change import PARENT, ChangeState, GainChange
+from analytics.drift.change import PARENT, UNNAMED, ChangeState, GainChange
 from analytics.drift.engine import advance, restart
 from analytics.drift.groups import BalanceGroups
 from analytics.drift.rules import BalanceRules
@@ -121,7 +121,7 @@ def test_the_parent_is_named_when_it_is_the_parent() -> None:
 
 @pytest.mark.parametrize("kind", [FaultKind.HIDDEN_CHILD, FaultKind.NEW_LOAD])
 def test_a_load_that_nobody_meters_is_blamed_on_no_meter(kind: FaultKind) -> None:
-    assert opened(run(world([8, 8], 140, kind=kind, size=0.1))) == []
+    assert {change.child for change in opened(run(world([8, 8], 140, kind=kind, size=0.1)))} <= {UNNAMED}
 
 
 def test_what_is_not_declared_complete_is_never_accused() -> None:

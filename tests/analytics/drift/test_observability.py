@@ -110,3 +110,7 @@ def test_limits_come_from_the_classes_of_the_ledger() -> None:
     assert groups.parent_limit.tolist() == [0.005]
     assert groups.child_limit.tolist() == [0.01, UNKNOWN_LIMIT]
     np.testing.assert_array_equal(groups.sizes, [2])
+    np.testing.assert_array_equal(groups.child_band, groups.child_limit)
+    entered = BalanceGroups.from_ledger(ledger, {"electricity": 1.5})
+    np.testing.assert_allclose(entered.child_band, 1.5 * groups.child_limit)
+    assert entered.fingerprint == groups.fingerprint

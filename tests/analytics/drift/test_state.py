@@ -63,7 +63,8 @@ def as_before_ramps(data: bytes) -> bytes:
     head = json.loads(plain[:length])
     for batch in head["batches"]:
         for standing in batch["standing"]:
-            del standing["since_day"]
+            for name in ("since_day", "lacks", "alarm", "offset", "first"):
+                del standing[name]
     text = json.dumps(head).encode()
     return b"MWB2" + len(text).to_bytes(8, "little") + zlib.compress(text + plain[length:], 1)
 
@@ -78,7 +79,7 @@ def test_a_detection_of_the_format_before_is_followed_on() -> None:
     (last, *_) = reversed(advance(older, simulated.hours[110 * 24 :]).changes)
     assert (last.state, last.kind, last.started_hour) == (ChangeState.UPDATED, opened[0].kind, opened[0].started_hour)
     assert last.magnitude_low < -0.04 < last.magnitude_high
-    assert older.to_bytes()[:4] == b"MWB3"
+    assert older.to_bytes()[:4] == b"MWB4"
 
 
 def test_sums_are_symmetric_to_the_bit() -> None:

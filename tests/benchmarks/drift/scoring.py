@@ -23,6 +23,7 @@ __all__ = [
     "Alarm",
     "FalseAlarms",
     "Found",
+    "alarm_rate",
     "alarms_of",
     "always_fire",
     "chance_recall",
@@ -54,6 +55,8 @@ class Alarm:
         Whether it was called slow.
     start, start_low, start_high : float
         When it is said to have begun, and the 95 % interval, from the first hour of the simulation. [h]
+    watched : bool
+        It never left the band of the meter's class: found, but no alarm.
     """
 
     group: int
@@ -66,6 +69,7 @@ class Alarm:
     start: float = float("nan")
     start_low: float = float("nan")
     start_high: float = float("nan")
+    watched: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,10 +137,13 @@ def alarms_of(changes: Iterable[GainChange], simulated: Simulated) -> tuple[Alar
     """Alarms of the balance engine: opened detections, their gain as it is known 60 days after the fault."""
     first = int(simulated.hours.hour[0])
     opened: dict[tuple[int, int, int], Alarm] = {}
+    sent: set[tuple[int, int, int]] = set()
     for change in changes:
         key = (change.group, change.child, change.detected_hour)  # a step that is found to be a ramp keeps this
         start = simulated.faults[change.group].start
         hour = change.as_of_hour - first
+        if not change.watched and change.state is not ChangeState.CLOSED:
+            sent.add(key)
         if hour <= start + 61 * _HOURS if key in opened else change.state is ChangeState.OPEN:
             opened[key] = Alarm(
                 group=change.group,
@@ -150,7 +157,7 @@ def alarms_of(changes: Iterable[GainChange], simulated: Simulated) -> tuple[Alar
                 start_low=change.started_low - first,
                 start_high=change.started_high - first,
             )
-    return tuple(opened.values())
+    return tuple(replace(alarm, watched=key not in sent) for key, alarm in opened.items())
 
 
 def one_meter(alarms: Iterable[Alarm], groups: BalanceGroups) -> tuple[Alarm, ...]:
@@ -198,6 +205,8 @@ def found(simulated: Simulated, alarms: Sequence[Alarm], *, days: Sequence[int])
             right_alarms.append((right[0], fault))
             last.append(right[-1].drift)
             told += len(right)
+    loud = [a for a in alarms if not a.watched]
+    sent = sum(not a.watched for a, _ in right_alarms)
     begun = [(a, f.start) for a, f in right_alarms if np.isfinite(a.start)]
     errors = [abs(a.gain - _gain_then(f)) for a, f in right_alarms if np.isfinite(a.gain)]
     held = [a.low <= _gain_then(f) <= a.high for a, f in right_alarms if np.isfinite(a.low)]
@@ -208,7 +217,7 @@ def found(simulated: Simulated, alarms: Sequence[Alarm], *, days: Sequence[int])
         median_days=float(np.median(delays)),
         naming=_mean(named),
         refused=_mean(refused),
-        precision=len(right_alarms) / len(alarms) if alarms else float("nan"),
+        precision=_mean([True] * sent + [False] * (len(loud) - sent)),
         gain_error=float(np.median(errors)) if errors else float("nan"),
         coverage=_mean(held),
         called_drift=_mean(last),
@@ -231,7 +240,7 @@ def false_alarms(simulated: Simulated, alarms: Sequence[Alarm], *, learning_days
         Without faults of meters.
     alarms : sequence of Alarm
     learning_days : int
-        Not counted as meter-days; alarms in them count all the same. [d]
+        Not counted as meter-days; alarms in them count all the same, what is only watched never. [d]
 
     Examples
     --------
@@ -243,11 +252,17 @@ def false_alarms(simulated: Simulated, alarms: Sequence[Alarm], *, learning_days
     """
     days = len(simulated.hours) // _HOURS - learning_days
     meter_days = days * len(simulated.groups.child)
-    n = len(alarms)
-    low = float(chi2.ppf(0.025, 2 * n)) / 2.0 if n else 0.0
-    high = float(chi2.ppf(0.975, 2 * (n + 1))) / 2.0
+    loud = sum(not alarm.watched for alarm in alarms)
+    rate, low, high = alarm_rate(loud, meter_days)
+    return FalseAlarms(alarms=loud, meter_days=meter_days, rate=rate, low=low, high=high)
+
+
+def alarm_rate(alarms: int, meter_days: int) -> tuple[float, float, float]:
+    """Rate of alarms, and its exact 95 % interval. [alarms per 1,000 meter-days]."""
+    low = float(chi2.ppf(0.025, 2 * alarms)) / 2.0 if alarms else 0.0
+    high = float(chi2.ppf(0.975, 2 * (alarms + 1))) / 2.0
     scale = 1000.0 / meter_days
-    return FalseAlarms(alarms=n, meter_days=meter_days, rate=n * scale, low=low * scale, high=high * scale)
+    return alarms * scale, low * scale, high * scale
 
 
 def wilson(share: float, n: int) -> tuple[float, float]:

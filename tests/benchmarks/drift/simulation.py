@@ -260,6 +260,8 @@ def _two_levels(lower: BalanceGroups, above: int, limit: float) -> BalanceGroups
         complete=np.ones(g + upper, np.bool_),
         parent_limit=np.full(g + upper, limit),
         child_limit=np.concatenate((lower.child_limit, lower.parent_limit)),
+        parent_band=np.full(g + upper, limit),
+        child_band=np.concatenate((lower.child_limit, lower.parent_limit)),
         keys=(*lower.keys, *(f"above {i}:{above}" for i in range(upper))),
     )
 

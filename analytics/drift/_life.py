@@ -1,0 +1,437 @@
+"""The life of a detection: opened, followed, revised, and ended; and whether its meter still holds its class."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analytics.domain.quality import DetectionKind
+from analytics.drift._batch import Batch, Standing
+from analytics.drift._evidence import ANEW, LEARNT, shift, sides
+from analytics.drift._levels import HONEST, gain_of
+from analytics.drift._shape import Revised, Shape, direction, look_back
+from analytics.drift._sums import EXTRA, DaySums
+from analytics.drift.change import PARENT, UNMETERED, UNNAMED, Accused, ChangeState, Ending, GainChange
+from analytics.drift.groups import BalanceGroups
+
+__all__ = [
+    "collapse",
+    "concluded",
+    "follow",
+    "forget",
+    "gain_by",
+    "opened",
+    "outside",
+    "released",
+    "report",
+    "settle",
+    "superseded",
+]
+
+Floats = NDArray[np.float64]
+Halves = tuple[list[DaySums], list[DaySums]]
+
+_HOURS = 24
+_TELL_DAYS = 7
+_EARLY_DAYS = (2, 4)
+"""A change is looked at so soon again: its size is known much better then."""
+_SETTLE_DAYS = 14
+_TELL_APART_DAYS = 63
+"""So long after a change was told without a name it may still get one."""
+_REVISE_DAYS = 63
+"""So long a change that was said for a step may be found to be a ramp, and a ramp is followed by its shape."""
+_RELEARNT_DAYS = 77
+"""From here on what a ramp came to is what was learnt after `_REVISE_DAYS`."""
+_BACK = 0.35
+_NOTHING = 0.3
+"""A change of less than this many times the limit of error is none."""
+_Z95 = 1.96
+_ROUGH = 0.02
+"""No change is known better than to this share of itself: intervals of lost phases held 0.48 in development without."""
+
+
+def opened(
+    batch: Batch,
+    row: int,
+    which: int,
+    top: int,
+    shape: Shape,
+    candidates: list[tuple[int, float, float]],
+    score: float,
+    halves: Halves,
+    day: int,
+) -> Standing:
+    """Keep what the meter's gain was before, and begin to learn what it is now."""
+    n = batch.mask.shape[1]
+    p = n + EXTRA
+    d = direction(top, n, p, batch.mask[row])
+    before = halves[0][shape.block]
+    sigma2 = float(batch.sigma2[row])
+    information = before.a[row] / sigma2 + batch.prior.information[row]
+    mean = np.linalg.solve(information, (before.b[row] + before.q[row] * batch.prior.hiss[row]) / sigma2)
+    along = information @ d
+    weights = along / float(d @ along)
+    drift = shape.ramp_days > 0.0
+    flow = float(batch.numbers["usual"][row]) if top == n + 1 else shape.exposure / max(shape.hours, 1.0)
+    standing = Standing(
+        row=row,
+        which=which,
+        kind=int(
+            DetectionKind.BALANCE_CHANGE
+            if which < 0
+            else DetectionKind.GAIN_DRIFT
+            if drift
+            else DetectionKind.GAIN_STEP
+        ),
+        start_day=shape.start,
+        low_day=shape.low,
+        high_day=shape.high,
+        detected_day=day,
+        told_day=day,
+        weights=weights.tolist(),
+        anchor=float(weights @ mean),
+        spare=1.0 / float(d @ along),
+        drifts=batch.rules.own * _limit(batch, row, top),
+        size=shape.size,
+        deviation=shape.deviation,
+        exposure=shape.exposure,
+        score=score,
+        share=candidates[0][1] if candidates else 1.0,
+        candidates=candidates,
+        since_day=batch.bank.first[shape.block] if which >= 0 else -1,
+        lacks=shape.size * flow,
+        first=shape.size,
+    )
+    if which >= 0:
+        forget(batch, row, shape.block, [which], halves, day)
+        if drift:
+            batch.loosen(row, which, since=standing.since_day, until=day + _RELEARNT_DAYS)
+    return standing
+
+
+def _limit(batch: Batch, row: int, which: int) -> float:
+    n = batch.mask.shape[1]
+    return float(batch.parent_limit[row] if which >= n else batch.limits[row, which])
+
+
+def outside(batch: Batch, standing: Standing) -> bool:
+    """Whether a meter no longer holds what its class allows in service, with its uncertainty.
+
+    What was an alarm stays one until the error itself is back inside.
+    """
+    if standing.which < 0:
+        return False
+    n, rules = batch.mask.shape[1], batch.rules
+    row, which = standing.row, standing.which
+    band = float(batch.parent_band[row] if which == n else batch.bands[row, which])
+    error = abs(gain_by(standing.offset + standing.size, parent=which == n))
+    unsure = rules.sure * float(np.hypot(HONEST * standing.deviation, standing.drifts))
+    return error > band if standing.alarm else error - unsure > band
+
+
+def forget(batch: Batch, row: int, at: int, accused: list[int], halves: Halves, day: int) -> None:
+    """Learn the gain of accused meters anew from a block on."""
+    n = batch.mask.shape[1]
+    collapse(batch, row, at, [direction(j, n, n + EXTRA, batch.mask[row]) for j in accused], halves)
+    since = batch.bank.first[at] if at < len(batch.bank.first) else day + 1
+    for j in accused:
+        batch.loosen(row, j, since=since, until=day + batch.rules.anew_days)
+
+
+def collapse(batch: Batch, row: int, at: int, directions: list[Floats], halves: Halves) -> None:
+    """Forget what blocks before `at` say along some directions; the rest of what they say stays."""
+    bank = batch.bank
+    past = halves[0][at] if at < len(bank.first) else batch.total()
+    a, b, c = past.a[row].astype(np.float64), past.b[row].copy(), float(past.c[row])
+    for d in directions:
+        along = a @ d
+        strength = float(d @ along)
+        if strength > 1e-12:
+            t = float(d @ b)
+            a -= np.outer(along, along) / strength
+            b -= along * (t / strength)
+            c -= t * t / strength
+    base = bank.base
+    base.a[row], base.b[row], base.c[row] = a, b, c
+    base.n[row], base.q[row], base.e[row] = past.n[row], past.q[row], past.e[row]
+    for d in directions:
+        base.q[row] *= 1.0 - np.minimum(np.abs(d), 1.0)
+    for i in range(min(at, len(bank.first))):
+        block = bank.blocks[i]
+        for part in (block.a, block.b, block.c, block.n, block.q, block.e):
+            part[row] = 0.0
+
+
+def settle(batch: Batch, day: int) -> None:
+    """Let gains that were learnt anew count as those of sound meters: what moves them from now on is a change.
+
+    What came before the detection may be of the old gain in part, and would look like one.
+    """
+    rows = np.argwhere((batch.numbers["loose"] == ANEW) & (batch.numbers["anew_until"] <= day)).tolist()
+    if not rows:
+        return
+    n = batch.mask.shape[1]
+    halves = sides(batch.bank, batch.prior.together, batch.sigma2 / batch.prior.level)
+    for row, which in rows:
+        told = [one.detected_day for one in batch.standing if one.row == row and one.which == which]
+        at = sum(first <= told[-1] for first in batch.bank.first) if told else 0
+        if at:
+            collapse(batch, row, at, [direction(which, n, n + EXTRA, batch.mask[row])], halves)
+            halves = sides(batch.bank, batch.prior.together, batch.sigma2 / batch.prior.level)
+        batch.numbers["loose"][row, which] = LEARNT
+    batch.renew()
+
+
+def follow(batch: Batch, groups: BalanceGroups, standing: Standing, day: int) -> Iterator[GainChange]:
+    """A standing detection a day later."""
+    row, n = standing.row, batch.mask.shape[1]
+    age = day - standing.detected_day
+    counted = batch.bank.blocks[-1].e[row] if batch.bank.first[-1] == day else np.zeros(n + 1)
+    standing.exposure += float(counted[n] if standing.which == n else counted[max(standing.which, 0)])
+    if standing.which < 0:
+        yield from _follow_unnamed(batch, groups, standing, day)
+        return
+    if age % _TELL_DAYS and age not in _EARLY_DAYS:
+        return
+    drift = standing.kind == DetectionKind.GAIN_DRIFT
+    seen = _looked_back(batch, standing, day) if age <= _REVISE_DAYS and age % _TELL_DAYS == 0 else None
+    if seen is not None and not drift and seen.lead > 0.0:
+        yield report(batch, groups, standing, ChangeState.CLOSED, day, Ending.RETOLD)
+        _take_over(standing, seen)
+        standing.kind = int(DetectionKind.GAIN_DRIFT)
+        standing.start_day, standing.low_day, standing.high_day = seen.start, seen.low, seen.high
+        batch.loosen(row, standing.which, since=standing.since_day, until=standing.detected_day + _RELEARNT_DAYS)
+        standing.alarm = outside(batch, standing)
+        yield report(batch, groups, standing, ChangeState.OPEN, day)
+        return
+    if seen is not None and drift:
+        _take_over(standing, seen)
+    elif not drift or not _REVISE_DAYS < age < _RELEARNT_DAYS:
+        _take_learnt(batch, standing, age, 0.0 if seen is None else seen.spread)
+    if drift and age == _REVISE_DAYS:
+        halves = sides(batch.bank, batch.prior.together, batch.sigma2 / batch.prior.level)
+        d = direction(standing.which, n, n + EXTRA, batch.mask[row])
+        collapse(batch, row, len(batch.bank.first), [d], halves)
+    standing.told_day = day
+    if age >= _SETTLE_DAYS and _gone(batch, standing):
+        batch.standing.remove(standing)
+        batch.loosen(row, standing.which, loose=False)
+        _was_wrong(batch, row)
+        yield report(batch, groups, standing, ChangeState.CLOSED, day, Ending.WITHDRAWN)
+        return
+    before, standing.alarm = standing.alarm, outside(batch, standing)
+    if before and not standing.alarm:
+        _was_wrong(batch, row)
+    yield report(batch, groups, standing, ChangeState.UPDATED, day)
+
+
+def _gone(batch: Batch, standing: Standing) -> bool:
+    """Whether what is left of a change is none."""
+    left, limit = abs(standing.size), _limit(batch, standing.row, standing.which)
+    small = left < _BACK * abs(standing.first) and left < _Z95 * standing.deviation
+    return small or left < _NOTHING * limit
+
+
+def _was_wrong(batch: Batch, row: int) -> None:
+    """A meter of this group was accused for nothing: the next one has to be louder."""
+    batch.numbers["wrong"][row] += 1.0
+
+
+def _take_learnt(batch: Batch, standing: Standing, age: int, spread: float) -> None:
+    """Size by what was learnt of the gain since, once that is about as good as what was known."""
+    size, variance = _now_learnt(batch, standing, batch.total(slice(standing.row, standing.row + 1)))
+    if variance < (2.0 * standing.deviation) ** 2 or age >= _SETTLE_DAYS:
+        if standing.kind == DetectionKind.GAIN_DRIFT and abs(size) > 1e-6:
+            standing.exposure *= min(abs(standing.size / size), 1.0)
+        standing.size, standing.deviation = size, (variance + spread**2) ** 0.5
+
+
+def _now_learnt(batch: Batch, standing: Standing, sums: DaySums) -> tuple[float, float]:
+    """Size of a change by sums of its group, and its variance."""
+    take = np.array([standing.row])
+    mean, covariance = shift(sums, batch.prior, batch.sigma2[take], take)
+    weights = np.array(standing.weights)
+    size = float(weights @ mean[0]) - standing.anchor
+    return size, float(weights @ covariance[0] @ weights) + standing.spare
+
+
+def superseded(
+    batch: Batch, groups: BalanceGroups, fresh: Standing, block: int, halves: Halves, day: int
+) -> tuple[list[GainChange], bool]:
+    """A meter whose gain was found to have changed changed again: what stood against it ends.
+
+    Returns
+    -------
+    closed : list of GainChange
+    back : bool
+        Whether the gain is where it was before the first: a repair, and nothing new stands against the meter.
+    """
+    closed, back = [], False
+    for old in [one for one in batch.standing if one.row == fresh.row and one.which == fresh.which >= 0]:
+        batch.standing.remove(old)
+        size, variance = _now_learnt(batch, old, halves[0][block].of(slice(old.row, old.row + 1)))
+        if variance < (2.0 * old.deviation) ** 2:
+            old.size = size
+        fresh.offset = old.offset + old.size
+        left = fresh.offset + fresh.size
+        unsure = _Z95 * HONEST * float(np.hypot(old.deviation, fresh.deviation))
+        back = abs(left) < max(_BACK * abs(fresh.offset), min(unsure, 0.5 * abs(fresh.offset)))
+        closed.append(report(batch, groups, old, ChangeState.CLOSED, day, Ending.BACK if back else Ending.AGAIN))
+    return closed, back
+
+
+def _looked_back(batch: Batch, standing: Standing, day: int) -> Revised | None:
+    if standing.since_day < 0:
+        return None
+    return look_back(
+        batch.bank,
+        batch.prior,
+        standing.row,
+        standing.which,
+        float(batch.sigma2[standing.row]),
+        since=standing.since_day,
+        today=day,
+        memory=batch.rules.memory_days,
+        before=(np.array(standing.weights), standing.anchor, standing.spare),
+        ramp=standing.kind == DetectionKind.GAIN_DRIFT,
+        loose=float(batch.numbers["loose"][standing.row, standing.which]) > LEARNT,
+    )
+
+
+def _take_over(standing: Standing, seen: Revised) -> None:
+    """Size and exposure of a ramp as it looks today."""
+    standing.size, standing.deviation = seen.size, float(np.hypot(seen.deviation, seen.spread))
+    standing.exposure = seen.exposure
+
+
+def _follow_unnamed(batch: Batch, groups: BalanceGroups, standing: Standing, day: int) -> Iterator[GainChange]:
+    """A change without a name a day later: what tells its meters apart may still come, but not for ever."""
+    age = day - standing.detected_day
+    if age == _TELL_APART_DAYS and not standing.settled:
+        halves = sides(batch.bank, batch.prior.together, batch.sigma2 / batch.prior.level)
+        starts = [i for i, first in enumerate(batch.bank.first) if first <= standing.start_day]
+        accused = [j for j, share, _ in standing.candidates if share > 0.02 and j <= batch.mask.shape[1]]
+        forget(batch, standing.row, max(starts, default=0), accused, halves, day)
+        standing.settled = True
+    if age >= _TELL_APART_DAYS + batch.rules.anew_days:
+        batch.standing.remove(standing)
+        yield report(batch, groups, standing, ChangeState.CLOSED, day, Ending.LEARNT)
+    elif age >= _SETTLE_DAYS and age % _TELL_DAYS == 0:
+        yield report(batch, groups, standing, ChangeState.UPDATED, day)
+
+
+def released(batch: Batch, groups: BalanceGroups, row: int, which: int, day: int) -> list[GainChange]:
+    """Close what stands against a meter that was replaced or looked at, and forget its gain."""
+    n = batch.mask.shape[1]
+    halves = sides(batch.bank, batch.prior.together, batch.sigma2 / batch.prior.level)
+    collapse(batch, row, len(batch.bank.first), [direction(which, n, n + EXTRA, batch.mask[row])], halves)
+    batch.loosen(row, which, loose=False)
+    out = []
+    for standing in [s for s in batch.standing if s.row == row and s.which in {which, -1}]:
+        batch.standing.remove(standing)
+        unnamed = [j for j, _, _ in standing.candidates if j <= n] if standing.settled else []
+        for j in [standing.which] if standing.which >= 0 else unnamed:
+            batch.loosen(row, j, loose=False)
+        out.append(report(batch, groups, standing, ChangeState.CLOSED, day, Ending.REPLACED))
+    return out
+
+
+def concluded(batch: Batch, groups: BalanceGroups, row: int, which: int, day: int, *, sound: bool) -> list[GainChange]:
+    """Close what stands against a meter, or against none (-1), that somebody looked at.
+
+    What the gain of a sound meter was learnt to be goes on to hold, and the group must be louder next time; that of a
+    faulty one, which will be mended, is learnt anew from now on.
+    """
+    n, out = batch.mask.shape[1], []
+    for standing in [s for s in batch.standing if s.row == row and s.which == which]:
+        batch.standing.remove(standing)
+        if sound:
+            _was_wrong(batch, row)
+        elif which >= 0:
+            halves = sides(batch.bank, batch.prior.together, batch.sigma2 / batch.prior.level)
+            collapse(batch, row, len(batch.bank.first), [direction(which, n, n + EXTRA, batch.mask[row])], halves)
+            batch.loosen(row, which, since=day + 1, until=day + batch.rules.anew_days)
+        out.append(report(batch, groups, standing, ChangeState.CLOSED, day, Ending.VERDICT))
+    return out
+
+
+def gain_by(coefficient: float, *, parent: bool) -> float:
+    """A parent that counts 2 % too much looks like children that lost 2 %: its gain moves with the coefficient."""
+    return float(coefficient if parent else gain_of(coefficient))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Interval:
+    value: float
+    low: float
+    high: float
+
+
+def _interval(standing: Standing, n: int) -> _Interval:
+    parent = standing.which == n
+    rough = _ROUGH * standing.size
+    wide = _Z95 * float(np.sqrt((HONEST * standing.deviation) ** 2 + standing.drifts**2 + rough**2))
+    ends = [gain_by(standing.size + sign * wide, parent=parent) for sign in (-1.0, 1.0)]
+    return _Interval(value=gain_by(standing.size, parent=parent), low=min(ends), high=max(ends))
+
+
+def _energy(standing: Standing, gain: _Interval, day: int) -> tuple[float, float]:
+    """Energy counted too much, and half its 95 % interval: of the gain, and of the day on which it began."""
+    ends = [g / (1.0 + g) * standing.exposure for g in (gain.low, gain.value, gain.high)]
+    a_day = abs(ends[1]) / max(day + 1 - standing.start_day, 1)
+    unsure = a_day * max((standing.high_day - standing.low_day) / 2.0, 1.0)
+    return ends[1], float(np.hypot(abs(ends[2] - ends[0]) / 2.0, unsure))
+
+
+def report(
+    batch: Batch,
+    groups: BalanceGroups,
+    standing: Standing,
+    state: ChangeState,
+    day: int,
+    ending: Ending | None = None,
+) -> GainChange:
+    """A standing detection in the words of the public type."""
+    n = batch.mask.shape[1]
+    group = int(batch.group[standing.row])
+
+    def child(which: int) -> int:
+        if which >= n:
+            return PARENT if which == n else UNMETERED
+        return int(batch.column[standing.row, which])
+
+    def point(which: int) -> int:
+        return int(groups.parent[group] if which >= n or which == -1 else groups.child[child(which)])
+
+    gain = _interval(standing, n)
+    unnamed = standing.which < 0
+    energy, spread = _energy(standing, gain, day)
+    nan = float("nan")
+    return GainChange(
+        group=group,
+        child=UNNAMED if unnamed else child(standing.which),
+        point=point(standing.which),
+        kind=DetectionKind(standing.kind),
+        state=state,
+        watched=not standing.alarm,
+        ending=ending,
+        started_hour=_HOURS * standing.start_day,
+        started_low=_HOURS * standing.low_day,
+        started_high=_HOURS * standing.high_day,
+        detected_hour=_HOURS * (standing.detected_day + 1),
+        as_of_hour=_HOURS * (day + 1),
+        magnitude=nan if unnamed else gain.value,
+        magnitude_low=nan if unnamed else gain.low,
+        magnitude_high=nan if unnamed else gain.high,
+        energy=nan if unnamed else energy,
+        energy_low=nan if unnamed else energy - spread,
+        energy_high=nan if unnamed else energy + spread,
+        lacks=standing.lacks if unnamed else 0.0,
+        score=standing.score,
+        confidence=standing.share,
+        candidates=tuple(
+            Accused(child=child(j), point=point(j), share=share, magnitude=size)
+            for j, share, size in standing.candidates
+        ),
+    )
