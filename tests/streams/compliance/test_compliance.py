@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import psycopg
@@ -201,7 +202,7 @@ where d < %(today)s::date - case p.code when 'READ' then 29 else 61 end
 
 
 def test_a_meter_read_by_hand_once_a_month_is_judged_by_its_own_interval(empty: str) -> None:
-    monthly = {"interval_s": 30 * 86_400}
+    monthly: dict[str, Any] = {"interval_s": 30 * 86_400}
     asyncio.run(load(empty, meter("READ", **monthly), meter("LEFT", **monthly)))
     with psycopg.connect(empty, autocommit=True) as connection:
         connection.execute(RARE.encode(), {"today": TODAY})
