@@ -10,6 +10,7 @@ from shlex import quote
 from subprocess import Popen
 from typing import Final
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
 
 import psycopg
 from rich.console import Console
@@ -19,13 +20,16 @@ from analytics.domain.errors import MeterwardenError
 from deploy.region import DEFAULT_SEED, Message, Region, build_region, region_messages, write_csv, write_xlsx
 from deploy.region.fetch import fetch_outcome
 from deploy.region.model import US_PER_HOUR, US_PER_QUARTER
-from deploy.region.report import tell_account, tell_checks, tell_kinds, tell_units
+from deploy.region.report import tell_account, tell_checks, tell_kinds, tell_named, tell_units
 from deploy.region.session import Place, fresh_place, load, push, stored_offset, working
 from deploy.region.verify import Account, account, check_conserved, check_hours, check_totals, score_detections
+from deploy.region.workshop import DAYS as WORKSHOP_DAYS
+from deploy.region.workshop import UNIT_CODE, build_workshop, named, settled
 from deploy.settings import Settings
 from deploy.stack import Stack
 from deploy.stack.places import exclusive
 from ingest.wire import REJECTED_TOPIC
+from streams.config import StreamsConfig
 
 __all__ = ["DemoFailed", "DemoResult", "demo", "region_until"]
 
@@ -34,6 +38,8 @@ _TICK_S: Final = 2.0
 _PATIENCE_S: Final = 180.0
 _QUIET_S: Final = 2.5 * _TICK_S
 _QUARTERS_PER_DAY: Final = 96
+_BALANCE_S: Final = 1.0
+_BALANCE_LAG_H: Final = StreamsConfig(bootstrap="", dsn="").balance_lag_h
 
 
 class DemoFailed(MeterwardenError):  # noqa: N818 - named after what happened
@@ -120,8 +126,35 @@ def _demo(settings: Settings, console: Console, *, seed: int, days: float, units
     tell_kinds(console, score_detections(region, outcome))
     tell_account(console, accounted)
     tell_checks(console, checks)
+    _workshop(console, settings, place, region)
     _tell_places(console, settings, place, folder)
     return DemoResult(account=accounted, ok=accounted.ok and all(check.ok for check in checks))
+
+
+def _workshop(console: Console, settings: Settings, place: Place, region: Region) -> None:
+    """A unit that was read every hour for months: its balance names the meters that are off."""
+    folder = settings.home / NAME
+    with _step(console, f"a workshop of {WORKSHOP_DAYS} days, every hour, and its balance"):
+        workshop = build_workshop(region.end_us - US_PER_QUARTER, seed=region.seed, zone=ZoneInfo(region.zone))
+        write_csv([*region.ledger_rows, *workshop.rows], folder / "ledger-with-workshop.csv")
+        load(place, folder / "ledger-with-workshop.csv")
+        log = folder / "workshop.log"
+        with (
+            working(place, home=settings.home, log=log, tick_s=_TICK_S, balance_s=_BALANCE_S) as worker,
+            psycopg.connect(place.dsn, autocommit=True) as connection,
+        ):
+            push(place, workshop.messages)
+            began = time.monotonic()
+            while not settled(connection, workshop, lag_h=_BALANCE_LAG_H):
+                if worker.poll() is not None:
+                    raise DemoFailed(f"the worker ended with {worker.returncode}: see {log}")
+                if time.monotonic() - began > _PATIENCE_S:
+                    raise DemoFailed(
+                        f"the worker must follow the balance of {UNIT_CODE} (it does not get to its end): see {log}"
+                    )
+                time.sleep(0.2)
+            found = named(connection, workshop)
+    tell_named(console, workshop, found)
 
 
 @contextmanager

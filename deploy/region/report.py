@@ -1,6 +1,7 @@
 """What a demo tells a person: consumption by unit, faults found, readings refused, and the checks."""
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 
 import numpy as np
 from rich.console import Console
@@ -11,12 +12,13 @@ from analytics.domain.units import CARRIERS
 from deploy.region.model import Region
 from deploy.region.outcome import Outcome
 from deploy.region.verify import Account, Check, KindScore
+from deploy.region.workshop import Named, Workshop
 
-__all__ = ["tell_account", "tell_checks", "tell_kinds", "tell_units"]
+__all__ = ["tell_account", "tell_checks", "tell_kinds", "tell_named", "tell_units"]
 
 _ORDER = tuple(CARRIERS)
 _REMARKS = dict.fromkeys(
-    (DetectionKind.GAIN_STEP, DetectionKind.GAIN_DRIFT), "needs a balance over weeks, which a demo does not wait for"
+    (DetectionKind.GAIN_STEP, DetectionKind.GAIN_DRIFT), "needs a balance over weeks: see the workshop below"
 )
 
 
@@ -93,3 +95,22 @@ def tell_checks(console: Console, checks: Sequence[Check]) -> None:
         worst = f" (furthest: {check.worst})" if check.worst else ""
         console.print(f"{mark}  {check.name}: {check.compared:,} compared{wrong}{worst}")
     console.print()
+
+
+def tell_named(console: Console, workshop: Workshop, named: Sequence[Named]) -> None:
+    """A line for each meter of the workshop that the balance names, or that has a fault, with the truth beside it."""
+    console.print("meters that a workshop's balance names, and the truth", style="italic")
+    found = {one.meter_no: one for one in named}
+    truth = {fault.meter_no: fault for fault in workshop.faults}
+    for meter_no in sorted({*found, *truth}):
+        one, fault = found.get(meter_no), truth.get(meter_no)
+        begun = None if fault is None else datetime.fromtimestamp(fault.start_us / 1e6, UTC)
+        true = "no fault" if fault is None else f"{fault.kind.name.lower()} {fault.size:+.1%} since {begun:%Y-%m-%d}"
+        said = "not yet named"
+        if one is not None:
+            said = f"{one.kind} {one.size:+.1%} ({one.low:+.1%} to {one.high:+.1%}) since {one.started_at:%Y-%m-%d}"
+            said += f", named on {one.detected_at:%Y-%m-%d}" + (", watched: inside its class" if one.watched else "")
+        console.print(f"  {meter_no}: put in {true}; found {said}", soft_wrap=True, highlight=False)
+    console.print(
+        "sizes and their 95 % intervals as they are known today; a drift is told as a step first\n", style="dim"
+    )

@@ -206,7 +206,9 @@ def _send_beside(place: Place, message: Message) -> None:
 
 
 @contextmanager
-def working(place: Place, *, home: Path, log: Path, tick_s: float) -> Iterator["subprocess.Popen[bytes]"]:
+def working(
+    place: Place, *, home: Path, log: Path, tick_s: float, balance_s: float = 300.0
+) -> Iterator["subprocess.Popen[bytes]"]:
     """A worker process as long as the block lasts; it stops as `meterwarden down` would stop it.
 
     Parameters
@@ -217,6 +219,8 @@ def working(place: Place, *, home: Path, log: Path, tick_s: float) -> Iterator["
         What the worker says; written anew.
     tick_s : float
         How often it looks for silence. [s]
+    balance_s : float
+        How often it looks for days of balances that are over. [s]
     """
     own = {
         "METERWARDEN_HOME": str(home),
@@ -224,7 +228,7 @@ def working(place: Place, *, home: Path, log: Path, tick_s: float) -> Iterator["
         "METERWARDEN_DATABASE": _as_worker(place.dsn),
         "METERWARDEN_KAFKA_PARTITIONS": str(place.kafka.partitions),
     }
-    command = [sys.executable, "-m", "deploy.region.worker", place.kafka.prefix, str(tick_s)]
+    command = [sys.executable, "-m", "deploy.region.worker", place.kafka.prefix, str(tick_s), str(balance_s)]
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("wb") as out:
         process = subprocess.Popen(command, env={**os.environ, **own}, stdout=out, stderr=subprocess.STDOUT)

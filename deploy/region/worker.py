@@ -1,4 +1,4 @@
-"""A worker for a region's own topics and database: ``python -m deploy.region.worker PREFIX TICK_S``."""
+"""A worker for a region's own topics and database: ``python -m deploy.region.worker PREFIX TICK_S BALANCE_S``."""
 
 import asyncio
 import signal
@@ -17,7 +17,7 @@ from streams.store.layers import LayersPolicy
 __all__ = ["main", "region_config"]
 
 
-def region_config(config: StreamsConfig, *, prefix: str, tick_s: float) -> StreamsConfig:
+def region_config(config: StreamsConfig, *, prefix: str, tick_s: float, balance_s: float = 300.0) -> StreamsConfig:
     """The configuration of an ordinary worker, with topics and a group of its own.
 
     The region's zone, whatever the instance's is, and nothing of the month is dropped for its age.
@@ -33,13 +33,15 @@ def region_config(config: StreamsConfig, *, prefix: str, tick_s: float) -> Strea
         detections_topic=prefix + DETECTIONS_TOPIC,
         tick_s=tick_s,
         relay_s=0.5,
+        balance_s=balance_s,
     )
 
 
-def main(prefix: str, tick_s: float) -> int:
+def main(prefix: str, tick_s: float, balance_s: float) -> int:
     """Work until SIGTERM or SIGINT."""
     log_to(sys.stderr)
-    return asyncio.run(_until_told(region_config(config_of(load(), tag="demo"), prefix=prefix, tick_s=tick_s)))
+    config = region_config(config_of(load(), tag="demo"), prefix=prefix, tick_s=tick_s, balance_s=balance_s)
+    return asyncio.run(_until_told(config))
 
 
 async def _until_told(config: StreamsConfig) -> int:
@@ -51,4 +53,4 @@ async def _until_told(config: StreamsConfig) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1], float(sys.argv[2])))
+    sys.exit(main(sys.argv[1], float(sys.argv[2]), float(sys.argv[3])))

@@ -65,6 +65,8 @@ def test_the_command_ends_with_the_account_and_success(stack: Stack) -> None:
     told = "\n".join(said)
     assert "云澜北辰特钢有限公司" in told
     assert "needs a balance over weeks" in told.replace("│", "").replace("\n", " ")
+    assert re.search(r"W003: put in gain_step -4\.0% since \S+; found gain_step -[34]\.\d%", told), told
+    assert re.search(r"W006: put in gain_drift \+3\.0% since \S+; found gain_(drift|step) \+[1-3]\.\d%", told), told
     assert "WRONG" not in told
     assert "psql" in told
 
