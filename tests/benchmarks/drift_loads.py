@@ -57,6 +57,8 @@ def loads_of(split: str) -> Floats:
 
 def site_loads(site: str) -> Floats:
     """Real hourly loads of one of `SITES`, a column a building, NaN where missing; (t, m). [kWh]."""
+    if site not in SITES:
+        raise ValueError(f"a site must be one of {', '.join(SITES)} (got {site})")
     return _buildings((site,), _RAT if site == "Rat" else _BUILDINGS)
 
 
