@@ -173,12 +173,15 @@ def settle(batch: Batch, day: int) -> None:
         return
     n = batch.mask.shape[1]
     halves = sides(batch.bank, batch.prior.together, batch.sigma2 / batch.prior.level)
+    settled = -1
     for row, which in rows:
+        if row == settled:  # what was forgotten of one meter is not in the sums before; of other groups they still hold
+            halves = sides(batch.bank, batch.prior.together, batch.sigma2 / batch.prior.level)
+        settled = row
         told = [one.detected_day for one in batch.standing if one.row == row and one.which == which]
         at = sum(first <= told[-1] for first in batch.bank.first) if told else 0
         if at:
             collapse(batch, row, at, [direction(which, n, n + EXTRA, batch.mask[row])], halves)
-            halves = sides(batch.bank, batch.prior.together, batch.sigma2 / batch.prior.level)
         batch.numbers["loose"][row, which] = LEARNT
     batch.renew()
 
