@@ -18,7 +18,8 @@ __all__ = ["tell_account", "tell_checks", "tell_kinds", "tell_named", "tell_unit
 
 _ORDER = tuple(CARRIERS)
 _REMARKS = dict.fromkeys(
-    (DetectionKind.GAIN_STEP, DetectionKind.GAIN_DRIFT), "needs a balance over weeks: see the workshop below"
+    (DetectionKind.GAIN_STEP, DetectionKind.GAIN_DRIFT, DetectionKind.BALANCE_CHANGE),
+    "needs a balance over weeks: see the workshop below",
 )
 
 

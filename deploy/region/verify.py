@@ -31,6 +31,7 @@ NOT_LOOKED_FOR = frozenset(
     {
         DetectionKind.GAIN_STEP,
         DetectionKind.GAIN_DRIFT,
+        DetectionKind.BALANCE_CHANGE,
     }
 )
 """Kinds of faults that nothing looks for yet, or that only a balance shows, which learns longer than a demo lasts."""
