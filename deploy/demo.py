@@ -109,7 +109,7 @@ def _demo(settings: Settings, console: Console, *, seed: int, days: float, units
         highlight=False,
     )
     with _step(console, "a database and topics of their own"):
-        place = fresh_place(settings, bootstrap=stack.bootstrap, dsn=stack.dsn, name=NAME)
+        place = fresh_place(settings, access=stack.access, dsn=stack.dsn, name=NAME)
     folder = settings.home / NAME
     with _step(console, "the units' ledger is loaded"):
         folder.mkdir(parents=True, exist_ok=True)

@@ -12,7 +12,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from analytics.domain.errors import ConfigurationError, StoreUnavailable
 
-__all__ = ["SERVICES", "Service", "service_address"]
+__all__ = ["SERVICES", "Service", "derived_password", "service_address"]
 
 Service = Literal["worker", "sender", "api", "boards"]
 
@@ -50,7 +50,7 @@ def service_address(dsn: str, service: Service, *, secret: str) -> str:
     try:
         with psycopg.connect(dsn, autocommit=True, application_name="meterwarden roles") as connection:
             role = _role(connection, service)
-            password = _password(secret, role)
+            password = derived_password(secret, role)
             address = _address(dsn, role, password)
             if _refused(address) is not None:
                 verifier = connection.pgconn.encrypt_password(password.encode(), role.encode(), b"scram-sha-256")
@@ -95,7 +95,8 @@ def _address(dsn: str, role: str, password: str) -> str:
     return urlunsplit(parts._replace(netloc=f"{login}@{host}", query=urlencode(asked, quote_via=quote)))
 
 
-def _password(secret: str, role: str) -> str:
+def derived_password(secret: str, role: str) -> str:
+    """The password of one login, which tells nothing of the secret nor of another's."""
     digest = hmac.new(secret.encode(), role.encode(), hashlib.sha256).digest()
     return base64.urlsafe_b64encode(digest).decode().rstrip("=")
 

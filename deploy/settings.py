@@ -9,7 +9,7 @@ import os
 import pwd
 import re
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from operator import attrgetter
 from pathlib import Path
@@ -41,9 +41,26 @@ class KafkaSettings:
     """Where Kafka is, or how to run our own."""
 
     bootstrap: str | None = None
-    """Servers that exist already, ``host:port,...``; None runs our own."""
+    """Servers that exist already, ``host:port,...``; None runs our own, which needs none of what follows here."""
+    security: str | None = None
+    """Kafka's ``security.protocol``; None goes by whether there is a user, and a certificate."""
+    mechanism: str = "SCRAM-SHA-512"
+    user: str | None = None
+    password: str | None = field(default=None, repr=False)
+    password_file: Path | None = None
+    ca: Path | None = None
+    """Who signs the servers' certificates; None trusts whom this machine trusts."""
+    certificate: Path | None = None
+    """A client's own, where servers ask for one."""
+    key: Path | None = None
     port: int = 19092
     controller_port: int = 19093
+    gateway_host: str = "127.0.0.1"
+    """Where gateways reach it: the name or address that the certificate is for."""
+    gateway_port: int = 0
+    """0 has no door for gateways."""
+    gateway_certificate: Path | None = None
+    gateway_key: Path | None = None
     partitions: int = 8
     heap_mb: int = 512
     flush_ms: int = 1000
@@ -178,6 +195,12 @@ def _servers(text: str) -> str:
     return ",".join(servers)
 
 
+def _host(text: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9a-fA-F:]+\]", text):
+        raise ValueError("must be a host name or an address")
+    return text
+
+
 def _dsn(text: str) -> str:
     if not re.match(r"postgres(ql)?://", text):
         raise ValueError("must start with postgresql://")
@@ -247,6 +270,62 @@ FIELDS: Final[tuple[Field, ...]] = (
         meaning="Kafka servers that exist already, host:port,...; then none is started.",
     ),
     Field(
+        name="METERWARDEN_KAFKA_SECURITY",
+        path="kafka.security",
+        parse=_choice("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"),
+        default="SASL_ with a user, SSL with a CA or certificate",
+        meaning="How those servers are spoken to; SSL checks their certificate and host name.",
+    ),
+    Field(
+        name="METERWARDEN_KAFKA_MECHANISM",
+        path="kafka.mechanism",
+        parse=_choice("SCRAM-SHA-512", "SCRAM-SHA-256", "PLAIN"),
+        default="SCRAM-SHA-512",
+        meaning="How the user proves its password to those servers.",
+    ),
+    Field(
+        name="METERWARDEN_KAFKA_USER",
+        path="kafka.user",
+        parse=_text,
+        default="",
+        meaning="User at those servers; without it nobody logs in.",
+    ),
+    Field(
+        name="METERWARDEN_KAFKA_PASSWORD",
+        path="kafka.password",
+        parse=_text,
+        default="",
+        meaning="Its password.",
+    ),
+    Field(
+        name="METERWARDEN_KAFKA_PASSWORD_FILE",
+        path="kafka.password_file",
+        parse=_path,
+        default="",
+        meaning="File whose first line is its password, instead.",
+    ),
+    Field(
+        name="METERWARDEN_KAFKA_CA",
+        path="kafka.ca",
+        parse=_path,
+        default="the certificates that this machine trusts",
+        meaning="PEM file of who signs the certificates of those servers.",
+    ),
+    Field(
+        name="METERWARDEN_KAFKA_CERTIFICATE",
+        path="kafka.certificate",
+        parse=_path,
+        default="",
+        meaning="PEM file of a certificate of our own, where those servers ask for one.",
+    ),
+    Field(
+        name="METERWARDEN_KAFKA_KEY",
+        path="kafka.key",
+        parse=_path,
+        default="",
+        meaning="PEM file of its key.",
+    ),
+    Field(
         name="METERWARDEN_KAFKA_PORT",
         path="kafka.port",
         parse=_port,
@@ -259,6 +338,34 @@ FIELDS: Final[tuple[Field, ...]] = (
         parse=_port,
         default="19093",
         meaning="Port of our Kafka's controller, on 127.0.0.1.",
+    ),
+    Field(
+        name="METERWARDEN_KAFKA_GATEWAY_PORT",
+        path="kafka.gateway_port",
+        parse=_port_or_none,
+        default="0",
+        meaning="Port of our Kafka for gateways, each with a login of its own; 0 for none.",
+    ),
+    Field(
+        name="METERWARDEN_KAFKA_GATEWAY_HOST",
+        path="kafka.gateway_host",
+        parse=_host,
+        default="127.0.0.1",
+        meaning="Name or address of this machine by which gateways reach that port; one off this machine needs TLS.",
+    ),
+    Field(
+        name="METERWARDEN_KAFKA_GATEWAY_CERTIFICATE",
+        path="kafka.gateway_certificate",
+        parse=_path,
+        default="",
+        meaning="PEM file of the certificate of that port, with those that signed it; then it speaks TLS.",
+    ),
+    Field(
+        name="METERWARDEN_KAFKA_GATEWAY_KEY",
+        path="kafka.gateway_key",
+        parse=_path,
+        default="",
+        meaning="PEM file of its key (PKCS #8).",
     ),
     Field(
         name="METERWARDEN_KAFKA_PARTITIONS",
@@ -473,7 +580,7 @@ FIELDS: Final[tuple[Field, ...]] = (
 )
 
 
-_SECRET: Final = {"database.dsn", "grafana.password"}
+_SECRET: Final = {"database.dsn", "kafka.password", "grafana.password"}
 
 
 def load(environ: Mapping[str, str] | None = None) -> Settings:
@@ -507,9 +614,38 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
         except ValueError as error:
             got = "a value that is not shown" if spec.path in _SECRET else repr(text)
             faults.append(f"{source} {error} (got {got})")
+    faults += _of_kafka(values)
     if faults:
         raise ConfigurationError("settings: " + "; ".join(faults))
     return _build(values, environ)
+
+
+def _of_kafka(values: Mapping[str, Any]) -> Iterator[str]:
+    """What does not go together of the way into a Kafka that exists."""
+
+    def has(name: str) -> bool:
+        return "kafka." + name in values
+
+    def named(name: str) -> str:
+        return f"{PREFIX}KAFKA_{name.upper()}"
+
+    ways = [name for name in ("security", "user", "ca", "certificate") if has(name)]
+    if ways and not has("bootstrap"):
+        yield f"{named(ways[0])} is for a Kafka that exists: METERWARDEN_KAFKA must name its servers"
+    passwords = has("password") + has("password_file")
+    if passwords != has("user"):
+        yield f"{named('user')} must come with one of {named('password')} and {named('password_file')}"
+    for certificate, key in (("certificate", "key"), ("gateway_certificate", "gateway_key")):
+        if has(key) != has(certificate):
+            yield f"{named(certificate)} and {named(key)} must come together"
+    host = values.get("kafka.gateway_host", "127.0.0.1")
+    if not re.fullmatch(r"127\.[0-9.]+|localhost|\[::1\]", host) and not has("gateway_certificate"):
+        yield f"{named('gateway_host')} must be 127.0.0.1 without {named('gateway_certificate')} (got {host})"
+    security = values.get("kafka.security", "")
+    if security and security.startswith("SASL") != has("user"):
+        yield f"{named('security')} must be SASL_… with {named('user')} and only then (got {security})"
+    if security and not security.endswith("SSL") and (has("ca") or has("certificate")):
+        yield f"{named('security')} must end in SSL where certificates are named (got {security})"
 
 
 def environment(settings: Settings) -> dict[str, str]:

@@ -21,7 +21,9 @@ from kafka.errors import KafkaError
 
 from analytics.domain.errors import ConfigurationError, StoreUnavailable
 from deploy.alerting import alert_config
+from deploy.kafka_access import access_of
 from deploy.settings import Settings, load
+from ingest.gateway.access import INBOX
 from ingest.standard_files import read_factors
 from streams.app import WorkerApp, create_app
 from streams.config import StreamsConfig
@@ -57,10 +59,13 @@ def config_of(settings: Settings, *, tag: str = "") -> StreamsConfig:
         raise ConfigurationError(
             "a worker needs METERWARDEN_KAFKA and METERWARDEN_DATABASE; `meterwarden up` sets both"
         )
+    access = access_of(kafka)
     return StreamsConfig(
-        bootstrap=kafka.bootstrap,
+        bootstrap=access.bootstrap,
+        security=access.security,
         dsn=database.dsn,
         partitions=kafka.partitions,
+        inboxes=INBOX,
         layers=LayersPolicy(
             by_ledger=not database.chunk_h,
             pack_after_h=database.pack_after_h or None,

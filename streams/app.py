@@ -35,6 +35,7 @@ from streams.metrics import MetricsPage, WorkerMetrics
 from streams.ports import StoreRejected
 from streams.source.broker import Broker, TopicFacts
 from streams.source.consumer import BatchApp, BatchOptions, Position
+from streams.source.credentials import credentials_of
 from streams.source.incarnation import TopicGuard
 from streams.source.topology import readings_topic
 from streams.steps.state import PartitionState, rules_of
@@ -91,7 +92,8 @@ class WorkerApp(BatchApp):
             batch=BatchOptions(
                 topics=frozenset({config.topic}), position_of=self._position_of, on_revoked=self._on_revoked
             ),
-            broker=";".join(f"kafka://{server}" for server in config.bootstrap.split(",")),
+            broker=";".join(f"kafka://{server}" for server in config.access.servers),
+            broker_credentials=credentials_of(config.access),
             store="memory://",
             web_enabled=False,
             topic_disable_leader=True,
@@ -119,8 +121,8 @@ class WorkerApp(BatchApp):
     async def on_start(self) -> None:
         """Put together what belongs to the event loop, then let Faust connect."""
         config = self.config
-        self.broker = Broker(config.bootstrap, client=f"metering-{config.worker}")
-        self.publisher = Publisher(config.bootstrap, client=f"metering-{config.worker}")
+        self.broker = Broker(config.access, client=f"metering-{config.worker}")
+        self.publisher = Publisher(config.access, client=f"metering-{config.worker}")
         self.store = TimescaleStore(
             config.dsn,
             group=config.group,

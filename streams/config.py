@@ -1,17 +1,23 @@
 """What the workers are told, once, when they start."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from zoneinfo import ZoneInfo
 
 from analytics.standards.coal import FactorTable
+from ingest.kafka_access import KafkaAccess
 from ingest.wire import DETECTIONS_TOPIC, HOURS_TOPIC, MAX_MESSAGE_BYTES, READINGS_TOPIC, REJECTED_TOPIC
 from streams.alerts.config import AlertConfig
 from streams.store.layers import LayersPolicy
 
-__all__ = ["GROUP", "StreamsConfig"]
+__all__ = ["ADMISSION_GROUP", "GROUP", "StreamsConfig"]
 
 GROUP = "metering.worker"
 """Consumer group of the workers, where no other is set."""
+
+_ADMISSION = ".admission"
+ADMISSION_GROUP = GROUP + _ADMISSION
+"""Group of who admits what gateways sent, and name of its transactions."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,6 +28,8 @@ class StreamsConfig:
     ----------
     bootstrap : str
         Kafka servers, ``host:port`` with commas between.
+    security : mapping of str to str
+        How to get in there, as `ingest.kafka_access.KafkaAccess` has it; never shown.
     dsn : str
         The database; it may carry a password and is never shown.
     group : str
@@ -34,6 +42,8 @@ class StreamsConfig:
         Where hours go out, with their revision.
     detections_topic : str
         Where detections go out, each revision once.
+    inboxes : str
+        What the names of the topics begin with that gateways write to; empty where there are none.
     partitions : int
         Partitions of the topic where it has to be created; an existing topic keeps what it has.
     worker : str
@@ -98,11 +108,13 @@ class StreamsConfig:
 
     bootstrap: str
     dsn: str = field(repr=False)
+    security: Mapping[str, str] = field(default_factory=dict, repr=False)
     group: str = GROUP
     topic: str = READINGS_TOPIC
     rejected_topic: str = REJECTED_TOPIC
     hours_topic: str = HOURS_TOPIC
     detections_topic: str = DETECTIONS_TOPIC
+    inboxes: str = ""
     partitions: int = 8
     worker: str = "worker"
     zone: ZoneInfo = field(default_factory=lambda: ZoneInfo("Asia/Shanghai"))
@@ -134,3 +146,13 @@ class StreamsConfig:
     max_message_bytes: int = MAX_MESSAGE_BYTES
     metrics_host: str = "127.0.0.1"
     metrics_port: int = 0
+
+    @property
+    def access(self) -> KafkaAccess:
+        """How its clients get into Kafka."""
+        return KafkaAccess(self.bootstrap, self.security)
+
+    @property
+    def admission_group(self) -> str:
+        """Consumer group of who admits what gateways sent."""
+        return self.group + _ADMISSION

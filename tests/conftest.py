@@ -20,10 +20,13 @@ from kafka import KafkaAdminClient
 from kafka.admin import NewTopic
 from psycopg import sql
 
+from deploy.kafka_access import environment_of
 from deploy.migrate import migrate
 from deploy.settings import DatabaseSettings, KafkaSettings, Settings, WorkerSettings, load
 from deploy.stack import Stack
 from deploy.stack.ports import free_ports
+from ingest.kafka_access import KafkaAccess
+from tests.ingest.gateway.brokers import certificate
 
 hypothesis.settings.register_profile("ci", derandomize=True, deadline=None, print_blob=True)
 hypothesis.settings.register_profile("local", deadline=None)
@@ -41,6 +44,29 @@ def private_settings(home: Path) -> Settings:
         workers=WorkerSettings(count=0, metrics_port=metrics),
         disk_free_mb=512,
     )
+
+
+def with_gateway_door(settings: Settings, folder: Path) -> Settings:
+    """Settings whose Kafka has a port for gateways, with TLS."""
+    tls, (port,) = certificate(folder / "tls"), free_ports(1)
+    kafka = dataclasses.replace(
+        settings.kafka, gateway_port=port, gateway_certificate=tls.certificate, gateway_key=tls.key
+    )
+    return dataclasses.replace(settings, kafka=kafka)
+
+
+def kafka_settings(access: KafkaAccess) -> KafkaSettings:
+    """Settings of an existing Kafka that lead to this way into it."""
+    security = access.security
+    return KafkaSettings(
+        bootstrap=access.bootstrap, user=security["sasl_plain_username"], password=security["sasl_plain_password"]
+    )
+
+
+def kafka_by_settings(access: KafkaAccess, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the commands of a test use this Kafka."""
+    for name, value in environment_of(access).items():
+        monkeypatch.setenv(name, value)
 
 
 @contextmanager
@@ -73,9 +99,9 @@ def instance(home: Path) -> Iterator[Settings]:
 
 @pytest.fixture(scope="session")
 def stack() -> Iterator[Stack]:
-    """The session's Kafka and TimescaleDB, healthy."""
+    """The session's Kafka, with a door for gateways, and TimescaleDB, healthy."""
     folder = _folder()
-    servers = Stack(private_settings(folder))
+    servers = Stack(with_gateway_door(private_settings(folder), folder))
     try:
         servers.up(("postgresql", "kafka"))
         yield servers
@@ -132,7 +158,7 @@ def fresh_topic(stack: Stack, topic_prefix: str) -> Callable[..., str]:
         topic = NewTopic(
             name=topic_prefix + name, num_partitions=partitions, replication_factor=1, topic_configs=configuration
         )
-        admin = KafkaAdminClient(bootstrap_servers=stack.bootstrap)
+        admin = KafkaAdminClient(**stack.access.options())
         try:
             admin.create_topics([topic])
         finally:

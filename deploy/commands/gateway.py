@@ -134,7 +134,7 @@ def run(file: Path, *, dry_run: bool) -> None:
     log_to(sys.stderr)
     settings = load()
     config = load_config(file)
-    own = None if config.kafka.bootstrap or dry_run else Stack(settings).kafka_config
+    own = None if config.kafka.bootstrap or dry_run else Stack(settings).sending
     keep_running(file, kafka=own, settings=settings, dry=dry_run, told=_tell if dry_run else lambda *_: None)
 
 

@@ -109,8 +109,8 @@ def command(
     fresh = [path for path in files if again or not sent.told(path, language)]
     if not fresh:
         return
-    config = replace(stack.kafka_config, zone=zone)
-    create_topics(config)
+    create_topics(stack.kafka_config)
+    config = replace(stack.sending, zone=zone)
     with Publisher(config) as publisher, _Bars() as bars:
         collector = Collector(config, publisher, as_json=wire_format == "json")
         collected = collector.collect(fresh, bars.update, opened=lambda path: opened[path])

@@ -16,6 +16,7 @@ from analytics.domain.errors import ConfigurationError
 from deploy.settings import Settings, load
 from deploy.stack import Stack
 from deploy.terminal import say
+from ingest.kafka_access import KafkaAccess
 from ingest.wire import READINGS_TOPIC
 from streams.config import GROUP, StreamsConfig
 from streams.lanes.regrow import regrow
@@ -50,7 +51,7 @@ def command(count: int | None, topic: str, group: str, drain_s: float) -> None:
     """
     settings = load()
     stack = Stack(settings)
-    facts = asyncio.run(_facts(stack.bootstrap, topic))
+    facts = asyncio.run(_facts(stack.access, topic))
     laid, _ = _standing(stack.dsn, group, facts)
     say(f"{topic}: Kafka has {facts.partitions} partitions, its units are spread over {laid or 'none yet'}")
     if count is None:
@@ -60,7 +61,7 @@ def command(count: int | None, topic: str, group: str, drain_s: float) -> None:
     if facts.partitions < count:
         if laid is not None:
             _drain(stack, group, topic, facts, drain_s)
-        with closing(KafkaAdminClient(bootstrap_servers=stack.bootstrap)) as admin:
+        with closing(KafkaAdminClient(**stack.access.options())) as admin:
             admin.create_partitions({topic: NewPartitions(total_count=count)})
         say(f"{topic}: Kafka has {count} partitions now")
     if laid is not None:
@@ -68,8 +69,8 @@ def command(count: int | None, topic: str, group: str, drain_s: float) -> None:
         say(f"units moved from {before} to {count} partitions" if before != count else "nothing to move")
 
 
-async def _facts(bootstrap: str, topic: str) -> TopicFacts:
-    broker = Broker(bootstrap, client="meterwarden-partitions")
+async def _facts(access: KafkaAccess, topic: str) -> TopicFacts:
+    broker = Broker(access, client="meterwarden-partitions")
     try:
         return await broker.topic(topic)
     finally:
@@ -85,7 +86,7 @@ def _standing(dsn: str, group: str, facts: TopicFacts) -> tuple[int | None, int]
 
 def _drain(stack: Stack, group: str, topic: str, facts: TopicFacts, drain_s: float) -> None:
     """Wait until what was sent before is stored, so that the order of each unit's readings stays as it was."""
-    end, deadline = asyncio.run(_end(stack.bootstrap, topic, facts.partitions)), time.monotonic() + drain_s
+    end, deadline = asyncio.run(_end(stack.access, topic, facts.partitions)), time.monotonic() + drain_s
     while (stored := _standing(stack.dsn, group, facts)[1]) < end:
         if time.monotonic() > deadline:
             say(f"{end - stored} records are not stored within {drain_s:.0f} s; they are passed on later")
@@ -94,10 +95,10 @@ def _drain(stack: Stack, group: str, topic: str, facts: TopicFacts, drain_s: flo
     say(f"{topic}: all {end} records that were sent before are stored")
 
 
-async def _end(bootstrap: str, topic: str, partitions: int) -> int:
+async def _end(access: KafkaAccess, topic: str, partitions: int) -> int:
     from aiokafka import AIOKafkaConsumer, TopicPartition  # noqa: PLC0415 - seconds, and only where it is needed
 
-    consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, isolation_level="read_committed")
+    consumer = AIOKafkaConsumer(isolation_level="read_committed", **access.aio_options())
     await consumer.start()
     try:
         ends = await consumer.end_offsets([TopicPartition(topic, number) for number in range(partitions)])
@@ -119,7 +120,7 @@ async def _move(
     nobody = cast("Any", None)  # nothing is read from Kafka here
     with ThreadPoolExecutor(2) as threads:
         shop = Workshop(
-            config=StreamsConfig(bootstrap=stack.bootstrap, dsn=stack.dsn, group=group, topic=topic),
+            config=StreamsConfig(bootstrap="", dsn=stack.dsn, group=group, topic=topic),
             store=store,
             metrics=WorkerMetrics(),
             guard=nobody,

@@ -16,6 +16,7 @@ from psycopg import conninfo, sql
 
 from analytics.domain.errors import ConfigurationError, LedgerError, MeterwardenError, StoreUnavailable
 from analytics.domain.ledger import Ledger
+from deploy.kafka_access import environment_of
 from deploy.migrate import migrate
 from deploy.region.messages import Message
 from deploy.roles import service_address
@@ -23,6 +24,7 @@ from deploy.settings import Settings
 from deploy.settings import load as load_settings
 from ingest.kafka.config import KafkaConfig
 from ingest.kafka.publisher import Publisher, create_topics, end_offsets
+from ingest.kafka_access import KafkaAccess
 from ingest.ledgers import read_ledger
 from ingest.wire import READINGS_TOPIC, partition_of
 from streams.store.ledger import load_ledger
@@ -54,15 +56,17 @@ class Place:
         return self.kafka.topic(READINGS_TOPIC)
 
 
-def fresh_place(settings: Settings, *, bootstrap: str, dsn: str, name: str) -> Place:
+def fresh_place(settings: Settings, *, access: KafkaAccess, dsn: str, name: str) -> Place:
     """Make a database and topics anew; those of an earlier run go.
 
     Parameters
     ----------
     settings : Settings
         Say how many partitions a topic has.
-    bootstrap, dsn : str
-        Kafka, and the user's own database, which is only asked to make another one.
+    access : KafkaAccess
+        The way into Kafka, of one who may make topics.
+    dsn : str
+        The user's own database, which is only asked to make another one.
     name : str
         Begins the names of both; what begins otherwise is not touched.
 
@@ -75,10 +79,11 @@ def fresh_place(settings: Settings, *, bootstrap: str, dsn: str, name: str) -> P
     """
     own = _fresh_database(dsn, f"meterwarden_{name}")
     migrate(own)
-    _forget_topics(bootstrap, f"{name}-")
+    _forget_topics(access, f"{name}-")
     # a new name each time: Kafka deletes a topic some time after it says that it has
     config = KafkaConfig(
-        bootstrap=bootstrap,
+        bootstrap=access.bootstrap,
+        security=access.security,
         prefix=f"{name}-{int(time.time())}.",
         partitions=settings.kafka.partitions,
         kept_days={READINGS_TOPIC: _KEPT_DAYS},
@@ -110,8 +115,8 @@ def _with_database(dsn: str, database: str) -> str:
     return f"{address.rpartition('/')[0]}/{database}{'?' if options else ''}{options}"
 
 
-def _forget_topics(bootstrap: str, prefix: str) -> None:
-    admin = KafkaAdminClient(bootstrap_servers=bootstrap.split(","))
+def _forget_topics(access: KafkaAccess, prefix: str) -> None:
+    admin = KafkaAdminClient(**access.options())
     try:
         old = [name for name in admin.list_topics() if name.startswith(prefix)]
         if old:
@@ -192,7 +197,7 @@ def send(place: Place, publisher: Publisher, message: Message) -> None:
 def _send_beside(place: Place, message: Message) -> None:
     """Send a message where it does not belong, as a producer with another partitioner does."""
     partitions = place.kafka.partitions
-    producer = KafkaProducer(bootstrap_servers=place.kafka.bootstrap.split(","), acks="all")
+    producer = KafkaProducer(acks="all", **place.kafka.access.options())
     try:
         producer.send(
             place.topic,
@@ -224,7 +229,7 @@ def working(
     """
     own = {
         "METERWARDEN_HOME": str(home),
-        "METERWARDEN_KAFKA": place.kafka.bootstrap,
+        **environment_of(place.kafka.access),
         "METERWARDEN_DATABASE": _as_worker(place.dsn),
         "METERWARDEN_KAFKA_PARTITIONS": str(place.kafka.partitions),
     }

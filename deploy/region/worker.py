@@ -31,6 +31,7 @@ def region_config(config: StreamsConfig, *, prefix: str, tick_s: float, balance_
         rejected_topic=prefix + REJECTED_TOPIC,
         hours_topic=prefix + HOURS_TOPIC,
         detections_topic=prefix + DETECTIONS_TOPIC,
+        inboxes="",
         tick_s=tick_s,
         relay_s=0.5,
         balance_s=balance_s,

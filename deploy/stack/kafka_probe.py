@@ -1,54 +1,77 @@
-"""Whether a Kafka answers, asked in its own protocol: one metadata request, one answer, no client left behind.
+"""Whether a Kafka answers and lets us in: one connection, one metadata request, no client left behind.
 
 A client of kafka-python that cannot connect leaves threads and sockets behind, and waiting for a broker to come up
 means not connecting many times.
 """
 
-import socket
-import struct
-from typing import Final
+import asyncio
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
 
-__all__ = ["brokers"]
+from ingest.kafka_access import KafkaAccess
 
-_METADATA: Final = 3
-_VERSION: Final = 4  # old enough for every broker since 1.0, and asks not to create topics
-_CORRELATION: Final = 0x4D57
-_CLIENT: Final = b"metering.health"
+if TYPE_CHECKING:
+    from aiokafka.conn import AIOKafkaConnection
+
+__all__ = ["Answer", "ask", "brokers"]
+
+_CLIENT: Final = "metering.health"
+_CLOSE_S: Final = 0.5
 
 
-def brokers(bootstrap: str, *, timeout_s: float = 3.0) -> int:
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """How many brokers the first answering server knows to be alive; 0 where none answers, and why."""
+
+    brokers: int = 0
+    refusal: str = "does not answer"
+
+
+def brokers(access: KafkaAccess, *, timeout_s: float = 3.0) -> int:
     """How many brokers the first answering server of a list knows to be alive; 0 when none answers."""
-    for server in bootstrap.split(","):
+    return ask(access, timeout_s=timeout_s).brokers
+
+
+def ask(access: KafkaAccess, *, timeout_s: float = 3.0) -> Answer:
+    """Log in and ask each server after the other, until one knows of brokers."""
+    answer = Answer()
+    for server in access.servers:
         host, _, port = server.rpartition(":")
-        try:
-            count = _ask(host.strip("[]"), int(port), timeout_s)
-        except (OSError, struct.error, ValueError):
-            continue
-        if count > 0:
-            return count
-    return 0
+        answer = asyncio.run(_answer(access, host.strip("[]"), int(port), timeout_s))
+        if answer.brokers > 0:
+            break
+    return answer
 
 
-def _ask(host: str, port: int, timeout_s: float) -> int:
-    header = struct.pack(">hhih", _METADATA, _VERSION, _CORRELATION, len(_CLIENT)) + _CLIENT
-    body = struct.pack(">i?", 0, False)  # no topics, create none
-    with socket.create_connection((host, port), timeout=timeout_s) as connection:
-        connection.sendall(struct.pack(">i", len(header + body)) + header + body)
-        (size,) = struct.unpack(">i", _exactly(connection, 4))
-        if not 12 <= size <= 1 << 20:
-            raise ValueError(f"a metadata answer must be 12 bytes to 1 MiB (got {size} bytes)")
-        correlation, _throttle_ms, count = struct.unpack(">iii", _exactly(connection, size)[:12])
-    if correlation != _CORRELATION:
-        raise ValueError(f"the answer must carry the correlation id {_CORRELATION} (got {correlation})")
-    return int(count)
+async def _answer(access: KafkaAccess, host: str, port: int, timeout_s: float) -> Answer:
+    from aiokafka.errors import KafkaError, SaslAuthenticationFailed  # noqa: PLC0415 - slow to import, seldom needed
+
+    try:
+        return Answer(await asyncio.wait_for(_brokers(access, host, port), timeout_s))
+    except SaslAuthenticationFailed as error:
+        return Answer(refusal=f"refuses the login: {error}")
+    except (KafkaError, OSError, TimeoutError, ValueError) as error:
+        return Answer(refusal=f"does not answer: {error}" if str(error) else "does not answer")
 
 
-def _exactly(connection: socket.socket, size: int) -> bytes:
-    parts = []
-    while size > 0:
-        part = connection.recv(size)
-        if not part:
-            raise ConnectionError("the server closed the connection")
-        parts.append(part)
-        size -= len(part)
-    return b"".join(parts)
+async def _brokers(access: KafkaAccess, host: str, port: int) -> int:
+    from aiokafka.conn import AIOKafkaConnection  # noqa: PLC0415 - likewise
+    from aiokafka.protocol.metadata import MetadataRequest  # noqa: PLC0415
+
+    connection = AIOKafkaConnection(host, port, client_id=_CLIENT, **access.login())
+    try:
+        await connection.connect()
+        found = await connection.send(MetadataRequest([]))
+    except OSError:  # there was no connection
+        raise
+    except BaseException:
+        await _closed(connection)
+        raise
+    await _closed(connection)
+    return len(found.brokers)
+
+
+async def _closed(connection: "AIOKafkaConnection") -> None:
+    with suppress(TimeoutError):
+        await asyncio.wait_for(connection.close(), _CLOSE_S)

@@ -1,26 +1,41 @@
-"""Apache Kafka as one local process: broker and controller in one (KRaft), on 127.0.0.1 only."""
+"""Apache Kafka as one local process: broker and controller in one (KRaft), on 127.0.0.1 only.
+
+Nobody gets in without a login. Clients prove a password by SCRAM: it never crosses the connection. The broker itself,
+which calls its own ports, has a password (PLAIN) that is new at each start: by that one `up` gives the others theirs,
+so that an instance of whatever age, or one whose secret was lost, comes up the same way. Another process that took the
+port first and were told it would hold the password of a broker that could not start.
+"""
 
 import base64
+import logging
+import re
+import secrets
 import signal
 import subprocess
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Final
 
-from deploy.settings import Settings
+from deploy.kafka_access import LOGINS, Login, access_of, scram, service_access, user_of
+from deploy.settings import KafkaSettings, Settings
 from deploy.stack.daemon import Daemon, plain_environment
-from deploy.stack.errors import PartFailed
+from deploy.stack.errors import PartFailed, StackError
 from deploy.stack.jars import RESOURCES, VERSION, jars, java
-from deploy.stack.kafka_probe import brokers
+from deploy.stack.kafka_listener import SCRAM_MODULE, gateway_listener
+from deploy.stack.kafka_probe import Answer, ask, brokers
 from deploy.stack.part import PartStatus
 from deploy.stack.places import Places, require_disk
 from deploy.stack.ports import require_free
 from deploy.stack.processes import identity
+from ingest.kafka_access import KafkaAccess
 
 __all__ = ["MESSAGE_BYTES", "ExternalKafka", "KafkaServer"]
 
 # a 50 MB message shall arrive, so that it is us who refuse it and keep its beginning
 MESSAGE_BYTES: Final = 64 << 20
 _MAIN: Final = "kafka.Kafka"
+_BROKER: Final = user_of("broker")
 
 
 class KafkaServer:
@@ -40,6 +55,10 @@ class KafkaServer:
         """Where clients connect."""
         return f"127.0.0.1:{self._settings.kafka.port}"
 
+    def access(self, login: Login) -> KafkaAccess:
+        """How a service of ours logs in."""
+        return service_access(self.bootstrap, login, secret=self._places.known_secret("kafka"))
+
     def check(self) -> None:
         """Refuse a taken port, a short disk, a Java that is too old."""
         if self._daemon.process() is not None:
@@ -47,6 +66,9 @@ class KafkaServer:
         kafka = self._settings.kafka
         require_free(kafka.port, part=self.name, setting="METERWARDEN_KAFKA_PORT")
         require_free(kafka.controller_port, part=self.name, setting="METERWARDEN_KAFKA_CONTROLLER_PORT")
+        if kafka.gateway_port:
+            require_free(kafka.gateway_port, part=self.name, setting="METERWARDEN_KAFKA_GATEWAY_PORT")
+            gateway_listener(kafka)
         require_disk(self._settings.home, self._settings.disk_free_mb)
         java(self._settings.java)
 
@@ -59,6 +81,7 @@ class KafkaServer:
         scratch = self._data / "tmp"  # snappy and zstd unpack their libraries there; /tmp may be noexec or closed
         for folder in (self._data, scratch, self._places.own_logs(self.name)):
             self._places.make_own(folder)
+        self._places.secret("kafka")
         self._write_properties()
         heap = f"{self._settings.kafka.heap_mb}m"
         command = [
@@ -82,12 +105,17 @@ class KafkaServer:
         return True
 
     def ready(self) -> None:
-        """Wait until it answers for its metadata."""
-        self._daemon.ready(
-            lambda: brokers(self.bootstrap) > 0,
-            self._settings.start_timeout_s,
-            more=self._places.own_logs(self.name) / "server.log",
-        )
+        """Wait until it answers for its metadata, and give our services their logins."""
+        from deploy.stack.kafka_rights import set_up_logins  # noqa: PLC0415 - slow to import, and only `up` needs it
+
+        first = KafkaAccess(self.bootstrap, scram(_BROKER, self._broker_password(), mechanism="PLAIN"))
+        with _knowingly_plain():
+            self._daemon.ready(
+                lambda: brokers(first) > 0,
+                self._settings.start_timeout_s,
+                more=self._places.own_logs(self.name) / "server.log",
+            )
+            set_up_logins(first, {login: self.access(login) for login in LOGINS})
 
     def stop(self) -> bool:
         """Stop it; its log is closed cleanly."""
@@ -99,31 +127,55 @@ class KafkaServer:
 
     def status(self) -> PartStatus:
         """How it is now."""
-        process = self._daemon.process()
-        healthy = process is not None and brokers(self.bootstrap) > 0
+        process, kafka = self._daemon.process(), self._settings.kafka
+        answer = self._answer() if process is not None else None
+        healthy = answer is not None and answer.brokers > 0
         return PartStatus(
             name=self.name,
             healthy=healthy,
             pids=(process.pid,) if process else (),
-            ports=(self._settings.kafka.port, self._settings.kafka.controller_port),
+            ports=tuple(filter(None, (kafka.port, kafka.controller_port, kafka.gateway_port))),
             version=VERSION,
-            detail=self.bootstrap if healthy else "does not run" if process is None else "does not answer",
+            detail="does not run" if answer is None else self.bootstrap if healthy else answer.refusal,
         )
+
+    def _answer(self) -> Answer:
+        try:
+            return ask(self.access("admin"))
+        except StackError as error:  # not its owner, or an instance of an earlier version
+            return Answer(refusal=str(error))
 
     def _belongs(self, _pid: int, command: tuple[str, ...]) -> bool:
         return command[-2:] == (_MAIN, str(self._properties))
 
     def _write_properties(self) -> None:
         kafka = self._settings.kafka
+        password = secrets.token_urlsafe(24)
+        plain = f'{_PLAIN} required username="{_BROKER}" password="{password}" user_{_BROKER}="{password}";'
+        gateways = gateway_listener(kafka) if kafka.gateway_port else None
+        listeners = f"CLIENTS://127.0.0.1:{kafka.port}" + (f",{gateways.address}" if gateways else "")
         lines = {
             "process.roles": "broker,controller",
             "node.id": 1,
             "controller.quorum.voters": f"1@127.0.0.1:{kafka.controller_port}",
-            "listeners": f"PLAINTEXT://127.0.0.1:{kafka.port},CONTROLLER://127.0.0.1:{kafka.controller_port}",
-            "advertised.listeners": f"PLAINTEXT://127.0.0.1:{kafka.port}",
-            "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
+            "listeners": f"{listeners},CONTROLLER://127.0.0.1:{kafka.controller_port}",
+            "advertised.listeners": listeners,
+            "listener.security.protocol.map": "CLIENTS:SASL_PLAINTEXT,CONTROLLER:SASL_PLAINTEXT"
+            + (f",GATEWAYS:{gateways.protocol}" if gateways else ""),
             "controller.listener.names": "CONTROLLER",
-            "inter.broker.listener.name": "PLAINTEXT",
+            "inter.broker.listener.name": "CLIENTS",
+            # who gets in, and what they may do: nothing that no rule allows
+            "sasl.mechanism.inter.broker.protocol": "PLAIN",
+            "sasl.mechanism.controller.protocol": "PLAIN",
+            "listener.name.clients.sasl.enabled.mechanisms": "SCRAM-SHA-512,PLAIN",
+            "listener.name.clients.scram-sha-512.sasl.jaas.config": f"{SCRAM_MODULE} required;",
+            "listener.name.clients.plain.sasl.jaas.config": plain,
+            "listener.name.controller.sasl.enabled.mechanisms": "PLAIN",
+            "listener.name.controller.plain.sasl.jaas.config": plain,
+            **(gateways.properties if gateways else {}),
+            "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
+            "allow.everyone.if.no.acl.found": "false",
+            "super.users": f"User:{_BROKER};User:{user_of('admin')}",
             "log.dirs": self._data / "log",
             "num.partitions": kafka.partitions,
             "auto.create.topics.enable": "false",
@@ -155,7 +207,19 @@ class KafkaServer:
             "num.recovery.threads.per.data.dir": 2,
         }
         text = "".join(f"{name}={value}\n" for name, value in lines.items())
-        self._places.write_conf(self._properties.name, "# written at every start from the settings\n" + text)
+        self._places.write_own_conf(self._properties.name, "# written at every start from the settings\n" + text)
+
+    def _broker_password(self) -> str:
+        try:
+            said = re.search(rf'user_{re.escape(_BROKER)}="([^"]+)"', self._properties.read_text(encoding="utf-8"))
+        except OSError as error:
+            raise PartFailed(f"cannot read {self._properties}: {error.strerror}; only its owner can start it") from None
+        if said is None:
+            raise PartFailed(
+                "the Kafka that runs was started by an earlier version and lets everybody in: "
+                "stop it with `meterwarden down`, then `meterwarden up` starts it with logins"
+            )
+        return said[1]
 
     def _format(self, command: list[str]) -> None:
         """Prepare the storage at the first start."""
@@ -179,6 +243,7 @@ class KafkaServer:
             )
 
 
+_PLAIN: Final = "org.apache.kafka.common.security.plain.PlainLoginModule"
 _JVM: Final = (
     "-server",
     "-XX:+UseG1GC",
@@ -191,13 +256,39 @@ _JVM: Final = (
 )
 
 
+@contextmanager
+def _knowingly_plain() -> Iterator[None]:
+    """Keep clients from warning that a password crosses the connection: it is the broker's, of this one start."""
+
+    def told(record: logging.LogRecord) -> bool:
+        return "in the clear" not in str(record.msg)
+
+    logs = [logging.getLogger(name) for name in ("aiokafka.conn", "kafka.net.sasl.plain")]
+    for log in logs:
+        log.addFilter(told)
+    try:
+        yield
+    finally:
+        for log in logs:
+            log.removeFilter(told)
+
+
 class ExternalKafka:
     """Somebody else's Kafka: checked, never started or stopped."""
 
     name = "kafka"
 
-    def __init__(self, bootstrap: str) -> None:
-        self.bootstrap = bootstrap
+    def __init__(self, kafka: KafkaSettings) -> None:
+        self._access = access_of(kafka)
+
+    @property
+    def bootstrap(self) -> str:
+        """Where clients connect."""
+        return self._access.bootstrap
+
+    def access(self, _login: Login) -> KafkaAccess:
+        """How all of our services log in: as the settings say."""
+        return self._access
 
     def check(self) -> None:
         """Nothing to refuse."""
@@ -208,8 +299,9 @@ class ExternalKafka:
 
     def ready(self) -> None:
         """Check that it answers."""
-        if brokers(self.bootstrap) == 0:
-            raise PartFailed(f"the Kafka at {self.bootstrap} (METERWARDEN_KAFKA) does not answer")
+        answer = ask(self._access)
+        if answer.brokers == 0:
+            raise PartFailed(f"the Kafka at {self.bootstrap} (METERWARDEN_KAFKA) {answer.refusal}")
 
     def stop(self) -> bool:
         """Nothing to stop."""
@@ -221,6 +313,7 @@ class ExternalKafka:
 
     def status(self) -> PartStatus:
         """Whether it answers."""
-        healthy = brokers(self.bootstrap) > 0
-        detail = self.bootstrap if healthy else f"{self.bootstrap} does not answer"
+        answer = ask(self._access)
+        healthy = answer.brokers > 0
+        detail = self.bootstrap if healthy else f"{self.bootstrap} {answer.refusal}"
         return PartStatus(name=self.name, healthy=healthy, external=True, detail=detail)

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Final
 
 from deploy.roles import Service
-from deploy.settings import PREFIX, Settings, environment
+from deploy.settings import PREFIX, KafkaSettings, Settings, environment
 from deploy.stack.daemon import Daemon
 from deploy.stack.part import PartStatus
 from deploy.stack.places import Places
@@ -108,4 +108,5 @@ class Notices:
     def _environment(self, name: Service) -> dict[str, str]:
         database = replace(self._settings.database, dsn=self._addresses.address(name))
         foreign = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
-        return foreign | environment(replace(self._settings, database=database))
+        nothing = KafkaSettings()  # neither has anything to do with Kafka, nor needs a password of it
+        return foreign | environment(replace(self._settings, database=database, kafka=nothing))

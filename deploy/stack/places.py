@@ -99,6 +99,19 @@ class Places:
         path.chmod(0o644)
         return path
 
+    def write_own_conf(self, name: str, text: str) -> Path:
+        """Write a configuration file that has a password in it: for the servers' account and its owner alone."""
+        path = self.conf / name
+        new = path.with_name(f"{name}.new")
+        new.unlink(missing_ok=True)
+        handle = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(handle, "w", encoding="utf-8") as stream:
+            stream.write(text)
+        if self.account is not None:
+            os.chown(new, self.account.uid, self.account.gid)
+        new.replace(path)
+        return path
+
     def make_own(self, folder: Path) -> Path:
         """Make a folder that only a server reads and writes."""
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)

@@ -4,6 +4,7 @@ from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
+from deploy.kafka_access import Login
 from deploy.roles import Service, service_address
 from deploy.settings import Settings
 from deploy.stack.errors import StackError
@@ -17,6 +18,7 @@ from deploy.stack.workers import Workers
 
 if TYPE_CHECKING:
     from ingest.kafka.config import KafkaConfig
+    from ingest.kafka_access import KafkaAccess
 
 __all__ = ["PARTS", "SERVERS", "Stack"]
 
@@ -42,14 +44,25 @@ class Stack:
         self.settings = settings
         self._say = say
         self._places = Places.of(settings)
-        kafka, database = settings.kafka.bootstrap, settings.database.dsn
-        self._kafka = KafkaServer(settings, self._places) if kafka is None else ExternalKafka(kafka)
+        database = settings.database.dsn
+        self._kafka = (
+            KafkaServer(settings, self._places) if settings.kafka.bootstrap is None else ExternalKafka(settings.kafka)
+        )
         self._database = PostgresServer(settings, self._places) if database is None else ExternalDatabase(database)
 
     @property
     def bootstrap(self) -> str:
         """Kafka's address for clients."""
         return self._kafka.bootstrap
+
+    @property
+    def access(self) -> "KafkaAccess":
+        """How Kafka's owner logs in to it, password included."""
+        return self.kafka_access("admin")
+
+    def kafka_access(self, login: Login) -> "KafkaAccess":
+        """How a service logs in to Kafka; an existing one lets all of them in as the settings say."""
+        return self._kafka.access(login)
 
     @property
     def dsn(self) -> str:
@@ -67,10 +80,22 @@ class Stack:
 
     @property
     def kafka_config(self) -> "KafkaConfig":
-        """What ingest is told about Kafka."""
+        """What ingest is told about Kafka, as its owner."""
+        return self._kafka_config("admin")
+
+    @property
+    def sending(self) -> "KafkaConfig":
+        """The same for who sends readings and does nothing else."""
+        return self._kafka_config("ingest")
+
+    def _kafka_config(self, login: Login) -> "KafkaConfig":
         from ingest.kafka.config import KafkaConfig  # noqa: PLC0415 - as below
 
-        return KafkaConfig(bootstrap=self.bootstrap, partitions=self.settings.kafka.partitions, zone=self.settings.zone)
+        access = self.kafka_access(login)
+        partitions = self.settings.kafka.partitions
+        return KafkaConfig(
+            bootstrap=access.bootstrap, security=access.security, partitions=partitions, zone=self.settings.zone
+        )
 
     def up(self, parts: Collection[str] = PARTS) -> list[str]:
         """Start what is gone of these parts, and wait until all of them are healthy.

@@ -7,6 +7,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Protocol
 
+from deploy.kafka_access import Login, environment_of
 from deploy.roles import Service
 from deploy.settings import PREFIX, Settings, environment
 from deploy.stack.daemon import Daemon
@@ -14,6 +15,7 @@ from deploy.stack.part import PartStatus
 from deploy.stack.places import Places
 from deploy.stack.ports import answers, require_free
 from deploy.stack.processes import until
+from ingest.kafka_access import KafkaAccess
 
 __all__ = ["Workers"]
 
@@ -24,9 +26,8 @@ _SETTLE_S = 2.0
 class Addresses(Protocol):
     """Where the servers are."""
 
-    @property
-    def bootstrap(self) -> str:
-        """Kafka."""
+    def kafka_access(self, login: Login) -> KafkaAccess:
+        """Kafka, as a service logs in."""
 
     def address(self, service: Service) -> str:
         """The database, as a service logs in."""
@@ -141,7 +142,7 @@ class Workers:
         return [number for number in self._recorded() if number > self._settings.workers.count]
 
     def _environment(self) -> dict[str, str]:
-        kafka = replace(self._settings.kafka, bootstrap=self._addresses.bootstrap)
         database = replace(self._settings.database, dsn=self._addresses.address("worker"))
+        own = replace(self._settings, database=database)
         foreign = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
-        return foreign | environment(replace(self._settings, kafka=kafka, database=database))
+        return foreign | environment(own) | environment_of(self._addresses.kafka_access("worker"))

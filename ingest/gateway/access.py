@@ -12,13 +12,14 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import Final, Protocol
 
-__all__ = ["NAME", "Gateway", "GatewayRegistry", "Gateways", "digest_of", "inbox_of", "new_token"]
+__all__ = ["INBOX", "NAME", "Gateway", "GatewayRegistry", "Gateways", "digest_of", "inbox_of", "new_token"]
 
 NAME: Final = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 """Names of gateways, as Kafka's users too: without a dot, which is in the names of our own users."""
 
 _MARK: Final = "mwg_"
-_INBOX: Final = "metering.inbox."
+INBOX: Final = "metering.inbox."
+"""What the names of all inboxes begin with; no other topic's does."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,4 +134,4 @@ def inbox_of(name: str) -> str:
     >>> inbox_of("boiler-house")
     'metering.inbox.boiler-house'
     """
-    return _INBOX + name
+    return INBOX + name

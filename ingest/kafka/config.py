@@ -5,13 +5,13 @@ from dataclasses import dataclass, field
 from zoneinfo import ZoneInfo
 
 from analytics.domain.errors import ConfigurationError
+from ingest.kafka_access import KafkaAccess
 from ingest.wire import DETECTIONS_TOPIC, HOURS_TOPIC, MAX_MESSAGE_BYTES, READINGS_TOPIC, REJECTED_TOPIC
 
 __all__ = ["KafkaConfig", "TopicSpec"]
 
 _KEPT_DAYS = {READINGS_TOPIC: 7, REJECTED_TOPIC: 30, HOURS_TOPIC: 7, DETECTIONS_TOPIC: 30}
 _DAY_MS = 86_400_000
-_SECURITY = ("security_protocol", "ssl_", "sasl_")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,9 +80,7 @@ class KafkaConfig:
     security: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
-        unknown = [name for name in self.security if not name.startswith(_SECURITY)]
-        if unknown:
-            raise ConfigurationError(f"security must be of {', '.join(_SECURITY)}… (got {', '.join(unknown)})")
+        _ = self.access  # refuses what is no security
         unknown = sorted(set(self.kept_days) - set(_KEPT_DAYS))
         if unknown:
             raise ConfigurationError(f"kept_days must be of {', '.join(_KEPT_DAYS)} (got {', '.join(unknown)})")
@@ -93,6 +91,11 @@ class KafkaConfig:
         for name, low in (("partitions", 1), ("max_message_bytes", 1024), ("max_unacked_bytes", 1024)):
             if getattr(self, name) < low:
                 raise ConfigurationError(f"{name} must be at least {low} (got {getattr(self, name)})")
+
+    @property
+    def access(self) -> KafkaAccess:
+        """How its clients get in."""
+        return KafkaAccess(self.bootstrap, self.security)
 
     def topic(self, name: str) -> str:
         """Full name of a topic of `ingest.wire`."""

@@ -65,7 +65,6 @@ class Publisher:
         delivery_ms = round(config.delivery_timeout_s * 1000)
         try:
             self._producer = KafkaProducer(
-                bootstrap_servers=config.bootstrap.split(","),
                 enable_idempotence=True,
                 acks="all",
                 linger_ms=config.linger_ms,
@@ -76,7 +75,7 @@ class Publisher:
                 request_timeout_ms=min(30_000, delivery_ms - config.linger_ms),
                 bootstrap_timeout_ms=round(config.bootstrap_timeout_s * 1000),
                 allow_auto_create_topics=False,
-                **config.security,
+                **config.access.options(),
             )
         except KafkaError as error:
             raise TransientError(f"Kafka at {config.bootstrap} must answer (got {error})") from error

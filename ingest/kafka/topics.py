@@ -107,8 +107,8 @@ def reach(config: KafkaConfig) -> None:
     deadline = time.monotonic() + config.bootstrap_timeout_s
     while True:
         refusals = []
-        for server in config.bootstrap.split(","):
-            host, _, port = server.strip().rpartition(":")
+        for server in config.access.servers:
+            host, _, port = server.rpartition(":")
             try:
                 socket.create_connection((host.strip("[]"), int(port)), timeout=2.0).close()
             except OSError as error:
@@ -125,9 +125,8 @@ def _admin(config: KafkaConfig) -> Iterator[KafkaAdminClient]:
     reach(config)
     try:
         admin = KafkaAdminClient(
-            bootstrap_servers=config.bootstrap.split(","),
             bootstrap_timeout_ms=round(config.bootstrap_timeout_s * 1000),
-            **config.security,
+            **config.access.options(),
         )
         try:
             yield admin

@@ -11,6 +11,7 @@ from aiokafka.errors import KafkaError, MessageSizeTooLargeError
 
 from analytics.domain.errors import StoreUnavailable
 from analytics.domain.quality import RejectReason
+from ingest.kafka_access import KafkaAccess
 from ingest.wire import REJECTED_TOPIC, rejected_headers
 from streams.metrics import WorkerMetrics
 from streams.ports import StoreRejected
@@ -33,8 +34,8 @@ class Outbox(Protocol):
 class Publisher:
     """An idempotent producer that is connected when first needed and forgotten when it broke."""
 
-    def __init__(self, bootstrap: str, *, client: str) -> None:
-        self._bootstrap = bootstrap
+    def __init__(self, access: KafkaAccess, *, client: str) -> None:
+        self._access = access
         self._client = client
         self._producer: AIOKafkaProducer | None = None
 
@@ -42,12 +43,12 @@ class Publisher:
         """The producer, connected."""
         if self._producer is None:
             producer = AIOKafkaProducer(
-                bootstrap_servers=self._bootstrap,
                 client_id=self._client,
                 enable_idempotence=True,
                 linger_ms=5,
                 max_request_size=4 * 2**20,
                 request_timeout_ms=10_000,
+                **self._access.aio_options(),
             )
             try:
                 await producer.start()

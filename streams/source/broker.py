@@ -3,15 +3,17 @@
 import asyncio
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 from uuid import UUID
 
 from kafka import KafkaAdminClient
 from kafka.admin import NewTopic
 from kafka.errors import TopicAlreadyExistsError, UnknownTopicOrPartitionError
+
+from ingest.kafka_access import KafkaAccess
 
 __all__ = ["Broker", "TopicFacts"]
 
@@ -32,8 +34,8 @@ class TopicFacts(NamedTuple):
 class Broker:
     """An administrator in a thread of its own; raises `kafka.errors.KafkaError` while the broker is away."""
 
-    def __init__(self, bootstrap: str, *, client: str) -> None:
-        self._bootstrap = bootstrap
+    def __init__(self, access: KafkaAccess, *, client: str) -> None:
+        self._access = access
         self._client = client
         self._admin: KafkaAdminClient | None = None
         self._thread = ThreadPoolExecutor(1, "metering-broker")
@@ -41,6 +43,15 @@ class Broker:
     async def topic(self, name: str) -> TopicFacts:
         """Id and partitions of a topic; `UnknownTopicOrPartitionError` where there is none."""
         return await self._ask(lambda admin: _facts(admin, name))
+
+    async def topics(self, prefix: str) -> dict[str, TopicFacts]:
+        """Id and partitions of all topics whose names begin so, of those that may be seen."""
+
+        def find(admin: KafkaAdminClient) -> dict[str, TopicFacts]:
+            found = [one for one in admin.describe_topics() if one["name"].startswith(prefix) and not one["error_code"]]
+            return {one["name"]: _facts_of(one) for one in found}
+
+        return await self._ask(find)
 
     async def make_topic(self, name: str, *, partitions: int) -> TopicFacts:
         """Make a topic where it is missing, replicated as the broker thinks right."""
@@ -59,7 +70,7 @@ class Broker:
         def ask() -> T:
             if self._admin is None:
                 self._admin = KafkaAdminClient(
-                    bootstrap_servers=self._bootstrap, client_id=self._client, request_timeout_ms=_TIMEOUT_MS
+                    client_id=self._client, request_timeout_ms=_TIMEOUT_MS, **self._access.options()
                 )
             return question(self._admin)
 
@@ -92,5 +103,9 @@ def _facts(admin: KafkaAdminClient, name: str) -> TopicFacts:
     (found,) = admin.describe_topics([name])
     if found["error_code"]:
         raise UnknownTopicOrPartitionError(f"topic {name} must exist (error {found['error_code']})")
+    return _facts_of(found)
+
+
+def _facts_of(found: Mapping[str, Any]) -> TopicFacts:
     topic_id = found["topic_id"]
     return TopicFacts(topic_id if isinstance(topic_id, UUID) else UUID(topic_id), len(found["partitions"]))

@@ -26,6 +26,7 @@ from analytics.columns.register import POINT_STATE
 from analytics.health.arrival import HEALTH_STATE
 from deploy.stack import Stack
 from deploy.stack.ports import free_ports
+from ingest.kafka_access import KafkaAccess
 from ingest.wire import MeterList, encode_block, partition_of
 from streams.rows.layout import READING_ROW
 from streams.store import readings
@@ -75,7 +76,7 @@ def copy_ceiling(dsn: str, *, seconds: float = 6.0) -> float:
 @contextmanager
 def place_for(stack: Stack, dsn: str, topic: str, logs: Path, site: Site = SITE) -> Iterator[Arena]:
     asyncio.run(load(dsn, site.ledger()))
-    with arena(stack.bootstrap, dsn, topic, logs, partitions=PARTITIONS, snapshot_s=60.0, collect_s=0.2) as place:
+    with arena(stack.access, dsn, topic, logs, partitions=PARTITIONS, snapshot_s=60.0, collect_s=0.2) as place:
         yield place
 
 
@@ -133,7 +134,7 @@ def test_blocks_end_to_end(stack: Stack, database: str, topic_prefix: str, tmp_p
     with place_for(stack, database, topic_prefix + "blocks", tmp_path) as place:
         ceiling = copy_ceiling(database)
         tell("copy_ceiling", ceiling, "readings/s")
-        produce_all(stack.bootstrap, place.topic, SITE.blocks(0, ticks), partitions=PARTITIONS)
+        produce_all(stack.access, place.topic, SITE.blocks(0, ticks), partitions=PARTITIONS)
         watched = Watched(place, stack)
         rate = watched.rate(ticks * SITE.units * SITE.meters)
         share = round(rate / ceiling, 3)
@@ -150,7 +151,7 @@ def test_single_json_end_to_end(stack: Stack, database: str, topic_prefix: str, 
     ticks = 15
     with place_for(stack, database, topic_prefix + "singles", tmp_path) as place:
         ceiling = copy_ceiling(database)
-        produce_all(stack.bootstrap, place.topic, SITE.singles(0, ticks), partitions=PARTITIONS)
+        produce_all(stack.access, place.topic, SITE.singles(0, ticks), partitions=PARTITIONS)
         watched = Watched(place, stack)
         rate = watched.rate(ticks * SITE.units * SITE.meters)
         share = round(rate / ceiling, 3)
@@ -167,7 +168,7 @@ def test_reading_to_queryable(stack: Stack, database: str, topic_prefix: str, tm
     with place_for(stack, database, f"{topic_prefix}paced-{share}", tmp_path) as place:
         watched = Watched(place)
         place.wait(lambda: len(place.fences()) == PARTITIONS, 60)
-        asyncio.run(_pace(stack.bootstrap, place.topic, rate, seconds))
+        asyncio.run(_pace(stack.access, place.topic, rate, seconds))
         place.wait_until_stored()
         delay, count = _delays(place)
         assert count.sum() == int(rate * seconds / SITE.meters) * SITE.meters
@@ -186,9 +187,9 @@ def _delays(place: Arena) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     return np.array([delay for delay, _ in rows]), np.array([count for _, count in rows])
 
 
-async def _pace(bootstrap: str, topic: str, rate: float, seconds: float) -> None:
+async def _pace(access: KafkaAccess, topic: str, rate: float, seconds: float) -> None:
     """Send blocks at an even rate, what is due of a partition as one batch, which takes a block a tenth of the time."""
-    producer = AIOKafkaProducer(bootstrap_servers=bootstrap, max_batch_size=2**20)
+    producer = AIOKafkaProducer(max_batch_size=2**20, **access.aio_options())
     await producer.start()
     ticks, blocks = int(rate * seconds / SITE.meters / SITE.units), int(rate * seconds / SITE.meters)
     base = time.time_ns() // 3_600_000_000_000 * 3_600_000_000 - (60 + ticks // 2) * MINUTE_US
@@ -227,7 +228,7 @@ def test_restart_with_a_million_meters(stack: Stack, database: str, topic_prefix
     began = time.perf_counter()
     with place_for(stack, database, topic_prefix + "million", tmp_path, site) as place:
         tell("ledger_1m_meters_loaded", time.perf_counter() - began, "s")
-        produce_all(stack.bootstrap, place.topic, site.blocks(0, 1), partitions=PARTITIONS)
+        produce_all(stack.access, place.topic, site.blocks(0, 1), partitions=PARTITIONS)
         began = time.perf_counter()
         first = place.worker("first")
         place.wait_until_stored(300)
@@ -235,7 +236,7 @@ def test_restart_with_a_million_meters(stack: Stack, database: str, topic_prefix
         began = time.perf_counter()
         assert first.stop() == 0
         tell("stop_1m_meters", time.perf_counter() - began, "s")
-        produce_all(stack.bootstrap, place.topic, site.blocks(1, 1), partitions=PARTITIONS)
+        produce_all(stack.access, place.topic, site.blocks(1, 1), partitions=PARTITIONS)
         before = sum(place.fences().values())
         began = time.perf_counter()
         second = place.worker("second")

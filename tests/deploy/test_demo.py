@@ -106,7 +106,7 @@ def test_a_second_run_begins_anew_touches_nothing_else_and_tells_a_lost_row(
 
 
 def _topics(stack: Stack) -> set[str]:
-    admin = KafkaAdminClient(bootstrap_servers=stack.bootstrap.split(","))
+    admin = KafkaAdminClient(**stack.access.options())
     try:
         return set(admin.list_topics())
     finally:
@@ -130,4 +130,4 @@ def test_who_may_not_make_databases_is_told_so(stack: Stack) -> None:
         connection.execute("grant connect on database meterwarden to humble")  # else there is nobody to be told
     address = stack.dsn.rpartition("@")[2]
     with pytest.raises(ConfigurationError, match="must be allowed to make the database"):
-        fresh_place(stack.settings, bootstrap=stack.bootstrap, dsn=f"postgresql://humble:x@{address}", name="humble")
+        fresh_place(stack.settings, access=stack.access, dsn=f"postgresql://humble:x@{address}", name="humble")

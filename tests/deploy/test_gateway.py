@@ -95,7 +95,7 @@ join metering_point p on p.id = h.point_id where h.completeness > 0.999 group by
 @pytest.mark.integration
 def test_from_an_empty_database_to_the_hours_of_every_meter(stack: Stack, tmp_path: Path, ends: ExitStack) -> None:
     needs("curl", "mosquitto", "mosquitto_pub")
-    place = fresh_place(stack.settings, bootstrap=stack.bootstrap, dsn=stack.dsn, name="afternoon")
+    place = fresh_place(stack.settings, access=stack.access, dsn=stack.dsn, name="afternoon")
     (tmp_path / "ledger.csv").write_text(LEDGER, encoding="utf-8")
     load(place, tmp_path / "ledger.csv")
     ends.enter_context(working(place, home=tmp_path / "home", log=tmp_path / "worker.log", tick_s=1.0))
@@ -200,7 +200,7 @@ def _dead_meter_has_a_cause(place: Place, lines: list[SimulatedLink], gateway: R
 
 @pytest.mark.integration
 def test_broker_that_is_away_and_a_gateway_that_is_started_again_lose_nothing(stack: Stack, tmp_path: Path) -> None:
-    place = fresh_place(stack.settings, bootstrap=stack.bootstrap, dsn=stack.dsn, name="again")
+    place = fresh_place(stack.settings, access=stack.access, dsn=stack.dsn, name="again")
     config = load_config(file_of(tmp_path, free_ports(4), interval="1s"))
     lines = far_ends(config)
     try:

@@ -84,7 +84,7 @@ def test_what_is_no_duration_is_refused(text: str) -> None:
 
 @pytest.fixture(scope="module")
 def place(stack: Stack) -> Place:
-    return fresh_place(stack.settings, bootstrap=stack.bootstrap, dsn=stack.dsn, name="play")
+    return fresh_place(stack.settings, access=stack.access, dsn=stack.dsn, name="play")
 
 
 @pytest.mark.integration
@@ -132,7 +132,7 @@ def test_a_database_tells_which_region_goes_on_in_it(place: Place, tmp_path: Pat
 
 @pytest.mark.integration
 def test_a_database_with_real_units_is_left_alone(stack: Stack) -> None:
-    place = fresh_place(stack.settings, bootstrap=stack.bootstrap, dsn=stack.dsn, name="real")
+    place = fresh_place(stack.settings, access=stack.access, dsn=stack.dsn, name="real")
     with psycopg.connect(place.dsn) as connection:
         connection.execute(
             "insert into ledger_version (source, row_count, sha256, blob) values ('a', 0, %s, '')", (b"0" * 32,)

@@ -21,6 +21,7 @@ from aiokafka import AIOKafkaProducer
 from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
 from kafka.admin import NewTopic
 
+from ingest.kafka_access import KafkaAccess
 from ingest.wire import partition_of
 from tests.faults.model import Traffic
 from tests.streams.site import Message, Site
@@ -78,9 +79,9 @@ class Worker:
 class Load(threading.Thread):
     """Sends readings tick by tick until told to stop, through broken brokers too; each tick is acknowledged."""
 
-    def __init__(self, bootstrap: str, topic: str, site: Site, *, partitions: int, pause_s: float) -> None:
+    def __init__(self, access: KafkaAccess, topic: str, site: Site, *, partitions: int, pause_s: float) -> None:
         super().__init__(daemon=True)
-        self._servers = bootstrap
+        self._access = access
         self._topic = topic
         self._site = site
         self._partitions = partitions
@@ -98,7 +99,7 @@ class Load(threading.Thread):
 
     async def _send_all(self) -> None:
         producer = AIOKafkaProducer(
-            bootstrap_servers=self._servers, enable_idempotence=True, linger_ms=10, request_timeout_ms=120_000
+            enable_idempotence=True, linger_ms=10, request_timeout_ms=120_000, **self._access.aio_options()
         )
         await producer.start()
         try:
@@ -154,11 +155,11 @@ class Live(threading.Thread):
         place = self._place
         producers = [
             AIOKafkaProducer(
-                bootstrap_servers=place.bootstrap,
                 enable_idempotence=True,
                 linger_ms=10,
                 request_timeout_ms=120_000,
                 compression_type=codec,
+                **place.access.aio_options(),
             )
             for codec in self.CODECS
         ]
@@ -197,7 +198,7 @@ class Live(threading.Thread):
 class Arena:
     """One topic, one database, one group, and the workers between them."""
 
-    bootstrap: str
+    access: KafkaAccess
     dsn: str
     topic: str
     partitions: int
@@ -207,12 +208,12 @@ class Arena:
     loads: list[Load | Live] = field(default_factory=list)
 
     def make_topic(self, **configuration: str) -> None:
-        admin = KafkaAdminClient(bootstrap_servers=self.bootstrap)
+        admin = KafkaAdminClient(**self.access.options())
         admin.create_topics([NewTopic(self.topic, self.partitions, 1, topic_configs=configuration)])
         admin.close()
 
     def delete_topic(self) -> None:
-        admin = KafkaAdminClient(bootstrap_servers=self.bootstrap)
+        admin = KafkaAdminClient(**self.access.options())
         admin.delete_topics([self.topic])
         admin.close()
 
@@ -221,7 +222,8 @@ class Arena:
             name,
             self.logs,
             **{
-                "bootstrap": self.bootstrap,
+                "bootstrap": self.access.bootstrap,
+                "security": dict(self.access.security),
                 "dsn": self.dsn,
                 "group": f"group.{self.topic}",
                 "topic": self.topic,
@@ -239,7 +241,7 @@ class Arena:
         return worker
 
     def ends(self) -> dict[int, int]:
-        consumer = KafkaConsumer(bootstrap_servers=self.bootstrap)
+        consumer = KafkaConsumer(**self.access.options())
         try:
             parts = [TopicPartition(self.topic, i) for i in range(self.partitions)]
             return {tp.partition: end for tp, end in consumer.end_offsets(parts).items()}
@@ -358,7 +360,7 @@ class Arena:
 
     def load(self, site: Site, *, pause_s: float) -> Load:
         """A load that runs, until its `end` or the arena's."""
-        load = Load(self.bootstrap, self.topic, site, partitions=self.partitions, pause_s=pause_s)
+        load = Load(self.access, self.topic, site, partitions=self.partitions, pause_s=pause_s)
         self.loads.append(load)
         load.start()
         return load
@@ -387,7 +389,7 @@ class Arena:
         commit : bool, optional
             All in one transaction, which is committed or aborted.
         """
-        asyncio.run(_send(self.bootstrap, self.topic, messages, partitions or self.partitions, codec, commit))
+        asyncio.run(_send(self.access, self.topic, messages, partitions or self.partitions, codec, commit))
 
     def close(self) -> None:
         for traffic in self.loads:
@@ -399,10 +401,15 @@ class Arena:
 
 
 async def _send(
-    bootstrap: str, topic: str, messages: Iterable[Message], partitions: int, codec: str | None, commit: bool | None
+    access: KafkaAccess,
+    topic: str,
+    messages: Iterable[Message],
+    partitions: int,
+    codec: str | None,
+    commit: bool | None,
 ) -> None:
     producer = AIOKafkaProducer(
-        bootstrap_servers=bootstrap,
+        **access.aio_options(),
         linger_ms=20,
         compression_type=codec,
         request_timeout_ms=60_000,
@@ -425,9 +432,11 @@ async def _send(
 
 
 @contextmanager
-def arena(bootstrap: str, dsn: str, topic: str, logs: Path, *, partitions: int = 4, **options: Any) -> Iterator[Arena]:
+def arena(
+    access: KafkaAccess, dsn: str, topic: str, logs: Path, *, partitions: int = 4, **options: Any
+) -> Iterator[Arena]:
     """An arena whose workers are gone afterwards."""
-    made = Arena(bootstrap, dsn, topic, partitions, logs, options)
+    made = Arena(access, dsn, topic, partitions, logs, options)
     made.make_topic()
     try:
         yield made

@@ -13,6 +13,7 @@ from kafka import KafkaProducer
 from deploy.migrate import migrate
 from deploy.settings import Settings
 from deploy.stack import Stack
+from ingest.kafka_access import KafkaAccess
 from ingest.wire import partition_of
 from tests.faults.harness import Arena, arena
 from tests.faults.worker import POISON
@@ -40,7 +41,7 @@ def test_killing_workers_broker_and_database_at_random_loses_and_doubles_nothing
     dice = random.Random(SEED)
     kills = dice.sample(KILLS, len(KILLS))
     asyncio.run(load(own_stack.dsn, SITE.ledger()))
-    with arena(own_stack.bootstrap, own_stack.dsn, "kills", tmp_path) as place:
+    with arena(own_stack.access, own_stack.dsn, "kills", tmp_path) as place:
         team = [place.worker("a"), place.worker("b")]
         traffic = place.load(SITE, pause_s=0.05)
         place.wait(lambda: sum(place.fences().values()) > 0, 180)
@@ -65,7 +66,7 @@ def test_a_worker_that_breaks_begins_again_by_itself(
     stack: Stack, database: str, topic_prefix: str, tmp_path: Path
 ) -> None:
     asyncio.run(load(database, SITE.ledger()))
-    with arena(stack.bootstrap, database, topic_prefix + "breaks", tmp_path) as place:
+    with arena(stack.access, database, topic_prefix + "breaks", tmp_path) as place:
         worker = place.worker("a")
         traffic = place.load(SITE, pause_s=0.02)
         for _ in range(2):
@@ -85,7 +86,7 @@ def test_a_frozen_worker_that_wakes_after_its_partitions_moved_is_refused(
 ) -> None:
     asyncio.run(load(database, SITE.ledger()))
     topic = topic_prefix + "zombie"
-    with arena(stack.bootstrap, database, topic, tmp_path) as place:
+    with arena(stack.access, database, topic, tmp_path) as place:
         zombie = place.worker("zombie")
         traffic = place.load(SITE, pause_s=0.02)
         place.wait(lambda: sum(place.fences().values()) > 100, 180)
@@ -120,7 +121,7 @@ def test_two_workers_share_take_over_and_leave_cleanly(
 ) -> None:
     asyncio.run(load(database, SITE.ledger()))
     topic = topic_prefix + "share"
-    with arena(stack.bootstrap, database, topic, tmp_path) as place:
+    with arena(stack.access, database, topic, tmp_path) as place:
         team = {"a": place.worker("a")}
         traffic = place.load(SITE, pause_s=0.05)
         place.wait(lambda: _owners(place) == {"a"}, 180)
@@ -149,14 +150,14 @@ def test_a_topic_made_anew_is_read_from_its_beginning(
 ) -> None:
     asyncio.run(load(database, SITE.ledger()))
     topic = topic_prefix + "anew"
-    with arena(stack.bootstrap, database, topic, tmp_path) as place:
+    with arena(stack.access, database, topic, tmp_path) as place:
         worker = place.worker("a")
-        produce_all(stack.bootstrap, topic, SITE.blocks(0, 70), partitions=place.partitions)
+        produce_all(stack.access, topic, SITE.blocks(0, 70), partitions=place.partitions)
         place.wait_until_stored()
         place.delete_topic()
         time.sleep(1.0)
         place.make_topic()
-        produce_all(stack.bootstrap, topic, SITE.blocks(70, 130), partitions=place.partitions)
+        produce_all(stack.access, topic, SITE.blocks(70, 130), partitions=place.partitions)
         sent = SITE.units * SITE.meters * 200
         place.wait(lambda: place.query("select count(*) from reading_hot")[0][0] >= sent, 90)
         [(incarnations,)] = place.query("select count(distinct topic_id) from stream_fence")
@@ -170,7 +171,7 @@ def test_a_topic_made_anew_is_read_from_its_beginning(
 
 def test_a_database_away_for_a_minute_is_waited_for(own_stack: Stack, tmp_path: Path) -> None:
     asyncio.run(load(own_stack.dsn, SITE.ledger()))
-    with arena(own_stack.bootstrap, own_stack.dsn, "away", tmp_path) as place:
+    with arena(own_stack.access, own_stack.dsn, "away", tmp_path) as place:
         team = [place.worker("a"), place.worker("b")]
         traffic = place.load(SITE, pause_s=0.02)
         place.wait(lambda: sum(place.fences().values()) > 100, 180)
@@ -195,7 +196,7 @@ def test_poison_and_giants_are_rejected_with_their_bytes_and_the_rest_goes_on(
     code = SITE.codes[0]
     giant = b'{"unit_code":"' + code.encode() + b'","readings":[' + b"x" * 50_000_000
     poison = _poison(code, "M000003")
-    with arena(stack.bootstrap, database, topic, tmp_path, partitions=2, poison=True) as place:
+    with arena(stack.access, database, topic, tmp_path, partitions=2, poison=True) as place:
         place.delete_topic()
         time.sleep(0.5)
         place.make_topic(**{"max.message.bytes": str(64 * 2**20)})
@@ -203,9 +204,9 @@ def test_poison_and_giants_are_rejected_with_their_bytes_and_the_rest_goes_on(
         first = list(SITE.blocks(0, 61))
         for i in (5, 300, 301):
             first.insert(i, poison)
-        produce_all(stack.bootstrap, topic, first, partitions=place.partitions)
-        _send_giant(stack.bootstrap, topic, code, giant, place.partitions)
-        produce_all(stack.bootstrap, topic, SITE.singles(61, 60), partitions=place.partitions)
+        produce_all(stack.access, topic, first, partitions=place.partitions)
+        _send_giant(stack.access, topic, code, giant, place.partitions)
+        produce_all(stack.access, topic, SITE.singles(61, 60), partitions=place.partitions)
         place.wait_until_stored()
         rows = place.query("select reason, got, payload, readings from rejected order by kafka_offset")
         assert [row[0] for row in rows] == ["malformed"] * 3 + ["too_large"]
@@ -222,8 +223,8 @@ def test_a_step_that_is_broken_altogether_rejects_a_few_and_waits_for_a_better_o
 ) -> None:
     asyncio.run(load(database, SITE.ledger()))
     topic = topic_prefix + "broken"
-    with arena(stack.bootstrap, database, topic, tmp_path, partitions=1) as place:
-        produce_all(stack.bootstrap, topic, SITE.blocks(0, 70), partitions=1)
+    with arena(stack.access, database, topic, tmp_path, partitions=1) as place:
+        produce_all(stack.access, topic, SITE.blocks(0, 70), partitions=1)
         bad = place.worker("bad", broken=True)
         place.wait(lambda: place.query("select count(*) from rejected") == [(20,)], 120)
         time.sleep(5)
@@ -244,7 +245,7 @@ def _poison(code: str, meter: str) -> Message:
     return Message(code, text.encode(), JSON, 1)
 
 
-def _send_giant(bootstrap: str, topic: str, code: str, value: bytes, partitions: int) -> None:
-    producer = KafkaProducer(bootstrap_servers=bootstrap, max_request_size=len(value) + 1000)
+def _send_giant(access: KafkaAccess, topic: str, code: str, value: bytes, partitions: int) -> None:
+    producer = KafkaProducer(max_request_size=len(value) + 1000, **access.options())
     producer.send(topic, value=value, key=code.encode(), partition=partition_of(code, partitions)).get(60)
     producer.close()

@@ -37,9 +37,13 @@ class Gateway:
     def __init__(self, folder: Path, spool: Path, place: Place) -> None:
         (self.port,) = free_ports(1)
         self.file = folder / "gateway.toml"
+        login, password = place.kafka.security, folder / "password"
+        password.write_text(login["sasl_plain_password"], encoding="utf-8")
+        password.chmod(0o600)
         self.file.write_text(
             f'[gateway]\nid = "g"\nunit_code = "U1"\n[store]\npath = "{spool}"\nmax = "6MiB"\nreserve = "1B"\n'
-            f'[kafka]\nbootstrap = "{place.kafka.bootstrap}"\ntopic = "{place.topic}"\n[http]\nport = {self.port}\n'
+            f'[kafka]\nbootstrap = "{place.kafka.bootstrap}"\ntopic = "{place.topic}"\n'
+            f'user = "{login["sasl_plain_username"]}"\npassword_file = "{password}"\n[http]\nport = {self.port}\n'
             f'[[http.sender]]\nname = "s"\nunits = ["U1"]\ntoken_sha256 = ["{digest_of(TOKEN).hex()}"]\n',
             encoding="utf-8",
         )
@@ -200,7 +204,7 @@ def until(
 @pytest.mark.soak
 @pytest.mark.timeout(1200)
 def test_a_few_kills_lose_nothing_and_double_nothing(stack: Stack, tmp_path: Path) -> None:
-    place = fresh_place(stack.settings, bootstrap=stack.bootstrap, dsn=stack.dsn, name="kills")
+    place = fresh_place(stack.settings, access=stack.access, dsn=stack.dsn, name="kills")
     run(place, tmp_path, kills=3, seed=3, stack=None)
 
 
@@ -209,5 +213,5 @@ def test_a_few_kills_lose_nothing_and_double_nothing(stack: Stack, tmp_path: Pat
 def test_forty_faults_of_gateway_broker_and_disk(instance: Settings, tmp_path: Path) -> None:
     servers = Stack(instance)
     servers.up(("postgresql", "kafka"))
-    place = fresh_place(instance, bootstrap=servers.bootstrap, dsn=servers.dsn, name="soak")
+    place = fresh_place(instance, access=servers.access, dsn=servers.dsn, name="soak")
     run(place, tmp_path, kills=40, seed=40, stack=servers)

@@ -19,7 +19,7 @@ from deploy.commands.partitions import command
 from deploy.migrate import migrate
 from deploy.stack import Stack
 from ingest.wire import partition_of
-from tests.conftest import private_instance
+from tests.conftest import kafka_by_settings, private_instance
 from tests.faults.harness import Arena, arena
 from tests.faults.model import Traffic
 from tests.streams.site import Site, load
@@ -100,7 +100,7 @@ def test_a_log_set_back_to_an_older_copy_and_batches_nobody_can_read_lose_and_do
     own_stack: Stack, tmp_path: Path
 ) -> None:
     asyncio.run(load(own_stack.dsn, SITE.ledger()))
-    with arena(own_stack.bootstrap, own_stack.dsn, "older", tmp_path) as place:
+    with arena(own_stack.access, own_stack.dsn, "older", tmp_path) as place:
         disk, traffic = Disk(own_stack.settings.home, "older"), Traffic(SITE)
         worker = place.worker("a")
         place.send(traffic.next(20))
@@ -140,7 +140,7 @@ def test_a_topic_made_anew_goes_on_with_the_state_of_the_old_one(
     stack: Stack, database: str, topic_prefix: str, tmp_path: Path
 ) -> None:
     asyncio.run(load(database, SITE.ledger()))
-    with arena(stack.bootstrap, database, topic_prefix + "anew", tmp_path) as place:
+    with arena(stack.access, database, topic_prefix + "anew", tmp_path) as place:
         traffic = Traffic(SITE)
         worker = place.worker("a")
         place.send(traffic.next(22))  # amid an hour
@@ -163,7 +163,7 @@ def test_a_crash_before_kafka_drops_what_would_be_replayed_is_made_good_from_the
     stack: Stack, database: str, topic_prefix: str, tmp_path: Path
 ) -> None:
     asyncio.run(load(database, SITE.ledger()))
-    with arena(stack.bootstrap, database, topic_prefix + "retained", tmp_path) as place:
+    with arena(stack.access, database, topic_prefix + "retained", tmp_path) as place:
         traffic = Traffic(SITE)
         worker = place.worker("a", **KILLED)
         place.send(traffic.next(14))
@@ -184,7 +184,7 @@ def test_records_that_kafka_dropped_unread_are_told_once_and_passed(
     stack: Stack, database: str, topic_prefix: str, tmp_path: Path
 ) -> None:
     asyncio.run(load(database, SITE.ledger()))
-    with arena(stack.bootstrap, database, topic_prefix + "dropped", tmp_path) as place:
+    with arena(stack.access, database, topic_prefix + "dropped", tmp_path) as place:
         traffic = Traffic(SITE)
         worker = place.worker("a", **KILLED)
         place.send(traffic.next(5))
@@ -208,7 +208,7 @@ def test_transactions_are_read_when_committed_and_never_when_aborted(
     stack: Stack, database: str, topic_prefix: str, tmp_path: Path
 ) -> None:
     asyncio.run(load(database, SITE.ledger()))
-    with arena(stack.bootstrap, database, topic_prefix + "marked", tmp_path) as place:
+    with arena(stack.access, database, topic_prefix + "marked", tmp_path) as place:
         traffic, aborted = Traffic(SITE), Traffic(SITE, seed=1)
         worker = place.worker("a", **KILLED)
         place.send(traffic.next(4), commit=True)
@@ -229,7 +229,7 @@ def test_transactions_are_read_when_committed_and_never_when_aborted(
 
 def test_batches_of_every_codec_are_read(stack: Stack, database: str, topic_prefix: str, tmp_path: Path) -> None:
     asyncio.run(load(database, SITE.ledger()))
-    with arena(stack.bootstrap, database, topic_prefix + "packed", tmp_path) as place:
+    with arena(stack.access, database, topic_prefix + "packed", tmp_path) as place:
         traffic = Traffic(SITE)
         worker = place.worker("a")
         for codec in ("lz4", "snappy", "zstd", "gzip", None):
@@ -244,14 +244,14 @@ def test_more_partitions_are_refused_until_the_units_are_moved_and_then_nothing_
     stack: Stack, database: str, topic_prefix: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asyncio.run(load(database, SITE.ledger()))
-    monkeypatch.setenv("METERWARDEN_KAFKA", stack.bootstrap)
+    kafka_by_settings(stack.access, monkeypatch)
     monkeypatch.setenv("METERWARDEN_DATABASE", database)
-    with arena(stack.bootstrap, database, topic_prefix + "grown", tmp_path) as place:
+    with arena(stack.access, database, topic_prefix + "grown", tmp_path) as place:
         traffic = Traffic(SITE)
         worker = place.worker("a")
         place.send(traffic.next(14))
         place.wait_until_stored()
-        with closing(KafkaAdminClient(bootstrap_servers=place.bootstrap)) as admin:
+        with closing(KafkaAdminClient(**place.access.options())) as admin:
             admin.create_partitions({place.topic: NewPartitions(total_count=6)})
         place.partitions = 6
         place.send(traffic.next(5))  # by senders that know of it, and units lie elsewhere
@@ -276,7 +276,7 @@ def test_readings_sent_right_after_their_ledger_was_loaded_are_not_unknown(
 ) -> None:
     small, whole = Site(units=6, meters=20, interval_us=SITE.interval_us), SITE
     asyncio.run(load(database, small.ledger()))
-    with arena(stack.bootstrap, database, topic_prefix + "known", tmp_path) as place:
+    with arena(stack.access, database, topic_prefix + "known", tmp_path) as place:
         worker = place.worker("a", ledger_s=30.0)
         before = Traffic(small)
         place.send(before.next(2))
@@ -298,7 +298,7 @@ def drop(place: Arena, below: dict[int, int]) -> None:
     """Let Kafka forget what lies below some offsets."""
 
     async def delete() -> None:
-        admin = AIOKafkaAdminClient(bootstrap_servers=place.bootstrap)
+        admin = AIOKafkaAdminClient(**place.access.aio_options())
         await admin.start()
         try:
             wanted = {TopicPartition(place.topic, p): RecordsToDelete(before_offset=n) for p, n in below.items()}

@@ -49,7 +49,7 @@ def test_kills_of_workers_broker_and_database_lose_and_double_nothing(own_stack:
     kills = [what for what, count in shares.items() for _ in range(count)]
     dice.shuffle(kills)
     asyncio.run(load(own_stack.dsn, SITE.ledger()))
-    with arena(own_stack.bootstrap, own_stack.dsn, "kills", tmp_path) as place:
+    with arena(own_stack.access, own_stack.dsn, "kills", tmp_path) as place:
         team = [place.worker("a"), place.worker("b")]
         live = place.live(Traffic(SITE), pause_s=0.2)
         place.wait(lambda: sum(place.fences().values()) > 0, 300)
@@ -84,7 +84,7 @@ def test_the_partitions_of_a_killed_worker_go_on_soon(
     stack: Stack, database: str, topic_prefix: str, tmp_path: Path
 ) -> None:
     asyncio.run(load(database, SITE.ledger()))
-    with arena(stack.bootstrap, database, topic_prefix + "soon", tmp_path) as place:
+    with arena(stack.access, database, topic_prefix + "soon", tmp_path) as place:
         team = [place.worker("a"), place.worker("b")]
         live = place.live(Traffic(SITE), pause_s=0.1)
         place.wait(lambda: owners(place) == {"a", "b"}, 300)
@@ -111,7 +111,7 @@ def _kill_and_wait(place: Arena, worker: Worker) -> None:
 
 def test_nothing_leaks(stack: Stack, database: str, topic_prefix: str, tmp_path: Path) -> None:
     asyncio.run(load(database, SITE.ledger()))
-    with arena(stack.bootstrap, database, topic_prefix + "long", tmp_path) as place:
+    with arena(stack.access, database, topic_prefix + "long", tmp_path) as place:
         worker = place.worker("a", snapshot_s=10.0)
         live = place.live(Traffic(SITE), pause_s=0.05)
         place.wait(lambda: sum(place.fences().values()) > 0, 300)

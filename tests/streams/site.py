@@ -11,6 +11,7 @@ from aiokafka import AIOKafkaProducer
 from numpy.typing import NDArray
 
 from analytics.domain.ledger import Ledger, build_ledger
+from ingest.kafka_access import KafkaAccess
 from ingest.wire import (
     CONTENT_TYPE,
     CONTENT_TYPE_BLOCK,
@@ -159,9 +160,9 @@ async def load(dsn: str, ledger: Ledger, *, correct: bool = False) -> int:
     return report.version
 
 
-async def produce(bootstrap: str, topic: str, messages: Iterator[Message], *, partitions: int) -> int:
+async def produce(access: KafkaAccess, topic: str, messages: Iterator[Message], *, partitions: int) -> int:
     """Send messages to their units' partitions, batches packed by hand: a million small ones take seconds; how many."""
-    producer = AIOKafkaProducer(bootstrap_servers=bootstrap, max_batch_size=2**19, request_timeout_ms=60_000)
+    producer = AIOKafkaProducer(max_batch_size=2**19, request_timeout_ms=60_000, **access.aio_options())
     await producer.start()
     batches: dict[int, Any] = {}
     count = 0
@@ -185,6 +186,8 @@ async def produce(bootstrap: str, topic: str, messages: Iterator[Message], *, pa
     return count
 
 
-def produce_all(bootstrap: str, topic: str, messages: Sequence[Message] | Iterator[Message], *, partitions: int) -> int:
+def produce_all(
+    access: KafkaAccess, topic: str, messages: Sequence[Message] | Iterator[Message], *, partitions: int
+) -> int:
     """`produce`, from where no event loop runs."""
-    return asyncio.run(produce(bootstrap, topic, iter(messages), partitions=partitions))
+    return asyncio.run(produce(access, topic, iter(messages), partitions=partitions))

@@ -27,19 +27,19 @@ def place(stack: Stack, database: str, topic_prefix: str, tmp_path: Path) -> Ite
     """A worker on a small site."""
     asyncio.run(load(database, SITE.ledger()))
     topic = topic_prefix + "worker"
-    with arena(stack.bootstrap, database, topic, tmp_path, partitions=2, totals_s=0.5, relay_s=0.2) as made:
+    with arena(stack.access, database, topic, tmp_path, partitions=2, totals_s=0.5, relay_s=0.2) as made:
         made.worker("a")
         yield made
 
 
 def send(place: Arena, messages: Iterator[Message]) -> None:
-    produce_all(place.bootstrap, place.topic, messages, partitions=place.partitions)
+    produce_all(place.access, place.topic, messages, partitions=place.partitions)
     place.wait_until_stored(180)
 
 
 def published(place: Arena, topic: str, count: int) -> list[tuple[list[tuple[str, bytes]], bytes]]:
     """Headers and value of the first messages of a topic."""
-    consumer = KafkaConsumer(bootstrap_servers=place.bootstrap, consumer_timeout_ms=20_000)
+    consumer = KafkaConsumer(consumer_timeout_ms=20_000, **place.access.options())
     consumer.assign([TopicPartition(topic, partition) for partition in range(place.partitions)])
     consumer.seek_to_beginning()
     found = []
@@ -118,7 +118,7 @@ def test_a_start_that_was_typed_wrong_is_put_right_and_the_past_follows(
     """First an hour too late, then right, then too late again."""
     readings, late = SITE.units * SITE.meters, datetime.fromtimestamp(T0_US / 1e6 + 3600, UTC).isoformat()
     asyncio.run(load(database, SITE.ledger(installed_from=late)))
-    with arena(stack.bootstrap, database, topic_prefix + "start", tmp_path, partitions=2, totals_s=0.5) as place:
+    with arena(stack.access, database, topic_prefix + "start", tmp_path, partitions=2, totals_s=0.5) as place:
         place.worker("a")
         send(place, SITE.blocks(0, 122))
         refused = place.query("select reason, sum(readings) from rejected group by 1")

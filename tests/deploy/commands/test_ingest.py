@@ -9,6 +9,7 @@ from deploy.stack import Stack
 from ingest.kafka.config import KafkaConfig
 from ingest.kafka.publisher import create_topics, end_offsets
 from ingest.wire import READINGS_TOPIC
+from tests.conftest import kafka_by_settings
 
 HEADER = "unit_code,meter_no,measured_at,value,unit"
 
@@ -17,7 +18,7 @@ Ingest = Callable[..., Result]
 
 @pytest.fixture
 def ingest(stack: Stack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ingest:
-    monkeypatch.setenv("METERWARDEN_KAFKA", stack.bootstrap)
+    kafka_by_settings(stack.access, monkeypatch)
     monkeypatch.setenv("METERWARDEN_HOME", str(tmp_path))
 
     def run(*arguments: str | Path) -> Result:
@@ -27,7 +28,7 @@ def ingest(stack: Stack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ing
 
 
 def messages(stack: Stack) -> int:
-    config = KafkaConfig(bootstrap=stack.bootstrap)
+    config = KafkaConfig(bootstrap=stack.bootstrap, security=stack.access.security)
     create_topics(config)
     return sum(end_offsets(config, READINGS_TOPIC).values())
 

@@ -13,6 +13,7 @@ from deploy.stack import Stack
 from ingest.kafka.config import KafkaConfig
 from ingest.kafka.publisher import create_topics
 from ingest.wire import CONTENT_TYPE, CONTENT_TYPE_BLOCK, CONTENT_TYPE_JSON, READINGS_TOPIC, RECEIVED_AT, partition_of
+from tests.conftest import kafka_by_settings
 from tests.ingest.kafka.test_publisher import messages
 from tests.ingest.wire.messages import block_message, message
 
@@ -29,7 +30,7 @@ values (%s, %s, 0, %s, %s, %s, 'what must be', 'what came', %s, %s, %s, %s)
 
 @pytest.fixture
 def config(stack: Stack, topic_prefix: str) -> KafkaConfig:
-    config = KafkaConfig(bootstrap=stack.bootstrap, prefix=topic_prefix, partitions=3)
+    config = KafkaConfig(bootstrap=stack.bootstrap, security=stack.access.security, prefix=topic_prefix, partitions=3)
     create_topics(config)
     return config
 
@@ -56,7 +57,7 @@ def rejected(
     stack: Stack, database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, table: psycopg.Connection
 ) -> Rejected:
     del table  # it fills the database
-    monkeypatch.setenv("METERWARDEN_KAFKA", stack.bootstrap)
+    kafka_by_settings(stack.access, monkeypatch)
     monkeypatch.setenv("METERWARDEN_DATABASE", database)
     monkeypatch.setenv("METERWARDEN_HOME", str(tmp_path))
     return lambda *arguments: CliRunner().invoke(cli, ["rejected", *map(str, arguments)])

@@ -10,6 +10,7 @@ from deploy.stack import jars, prefix
 from deploy.stack.errors import StackError
 from deploy.stack.kafka_probe import brokers
 from deploy.stack.ports import free_ports, owner
+from ingest.kafka_access import KafkaAccess
 
 
 def test_a_prefix_without_its_stamp_or_moved_elsewhere_does_not_count(tmp_path: Path) -> None:
@@ -24,7 +25,7 @@ def test_a_prefix_without_its_stamp_or_moved_elsewhere_does_not_count(tmp_path: 
 
 
 def test_jars_count_when_they_are_those_of_the_sums(tmp_path: Path) -> None:
-    folder = tmp_path / f"kafka-{jars.VERSION}"
+    folder = jars._folder(tmp_path)
     folder.mkdir()
     (folder / ".complete").write_text("of another version")
     assert not jars.complete(tmp_path)
@@ -49,13 +50,13 @@ def test_a_port_where_something_else_answers_is_no_kafka(answer: bytes) -> None:
 
         thread = threading.Thread(target=serve)
         thread.start()
-        assert brokers(f"127.0.0.1:{listener.getsockname()[1]}", timeout_s=2.0) == 0
+        assert brokers(KafkaAccess(f"127.0.0.1:{listener.getsockname()[1]}"), timeout_s=2.0) == 0
         thread.join()
 
 
 def test_a_silent_port_is_no_kafka() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        assert brokers(f"127.0.0.1:{listener.getsockname()[1]}", timeout_s=0.2) == 0
+        assert brokers(KafkaAccess(f"127.0.0.1:{listener.getsockname()[1]}"), timeout_s=0.2) == 0
 
 
 def test_free_ports_are_different_and_not_among_those_of_outgoing_connections() -> None:

@@ -19,6 +19,7 @@ from deploy.stack import SERVERS, PartStatus, Stack, StackError
 from deploy.stack.errors import PartFailed
 from deploy.stack.kafka_server import MESSAGE_BYTES
 from deploy.stack.processes import until
+from tests.conftest import kafka_settings
 
 pytestmark = pytest.mark.integration
 
@@ -42,10 +43,10 @@ def part(stack: Stack, name: str) -> PartStatus:
 def leave_traces(stack: Stack) -> None:
     with psycopg.connect(stack.dsn) as connection:
         connection.execute("create table trace as select 42 as answer")
-    admin = KafkaAdminClient(bootstrap_servers=stack.bootstrap)
+    admin = KafkaAdminClient(**stack.access.options())
     admin.create_topics([NewTopic(name="trace", num_partitions=1, replication_factor=1)])
     admin.close()
-    producer = KafkaProducer(bootstrap_servers=stack.bootstrap, acks="all")
+    producer = KafkaProducer(acks="all", **stack.access.options())
     producer.send("trace", b"42").get(30)
     producer.close()
 
@@ -53,9 +54,7 @@ def leave_traces(stack: Stack) -> None:
 def traces(stack: Stack) -> tuple[int, bytes]:
     with psycopg.connect(stack.dsn) as connection:
         row = connection.execute("select answer from trace").fetchone()
-    consumer = KafkaConsumer(
-        bootstrap_servers=stack.bootstrap, consumer_timeout_ms=30_000, auto_offset_reset="earliest"
-    )
+    consumer = KafkaConsumer(consumer_timeout_ms=30_000, auto_offset_reset="earliest", **stack.access.options())
     consumer.assign([TopicPartition("trace", 0)])
     message = next(consumer)
     consumer.close()
@@ -174,7 +173,7 @@ def test_workers_start_into_a_ready_house_and_a_killed_one_is_started_again(inst
 def test_servers_that_exist_already_are_checked_and_left_alone(stack: Stack, instance: Settings) -> None:
     borrowed = dataclasses.replace(
         instance,
-        kafka=KafkaSettings(bootstrap=stack.bootstrap),
+        kafka=kafka_settings(stack.access),
         database=DatabaseSettings(dsn=stack.dsn),
     )
     other = Stack(borrowed)
@@ -220,10 +219,10 @@ def test_the_database_is_durable_private_and_has_the_extension(stack: Stack) -> 
         psycopg.connect(stack.dsn.replace(":", ":x", 2).replace(":x//", "://", 1))
 
 
-def test_the_password_is_readable_by_its_owner_alone(stack: Stack) -> None:
+def test_passwords_are_readable_by_their_owner_alone(stack: Stack) -> None:
     folder = stack.settings.home / "secrets"
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
-    assert [stat.S_IMODE(file.stat().st_mode) for file in folder.iterdir()] == [0o600]
+    assert {stat.S_IMODE(file.stat().st_mode) for file in folder.iterdir()} == {0o600}
     assert stack.dsn.split(":")[2].split("@")[0] not in repr(stack.settings)
 
 
@@ -236,13 +235,13 @@ def test_a_message_of_50_mb_arrives(stack: Stack, fresh_topic: "object") -> None
     assert callable(fresh_topic)
     topic = fresh_topic("large")
     value = bytes(50_000_000)
-    producer = KafkaProducer(bootstrap_servers=stack.bootstrap, max_request_size=MESSAGE_BYTES, acks="all")
+    producer = KafkaProducer(max_request_size=MESSAGE_BYTES, acks="all", **stack.access.options())
     assert producer.send(topic, value).get(60).offset == 0
     producer.close()
 
 
 def test_a_topic_that_nobody_made_does_not_appear(stack: Stack, topic_prefix: str) -> None:
-    consumer = KafkaConsumer(topic_prefix + "unknown", bootstrap_servers=stack.bootstrap, consumer_timeout_ms=1500)
+    consumer = KafkaConsumer(topic_prefix + "unknown", consumer_timeout_ms=1500, **stack.access.options())
     assert list(consumer) == []
     assert topic_prefix + "unknown" not in consumer.topics()
     consumer.close()

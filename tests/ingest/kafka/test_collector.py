@@ -17,7 +17,7 @@ HEADER = "unit_code,meter_no,measured_at,value,unit"
 
 @pytest.fixture
 def config(stack: Stack, topic_prefix: str) -> KafkaConfig:
-    config = KafkaConfig(bootstrap=stack.bootstrap, prefix=topic_prefix, partitions=3)
+    config = KafkaConfig(bootstrap=stack.bootstrap, security=stack.access.security, prefix=topic_prefix, partitions=3)
     create_topics(config)
     return config
 

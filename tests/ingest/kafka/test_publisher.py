@@ -18,11 +18,17 @@ from ingest.wire import DETECTIONS_TOPIC, HOURS_TOPIC, READINGS_TOPIC, REJECTED_
 
 @pytest.fixture
 def config(stack: Stack, topic_prefix: str) -> KafkaConfig:
-    return KafkaConfig(bootstrap=stack.bootstrap, prefix=topic_prefix, partitions=3, delivery_timeout_s=20.0)
+    return KafkaConfig(
+        bootstrap=stack.bootstrap,
+        security=stack.access.security,
+        prefix=topic_prefix,
+        partitions=3,
+        delivery_timeout_s=20.0,
+    )
 
 
 def topic_settings(config: KafkaConfig, name: str) -> dict[str, str]:
-    admin = KafkaAdminClient(bootstrap_servers=config.bootstrap)
+    admin = KafkaAdminClient(**config.access.options())
     try:
         resource = ConfigResource(ConfigResourceType.TOPIC, config.topic(name))
         described = admin.describe_configs([resource], config_filter="all")
@@ -35,7 +41,7 @@ def topic_settings(config: KafkaConfig, name: str) -> dict[str, str]:
 def messages(config: KafkaConfig, topic: str) -> list[tuple[int, bytes, bytes, list[tuple[str, bytes]]]]:
     """Everything on a topic: partition, key, value, headers."""
     count = sum(end_offsets(config, topic).values())
-    consumer = KafkaConsumer(topic, bootstrap_servers=config.bootstrap, auto_offset_reset="earliest")
+    consumer = KafkaConsumer(topic, auto_offset_reset="earliest", **config.access.options())
     try:
         found: list[tuple[int, bytes, bytes, list[tuple[str, bytes]]]] = []
         while len(found) < count:
@@ -61,7 +67,7 @@ def test_topics_are_made_as_designed_and_only_once(config: KafkaConfig) -> None:
 
 @pytest.mark.integration
 def test_topic_that_exists_keeps_its_partitions_and_says_so(config: KafkaConfig) -> None:
-    admin = KafkaAdminClient(bootstrap_servers=config.bootstrap)
+    admin = KafkaAdminClient(**config.access.options())
     mine = {"retention.ms": "1000"}
     admin.create_topics([NewTopic(config.topic(READINGS_TOPIC), 5, 1, topic_configs=mine)])
     admin.close()
@@ -81,7 +87,7 @@ def test_topic_made_again_has_another_id(config: KafkaConfig) -> None:
     create_topics(config)
     name = config.topic(READINGS_TOPIC)
     before = topic_id(config, name)
-    admin = KafkaAdminClient(bootstrap_servers=config.bootstrap)
+    admin = KafkaAdminClient(**config.access.options())
     admin.delete_topics([name])
     while name in admin.list_topics():
         time.sleep(0.1)
@@ -125,7 +131,7 @@ def test_lag_counts_what_a_group_has_not_committed(config: KafkaConfig) -> None:
             publisher.send(topic, b"x", key=f"U{i}")
     assert sum(lag(config, topic, config.topic("group")).values()) == 30
     consumer = KafkaConsumer(
-        topic, bootstrap_servers=config.bootstrap, group_id=config.topic("group"), auto_offset_reset="earliest"
+        topic, group_id=config.topic("group"), auto_offset_reset="earliest", **config.access.options()
     )
     seen = 0
     while seen < 30:

@@ -32,6 +32,7 @@ from deploy.stack import Stack
 from ingest.wire import warm_up
 from streams.source import consumer
 from streams.source.consumer import BatchApp, BatchOptions, Position, RecordsSchema, Run
+from streams.source.credentials import credentials_of
 from streams.source.fetch import BatchConsumerThread, _Batches, _prepared
 
 # What the batch consumer overrides, calls or stands in for. A changed source is no fault: read what changed, see that
@@ -183,6 +184,7 @@ async def reading(stack: Stack, topic: str, *, start: int = 0, **options: Any) -
         f"group-{topic}",
         batch=BatchOptions(topics=frozenset({topic}), position_of=position_of, on_revoked=on_revoked),
         broker=f"kafka://{stack.bootstrap}",
+        broker_credentials=credentials_of(stack.access),
         store="memory://",
         web_enabled=False,
         topic_disable_leader=True,
@@ -213,7 +215,7 @@ async def reading(stack: Stack, topic: str, *, start: int = 0, **options: Any) -
 
 
 def produce(stack: Stack, topic: str, count: int, *, partition: int = 0, first: int = 0) -> None:
-    producer = KafkaProducer(bootstrap_servers=stack.bootstrap, linger_ms=5)
+    producer = KafkaProducer(linger_ms=5, **stack.access.options())
     for i in range(first, first + count):
         producer.send(
             topic,
@@ -226,7 +228,7 @@ def produce(stack: Stack, topic: str, count: int, *, partition: int = 0, first: 
 
 
 async def committed(stack: Stack, topic: str) -> dict[int, int]:
-    admin = AIOKafkaAdminClient(bootstrap_servers=stack.bootstrap)
+    admin = AIOKafkaAdminClient(**stack.access.aio_options())
     await admin.start()
     try:
         found = await admin.list_consumer_group_offsets(f"group-{topic}")
@@ -340,7 +342,7 @@ def test_what_kafka_dropped_is_stepped_over(stack: Stack, fresh_topic: Callable[
     produce(stack, topic, 100)
 
     async def scenario() -> Reading:
-        admin = AIOKafkaAdminClient(bootstrap_servers=stack.bootstrap)
+        admin = AIOKafkaAdminClient(**stack.access.aio_options())
         await admin.start()
         await admin.delete_records({aiokafka.TopicPartition(topic, 0): RecordsToDelete(before_offset=30)})
         await admin.close()
@@ -410,7 +412,7 @@ def test_markers_of_transactions_are_no_hole(stack: Stack, fresh_topic: Callable
     topic = fresh_topic("markers")
 
     async def scenario() -> Reading:
-        producer = aiokafka.AIOKafkaProducer(bootstrap_servers=stack.bootstrap, transactional_id=f"t-{topic}")
+        producer = aiokafka.AIOKafkaProducer(transactional_id=f"t-{topic}", **stack.access.aio_options())
         await producer.start()
         for i in range(3):
             async with producer.transaction():
@@ -436,7 +438,7 @@ def test_a_topic_that_begins_anew_is_noticed(
         async with reading(stack, topic, consumer_metadata_max_age_ms=2000) as seen:
             await seen.until(lambda: seen.count == 100)
             asked = len(seen.asked)
-            admin = KafkaAdminClient(bootstrap_servers=stack.bootstrap)
+            admin = KafkaAdminClient(**stack.access.options())
             admin.delete_topics([topic])
             await asyncio.sleep(1.0)
             admin.create_topics([NewTopic(topic, 1, 1)])

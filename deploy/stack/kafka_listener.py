@@ -1,0 +1,71 @@
+"""The door of our own Kafka for gateways: a port of its own, a login for each, TLS where there is a certificate."""
+
+import ssl
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from deploy.settings import KafkaSettings
+from deploy.stack.errors import StackError
+
+__all__ = ["SCRAM_MODULE", "GatewayListener", "gateway_listener"]
+
+SCRAM_MODULE: Final = "org.apache.kafka.common.security.scram.ScramLoginModule"
+_NAME: Final = "GATEWAYS"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GatewayListener:
+    """What Kafka is told of it; `properties` may hold a key."""
+
+    address: str
+    protocol: str
+    properties: Mapping[str, str]
+
+
+def gateway_listener(kafka: KafkaSettings) -> GatewayListener:
+    """The listener that settings ask for.
+
+    Raises
+    ------
+    StackError
+        If its certificate and key cannot be used.
+    """
+    properties = {
+        "listener.name.gateways.sasl.enabled.mechanisms": "SCRAM-SHA-512",
+        "listener.name.gateways.scram-sha-512.sasl.jaas.config": f"{SCRAM_MODULE} required;",
+    }
+    certificate, key = kafka.gateway_certificate, kafka.gateway_key
+    protocol = "SASL_PLAINTEXT"
+    if certificate is not None and key is not None:
+        properties |= _tls(certificate, key)
+        protocol = "SASL_SSL"
+    return GatewayListener(
+        address=f"{_NAME}://{kafka.gateway_host}:{kafka.gateway_port}",
+        protocol=protocol,
+        properties=properties,
+    )
+
+
+def _tls(certificate: Path, key: Path) -> Mapping[str, str]:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    try:
+        context.load_cert_chain(certificate, key, password=lambda: "")  # never asks at the terminal
+        texts = [file.read_text(encoding="ascii") for file in (certificate, key)]
+    except (OSError, ValueError) as error:
+        raise StackError(
+            "METERWARDEN_KAFKA_GATEWAY_CERTIFICATE and _KEY must be PEM files of a certificate and its key, "
+            f"which no password protects (got {certificate}, {key}: {error})"
+        ) from None
+    if "-----BEGIN PRIVATE KEY-----" not in texts[1]:
+        raise StackError(
+            f"METERWARDEN_KAFKA_GATEWAY_KEY must be of PKCS #8, as Kafka reads it (got {key}): "
+            f"`openssl pkcs8 -topk8 -nocrypt -in {key}` writes it so"
+        )
+    chain, secret = (text.strip().replace("\n", "\\n") for text in texts)
+    return {
+        "listener.name.gateways.ssl.keystore.type": "PEM",
+        "listener.name.gateways.ssl.keystore.certificate.chain": chain,
+        "listener.name.gateways.ssl.keystore.key": secret,
+    }
