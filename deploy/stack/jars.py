@@ -83,7 +83,7 @@ def complete(cache: Path) -> bool:
 
 
 def _folder(cache: Path) -> Path:
-    return cache / f"kafka-{VERSION}"
+    return cache / f"kafka-{VERSION}-{_stamp()[:8].decode()}"  # beside that of another version of ours, which may run
 
 
 def _fetch(work: Path, into: Path) -> None:
