@@ -17,6 +17,7 @@ from analytics.columns.register import RegisterTable, advance, close, empty_stat
 from analytics.domain.errors import StoreUnavailable
 from analytics.domain.ledger import Ledger
 from ingest import wire
+from streams.admission.agent import Admission
 from streams.agents.alerts import AlertsAgent
 from streams.agents.balance import BalanceAgent
 from streams.agents.courtesy import Courtesy
@@ -40,6 +41,7 @@ from streams.source.incarnation import TopicGuard
 from streams.source.topology import readings_topic
 from streams.steps.state import PartitionState, rules_of
 from streams.steps.step import step
+from streams.store.access.admission import AdmissionStore
 from streams.store.partitions import TimescaleStore
 
 __all__ = ["WorkerApp", "create_app", "warm_up"]
@@ -162,6 +164,11 @@ class WorkerApp(BatchApp):
             self.store, self.publisher, self.metrics, topic=config.topic, partitions=self.lanes.partitions
         )
         self._go_on(passing.run(config.relay_s), "passing on")
+        if config.inboxes:
+            admission = Admission(
+                config, AdmissionStore(self.store.connections), self.broker, self.metrics, mine=self.lanes.first
+            )
+            self._go_on(admission.run(), "admission")
         compliance = ComplianceAgent(ComplianceStore(self.store.connections, config.zone), self.lanes, courtesy)
         self._go_on(compliance.run(config.compliance_s), "compliance")
         if config.balance_s > 0:

@@ -1,16 +1,29 @@
 """`meterwarden gateways`: who may bring readings, of which energy-using units, and their tokens."""
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import click
 import psycopg
 
+from analytics.domain.errors import MeterwardenError, RegistryError
 from deploy.commands.common.parameters import Instant
 from deploy.commands.common.tables import table
 from deploy.database import inside
+from deploy.settings import load
+from deploy.stack import Stack
 from deploy.terminal import say
-from streams.store.access.gateways import add_gateway, bind, end_gateway, list_gateways, rotate, unknown_units
+from ingest.gateway.access import inbox_of
+from streams.store.access.gateways import (
+    add_gateway,
+    bind,
+    end_gateway,
+    list_gateways,
+    mark_kafka,
+    read_bindings,
+    rotate,
+    unknown_units,
+)
 
 __all__ = ["command"]
 
@@ -98,16 +111,56 @@ def rotate_token(name: str, *, overlap: int) -> None:
     say(inside(work))
 
 
+@command.command("kafka")
+@click.argument("name")
+def give_login(name: str) -> None:
+    """Let a gateway send by Kafka, or give it a new password there; the password is shown this once.
+
+    It logs in as NAME (SCRAM-SHA-512) and may send to its own inbox, metering.inbox.NAME. What is of its units goes on
+    from there, what is not is refused with the reason.
+    """
+    from deploy.kafka_gateways import let_in  # noqa: PLC0415 - slow to import, and the other commands need it not
+
+    stack = Stack(load())
+    found = inside(read_bindings).get(name)
+    if found is None or (found.valid_to is not None and found.valid_to <= datetime.now(UTC)):
+        raise RegistryError(f"a gateway must be one that is entered and not over (got {name!r})")
+    password = let_in(stack.access, name, known=found.kafka)
+    inside(lambda connection: mark_kafka(connection, name, known=True))
+    say(f"{name} sends to {inbox_of(name)} at {_door(stack)}", err=True)
+    say(password)
+
+
 @command.command()
 @click.argument("name")
 def end(name: str) -> None:
     """Let a gateway in no longer."""
 
-    async def work(connection: psycopg.AsyncConnection) -> None:
+    async def work(connection: psycopg.AsyncConnection) -> bool:
+        known = (await read_bindings(connection)).get(name)
         await end_gateway(connection, name)
+        return known is not None and known.kafka
 
-    inside(work)
+    if inside(work):
+        from deploy.kafka_gateways import keep_out  # noqa: PLC0415 - as above
+
+        try:
+            keep_out(Stack(load()).access, name)
+        except MeterwardenError:
+            inside(lambda connection: mark_kafka(connection, name, known=True))
+            say(
+                f"its readings are refused from now on; its login in Kafka ends when `end {name}` is run again",
+                err=True,
+            )
+            raise
     say(f"{name} is let in no longer")
+
+
+def _door(stack: Stack) -> str:
+    kafka = stack.settings.kafka
+    if kafka.bootstrap is not None or not kafka.gateway_port:
+        return stack.bootstrap
+    return f"{kafka.gateway_host}:{kafka.gateway_port}"
 
 
 def _warn(unknown: list[str]) -> None:

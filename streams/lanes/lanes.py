@@ -94,6 +94,10 @@ class Lanes:
         """Over how many partitions the units are spread, 0 while no lane runs."""
         return next((lane.partitions for lane in self._lanes.values()), 0)
 
+    def first(self) -> bool:
+        """Whether the first partition is this worker's: of what one worker does for all, it is the one."""
+        return any(tp.partition == 0 for tp in self._lanes)
+
     @property
     def running(self) -> int:
         """Lanes that run now."""

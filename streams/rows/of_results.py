@@ -47,6 +47,7 @@ __all__ = [
     "dirty_spans",
     "fault_rows",
     "hour_rows",
+    "part_of",
     "reading_rows",
     "refusal_rows",
     "sight_rows",
@@ -306,13 +307,13 @@ def _refusal_row(refusal: Refusal, block: Block, record: Record, sizes: NDArray[
         required=refusal.required,
         got=refusal.got,
         unit_code=block.unit_code,
-        payload=(record.value or b"") if whole else _part(refusal, block, record.value or b""),
+        payload=(record.value or b"") if whole else part_of(block, refusal.rows, record.value or b""),
         readings=len(refusal.rows),
     )
 
 
-def _part(refusal: Refusal, block: Block, value: bytes) -> bytes:
-    """Just the refused readings of a message, in its own format."""
+def part_of(block: Block, rows: NDArray[np.intp], value: bytes) -> bytes:
+    """Just some readings of a message, in its own format."""
     if value[:1] and value[0] in _BLOCK_MARK:
-        return encode_rows(block, refusal.rows)
-    return b"[" + b",".join(encode_readings_json(block, refusal.rows)) + b"]"
+        return encode_rows(block, rows)
+    return b"[" + b",".join(encode_readings_json(block, rows)) + b"]"

@@ -4,7 +4,7 @@ import asyncio
 import logging
 import time
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Container, Coroutine, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeVar
 
@@ -29,7 +29,7 @@ from faust.types import TP
 from ingest import wire
 from ingest.wire import Records, WrongChecksum
 
-__all__ = ["BatchConsumerThread", "BatchOptions", "Fetched", "Position", "PositionOf", "Run"]
+__all__ = ["BatchConsumerThread", "BatchOptions", "Fetched", "Position", "PositionOf", "Run", "give_fetches"]
 
 log = logging.getLogger("metering.consumer")
 
@@ -196,7 +196,7 @@ def _of_objects(records: list[Any]) -> Records:
 class _FetchResults(OrderedDict[Any, Any]):
     """aiokafka's fetched data by partition."""
 
-    topics: frozenset[str] = frozenset()
+    topics: Container[str] = frozenset()
 
     def __init__(self) -> None:
         super().__init__()
@@ -205,6 +205,13 @@ class _FetchResults(OrderedDict[Any, Any]):
     def __setitem__(self, tp: Any, result: Any) -> None:
         ours = type(result) is FetchResult and tp.topic in self.topics
         super().__setitem__(tp, _prepared(result, self._tries) if ours else result)
+
+
+def give_fetches(consumer: aiokafka.AIOKafkaConsumer, topics: Container[str]) -> None:
+    """Let a consumer that has started give a `Fetched` of each partition of these topics: bounded, never an error."""
+    fetcher.MemoryRecords = _Batches
+    results = consumer._fetcher._records = _FetchResults()  # noqa: SLF001
+    results.topics = topics
 
 
 class BatchConsumerThread(driver.AIOKafkaConsumerThread):
@@ -221,9 +228,7 @@ class BatchConsumerThread(driver.AIOKafkaConsumerThread):
     async def on_start(self) -> None:
         """Connect to Kafka."""
         await super().on_start()
-        fetcher.MemoryRecords = _Batches
-        results = self._ensure_consumer()._fetcher._records = _FetchResults()  # noqa: SLF001
-        results.topics = self.app.batch_options.topics
+        give_fetches(self._ensure_consumer(), self.app.batch_options.topics)
 
     async def _commit(self, offsets: Mapping[TP, int]) -> bool:
         here = self.assignment()

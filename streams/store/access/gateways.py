@@ -21,6 +21,7 @@ __all__ = [
     "end_gateway",
     "list_gateways",
     "mark_kafka",
+    "read_bindings",
     "read_gateways",
     "rotate",
     "unknown_units",
@@ -61,10 +62,15 @@ select code from unnest(%s::text[]) q (code) where not exists (select from unit 
 
 async def read_gateways(connection: psycopg.AsyncConnection) -> Gateways:
     """The registry as it is now."""
-    found = await _rows(connection, _GATEWAYS)
+    gateways = await read_bindings(connection)
     tokens = await _rows(connection, _TOKENS)
-    gateways = [Gateway(**{**row, "unit_codes": frozenset(row["unit_codes"])}) for row in found]
-    return Gateways.of(gateways, {bytes(row["digest"]): (row["name"], row["expires_at"]) for row in tokens})
+    return Gateways.of(gateways.values(), {bytes(row["digest"]): (row["name"], row["expires_at"]) for row in tokens})
+
+
+async def read_bindings(connection: psycopg.AsyncConnection) -> dict[str, Gateway]:
+    """All gateways by name, with the units that each may send; of tokens nothing is asked."""
+    found = await _rows(connection, _GATEWAYS)
+    return {row["name"]: Gateway(**{**row, "unit_codes": frozenset(row["unit_codes"])}) for row in found}
 
 
 async def list_gateways(connection: psycopg.AsyncConnection) -> list[dict[str, Any]]:
