@@ -6,6 +6,7 @@ from typing import Any, Final
 import click
 
 from analytics.domain.errors import MeterwardenError
+from deploy.private import keep_private
 from deploy.terminal import say
 
 __all__ = ["COMMANDS", "cli", "main"]
@@ -85,4 +86,5 @@ def cli() -> None:
 
 def main() -> None:
     """Run the command line."""
+    keep_private()
     cli(prog_name="meterwarden")

@@ -8,6 +8,7 @@ import sys
 from analytics.domain.errors import MeterwardenError
 from deploy.alerting import link_secret
 from deploy.channels import channels_text
+from deploy.private import keep_private
 from deploy.settings import Settings, load
 from streams.alerts.channels import read_channels
 from streams.alerts.sender import Sender, SenderConfig
@@ -33,6 +34,7 @@ def config_of(settings: Settings) -> SenderConfig:
 
 def main() -> int:
     """Run the sender."""
+    keep_private()
     log_to(sys.stderr)
     try:
         config = config_of(load())

@@ -6,6 +6,7 @@ import sys
 from analytics.domain.errors import MeterwardenError
 from deploy.alerting import alert_config, link_secret
 from deploy.api import ApiConfig, create_api
+from deploy.private import keep_private
 from deploy.settings import Settings, load
 from ingest.http import serve
 from streams.logs import log_to
@@ -24,6 +25,7 @@ def config_of(settings: Settings) -> ApiConfig:
 
 def main() -> int:
     """Run the API."""
+    keep_private()
     log_to(sys.stderr)
     try:
         settings = load()

@@ -22,6 +22,7 @@ from kafka.errors import KafkaError
 from analytics.domain.errors import ConfigurationError, StoreUnavailable
 from deploy.alerting import alert_config
 from deploy.kafka_access import access_of
+from deploy.private import keep_private
 from deploy.settings import Settings, load
 from ingest.gateway.access import INBOX
 from ingest.standard_files import read_factors
@@ -174,6 +175,7 @@ async def _broke(app: WorkerApp) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a worker; an argument ``--instance=NAME#NUMBER`` only names it in a list of processes."""
+    keep_private()
     arguments = sys.argv[1:] if arguments is None else arguments
     instance = next((text.partition("=")[2] for text in arguments if text.startswith("--instance=")), "")
     log_to(sys.stderr)

@@ -26,6 +26,12 @@ from deploy.stack.processes import Account
 __all__ = ["ACCOUNT", "DiskUse", "Places", "disk_use", "exclusive", "require_disk", "service_account", "tool"]
 
 ACCOUNT: Final = "meterwarden"
+_OWN: Final = 0o700
+_THROUGH: Final = 0o711
+"""Of folders that the servers' account passes through to its own: it sees no names in them."""
+_PROGRAMS: Final = 0o755
+"""Of the cache: programs that anybody may have, and nothing of an instance."""
+_OTHERS: Final = stat.S_IRWXO
 _SEARCH: Final = os.defpath + ":/usr/local/bin:/usr/sbin:/sbin"
 
 
@@ -83,8 +89,13 @@ class Places:
     def make(self) -> None:
         """Make the folders that all parts share."""
         try:
-            for folder in (self.home, self.logs, self.run, self.conf, self.home / "data", self.cache):
-                self._make_shared(folder)
+            self._make_shared(self.home, _THROUGH)
+            for folder in (self.logs, self.conf, self.home / "data"):
+                self._make_shared(folder, _THROUGH)
+                self._close(folder, _THROUGH)
+            self._make_shared(self.run, _OWN)
+            self._close(self.run, _OWN)
+            self._make_shared(self.cache, _PROGRAMS)
         except OSError as error:
             raise StackError(
                 f"cannot make the folder {error.filename}: {error.strerror}; set METERWARDEN_HOME"
@@ -93,10 +104,15 @@ class Places:
             self._require_reach(folder, setting)
 
     def write_conf(self, name: str, text: str) -> Path:
-        """Write a configuration file that the servers can read, wherever the checkout is."""
+        """Write a configuration file that the servers' account and we can read, wherever the checkout is."""
         path = self.conf / name
-        path.write_text(text, encoding="utf-8")
-        path.chmod(0o644)
+        path.unlink(missing_ok=True)  # one of an earlier version may be open to everybody
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(handle, "w", encoding="utf-8") as stream:
+            if self.account is not None:
+                os.fchown(handle, -1, self.account.gid)
+                os.fchmod(handle, 0o640)
+            stream.write(text)
         return path
 
     def write_own_conf(self, name: str, text: str) -> Path:
@@ -152,12 +168,24 @@ class Places:
         except OSError as error:
             raise StackError(f"cannot read {path}: {error.strerror}; run `meterwarden up` as its owner first") from None
 
-    def _make_shared(self, folder: Path) -> None:
+    def _make_shared(self, folder: Path, rights: int) -> None:
+        """Make a folder that the servers' account passes through; for nobody but us when they run as ourselves."""
         if folder.is_dir():
             return
-        folder.mkdir(parents=True, exist_ok=True)
+        missing = [place for place in (folder, *folder.parents) if not place.exists()]
+        folder.mkdir(parents=True, exist_ok=True, mode=_OWN)
         if self.account is not None:
-            folder.chmod(0o755)  # whatever the umask of root
+            for place in missing:
+                place.chmod(_THROUGH)  # whatever the umask of root
+            folder.chmod(rights)
+
+    def _close(self, folder: Path, rights: int) -> None:
+        """Take from everybody what an earlier version left open in a folder of ours."""
+        with contextlib.suppress(PermissionError):  # somebody else's instance: what we may not change stays
+            folder.chmod(rights if self.account is not None else _OWN)
+            for file in folder.iterdir():
+                if file.is_file() and not file.is_symlink() and file.stat().st_mode & _OTHERS:
+                    file.chmod(file.stat().st_mode & ~_OTHERS)
 
     def _require_reach(self, folder: Path, setting: str) -> None:
         account = self.account

@@ -88,7 +88,9 @@ def prefix(cache: Path, *, mirror: str | None = None) -> Prefix:
                 folder.mkdir(parents=True)
                 folder.chmod(0o755)  # for the servers' account, whatever the umask
             _build(built, mirror or _mirror())
-            (built.root / ".complete").write_text(f"{built.root}\n", encoding="utf-8")
+            stamp = built.root / ".complete"
+            stamp.write_text(f"{built.root}\n", encoding="utf-8")
+            stamp.chmod(0o644)
     return built
 
 
@@ -163,7 +165,16 @@ def _unpack(package: Path, root: Path) -> None:
     leave_out = [f"--exclude={pattern}" for pattern in _LEFT_OUT]
     with subprocess.Popen([tool("dpkg-deb", "dpkg"), "--fsys-tarfile", str(package)], stdout=subprocess.PIPE) as source:
         _run(
-            [tool("tar", "tar"), "-x", "-C", str(root), "--keep-directory-symlink", "--no-same-owner", *leave_out],
+            [
+                tool("tar", "tar"),
+                "-x",
+                "-C",
+                str(root),
+                "--keep-directory-symlink",
+                "--no-same-owner",
+                "-p",
+                *leave_out,
+            ],
             stdin=source,
         )
     if source.returncode != 0:

@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Self
 
+from deploy.private import UMASK
+
 __all__ = ["Account", "Process", "find", "launch", "rotate", "tail", "until", "works_in"]
 
 _PROC: Final = Path("/proc")
@@ -168,7 +170,7 @@ def launch(
             start_new_session=True,
             cwd=where,
             env=dict(environ),
-            umask=0o077 if account else -1,
+            umask=UMASK,
             **identity(account),
         )
     process = Process.of(child.pid)

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 from analytics.domain.errors import MeterwardenError
+from deploy.private import keep_private
 from deploy.settings import Settings, load
 from deploy.stack import jars as kafka
 from deploy.stack import prefix as postgres
@@ -44,6 +45,7 @@ def fetch(settings: Settings, *, say: Callable[[str], None]) -> None:
 
 def main() -> int:
     """Fetch what is missing, telling what it does."""
+    keep_private()
     try:
         fetch(load(), say=lambda line: print(f"set-up: {line}", file=sys.stderr))  # noqa: T201 - a program
     except MeterwardenError as error:

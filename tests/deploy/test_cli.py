@@ -1,5 +1,8 @@
 import importlib
 import json
+import logging
+import os
+import stat
 import subprocess
 import sys
 from pathlib import Path
@@ -8,7 +11,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from analytics.domain.errors import MeterwardenError
+from analytics.domain.errors import ConfigurationError, MeterwardenError
 from deploy import cli as module
 from deploy.cli import COMMANDS, cli
 from deploy.settings import Settings
@@ -72,6 +75,35 @@ def environment(settings: Settings) -> dict[str, str]:
     }
 
 
+def shown_to_others(home: Path) -> list[str]:
+    """What others may do with anything below a folder, but for passing through folders."""
+    shown = []
+    for path in home.rglob("*"):
+        rights = stat.S_IMODE(path.lstat().st_mode) & stat.S_IRWXO
+        if not path.is_symlink() and rights & ~(stat.S_IXOTH if path.is_dir() else 0):
+            shown.append(f"{path.relative_to(home)}: {rights:o}")
+    return shown
+
+
+@pytest.mark.parametrize("entry", ["sender", "serve", "worker", "stack.programs"])
+def test_every_process_makes_files_for_their_owner_alone(entry: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    entrance = importlib.import_module(f"deploy.{entry}")
+
+    def load() -> Settings:
+        raise ConfigurationError(f"{os.umask(0o022):o}")
+
+    said: list[str] = []
+    monkeypatch.setattr(entrance, "load", load)
+    monkeypatch.setattr(logging.Logger, "error", lambda _self, _text, error: said.append(str(error)))
+    monkeypatch.setattr("builtins.print", lambda text, **_: said.append(text.removeprefix("set-up: ")))
+    before = os.umask(0o022)
+    try:
+        assert entrance.main(*[[]] if entry == "worker" else []) == 2
+    finally:
+        os.umask(before)
+    assert said == ["77"]
+
+
 @pytest.mark.integration
 def test_up_status_and_down_tell_what_they_did(instance: Settings) -> None:
     run = CliRunner(env=environment(instance)).invoke
@@ -79,9 +111,21 @@ def test_up_status_and_down_tell_what_they_did(instance: Settings) -> None:
     assert down.exit_code == 1
     assert "DOWN" in down.output
 
-    first, second = run(cli, ["up", "--only", "postgresql"]), run(cli, ["up", "--only", "postgresql"])
-    assert (first.exit_code, second.exit_code) == (0, 0), first.output
-    assert "postgresql  started, 127.0.0.1" in first.output
+    instance.home.joinpath("logs").mkdir(mode=0o755)  # as an earlier version left it
+    instance.home.joinpath("logs", "worker-1.log").touch(mode=0o644)
+    first = subprocess.run(
+        [sys.executable, "-c", "from deploy.cli import main; main()", "up", "--only", "postgresql"],
+        env=os.environ | environment(instance),
+        capture_output=True,
+        text=True,
+        check=False,
+        umask=0o022,
+    )
+    assert first.returncode == 0, first.stderr
+    assert "postgresql  started, 127.0.0.1" in first.stdout
+    assert shown_to_others(instance.home) == []
+    second = run(cli, ["up", "--only", "postgresql"])
+    assert second.exit_code == 0, second.output
     assert "postgresql  ran already" in second.output
 
     told = json.loads(run(cli, ["status", "--json"]).output)
