@@ -7,19 +7,17 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
 from openpyxl import Workbook
-from openpyxl.cell import Cell, MergedCell
 from openpyxl.styles import Alignment, Border, Font, Side
 from openpyxl.utils import get_column_letter
 
 from analytics.domain.words import STATUSES, Phrase
 from analytics.standards.purpose import purpose_of
 from dashboards.reports.content import MeterRow, UnitReport
+from ingest.files.text_cells import keep_text
 
-__all__ = ["FOOT", "LEDGER_HEADS", "TITLES", "foot_of", "form_code", "keep_text", "ledger_forms", "title_of"]
+__all__ = ["FOOT", "LEDGER_HEADS", "TITLES", "foot_of", "form_code", "ledger_forms", "title_of"]
 
 Say = Callable[[Phrase], str]
-
-_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 
 TITLES: Final = {
     "B.1": Phrase(zh="能源计量工作人员一览表", en="staff of energy metering"),
@@ -99,12 +97,6 @@ _CODES: Final = {
 _WIDTHS: Final = (6, 18, 14, 12, 14, 18, 16, 18, 26, 18, 14)
 _LINE: Final = Side(style="thin")
 _CELL: Final = Border(left=_LINE, right=_LINE, top=_LINE, bottom=_LINE)
-
-
-def keep_text(cell: Cell | MergedCell) -> None:
-    """Let a text that begins like a formula be a text, also after somebody edits the cell."""
-    if isinstance(cell, Cell) and isinstance(cell.value, str) and cell.value.startswith(_FORMULA):
-        cell.data_type, cell.quotePrefix = "s", True
 
 
 def form_code(energy: str) -> str:

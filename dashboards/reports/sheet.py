@@ -10,7 +10,7 @@ from openpyxl.worksheet.properties import PageSetupProperties
 from openpyxl.worksheet.worksheet import Worksheet
 
 from analytics.domain.words import Phrase
-from dashboards.reports.forms import keep_text
+from ingest.files.text_cells import keep_text
 
 __all__ = ["SheetCell", "add_sheet", "empty_book", "heads_of", "speaker"]
 
@@ -54,11 +54,12 @@ def add_sheet(
     widths = [min(_width(head), _HEAD_OF_PAPER) if title else _width(head) for head in heads]
     for row in rows:
         sheet.append(list(row))
-        for cell in sheet[sheet.max_row]:
+        widths = [max(width, _width(cell)) for width, cell in zip(widths, row, strict=True)]
+    for cells in sheet.iter_rows(min_row=head + 1):  # once: to find the last row is to look at all
+        for cell in cells:
             keep_text(cell)
             if isinstance(cell.value, float):
                 cell.number_format = _format(cell.value)
-        widths = [max(width, _width(cell)) for width, cell in zip(widths, row, strict=True)]
     widths = [min(width + 2, _WIDEST_OF_PAPER if title else _WIDEST) for width in widths]
     if title:
         _as_paper(sheet, head, widths)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import openpyxl
+from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE
 from openpyxl.comments import Comment
 from openpyxl.styles import Font, PatternFill
 from openpyxl.utils import get_column_letter
@@ -14,6 +15,7 @@ from openpyxl.utils import get_column_letter
 from analytics.domain.ledger import COLUMNS
 from analytics.domain.ledger.cells import is_empty
 from ingest.files.encodings import encoding_of
+from ingest.files.text_cells import keep_text, keep_texts
 from ingest.ledgers import LedgerReport
 from ingest.ledgers.csv import delimiter_of
 from ingest.ledgers.wording import in_chinese
@@ -62,6 +64,7 @@ def write_marked(source: Path, report: LedgerReport, target: Path, *, language: 
     for row, texts in reasons.items():
         cell = sheet.cell(row=row, column=beside, value="；".join(texts) if language == "zh" else "; ".join(texts))
         cell.fill = _WRONG
+        keep_text(cell)
     sheet.column_dimensions[get_column_letter(beside)].width = _MOST_WIDTH
     book.save(target)
     return len(report.faults)
@@ -73,12 +76,15 @@ def _opened(source: Path, report: LedgerReport) -> tuple[Any, Any]:
     if packed:
         book: Any = openpyxl.load_workbook(source)
         name = report.table.sheet
-        return book, book[name] if name in book.sheetnames else book.worksheets[0]
+        sheet: Any = book[name] if name in book.sheetnames else book.worksheets[0]
+        keep_texts(sheet, formulas=True)  # those of the book are its own
+        return book, sheet
     book = openpyxl.Workbook()
-    sheet: Any = book.active
+    sheet = book.active
     text = source.read_bytes().decode(encoding_of(lambda: source.open("rb")), "replace").removeprefix("\ufeff")
     for cells in csv.reader(io.StringIO(text, newline=""), delimiter=delimiter_of(text[: 1 << 16])):
-        sheet.append(cells)
+        sheet.append([ILLEGAL_CHARACTERS_RE.sub("\ufffd", text) for text in cells])
+    keep_texts(sheet)
     return book, sheet
 
 
@@ -102,6 +108,7 @@ def write_completed(report: LedgerReport, target: Path, *, language: str = "zh")
             cell = sheet.cell(row=row, column=k, value=None if is_empty(value) else value)
             if isinstance(value, str):
                 cell.number_format = "@"
+                keep_text(cell)
             why = marks.get((lines[row - 2], names[k - 1]))
             if why is not None:
                 cell.fill = _INFERRED

@@ -1,6 +1,7 @@
 """`meterwarden ledger` as a person calls it."""
 
 import asyncio
+import csv
 import json
 import re
 from pathlib import Path
@@ -124,6 +125,25 @@ def test_a_faulty_ledger_goes_back_as_the_same_workbook_coloured(tmp_path: Path)
     coloured = [cell for row in sheet.iter_rows() for cell in row if cell.fill.fgColor.rgb == "00FFC7CE"]
     assert len(coloured) > len({fault.row for fault in read_ledger(FAULTY).faults})
     assert any("要求" in str(cell.value) for cell in coloured)
+
+
+def test_texts_that_begin_like_formulas_come_back_as_texts(tmp_path: Path) -> None:
+    texts = ["=1+1", "+1", "-1", "@SUM(A1)", "\tcmd", '=HYPERLINK("http://x")\x01']
+    head, *rows = csv.reader(FAULTY.read_text("utf-8-sig").splitlines())
+    place = head.index("name")
+    source = tmp_path / "formulas.csv"
+    with source.open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file).writerows(
+            [head, *([*row[:place], text, *row[place + 1 :]] for row, text in zip(rows, texts, strict=False))]
+        )
+    marked, again = tmp_path / "marked.xlsx", tmp_path / "again.xlsx"
+    for read, written in ((source, marked), (marked, again)):
+        called("check", read, "--marked", written)
+        sheet = openpyxl.load_workbook(written).worksheets[0]
+        cells = [sheet.cell(row=k + 2, column=place + 1) for k in range(len(texts))]
+        assert [cell.data_type for cell in cells] == ["s"] * len(texts)
+        assert all(cell.quotePrefix for cell in cells), "they stay texts when somebody edits them"
+        assert [cell.value for cell in cells] == [text.replace("\x01", "\ufffd") for text in texts]
 
 
 @pytest.mark.integration
