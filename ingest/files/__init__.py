@@ -1,6 +1,17 @@
 """Files as people hand them over: what kind they are, how their text is encoded, what their words mean."""
 
 from analytics.domain.spelling import code_key, is_blank, plain, tidy, word_key
-from ingest.files.opening import Content, Kind, UnreadableFile, contents
+from ingest.files.opening import DAMAGED, Content, Kind, UnreadableFile, contents
 
-__all__ = ["Content", "Kind", "UnreadableFile", "code_key", "contents", "is_blank", "plain", "tidy", "word_key"]
+__all__ = [
+    "DAMAGED",
+    "Content",
+    "Kind",
+    "UnreadableFile",
+    "code_key",
+    "contents",
+    "is_blank",
+    "plain",
+    "tidy",
+    "word_key",
+]

@@ -5,6 +5,7 @@ import gzip
 import io
 import lzma
 import zipfile
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
@@ -13,7 +14,7 @@ from typing import BinaryIO
 
 from analytics.domain.errors import MeterwardenError
 
-__all__ = ["Content", "Kind", "UnreadableFile", "contents"]
+__all__ = ["DAMAGED", "Content", "Kind", "UnreadableFile", "contents"]
 
 _OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 _ENCRYPTED = "EncryptedPackage".encode("utf-16-le")
@@ -26,6 +27,8 @@ _FOREIGN: tuple[tuple[bytes, str], ...] = (
     (b"\xff\xd8\xff", "a picture"),
 )
 _MAX_MEMBERS = 10_000
+DAMAGED = (OSError, EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile)
+"""What reading raises where a file is cut or a byte of it is another."""
 
 
 class UnreadableFile(MeterwardenError):  # noqa: N818 - named after what it is about
@@ -85,6 +88,9 @@ class _Inside(io.RawIOBase):
         if not line:
             raise StopIteration
         return line
+
+    def readline(self, size: int | None = -1) -> bytes:
+        return self._inner.readline(-1 if size is None else size)
 
     def seekable(self) -> bool:
         return self._inner.seekable()
@@ -172,7 +178,7 @@ def _unpacked(held: _Source, packed: str) -> Content:
     try:
         with opened() as file:
             head = file.read(4096)
-    except (OSError, EOFError, lzma.LZMAError) as error:
+    except DAMAGED as error:
         raise UnreadableFile(f"{held.name}: must be a whole file (got {error})") from error
     return _content(held, _kind(head, held.name, opened), opened)
 
@@ -185,7 +191,7 @@ def _zipped(held: _Source) -> list[Content]:
             locked = any(one.flag_bits & 1 for one in members)
     except (zipfile.BadZipFile, OSError) as error:
         raise UnreadableFile(f"{held.name}: must be a whole archive or workbook (got {error})") from error
-    if names & {"xl/workbook.xml", "xl/workbook.bin"} or "content.xml" in names:
+    if names & {"xl/workbook.xml", "xl/workbook.bin", "content.xml"}:
         return [_content(held, Kind.WORKBOOK, held.opened)]
     if locked:
         raise UnreadableFile(f"{held.name}: must be an archive without a password (got one with)")
@@ -211,7 +217,8 @@ def _member(held: _Source, inner: str) -> Content:
     try:
         with opened() as file:
             head = file.read(4096)
-    except (zipfile.BadZipFile, OSError, NotImplementedError, EOFError) as error:
+    # NotImplementedError: packed by a method that zipfile has not, such as Deflate64 of Windows' large archives
+    except (*DAMAGED, NotImplementedError) as error:
         raise UnreadableFile(f"{held.name}: {inner} must be readable (got {error})") from error
     shown = inner if inner.isascii() else _mended(inner)
     return _content(held, _kind(head, f"{held.name}: {shown}", opened), opened, shown)

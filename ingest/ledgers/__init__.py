@@ -1,7 +1,7 @@
 """Ledgers from files that people keep: CSV or Excel, understood by what the file holds."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import tzinfo
 from pathlib import Path
 
@@ -21,6 +21,9 @@ _ZIP = b"PK\x03\x04"
 _OLD_EXCEL = b"\xd0\xcf\x11\xe0"
 _NOTHING: Mapping[str, str] = {}
 _PLAIN = LedgerOptions()
+_FIRST_ROWS = 3_000
+_MOST_FAULTS = 5
+"""Faults a row at which a long file is given up."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -72,8 +75,14 @@ class LedgerReport:
     columns: Mapping[str, RawColumn] = field(default_factory=dict)
 
 
-def ledger_table(source: Path | bytes, options: LedgerOptions = _PLAIN) -> LedgerTable:
-    """Raw columns of a ledger file; what kind of file it is, its first bytes say."""
+def ledger_table(source: Path | bytes, options: LedgerOptions = _PLAIN, *, most: int | None = None) -> LedgerTable:
+    """Raw columns of a ledger file; what kind of file it is, its first bytes say.
+
+    Parameters
+    ----------
+    most : int, optional
+        Rows to read; all of them without it.
+    """
     if isinstance(source, bytes):
         mark = source[:4]
     else:
@@ -81,10 +90,27 @@ def ledger_table(source: Path | bytes, options: LedgerOptions = _PLAIN) -> Ledge
             mark = file.read(4)
     if mark == _ZIP:
         data = source if isinstance(source, bytes) else source.read_bytes()
-        return xlsx_table(data, sheet=options.sheet, said=options.columns)
+        return xlsx_table(data, sheet=options.sheet, said=options.columns, most=most)
     if mark == _OLD_EXCEL:
         return unreadable("an .xlsx or .csv file (save the workbook as .xlsx)", "an old .xls workbook")
-    return csv_table(source, options.columns)
+    return csv_table(source, options.columns, most=most)
+
+
+def _first_rows(source: Path | bytes, options: LedgerOptions, zone: tzinfo) -> LedgerTable:
+    """The first rows of a file, which are mostly all.
+
+    A long file in which nearly nothing is right is given up at them, with a fault that says so: millions of faults
+    would help nobody, and take minutes and gigabytes.
+    """
+    table = ledger_table(source, options, most=_FIRST_ROWS)
+    if not table.has_more:
+        return table
+    ready = prepared(table, options, zone)
+    found = len(built(ready.columns, zone=zone, row_numbers=table.row_numbers).faults)
+    if found < _MOST_FAULTS * _FIRST_ROWS:
+        return replace(table, faults=())
+    required = f"at most {_MOST_FAULTS} faults a row in the first {_FIRST_ROWS} rows (those behind were not looked at)"
+    return replace(table, faults=(*table.faults, LedgerFault(0, "", required, f"{found} faults")))
 
 
 def read_ledger(source: Path | bytes, *, zone: tzinfo = DEFAULT_ZONE, options: LedgerOptions = _PLAIN) -> LedgerReport:
@@ -101,7 +127,9 @@ def read_ledger(source: Path | bytes, *, zone: tzinfo = DEFAULT_ZONE, options: L
     options : LedgerOptions
         What a person settled about it.
     """
-    table = ledger_table(source, options)
+    table = _first_rows(source, options, zone)
+    if table.has_more and not table.faults:
+        table = ledger_table(source, options)
     if table.header is None:
         return LedgerReport(Ledger.empty(), list(table.faults), (), {}, 0, sheet=table.sheet, table=table)
     ready = prepared(table, options, zone)

@@ -3,11 +3,11 @@
 import codecs
 import csv
 import io
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from itertools import count
 from operator import itemgetter
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, TextIO
 
 from ingest.files.encodings import encoding_of, known_words
 from ingest.ledgers.headers import HEADER_ROWS, WORDS, column_of
@@ -17,6 +17,8 @@ __all__ = ["csv_table", "delimiter_of"]
 
 _DELIMITERS = ",;\t|，；"
 _PIECE = 1 << 20
+_LONGEST_LINE = 1 << 20
+"""Letters of a line; a cell has at most 131,072."""
 
 
 def _opened(source: Path | bytes) -> BinaryIO:
@@ -48,8 +50,24 @@ def _is_utf_8(source: Path | bytes) -> bool:
     return True
 
 
-def csv_table(source: Path | bytes, said: Mapping[str, str] | None = None) -> LedgerTable:
-    """Raw columns of a CSV file; rows are its records, empty lines among them, as a spreadsheet counts."""
+def _lines(text: TextIO) -> Iterator[str]:
+    """Lines, none of which is held where it has no end."""
+    while line := text.readline(_LONGEST_LINE):
+        if len(line) == _LONGEST_LINE and not line.endswith("\n"):
+            raise csv.Error(f"line longer than {_LONGEST_LINE} letters")
+        yield line
+
+
+def csv_table(source: Path | bytes, said: Mapping[str, str] | None = None, *, most: int | None = None) -> LedgerTable:
+    """Raw columns of a CSV file; rows are its records, empty lines among them, as a spreadsheet counts.
+
+    Parameters
+    ----------
+    said : mapping of str to str, optional
+        What a person said that headers mean.
+    most : int, optional
+        Rows to read.
+    """
     encoding = encoding_of(lambda: _opened(source), known_words(WORDS))
     if encoding == "utf-8" and not _is_utf_8(source):
         return unreadable("text in UTF-8 or GB 18030", "bytes that are neither")
@@ -58,10 +76,11 @@ def csv_table(source: Path | bytes, said: Mapping[str, str] | None = None) -> Le
             head = text.read(1 << 16)
             delimiter = delimiter_of(head)
             text.seek(0)
-            reader = csv.reader(text, delimiter=delimiter)
+            reader = csv.reader(_lines(text), delimiter=delimiter)
             records = count()
             try:
-                return table_of(map(itemgetter(0), zip(reader, records)), text_only=True, said=said)  # noqa: B905 - counts without end
+                rows = map(itemgetter(0), zip(reader, records))  # noqa: B905 - counts without end
+                return table_of(rows, text_only=True, said=said, most=most)
             except csv.Error as error:
                 return unreadable("a CSV record (is a quotation mark missing?)", str(error), next(records) + 1)
     except UnicodeDecodeError:

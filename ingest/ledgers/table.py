@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain, islice
 
 import numpy as np
@@ -38,6 +38,8 @@ class LedgerTable:
         Sheet of a workbook that was taken.
     other_sheets : tuple of str
         Its other sheets.
+    has_more : bool
+        Whether there are rows that were not asked for.
     """
 
     columns: Mapping[str, RawColumn]
@@ -48,6 +50,7 @@ class LedgerTable:
     passed_over: int = 0
     sheet: str = ""
     other_sheets: tuple[str, ...] = ()
+    has_more: bool = False
 
 
 def unreadable(required: str, got: str, row: int = 0) -> LedgerTable:
@@ -179,7 +182,11 @@ class _Filling:
 
 
 def table_of(
-    rows: Iterable[Sequence[object]], *, text_only: bool, said: Mapping[str, str] | None = None
+    rows: Iterable[Sequence[object]],
+    *,
+    text_only: bool,
+    said: Mapping[str, str] | None = None,
+    most: int | None = None,
 ) -> LedgerTable:
     """Table of a file's rows, from row 1 on.
 
@@ -191,6 +198,8 @@ def table_of(
         Whether every cell is a string or None.
     said : mapping of str to str, optional
         What a person said that headers mean.
+    most : int, optional
+        Rows below the header to read.
     """
     iterator: Iterator[Sequence[object]] = iter(rows)
     head = list(islice(iterator, HEADER_ROWS))
@@ -199,7 +208,8 @@ def table_of(
         return unreadable("a header row with the ledger's columns (unit_code, point, … or 用能单位代码, …)", "none", 1)
     filling = _Filling(header, text_only=text_only)
     first = header.row + 1
-    for chunk in chain([head[header.row :]], iter(lambda: list(islice(iterator, _CHUNK)), [])):
+    wanted = islice(iterator, most)
+    for chunk in chain([head[header.row :]], iter(lambda: list(islice(wanted, _CHUNK)), [])):
         filling.add(first, chunk)
         first += len(chunk)
-    return filling.table(header)
+    return replace(filling.table(header), has_more=most is not None and next(iterator, None) is not None)

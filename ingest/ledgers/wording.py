@@ -29,6 +29,7 @@ _SENTENCES: Sequence[tuple[str, Words]] = (
     (r"nothing, beside (.*)", lambda m: "空，但填有" + "、".join(_column(name) for name in m[1].split(", "))),
     (r"(.+) and (.+)", lambda m: f"{m[1]} 与 {m[2]}"),
     (r"(\d+) cells", lambda m: f"{m[1]} 个单元格"),
+    (r"(\d+) faults", lambda m: f"{m[1]} 处错误"),
     (r"bytes that are neither", "两者都不是"),
     (r"an old \.xls workbook", "旧版 .xls 工作簿"),
     (r"none", "没有"),
@@ -118,6 +119,10 @@ _REQUIRED: Sequence[tuple[str, Words]] = (
     (r"at least one row below the header", "表头下至少有一行"),
     (r"one column of this name", "该列只出现一次"),
     (r"at most (\d+) cells, as the header has", lambda m: f"不超过表头的 {m[1]} 个单元格"),
+    (
+        r"at most (\d+) faults a row in the first (\d+) rows.*",
+        lambda m: f"前 {m[2]} 行中平均每行至多 {m[1]} 处错误（其余各行未检查）",
+    ),
     (r"a header row with the ledger's columns.*", "有台账表头（用能单位代码、计量点编号、能源种类、管理编号……）"),
     (r"text in UTF-8 or GB 18030", "UTF-8 或 GB 18030 编码的文本"),
     (r"an \.xlsx or \.csv file \(save.*\)", ".xlsx 或 .csv 文件（请另存为 .xlsx）"),

@@ -17,6 +17,8 @@ import openpyxl
 
 from analytics.domain.ledger import LedgerFault
 from analytics.domain.ledger.faults import shown
+from ingest.files import UnreadableFile
+from ingest.files.workbooks import require_bounded
 from ingest.ledgers.headers import HEADER_ROWS, Header, find_header
 from ingest.ledgers.table import LedgerTable, table_of, unreadable
 
@@ -24,7 +26,6 @@ __all__ = ["ROW_LIMIT", "xlsx_table"]
 
 ROW_LIMIT = 1_048_576
 """Rows of an Excel sheet."""
-_UNPACKED_LIMIT = 4 << 30
 _PIECE = 1 << 20
 _OVERLAP = 256
 _MERGED = re.compile(rb'<(?:\w+:)?mergeCell\b[^>]*\bref="([A-Z]{1,3})(\d{1,7}):[A-Z]{1,3}(\d{1,7})"')
@@ -152,20 +153,23 @@ def _uncalculated(data: bytes, name: str, header: Header) -> Iterator[LedgerFaul
                 yield LedgerFault(number, column, required, shown(formula))
 
 
-def _read(data: bytes, wanted: str | None, said: Mapping[str, str] | None) -> LedgerTable:
+def _read(data: bytes, wanted: str | None, said: Mapping[str, str] | None, most: int | None) -> LedgerTable:
+    require_bounded(lambda: io.BytesIO(data), "the workbook")
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
-        if sum(part.file_size for part in archive.infolist()) > _UNPACKED_LIMIT:
-            raise _NotASheetError(f"a workbook of more than {_UNPACKED_LIMIT >> 30} GiB unpacked")
         chosen = _chosen(data, wanted, said)
         facts = _sheet_facts(archive, chosen.part)
     rows = _merged_down(_rows(data, chosen.name, values=True), facts)
-    table = replace(table_of(rows, text_only=False, said=said), sheet=chosen.name, other_sheets=chosen.others)
-    if table.header is None or not facts.has_formulas:
+    table = replace(
+        table_of(rows, text_only=False, said=said, most=most), sheet=chosen.name, other_sheets=chosen.others
+    )
+    if table.header is None or table.has_more or not facts.has_formulas:
         return table
     return replace(table, faults=(*table.faults, *_uncalculated(data, chosen.name, table.header)))
 
 
-def xlsx_table(data: bytes, *, sheet: str | None = None, said: Mapping[str, str] | None = None) -> LedgerTable:
+def xlsx_table(
+    data: bytes, *, sheet: str | None = None, said: Mapping[str, str] | None = None, most: int | None = None
+) -> LedgerTable:
     """Raw columns of the sheet of a workbook that holds the ledger; rows are the sheet's.
 
     Parameters
@@ -174,14 +178,18 @@ def xlsx_table(data: bytes, *, sheet: str | None = None, said: Mapping[str, str]
         Its name; without it, the one visible sheet whose header is a ledger's.
     said : mapping of str to str, optional
         What a person said that headers mean.
+    most : int, optional
+        Rows to read.
     """
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # openpyxl warns of what it does not read: styles, extensions
-            return _read(data, sheet, said)
+            return _read(data, sheet, said, most)
     except _SeveralSheetsError as error:
         return unreadable("one sheet with a ledger (--sheet NAME picks one)", f"several: {', '.join(error.names)}")
-    except _NotASheetError as error:
+    except (_NotASheetError, UnreadableFile) as error:
+        if error.__cause__ is not None:  # damaged, not too large
+            return unreadable("an .xlsx workbook", f"one that cannot be read ({error})"[:200])
         return unreadable("a workbook that can be read", str(error))
     except Exception as error:  # noqa: BLE001 - openpyxl raises whatever the XML inside trips over
         return unreadable("an .xlsx workbook", f"one that cannot be read ({type(error).__name__}: {error})"[:200])

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.csv as pacsv
 from numpy.typing import NDArray
 
-from ingest.files import Content, UnreadableFile
+from ingest.files import DAMAGED, Content, UnreadableFile
 from ingest.files.encodings import Recoded, encoding_of, known_words
 from ingest.readings.tables import HEAD_ROWS, BrokenRow, RawBatch, text_columns
 from ingest.readings.words import WORDS, title_of
@@ -48,7 +48,7 @@ class CsvTable:
         try:
             self.encoding = encoding or encoding_of(content.opened, known_words(WORDS))
             self._text = self._head_text()
-        except (OSError, EOFError) as error:
+        except DAMAGED as error:
             if isinstance(error, FileNotFoundError):
                 raise
             raise UnreadableFile(f"{content.name}: must be a whole file (got {error})") from error
@@ -195,7 +195,7 @@ class CsvTable:
                 batch = reader.read_next_batch()
             except StopIteration:
                 return
-            except (pa.ArrowInvalid, OSError, EOFError) as error:
+            except (pa.ArrowInvalid, *DAMAGED) as error:
                 raise UnreadableFile(self._not_csv(error)) from error
             yield batch
 

@@ -1,6 +1,5 @@
 """Readings from lines of JSON: a reading, an array or an envelope a line, as on the wire."""
 
-import zlib
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import BinaryIO
@@ -8,9 +7,9 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 
-from ingest.files import Content, UnreadableFile
+from ingest.files import DAMAGED, Content, UnreadableFile
 from ingest.readings.parts import FilePart, RowFault
-from ingest.wire import Names, Records, decode_fetched
+from ingest.wire import MAX_MESSAGE_BYTES, Names, Records, decode_fetched
 
 __all__ = ["read_json_lines"]
 
@@ -55,13 +54,17 @@ def _stretches(name: str, file: BinaryIO) -> Iterator[list[bytes]]:
     lines: list[bytes] = []
     size = 0
     try:
-        for line in file:
+        for line in iter(lambda: file.readline(MAX_MESSAGE_BYTES + 1), b""):
+            if len(line) > MAX_MESSAGE_BYTES:
+                raise UnreadableFile(
+                    f"{name}: must have lines of at most {MAX_MESSAGE_BYTES >> 20} MiB (got a longer one)"
+                )
             lines.append(line)
             size += len(line)
             if len(lines) >= _LINES or size >= _BYTES:
                 yield lines
                 lines, size = [], 0
-    except (OSError, EOFError, zlib.error) as error:
+    except DAMAGED as error:
         raise UnreadableFile(f"{name}: must be a whole file (got {error} after {len(lines)} lines)") from error
     if lines:
         yield lines

@@ -8,6 +8,8 @@ from ingest.files import UnreadableFile
 from ingest.readings.words import title_of
 from ingest.wire import Block
 
+_SHOWN = 1000
+
 __all__ = ["OPTIONAL", "REQUIRED", "FilePart", "RowFault", "UnreadableFile", "column_of", "columns_of"]
 
 REQUIRED = ("unit_code", "meter_no", "measured_at", "value", "unit")
@@ -99,7 +101,8 @@ def columns_of(titles: Sequence[str], where: str) -> dict[str, int]:
         places[name] = place
     missing = [name for name in REQUIRED if name not in places]
     if missing:
+        got = ", ".join(titles)[:_SHOWN]
         raise UnreadableFile(
-            f"{where}: columns must be {', '.join(REQUIRED)} ({', '.join(missing)} missing; got {', '.join(titles)})"
+            f"{where}: columns must be {', '.join(REQUIRED)} ({', '.join(missing)} missing; got {got})"
         )
     return places

@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from ingest.files import Content, UnreadableFile
+from ingest.files.workbooks import require_bounded
 from ingest.readings.tables import HEAD_ROWS, RawBatch
 
 __all__ = ["SheetTable", "sheet_tables"]
@@ -65,6 +66,7 @@ def sheet_tables(content: Content, wanted: str | None) -> list[SheetTable]:
     """Visible sheets of a workbook that hold anything, or the one that is asked for."""
     from python_calamine import CalamineError, SheetVisibleEnum, load_workbook  # noqa: PLC0415 - CSV needs none of it
 
+    require_bounded(content.opened, content.name)
     try:
         with content.opened() as file:
             book = load_workbook(file)

@@ -266,7 +266,6 @@ PARQUET_FAULTS: dict[str, tuple[str, Callable[[], Any], RejectReason]] = {
     "infinite": ("value", lambda: pa.array([float("-inf")]), RejectReason.NOT_A_NUMBER),
     "null": ("value", lambda: pa.array([None], pa.float64()), RejectReason.NOT_A_NUMBER),
     "true": ("value", lambda: pa.array([True]), RejectReason.NOT_A_NUMBER),
-    "list": ("value", lambda: pa.array([[1.0]]), RejectReason.NOT_A_NUMBER),
     "no time": ("measured_at", lambda: pa.array([None], pa.timestamp("us")), RejectReason.MISSING_FIELD),
     "number as time": ("measured_at", lambda: pa.array([1763000000]), RejectReason.BAD_TIME),
     "date as time": ("measured_at", lambda: pa.array([when.date()]), RejectReason.BAD_TIME),
