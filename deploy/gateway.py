@@ -7,8 +7,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from prometheus_client import start_http_server
-
 from analytics.domain.errors import ConfigurationError
 from deploy.settings import Settings
 from ingest.gateway.access import GatewayRegistry, inbox_of
@@ -17,6 +15,7 @@ from ingest.gateway.run import RunningGateway, Told
 from ingest.gateway.spool import BLOCK, JSON
 from ingest.kafka.config import KafkaConfig
 from ingest.kafka.publisher import Publisher
+from ingest.metrics_page import MetricsPage
 from ingest.wire import READINGS_TOPIC
 from streams.store.access.gateways import Registry
 from streams.store.postgres.connections import Connections
@@ -100,7 +99,7 @@ def keep_running(
 
     gateway = RunningGateway(
         config, connect=connect, topics=topics, registry=registry_of(config, settings) if not dry else None,
-        dry=dry, told=told,
+        dry=dry, told=told, metrics_password=settings.workers.metrics_password,
     )  # fmt: skip
     stopping, again = stop or threading.Event(), threading.Event()
     if threading.current_thread() is threading.main_thread():
@@ -108,7 +107,9 @@ def keep_running(
             signal.signal(number, lambda *_: stopping.set())
         signal.signal(signal.SIGHUP, lambda *_: again.set())
     if config.metrics_port:
-        start_http_server(config.metrics_port, addr="127.0.0.1", registry=gateway.metrics)
+        MetricsPage.open(
+            gateway.metrics, host="127.0.0.1", port=config.metrics_port, password=settings.workers.metrics_password
+        )
     try:
         gateway.start()
         log.info("gateway %s runs: %d links, %d devices", config.id, len(config.links), len(config.devices))

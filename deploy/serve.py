@@ -20,7 +20,12 @@ def config_of(settings: Settings) -> ApiConfig:
     """What the settings say to the API."""
     if settings.database.dsn is None:
         raise MeterwardenError("the API needs METERWARDEN_DATABASE; `meterwarden up` sets it")
-    return ApiConfig(dsn=settings.database.dsn, secret=link_secret(settings), alerts=alert_config(settings))
+    return ApiConfig(
+        dsn=settings.database.dsn,
+        secret=link_secret(settings),
+        alerts=alert_config(settings),
+        audit_days=settings.alerts.audit_days,
+    )
 
 
 def main() -> int:

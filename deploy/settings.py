@@ -92,6 +92,8 @@ class WorkerSettings:
     count: int = 1
     metrics_port: int = 19464
     """Of the first worker, the next has the next; 0 for none."""
+    metrics_password: str | None = field(default=None, repr=False)
+    """Of every page that Prometheus reads, the gateway's too; None asks for none."""
     batch_readings: int = 100_000
     collect_s: float = 0.2
 
@@ -108,6 +110,8 @@ class AlertSettings:
     board_url: str = ""
     calendar: Path | None = None
     """Working days; None takes those that ship."""
+    audit_days: int = 365
+    """How long logins and refusals are kept. [d]"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -459,6 +463,13 @@ FIELDS: Final[tuple[Field, ...]] = (
         meaning="Port of the first worker's Prometheus page, on 127.0.0.1; the next worker has the next; 0 for none.",
     ),
     Field(
+        name="METERWARDEN_METRICS_PASSWORD",
+        path="workers.metrics_password",
+        parse=_text,
+        default="",
+        meaning="What Prometheus must bring (`basic_auth`, any user name) to read a worker or a gateway.",
+    ),
+    Field(
         name="METERWARDEN_BATCH_READINGS",
         path="workers.batch_readings",
         parse=_whole(1, 10_000_000),
@@ -506,6 +517,13 @@ FIELDS: Final[tuple[Field, ...]] = (
         parse=_path,
         default="",
         meaning="TOML file of working days; without it the one that ships.",
+    ),
+    Field(
+        name="METERWARDEN_AUDIT_DAYS",
+        path="alerts.audit_days",
+        parse=_whole(183, 36_500),
+        default="365",
+        meaning="How long the API keeps the log of logins and refusals, half a year at least. [d]",
     ),
     Field(
         name="METERWARDEN_GRAFANA",
@@ -580,7 +598,7 @@ FIELDS: Final[tuple[Field, ...]] = (
 )
 
 
-_SECRET: Final = {"database.dsn", "kafka.password", "grafana.password"}
+_SECRET: Final = {"database.dsn", "kafka.password", "grafana.password", "workers.metrics_password"}
 
 
 def load(environ: Mapping[str, str] | None = None) -> Settings:

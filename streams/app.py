@@ -17,6 +17,7 @@ from analytics.columns.register import RegisterTable, advance, close, empty_stat
 from analytics.domain.errors import StoreUnavailable
 from analytics.domain.ledger import Ledger
 from ingest import wire
+from ingest.metrics_page import MetricsPage
 from streams.admission.agent import Admission
 from streams.agents.alerts import AlertsAgent
 from streams.agents.balance import BalanceAgent
@@ -32,7 +33,7 @@ from streams.config import StreamsConfig
 from streams.lanes import readings
 from streams.lanes.lanes import Lanes
 from streams.lanes.workshop import Workshop
-from streams.metrics import MetricsPage, WorkerMetrics
+from streams.metrics import WorkerMetrics
 from streams.ports import StoreRejected
 from streams.source.broker import Broker, TopicFacts
 from streams.source.consumer import BatchApp, BatchOptions, Position
@@ -180,7 +181,12 @@ class WorkerApp(BatchApp):
             self._go_on(AlertsAgent(config.dsn, config.alerts).run(config.alerts_s), "alerts")
         self._go_on(Sampler(self.metrics, self.store).run(config.samples_s), "samples")
         if config.metrics_port:
-            self.page = MetricsPage.open(self.metrics, host=config.metrics_host, port=max(config.metrics_port, 0))
+            self.page = MetricsPage.open(
+                self.metrics.registry,
+                host=config.metrics_host,
+                port=max(config.metrics_port, 0),
+                password=config.metrics_password,
+            )
             log.info("metrics on port %d", self.page.port)
         await super().on_start()
         log.info("worker %s of group %s starts", config.worker, config.group)

@@ -104,6 +104,8 @@ class StreamsConfig:
         A larger message is rejected unread. [byte]
     metrics_port : int
         Port of the Prometheus page on `metrics_host`; 0 for none, -1 for one that is free.
+    metrics_password : str, optional
+        What the page asks for.
     """
 
     bootstrap: str
@@ -146,6 +148,7 @@ class StreamsConfig:
     max_message_bytes: int = MAX_MESSAGE_BYTES
     metrics_host: str = "127.0.0.1"
     metrics_port: int = 0
+    metrics_password: str | None = field(default=None, repr=False)
 
     @property
     def access(self) -> KafkaAccess:

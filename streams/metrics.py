@@ -1,15 +1,12 @@
 """What a worker tells Prometheus; every name starts with ``metering_``."""
 
 import time
-from threading import Thread
-from typing import Self
-from wsgiref.simple_server import WSGIServer
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from analytics.domain.quality import RejectReason
 
-__all__ = ["MetricsPage", "WorkerMetrics"]
+__all__ = ["WorkerMetrics"]
 
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 
@@ -79,24 +76,3 @@ class WorkerMetrics:
                 gauge.remove(partition)
             except KeyError:
                 continue
-
-
-class MetricsPage:
-    """The HTTP page that Prometheus reads."""
-
-    def __init__(self, server: WSGIServer, thread: Thread) -> None:
-        self._server = server
-        self._thread = thread
-        self.port: int = server.server_port
-
-    @classmethod
-    def open(cls, metrics: WorkerMetrics, *, host: str, port: int) -> Self:
-        """Serve the page; port 0 takes a free one."""
-        server, thread = start_http_server(port, host, metrics.registry)
-        return cls(server, thread)
-
-    def close(self) -> None:
-        """Stop serving."""
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()

@@ -38,6 +38,7 @@ from ingest.gateway.rows import Judge, Judged, entries_of, lines_of
 from ingest.gateway.spool import SpoolFull
 from ingest.http import Guard, Limits, Rule, Visitor
 from ingest.http.guard import Scope, bearer
+from ingest.metrics_page import CHALLENGE, is_loopback, may_read
 from ingest.wire import Block
 
 __all__ = ["HttpIntake", "HttpLimits", "create_app"]
@@ -104,6 +105,8 @@ class HttpIntake:
         Where counts are kept.
     readings : Counter, optional
         Readings by way and result, where others count in it too.
+    metrics_password : str, optional
+        What ``/metrics`` asks for; without one only this machine may read it.
     """
 
     commit: GroupCommit
@@ -112,6 +115,7 @@ class HttpIntake:
     limits: HttpLimits = field(default_factory=HttpLimits)
     metrics: CollectorRegistry = field(default_factory=CollectorRegistry)
     readings: Counter | None = None
+    metrics_password: str | None = field(default=None, repr=False)
     now_us: Callable[[], int] = lambda: time.time_ns() // 1000
     _judges: dict[str, Judge] = field(default_factory=dict)
     _buckets: dict[str, Bucket] = field(default_factory=dict)
@@ -188,8 +192,9 @@ def create_app(intake: HttpIntake) -> Guard:
     async def health() -> Response:
         return Response("ok\n", media_type="text/plain")
 
-    async def metrics() -> Response:
-        return Response(generate_latest(intake.metrics), media_type="text/plain; version=0.0.4")
+    async def metrics(request: Request) -> Response:
+        refusal = _metrics_refusal(intake.metrics_password, request)
+        return refusal or Response(generate_latest(intake.metrics), media_type="text/plain; version=0.0.4")
 
     array = {"oneOf": [_SCHEMA, {"type": "array", "items": _SCHEMA}]}
     app.add_api_route(
@@ -212,6 +217,17 @@ def create_app(intake: HttpIntake) -> Guard:
         authenticator=_Tokens(intake),
         on_event=lambda event: turned_away.labels(str(event.status)).inc() if event.event != "login" else None,
     )
+
+
+def _metrics_refusal(password: str | None, request: Request) -> Response | None:
+    """Names of devices and links are nobody else's: a password, or this machine."""
+    if password is None:
+        here = is_loopback(request.client.host if request.client else "")
+        detail = "metrics are read from elsewhere with a password alone: METERWARDEN_METRICS_PASSWORD"
+        return None if here else _json({"detail": detail}, 403)
+    if may_read(request.headers.get("authorization"), password):
+        return None
+    return _json({"detail": "the password of METERWARDEN_METRICS_PASSWORD is required"}, 401, CHALLENGE)
 
 
 async def _taken(intake: HttpIntake, request: Request) -> Judged:

@@ -69,6 +69,8 @@ class RunningGateway:
         What rounds go by. [s since 1970-01-01 UTC]
     tick_s : float
         How often it is looked at. [s]
+    metrics_password : str, optional
+        What ``/metrics`` asks for.
     """
 
     def __init__(
@@ -82,7 +84,9 @@ class RunningGateway:
         told: Told = lambda *_: None,
         clock: Callable[[], float] = time.time,
         tick_s: float = 1.0,
+        metrics_password: str | None = None,
     ) -> None:
+        self._metrics_password = metrics_password
         self.config, self._told, self._registry = config, told, registry
         self._clock, self._tick_s = clock, tick_s
         self._closing = threading.Event()
@@ -207,6 +211,7 @@ class RunningGateway:
             limits=config.limits,
             metrics=self.metrics,
             readings=self._counts,
+            metrics_password=self._metrics_password,
         )
         server = uvicorn.Server(
             uvicorn.Config(

@@ -200,3 +200,23 @@ def test_counts_can_be_read(place: Place) -> None:
     assert 'metering_gateway_http_refused_total{status="401"} 1.0' in text
     assert place.get("/health").text == "ok\n"
     assert "/readings" in place.get("/openapi.json").json()["paths"]
+
+
+def test_counts_are_for_this_machine_or_who_has_the_password(place: Place) -> None:
+    async def ask(client: str, **given: Any) -> httpx.Response:
+        transport = httpx.ASGITransport(app=place.app, client=(client, 4711))
+        async with httpx.AsyncClient(transport=transport, base_url="http://gateway") as session:
+            return await session.get("/metrics", **given)
+
+    assert asyncio.run(ask("127.0.0.1")).status_code == 200
+    refused = asyncio.run(ask("10.0.0.7"))
+    assert (refused.status_code, "metering" in refused.text) == (403, False)
+    assert "METERWARDEN_METRICS_PASSWORD" in refused.json()["detail"]
+
+    place.intake.metrics_password = "s\u00e9same"
+    for client in ("127.0.0.1", "10.0.0.7"):
+        for given in ({}, {"auth": ("prometheus", "sesame")}, {"auth": ("s\u00e9same", "")}):
+            refused = asyncio.run(ask(client, **given))
+            assert (refused.status_code, refused.headers["WWW-Authenticate"][:5]) == (401, "Basic")
+        told = asyncio.run(ask(client, auth=httpx.BasicAuth("prometheus", "s\u00e9same")))
+        assert "metering_gateway_readings" in told.text
