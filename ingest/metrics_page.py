@@ -87,7 +87,7 @@ class MetricsPage:
 
 
 def _guarded(registry: CollectorRegistry, password: str | None) -> Callable[[Any, Any], Iterable[bytes]]:
-    page = make_wsgi_app(registry)
+    page: Callable[[Any, Any], Iterable[bytes]] = make_wsgi_app(registry)
 
     def answer(environ: Any, start_response: Any) -> Iterable[bytes]:
         if password is None or may_read(environ.get("HTTP_AUTHORIZATION"), password):

@@ -6,7 +6,7 @@ texts stay in their dictionary until the length of each is known, and rows are t
 
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
-from typing import Any, BinaryIO, Final
+from typing import Any, BinaryIO, Final, cast
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -123,8 +123,9 @@ def _stretches(name: str, batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
     for start, end in pairwise(starts):
         if end > start or batch.num_rows == 0:
             part = batch.slice(start, end - start)
-            columns = [
-                column.dictionary_decode() if pa.types.is_dictionary(column.type) else column for column in part.columns
+            columns: list[Any] = [
+                column.dictionary_decode() if pa.types.is_dictionary(column.type) else column
+                for column in cast("list[Any]", part.columns)
             ]
             yield pa.RecordBatch.from_arrays(columns, names=batch.schema.names)
 
