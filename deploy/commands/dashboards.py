@@ -15,6 +15,7 @@ from analytics.domain.words import LANGUAGES, Language
 from deploy.grafana.apply import Applier
 from deploy.grafana.files import write as write_files
 from deploy.grafana.plan import Step
+from deploy.grafana.reach import reach
 from deploy.grafana.roles import Book, enrol, new_password, units
 from deploy.grafana.server import Grafana
 from deploy.grafana.wanted import TEAMS, Connection, wanted
@@ -158,30 +159,7 @@ def _owner(settings: Settings) -> Iterator[psycopg.Connection]:
 def _connection(connection: psycopg.Connection, database_at: str | None) -> Connection:
     """How a data source reaches the database that we are connected to."""
     info = connection.info
-    host, _, port = (database_at or f"{info.host}:{info.port}").rpartition(":")
-    if not host or not port.isdigit():
-        raise ConfigurationError(f"--database-at must be HOST:PORT (got {database_at!r})")
-    asked = conninfo_to_dict(info.dsn)
-    near = host in {"127.0.0.1", "localhost", "::1"}
-    # over a network the certificate is checked, whatever is enough for ourselves
-    sslmode = str(asked.get("sslmode") or "disable") if near else "verify-full"
-    root = asked.get("sslrootcert")
-    return Connection(
-        host=host,
-        port=int(port),
-        database=info.dbname,
-        sslmode=sslmode,
-        root_certificate=None if near or root in {None, "system"} else _certificate(Path(str(root))),
-    )
-
-
-def _certificate(file: Path) -> str:
-    try:
-        return file.read_text(encoding="ascii")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigurationError(
-            f"sslrootcert of METERWARDEN_DATABASE must be a PEM file (got {file}: {error})"
-        ) from None
+    return reach(conninfo_to_dict(info.dsn), database=info.dbname, at=database_at or f"{info.host}:{info.port}")
 
 
 def _people(file: Path) -> list[tuple[str, str, str, str]]:

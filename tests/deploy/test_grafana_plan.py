@@ -1,9 +1,14 @@
 """The plan is the difference of what should be there and what is, and takes out only what is in our book."""
 
 from dataclasses import replace
+from pathlib import Path
 
+import pytest
+
+from analytics.domain.errors import ConfigurationError
 from dashboards.boards import BOARDS, ENTERPRISE_BOARDS
 from deploy.grafana.plan import Found, Step, plan
+from deploy.grafana.reach import reach
 from deploy.grafana.wanted import Connection, Unit, Wanted, wanted
 
 UNITS = [Unit(id=1, code="U1", name="One"), Unit(id=2, code="U2", name="Two")]
@@ -108,3 +113,22 @@ def test_an_enterprise_has_no_link_to_a_board_that_it_has_not() -> None:
     for one in want()[1:]:
         for board in one.boards.values():
             assert {link["url"].removeprefix("/d/") for link in board["links"]} <= set(one.boards)
+
+
+def test_a_data_source_checks_the_certificate_off_this_machine(tmp_path: Path) -> None:
+    authority = tmp_path / "ca.pem"
+    authority.write_text("-----BEGIN CERTIFICATE-----")
+    asked = {"sslmode": "prefer", "sslrootcert": str(authority)}
+    for at in ("db.plant.example:5432", "10.0.0.7:5432", "[2001:db8::1]:5432"):
+        far = reach(asked, database="m", at=at)
+        assert (far.sslmode, far.root_certificate) == ("verify-full", authority.read_text())
+        assert reach({}, database="m", at=at).sslmode == "verify-full"
+    for at in ("127.0.0.1:5432", "localhost:5432", "[::1]:5432"):
+        near = reach(asked, database="m", at=at)
+        assert (near.sslmode, near.root_certificate) == ("prefer", None)
+        assert reach({}, database="m", at=at).sslmode == "disable"
+        assert reach(asked | {"sslmode": "verify-full"}, database="m", at=at).root_certificate == authority.read_text()
+    with pytest.raises(ConfigurationError, match="must be a PEM file"):
+        reach({"sslrootcert": str(tmp_path / "none.pem")}, database="m", at="db:5432")
+    with pytest.raises(ConfigurationError, match="HOST:PORT"):
+        reach({}, database="m", at="db")
