@@ -17,15 +17,23 @@ __all__ = ["CELLS", "require_bounded"]
 CELLS: Final = 32_000_000
 """Rows times columns of a sheet: a million rows of thirty columns."""
 _PIECE: Final = 1 << 20
-_ROW_BYTES: Final = 16 << 20
+_OVERLAP: Final = 64
+"""More than the name of a row has. [byte]"""
+_ROW_BYTES: Final = 4 << 20
 _TOTAL_BYTES: Final = 4 << 30
 _PART_BYTES: Final = 256 << 20
-"""Of a part that is held whole, which all but sheets are. [byte]"""
+"""Of a part that is held whole, such as the texts of all sheets. [byte]"""
+_XML_BYTES: Final = 64 << 20
+"""Of a part that becomes a tree, such as styles. [byte]"""
 _PARTS: Final = 10_000
 _SHEET: Final = re.compile(r"xl/worksheets/.*\.xml", re.IGNORECASE)
+_WHOLE: Final = re.compile(r"xl/(sharedStrings\.xml|media/.*|embeddings/.*)", re.IGNORECASE)
 _ROW: Final = re.compile(rb"<(?:\w+:)?row[\s/>]")
-_ROW_NUMBER: Final = re.compile(rb"<[^<]*?\sr\s*=\s*[\"'](\d{1,10})[\"']")
-_CELL: Final = re.compile(rb"<(?:\w+:)?c[\s/>](?:[^<]*?\br\s*=\s*[\"']([A-Za-z]{1,4})\d)?")
+_ROW_NUMBER: Final = re.compile(rb"<(?:\w+:)?row\s[^<]*?\br\s*=\s*[\"'](\d{1,10})")
+_CELL: Final = re.compile(rb"<(?:\w+:)?c[\s/>]")
+_PLAIN: Final = re.compile(rb'<c r="([A-Za-z]{1,4})(\d{1,10})"')
+_UNCOMMON: Final = (b"<c>", b"<c/", b"<c\t", b"<c\n", b"<c\r", b":c ", b":c>", b":c/", b":c\t", b":c\n", b":c\r")
+_PLACE: Final = re.compile(rb"<(?:\w+:)?c\s[^<]*?\br\s*=\s*[\"']([A-Za-z]{1,4})(\d{1,10})")
 
 
 def require_bounded(opened: Callable[[], BinaryIO], name: str) -> None:
@@ -63,17 +71,18 @@ def _require_kind(archive: zipfile.ZipFile, name: str) -> None:
 
 def _size(archive: zipfile.ZipFile, part: zipfile.ZipInfo, name: str, left: int) -> int:
     """Bytes of a part unpacked, counted, not as the archive says."""
-    sheet = _SHEET.fullmatch(part.filename) is not None
+    whole = _PART_BYTES if _WHOLE.fullmatch(part.filename) else _XML_BYTES
+    limit = left if _SHEET.fullmatch(part.filename) else min(left, whole)
     reach = _Reach(name)
-    limit = left if sheet else min(left, _PART_BYTES)
     size = 0
     with archive.open(part) as file:
         while piece := file.read(_PIECE):
             size += len(piece)
             if size > limit:
                 raise UnreadableFile(
-                    f"{name}: must hold sheets of at most {_TOTAL_BYTES >> 30} GiB together and other parts of "
-                    f"{_PART_BYTES >> 20} MiB, unpacked (got more in {part.filename[:80]})"
+                    f"{name}: must hold sheets of at most {_TOTAL_BYTES >> 30} GiB together, texts of "
+                    f"{_PART_BYTES >> 20} MiB and other parts of {_XML_BYTES >> 20} MiB, unpacked (got more in "
+                    f"{part.filename[:80]})"
                 )
             reach.look(piece)  # in each part: any may be named as a sheet
     return size
@@ -86,38 +95,33 @@ class _Reach:
         self._name = name
         self._rest = b""
         self._rows = self._columns = 0
+        self._bare = 0  # cells of a row, where some do not say where they are: they come after those before them
 
     def look(self, piece: bytes) -> None:
         """Count what another piece has; its last row waits for the next."""
         text = self._rest + piece
         starts = [found.start() for found in _ROW.finditer(text)]
         if not starts:
-            self._rest = text if self._rows else text[-_PIECE:]
-        else:
-            self._count(text, starts)
-            self._rest = text[starts[-1] :]
+            self._rest = text[-_OVERLAP:]
+            return
+        self._rest = text[starts[-1] :]
         if len(self._rest) > _ROW_BYTES:
             raise UnreadableFile(f"{self._name}: must have rows of at most {_ROW_BYTES >> 20} MiB (got a longer one)")
-        if starts:
-            self._require(self._number(self._rest, 0, len(self._rest)), max(self._columns, self._width(self._rest)))
+        self._rows, self._columns = self._reached(text[: starts[-1]], starts)
+        rows, columns = self._reached(self._rest, [0, 0])
+        self._require(rows, columns + self._bare)
 
-    def _count(self, text: bytes, starts: list[int]) -> None:
-        for start, end in pairwise(starts):
-            self._rows = self._number(text, start, end)
-            self._columns = max(self._columns, self._width(text[start:end]))
-
-    def _number(self, text: bytes, start: int, end: int) -> int:
-        said = _ROW_NUMBER.match(text, start, end)
-        return max(self._rows + 1, int(said[1]) if said else 0)
-
-    @staticmethod
-    def _width(row: bytes) -> int:
-        cells = _CELL.findall(row)
-        last = max(cells, key=lambda letters: (len(letters), letters.upper()), default=b"")
-        place = 0
-        for letter in last.upper():
-            place = place * 26 + letter - 64
-        return max(place, len(cells))
+    def _reached(self, text: bytes, starts: list[int]) -> tuple[int, int]:
+        """Rows and columns when some rows are added, by their numbers, by the places of cells and by their count."""
+        places, every = _places(text)
+        letters, numbers = map(set, zip(*places, strict=True)) if places else (set(), set())
+        numbers |= set(_ROW_NUMBER.findall(text))
+        rows = max([self._rows + len(starts) - 1, *map(int, numbers)])
+        columns = max([self._columns, *map(_place_of, letters)])
+        if not every:
+            bare = max(len(_CELL.findall(text, start, end)) for start, end in pairwise([*starts[:-1], len(text)]))
+            self._bare = max(self._bare, bare)
+        return rows, columns
 
     def _require(self, rows: int, columns: int) -> None:
         if rows * columns > CELLS:
@@ -126,3 +130,22 @@ class _Reach:
                 f"{columns:,} columns: delete what is far below and beside the table, or save it as .csv; "
                 "请删除表格以外的空行、空列，或另存为 .csv)"
             )
+
+
+def _places(text: bytes) -> tuple[list[tuple[bytes, bytes]], bool]:
+    """Letters and numbers of cells' places, and whether every cell has one; fast in the common spelling."""
+    if not any(text.count(mark) for mark in _UNCOMMON):
+        plain = text.count(b'<c r="')
+        if plain == text.count(b"<c "):
+            places = _PLAIN.findall(text)
+            if len(places) == plain:
+                return places, True
+    places = _PLACE.findall(text)
+    return places, len(places) == len(_CELL.findall(text))
+
+
+def _place_of(letters: bytes) -> int:
+    place = 0
+    for letter in letters.upper():
+        place = place * 26 + letter - 64
+    return place

@@ -28,6 +28,8 @@ ROW_LIMIT = 1_048_576
 """Rows of an Excel sheet."""
 _PIECE = 1 << 20
 _OVERLAP = 256
+_MOST_MERGED = 100_000
+"""Rows with a merged range; each costs time in all rows that it reaches over."""
 _MERGED = re.compile(rb'<(?:\w+:)?mergeCell\b[^>]*\bref="([A-Z]{1,3})(\d{1,7}):[A-Z]{1,3}(\d{1,7})"')
 _FORMULA = re.compile(rb"<(?:\w+:)?f[\s/>]")
 
@@ -77,6 +79,8 @@ def _sheet_facts(archive: zipfile.ZipFile, part: str) -> _SheetFacts:
                 spans = merged.setdefault(int(first), [])
                 if int(first) < int(last) <= ROW_LIMIT and span not in spans:
                     spans.append(span)
+            if len(merged) > _MOST_MERGED:
+                raise _NotASheetError(f"a sheet of more than {_MOST_MERGED} merged ranges")
             rest = text[-_OVERLAP:]
     return _SheetFacts(merged, has_formulas)
 

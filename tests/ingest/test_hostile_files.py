@@ -119,10 +119,15 @@ def far_corners(path: Path) -> None:
     sheet(path, MAIN + cell.format(1, "A") + cell.format(1_048_576, "XFD") + END)
 
 
+def far_corner_in_disguise(path: Path) -> None:
+    """A row that says 1 with a cell that says otherwise."""
+    sheet(path, MAIN + "<x:row xmlns:x='m' r='1'><x:c\tr = 'XFD1048576'/></x:row>" + END)
+
+
 def swollen_strings(path: Path) -> None:
     sheet(path, MAIN + '<row r="1"><c r="A1" t="s"><v>0</v></c></row>' + END)
     with zipfile.ZipFile(path, "a", zipfile.ZIP_DEFLATED) as archive, archive.open("xl/more.xml", "w") as part:
-        for _ in range(260):
+        for _ in range(80):
             part.write(b" " * (1 << 20))
 
 
@@ -159,8 +164,9 @@ HOSTILE: dict[str, tuple[str, Callable[[Path], None], str]] = {
     "a page that lies": ("d.parquet", lying_page, "pages of at most 128 MiB unpacked (got one of 2047 MiB"),
     "cells in far corners": ("e.xlsx", far_corners, "one of 1,048,576 rows and 16,384 columns"),
     "cells in far corners of a ledger": ("e ledger.xlsx", far_corners, "one of 1,048,576 rows and 16,384 columns"),
-    "a part that swells": ("f.xlsx", swollen_strings, "256 MiB, unpacked (got more in xl/more.xml)"),
-    "a part of a ledger that swells": ("f ledger.xlsx", swollen_strings, "256 MiB, unpacked (got more in xl/more.xml)"),
+    "a far corner in disguise": ("e2.xlsx", far_corner_in_disguise, "one of 1,048,576 rows and 16,384 columns"),
+    "a part that swells": ("f.xlsx", swollen_strings, "other parts of 64 MiB, unpacked (got more in xl/more.xml)"),
+    "a part of a ledger that swells": ("f ledger.xlsx", swollen_strings, "other parts of 64 MiB, unpacked"),
     "cells repeated without end": ("g.ods", repeated_cells, "must be an .xlsx workbook (got one of another kind"),
     "a line without end": ("h.jsonl.gz", endless_line, "lines of at most 64 MiB"),
     "a line of a ledger without end": ("i ledger.csv", endless_ledger_line, "line longer than 1048576 letters"),
