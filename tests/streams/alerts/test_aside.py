@@ -1,16 +1,26 @@
 """One bad row in any table that the raiser reads: it is set aside and reported, and every other alert is raised."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import psycopg
 import pytest
 
 from analytics.alerting.desk import Desk
+from streams.alerts.config import AlertConfig
 from tests.streams.alerts.place import NOW, detect, raised, rows, settled
 
 pytestmark = pytest.mark.integration
 
+_FINDING = (
+    "insert into finding (unit_id, edition, clause, rule, mandatory, verdict, severity, required, found, required_zh, "
+    "found_zh, as_of, opened_at) values (1, 'e', '4.1', 'rate', true, 'fail', '{severity}', 'r', 'f', 'r', 'f', "
+    "'2026-01-01', {opened_at})"
+)
+_CASE = (
+    "insert into case_file (unit_id, kind, state, opened_at, updated_at, due_on) "
+    "values (1, '{kind}', 'ordered', now(), now(), {due_on})"
+)
 BAD: dict[str, tuple[str, str]] = {
     "detection": ("update detection set started_at = 'infinity' where point_id = 1", "detection"),
     "detection far away": ("update detection set started_at = '20000-01-01' where point_id = 1", "detection"),
@@ -46,6 +56,24 @@ BAD: dict[str, tuple[str, str]] = {
         ),
         "alert",
     ),
+    "detection numbers": (
+        "update detection set energy_affected = 'NaN', magnitude = 'Infinity', confidence = 'NaN' where point_id = 1",
+        "",
+    ),
+    "detection evidence": (
+        'update detection set evidence = \'{"before": {"a": [1]}, "n": "x", "unit": 7}\' where point_id = 1',
+        "",
+    ),
+    "finding": (_FINDING.format(severity="serious", opened_at="'infinity'"), "finding"),
+    "finding far away": (_FINDING.format(severity="serious", opened_at="'20000-01-01'"), "finding"),
+    "finding severity": (
+        "alter table finding drop constraint finding_severity_check;"
+        + _FINDING.format(severity="odd", opened_at="now()"),
+        "finding",
+    ),
+    "case due": (_CASE.format(kind="stuck", due_on="'-infinity'"), "case_file"),
+    "case long ago": (_CASE.format(kind="stuck", due_on="'4000-01-01 BC'"), "case_file"),
+    "case of what nobody knows": (_CASE.format(kind="odd", due_on="'2020-01-01'"), ""),
     "verification": (
         (
             "insert into verification (unit_id, meter_id, verified_on, verification_due) values (1, 1, '2020-01-01', "
@@ -54,6 +82,13 @@ BAD: dict[str, tuple[str, str]] = {
         "",
     ),
 }
+
+
+def at_work() -> datetime:
+    """A morning on which deadlines are looked at."""
+    config = AlertConfig()
+    mornings = (NOW.astimezone(config.zone).replace(hour=10) + timedelta(days=day) for day in range(1, 15))
+    return next(at for at in mornings if config.calendar.works(at.date()))
 
 
 @pytest.mark.parametrize("kind", BAD)
@@ -70,7 +105,7 @@ def test_a_bad_row_stops_nothing_and_is_reported(module_database: str, kind: str
         connection.commit()
     try:
         for step in range(3):
-            raised(dsn, NOW + timedelta(minutes=step))
+            raised(dsn, (at_work() if kind.startswith("case") else NOW) + timedelta(minutes=step))
         units = {row[0] for row in rows(dsn, "select unit_id from alert_list")}
         assert 2 in units, "the other unit's alert is raised"
         assert rows(dsn, "select count(*) from alert_inbox") == [(0,)], "and no mark stays behind"
@@ -78,6 +113,44 @@ def test_a_bad_row_stops_nothing_and_is_reported(module_database: str, kind: str
         assert not table or table in {source for source, _ in found}, found
     finally:
         _mend(dsn)
+
+
+LATER: dict[str, str] = {
+    "an alert with the key of another": "update alert set life = jsonb_set(life, '{key}', '\"z@1\"') where unit_id = 1",
+    "an alert without a rule": "update alert set life = jsonb_set(life, '{rule}', '\"gone\"') where unit_id = 1",
+    "an alert at the end of time": (
+        "update alert set life = jsonb_set(life, '{alert,since}', '\"9999-12-31T23:59:59Z\"') where unit_id = 1"
+    ),
+    "a member's energy": "update alert_source set energy = 'NaN' where unit_id = 1",
+    "a member's begin": "update alert_source set started_at = 'infinity' where unit_id = 1",
+    "a member of another alert": (
+        "update alert_source set alert_id = (select min(id) from alert where unit_id = 2) where unit_id = 1"
+    ),
+}
+"""What happens to rows that the raiser wrote itself."""
+
+
+@pytest.mark.parametrize("kind", LATER)
+def test_a_row_that_goes_bad_later_stops_nothing(module_database: str, kind: str) -> None:
+    dsn = settled(module_database)
+    detect(dsn, 1)
+    raised(dsn)
+    detect(dsn, 3)
+    raised(dsn)
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        assert connection.execute(LATER[kind].encode()).rowcount > 0
+    for point in (1, 2, 4):
+        detect(dsn, point, kind="gap" if point == 1 else "stuck")
+    rows(dsn, "update detection set energy_affected = 5, detected_at = now() where point_id = 1")
+    for hours in range(3):
+        raised(dsn, NOW + timedelta(hours=hours))
+    assert "P4" in {row[0] for row in rows(dsn, "select point from alert_list")}, (
+        "the other unit's next alert is raised"
+    )
+    assert rows(dsn, "select count(*) from alert_inbox") == [(0,)]
+    told = {row[0] for row in rows(dsn, "select distinct unit_id from alert_message where purpose = 'escalate'")}
+    assert 2 in told, "and its clock goes on"
+    _mend(dsn)
 
 
 def test_a_signal_that_breaks_the_desk_is_set_aside_alone(
@@ -124,7 +197,8 @@ def test_an_alert_whose_clock_breaks_is_set_aside_alone(module_database: str, mo
 
 
 def _mend(dsn: str) -> None:
-    rows(dsn, "truncate alert_silence, alert_aside, detection, alert_inbox, alert_rules, verification cascade")
+    tables = "detection, finding, case_file, alert, alert_mailbox, alert_inbox, alert_aside, alert_silence, alert_rules"
+    rows(dsn, f"truncate {tables}, verification cascade")
     rows(dsn, "delete from person where login = 'odd'")
     years = "starts_at >= '2000-01-01 00:00+00' and ends_at <= '2199-12-31 00:00+00'"
     rows(dsn, "alter table alert_silence drop constraint if exists alert_silence_years")
