@@ -509,7 +509,7 @@ FIELDS: Final[tuple[Field, ...]] = (
         path="alerts.board_url",
         parse=_web,
         default="",
-        meaning="What messages link to; {alert} in it stands for the alert's id.",
+        meaning="What messages link to; {alert}, {unit}, {point}, {language}, {from} and {to} in it are filled in.",
     ),
     Field(
         name="METERWARDEN_CALENDAR",

@@ -58,7 +58,7 @@ class AlertConfig:
     zone : ZoneInfo
         Of quiet hours, days, and times in messages.
     board_url : str
-        What messages link to, ``{alert}`` standing for the alert's id; '' for nothing.
+        What messages link to, as `board_link` fills it in; '' for nothing.
     calendar : Calendar
         Working days of deadlines.
     terms : Terms

@@ -20,6 +20,7 @@ from analytics.domain.errors import ConfigurationError
 from analytics.domain.severity import SEVERITIES
 from streams.alerts import outbox, sources
 from streams.alerts.aside import Aside, lenient
+from streams.alerts.board_link import board_link
 from streams.alerts.book import Book, identities_of, lay_out, lock
 from streams.alerts.cases import open_case, remind
 from streams.alerts.config import AlertConfig, read_rules, shipped_rules
@@ -310,7 +311,15 @@ def _draft(book: Book, one: Outgoing, config: AlertConfig) -> Draft:
     ids = [book.ids[post.alert] for post in posts]
     units = {book.units[post.alert] for post in posts}
     single = len(posts) == 1
-    board = config.board_url.replace("{alert}", str(ids[0]) if single else "")
+    board = board_link(
+        config.board_url,
+        alerts=ids,
+        units={card.unit_code for card in cards},
+        points={signal.point for card in cards for signal in card.examples},
+        language=one.recipient.language,
+        since=min(card.alert.since for card in cards),
+        until=book.now,
+    )
     text = compose(
         one.letter,
         book.desk.cards,
