@@ -13,7 +13,7 @@ from typing import Any, Final
 import psycopg
 from psycopg import sql
 
-__all__ = ["PLANS", "Column", "Probe", "columns", "counters", "estimates", "is_closed", "probes", "tells"]
+__all__ = ["PLANS", "Column", "Probe", "View", "columns", "counters", "estimates", "probes", "tells", "views"]
 
 PLANS: Final[Mapping[str, Sequence[str]]] = {
     "as planned": (),
@@ -49,6 +49,13 @@ from pg_class c join pg_attribute a on a.attrelid = c.oid join pg_type t on t.oi
 where c.relnamespace = 'enterprise'::regnamespace and c.relkind = 'v' and a.attnum > 0 and not a.attisdropped
 order by 1, a.attnum
 """
+_BY_CODE: Final = "unit_code = (select code from public.unit where id = {})"
+_FACTS: Final = """
+select b.view, coalesce(b.open, '{}'), coalesce(b.hidden, '{}'),
+       (select coalesce(array_agg(a.attname::text), '{}') from pg_attribute a
+        where a.attrelid = to_regclass('public.' || quote_ident(b.view)) and a.attnum > 0 and not a.attisdropped)
+from board.view b
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,13 +80,56 @@ class Probe:
     inner: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class View:
+    """What the server knows of a view of schema `enterprise`.
+
+    Attributes
+    ----------
+    columns : list of Column
+    closed : frozenset of str
+        Columns that are compared above the barrier only.
+    shown : frozenset of str
+        Columns that the view of the same name in `public` has, and that enterprises see values of.
+    whose : str
+        Condition on rows of a unit, whose id goes into the braces.
+    """
+
+    columns: list[Column]
+    closed: frozenset[str]
+    shown: frozenset[str]
+    whose: str
+
+
+def views(owner: psycopg.Connection) -> dict[str, View]:
+    """All views of schema `enterprise`."""
+    facts = {
+        view: (frozenset(open_), frozenset(hidden), frozenset(below))
+        for view, open_, hidden, below in owner.execute(_FACTS).fetchall()
+    }
+    found: dict[str, list[Column]] = {}
+    for row in owner.execute(_COLUMNS).fetchall():
+        found.setdefault(row[0], []).append(Column(*row))
+    return {
+        view: View(
+            its,
+            frozenset(column.name for column in its) - facts[view][0],
+            facts[view][2] - facts[view][1],
+            "unit_id = {}"
+            if "unit_id" in facts[view][2]
+            else "unit_code = (select code from public.unit where id = {})",
+        )
+        for view, its in found.items()
+    }
+
+
 def columns(owner: psycopg.Connection) -> list[Column]:
     """All columns of all views of schema `enterprise`."""
-    return [Column(*row) for row in owner.execute(_COLUMNS).fetchall()]
+    return [column for view in views(owner).values() for column in view.columns]
 
 
-def probes(owner: psycopg.Connection, column: Column, *, mine: int, other: int) -> Iterator[Probe]:
-    """The probes of a column, with values that rows of `other` have and none of `mine`.
+def probes(owner: psycopg.Connection, *, mine: int, other: int) -> dict[Column, list[Probe]]:
+    """The probes of each column, with values that rows of `other` have and none of `mine`.
 
     Parameters
     ----------
@@ -88,18 +138,24 @@ def probes(owner: psycopg.Connection, column: Column, *, mine: int, other: int) 
     mine, other
         Ids of two units.
     """
+    found: dict[Column, list[Probe]] = {}
+    for view in views(owner).values():
+        foreign = _foreign(owner, view, mine=mine, other=other)
+        for column in view.columns:
+            found[column] = [
+                *_inner(column, closed=column.name in view.closed),
+                *(probe for value in foreign.get(column.name, ()) for probe in _compared(owner, column, value)),
+            ]
+    return found
+
+
+def _inner(column: Column, *, closed: bool) -> Iterator[Probe]:
+    """One's own rows are not the same either, and for an open column they are counted below."""
     name = f'v."{column.name}"'
-    closed = is_closed(
-        owner, column
-    )  # one's own rows are not the same either, and for an open column are counted below
     if closed and column.type == "bool":
         yield Probe(column, f"{name} is true", f"{name} is not true", inner=True)
     if closed:
         yield Probe(column, f"{name} is null", f"{name} is not null", inner=True)
-    if column.type not in _TWIN:
-        return
-    for value in _foreign(owner, column, mine=mine, other=other):
-        yield from _compared(owner, column, value)
 
 
 def _compared(owner: psycopg.Connection, column: Column, value: str) -> Iterator[Probe]:
@@ -112,49 +168,38 @@ def _compared(owner: psycopg.Connection, column: Column, value: str) -> Iterator
     yield Probe(column, f"{name} = (select {v})", f"{name} = (select {twin})")
 
 
-def _foreign(owner: psycopg.Connection, column: Column, *, mine: int, other: int) -> list[str]:
-    """Some values that rows of `other` have and none of `mine`; of readings from each layer they are kept in."""
-    there = {
-        row[0]
-        for row in owner.execute(
-            "select attname from pg_attribute where attrelid = %s::regclass", (f"public.{column.view}",)
-        ).fetchall()
-    }
-    whose = "unit_id = {}" if "unit_id" in there else "unit_code = (select code from public.unit where id = {})"
-    if column.name not in there or column.name in _hidden(owner, column.view):
-        return []
-    layers = (
-        ("stored_at is null or day < current_date - 1", "day >= current_date")
-        if column.view == "reading"
-        else ("true",)
-    )
-    found = []
-    for layer in layers:
-        query = (
-            f'select "{column.name}"::text from public."{column.view}" where {whose.format(other)} and ({layer}) '
-            f'and "{column.name}" is not null and "{column.name}"::text not in (select "{column.name}"::text '
-            f'from public."{column.view}" where {whose.format(mine)} and "{column.name}" is not null) '
-            f'order by md5("{column.name}"::text) limit 1'
+def _foreign(owner: psycopg.Connection, view: View, *, mine: int, other: int) -> dict[str, list[str]]:
+    """Some values of each column that rows of `other` have and none of `mine`.
+
+    Of readings from each layer they are kept in. The view is read once for all its columns.
+    """
+    name = view.columns[0].view
+    layers = ("stored_at is null or day < current_date - 1", "day >= current_date") if name == "reading" else ("true",)
+    found: dict[str, list[str]] = {}
+    asked = [column.name for column in view.columns if column.name in view.shown and column.type in _TWIN]
+    for layer in layers if asked else ():
+        values = ", ".join(
+            f'(select t."{column}" from theirs t where t."{column}" is not null and t."{column}" not in '
+            f'(select o."{column}" from ours o where o."{column}" is not null) order by md5(t."{column}") limit 1)'
+            for column in asked
         )
-        value = _scalar(owner, query)
-        if value is not None and value not in found:
-            found.append(value)
+        texts = ", ".join(f'"{column}"::text' for column in asked)
+        query = (
+            f'with ours as materialized (select {texts} from public."{name}" where {view.whose.format(mine)}), '
+            f'theirs as materialized (select {texts} from public."{name}" where {view.whose.format(other)} '
+            f"and ({layer})) select {values}"
+        )
+        row = owner.execute(query.encode()).fetchone()
+        assert row is not None
+        for column, value in zip(asked, row, strict=True):
+            if value is not None and value not in found.get(column, ()):
+                found.setdefault(column, []).append(value)
     return found
-
-
-def _hidden(owner: psycopg.Connection, view: str) -> Sequence[str]:
-    return _scalar(owner, f"select hidden from board.view where view = '{view}'") or ()
 
 
 def _scalar(connection: psycopg.Connection, query: str) -> Any:
     row = connection.execute(query.encode()).fetchone()
     return None if row is None else row[0]
-
-
-def is_closed(owner: psycopg.Connection, column: Column) -> bool:
-    """Whether it is compared above the barrier only."""
-    open_ = _scalar(owner, f"select open from board.view where view = '{column.view}'")
-    return column.name not in (open_ or ())
 
 
 def tells(viewer: psycopg.Connection, probe: Probe, off: Sequence[str], *, schema: str = "enterprise") -> str | None:

@@ -62,16 +62,11 @@ def viewer(world: str) -> str:
 
 def rows(owner: psycopg.Connection) -> dict[str, int]:
     """How many rows each table has, and what the database has of chunks, views, roles and functions."""
-    counts = {}
-    for table in COUNTED:
-        row = owner.execute(f"select count(*) from {table}".encode()).fetchone()
-        assert row is not None
-        counts[table] = row[0]
-    for what in ("pg_class", "pg_roles", "pg_proc", "pg_db_role_setting", "_timescaledb_catalog.chunk"):
-        row = owner.execute(f"select count(*) from {what} where true".encode()).fetchone()
-        assert row is not None
-        counts[what] = row[0]
-    return counts
+    names = (*COUNTED, "pg_class", "pg_roles", "pg_proc", "pg_db_role_setting", "_timescaledb_catalog.chunk")
+    asked = ", ".join(f"(select count(*) from {name})" for name in names)
+    row = owner.execute(f"select {asked}".encode()).fetchone()
+    assert row is not None
+    return dict(zip(names, row, strict=True))
 
 
 ARGUMENTS = {
