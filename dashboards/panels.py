@@ -13,6 +13,7 @@ from dashboards.text import NO_VALUE, NONE, NONE_WHERE_EMPTY, VALUES, Word
 __all__ = [
     "DATASOURCE",
     "DATASOURCE_UID",
+    "NET",
     "Panel",
     "Step",
     "bars",
@@ -33,6 +34,15 @@ _CELLS: Final = 120
 DATASOURCE: Final = {"type": "postgres", "uid": DATASOURCE_UID}
 
 Json = dict[str, Any]
+
+NET: Final[Json] = {
+    "color": {"fixedColor": "text", "mode": "fixed"},
+    "custom.drawStyle": "line",
+    "custom.fillOpacity": 0,
+    "custom.lineWidth": 2,
+    "custom.stacking": {"group": "A", "mode": "none"},
+}
+"""A line over bars: what is left when the bars below zero are taken from those above."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,6 +159,8 @@ def lines(
 ) -> Panel:  # fmt: skip
     """Values over time. A line that stops has no data there: gaps are never bridged, and 0 is a line on the axis."""
     custom = _drawn("line", fill=fill)  # not in steps: Grafana draws the last step on to the end of the chart
+    if low is not None and high is None:  # an amount, which may be less than nothing
+        custom, low = custom | {"axisSoftMin": low}, None
     return _chart(title, description, query, width=width, height=height, unit=unit, interval=interval,
                   columns=columns, low=low, high=high, steps=steps, custom=custom)  # fmt: skip
 
@@ -157,10 +169,13 @@ def bars(
     title: Phrase, description: Phrase, query: str, *, width: int = 12, height: int = 8, unit: str = "short",
     interval: str | None = None, columns: Mapping[str, Json] | None = None, stacked: bool = True,
 ) -> Panel:  # fmt: skip
-    """Amounts of days or hours beside or on top of each other."""
-    custom = _drawn("bars", fill=80) | {"stacking": {"group": "A", "mode": "normal" if stacked else "none"}}
+    """Amounts of days or hours beside or on top of each other; what was given away is below zero."""
+    custom = _drawn("bars", fill=80) | {
+        "axisSoftMin": 0,
+        "stacking": {"group": "A", "mode": "normal" if stacked else "none"},
+    }
     return _chart(title, description, query, width=width, height=height, unit=unit, interval=interval,
-                  columns=columns, low=0, high=None, steps=(), custom=custom)  # fmt: skip
+                  columns=columns, low=None, high=None, steps=(), custom=custom)  # fmt: skip
 
 
 def columns_of(
@@ -187,7 +202,6 @@ def columns_of(
             "text": {},
             "tooltip": {"mode": "multi", "sort": "none"},
             "xField": over,
-            "xTickLabelMaxLength": 0,  # whole
             "xTickLabelRotation": 0,
             "xTickLabelSpacing": 0,
         },

@@ -263,6 +263,7 @@ SERIES: Final[dict[str, Word]] = (
         "last_year": Word(Phrase(zh="上年同期", en="a year before"), "", GREY),
         "tce": Word(Phrase(zh="本期", en="this period"), "", BLUE),
         "tce_last_year": Word(Phrase(zh="上年同期", en="a year before"), "", GREY),
+        "net": Word(Phrase(zh="净值", en="net"), "", "text"),
         "parent": Word(Phrase(zh="上级表", en="parent"), "", BLUE),
         "children": Word(Phrase(zh="下级合计", en="children"), "", GREEN),
         "losses": Word(Phrase(zh="估计损耗", en="losses, estimated"), "", YELLOW),

@@ -66,9 +66,10 @@ ENTERPRISE = Board(
         lines(
             Phrase(zh="逐时用量：${carrier}", en="By hour: ${carrier}"),
             Phrase(
-                zh="所选能源种类；橙色为其中估算的部分，灰色为上年同时段。没有数据的时段断开，不画成 0。",
-                en="The chosen carrier; orange was estimated, grey is a year before. The line stops where there is no "
-                "data; that is not 0.",
+                zh="所选能源种类每小时的用量，时间范围长时为各小时的平均；橙色为其中估算的部分，灰色为上年同时段。没有数据的时段断开，"
+                "不画成 0。",
+                en="The chosen carrier per hour, over long ranges the mean of the hours; orange was estimated, grey is "
+                "a year before. The line stops where there is no data; that is not 0.",
             ),
             "unit_hours",
             interval="1h",
@@ -78,11 +79,11 @@ ENTERPRISE = Board(
         bars(
             Phrase(zh="逐时综合能耗与上年", en="By hour, in coal equivalent, against last year"),
             Phrase(
-                zh="按能源种类折标准煤（吨）；灰线为上年同时段合计。没有折标系数的能源种类不计入。",
+                zh="按能源种类折标准煤（吨/小时），时间范围长时为各小时的平均；灰线为上年同时段合计。没有折标系数的能源种类不计入。",
                 en=(
-                    "Tonnes of coal equivalent by carrier; the grey line is all of them "
-                    "a year before. Carriers without a "
-                    "factor are not in it."
+                    "Tonnes of coal equivalent per hour by carrier, over long ranges the mean "
+                    "of the hours; the grey line is all of them a year before. Carriers "
+                    "without a factor are not in it."
                 ),
             ),
             "unit_tce_hours",
@@ -117,6 +118,16 @@ ENTERPRISE = Board(
             interval="1d",
             columns={"tce_last_year": _LINE_BEFORE},
         ),
+        table(
+            Phrase(zh="未计入综合能耗", en="Not in the coal equivalent"),
+            Phrase(
+                zh="所选日期内没有折标系数、因而不在任何折标准煤数字中的能源种类及其用量。",
+                en="Carriers of the days shown that have no factor and so are in no figure of coal equivalent.",
+            ),
+            "unit_left_out",
+            width=8,
+            height=6,
+        ),
         lines(
             Phrase(zh="数据完整率", en="Completeness of data"),
             Phrase(
@@ -128,7 +139,7 @@ ENTERPRISE = Board(
                 ),
             ),
             "unit_completeness_days",
-            width=24,
+            width=16,
             height=6,
             unit="percent",
             interval="1d",

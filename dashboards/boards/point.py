@@ -73,9 +73,11 @@ POINT = Board(
         lines(
             Phrase(zh="用量与质量 · ${measure}", en="Consumption and its quality · ${measure}"),
             Phrase(
-                zh="蓝色实测，橙色估算，朱红可疑，紫色菱形为事后修正。没有数据的时段断开，不画成 0。",
+                zh="每小时的用量，时间范围长时为各小时的平均。蓝色实测，橙色估算，朱红可疑，紫色菱形为事后修正。"
+                "没有数据的时段断开，不画成 0。",
                 en=(
-                    "Blue is measured, orange estimated, vermilion suspect, purple was "
+                    "Per hour, over long ranges the mean of the hours. Blue is measured, "
+                    "orange estimated, vermilion suspect, purple was "
                     "revised later. The line stops where "
                     "there is no data; that is not 0."
                 ),

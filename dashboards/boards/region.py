@@ -3,7 +3,7 @@
 from analytics.domain.words import Phrase
 from dashboards.boards.board import TO_POINT, TO_UNIT, Board
 from dashboards.boards.places import AT_ENTERPRISE, AT_OPERATIONS, AT_POINT, AT_REGION
-from dashboards.panels import Step, bars, columns_of, lines, section, stat, strip, table
+from dashboards.panels import NET, Step, bars, columns_of, lines, section, stat, strip, table
 from dashboards.text import BLUE, ORANGE, SKY, VERMILION
 
 __all__ = ["REGION"]
@@ -147,16 +147,23 @@ REGION = Board(
         bars(
             Phrase(zh="综合能耗", en="Energy used"),
             Phrase(
-                zh="各单位进入量按日合计，折标准煤；没有折标系数的能源种类不计入，当天结束后才画出。",
-                en=(
-                    "What units took in by day, in tonnes of coal equivalent; carriers "
-                    "without a factor are not in it, and "
-                    "a day is drawn when it is over."
-                ),
+                zh="各单位进入量按日合计，折标准煤；外供在零以下，线为净值。没有折标系数的能源种类不计入，当天结束后才画出。",
+                en="What units took in by day, in tonnes of coal equivalent; what they gave away is below zero, the "
+                "line is the net. Carriers without a factor are not in it, and a day is drawn when it is over.",
             ),
             "region_energy",
             unit="tce",
             interval="1d",
+            columns={"net": NET},
+        ),
+        table(
+            Phrase(zh="未计入综合能耗", en="Not in the coal equivalent"),
+            Phrase(
+                zh="所选日期内没有折标系数、因而不在任何折标准煤数字中的能源种类及其用量。",
+                en="Carriers of the days shown that have no factor and so are in no figure of coal equivalent.",
+            ),
+            "region_left_out",
+            width=8,
         ),
         bars(
             Phrase(zh="合规状态趋势", en="Compliance day by day"),
@@ -164,7 +171,7 @@ REGION = Board(
                 zh="按日统计的单位数；没有判定的日子空白。", en="Units by state; a day that was not judged is empty."
             ),
             "region_states_trend",
-            width=24,
+            width=16,
             interval="1d",
         ),
     ),

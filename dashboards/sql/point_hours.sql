@@ -1,6 +1,6 @@
--- Consumption by quality: measured, estimated over a gap, suspect; revised where it was corrected later. A gap is a gap.
+-- Consumption an hour (over long ranges the mean of the hours known) by quality: measured, estimated over a gap, suspect; revised where it was corrected later. A gap is a gap.
 with cell as (
-    select $__timeGroup(start, $__interval) as time, sum(amount) as amount, bit_or(quality) as quality, max(revision) as revision
+    select $__timeGroup(start, $__interval) as time, sum(amount) / count(*) as amount, bit_or(quality) as quality, max(revision) as revision
     from point_hour
     where point_id = (
         select point_id from ledger_point where unit_code = ${unit:sqlstring} and point = ${point:sqlstring}) and $__timeFilter(start)

@@ -1,11 +1,12 @@
--- The chosen carrier by hour, how much of it was estimated, and the same hours a year before; no evidence is a gap.
+-- The chosen carrier an hour (over long ranges the mean of the hours known), how much of it was estimated, and the same hours a year before; no evidence is a gap.
 with cell as (
-    select $__timeGroup(start, $__interval) as time, sum(amount) as amount, sum(amount * (1 - measured)) as estimated
+    select $__timeGroup(start, $__interval) as time, sum(amount) / count(distinct start) as amount,
+           sum(amount * (1 - measured)) / count(distinct start) as estimated
     from unit_hour
     where unit_id = (select unit_id from unit_list where unit_code = ${unit:sqlstring}) and scope = 'unit' and carrier = ${carrier:sqlstring} and $__timeFilter(start)
     group by 1
 ), before as (
-    select $__timeGroup(start + interval '1 year', $__interval) as time, sum(amount) as amount
+    select $__timeGroup(start + interval '1 year', $__interval) as time, sum(amount) / count(distinct start) as amount
     from unit_hour
     where unit_id = (select unit_id from unit_list where unit_code = ${unit:sqlstring}) and scope = 'unit' and carrier = ${carrier:sqlstring}
         and start between $__timeFrom()::timestamptz - interval '1 year' and $__timeTo()::timestamptz - interval '1 year'

@@ -210,6 +210,54 @@ def test_nothing_is_held_against_fewer_days(region: str) -> None:
         connection.rollback()
 
 
+def test_the_net_is_what_the_bars_leave(region: str) -> None:
+    """Also where a carrier was given away: its bar is below zero."""
+    with psycopg.connect(region) as connection:
+        connection.execute(
+            "update unit_energy_day set tce = -tce where series_id = "
+            "(select min(id) from energy_series where unit_id = 1 and carrier = 'electricity')"
+        )
+        _, rows = asked(connection, "region_energy", FORTY_DAYS)
+        connection.rollback()
+    net = {time: tce for time, name, tce in rows if name == "net"}
+    bars = dict.fromkeys(net, 0.0)
+    for time, name, tce in rows:
+        bars[time] += tce if name != "net" else 0.0
+    assert net
+    assert net == pytest.approx(bars)
+
+
+@pytest.mark.parametrize(("name", "unit"), [("unit_hours", "U1"), ("point_hours", "U1"), ("unit_tce_hours", "U1")])
+def test_an_amount_an_hour_does_not_follow_the_width_of_the_screen(
+    staff: psycopg.Connection, name: str, unit: str
+) -> None:
+    """The same day on a wall and on a phone: the same mean."""
+    begin = NOW.replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=2)
+    means = []
+    for hours in (1, 6):
+        span = Range(since=begin, until=begin + timedelta(hours=23, minutes=59), interval=timedelta(hours=hours))
+        rows = staff.execute(expand(query(name), span, VARIABLES | {"unit": unit}).encode()).fetchall()
+        amounts = [row[-1] if name == "unit_tce_hours" else row[1] for row in rows if "tce_last_year" not in row]
+        known = [amount for amount in amounts if amount is not None]
+        means.append(sum(known) / len(known))
+    assert means[0] == pytest.approx(means[1])
+
+
+def test_carriers_without_a_factor_are_named(staff: psycopg.Connection, enterprise: psycopg.Connection) -> None:
+    for connection, name in ((staff, "region_left_out"), (staff, "unit_left_out"), (enterprise, "unit_left_out")):
+        columns, rows = asked(connection, name, FORTY_DAYS)
+        assert list(columns) == ["carrier", "amount", "unit"]
+        assert [row[0] for row in rows] == ["water"]
+
+
+def test_the_hour_that_runs_is_not_held_against_a_point(staff: psycopg.Connection) -> None:
+    span = Range(since=NOW - timedelta(days=2), until=NOW, interval=timedelta(hours=1))
+    for point in ("P1", "P2"):
+        row = staff.execute(expand(query("point_last"), span, VARIABLES | {"point": point}).encode()).fetchone()
+        assert row is not None
+        assert row[1] == pytest.approx(100)
+
+
 def test_faults_are_sorted_by_how_much_they_touch_whichever_way(changed: psycopg.Connection) -> None:
     columns, rows = asked(changed, "region_faulty", TWO_DAYS)
     first = dict(zip(columns, rows[0], strict=True))
