@@ -384,6 +384,8 @@ COLUMNS: Final[dict[str, Phrase]] = {
     "why": Phrase(zh="原因", en="reason"),
     "smallest_30d": Phrase(zh="30天可见最小误差", en="smallest seen in 30 d"),
     "smallest_90d": Phrase(zh="90天可见最小误差", en="smallest seen in 90 d"),
+    "learnt_since": Phrase(zh="重新学习自", en="learnt anew since"),
+    "learnt_until": Phrase(zh="约学习至", en="until about"),
     "hours_typical": Phrase(zh="停走通常发现时间", en="jam usually told after"),
     "hours_worst": Phrase(zh="停走最迟发现时间", en="jam told after at worst"),
     "as_of": Phrase(zh="截至", en="as of"),
