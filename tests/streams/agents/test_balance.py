@@ -154,3 +154,35 @@ def test_a_live_balance_tells_what_a_backfill_tells_and_once(module_database: st
     assert days[1] == (DAYS - 1) * 24
     assert days[2]
     assert kept == [(FIRST + (DAYS - 1) * 24 + 1,)]
+
+
+@pytest.mark.integration
+def test_a_verdict_ends_a_detection_that_stands(module_database: str) -> None:
+    dsn = emptied(module_database)
+    rows = hours()
+
+    async def scenario() -> None:
+        version = await load(dsn, ledger())
+        now = [0.0]
+        async with shop_of(dsn, now) as (shop, store, assigned):
+            stored = await store.ledger(version, lambda _: True)
+            async with store.transaction(assigned, at=0) as tx:
+                await tx.write_hours(hour_rows(rows, stored))
+            for day in (100, 105, 110):
+                now[0] = (FIRST + day * 24) * 3600.0
+                await BalanceAgent(shop, store, OneLedger(stored), Courtesy(Calm())).once(stored)
+                if day == 100:
+                    with psycopg.connect(dsn) as connection:
+                        connection.execute(
+                            "insert into meter_verdict (detection_id, verdict) select id, 'faulty' from detection"
+                        )
+
+    asyncio.run(scenario())
+    with psycopg.connect(dsn) as connection:
+        found = connection.execute("select kind, state, evidence ->> 'ending' from detection_list").fetchall()
+        seen = connection.execute(
+            "select verdict, reason, detail ->> 'learnt_until' > detail ->> 'learnt_since' from observability"
+            " o join metering_point p on p.id = o.point_id where p.code = 'P1' and question = 'drift'"
+        ).fetchall()
+    assert found == [("gain_step", "closed", "verdict")]
+    assert seen == [("not_observable", "an error was found, and what the meter counts now is being learnt", True)]
