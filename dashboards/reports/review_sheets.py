@@ -78,7 +78,7 @@ def items_in(rows: Sequence[Sequence[object]]) -> dict[int, Recorded]:
         item = str(cells["序号"]).removesuffix(".0")
         result = _RESULT_WORDS.get(word_key(str(cells["结论"])))
         if not item.isdecimal() or result is None:
-            wanted = "结论 must be 符合, 不符合 or 不适用 of an item"
+            wanted = "结论 must be 符合、不符合 or 不适用 of an item"
             faults.append(f"row {number}: {wanted} (got {item!r}: {cells['结论']!r})")
         elif int(item) in found:
             faults.append(f"row {number}: item {item} must stand once")

@@ -42,8 +42,8 @@ def test_from_the_draw_to_the_summary(database: str, tmp_path: Path) -> None:
 
     assert called("ledger", "load", GOLDEN / "ledger_plant.csv", dsn=database).exit_code == 0
     drawn = review("draw", "--count", "1", "--seed", "20261130", "--by", "李工")
-    assert drawn.output == f"draw 1, seed 20261130: 1 of 1 units\n{PLANT}\n"
-    assert "must be from 1 to the 0 units" in review("draw", "--count", "1", "--by", "李工").output  # it has a review
+    assert drawn.output == f"draw 1, seed 20261130: 1 of 2 units\n{PLANT}\n"
+    assert "must be from 1 to the 1 units" in review("draw", "--count", "2", "--by", "李工").output  # one has a review
     assert "True" in review("draw", "--verify", "1").output
     assert "under way" in review("plan", "--unit", PLANT, "--by", "李工").output
 
@@ -79,7 +79,7 @@ def test_from_the_draw_to_the_summary(database: str, tmp_path: Path) -> None:
     assert "1 planned, 1 concluded" in review("summary", "--out", year).output
     book = load_workbook(year)
     figures = {row[0]: row[1] for row in book["年度汇总"].iter_rows(min_row=3, max_row=15, values_only=True)}
-    assert (figures["移送处理"], figures["审查覆盖率 %（已审查单位占总数）"], figures["责令整改"]) == (1, 100, 1)
+    assert (figures["移送处理"], figures["审查覆盖率 %（已审查单位占总数）"], figures["责令整改"]) == (1, 50, 1)
     assert [row[4] for row in book["审查登记表"].iter_rows(min_row=3, values_only=True)] == ["移送处理"]
     assert "hand_over" in review("show", "1").output
     record = tmp_path / "standing.csv"
