@@ -115,11 +115,17 @@ def service_life_findings(scene: Scene) -> Iterator[Finding]:
     if not scene.rules.service_lives or not len(scene.ledger.installations):
         return
     columns = [scene.column(name) for name in ("instrument", "purpose", "name")]
+    named = {one.instrument for one in scene.rules.service_lives}
+    may = np.array([value in named for value in columns[0].values] + [False], np.bool_)[columns[0].codes]
+    lives: dict[tuple[str, ...], ServiceLife | None] = {}
     first = _first_known(scene)
     shortest = min(one.months for one in scene.rules.service_lives)
-    old = scene.in_use & (first != NO_DAY) & (scene.day - first.astype(np.int64) > 28 * shortest)
+    old = scene.in_use & may & (first != NO_DAY) & (scene.day - first.astype(np.int64) > 28 * shortest)
     for point in np.flatnonzero(old).tolist():
-        life = _life(scene.rules.service_lives, *(column.of(point) for column in columns))
+        kind = tuple(column.of(point) for column in columns)
+        if kind not in lives:
+            lives[kind] = _life(scene.rules.service_lives, *kind)
+        life = lives[kind]
         if life is None:
             continue
         end = int(add_months(first[[point]], np.array([float(life.months)]))[0]) - 1

@@ -206,6 +206,8 @@ class Scene:
         In force at the instant, -1 where no meter stands.
     status : (p,) int8
         `MeterStatus`, of points with a meter.
+    stands, in_use : (p,) bool
+        A meter stands there; and one that is not out of use.
     verification : (p,) int8
         `VerificationState`; UNKNOWN also where no meter stands.
     verified_on, due : (p,) int32
@@ -230,6 +232,8 @@ class Scene:
     installation: Int32s
     meter: Int32s
     status: Int8s
+    stands: Mask
+    in_use: Mask
     verification: Int8s
     verified_on: Int32s
     due: Int32s
@@ -284,6 +288,8 @@ class Scene:
             installation=installation,
             meter=meter,
             status=status,
+            stands=stands,
+            in_use=in_use,
             verification=verification,
             verified_on=verified_on[at],
             due=due[at],
@@ -299,16 +305,6 @@ class Scene:
         if carrier not in self.carriers:
             return np.zeros(len(self.carrier[part]), np.bool_)
         return np.asarray(self.carrier[part] == self.carriers.index(carrier), np.bool_)
-
-    @property
-    def stands(self) -> Mask:
-        """(p,) Points at which a meter stands."""
-        return np.asarray(self.installation >= 0, np.bool_)
-
-    @property
-    def in_use(self) -> Mask:
-        """(p,) Points at which a meter stands that is not out of use."""
-        return np.asarray(self.stands & (self.status != MeterStatus.OUT_OF_USE), np.bool_)
 
     def column(self, name: str) -> Column:
         """Text column of the meters in force, by point."""
