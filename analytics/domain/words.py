@@ -10,10 +10,10 @@ from types import MappingProxyType
 from typing import Final, Literal
 
 __all__ = [
-    "ALERT_STATES", "CARRIERS", "CASE_ACTIONS", "CASE_STATES", "DIRECTIONS", "INSTRUMENTS", "KEY_UNITS", "KINDS",
-    "LANGUAGES", "LEVELS", "MEASURES", "MESSAGE_STATES", "OBSERVABILITY", "QUALITY", "REJECT_REASONS", "SEVERITIES",
-    "SITE_VERDICTS", "STATES", "STATUSES", "TABLES", "VERDICTS", "VERIFICATION", "Language", "Phrase", "Phrases",
-    "due_phrase", "name_of",
+    "ALERT_STATES", "CARRIERS", "CASE_ACTIONS", "CASE_STATES", "DIRECTIONS", "INCIDENTS", "INSTRUMENTS", "KEY_UNITS",
+    "KINDS", "LANGUAGES", "LEVELS", "MEASURES", "MESSAGE_STATES", "OBSERVABILITY", "QUALITY", "REJECT_REASONS",
+    "SEVERITIES", "SITE_VERDICTS", "STANDINGS", "STATES", "STATUSES", "TABLES", "VERDICTS", "VERIFICATION",
+    "Language", "Phrase", "Phrases", "due_phrase", "name_of",
 ]  # fmt: skip
 
 Language = Literal["zh", "en"]
@@ -257,6 +257,26 @@ REJECT_REASONS: Final = _table(
 )
 """Why a message or reading was not accepted (`RejectReason`, lower case)."""
 
+STANDINGS: Final = _table(
+    idle=("无待处理数据", "nothing to do"),
+    moving=("处理中", "moving"),
+    busy=("正在恢复或重算", "restoring"),
+    standing=("停滞", "STANDING STILL"),
+    refused=("分区数不一致，已停止", "REFUSED"),
+    unserved=("无工作进程处理", "NO WORKER"),
+    unknown=("未知", "unknown"),
+)
+"""How a partition of Kafka does (`streams.lanes.standing`)."""
+
+INCIDENTS: Final = _table(
+    log_shorter=("Kafka 日志短于已入库位置", "log shorter than what is stored"),
+    log_other=("Kafka 日志与已入库内容不同", "log holds other records"),
+    hole=("Kafka 丢弃了未读记录", "records dropped unread"),
+    topic_anew=("主题被删除并重建", "topic made anew"),
+    regrown=("分区增加，用能单位已迁移", "more partitions, units moved"),
+)
+"""What can happen to Kafka's log (`IncidentKind`)."""
+
 MEASURES: Final[Phrases] = MappingProxyType(
     {
         symbol: Phrase(zh=zh, en=en)
@@ -303,6 +323,8 @@ TABLES: Final[Mapping[str, Phrases]] = MappingProxyType(
         "observable": OBSERVABILITY,
         "reason": REJECT_REASONS,
         "measure": MEASURES,
+        "standing": STANDINGS,
+        "incident": INCIDENTS,
     }
 )
 """All tables, by what their codes say."""

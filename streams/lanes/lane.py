@@ -126,6 +126,11 @@ class Lane:
             await self._let_pending_end()
 
     @property
+    def fence(self) -> int:
+        """Where the store stands."""
+        return self._writer.fence
+
+    @property
     def stored(self) -> StoredLedger:
         """The ledger in use."""
         return self._writer.stored
@@ -154,6 +159,8 @@ class Lane:
             patience_s=self.shop.config.collect_s,
             until=until,
         )
+        if self._pending is not None and self._pending.done():
+            await self._settle()  # a store that failed is not left until the next record comes
         if piece is not None and not self._stopping:
             await self._use_ledger(await self.shop.newest_as_of(piece.fetched_at))
             await self._take(piece)
@@ -465,7 +472,13 @@ class Lane:
         if highwater is not None:
             metrics.lag.labels(partition).set(max(highwater - self._writer.fence, 0))
         metrics.ledger_version.labels(partition).set(self._writer.stored.version)
+        trouble = self._writer.trouble if self._pending is not None else ""
         self.shop.progress.tell(
-            self.partition, Doing.READING, fence=self._writer.fence, end=highwater, moved_at=self._moved_at
+            self.partition,
+            Doing.WAITING if trouble else Doing.READING,
+            trouble,
+            fence=self._writer.fence,
+            end=highwater,
+            moved_at=self._moved_at,
         )
         metrics.follow_ages(partition, snapshot_at=self._snapshot_at, waiting_since=self.waiting_since)

@@ -60,7 +60,7 @@ class Lanes:
     async def position_of(self, tp: TP) -> Position:
         """Take a partition over and bring its state back; where to begin reading. Waits as long as it takes."""
         self._opened_at.setdefault(tp, time.monotonic())
-        await self._end(tp)
+        await self._end(tp)  # what was told of it last stays: it is taken up again
         await self._pause(tp)
         begun = await self._begin(tp)
         if self._closing:
@@ -84,6 +84,8 @@ class Lanes:
         for tp in tps:
             self._opened_at.pop(tp, None)
         await asyncio.gather(*(self._end(tp) for tp in tps))
+        for tp in tps:
+            self._shop.progress.forget(tp)
 
     async def close(self) -> None:
         """End all lanes."""
@@ -156,23 +158,26 @@ class Lanes:
             raise
         except (FenceLost, TopicReplaced, LogChanged) as error:
             self._shop.metrics.fence_lost.inc()
-            self._note_failure(tp)
+            self._note_failure(lane, error)
             log.warning("partition %d begins again: %s", tp.partition, error)
-        except Exception:
+        except Exception as error:
             suspect = max(lane.read, lane.at)
             self._shop.suspects[tp.partition] = max(suspect, self._shop.suspects.get(tp.partition, 0))
-            self._note_failure(tp)
+            self._note_failure(lane, error)
             log.exception("partition %d broke below %d, is taken again carefully", tp.partition, suspect)
         else:
             return
         if self._lanes.get(tp) is lane and not self._closing:
             self._shop.reader.reposition(tp)
 
-    def _note_failure(self, tp: TP) -> None:
-        now = time.monotonic()
+    def _note_failure(self, lane: Lane, error: Exception) -> None:
+        tp, now = lane.tp, time.monotonic()
         again = now - self._broke_at.get(tp, -_FORGIVEN_S) < _FORGIVEN_S
         self._failures[tp] = self._failures.get(tp, 0) + 1 if again else 1
         self._broke_at[tp] = now
+        times = f"broke {self._failures[tp]} times in a row" if self._failures[tp] > 1 else "broke"
+        detail = f"{times} and begins again: {type(error).__name__}: {error}"
+        self._shop.progress.tell(lane.partition, Doing.WAITING, detail, fence=lane.fence)
 
     async def _pause(self, tp: TP) -> None:
         """Not at once again what broke again and again."""
@@ -195,4 +200,3 @@ class Lanes:
         with suppress(asyncio.CancelledError, Exception):
             await task
         self._shop.metrics.forget(tp.partition)
-        self._shop.progress.forget(tp)

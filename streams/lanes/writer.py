@@ -36,6 +36,8 @@ class Writer:
         self._partition = assigned.partition.partition
         self.fence = assigned.next_offset
         self.marks = from_bytes(assigned.marks)
+        self.trouble = ""
+        """Why what was computed cannot be stored now."""
         self.use(stored)
 
     def use(self, stored: StoredLedger) -> None:
@@ -59,13 +61,14 @@ class Writer:
             except (StoreUnavailable, StoreRejected) as error:
                 if isinstance(error, StoreRejected) and blames_the_rows(error):
                     raise
+                self.trouble = f"waits for the database: {error}"
                 log.warning("partition %d waits for the database: %s", self._partition, error)
             await asyncio.sleep(wait_s)
             self._shop.metrics.database_wait.inc(wait_s)
             wait_s = min(2 * wait_s, 5.0)
             if await self._stored_already(batch):
                 break
-        self.fence = batch.end
+        self.fence, self.trouble = batch.end, ""
         self.marks = with_mark(self.marks, batch.mark)
         return done
 

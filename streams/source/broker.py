@@ -9,8 +9,8 @@ from contextlib import suppress
 from typing import Any, NamedTuple, TypeVar
 from uuid import UUID
 
-from kafka import KafkaAdminClient
-from kafka.admin import NewTopic
+from kafka import KafkaAdminClient, TopicPartition
+from kafka.admin import ConfigResource, ConfigResourceType, NewTopic, OffsetSpec
 from kafka.errors import TopicAlreadyExistsError, UnknownTopicOrPartitionError
 
 from ingest.kafka_access import KafkaAccess
@@ -65,6 +65,27 @@ class Broker:
             return _facts_soon(admin, name)
 
         return await self._ask(make)
+
+    async def ends(self, name: str, partitions: int) -> dict[int, int]:
+        """The offset after the last record of each partition that can be read."""
+        asked = {TopicPartition(name, number): OffsetSpec.LATEST for number in range(partitions)}
+
+        def ask(admin: KafkaAdminClient) -> dict[int, int]:
+            found = admin.list_partition_offsets(asked, isolation_level="read_committed", timeout_ms=_TIMEOUT_MS)
+            return {tp.partition: int(one.offset) for tp, one in found.items()}
+
+        return await self._ask(ask)
+
+    async def kept_s(self, name: str) -> float | None:
+        """How long a topic keeps its records; None for ever. [s]"""
+        asked = ConfigResource(ConfigResourceType.TOPIC, name)
+
+        def ask(admin: KafkaAdminClient) -> float | None:
+            (found,) = (topics[name] for topics in admin.describe_configs([asked], config_filter="all").values())
+            kept_ms = int(found["retention.ms"]["value"])
+            return None if kept_ms < 0 else kept_ms / 1000
+
+        return await self._ask(ask)
 
     async def _ask(self, question: Callable[[KafkaAdminClient], T]) -> T:
         def ask() -> T:

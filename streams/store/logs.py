@@ -58,7 +58,10 @@ values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
 on conflict (consumer_group, topic, partition) do update
 set topic_id = excluded.topic_id, worker = excluded.worker, doing = excluded.doing, detail = excluded.detail,
     next_offset = excluded.next_offset, end_offset = excluded.end_offset,
-    moved_at = coalesce(excluded.moved_at, p.moved_at), told_at = clock_timestamp()
+    moved_at = coalesce(excluded.moved_at, p.moved_at), told_at = clock_timestamp(),
+    changed_at = case when (p.topic_id, p.worker, p.doing, p.detail, p.next_offset)
+        is distinct from (excluded.topic_id, excluded.worker, excluded.doing, excluded.detail, excluded.next_offset)
+        then clock_timestamp() else p.changed_at end
 """
 
 

@@ -252,6 +252,10 @@ class Arena:
         with psycopg.connect(self.dsn, autocommit=True) as connection:
             return connection.execute(text, parameters or None).fetchall()
 
+    def do(self, text: str) -> None:
+        with psycopg.connect(self.dsn, autocommit=True) as connection:
+            connection.execute(text.encode())
+
     def incarnations(self) -> int:
         """Incarnations of the topic of which something is stored."""
         return len(self.query("select distinct topic_id from stream_fence where next_offset > 0"))
@@ -433,12 +437,13 @@ async def _send(
 
 @contextmanager
 def arena(
-    access: KafkaAccess, dsn: str, topic: str, logs: Path, *, partitions: int = 4, **options: Any
+    access: KafkaAccess, dsn: str, topic: str, logs: Path, *, partitions: int = 4, made: bool = False, **options: Any
 ) -> Iterator[Arena]:
-    """An arena whose workers are gone afterwards."""
-    made = Arena(access, dsn, topic, partitions, logs, options)
-    made.make_topic()
+    """An arena whose workers are gone afterwards; its topic is made unless somebody has."""
+    place = Arena(access, dsn, topic, partitions, logs, options)
+    if not made:
+        place.make_topic()
     try:
-        yield made
+        yield place
     finally:
-        made.close()
+        place.close()

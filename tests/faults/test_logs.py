@@ -294,6 +294,31 @@ def test_readings_sent_right_after_their_ledger_was_loaded_are_not_unknown(
         assert worker.stop() == 0
 
 
+def test_a_store_that_fails_on_a_quiet_partition_is_told_at_once_and_done_again(
+    stack: Stack, database: str, topic_prefix: str, tmp_path: Path
+) -> None:
+    asyncio.run(load(database, SITE.ledger()))
+    with arena(stack.bootstrap, database, topic_prefix + "quiet", tmp_path, partitions=1, tick_s=300.0) as place:
+        traffic = Traffic(SITE, late=0.0, repeated=0.0, conflicting=0.0)
+        worker = place.worker("a")
+        place.send(traffic.next())
+        place.wait_until_stored()
+        place.do(
+            "create function refuse() returns trigger language plpgsql as"
+            " 'begin raise exception ''a value nobody can store'' using errcode = ''22003''; end';"
+            " create trigger refuse before update on stream_fence for each row"
+            " when (new.next_offset > old.next_offset) execute function refuse()"
+        )
+        place.send(traffic.next())  # and nothing comes after it
+        place.wait(lambda: bool(place.query("select from stream_partition where doing = 'waiting'")), 20)
+        [(told,)] = place.query("select detail from stream_partition where doing = 'waiting'")
+        assert "a value nobody can store" in told
+        place.do("drop trigger refuse on stream_fence")
+        place.wait_until_stored(60)
+        place.check(traffic)
+        assert worker.stop() == 0
+
+
 def drop(place: Arena, below: dict[int, int]) -> None:
     """Let Kafka forget what lies below some offsets."""
 

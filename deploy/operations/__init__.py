@@ -1,0 +1,1 @@
+"""What keeps an instance going: how its partitions do, and its backups."""

@@ -1,0 +1,229 @@
+"""How each partition does: whether what was sent is being stored, as Kafka and the database tell it."""
+
+import asyncio
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Final, Literal
+
+import psycopg
+from kafka.errors import KafkaError, UnknownTopicOrPartitionError
+
+from analytics.domain.errors import MeterwardenError
+from streams.rows.layout import Doing
+from streams.source.broker import Broker, TopicFacts
+
+__all__ = ["Standing", "State", "StoredIncident", "incidents", "judged", "standings"]
+
+State = Literal["idle", "moving", "busy", "standing", "refused", "unserved"]
+
+_HEARD_S: Final = 10.0
+"""A worker tells every two seconds; one that has not told for so long has the partition no more."""
+_BUSY_S: Final = 300.0
+"""A state that is restored, or a past that is worked out anew, may say nothing new for this long. [s]"""
+_RECENTLY_S: Final = 10.0
+_BUSY: Final = frozenset({Doing.RESTORING, Doing.REPLAYING, Doing.RECOMPUTING})
+
+_ROWS: Final = """
+with layout as (
+    select topic_id from stream_layout where consumer_group = %(group)s and topic_id = %(topic_id)s
+)
+select f.partition, f.next_offset,
+    extract(epoch from clock_timestamp() - coalesce(f.moved_at, f.assigned_at))::float8,
+    case when p.topic_id = f.topic_id then p.worker end, case when p.topic_id = f.topic_id then p.doing end,
+    case when p.topic_id = f.topic_id then p.detail end,
+    extract(epoch from clock_timestamp() - p.told_at)::float8,
+    extract(epoch from clock_timestamp() - p.changed_at)::float8
+from layout join stream_fence f using (topic_id)
+    left join stream_partition p using (consumer_group, topic, partition)
+where f.consumer_group = %(group)s
+"""
+_INCIDENTS: Final = """
+select kind, partition, from_offset, to_offset, detail, repeated, found_at from stream_incident
+where consumer_group = %s and topic = %s and found_at > now() - interval '1 day' order by found_at desc limit 20
+"""
+_MIGRATED: Final = """
+select exists (select from pg_attribute where attrelid = to_regclass('stream_partition') and attname = 'changed_at')
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """How one partition does.
+
+    Attributes
+    ----------
+    partition : int
+    next_offset, end_offset : int
+        Records below the first are stored; those below the other are there to be read.
+    worker : str
+        Who has it; empty for nobody.
+    still_s : float or None
+        For how long its fence has not moved; None before the first assignment. [s]
+    told_s, changed_s : float or None
+        Since when its worker has told nothing, and nothing new. [s]
+    doing, detail : str
+        What its worker tells.
+    state : State
+    """
+
+    partition: int
+    next_offset: int
+    end_offset: int
+    worker: str = ""
+    still_s: float | None = None
+    told_s: float | None = None
+    changed_s: float | None = None
+    doing: str = ""
+    detail: str = ""
+    state: State = "idle"
+
+    @property
+    def lag(self) -> int:
+        """Records that are there and not stored."""
+        return max(self.end_offset - self.next_offset, 0)
+
+    @property
+    def healthy(self) -> bool:
+        """Whether it moves or has nothing to do."""
+        return self.state in {"idle", "moving", "busy"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredIncident:
+    """Something that happened to Kafka's log within the last day."""
+
+    kind: str
+    partition: int
+    from_offset: int
+    to_offset: int
+    detail: str
+    repeated: int
+    found_at: datetime
+
+
+def standings(
+    bootstrap: str, dsn: str, *, group: str, topic: str, patience_s: float, heard_s: float = _HEARD_S
+) -> list[Standing]:
+    """How each partition of a topic does; none where the topic was not made yet.
+
+    What seems to stand still is looked at again until it has moved, or the patience is over.
+
+    Raises
+    ------
+    MeterwardenError
+        Where Kafka or the database does not answer, or the schema is older than this version.
+    """
+    look = _Look(bootstrap, dsn, group, topic)
+    try:
+        first = look.now()
+        found = judged(first, first, heard_s=heard_s)
+        end = time.monotonic() + patience_s
+        while not all(one.healthy or one.state == "refused" for one in found) and time.monotonic() < end:
+            time.sleep(min(0.5, patience_s))
+            found = judged(first, look.now(), heard_s=heard_s)
+    finally:
+        look.close()
+    return found
+
+
+def judged(first: Sequence[Standing], now: Sequence[Standing], *, heard_s: float = _HEARD_S) -> list[Standing]:
+    """Partitions with their state, as they were at a first look and are now.
+
+    Examples
+    --------
+    >>> then = Standing(partition=0, next_offset=5, end_offset=9, told_s=1.0, still_s=60.0, doing="reading")
+    >>> [one.state for one in judged([then], [then])]
+    ['standing']
+    >>> [one.state for one in judged([then], [replace(then, next_offset=7)])]
+    ['moving']
+    """
+    before = {one.partition: one.next_offset for one in first}
+    return [
+        replace(one, state=_state(one, moved=one.next_offset > before.get(one.partition, 0), heard_s=heard_s))
+        for one in now
+    ]
+
+
+def _state(one: Standing, *, moved: bool, heard_s: float) -> State:
+    served = one.told_s is not None and one.told_s < heard_s
+    if served and one.doing == Doing.REFUSED:
+        return "refused"
+    if not one.lag:
+        return "idle"
+    if not served:
+        return "unserved"
+    if moved or (one.still_s is not None and one.next_offset and one.still_s < _RECENTLY_S):
+        return "moving"
+    if one.doing in _BUSY and one.changed_s is not None and one.changed_s < _BUSY_S:
+        return "busy"
+    return "standing"
+
+
+def incidents(dsn: str, *, group: str, topic: str) -> list[StoredIncident]:
+    """What was found of the topic's logs within a day, the newest first."""
+    with _connected(dsn) as connection:
+        rows = connection.execute(_INCIDENTS, (group, topic)).fetchall()
+    names = StoredIncident.__slots__
+    return [StoredIncident(**dict(zip(names, row, strict=True))) for row in rows]
+
+
+class _Look:
+    """What Kafka and the database say at an instant."""
+
+    def __init__(self, bootstrap: str, dsn: str, group: str, topic: str) -> None:
+        self._broker = Broker(bootstrap, client="meterwarden-status")
+        self._dsn = dsn
+        self._group = group
+        self._topic = topic
+
+    def now(self) -> list[Standing]:
+        try:
+            facts, ends = asyncio.run(self._ends())
+        except UnknownTopicOrPartitionError:
+            return []
+        except KafkaError as error:
+            raise MeterwardenError(f"Kafka must tell where topic {self._topic} ends (it says: {error})") from None
+        rows = self._rows(facts)
+        nobody = Standing(partition=0, next_offset=0, end_offset=0)
+        return [
+            replace(rows.get(number, nobody), partition=number, end_offset=end) for number, end in sorted(ends.items())
+        ]
+
+    async def _ends(self) -> tuple[TopicFacts, dict[int, int]]:
+        facts = await self._broker.topic(self._topic)
+        return facts, await self._broker.ends(self._topic, facts.partitions)
+
+    def _rows(self, facts: TopicFacts) -> Mapping[int, Standing]:
+        with _connected(self._dsn) as connection:
+            found = connection.execute(_ROWS, {"group": self._group, "topic_id": facts.topic_id}).fetchall()
+        return {
+            number: Standing(
+                partition=number,
+                next_offset=fence,
+                end_offset=fence,
+                worker=worker or "",
+                still_s=still_s,
+                told_s=told_s if worker else None,
+                changed_s=changed_s,
+                doing=doing or "",
+                detail=detail or "",
+            )
+            for number, fence, still_s, worker, doing, detail, told_s, changed_s in found
+        }
+
+    def close(self) -> None:
+        self._broker.close()
+
+
+def _connected(dsn: str) -> psycopg.Connection:
+    try:
+        connection = psycopg.connect(dsn, connect_timeout=5, application_name="meterwarden status")
+    except psycopg.OperationalError as error:
+        raise MeterwardenError(f"the database must answer (it says: {str(error).strip().splitlines()[-1]})") from None
+    row = connection.execute(_MIGRATED).fetchone()
+    if row is None or not row[0]:
+        connection.close()
+        raise MeterwardenError("the database must have the schema of this version: run `meterwarden migrate`")
+    return connection
