@@ -12,7 +12,7 @@ from deploy.private import keep_private
 from deploy.settings import Settings, load
 from streams.alerts.channels import read_channels
 from streams.alerts.sender import Sender, SenderConfig
-from streams.logs import log_to
+from streams.logs import LOG_BYTES, log_to
 
 __all__ = ["config_of", "main"]
 
@@ -35,7 +35,8 @@ def config_of(settings: Settings) -> SenderConfig:
 def main() -> int:
     """Run the sender."""
     keep_private()
-    log_to(sys.stderr)
+    of_instance = any(argument.startswith("--instance=") for argument in sys.argv[1:])
+    log_to(sys.stderr, limit_bytes=LOG_BYTES if of_instance else 0)
     try:
         config = config_of(load())
     except MeterwardenError as error:

@@ -9,7 +9,7 @@ from deploy.api import ApiConfig, create_api
 from deploy.private import keep_private
 from deploy.settings import Settings, load
 from ingest.http import serve
-from streams.logs import log_to
+from streams.logs import LOG_BYTES, log_to
 
 __all__ = ["config_of", "main"]
 
@@ -31,7 +31,8 @@ def config_of(settings: Settings) -> ApiConfig:
 def main() -> int:
     """Run the API."""
     keep_private()
-    log_to(sys.stderr)
+    of_instance = any(argument.startswith("--instance=") for argument in sys.argv[1:])
+    log_to(sys.stderr, limit_bytes=LOG_BYTES if of_instance else 0)
     try:
         settings = load()
         app = create_api(config_of(settings))

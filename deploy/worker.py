@@ -28,7 +28,7 @@ from ingest.gateway.access import INBOX
 from ingest.standard_files import read_factors
 from streams.app import WorkerApp, create_app
 from streams.config import StreamsConfig
-from streams.logs import log_to
+from streams.logs import LOG_BYTES, log_to
 from streams.store.layers import LayersPolicy
 
 __all__ = ["config_of", "main", "run", "share_the_interpreter", "spare_the_collector"]
@@ -179,7 +179,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     keep_private()
     arguments = sys.argv[1:] if arguments is None else arguments
     instance = next((text.partition("=")[2] for text in arguments if text.startswith("--instance=")), "")
-    log_to(sys.stderr)
+    log_to(sys.stderr, limit_bytes=LOG_BYTES if instance else 0)
     try:
         config = config_of(load(), tag=instance.rpartition("#")[2])
     except ConfigurationError as error:

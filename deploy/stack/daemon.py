@@ -7,7 +7,8 @@ from pathlib import Path
 
 from deploy.stack.errors import PartFailed
 from deploy.stack.places import Places
-from deploy.stack.processes import Process, find, launch, rotate, tail, until, works_in
+from deploy.stack.processes import Process, find, launch, tail, until, works_in
+from streams.logs import put_aside
 
 __all__ = ["Daemon"]
 
@@ -51,7 +52,7 @@ class Daemon:
 
         Raises `PartFailed` when it cannot even be started.
         """
-        rotate(self.log)
+        put_aside(self.log)
         try:
             account = self._places.account if self._own_account else None
             process = launch(command, account=account, environ=environ, log=self.log, where=self._where)

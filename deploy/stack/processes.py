@@ -17,10 +17,9 @@ from typing import Any, Final, Self
 
 from deploy.private import UMASK
 
-__all__ = ["Account", "Process", "find", "launch", "rotate", "tail", "until", "works_in"]
+__all__ = ["Account", "Process", "find", "launch", "tail", "until", "works_in"]
 
 _PROC: Final = Path("/proc")
-_LOGS_KEPT: Final = 5
 
 
 def _boot_id() -> str:
@@ -182,17 +181,6 @@ def launch(
 def identity(account: Account | None) -> dict[str, Any]:
     """The arguments of `subprocess` that make a child run as an account."""
     return {} if account is None else {"user": account.uid, "group": account.gid, "extra_groups": []}
-
-
-def rotate(log: Path) -> None:
-    """Move a log out of the way of a new one; the last five are kept."""
-    if not log.exists() or log.stat().st_size == 0:
-        return
-    for number in range(_LOGS_KEPT - 1, 0, -1):
-        older = log.with_name(f"{log.name}.{number}")
-        if older.exists():
-            older.replace(log.with_name(f"{log.name}.{number + 1}"))
-    log.replace(log.with_name(f"{log.name}.1"))
 
 
 def tail(log: Path, lines: int = 15) -> str:

@@ -108,10 +108,15 @@ class BatchConsumer(driver.Consumer):
             try:
                 offset, epoch = await self.options.position_of(tp)
                 break
+            except (KafkaError, OSError) as error:
+                log.warning(
+                    "partition %d of %s is begun as soon as Kafka answers, nothing is lost (now: %r)",
+                    tp.partition, tp.topic, error,
+                )  # fmt: skip
             except Exception:
-                log.exception("no position for %s %d, asking again", tp.topic, tp.partition)
-                await asyncio.sleep(wait_s)
-                wait_s = min(2 * wait_s, 10.0)
+                log.exception("partition %d of %s could not be begun, it is tried again", tp.partition, tp.topic)
+            await asyncio.sleep(wait_s)
+            wait_s = min(2 * wait_s, 10.0)
         if self._turn.get(tp) != turn or not await self._thread.seek_safely(tp, offset):
             return
         if self._turn.get(tp) != turn:

@@ -4,7 +4,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from deploy.stack.processes import Process, find, launch, rotate, tail, works_in
+from deploy.stack.processes import Process, find, launch, tail, works_in
+from streams.logs import put_aside
 
 
 def test_a_process_is_itself_until_it_ends_and_nobody_afterwards(tmp_path: Path) -> None:
@@ -61,7 +62,7 @@ def test_a_zombie_is_not_alive() -> None:
 def test_five_old_logs_are_kept_the_newest_first(tmp_path: Path) -> None:
     log = tmp_path / "part.log"
     for number in range(8):
-        rotate(log)
+        put_aside(log)
         log.write_text(f"run {number}")
     assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {
         "part.log": "run 7",
@@ -72,9 +73,9 @@ def test_five_old_logs_are_kept_the_newest_first(tmp_path: Path) -> None:
 def test_an_empty_log_pushes_no_older_one_out(tmp_path: Path) -> None:
     log = tmp_path / "part.log"
     log.write_text("said")
-    rotate(log)
+    put_aside(log)
     log.write_text("")
-    rotate(log)
+    put_aside(log)
     assert (tmp_path / "part.log.1").read_text() == "said"
 
 
