@@ -38,7 +38,7 @@ class PostgresServer:
     def __init__(self, settings: Settings, places: Places) -> None:
         self._settings = settings
         self._places = places
-        self._data = places.data(self.name)
+        self._data = _cluster(places.data(self.name))
         self._daemon = Daemon(self.name, places, where=self._data, belongs=self._belongs)
 
     @property
@@ -46,6 +46,11 @@ class PostgresServer:
         """How clients connect; it carries the password."""
         password = self._places.known_secret(_SECRET)
         return f"postgresql://{_USER}:{password}@127.0.0.1:{self._settings.database.port}/{DATABASE}"
+
+    @property
+    def cluster(self) -> Path:
+        """Where its files lie."""
+        return self._data
 
     def check(self) -> None:
         """Refuse a taken port and a short disk."""
@@ -118,26 +123,22 @@ class PostgresServer:
 
     def _belongs(self, pid: int, command: tuple[str, ...]) -> bool:
         """Whether a process of our data folder is its postmaster: the one that the lock file names."""
-        return pid == self._locked_by() and any(part.endswith("postgres") for part in command[:6])
-
-    def _locked_by(self) -> int | None:
-        try:
-            return int((self._data / "postmaster.pid").read_text(encoding="utf-8").split("\n", 1)[0])
-        except (OSError, ValueError):
-            return None
+        ours = pid == _locked_by(self._data / "postmaster.pid")
+        return ours and any(part.endswith("postgres") for part in command[:6])
 
     def _clear_lock_file(self) -> None:
-        """Remove a lock file whose pid a stranger (or nobody but a zombie) has by now, which PostgreSQL would obey.
+        """Remove lock files whose pid a stranger (or nobody but a zombie) has by now, which PostgreSQL would obey.
 
-        Any other left-over lock file PostgreSQL judges best itself. Processes of a killed server that still finish
-        must be gone before: they write into the same files.
+        There are two, the cluster's and its socket's. Any other PostgreSQL judges best itself. Processes of a killed
+        server that still finish must be gone before: they write into the same files.
         """
         if not until(lambda: not self._leftovers(), _ORPHANS_S):
             pids = ", ".join(str(process.pid) for process in self._leftovers())
             raise PartFailed(f"processes of a killed {self.name} still work in {self._data}: {pids}; end them first")
-        pid = self._locked_by()
-        if pid is not None and Path(f"/proc/{pid}").exists():
-            (self._data / "postmaster.pid").unlink()
+        for lock in (self._data / "postmaster.pid", self._data / f".s.PGSQL.{self._settings.database.port}.lock"):
+            pid = _locked_by(lock)
+            if pid is not None and Path(f"/proc/{pid}").exists():
+                lock.unlink()
 
     def _leftovers(self) -> list[Process]:
         return find(lambda pid, _command: works_in(pid, self._data))
@@ -150,6 +151,16 @@ class PostgresServer:
         """Make the cluster at the first start, aside, so that one that was cut short never counts."""
         if (self._data / "PG_VERSION").exists():
             return
+        if self._data.is_dir() and any(self._data.iterdir()):
+            names = ", ".join(sorted(path.name for path in self._data.iterdir())[:5])
+            raise PartFailed(f"{self._data} must be empty or hold a cluster of PostgreSQL (it holds {names})")
+        if (self._places.conf / "postgresql.conf").exists():
+            raise PartFailed(
+                f"{self._data} must hold the database that was made there before (it holds none): mount its disk, or "
+                f"restore a backup, or remove {self._places.conf / 'postgresql.conf'} to begin with an empty one"
+            )
+        if self._data.parent != self._places.home / "data":
+            self._places.make_own(self._data.parent)  # a file system of its own, which its server has to reach
         draft = self._data.with_suffix(".new")
         shutil.rmtree(draft, ignore_errors=True)
         self._places.make_own(draft)
@@ -233,6 +244,23 @@ class PostgresServer:
         return (
             "# written at every start from the settings; ALTER SYSTEM goes to postgresql.auto.conf and stays\n" + text
         )
+
+
+def _cluster(folder: Path) -> Path:
+    """Where the cluster lies: in its folder, or in one below where that is a file system of its own.
+
+    Such a folder cannot be replaced, and is not empty (`lost+found`), which PostgreSQL asks for.
+    """
+    own = os.path.ismount(folder) or os.path.exists(folder / "lost+found")  # noqa: PTH110 - pathlib raises for others
+    own = own and not os.path.exists(folder / "PG_VERSION")  # noqa: PTH110 - as above
+    return folder / "cluster" if own else folder
+
+
+def _locked_by(lock: Path) -> int | None:
+    try:
+        return int(lock.read_text(encoding="utf-8").split("\n", 1)[0])
+    except (OSError, ValueError):
+        return None
 
 
 class ExternalDatabase:

@@ -5,6 +5,7 @@ import os
 import signal
 import stat
 import subprocess
+import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -14,7 +15,7 @@ import pytest
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.admin import NewTopic
 
-from deploy.settings import DatabaseSettings, KafkaSettings, Settings
+from deploy.settings import DatabaseSettings, KafkaSettings, Settings, environment
 from deploy.stack import SERVERS, PartStatus, Stack, StackError
 from deploy.stack.errors import PartFailed
 from deploy.stack.kafka_server import MESSAGE_BYTES
@@ -121,18 +122,71 @@ def test_a_server_is_found_again_when_its_record_is_lost(instance: Settings) -> 
     assert stack.down() == ["kafka", "postgresql"]
 
 
-def test_a_lock_file_that_names_a_stranger_stops_nobody(instance: Settings, stranger: subprocess.Popen[bytes]) -> None:
+def test_lock_files_that_name_a_stranger_stop_nobody(instance: Settings, stranger: subprocess.Popen[bytes]) -> None:
     stack = Stack(instance)
     stack.up(["postgresql"])
     stack.kill("postgresql")
-    lock = instance.home / "data" / "postgresql" / "postmaster.pid"
-    lines = lock.read_text().splitlines()
-    lock.write_text("\n".join([str(stranger.pid), *lines[1:]]) + "\n")
+    for name in ("postmaster.pid", f".s.PGSQL.{instance.database.port}.lock"):  # the socket has one too
+        lock = instance.home / "data" / "postgresql" / name
+        lines = lock.read_text().splitlines()
+        lock.write_text("\n".join([str(stranger.pid), *lines[1:]]) + "\n")
 
     assert stack.up(["postgresql"]) == ["postgresql"]
     assert part(stack, "postgresql").healthy
     assert stack.down() == ["postgresql"]
     assert stranger.poll() is None
+
+
+def test_a_killed_server_whose_zombie_nobody_reaps_is_started_again(instance: Settings) -> None:
+    stack = Stack(instance)
+    program = (
+        "import sys; from deploy.settings import load; from deploy.stack import Stack; Stack(load()).up(['postgresql'])"
+    )
+    waiting = "; print(flush=True); sys.stdin.read()"
+    with subprocess.Popen(
+        [sys.executable, "-c", program + waiting],
+        env=os.environ | environment(instance),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    ) as parent:
+        assert parent.stdout is not None
+        assert parent.stdout.readline() == b"\n"
+        (pid,) = pids(stack)["postgresql"]
+        os.kill(pid, signal.SIGKILL)
+        assert until(lambda: Path(f"/proc/{pid}/stat").read_text().split()[2] == "Z", 30.0), "its parent lives on"
+        assert stack.up(["postgresql"]) == ["postgresql"]
+        assert part(stack, "postgresql").healthy
+        parent.communicate(b"")
+
+
+def test_a_data_folder_that_is_a_file_system_of_its_own_is_used(instance: Settings) -> None:
+    folder = instance.home / "data" / "postgresql"
+    (folder / "lost+found").mkdir(parents=True)
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "none", str(folder)], capture_output=True, check=False)
+    if mounted.returncode == 0:  # where nobody may mount, lost+found alone makes the case
+        (folder / "lost+found").mkdir()
+    stack = Stack(instance)
+    try:
+        assert stack.up(["postgresql"]) == ["postgresql"]
+        stack.kill("postgresql")
+        assert stack.up(["postgresql"]) == ["postgresql"]
+        assert (folder / "cluster" / "PG_VERSION").exists()
+        stack.down()
+        if mounted.returncode == 0:
+            subprocess.run(["umount", str(folder)], check=True)
+            with pytest.raises(PartFailed, match=r"must hold the database that was made .*mount its disk"):
+                stack.up(["postgresql"])
+    finally:
+        stack.down()
+        subprocess.run(["umount", str(folder)], capture_output=True, check=False)
+
+
+def test_a_data_folder_with_other_things_in_it_is_refused_in_a_sentence(instance: Settings) -> None:
+    folder = instance.home / "data" / "postgresql"
+    folder.mkdir(parents=True)
+    (folder / "holiday.jpg").touch()
+    with pytest.raises(PartFailed, match=r"must be empty or hold a cluster of PostgreSQL \(it holds holiday.jpg\)"):
+        Stack(instance).up(["postgresql"])
 
 
 def test_a_server_that_is_stopped_by_hand_for_good_is_killed_when_its_time_is_over(instance: Settings) -> None:
