@@ -139,6 +139,7 @@ class Settings:
     """What meters may be off in service, over the limit of their class, by carrier."""
     java: str | None = None
     apt_mirror: str | None = None
+    keeper: str = "on"
     disk_free_mb: int = 2048
     start_timeout_s: float = 120.0
     stop_timeout_s: float = 60.0
@@ -573,6 +574,13 @@ FIELDS: Final[tuple[Field, ...]] = (
         parse=_text,
         default="the mirror in this machine's apt sources",
         meaning="Debian mirror that PostgreSQL and TimescaleDB are fetched from.",
+    ),
+    Field(
+        name="METERWARDEN_KEEPER",
+        path="keeper",
+        parse=_choice("on", "off"),
+        default="on",
+        meaning="`up` leaves a process behind that starts parts again which ended (on), or something else does (off).",
     ),
     Field(
         name="METERWARDEN_DISK_FREE_MB",

@@ -42,6 +42,7 @@ def private_settings(home: Path) -> Settings:
         kafka=KafkaSettings(port=kafka, controller_port=controller, heap_mb=384),
         database=DatabaseSettings(port=database, buffers_mb=256, wal_mb=1024),
         workers=WorkerSettings(count=0, metrics_port=metrics),
+        keeper="off",  # what a test kills stays down
         disk_free_mb=512,
     )
 

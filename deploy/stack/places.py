@@ -294,6 +294,19 @@ def _size(folder: Path) -> int:
 
 
 @contextlib.contextmanager
+def held(path: Path) -> Iterator[bool]:
+    """Whether a lock file could be had at once; it is held meanwhile."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a") as stream:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+            return
+        yield True
+
+
+@contextlib.contextmanager
 def exclusive(path: Path, *, what: str, timeout_s: float) -> Iterator[None]:
     """Hold a lock file; the lock goes with the process, however it ends.
 

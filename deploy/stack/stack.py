@@ -9,10 +9,12 @@ from deploy.roles import Service, service_address
 from deploy.settings import Settings
 from deploy.stack.errors import StackError
 from deploy.stack.kafka_server import ExternalKafka, KafkaServer
+from deploy.stack.keeper import KeeperPart
 from deploy.stack.notices import Notices
 from deploy.stack.part import Part, PartStatus
-from deploy.stack.places import Places, exclusive
+from deploy.stack.places import Places, exclusive, held
 from deploy.stack.postgres_server import ExternalDatabase, PostgresServer
+from deploy.stack.processes import Process
 from deploy.stack.programs import fetch
 from deploy.stack.workers import Workers
 
@@ -24,6 +26,8 @@ __all__ = ["PARTS", "SERVERS", "Stack"]
 
 SERVERS: Final = ("postgresql", "kafka")
 PARTS: Final = (*SERVERS, "workers", "alerts")
+_OF_PROCESS: Final = {"sender": "alerts", "api": "alerts", **{name: name for name in SERVERS}}
+"""The part that a process belongs to; `worker-1` and so on belong to the workers."""
 
 
 class Stack:
@@ -126,12 +130,17 @@ class Stack:
                 started += self._start([self._workers()])
             if "alerts" in parts:
                 started += self._start([self._notices()])
+            keeper = self._keeper()
+            keeper.start()
+            keeper.ready()
         return started
 
     def down(self, parts: Collection[str] = PARTS) -> list[str]:
         """Stop these parts cleanly, workers first; the parts that ran."""
         if not self._places.run.is_dir():
             return []
+        if set(parts) >= set(PARTS):
+            self._keeper().stop()
         with self._alone():
             return [part.name for part in reversed(self._chosen(parts)) if part.stop()]
 
@@ -140,8 +149,36 @@ class Stack:
         return [pid for chosen in self._chosen([part]) for pid in chosen.kill()]
 
     def status(self) -> list[PartStatus]:
-        """Every part as it is now."""
-        return [part.status() for part in self._chosen(PARTS)]
+        """Every part as it is now, and the keeper where there is one."""
+        keeper = [self._keeper().status()] if self.settings.keeper == "on" and self.watched() else []
+        return [part.status() for part in self._chosen(PARTS)] + keeper
+
+    def watched(self) -> list[str]:
+        """Processes that were started and not stopped by `down`, whether they run or not."""
+        names = sorted(path.stem for path in self._places.run.glob("*.json"))
+        return [name for name in names if self._part_of(name) is not None]
+
+    def ended(self) -> list[str]:
+        """Those that do not run."""
+        recorded = ((name, Process.read(self._places.record(name))) for name in self.watched())
+        return [name for name, process in recorded if process is not None and not process.alive()]
+
+    def revive(self, process: str) -> bool:
+        """Start what is gone of the part that a process belongs to; False while `up` or `down` is at work.
+
+        Raises as `up` does; it does not wait until the part is healthy.
+        """
+        with held(self._places.run / "lock") as alone:
+            part = self._part_of(process)
+            if not alone or part is None or process not in self.ended():
+                return False
+            part.check()
+            part.start()
+            return True
+
+    def _part_of(self, process: str) -> Part | None:
+        name = "workers" if process.startswith("worker-") else _OF_PROCESS.get(process)
+        return None if name is None else self._chosen([name])[0]
 
     def _start(self, parts: Collection[Part]) -> list[str]:
         started = [part.name for part in parts if part.start()]
@@ -163,6 +200,9 @@ class Stack:
 
     def _notices(self) -> Notices:
         return Notices(self.settings, self._places, addresses=self)
+
+    def _keeper(self) -> KeeperPart:
+        return KeeperPart(self.settings, self._places)
 
     def _migrate(self) -> None:
         """Bring the database to what workers, sender and API expect: their roles are made there too."""

@@ -1,0 +1,129 @@
+"""The keeper: what ended comes back by itself, with pauses; what was stopped stays down."""
+
+import asyncio
+import dataclasses
+import json
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from deploy.settings import Settings
+from deploy.stack import PartStatus, Stack
+from deploy.stack.keeper import PAUSES_S, Patience
+from deploy.stack.processes import until
+from streams.config import GROUP
+from tests.conftest import private_instance
+from tests.faults.harness import Arena
+from tests.faults.model import Traffic
+from tests.streams.site import Site, load
+
+SITE = Site(units=8, meters=10, interval_us=15 * 60_000_000)
+
+
+@pytest.fixture(scope="module")
+def kept() -> Iterator[Settings]:
+    """An instance with a worker and a keeper."""
+    with private_instance() as settings:
+        workers = dataclasses.replace(settings.workers, count=1)
+        yield dataclasses.replace(settings, keeper="on", workers=workers)
+
+
+def part(stack: Stack, name: str) -> PartStatus:
+    return next(status for status in stack.status() if status.name == name)
+
+
+def log_of(settings: Settings) -> list[str]:
+    lines = (settings.home / "logs" / "keeper.log").read_text().splitlines()
+    return [json.loads(line)["message"] for line in lines]
+
+
+def test_pauses_grow_while_a_part_ends_again_and_again_and_a_sound_time_forgives() -> None:
+    now = [1000.0]
+    patience = Patience(clock=lambda: now[0])
+    pauses = []
+    for _ in range(8):
+        patience.due("kafka")
+        pauses.append(patience.wait_s("kafka"))
+        now[0] += patience.wait_s("kafka")
+        assert patience.due("kafka")
+        patience.started("kafka")
+        now[0] += 3.0
+    assert pauses == [*PAUSES_S, PAUSES_S[-1], PAUSES_S[-1]]
+    now[0] += 600.0
+    patience.due("kafka")
+    assert patience.wait_s("kafka") == PAUSES_S[0]
+
+
+def test_what_cannot_be_started_is_tried_ever_more_seldom() -> None:
+    now = [1000.0]
+    patience = Patience(clock=lambda: now[0])
+    patience.due("kafka")
+    pauses = []
+    for _ in range(4):
+        now[0] += patience.wait_s("kafka")
+        patience.failed("kafka", "only 10 MiB are free")
+        pauses.append(patience.wait_s("kafka"))
+    assert pauses == list(PAUSES_S[1:5])
+    assert patience.facts()["kafka"]["trouble"] == "only 10 MiB are free"
+    patience.there({"kafka"})
+    assert patience.facts()["kafka"]["trouble"] == "", "somebody else started it"
+
+
+@pytest.mark.integration
+def test_all_parts_that_are_killed_come_back_and_every_reading_is_stored_once(kept: Settings, tmp_path: Path) -> None:
+    stack = Stack(kept)
+    assert stack.up() == ["postgresql", "kafka", "workers"]
+    assert part(stack, "keeper").healthy
+    asyncio.run(load(stack.dsn, SITE.ledger()))
+    place = Arena(stack.bootstrap, stack.dsn, "metering.readings", kept.kafka.partitions, tmp_path)
+    live = place.live(Traffic(SITE), pause_s=0.1)
+    try:
+        place.wait(lambda: sum(place.fences().values()) > 50, 60)
+        before = {name: part(stack, name).pids[0] for name in ("workers", "kafka", "postgresql")}
+        for pid in before.values():
+            os.kill(pid, signal.SIGKILL)
+        assert until(lambda: all(_another(stack, name, pid) for name, pid in before.items()), 90.0), log_of(kept)
+        traffic = live.end()
+    finally:
+        place.close()
+    place.send(traffic.rest())
+    place.settle()
+    place.check(traffic)
+    assert place.query("select count(distinct consumer_group), min(consumer_group) from stream_fence") == [(1, GROUP)]
+    told = part(stack, "keeper").detail
+    assert all(f"brought {name} back" in told for name in ("kafka", "postgresql", "worker-1"))
+    assert [line for line in log_of(kept) if line.startswith("kafka ended")] == ["kafka ended; it is started in 1 s"]
+
+
+def _another(stack: Stack, name: str, before: int) -> bool:
+    found = part(stack, name)
+    return found.healthy and before not in found.pids
+
+
+@pytest.mark.integration
+def test_what_was_stopped_stays_down_what_cannot_start_is_told_and_down_stops_the_keeper_first(kept: Settings) -> None:
+    stack = Stack(kept)
+    stack.up()
+    assert stack.down(["workers"]) == ["workers"]
+    full = Stack(dataclasses.replace(kept, disk_free_mb=1 << 30))  # no disk has so much room
+    full.up(["postgresql"])  # the keeper goes by these settings now
+    assert stack.kill("kafka")
+    assert until(lambda: "MiB are free under" in part(stack, "keeper").detail, 30.0), part(stack, "keeper")
+    assert not part(stack, "keeper").healthy
+    assert not part(stack, "workers").pids, "what `down` stopped is not brought back"
+    (pid,) = part(stack, "keeper").pids
+    assert stack.down() == ["postgresql"]
+    assert until(lambda: not Path(f"/proc/{pid}").exists() or not stack.watched(), 10.0)
+    assert not any(status.pids for status in stack.status())
+
+
+@pytest.mark.integration
+def test_a_keeper_that_is_switched_off_is_not_there(kept: Settings) -> None:
+    stack = Stack(dataclasses.replace(kept, keeper="off"))
+    stack.up(["postgresql"])
+    assert "keeper" not in {status.name for status in stack.status()}
+    assert not list((kept.home / "run").glob("keeper.json"))
+    stack.down()
