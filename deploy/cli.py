@@ -16,6 +16,8 @@ COMMANDS: Final = {
     "down": "Stop the workers, Kafka and the database cleanly.",
     "status": "Tell how each part is.",
     "migrate": "Bring the database to the schema of this version.",
+    "backup": "Write the database, its secrets and settings into one file.",
+    "restore": "Put a backup back into an instance that is down.",
     "partitions": "Spread the units over more partitions of Kafka.",
     "ledger": "Check and load the ledger of units, metering points and meters.",
     "standard": "Check and load editions, rules, factors and facts.",

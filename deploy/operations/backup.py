@@ -1,0 +1,171 @@
+"""A backup of an instance while it runs: the database as it is at one instant, fence and results together.
+
+The copy is physical (`pg_basebackup` of the embedded PostgreSQL). A logical dump would not do: which readings were
+stored after a snapshot is known by the ages of their transactions (`streams.store.since`), which a dump does not keep.
+"""
+
+import asyncio
+import os
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Final
+
+import psycopg
+from kafka.errors import KafkaError
+from psycopg.conninfo import conninfo_to_dict
+
+from analytics.domain.errors import ConfigurationError, MeterwardenError
+from deploy.operations.archive import BASE, SUFFIX, Manifest, opened
+from deploy.settings import Settings, environment
+from deploy.stack import Stack
+from deploy.stack.places import Places
+from deploy.stack.prefix import prefix
+from ingest.wire import READINGS_TOPIC
+from streams.source.broker import Broker
+
+__all__ = ["SECRETS", "back_up"]
+
+SECRETS: Final = "secrets/"
+_CHUNK: Final = 1 << 20
+_SIZE: Final = "select sum(pg_database_size(oid))::int8 from pg_database"
+_SLOT: Final = "select pg_create_physical_replication_slot(%s, true, true)"
+_FACTS: Final = """
+select current_setting('server_version'), (select extversion from pg_extension where extname = 'timescaledb'),
+    (select array_agg(name order by number) from schema_migration)
+"""
+_FENCES: Final = "select topic, partition, next_offset from stream_fence order by topic, partition, assigned_at"
+_KEPT_OUT: Final = ("_DATABASE", "_KAFKA", "_PASSWORD", "_SETTINGS")
+"""Endings of settings that are addresses or passwords, which belong to the machine."""
+
+
+def back_up(settings: Settings, folder: Path, *, told: Callable[[int, int], None]) -> tuple[Path, Manifest]:
+    """Write a backup into a folder; its file, and what it is of.
+
+    Parameters
+    ----------
+    told : callable
+        Gets how much was read, and about how much there is, a few times a second. [byte]
+
+    Raises
+    ------
+    ConfigurationError
+        Where the database is not this instance's own.
+    MeterwardenError
+        Where it does not run, or the backup cannot be written; then nothing is left of it.
+    """
+    if settings.database.dsn is not None:
+        raise ConfigurationError(
+            "`meterwarden backup` copies the instance's own database; one of METERWARDEN_DATABASE is backed up by its "
+            "own means, which must be physical (pg_basebackup, pgBackRest), for a dump does not keep what the workers' "
+            "states are brought up by"
+        )
+    stack, places = Stack(settings), Places.of(settings)
+    kept_s = _kept_s(stack)
+    with _connected(stack.dsn) as connection, _written(folder) as path, opened(path) as writer:
+        slot = f"meterwarden_backup_{os.getpid()}"
+        connection.execute(_SLOT, (slot,))  # what is written meanwhile is kept until it was copied
+        with writer.file(BASE) as stream:
+            for data in _base(settings, stack.dsn, total=_number(connection, _SIZE), told=told):
+                stream.write(data)
+        made_at = datetime.now(UTC)
+        for file in sorted((places.home / "secrets").iterdir()):
+            if file.is_file() and file.suffix not in {".new", ".next"}:
+                with writer.file(SECRETS + file.name) as stream:
+                    stream.write(file.read_bytes())
+        manifest = _manifest(connection, settings, made_at, kept_s)
+        writer.finish(manifest)
+    return path, manifest
+
+
+@contextmanager
+def _connected(dsn: str) -> Iterator[psycopg.Connection]:
+    try:
+        connection = psycopg.connect(dsn, autocommit=True, connect_timeout=10, application_name="meterwarden backup")
+    except psycopg.OperationalError as error:
+        said = str(error).strip().splitlines()[-1]
+        raise MeterwardenError(f"the database must run to be backed up (it says: {said})") from None
+    with closing(connection):
+        yield connection
+
+
+@contextmanager
+def _written(folder: Path) -> Iterator[Path]:
+    path = folder / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}{SUFFIX}"
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        yield path
+    except OSError as error:
+        raise MeterwardenError(f"{path} cannot be written: {error.strerror or error}") from None
+
+
+def _base(settings: Settings, dsn: str, *, total: int, told: Callable[[int, int], None]) -> Iterator[bytes]:
+    """The tar that `pg_basebackup` writes, with the log of what was committed meanwhile and a manifest of its own."""
+    program = prefix(settings.cache, mirror=settings.apt_mirror).bin / "pg_basebackup"
+    parts = conninfo_to_dict(dsn)
+    command = [
+        str(program), "--pgdata=-", "--format=tar", "--wal-method=fetch", "--checkpoint=fast", "--no-password",
+        "--manifest-checksums=SHA256", f"--host={parts['host']}", f"--port={parts['port']}",
+        f"--username={parts['user']}",
+    ]  # fmt: skip
+    environ = {"PATH": os.defpath, "LANG": "C.UTF-8", "PGPASSWORD": str(parts["password"])}
+    read = 0
+    with (
+        tempfile.TemporaryFile() as said,
+        subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=said, env=environ
+        ) as running,
+    ):
+        assert running.stdout is not None, "it is a pipe"
+        try:
+            while data := running.stdout.read(_CHUNK):
+                read += len(data)
+                told(read, max(total, read))
+                yield data
+        except BaseException:
+            running.kill()
+            raise
+        if running.wait() != 0:
+            said.seek(0)
+            last = said.read().decode(errors="replace").strip().splitlines()[-1:] or ["it says nothing"]
+            raise MeterwardenError(f"the database could not be copied: {last[0]}")
+    told(read, read)
+
+
+def _manifest(connection: psycopg.Connection, settings: Settings, made_at: datetime, kept_s: float | None) -> Manifest:
+    row = connection.execute(_FACTS).fetchone()
+    assert row is not None, "such a query always has a row"
+    fences: dict[str, dict[str, int]] = {}
+    for topic, partition, offset in connection.execute(_FENCES):
+        fences.setdefault(topic, {})[str(partition)] = offset  # the newest incarnation comes last
+    shown = {name: value for name, value in environment(settings).items() if not name.endswith(_KEPT_OUT)}
+    return Manifest(
+        made_at=made_at,
+        kept_s=kept_s,
+        version=version("meterwarden"),
+        postgresql=str(row[0]).split(maxsplit=1)[0],
+        timescaledb=str(row[1]),
+        migrations=tuple(row[2] or ()),
+        fences=fences,
+        settings=shown,
+    )
+
+
+def _number(connection: psycopg.Connection, query: str) -> int:
+    row = connection.execute(query.encode()).fetchone()
+    return 0 if row is None else int(row[0])
+
+
+def _kept_s(stack: Stack) -> float | None:
+    """How long Kafka keeps readings; None where it does not say, or keeps them for ever. [s]"""
+    broker = Broker(stack.bootstrap, client="meterwarden-backup")
+    try:
+        return asyncio.run(broker.kept_s(READINGS_TOPIC))
+    except (KafkaError, OSError):
+        return None
+    finally:
+        broker.close()

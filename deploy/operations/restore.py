@@ -1,0 +1,234 @@
+"""A backup put back: into an empty instance, or in place of what an instance holds. Kafka's log stays what it is.
+
+What Kafka holds above the restored fence is stored again by the workers, since fence and results are of one instant.
+"""
+
+import os
+import shutil
+import subprocess
+import tarfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import IO, Any, Final, cast
+
+from analytics.domain.errors import ConfigurationError, MeterwardenError
+from deploy.migrate import migrations
+from deploy.operations.archive import (
+    BASE,
+    SUFFIX,
+    BackupDamaged,
+    Manifest,
+    checked,
+    files_of,
+    manifest_of,
+    reading,
+)
+from deploy.operations.backup import SECRETS
+from deploy.settings import Settings, environment
+from deploy.stack import Stack
+from deploy.stack.errors import StackError
+from deploy.stack.places import Places, exclusive
+from deploy.stack.postgres_server import PostgresServer
+from deploy.stack.prefix import Prefix, prefix
+
+__all__ = ["Restored", "newest", "put_back", "too_old"]
+
+_CHECK_ALWAYS: Final = frozenset({"database_password", "database_roles"})
+"""Secrets that belong to the database; others are put back where there are none."""
+_CHUNK: Final = 1 << 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Restored:
+    """What was done.
+
+    Attributes
+    ----------
+    manifest : Manifest
+    cluster : Path
+        Where the database lies now.
+    aside : Path or None
+        Where what lay there before was put.
+    settings : mapping
+        Settings that differ from those of the backup: its value and ours.
+    """
+
+    manifest: Manifest
+    cluster: Path
+    aside: Path | None
+    settings: Mapping[str, tuple[str, str]]
+
+
+def newest(path: Path) -> Path:
+    """A file, or the newest backup of a folder."""
+    if not path.is_dir():
+        return path
+    found = sorted(path.glob(f"*{SUFFIX}"))
+    if not found:
+        raise MeterwardenError(f"{path} must hold a backup, a file that ends in {SUFFIX} (it holds none)")
+    return found[-1]
+
+
+def too_old(manifest: Manifest, now: datetime) -> timedelta | None:
+    """By how much a backup is older than what Kafka keeps; None where it is not, or nobody knows."""
+    if manifest.kept_s is None:
+        return None
+    over = now - manifest.made_at - timedelta(seconds=manifest.kept_s)
+    return over if over > timedelta() else None
+
+
+def put_back(
+    settings: Settings, path: Path, *, replace: bool = False, told: Callable[[int], None] = lambda _read: None
+) -> Restored:
+    """Put a backup back; the instance must be down. Nothing is touched before all of the backup was read and checked.
+
+    Parameters
+    ----------
+    replace : bool
+        Whether a database that is there may be put aside.
+    told : callable
+        Gets how much was unpacked, a few times a second. [byte]
+
+    Raises
+    ------
+    BackupDamaged
+        Where the file is not what was written.
+    ConfigurationError
+        Where the instance uses a database of somebody else's, or the backup is of a newer version.
+    StackError
+        Where something runs, or a database is there that may not be replaced.
+    """
+    if settings.database.dsn is not None:
+        raise ConfigurationError(
+            "`meterwarden restore` puts back the instance's own database (METERWARDEN_DATABASE is set)"
+        )
+    places = Places.of(settings)
+    places.make()
+    with exclusive(places.run / "lock", what="`meterwarden up` or `down`", timeout_s=10.0):
+        _refuse_running(settings)
+        manifest = manifest_of(path)
+        small = files_of(path, manifest)
+        programs = prefix(settings.cache, mirror=settings.apt_mirror)
+        _refuse_other_versions(manifest, programs)
+        cluster = PostgresServer(settings, places).cluster
+        if _holds_something(cluster) and not replace:
+            raise StackError(f"{cluster} holds a database: say --replace to put it aside, and the backup in its place")
+        draft = cluster.with_name(f"{cluster.name}.restored")
+        with _unpacked(places, path, manifest, draft, told):
+            _verify(programs, draft)
+            aside = _exchange(cluster, draft)
+        _write_secrets(places, small)
+        (places.run / "postgresql.json").unlink(missing_ok=True)
+    return Restored(manifest=manifest, cluster=cluster, aside=aside, settings=_others(manifest, settings))
+
+
+def _refuse_running(settings: Settings) -> None:
+    running = [part.name for part in Stack(settings).status() if part.pids]
+    if running:
+        raise StackError(f"nothing of the instance may run ({', '.join(running)} does): run `meterwarden down` first")
+
+
+def _refuse_other_versions(manifest: Manifest, programs: Prefix) -> None:
+    unknown = sorted(set(manifest.migrations) - {migration.name for migration in migrations()})
+    if unknown:
+        raise ConfigurationError(
+            f"the backup must not be of a newer version than this one (it has {unknown[-1]}, of {manifest.version})"
+        )
+    major = manifest.postgresql.partition(".")[0]
+    library = programs.bin.parent / "lib" / f"timescaledb-{manifest.timescaledb}.so"
+    if not (programs.root / f"root/usr/lib/postgresql/{major}").is_dir() or not library.exists():
+        raise ConfigurationError(
+            f"{programs.root} must hold PostgreSQL {major} with TimescaleDB {manifest.timescaledb}, as the backup does "
+            "(it holds others): use the cache of the instance that it is of"
+        )
+
+
+def _holds_something(cluster: Path) -> bool:
+    return cluster.is_dir() and any(cluster.iterdir())
+
+
+@contextmanager
+def _unpacked(
+    places: Places, path: Path, manifest: Manifest, draft: Path, told: Callable[[int], None]
+) -> Iterator[None]:
+    """The database's files beside their place, whole and checked; gone again where something is wrong."""
+    shutil.rmtree(draft, ignore_errors=True)
+    try:
+        places.make_own(draft)
+        with reading(path) as archive, checked(archive, path, manifest, BASE) as stream:
+            _unpack(cast("IO[bytes]", stream), path, draft, told)
+        _hand_over(places, draft)
+        yield
+    except OSError as error:
+        raise MeterwardenError(f"the backup cannot be unpacked to {draft}: {error.strerror}") from None
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+
+
+def _unpack(stream: IO[bytes], path: Path, draft: Path, told: Callable[[int], None]) -> None:
+    read = 0
+    try:
+        with tarfile.open(fileobj=stream, mode="r|", bufsize=_CHUNK) as tar:
+            for member in tar:
+                tar.extract(member, draft, filter="data")
+                read += member.size
+                told(read)
+    except tarfile.TarError as error:
+        raise BackupDamaged(f"{BASE} in {path} cannot be unpacked: {error}") from None
+
+
+def _hand_over(places: Places, draft: Path) -> None:
+    """Give the files to the server's account, their folders closed to others as PostgreSQL wants them."""
+    account = places.account
+    for folder, _, names in os.walk(draft):
+        Path(folder).chmod(0o700)
+        for name in (".", *names) if account is not None else ():
+            os.lchown(Path(folder) / name, account.uid, account.gid)
+
+
+def _verify(programs: Prefix, draft: Path) -> None:
+    """PostgreSQL's own check of each file, and that the log it needs to become consistent is whole."""
+    command = [str(programs.bin / "pg_verifybackup"), "--exit-on-error", "--quiet", str(draft)]
+    result = subprocess.run(command, capture_output=True, text=True, check=False, env={"PATH": os.defpath})
+    if result.returncode != 0:
+        raise BackupDamaged(
+            f"the database in the backup is not whole: {(result.stdout + result.stderr).strip()[-500:]}"
+        )
+
+
+def _exchange(cluster: Path, draft: Path) -> Path | None:
+    aside = None
+    if _holds_something(cluster):
+        aside = cluster.with_name(f"{cluster.name}.before-{datetime.now(UTC):%Y%m%dT%H%M%SZ}")
+        cluster.rename(aside)
+    elif cluster.is_dir():
+        cluster.rmdir()
+    draft.rename(cluster)
+    return aside
+
+
+def _write_secrets(places: Places, small: Mapping[str, bytes]) -> None:
+    folder = places.home / "secrets"
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    for name, content in small.items():
+        file = folder / Path(name).name
+        if not name.startswith(SECRETS) or (file.exists() and file.name not in _CHECK_ALWAYS):
+            continue
+        draft = file.with_suffix(".new")
+        handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(content)
+        draft.replace(file)
+
+
+def _others(manifest: Manifest, settings: Settings) -> dict[str, tuple[str, str]]:
+    ours: dict[str, Any] = environment(settings)
+    place = ("_PORT", "_HOME", "_CACHE", "_JAVA", "_MB", "_TIMEOUT_S", "_MIRROR")
+    return {
+        name: (value, ours.get(name, ""))
+        for name, value in manifest.settings.items()
+        if ours.get(name, "") != value and not name.endswith(place)
+    }
