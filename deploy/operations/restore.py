@@ -185,8 +185,9 @@ def _hand_over(places: Places, draft: Path) -> None:
     account = places.account
     for folder, _, names in os.walk(draft):
         Path(folder).chmod(0o700)
-        for name in (".", *names) if account is not None else ():
-            os.lchown(Path(folder) / name, account.uid, account.gid)
+        if account is not None:
+            for name in (".", *names):
+                os.lchown(Path(folder) / name, account.uid, account.gid)
 
 
 def _verify(programs: Prefix, draft: Path) -> None:
