@@ -136,7 +136,7 @@ def test_a_damaged_backup_is_refused_with_what_is_wrong_and_nothing_is_touched(
     data = bytearray(path.read_bytes())
     if damage == "flipped":
         data[len(data) // 2] ^= 1
-    broken.write_bytes({"cut": data[: len(data) // 2], "empty": b""}.get(damage, data))
+    broken.write_bytes(data[: {"cut": len(data) // 2, "empty": 0}.get(damage, len(data))])
     if damage == "swapped":
         with zipfile.ZipFile(path) as whole, zipfile.ZipFile(broken, "w") as other:
             for name in whole.namelist():
