@@ -23,7 +23,10 @@ pytestmark = pytest.mark.integration
 
 SITE = Site(units=12, meters=40)
 SEED = 20261122
-KILLS = ["worker"] * 10 + ["kafka"] * 6 + ["postgresql"] * 6
+KILLS = ["worker"] * 2 + ["kafka"] * 2 + ["postgresql"] * 2
+"""One small run; forty kills are `make soak`."""
+AWAY_S = 9.0
+"""Longer than a session of the group. [s]"""
 
 
 @pytest.fixture
@@ -46,14 +49,14 @@ def test_killing_workers_broker_and_database_at_random_loses_and_doubles_nothing
         traffic = place.load(SITE, pause_s=0.05)
         place.wait(lambda: sum(place.fences().values()) > 0, 180)
         for number, what in enumerate(kills):
-            time.sleep(dice.uniform(0.3, 3.0))
+            time.sleep(dice.uniform(0.3, 1.5))
             if what == "worker":
                 i = dice.randrange(2)
                 team[i].kill()
                 team[i] = place.worker(f"{'ab'[i]}{number}")
             else:
                 assert own_stack.kill(what)
-                time.sleep(dice.uniform(0.0, 1.0))
+                time.sleep(dice.uniform(0.0, 0.5))
                 own_stack.up((what,))
         assert all(worker.running for worker in team), "no worker gives up because of a server"
         ticks = traffic.end()
@@ -81,6 +84,9 @@ def test_a_worker_that_breaks_begins_again_by_itself(
         assert worker.stop() == 0
 
 
+_REFUSED = ("begins again", "is left in the middle", "out of touch with its group")
+
+
 def test_a_frozen_worker_that_wakes_after_its_partitions_moved_is_refused(
     stack: Stack, database: str, topic_prefix: str, tmp_path: Path
 ) -> None:
@@ -90,19 +96,16 @@ def test_a_frozen_worker_that_wakes_after_its_partitions_moved_is_refused(
         zombie = place.worker("zombie")
         traffic = place.load(SITE, pause_s=0.02)
         place.wait(lambda: sum(place.fences().values()) > 100, 180)
-        for freeze in range(3):
-            zombie.signal(signal.SIGSTOP)
-            if freeze == 0:
-                heir = place.worker("heir")
-            _wait_until_more(place, lambda: _epochs(place))
-            _wait_until_more(place, lambda: sum(place.fences().values()))
-            zombie.signal(signal.SIGCONT)
-            time.sleep(4.0)
+        zombie.signal(signal.SIGSTOP)
+        heir = place.worker("heir")
+        _wait_until_more(place, lambda: _epochs(place))
+        _wait_until_more(place, lambda: sum(place.fences().values()))
+        zombie.signal(signal.SIGCONT)
+        place.wait(lambda: any(map(zombie.said, _REFUSED)), 30, zombie.tail)
         ticks = traffic.end()
         place.wait_until_stored()
         place.reckon(SITE, ticks)
         assert zombie.running, "a worker that was refused goes on"
-        assert zombie.said("begins again") or zombie.said("is left in the middle") or zombie.said("Heartbeat")
         assert [zombie.stop(), heir.stop()] == [0, 0]
 
 
@@ -169,7 +172,7 @@ def test_a_topic_made_anew_is_read_from_its_beginning(
         assert worker.stop() == 0
 
 
-def test_a_database_away_for_a_minute_is_waited_for(own_stack: Stack, tmp_path: Path) -> None:
+def test_a_database_that_is_away_for_longer_than_a_session_is_waited_for(own_stack: Stack, tmp_path: Path) -> None:
     asyncio.run(load(own_stack.dsn, SITE.ledger()))
     with arena(own_stack.access, own_stack.dsn, "away", tmp_path) as place:
         team = [place.worker("a"), place.worker("b")]
@@ -178,7 +181,7 @@ def test_a_database_away_for_a_minute_is_waited_for(own_stack: Stack, tmp_path: 
         time.sleep(2)
         epochs = _epochs(place)
         own_stack.down(("postgresql",))
-        time.sleep(60)
+        time.sleep(AWAY_S)
         assert all(worker.running for worker in team)
         own_stack.up(("postgresql",))
         ticks = traffic.end()
@@ -227,7 +230,7 @@ def test_a_step_that_is_broken_altogether_rejects_a_few_and_waits_for_a_better_o
         produce_all(stack.access, topic, SITE.blocks(0, 70), partitions=1)
         bad = place.worker("bad", broken=True)
         place.wait(lambda: place.query("select count(*) from rejected") == [(20,)], 120)
-        time.sleep(5)
+        time.sleep(2)
         assert bad.running
         assert place.query("select count(*), max(kafka_offset) from rejected") == [(20, 19)]
         assert bad.stop() == 0
