@@ -1,6 +1,7 @@
 """The command `meterwarden`: a table of commands, each imported only when it is called."""
 
 import importlib
+import logging
 from typing import Any, Final
 
 import click
@@ -87,6 +88,7 @@ def cli() -> None:
 
 
 def main() -> None:
-    """Run the command line."""
+    """Run the command line; what libraries log of servers that are away is not for the terminal."""
+    logging.getLogger().addHandler(logging.NullHandler())
     keep_private()
     cli(prog_name="meterwarden")
