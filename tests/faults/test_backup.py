@@ -103,7 +103,14 @@ def test_put_back_into_an_older_state_what_kafka_has_above_the_fence_is_stored_a
 
 def test_put_back_into_an_empty_machine_the_states_go_on(made: Made, instance: Settings, tmp_path: Path) -> None:
     traffic = copy.deepcopy(made.traffic)
-    assert put_back(instance, made.at_rest).aside is None
+    run = CliRunner(env=environment(instance)).invoke
+    done = run(cli, ["restore", str(made.at_rest.parent)])
+    assert done.exit_code == 0, done.output
+    assert "put back to" in done.output
+    assert "what lay there before" not in done.output
+    again = run(cli, ["restore", str(made.at_rest)])
+    assert again.exit_code == 2
+    assert "say --replace to put it aside" in again.output
     stack = Stack(instance)
     stack.up(("postgresql", "kafka"))
     with arena(stack.bootstrap, stack.dsn, TOPIC, tmp_path) as place:
