@@ -115,11 +115,10 @@ def standings(
     MeterwardenError
         Where Kafka or the database does not answer, or the schema is older than this version.
     """
-    look = _Look(bootstrap, dsn, group, topic)
+    look, end = _Look(bootstrap, dsn, group, topic), time.monotonic() + patience_s
     try:
-        first = look.now()
+        first = look.first(end)
         found = judged(first, first, heard_s=heard_s)
-        end = time.monotonic() + patience_s
         while not all(one.healthy or one.state == "refused" for one in found) and time.monotonic() < end:
             time.sleep(min(0.5, patience_s))
             found = judged(first, look.now(), heard_s=heard_s)
@@ -177,6 +176,16 @@ class _Look:
         self._dsn = dsn
         self._group = group
         self._topic = topic
+
+    def first(self, end: float) -> list[Standing]:
+        """As `now`; a server that is slow to answer is asked until `end` (`time.monotonic`)."""
+        while True:
+            try:
+                return self.now()
+            except MeterwardenError:
+                if time.monotonic() >= end:
+                    raise
+            time.sleep(0.5)
 
     def now(self) -> list[Standing]:
         try:

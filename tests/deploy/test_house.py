@@ -97,6 +97,7 @@ def test_the_wheel_holds_what_runs_and_nothing_else(tmp_path: Path) -> None:
     subprocess.run([sys.executable, "-c", build, "."], cwd=tmp_path, check=True, capture_output=True)
     (wheel,) = tmp_path.glob("*.whl")
     held = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
-    for_readers = re.compile(r".*\.md|dashboards/generated/.*|deploy/(setup\.sh|locks/.*|guides/.*)")
+    for_operators = r"deploy/(setup\.sh|(locks|guides|systemd|container|kubernetes|watching)/.*)"
+    for_readers = re.compile(rf".*\.md|dashboards/generated/.*|{for_operators}")
     meant = {name for path in tracked() if (name := path.relative_to(ROOT).as_posix()).split("/")[0] in PACKAGES}
     assert held == {name for name in meant if not for_readers.fullmatch(name)}

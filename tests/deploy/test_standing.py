@@ -94,7 +94,8 @@ def test_the_exit_code_is_that_of_the_partitions_too(instance: Settings) -> None
     assert "the topic of readings was not made yet" in no_topic.output
 
     assert run(cli, ["up"]).exit_code == 0  # no workers are asked for
-    assert run(cli, ["status"]).exit_code == 0
+    made = run(cli, ["status"])
+    assert made.exit_code == 0, made.output
     with arena(stack.bootstrap, stack.dsn, "metering.readings", Path("/"), partitions=8, made=True) as place:
         place.send(Traffic(SITE, late=0.0).next(2))
     status = run(cli, ["status", "--patience-s", "0", "--language", "zh"])
