@@ -81,7 +81,7 @@ class _Report:
 
         try:
             self._partitions = standings(
-                stack.bootstrap, stack.dsn, group=GROUP, topic=READINGS_TOPIC, patience_s=patience_s
+                stack.access, stack.dsn, group=GROUP, topic=READINGS_TOPIC, patience_s=patience_s
             )
             found = incidents(stack.dsn, group=GROUP, topic=READINGS_TOPIC) if self._partitions else []
             self._incidents = [

@@ -162,7 +162,7 @@ def _number(connection: psycopg.Connection, query: str) -> int:
 
 def _kept_s(stack: Stack) -> float | None:
     """How long Kafka keeps readings; None where it does not say, or keeps them for ever. [s]"""
-    broker = Broker(stack.bootstrap, client="meterwarden-backup")
+    broker = Broker(stack.access, client="meterwarden-backup")
     try:
         return asyncio.run(broker.kept_s(READINGS_TOPIC))
     except (KafkaError, OSError):

@@ -11,6 +11,7 @@ import psycopg
 from kafka.errors import KafkaError, UnknownTopicOrPartitionError
 
 from analytics.domain.errors import MeterwardenError
+from ingest.kafka_access import KafkaAccess
 from streams.rows.layout import Doing
 from streams.source.broker import Broker, TopicFacts
 
@@ -104,7 +105,7 @@ class StoredIncident:
 
 
 def standings(
-    bootstrap: str, dsn: str, *, group: str, topic: str, patience_s: float, heard_s: float = _HEARD_S
+    access: KafkaAccess, dsn: str, *, group: str, topic: str, patience_s: float, heard_s: float = _HEARD_S
 ) -> list[Standing]:
     """How each partition of a topic does; none where the topic was not made yet.
 
@@ -115,7 +116,7 @@ def standings(
     MeterwardenError
         Where Kafka or the database does not answer, or the schema is older than this version.
     """
-    look, end = _Look(bootstrap, dsn, group, topic), time.monotonic() + patience_s
+    look, end = _Look(access, dsn, group, topic), time.monotonic() + patience_s
     try:
         first = look.first(end)
         found = judged(first, first, heard_s=heard_s)
@@ -171,8 +172,8 @@ def incidents(dsn: str, *, group: str, topic: str) -> list[StoredIncident]:
 class _Look:
     """What Kafka and the database say at an instant."""
 
-    def __init__(self, bootstrap: str, dsn: str, group: str, topic: str) -> None:
-        self._broker = Broker(bootstrap, client="meterwarden-status")
+    def __init__(self, access: KafkaAccess, dsn: str, group: str, topic: str) -> None:
+        self._broker = Broker(access, client="meterwarden-status")
         self._dsn = dsn
         self._group = group
         self._topic = topic

@@ -62,8 +62,8 @@ def test_partitions_that_nobody_has_that_break_and_that_are_refused_are_told(
     stack: Stack, database: str, topic_prefix: str, tmp_path: Path
 ) -> None:
     asyncio.run(load(database, SITE.ledger()))
-    with arena(stack.bootstrap, database, topic_prefix + "stands", tmp_path, partitions=2) as place:
-        look = partial(standings, place.bootstrap, database, group=f"group.{place.topic}", topic=place.topic)
+    with arena(stack.access, database, topic_prefix + "stands", tmp_path, partitions=2) as place:
+        look = partial(standings, place.access, database, group=f"group.{place.topic}", topic=place.topic)
         traffic = Traffic(SITE, late=0.0, repeated=0.0, conflicting=0.0)
         assert states(look(patience_s=0.0)) == {"idle"}
         place.send(traffic.next(40))
@@ -75,7 +75,7 @@ def test_partitions_that_nobody_has_that_break_and_that_are_refused_are_told(
         place.wait(lambda: states(look(patience_s=1.0)) == {"standing"}, 60, lambda: look(patience_s=0.0))
         place.workers[-1].signal(signal.SIGKILL)
 
-        with closing(KafkaAdminClient(bootstrap_servers=place.bootstrap)) as admin:
+        with closing(KafkaAdminClient(**place.access.options())) as admin:
             admin.create_partitions({place.topic: NewPartitions(total_count=3)})
         place.worker("c")
         place.wait(lambda: "refused" in states(look(patience_s=0.0)), 60)
@@ -96,7 +96,7 @@ def test_the_exit_code_is_that_of_the_partitions_too(instance: Settings) -> None
     assert run(cli, ["up"]).exit_code == 0  # no workers are asked for
     made = run(cli, ["status"])
     assert made.exit_code == 0, made.output
-    with arena(stack.bootstrap, stack.dsn, "metering.readings", Path("/"), partitions=8, made=True) as place:
+    with arena(stack.access, stack.dsn, "metering.readings", Path("/"), partitions=8, made=True) as place:
         place.send(Traffic(SITE, late=0.0).next(2))
     status = run(cli, ["status", "--patience-s", "0", "--language", "zh"])
     assert status.exit_code == 1, status.output

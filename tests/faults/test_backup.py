@@ -54,7 +54,7 @@ def made(own: Settings, tmp_path_factory: pytest.TempPathFactory) -> Made:
     stack.up(("postgresql", "kafka"))
     migrate(stack.dsn)
     asyncio.run(load(stack.dsn, SITE.ledger()))
-    with arena(stack.bootstrap, stack.dsn, TOPIC, tmp_path_factory.mktemp("logs")) as place:
+    with arena(stack.access, stack.dsn, TOPIC, tmp_path_factory.mktemp("logs")) as place:
         worker = place.worker("a")
         live = place.live(Traffic(SITE), pause_s=0.02)
         place.wait(lambda: sum(place.fences().values()) > 200, 120)
@@ -86,7 +86,7 @@ def test_put_back_into_an_older_state_what_kafka_has_above_the_fence_is_stored_a
     assert (done.aside / "PG_VERSION").exists()
     assert done.settings == {}
     stack.up(("postgresql", "kafka"))
-    place = Arena(stack.bootstrap, stack.dsn, TOPIC, 4, tmp_path)
+    place = Arena(stack.access, stack.dsn, TOPIC, 4, tmp_path)
     try:
         [(before,)] = place.query("select count(*) from reading_hot")
         assert 0 < before < traffic.accepted, "the backup is of an instant on the way"
@@ -113,7 +113,7 @@ def test_put_back_into_an_empty_machine_the_states_go_on(made: Made, instance: S
     assert "say --replace to put it aside" in again.output
     stack = Stack(instance)
     stack.up(("postgresql", "kafka"))
-    with arena(stack.bootstrap, stack.dsn, TOPIC, tmp_path) as place:
+    with arena(stack.access, stack.dsn, TOPIC, tmp_path) as place:
         worker = place.worker("b")
         place.send(traffic.next(12))
         place.send(traffic.rest())

@@ -298,7 +298,7 @@ def test_a_store_that_fails_on_a_quiet_partition_is_told_at_once_and_done_again(
     stack: Stack, database: str, topic_prefix: str, tmp_path: Path
 ) -> None:
     asyncio.run(load(database, SITE.ledger()))
-    with arena(stack.bootstrap, database, topic_prefix + "quiet", tmp_path, partitions=1, tick_s=300.0) as place:
+    with arena(stack.access, database, topic_prefix + "quiet", tmp_path, partitions=1, tick_s=300.0) as place:
         traffic = Traffic(SITE, late=0.0, repeated=0.0, conflicting=0.0)
         worker = place.worker("a")
         place.send(traffic.next())

@@ -78,7 +78,7 @@ def test_all_parts_that_are_killed_come_back_and_every_reading_is_stored_once(ke
     assert stack.up() == ["postgresql", "kafka", "workers"]
     assert part(stack, "keeper").healthy
     asyncio.run(load(stack.dsn, SITE.ledger()))
-    place = Arena(stack.bootstrap, stack.dsn, "metering.readings", kept.kafka.partitions, tmp_path)
+    place = Arena(stack.access, stack.dsn, "metering.readings", kept.kafka.partitions, tmp_path)
     live = place.live(Traffic(SITE), pause_s=0.1)
     try:
         place.wait(lambda: sum(place.fences().values()) > 50, 60)
