@@ -45,6 +45,9 @@ COMMANDS: Final = {
 }
 """Each command and what the overview says of it; its module has the same name, with `_` for `-`."""
 
+_OF_THE_INSTANCE: Final = frozenset({"up", "down", "status", "migrate", "backup", "restore", "partitions"})
+"""Those whose modules lie in a folder of their own."""
+
 FAULT: Final = 2
 """Exit code of an error that is told plainly: something to mend outside the program."""
 
@@ -60,7 +63,8 @@ class LazyGroup(click.Group):
         """Import one."""
         if cmd_name not in COMMANDS:
             return None
-        command = importlib.import_module(f"deploy.commands.{cmd_name.replace('-', '_')}").command
+        room = "instance." if cmd_name in _OF_THE_INSTANCE else ""
+        command = importlib.import_module(f"deploy.commands.{room}{cmd_name.replace('-', '_')}").command
         if not isinstance(command, click.Command):
             raise TypeError(
                 f"deploy.commands.{cmd_name}.command must be a click command (got {type(command).__name__})"

@@ -25,9 +25,17 @@ def test_every_command_can_be_imported_and_says_what_it_does(name: str) -> None:
 
 
 def test_the_table_has_every_command_there_is() -> None:
-    modules = {path.stem for path in Path(module.__file__).with_name("commands").glob("*.py")}
-    with_command = {name for name in modules if hasattr(importlib.import_module(f"deploy.commands.{name}"), "command")}
-    assert with_command == {name.replace("-", "_") for name in COMMANDS}
+    folder = Path(module.__file__).with_name("commands")
+    modules = {
+        path.relative_to(folder).with_suffix("") for path in (*folder.glob("*.py"), *folder.glob("instance/*.py"))
+    }
+    names = {path.name: ".".join(path.parts) for path in modules if path.name != "__init__"}
+    with_command = {
+        name.replace("_", "-")
+        for name, where in names.items()
+        if hasattr(importlib.import_module(f"deploy.commands.{where}"), "command")
+    }
+    assert with_command == set(COMMANDS)
 
 
 def test_the_overview_lists_all_and_imports_none() -> None:

@@ -6,7 +6,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import click
 import pytest
+
+from deploy.cli import cli
 
 ROOT = Path(__file__).parents[2]
 UNITS = sorted((ROOT / "deploy" / "systemd").iterdir())
@@ -53,7 +56,7 @@ def test_a_unit_calls_what_there_is(unit: Path) -> None:
             assert (ROOT / (arguments[1].replace(".", "/") + ".py")).exists()
         else:
             assert program == "meterwarden"
-            assert (ROOT / "deploy" / "commands" / f"{arguments[0]}.py").exists()
+            assert cli.get_command(click.Context(cli), arguments[0]) is not None
 
 
 def test_every_service_has_its_account_and_room_for_compiled_steps() -> None:

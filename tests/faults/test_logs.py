@@ -15,7 +15,7 @@ from crc32c import crc32c
 from kafka import KafkaAdminClient
 from kafka.admin import NewPartitions
 
-from deploy.commands.partitions import command
+from deploy.commands.instance.partitions import command
 from deploy.migrate import migrate
 from deploy.stack import Stack
 from ingest.wire import partition_of

@@ -1,6 +1,6 @@
 from click.testing import CliRunner
 
-from deploy.commands.partitions import command
+from deploy.commands.instance.partitions import command
 from streams.config import StreamsConfig
 
 

@@ -1,0 +1,1 @@
+"""Commands that keep an instance: start, stop, look, migrate, grow, back up."""
