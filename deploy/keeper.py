@@ -12,6 +12,7 @@ import threading
 from typing import Final
 
 from analytics.domain.errors import ConfigurationError, MeterwardenError
+from deploy.private import keep_private
 from deploy.settings import load
 from deploy.stack import Stack
 from deploy.stack.keeper import KeeperPart, Patience
@@ -75,6 +76,7 @@ class Keeper:
 
 def main() -> int:
     """Run the keeper."""
+    keep_private()
     log_to(sys.stderr, limit_bytes=LOG_BYTES)
     try:
         settings = load()
