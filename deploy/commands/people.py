@@ -8,8 +8,12 @@ import psycopg
 
 from deploy.commands.common.tables import table
 from deploy.database import inside
+from deploy.settings import load
+from deploy.stack import Stack
 from deploy.terminal import say
 from streams.alerts.people import add_person, end_person, new_token, person_of, revoke_tokens, rows
+from streams.alerts.sign_in import end_sessions, make_administrator
+from streams.alerts.sign_in import invite as sign_in_link
 
 __all__ = ["command"]
 
@@ -22,7 +26,7 @@ def command() -> None:
 @command.command()
 @click.argument("login")
 @click.option("--name", required=True)
-@click.option("--role", type=click.Choice(["staff", "inspector", "enterprise"]), required=True)
+@click.option("--role", type=click.Choice(["staff", "inspector", "enterprise", "operator"]), required=True)
 @click.option("--unit", default="", metavar="CODE", help="Whose; of the enterprise's role alone.")
 @click.option("--language", type=click.Choice(["zh", "en"]), default="zh", show_default=True)
 @click.option("--channel", default="", help="A name of the channels' file; without it nothing is told.")
@@ -66,6 +70,36 @@ def token(login: str, *, days: int, label: str) -> None:
         return await new_token(connection, person.id, label=label, expires_at=expires_at)
 
     say(inside(work))
+
+
+@command.command()
+@click.argument("login")
+@click.option(
+    "--administrator/--no-administrator", default=None, help="May, or may no longer, enter people on the pages."
+)
+def invite(login: str, *, administrator: bool | None) -> None:
+    """Make a one-time link by which a person chooses a password for the pages; earlier links act no more."""
+
+    async def work(connection: psycopg.AsyncConnection) -> str:
+        person = await person_of(connection, login=login)
+        if administrator is not None:
+            await make_administrator(connection, person.id, administrator=administrator)
+        return await sign_in_link(connection, person, datetime.now(UTC))
+
+    token = inside(work)
+    url = Stack(load()).pages_url
+    say(f"{url}/invitation/{token} (once, within 24 h)")
+
+
+@command.command()
+@click.argument("login")
+def sign_out(login: str) -> None:
+    """End all sessions and sign-in links of a person."""
+
+    async def work(connection: psycopg.AsyncConnection) -> int:
+        return await end_sessions(connection, (await person_of(connection, login=login)).id)
+
+    say(f"{inside(work)} sessions of {login} are ended")
 
 
 @command.command()
