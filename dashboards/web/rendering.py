@@ -1,0 +1,86 @@
+"""Pages as HTML: templates and texts in, text out. No script runs on any of them, and every asset is ours."""
+
+import hashlib
+from collections.abc import Callable, Mapping
+from functools import cache
+from importlib.resources import files
+from typing import Any, Final
+
+from jinja2 import Environment, FunctionLoader, StrictUndefined
+
+from analytics.domain.words import Language
+from dashboards.web.words import PAGES
+
+__all__ = ["POLICY", "asset", "asset_path", "page", "question", "texts"]
+
+POLICY: Final = (
+    "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+"""Content security policy of the pages: no script at all."""
+_TYPES: Final = {"css": "text/css; charset=utf-8", "svg": "image/svg+xml"}
+
+
+def texts(name: str, language: Language) -> Callable[[str], str]:
+    """Texts of a page and of all pages, by their names."""
+    table = {**PAGES["common"], **PAGES.get(name, {})}
+
+    def text(key: str) -> str:
+        return table[key].of(language)
+
+    return text
+
+
+def page(name: str, *, language: Language, words: str, **facts: Any) -> str:
+    """A page by its template's name, with the texts of `words`."""
+    template = _environment().get_template(f"{name}.html")
+    return template.render(t=texts(words, language), language=language, asset_path=asset_path, page_name=name, **facts)
+
+
+@cache
+def question(name: str) -> str:
+    """Text of one of the pages' own questions, without the line that says what it gives."""
+    lines = (files("dashboards.web") / "sql" / f"{name}.sql").read_text("utf-8").strip().splitlines()
+    if not lines[0].startswith("-- "):
+        raise ValueError(f"a question must begin with a line that says what it gives (got {name}: {lines[0]!r})")
+    return "\n".join(lines[1:])
+
+
+def asset_path(name: str) -> str:
+    """Where an asset is fetched, with a digest of its content in its name."""
+    stem, _, kind = name.rpartition(".")
+    return f"/assets/{stem}.{_digest(name)}.{kind}"
+
+
+def asset(path: str) -> tuple[bytes, str] | None:
+    """Content and media type of what `asset_path` names; None for anything else."""
+    return _assets().get(path)
+
+
+@cache
+def _assets() -> Mapping[str, tuple[bytes, str]]:
+    folder = files("dashboards.web") / "assets"
+    found = {}
+    for file in folder.iterdir():
+        kind = file.name.rpartition(".")[2]
+        if kind in _TYPES:
+            found[asset_path(file.name)] = file.read_bytes(), _TYPES[kind]
+    return found
+
+
+@cache
+def _digest(name: str) -> str:
+    content = (files("dashboards.web") / "assets" / name).read_bytes()
+    return hashlib.sha256(content).hexdigest()[:12]
+
+
+@cache
+def _environment() -> Environment:
+    folder = files("dashboards.web") / "templates"
+    return Environment(
+        loader=FunctionLoader(lambda name: (folder / name).read_text("utf-8")),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        auto_reload=False,
+    )

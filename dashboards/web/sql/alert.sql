@@ -1,0 +1,2 @@
+-- One alert.
+select * from alert_list where id = %(alert)s

@@ -1,0 +1,2 @@
+-- One case.
+select * from case_list where id = %(case)s
