@@ -14,7 +14,8 @@ def alert_config(settings: Settings) -> AlertConfig:
     """Zone, links and working days."""
     path = settings.alerts.calendar
     calendar = shipped_calendar() if path is None else read_calendar(read_text(path, "METERWARDEN_CALENDAR"), str(path))
-    return AlertConfig(zone=settings.zone, board_url=settings.alerts.board_url, calendar=calendar)
+    board = settings.alerts.board_url or (f"{settings.pages.url}/alerts/{{alert}}" if settings.pages.url else "")
+    return AlertConfig(zone=settings.zone, board_url=board, calendar=calendar)
 
 
 def link_secret(settings: Settings) -> Callable[[], bytes]:

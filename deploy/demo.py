@@ -17,6 +17,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from analytics.domain.errors import MeterwardenError
+from deploy.first_link import first_link
 from deploy.region import DEFAULT_SEED, Message, Region, build_region, region_messages, write_csv, write_xlsx
 from deploy.region.fetch import fetch_outcome
 from deploy.region.model import US_PER_HOUR, US_PER_QUARTER
@@ -128,6 +129,7 @@ def _demo(settings: Settings, console: Console, *, seed: int, days: float, units
     tell_checks(console, checks)
     _workshop(console, settings, place, region)
     _tell_places(console, settings, place, folder)
+    _tell_pages(console, stack, place)
     return DemoResult(account=accounted, ok=accounted.ok and all(check.ok for check in checks))
 
 
@@ -238,6 +240,19 @@ def _until_stored(
             if now - moved > _PATIENCE_S:
                 raise DemoFailed(f"the worker must store all {storing.total} messages (got to {offset}): see {log}")
             time.sleep(0.1)
+
+
+def _tell_pages(console: Console, stack: Stack, place: Place) -> None:
+    """Where the region can be looked at, until `meterwarden down`."""
+    url = stack.show(place.dsn)
+    if not url:
+        return
+    lines = [("pages", f"{url}, until `meterwarden down`")]
+    link = first_link(place.dsn, url)
+    if link:
+        lines.append(("sign in", f"{link} (once, within 24 h)"))
+    for what, where in lines:
+        console.print(f"{what:<14}", where, soft_wrap=True, highlight=False, markup=False)
 
 
 def _tell_places(console: Console, settings: Settings, place: Place, folder: Path) -> None:

@@ -27,6 +27,7 @@ __all__ = [
     "Field",
     "GrafanaSettings",
     "KafkaSettings",
+    "PagesSettings",
     "Settings",
     "WorkerSettings",
     "environment",
@@ -115,6 +116,15 @@ class AlertSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PagesSettings:
+    """The web pages."""
+
+    port: int = 18280
+    """0 starts none."""
+    url: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class GrafanaSettings:
     """The Grafana that the boards are put into; none of ours is run."""
 
@@ -133,6 +143,7 @@ class Settings:
     database: DatabaseSettings = DatabaseSettings()
     workers: WorkerSettings = WorkerSettings()
     alerts: AlertSettings = AlertSettings()
+    pages: PagesSettings = PagesSettings()
     grafana: GrafanaSettings = GrafanaSettings()
     zone: ZoneInfo = field(default_factory=lambda: ZoneInfo("Asia/Shanghai"))
     in_service: str = ""
@@ -527,6 +538,20 @@ FIELDS: Final[tuple[Field, ...]] = (
         meaning="How long the API keeps the log of logins and refusals, half a year at least. [d]",
     ),
     Field(
+        name="METERWARDEN_PAGES_PORT",
+        path="pages.port",
+        parse=_port_or_none,
+        default="18280",
+        meaning="Port of the web pages, on 127.0.0.1; 0 for none. A demo's pages have the next one.",
+    ),
+    Field(
+        name="METERWARDEN_PAGES_URL",
+        path="pages.url",
+        parse=_web,
+        default="",
+        meaning="Where people reach the pages, https://...; messages then link to their alert there.",
+    ),
+    Field(
         name="METERWARDEN_GRAFANA",
         path="grafana.url",
         parse=_web,
@@ -693,6 +718,7 @@ def _build(values: Mapping[str, Any], environ: Mapping[str, str]) -> Settings:
         database=DatabaseSettings(**group("database")),
         workers=WorkerSettings(**group("workers")),
         alerts=AlertSettings(**group("alerts")),
+        pages=PagesSettings(**group("pages")),
         grafana=GrafanaSettings(**group("grafana")),
         **plain,
     )

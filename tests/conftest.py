@@ -22,7 +22,7 @@ from psycopg import sql
 
 from deploy.kafka_access import environment_of
 from deploy.migrate import migrate
-from deploy.settings import DatabaseSettings, KafkaSettings, Settings, WorkerSettings, load
+from deploy.settings import DatabaseSettings, KafkaSettings, PagesSettings, Settings, WorkerSettings, load
 from deploy.stack import Stack
 from deploy.stack.ports import free_ports
 from ingest.kafka_access import KafkaAccess
@@ -43,6 +43,7 @@ def private_settings(home: Path) -> Settings:
         database=DatabaseSettings(port=database, buffers_mb=256, wal_mb=1024),
         workers=WorkerSettings(count=0, metrics_port=metrics),
         keeper="off",  # what a test kills stays down
+        pages=PagesSettings(port=0),
         disk_free_mb=512,
     )
 

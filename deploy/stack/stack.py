@@ -1,4 +1,4 @@
-"""The whole stack of one instance: Kafka, the database, the workers between them, and who tells of alerts."""
+"""The whole stack of one instance: Kafka, the database, the workers, who tells of alerts, and the pages."""
 
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
@@ -11,6 +11,7 @@ from deploy.stack.errors import StackError
 from deploy.stack.kafka_server import ExternalKafka, KafkaServer
 from deploy.stack.keeper import KeeperPart
 from deploy.stack.notices import Notices
+from deploy.stack.pages import Pages
 from deploy.stack.part import Part, PartStatus
 from deploy.stack.places import Places, exclusive, held
 from deploy.stack.postgres_server import ExternalDatabase, PostgresServer
@@ -25,8 +26,8 @@ if TYPE_CHECKING:
 __all__ = ["PARTS", "SERVERS", "Stack"]
 
 SERVERS: Final = ("postgresql", "kafka")
-PARTS: Final = (*SERVERS, "workers", "alerts")
-_OF_PROCESS: Final = {"sender": "alerts", "api": "alerts", **{name: name for name in SERVERS}}
+PARTS: Final = (*SERVERS, "workers", "alerts", "pages")
+_OF_PROCESS: Final = {"sender": "alerts", "api": "alerts", "pages": "pages", **{name: name for name in SERVERS}}
 """The part that a process belongs to; `worker-1` and so on belong to the workers."""
 
 
@@ -78,9 +79,29 @@ class Stack:
 
     def address(self, service: Service) -> str:
         """The database's address for a service, which has a role of its own; see `deploy.roles.service_address`."""
+        return self._address(self.dsn, service)
+
+    def _address(self, dsn: str, service: Service) -> str:
         if self.settings.database.roles == "same":
-            return self.dsn
-        return service_address(self.dsn, service, secret=self._places.secret("database_roles"))
+            return dsn
+        return service_address(dsn, service, secret=self._places.secret("database_roles"))
+
+    @property
+    def pages_url(self) -> str:
+        """Where the pages are; '' where none are asked for."""
+        return self.settings.pages.url or (self._pages().url if self.settings.pages.port else "")
+
+    def show(self, dsn: str) -> str:
+        """Serve pages of another database of this instance, anew, until `down`; their address, '' where there are none.
+
+        Raises `StackError` if their port is taken or they do not start.
+        """
+        pages = self._demo_pages(dsn)
+        with self._alone():
+            pages.stop()
+            pages.check()
+            self._start([pages])
+        return pages.url if self.settings.pages.port else ""
 
     @property
     def kafka_config(self) -> "KafkaConfig":
@@ -123,13 +144,15 @@ class Stack:
             for part in self._chosen(parts):
                 part.check()  # all of them before any is started
             started = self._start(servers)
-            if {"workers", "alerts"} & set(parts):
+            if {"workers", "alerts", "pages"} & set(parts):
                 self._migrate()
             if "workers" in parts:
                 self._create_topics()
                 started += self._start([self._workers()])
             if "alerts" in parts:
                 started += self._start([self._notices()])
+            if "pages" in parts:
+                started += self._start([self._pages()])
             keeper = self._keeper()
             keeper.start()
             keeper.ready()
@@ -142,7 +165,8 @@ class Stack:
         if set(parts) >= set(PARTS):
             self._keeper().stop()
         with self._alone():
-            return [part.name for part in reversed(self._chosen(parts)) if part.stop()]
+            beside = [self._demo_pages()] if "pages" in parts else []
+            return [part.name for part in reversed([*self._chosen(parts), *beside]) if part.stop()]
 
     def kill(self, part: str) -> list[int]:
         """Kill a part at once, as a power cut would; the pids that were killed."""
@@ -192,7 +216,7 @@ class Stack:
         unknown = set(parts) - set(PARTS)
         if unknown:
             raise StackError(f"the parts are {', '.join(PARTS)} (got {', '.join(sorted(unknown))})")
-        known: list[Part] = [self._database, self._kafka, self._workers(), self._notices()]
+        known: list[Part] = [self._database, self._kafka, self._workers(), self._notices(), self._pages()]
         return [part for part in known if part.name in parts]
 
     def _workers(self) -> Workers:
@@ -203,6 +227,25 @@ class Stack:
 
     def _keeper(self) -> KeeperPart:
         return KeeperPart(self.settings, self._places)
+
+    def _pages(self) -> Pages:
+        return Pages(
+            self.settings,
+            self._places,
+            address=lambda: self.address("api"),
+            kafka=lambda: self.kafka_access("ingest"),
+            port=self.settings.pages.port,
+        )
+
+    def _demo_pages(self, dsn: str = "") -> Pages:
+        port = self.settings.pages.port
+        return Pages(
+            self.settings,
+            self._places,
+            address=lambda: self._address(dsn, "api"),
+            name="pages-demo",
+            port=port + 1 if port else 0,
+        )
 
     def _migrate(self) -> None:
         """Bring the database to what workers, sender and API expect: their roles are made there too."""

@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 
+import httpx
 import psycopg
 import pytest
 from kafka import KafkaAdminClient
@@ -20,6 +21,7 @@ from deploy.region.outcome import Outcome
 from deploy.region.session import fresh_place
 from deploy.stack import Stack, StackError
 from deploy.stack.places import exclusive
+from deploy.stack.ports import free_ports
 
 LINE = re.compile(r"demo: sent=(\d+) accepted=(\d+) rejected=(\d+) lost=(\d+) doubled=(\d+)")
 NOW = 1_795_312_345_678_901
@@ -47,6 +49,7 @@ def _environment(stack: Stack) -> dict[str, str]:
         "METERWARDEN_KAFKA_CONTROLLER_PORT": str(settings.kafka.controller_port),
         "METERWARDEN_DATABASE_PORT": str(settings.database.port),
         "METERWARDEN_DISK_FREE_MB": str(settings.disk_free_mb),
+        "METERWARDEN_PAGES_PORT": str(free_ports(1)[0] - 1),  # the demo's pages have the next one
     }
 
 
@@ -69,6 +72,13 @@ def test_the_command_ends_with_the_account_and_success(stack: Stack) -> None:
     assert re.search(r"W006: put in gain_drift \+3\.0% since \S+; found gain_(drift|step) \+[1-3]\.\d%", told), told
     assert "WRONG" not in told
     assert "psql" in told
+    [link] = re.findall(r"http://127\.0\.0\.1:\d+/invitation/[\w-]+", told)
+    with httpx.Client() as browser:
+        password = {"password": "a look at the demo", "again": "a look at the demo"}
+        start = browser.post(link, data=password).headers["location"]
+        page = browser.get(httpx.URL(link).join(start), follow_redirects=True)
+    assert page.status_code == 200
+    assert "今日待办" in page.text, "the region can be looked at when the command is over"
 
 
 def _fetch_less_one(dsn: str, region: Region) -> Outcome:

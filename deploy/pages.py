@@ -1,0 +1,50 @@
+"""The web pages as a process: ``python -m deploy.pages``, on 127.0.0.1; a proxy in front of it brings TLS."""
+
+import logging
+import sys
+
+from analytics.domain.errors import MeterwardenError
+from deploy.alerting import alert_config
+from deploy.kafka_access import access_of
+from deploy.settings import Settings, load
+from deploy.web import PagesConfig, create_pages
+from ingest.http import serve
+from ingest.kafka.config import KafkaConfig
+from streams.logs import log_to
+
+__all__ = ["config_of", "main"]
+
+log = logging.getLogger("metering.pages")
+
+
+def config_of(settings: Settings) -> PagesConfig:
+    """What the settings say to the pages."""
+    if settings.database.dsn is None:
+        raise MeterwardenError("the pages need METERWARDEN_DATABASE; `meterwarden up` sets it")
+    kafka = None
+    if settings.kafka.bootstrap is not None:
+        access = access_of(settings.kafka)
+        kafka = KafkaConfig(
+            bootstrap=access.bootstrap,
+            security=access.security,
+            partitions=settings.kafka.partitions,
+            zone=settings.zone,
+        )
+    return PagesConfig(dsn=settings.database.dsn, alerts=alert_config(settings), kafka=kafka)
+
+
+def main() -> int:
+    """Run the pages."""
+    log_to(sys.stderr)
+    try:
+        settings = load()
+        app = create_pages(config_of(settings))
+    except MeterwardenError as error:
+        log.error("%s", error)  # noqa: TRY400 - the message is all there is to it
+        return 2
+    serve(app, host="127.0.0.1", port=settings.pages.port)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,121 @@
+"""The web pages of an instance: a process of their own, and one more for a demo's region."""
+
+import os
+import signal
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+
+from deploy.kafka_access import environment_of
+from deploy.settings import PREFIX, Settings, environment
+from deploy.stack.daemon import Daemon
+from deploy.stack.part import PartStatus
+from deploy.stack.places import Places
+from deploy.stack.ports import answers, require_free
+from ingest.kafka_access import KafkaAccess
+
+__all__ = ["Pages"]
+
+_MODULE = "deploy.pages"
+
+
+class Pages:
+    """The pages' process, which runs as who calls `up`.
+
+    Parameters
+    ----------
+    address : callable
+        Gives the database's address as the API's role; asked for when the process is started.
+    kafka : callable, optional
+        Gives the way into Kafka, where uploaded readings go; without it none are taken.
+    name : str
+        ``pages``, or another for pages of another database beside it.
+    port : int
+        On 127.0.0.1; 0 runs none.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        places: Places,
+        *,
+        address: Callable[[], str],
+        kafka: Callable[[], KafkaAccess] | None = None,
+        name: str = "pages",
+        port: int,
+    ) -> None:
+        self.name = name
+        self._settings = settings
+        self._places = places
+        self._address = address
+        self._kafka = kafka
+        self._port = port
+
+    @property
+    def url(self) -> str:
+        """Where they are on this machine."""
+        return f"http://127.0.0.1:{self._port}"
+
+    def check(self) -> None:
+        """Refuse a taken port."""
+        if self._port and self._daemon().process() is None:
+            require_free(self._port, part=self.name, setting="METERWARDEN_PAGES_PORT")
+
+    def start(self) -> bool:
+        """Start them where they are asked for and do not run, stop them where they are asked for no longer."""
+        daemon = self._daemon()
+        if not self._port:
+            daemon.stop(signal.SIGTERM, self._settings.stop_timeout_s)
+            return False
+        if daemon.process() is not None:
+            return False
+        daemon.start([sys.executable, "-m", _MODULE, self._tag], environ=self._environment())
+        return True
+
+    def ready(self) -> None:
+        """Wait until they answer."""
+        if self._port:
+            self._daemon().ready(lambda: answers(self._port), self._settings.start_timeout_s)
+
+    def stop(self) -> bool:
+        """Stop them; a page under way is finished."""
+        return self._daemon().stop(signal.SIGTERM, self._settings.stop_timeout_s)
+
+    def kill(self) -> list[int]:
+        """Kill them at once."""
+        return self._daemon().kill()
+
+    def status(self) -> PartStatus:
+        """Whether they answer."""
+        process = self._daemon().process()
+        working = process is not None and bool(self._port) and answers(self._port)
+        asked = bool(self._port)
+        return PartStatus(
+            name=self.name,
+            healthy=working if asked else process is None,
+            pids=(process.pid,) if process else (),
+            ports=(self._port,) if asked else (),
+            detail=(self.url if working else "do not answer") if asked else "not asked for",
+        )
+
+    @property
+    def _tag(self) -> str:
+        return f"--instance={self._places.home}#{self.name}"
+
+    def _daemon(self) -> Daemon:
+        tag = self._tag
+        return Daemon(
+            self.name,
+            self._places,
+            where=self._places.run,
+            belongs=lambda _, command: tag in command,
+            own_account=False,
+        )
+
+    def _environment(self) -> dict[str, str]:
+        database = replace(self._settings.database, dsn=self._address())
+        pages = replace(self._settings.pages, port=self._port)
+        kafka = replace(self._settings.kafka, bootstrap=None)
+        foreign = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
+        own = environment(replace(self._settings, kafka=kafka, database=database, pages=pages))
+        return foreign | own | (environment_of(self._kafka()) if self._kafka else {})

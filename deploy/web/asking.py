@@ -1,0 +1,151 @@
+"""What a page asks of the database: in the name of the person who opens it, counted, in one read-only transaction."""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from urllib.parse import urlencode
+
+import psycopg
+from fastapi import Request
+
+from dashboards.boards import BOARDS
+from dashboards.panels import Panel
+from dashboards.queries import query
+from dashboards.web.asking import RANGES, Span, statement
+from dashboards.web.panels import Shown, Table, shown, table_of
+from dashboards.web.rendering import question
+from deploy.web.doors import Visit
+from streams.alerts.people import NotFound, rows
+from streams.store.access.tenancy import as_staff, as_unit
+
+__all__ = ["Questions", "asking", "panels_of", "point_href", "span_of", "unit_href"]
+
+
+def unit_href(unit: str, tab: str = "", **more: str) -> str:
+    """Address of a unit's page."""
+    return f"/unit{'/' + tab if tab else ''}?{urlencode({'unit': unit, **more})}"
+
+
+def point_href(unit: str, point: str, tab: str = "", **more: str) -> str:
+    """Address of a metering point's page."""
+    return f"/point{'/' + tab if tab else ''}?{urlencode({'unit': unit, 'point': point, **more})}"
+
+
+def panels_of(board: str, *names: str) -> list[Panel]:
+    """Panels of a board by their questions, in the order asked for."""
+    [found] = [one for one in BOARDS if one.name == board]
+    known = {panel.query: panel for panel in found.panels}
+    return [known[name] for name in names]
+
+
+class Questions:
+    """Questions of one page.
+
+    Parameters
+    ----------
+    connection
+        As the role of who opens the page.
+    visit : Visit
+        Its count of questions goes up.
+    zone : tzinfo
+        Of local times.
+    """
+
+    def __init__(self, connection: psycopg.AsyncConnection, visit: Visit, request: Request) -> None:
+        self._connection = connection
+        self._visit = visit
+        self.zone = request.app.state.config.alerts.zone
+
+    async def rows(self, text: str, facts: Mapping[str, Any]) -> list[dict[str, Any]]:
+        """Rows of a statement."""
+        self._visit.questions += 1
+        return await rows(self._connection, text, facts)
+
+    async def own(self, name: str, **facts: Any) -> list[dict[str, Any]]:
+        """Rows of one of the pages' own questions."""
+        return await self.rows(question(name), facts)
+
+    async def of_board(self, name: str, **facts: Any) -> list[dict[str, Any]]:
+        """Rows of one of the boards' questions that has no range."""
+        return await self.rows(statement(query(name)), facts)
+
+    async def table(self, name: str, hidden: Sequence[str] = (), **facts: Any) -> Table | None:
+        """One of the pages' own questions as a table."""
+        return self.tabled(await self.own(name, **facts), hidden)
+
+    def tabled(self, found: Sequence[Mapping[str, Any]], hidden: Sequence[str] = (), unit: str = "") -> Table | None:
+        """Rows as a table whose cells lead on."""
+        other = ("title_en", "what_en") if self._visit.language == "zh" else ("title_zh", "what")
+        return table_of(
+            found,
+            language=self._visit.language,
+            zone=self.zone,
+            href=lambda column, row: _href(column, row, unit),
+            hidden=(*hidden, *other),
+        )
+
+    async def unit(self, code: str) -> dict[str, Any]:
+        """The unit of a page; raises `NotFound` where it is not there for this person."""
+        found = await self.own("unit_named", unit=code)
+        if not found:
+            raise NotFound(f"a unit must be one that is there, and yours to see (got {code!r})")
+        return found[0]
+
+    async def panels(
+        self, panels: Sequence[Panel], span: Span, *, words: Mapping[str, str] | None = None, **facts: str
+    ) -> list[Shown]:
+        """Panels of a board with what is found for them."""
+        done = []
+        for panel in panels:
+            assert panel.query is not None, "a panel of a page has a question"
+            step = span.step(panel)
+            found = await self.rows(statement(query(panel.query)), {**span.facts(step), **facts})
+            done.append(
+                shown(
+                    panel,
+                    found,
+                    span=span,
+                    step=step,
+                    language=self._visit.language,
+                    zone=self.zone,
+                    href=lambda column, row: _href(column, row, facts.get("unit", "")),
+                    words=words,
+                )
+            )
+        return done
+
+
+@asynccontextmanager
+async def asking(request: Request, visit: Visit) -> AsyncIterator[Questions]:
+    """Questions in the name of the person: an enterprise's by its own database role, all others by the staff's."""
+    person = visit.person
+    connections = request.app.state.connections
+    if person.role == "enterprise":
+        assert person.unit_id is not None, "the table says so"
+        opened = as_unit(connections, person.unit_id)
+    else:
+        opened = as_staff(connections)
+    async with opened as connection:
+        yield Questions(connection, visit, request)
+
+
+def span_of(word: str, default: str) -> tuple[str, Span]:
+    """The range of a page by its word in the address; the default for any other word."""
+    chosen = word if word in RANGES else default
+    until = datetime.now(UTC).replace(second=0, microsecond=0) + timedelta(minutes=1)
+    return chosen, Span(since=until - RANGES[chosen], until=until)
+
+
+def _href(column: str, row: Mapping[str, Any], unit: str) -> str:
+    unit = str(row.get("unit_code") or row.get("_unit") or unit)
+    match column:
+        case "unit_code" | "unit_name" if unit:
+            return unit_href(unit)
+        case "point" | "parent_point" if unit and row[column]:
+            return point_href(unit, str(row[column]))
+        case "alert" | "title_zh" | "title_en" if row.get("alert"):
+            return f"/alerts/{row['alert']}"
+        case "number" | "case_number" if row.get("_case"):
+            return f"/cases/{row['_case']}"
+    return ""

@@ -1,0 +1,85 @@
+"""A metering point's pages: its data, and what is known about its errors."""
+
+from typing import Annotated, Any, Final
+
+from fastapi import APIRouter, Query, Request, Response
+
+from deploy.web.answers import answer
+from deploy.web.asking import asking, panels_of, point_href, span_of, unit_href
+from deploy.web.doors import Reader, Visit
+from deploy.web.units import Code, Range, own_code, ranges_of, tabs_of
+from streams.alerts.people import NotFound
+
+__all__ = ["router"]
+
+router = APIRouter()
+_DATA: Final = panels_of(
+    "point", "point_facts", "point_last", "point_quality", "point_hours", "point_readings", "point_balance"
+)
+_HEALTH: Final = panels_of("point", "point_errors", "point_observability", "point_verifications", "point_cases")
+Point = Annotated[str, Query(max_length=200, pattern=r"^[^\x00]+$")]
+
+
+@router.get("/point")
+async def data(request: Request, visit: Reader, point: Point, unit: Code = "", span: Range = "") -> Response:
+    """Readings, consumption with its quality, and the balance that the point stands in."""
+    code = own_code(visit, unit)
+    chosen, shown = span_of(span, "7d")
+    async with asking(request, visit) as ask:
+        found = await ask.unit(code)
+        measure = await ask.of_board("choose_measure", unit=code, point=point)
+        _require(measure, point)
+        words = {"measure": str(measure[0]["unit"] or "")}
+        panels = await ask.panels(_DATA, shown, unit=code, point=point, words=words)
+    return answer(
+        request,
+        "point",
+        visit=visit,
+        here=_here(visit),
+        unit=found,
+        unit_href=unit_href(code),
+        point=point,
+        tabs=_tabs(visit, code, point, "data"),
+        ranges=ranges_of(visit, chosen, point_href(code, point)),
+        panels=panels,
+    )
+
+
+@router.get("/point/health")
+async def health(request: Request, visit: Reader, point: Point, unit: Code = "") -> Response:
+    """Detections with their evidence, what could be seen at all, certificates, alerts and cases."""
+    code = own_code(visit, unit)
+    _, shown = span_of("", "30d")
+    async with asking(request, visit) as ask:
+        found = await ask.unit(code)
+        _require(await ask.of_board("choose_measure", unit=code, point=point), point)
+        alerts = await ask.table("point_alerts", unit=code, point=point)
+        evidence = await ask.table("point_evidence", unit=code, point=point)
+        panels = await ask.panels(_HEALTH, shown, unit=code, point=point)
+    return answer(
+        request,
+        "point",
+        visit=visit,
+        here=_here(visit),
+        unit=found,
+        unit_href=unit_href(code),
+        point=point,
+        tabs=_tabs(visit, code, point, "health"),
+        ranges=(),
+        panels=panels,
+        alerts=alerts,
+        evidence=evidence,
+    )
+
+
+def _require(found: list[dict[str, Any]], point: str) -> None:
+    if not found:
+        raise NotFound(f"a metering point must be one that is there, and yours to see (got {point!r})")
+
+
+def _tabs(visit: Visit, code: str, point: str, here: str) -> list[dict[str, Any]]:
+    return tabs_of(visit, "point", here, {"data": point_href(code, point), "health": point_href(code, point, "health")})
+
+
+def _here(visit: Visit) -> str:
+    return "mine" if visit.person.role == "enterprise" else "units"

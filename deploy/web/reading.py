@@ -1,0 +1,55 @@
+"""The start by role, today's work, and the list of units."""
+
+from typing import Annotated, Final
+
+from fastapi import APIRouter, Query, Request, Response
+
+from dashboards.web.panels import Figure
+from dashboards.web.values import cell, heading
+from deploy.web.answers import answer, go
+from deploy.web.asking import asking
+from deploy.web.doors import Inspector, Reader
+
+__all__ = ["router"]
+
+router = APIRouter()
+_HOME: Final = {"staff": "/today", "inspector": "/today", "enterprise": "/unit", "operator": "/operations"}
+_LISTS: Final = ("today_alerts", "today_cases", "today_silent", "today_overdue", "today_new")
+_LEADS: Final = {"unanswered": "/alerts?severity=serious", "standing": "/alerts", "cases_late": "/cases"}
+_TONES: Final = {"unanswered": "bad", "cases_late": "bad", "meters_overdue": "warn"}
+
+
+@router.get("/")
+async def start(visit: Reader) -> Response:
+    """Where the day begins, by role."""
+    return go(_HOME[visit.person.role])
+
+
+@router.get("/today")
+async def today(request: Request, visit: Inspector) -> Response:
+    """What is to be done now; each line leads to where it is done."""
+    async with asking(request, visit) as ask:
+        [counts] = await ask.own("today_counts")
+        lists = [{"name": name, "table": await ask.table(name)} for name in _LISTS]
+    figures = []
+    for name, value in counts.items():
+        shown = cell(name, int(value), language=visit.language, zone=ask.zone, href=_LEADS.get(name, ""))
+        tone = _TONES.get(name, "") if value else "good" if name in _TONES else ""
+        figures.append(Figure(heading(name, visit.language), type(shown)(text=shown.text, tone=tone, href=shown.href)))
+    return answer(request, "today", visit=visit, here="today", figures=figures, lists=lists)
+
+
+@router.get("/units")
+async def units(request: Request, visit: Inspector, q: Annotated[str, Query(max_length=100)] = "") -> Response:
+    """Units with their state, or those that a text finds: name, code, meter number or serial number."""
+    text = q.replace("\0", "").strip() or None
+    like = None if text is None else f"%{_escaped(text)}%"
+    async with asking(request, visit) as ask:
+        hidden = ("meter_no", "point") if text is None else ()
+        table = await ask.table("units_found", hidden, text=text, like=like)
+    return answer(request, "units", visit=visit, here="units", table=table, q=text or "")
+
+
+def _escaped(text: str) -> str:
+    """A text without the meaning that a pattern gives to some letters."""
+    return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")

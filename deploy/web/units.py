@@ -1,0 +1,210 @@
+"""A unit's pages: what stands, energy, compliance, meters, reports. An enterprise opens its own alone."""
+
+import asyncio
+import re
+import tempfile
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+from fastapi import APIRouter, Query, Request, Response
+from fastapi.responses import HTMLResponse
+
+from analytics.domain.words import CARRIERS, name_of
+from dashboards.reports import unit_page, unit_workbook
+from dashboards.reports.gathering import unit_report
+from dashboards.web.asking import RANGES
+from dashboards.web.rendering import texts
+from deploy.web.answers import answer
+from deploy.web.asking import asking, panels_of, span_of, unit_href
+from deploy.web.doors import Reader, Visit
+
+__all__ = ["ranges_of", "router", "tabs_of"]
+
+router = APIRouter()
+Code = Annotated[str, Query(max_length=200, pattern=r"^[^\x00]*$")]
+Range = Annotated[str, Query(alias="range", max_length=10)]
+Month = Annotated[str, Query(pattern=r"^(19|20)\d\d-(0[1-9]|1[0-2])$")]
+_TABS: Final = ("overview", "energy", "compliance", "meters", "reports")
+_OVERVIEW: Final = panels_of("enterprise", "unit_state", "unit_tce", "unit_alerts", "unit_tce_days", "unit_months")
+_ENERGY: Final = panels_of(
+    "enterprise", "unit_hours", "unit_days_year", "unit_tce_days", "unit_completeness_days", "unit_parts", "unit_months"
+)
+_COMPLIANCE: Final = panels_of("enterprise", "unit_state", "unit_findings", "unit_equipping", "unit_clauses")
+_METERS: Final = panels_of("enterprise", "unit_meters", "unit_alerts")
+_XLSX: Final = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+_REPORT_POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'"
+_REPORTS: Final = asyncio.Semaphore(2)
+
+
+def own_code(visit: Visit, code: str) -> str:
+    """The unit that is asked for; an enterprise that names none means its own."""
+    return code or visit.person.unit_code
+
+
+def tabs_of(visit: Visit, page: str, here: str, hrefs: dict[str, str]) -> list[dict[str, Any]]:
+    """Parts of a page to go to, by the names of its texts."""
+    text = texts(page, visit.language)
+    return [{"name": text(name), "href": href, "here": name == here} for name, href in hrefs.items()]
+
+
+def ranges_of(visit: Visit, here: str, path: str) -> list[dict[str, Any]]:
+    """Ranges to choose from; `path` has its other parameters already."""
+    text = texts("common", visit.language)
+    return [{"name": text(f"last_{name}"), "href": f"{path}&range={name}", "here": name == here} for name in RANGES]
+
+
+def _tabs(visit: Visit, code: str, here: str) -> list[dict[str, Any]]:
+    return tabs_of(visit, "unit", here, {name: unit_href(code, "" if name == "overview" else name) for name in _TABS})
+
+
+@router.get("/unit")
+async def overview(request: Request, visit: Reader, unit: Code = "", span: Range = "") -> Response:
+    """How a unit stands."""
+    code = own_code(visit, unit)
+    chosen, shown = span_of(span, "30d")
+    async with asking(request, visit) as ask:
+        found = await ask.unit(code)
+        panels = await ask.panels(_OVERVIEW, shown, unit=code)
+    return answer(
+        request,
+        "unit",
+        visit=visit,
+        here=_here(visit),
+        unit=found,
+        tabs=_tabs(visit, code, "overview"),
+        ranges=ranges_of(visit, chosen, unit_href(code)),
+        carriers=(),
+        panels=panels,
+    )
+
+
+@router.get("/unit/energy")
+async def energy(request: Request, visit: Reader, unit: Code = "", span: Range = "", carrier: Code = "") -> Response:
+    """What a unit used, by carrier, workshop and equipment, against last year, and what is not counted."""
+    code = own_code(visit, unit)
+    chosen, shown = span_of(span, "30d")
+    async with asking(request, visit) as ask:
+        found = await ask.unit(code)
+        known = [row["carrier"] for row in await ask.of_board("choose_carrier", unit=code)]
+        one = carrier if carrier in known else (known[0] if known else "electricity")
+        name = name_of(CARRIERS, one).of(visit.language)
+        panels = await ask.panels(_ENERGY, shown, unit=code, carrier=one, words={"carrier": name})
+        unexplained = ask.tabled(await ask.own("unit_unexplained", unit=code), unit=code)
+    carriers = [
+        {
+            "name": name_of(CARRIERS, each).of(visit.language),
+            "href": unit_href(code, "energy", carrier=each, range=chosen),
+            "here": each == one,
+        }
+        for each in known
+    ]
+    return answer(
+        request,
+        "unit",
+        visit=visit,
+        here=_here(visit),
+        unit=found,
+        tabs=_tabs(visit, code, "energy"),
+        ranges=ranges_of(visit, chosen, unit_href(code, "energy", carrier=one)),
+        carriers=carriers,
+        panels=panels,
+        unexplained=unexplained,
+    )
+
+
+@router.get("/unit/compliance")
+async def compliance(request: Request, visit: Reader, unit: Code = "") -> Response:
+    """Clause by clause, with the next step."""
+    return await _plain(request, visit, own_code(visit, unit), "compliance")
+
+
+@router.get("/unit/meters")
+async def meters(request: Request, visit: Reader, unit: Code = "") -> Response:
+    """Meters and their state."""
+    return await _plain(request, visit, own_code(visit, unit), "meters")
+
+
+async def _plain(request: Request, visit: Visit, code: str, tab: str) -> Response:
+    _, shown = span_of("", "30d")
+    async with asking(request, visit) as ask:
+        found = await ask.unit(code)
+        panels = await ask.panels(_COMPLIANCE if tab == "compliance" else _METERS, shown, unit=code)
+    return answer(
+        request,
+        "unit",
+        visit=visit,
+        here=_here(visit),
+        unit=found,
+        tabs=_tabs(visit, code, tab),
+        ranges=(),
+        carriers=(),
+        panels=panels,
+    )
+
+
+@router.get("/unit/reports")
+async def reports(request: Request, visit: Reader, unit: Code = "") -> Response:
+    """Months to download."""
+    code = own_code(visit, unit)
+    async with asking(request, visit) as ask:
+        found = await ask.unit(code)
+        there = [row["month"] for row in await ask.own("unit_months_there", unit=code)]
+    months = [{"name": month} | {kind: _report_href(kind, code, month) for kind in ("xlsx", "html")} for month in there]
+    return answer(
+        request,
+        "unit",
+        visit=visit,
+        here=_here(visit),
+        unit=found,
+        tabs=_tabs(visit, code, "reports"),
+        ranges=(),
+        carriers=(),
+        panels=(),
+        months=months,
+    )
+
+
+@router.get("/report.html")
+async def report_page(request: Request, visit: Reader, month: Month, unit: Code = "") -> Response:
+    """A month as a page."""
+    code = await _owned(request, visit, own_code(visit, unit))
+    report = await _gathered(request, code, month)
+    headers = {"Content-Security-Policy": _REPORT_POLICY}
+    return HTMLResponse(await asyncio.to_thread(unit_page, report, language=visit.language), headers=headers)
+
+
+@router.get("/report.xlsx")
+async def report_workbook(request: Request, visit: Reader, month: Month, unit: Code = "") -> Response:
+    """A month as a workbook in the forms' columns."""
+    code = await _owned(request, visit, own_code(visit, unit))
+    report = await _gathered(request, code, month)
+
+    def written() -> bytes:
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "report.xlsx"
+            unit_workbook(report, path, language=visit.language)
+            return path.read_bytes()
+
+    name = f"{re.sub(r'[^0-9A-Za-z_-]', '_', code)}-{month}.xlsx"
+    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
+    return Response(await asyncio.to_thread(written), media_type=_XLSX, headers=headers)
+
+
+async def _owned(request: Request, visit: Visit, code: str) -> str:
+    """The code of a unit that is this person's to see: asked as their role before anything is gathered as the API's."""
+    async with asking(request, visit) as ask:
+        return str((await ask.unit(code))["unit_code"])
+
+
+async def _gathered(request: Request, code: str, month: str) -> Any:
+    config = request.app.state.config
+    async with _REPORTS:
+        return await asyncio.to_thread(unit_report, config.dsn, code, month, config.alerts.zone)
+
+
+def _report_href(kind: str, code: str, month: str) -> str:
+    return unit_href(code, month=month).replace("/unit?", f"/report.{kind}?")
+
+
+def _here(visit: Visit) -> str:
+    return "mine" if visit.person.role == "enterprise" else "units"

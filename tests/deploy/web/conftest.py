@@ -1,0 +1,36 @@
+"""One region and one set of pages for a module."""
+
+import uuid
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+import psycopg
+import pytest
+from fastapi.testclient import TestClient
+
+from deploy.roles import service_address
+from deploy.stack import Stack
+from deploy.web import PagesConfig, create_pages
+from ingest.http import Attempts
+from ingest.kafka.config import KafkaConfig
+from tests.dashboards.test_isolation import MARK_B
+from tests.dashboards.world import World, fill
+from tests.deploy.web.office import HOST, Office, enter
+
+GIVEN = ("person", "unit", "sub_unit", "main_equipment", "metering_point", "meter", "register", "energy_series")
+
+
+@pytest.fixture(scope="module")
+def office(module_database: str, stack: Stack) -> Iterator[Office]:
+    """Pages as the API's role over two units, of which the second is full of secrets."""
+    fill(module_database, World(end=datetime.now(UTC).replace(minute=0, second=0, microsecond=0), samples=200))
+    with psycopg.connect(module_database, autocommit=True) as connection:
+        connection.execute(MARK_B.encode())
+        for table in GIVEN:  # the world gives ids by itself
+            connection.execute("select setval(pg_get_serial_sequence(%s, 'id'), 10000)", (table,))
+    enter(module_database)
+    api = service_address(module_database, "api", secret="of these tests")
+    kafka = KafkaConfig(bootstrap=stack.bootstrap, prefix=f"pages-{uuid.uuid4().hex[:12]}.", partitions=2)
+    app = create_pages(PagesConfig(dsn=api, kafka=kafka), attempts=Attempts(burst=1000))
+    with TestClient(app, base_url=HOST, follow_redirects=False) as door:
+        yield Office(module_database, app.app, door)  # type: ignore[arg-type]  # a FastAPI inside its guard

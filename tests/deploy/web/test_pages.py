@@ -1,0 +1,269 @@
+"""Every page for every role: what it shows, in both languages, how often it asks, and nothing of another enterprise."""
+
+import re
+from collections.abc import Iterator
+from html.parser import HTMLParser
+
+import pytest
+from fastapi.routing import APIRoute
+
+from dashboards.web.rendering import page, texts
+from dashboards.web.words import PAGES
+from tests.dashboards.test_isolation import SECRET
+from tests.deploy.web.office import PEOPLE, Office
+
+pytestmark = pytest.mark.integration
+MOST_QUESTIONS = 10
+OPEN = {"/sign-in", "/invitation/{token}", "/assets/{name}", "/"}
+VOID = {"input", "link", "meta", "br", "hr", "img", "rect", "line", "circle", "path", "polyline"}
+WORDS_OF_CODE = re.compile(r">\s*[a-z]+(_[a-z0-9]+)+\s*<")
+BOTH = {"staff", "inspector"}
+ALL = {*BOTH, "enterprise"}
+ROLES = {
+    "/today": BOTH,
+    "/units": BOTH,
+    "/unit": ALL,
+    "/unit/energy": ALL,
+    "/unit/compliance": ALL,
+    "/unit/meters": ALL,
+    "/unit/reports": ALL,
+    "/report.html": ALL,
+    "/report.xlsx": ALL,
+    "/point": ALL,
+    "/point/health": ALL,
+    "/alerts": ALL,
+    "/alerts/{alert}": ALL,
+    "/cases": ALL,
+    "/cases/{case}": ALL,
+    "/cases/{case}/files/{file}": ALL,
+    "/ledger": {"staff", "enterprise"},
+    "/ledger/{identity}": {"staff", "enterprise"},
+    "/readings": {"staff", "enterprise"},
+    "/readings/{identity}": {"staff", "enterprise"},
+    "/operations": {"staff", "operator"},
+    "/operations/store": {"staff", "operator"},
+    "/people": {"staff"},
+    "/account": {*ALL, "operator"},
+}
+"""Who may open what; a route that is not here fails the tests."""
+
+
+def paths_of(office: Office, unit: int, login: str = "first") -> dict[str, str]:
+    """Every page with what it needs, of one unit; files of readings are their sender's alone."""
+    [(code, point)] = office.rows(
+        "select u.code, p.code from unit u join metering_point p on p.unit_id = u.id where u.id = %s"
+        " order by p.id limit 1",
+        unit,
+    )
+    [(alert,)] = office.rows("select min(id) from alert where unit_id = %s and point_id is not null", unit)
+    [(case,)] = office.rows("select min(id) from case_file where unit_id = %s", unit)
+    found = office.rows("select min(id) from case_attachment where case_id = %s", case)
+    month = office.rows("select to_char(now(), 'YYYY-MM')")[0][0]
+    [(upload,)] = office.rows("select min(id) from sign_in.upload where kind = 'ledger' and unit_id = %s", unit)
+    [(reading,)] = office.rows(
+        "select max(u.id) from sign_in.upload u join person p on p.id = u.person_id"
+        " where p.login = %s and u.kind = 'readings'",
+        login,
+    )
+    filled = {"alert": alert, "case": case, "file": found[0][0] or 1, "identity": upload}
+    query = {"/report.html": f"?unit={code}&month={month}", "/report.xlsx": f"?unit={code}&month={month}"}
+    query |= {name: f"?unit={code}" for name in ROLES if name.startswith("/unit") and name != "/units"}
+    query |= {name: f"?unit={code}&point={point}" for name in ROLES if name.startswith("/point")}
+    own = {"/readings/{identity}": {"identity": reading or 1}}
+    return {name: name.format(**filled | own.get(name, {})) + query.get(name, "") for name in ROLES}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def attached(office: Office) -> None:
+    """A case of each unit has a photo that the enterprise may see."""
+    office.rows("""
+        insert into case_attachment (case_id, unit_id, name, media_type, sha256, content, internal)
+        select id, unit_id, case unit_id when 2 then 'SECRETB.png' else 'own.png' end, 'image/png',
+               decode(repeat('00', 32), 'hex'), convert_to('SECRETB', 'UTF8'), false
+        from case_file returning id""")
+    office.rows(
+        "insert into sign_in.upload (kind, person_id, unit_id, name, content, sound)"
+        " select 'ledger', p.id, p.unit_id, case p.unit_id when 2 then 'SECRETB.csv' else 'own.csv' end, %s, false"
+        " from person p where p.role = 'enterprise' returning id",
+        b"unit_code\nSECRETB\n",
+    )
+    office.rows(
+        "insert into sign_in.upload (kind, person_id, unit_id, name, content, sound)"
+        " select 'readings', p.id, p.unit_id, case p.unit_id when 2 then 'SECRETB.csv' else 'own.csv' end, %s, false"
+        " from person p returning id",
+        b"unit_code,meter_no,measured_at,value,unit\nU1,M1,2026-11-21T08:15:00+08:00,7,kWh\n",
+    )
+
+
+def test_every_route_is_known_here(office: Office) -> None:
+    known = {route.path for route in routes(office.app.routes) if "GET" in route.methods}
+    assert known - OPEN == set(ROLES)
+
+
+def routes(found: list[object]) -> Iterator[APIRoute]:
+    for route in found:
+        if isinstance(route, APIRoute):
+            yield route
+        elif hasattr(route, "routes"):
+            yield from routes(route.routes)
+
+
+@pytest.mark.parametrize("login", sorted(PEOPLE))
+@pytest.mark.parametrize("language", ["zh", "en"])
+def test_a_role_opens_its_own_pages_and_no_others(office: Office, login: str, language: str) -> None:
+    browser = office.browser(login)
+    browser.post("/language", data={"language": language})
+    role = PEOPLE[login][0]
+    for name, path in paths_of(office, 2 if login == "second" else 1, login).items():
+        answer = browser.get(path)
+        allowed = role in ROLES[name]
+        assert answer.status_code == (200 if allowed else 403), (login, path, answer.status_code, answer.text[-900:])
+        if answer.headers["content-type"].startswith("text/html") and name != "/report.html":
+            sound(path, answer.text, language)
+        timing = answer.headers.get("server-timing", "")
+        asked = re.search(r'questions;desc="(\d+)"', timing)
+        assert asked is None or int(asked[1]) <= MOST_QUESTIONS, (path, timing)
+
+
+def sound(path: str, text: str, language: str) -> None:
+    """A page is well-formed, says no code, and one that is Chinese says no English of ours."""
+    reader = Reader()
+    reader.feed(text)
+    reader.close()
+    assert reader.open == [], (path, reader.open)
+    assert reader.ids == len(set(reader.named)), path
+    assert not WORDS_OF_CODE.search(text), (path, WORDS_OF_CODE.search(text))
+    assert f'lang="{"zh-CN" if language == "zh" else "en"}"' in text
+    assert "style=" not in text
+    assert "<script" not in text
+    if language == "zh":
+        for heading in re.findall(r"<(?:th|dt|h1|h2|label|button)[^>]*>([^<]+)<", text):
+            assert not re.fullmatch(r"[a-z][a-z ]+", heading.strip()), (path, heading)
+
+
+class Reader(HTMLParser):
+    """Counts what is open, and ids."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.named: list[str] = []
+        self.ids = 0
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        for name, value in attrs:
+            if name == "id":
+                self.ids += 1
+                self.named.append(value or "")
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        pass
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag in VOID:
+            return
+        last = self.open.pop()
+        assert last == tag, f"</{tag}> closes <{last}> at {self.getpos()}"
+
+
+def test_an_enterprise_finds_nothing_of_another_on_any_page(office: Office) -> None:
+    browser = office.browser("first")
+    theirs, own = paths_of(office, 2, "second"), paths_of(office, 1)
+    assert SECRET.search(office.browser("chief").get(theirs["/point"]).text), "the secrets are there to be found"
+    for name, roles in ROLES.items():
+        if "enterprise" not in roles:
+            continue
+        answer = browser.get(theirs[name])
+        assert not SECRET.search(told(answer.text)), name
+        of_a_unit = theirs[name] != own[name]
+        assert answer.status_code == (404 if of_a_unit else 200), (name, answer.status_code)
+        assert not SECRET.search(told(browser.get(own[name]).text)), name
+
+
+def told(text: str) -> str:
+    """A page without what the asker said themselves."""
+    return re.sub(r'name="back" value="[^"]*"', "", text)
+
+
+def test_an_enterprise_acts_on_nothing_of_another(office: Office) -> None:
+    browser = office.browser("first")
+    [(alert, case)] = office.rows(
+        "select min(a.id), min(c.id) from alert a join case_file c using (unit_id) where unit_id = 2"
+    )
+    before = counts(office)
+    for path in (f"/alerts/{alert}/comment", f"/cases/{case}/comment", f"/cases/{case}/corrected"):
+        assert office.act(browser, "/account", path, note="let me in").status_code == 404, path
+    photo = {"file": ("photo.png", b"\x89PNG\r\n\x1a\n" + bytes(64))}
+    assert office.act(browser, "/account", f"/cases/{case}/files", files=photo).status_code == 404
+    for path in (
+        f"/alerts/{alert}/acknowledge",
+        f"/alerts/{alert}/verdict",
+        f"/alerts/{alert}/case",
+        f"/cases/{case}/close",
+    ):
+        assert office.act(browser, "/account", path, note="let me in").status_code == 403, path
+    for path in ("/people", "/people/second/invite", "/people/second/end", "/people/sessions/1/end"):
+        assert office.act(browser, "/account", path, login="x").status_code == 403, path
+    assert counts(office) == before
+
+
+def counts(office: Office) -> list[tuple[object, ...]]:
+    tables = ("alert_event", "case_event", "case_file", "case_attachment", "person", "sign_in.invitation")
+    return [office.rows(f"select count(*) from {table}")[0] for table in tables]
+
+
+def test_nothing_acts_by_get(office: Office) -> None:
+    acts = [route.path for route in routes(office.app.routes) if "POST" in route.methods]
+    reads = {route.path for route in routes(office.app.routes) if "GET" in route.methods}
+    browser = office.browser("chief")
+    before = counts(office)
+    filled = {
+        "alert": 1,
+        "case": 1,
+        "step": "close",
+        "session_id": 1,
+        "identity": 1,
+        "login": "first",
+        "token": "x",
+        "file": 1,
+    }
+    for path in set(acts) - reads:
+        assert browser.get(path.format(**filled)).status_code in {404, 405}, path
+    assert counts(office) == before
+
+
+@pytest.mark.parametrize("q", ["钢铁", "U1", "M3", "S3", "%", "_", "\\", "'; drop table unit; --", "\x00"])
+def test_a_unit_is_found_by_name_code_meter_and_serial_number(office: Office, q: str) -> None:
+    answer = office.browser("chief").get("/units", params={"q": q})
+    assert answer.status_code == 200
+    found = "/unit?unit=U1" in answer.text
+    assert found == (q in {"钢铁", "U1", "M3", "S3", "\x00"}), "a NUL is nothing, and nothing finds all"
+
+
+def test_what_a_page_says_of_a_request_is_escaped(office: Office) -> None:
+    browser = office.browser("chief")
+    for path in ("/units?q=<script>alert(1)</script>", "/unit?unit=<script>alert(1)</script>", "/x/<script>"):
+        assert "<script" not in browser.get(path).text
+    assert "<script" not in browser.post("/sign-in", data={"login": "<script>", "password": "x"}).text
+
+
+def test_both_languages_say_everything() -> None:
+    for table in PAGES.values():
+        for phrase in table.values():
+            assert phrase.zh
+            assert phrase.en
+    assert texts("today", "zh")("title") == "今日待办"
+    with pytest.raises(KeyError):
+        page("failed", language="zh", words="failed", visit=None, why="there is no such text", detail="")
+
+
+def test_an_asset_is_named_after_its_content(office: Office) -> None:
+    browser = office.browser()
+    [path] = re.findall(r'href="(/assets/pages\.[0-9a-f]{12}\.css)"', browser.get("/sign-in").text)
+    answer = browser.get(path)
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "text/css; charset=utf-8")
+    assert "immutable" in answer.headers["cache-control"]
+    assert browser.get("/assets/pages.000000000000.css").status_code == 404
+    assert browser.get("/assets/..%2f..%2fwords.py").status_code == 404
