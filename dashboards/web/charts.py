@@ -187,10 +187,13 @@ def _ticks(low: float, high: float) -> list[float]:
 
 
 def _grid(frame: _Frame, ticks: Sequence[float], unit: str, language: Language) -> Iterator[str]:
-    for value in ticks:
+    said = [_said(value, unit, language, short=True) for value in ticks]
+    if len(set(said)) < len(said):  # a dial that hardly moves
+        said = [number(value, 1) for value in ticks]
+    for value, text in zip(ticks, said, strict=True):
         y = frame.y(value)
         yield f'<line class="grid" x1="{_LEFT}" x2="{_WIDTH - _RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>'
-        yield _text(_LEFT - 5, y + 4, _said(value, unit, language, short=True), anchor="end")
+        yield _text(_LEFT - 5, y + 4, text, anchor="end")
 
 
 def _days(frame: _Frame, zone: tzinfo) -> Iterator[str]:

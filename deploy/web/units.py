@@ -13,10 +13,11 @@ from analytics.domain.words import CARRIERS, name_of
 from dashboards.reports import unit_page, unit_workbook
 from dashboards.reports.gathering import unit_report
 from dashboards.web.asking import RANGES
+from dashboards.web.flow import flow
 from dashboards.web.rendering import texts
 from deploy.web.answers import answer
 from deploy.web.asking import asking, panels_of, span_of, unit_href
-from deploy.web.doors import Reader, Visit
+from deploy.web.doors import Viewer, Visit
 
 __all__ = ["ranges_of", "router", "tabs_of"]
 
@@ -27,7 +28,7 @@ Month = Annotated[str, Query(pattern=r"^(19|20)\d\d-(0[1-9]|1[0-2])$")]
 _TABS: Final = ("overview", "energy", "compliance", "meters", "reports")
 _OVERVIEW: Final = panels_of("enterprise", "unit_state", "unit_tce", "unit_alerts", "unit_tce_days", "unit_months")
 _ENERGY: Final = panels_of(
-    "enterprise", "unit_hours", "unit_days_year", "unit_tce_days", "unit_completeness_days", "unit_parts", "unit_months"
+    "enterprise", "unit_hours", "unit_days_year", "unit_tce_days", "unit_completeness_days", "unit_parts"
 )
 _COMPLIANCE: Final = panels_of("enterprise", "unit_state", "unit_findings", "unit_equipping", "unit_clauses")
 _METERS: Final = panels_of("enterprise", "unit_meters", "unit_alerts")
@@ -58,7 +59,7 @@ def _tabs(visit: Visit, code: str, here: str) -> list[dict[str, Any]]:
 
 
 @router.get("/unit")
-async def overview(request: Request, visit: Reader, unit: Code = "", span: Range = "") -> Response:
+async def overview(request: Request, visit: Viewer, unit: Code = "", span: Range = "") -> Response:
     """How a unit stands."""
     code = own_code(visit, unit)
     chosen, shown = span_of(span, "30d")
@@ -79,7 +80,7 @@ async def overview(request: Request, visit: Reader, unit: Code = "", span: Range
 
 
 @router.get("/unit/energy")
-async def energy(request: Request, visit: Reader, unit: Code = "", span: Range = "", carrier: Code = "") -> Response:
+async def energy(request: Request, visit: Viewer, unit: Code = "", span: Range = "", carrier: Code = "") -> Response:
     """What a unit used, by carrier, workshop and equipment, against last year, and what is not counted."""
     code = own_code(visit, unit)
     chosen, shown = span_of(span, "30d")
@@ -89,6 +90,8 @@ async def energy(request: Request, visit: Reader, unit: Code = "", span: Range =
         one = carrier if carrier in known else (known[0] if known else "electricity")
         name = name_of(CARRIERS, one).of(visit.language)
         panels = await ask.panels(_ENERGY, shown, unit=code, carrier=one, words={"carrier": name})
+        asked = {"since__": shown.since, "until__": shown.until}
+        points = await ask.own("unit_flow", unit=code, carrier=one, **asked)
         unexplained = ask.tabled(await ask.own("unit_unexplained", unit=code), unit=code)
     carriers = [
         {
@@ -109,17 +112,18 @@ async def energy(request: Request, visit: Reader, unit: Code = "", span: Range =
         carriers=carriers,
         panels=panels,
         unexplained=unexplained,
+        flow=flow(points, title=name, language=visit.language),
     )
 
 
 @router.get("/unit/compliance")
-async def compliance(request: Request, visit: Reader, unit: Code = "") -> Response:
+async def compliance(request: Request, visit: Viewer, unit: Code = "") -> Response:
     """Clause by clause, with the next step."""
     return await _plain(request, visit, own_code(visit, unit), "compliance")
 
 
 @router.get("/unit/meters")
-async def meters(request: Request, visit: Reader, unit: Code = "") -> Response:
+async def meters(request: Request, visit: Viewer, unit: Code = "") -> Response:
     """Meters and their state."""
     return await _plain(request, visit, own_code(visit, unit), "meters")
 
@@ -143,7 +147,7 @@ async def _plain(request: Request, visit: Visit, code: str, tab: str) -> Respons
 
 
 @router.get("/unit/reports")
-async def reports(request: Request, visit: Reader, unit: Code = "") -> Response:
+async def reports(request: Request, visit: Viewer, unit: Code = "") -> Response:
     """Months to download."""
     code = own_code(visit, unit)
     async with asking(request, visit) as ask:
@@ -165,7 +169,7 @@ async def reports(request: Request, visit: Reader, unit: Code = "") -> Response:
 
 
 @router.get("/report.html")
-async def report_page(request: Request, visit: Reader, month: Month, unit: Code = "") -> Response:
+async def report_page(request: Request, visit: Viewer, month: Month, unit: Code = "") -> Response:
     """A month as a page."""
     code = await _owned(request, visit, own_code(visit, unit))
     report = await _gathered(request, code, month)
@@ -174,7 +178,7 @@ async def report_page(request: Request, visit: Reader, month: Month, unit: Code 
 
 
 @router.get("/report.xlsx")
-async def report_workbook(request: Request, visit: Reader, month: Month, unit: Code = "") -> Response:
+async def report_workbook(request: Request, visit: Viewer, month: Month, unit: Code = "") -> Response:
     """A month as a workbook in the forms' columns."""
     code = await _owned(request, visit, own_code(visit, unit))
     report = await _gathered(request, code, month)

@@ -1,0 +1,99 @@
+"""The pages' pieces without a database: numbers as people write them, parameters instead of macros, charts, flows."""
+
+import re
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from dashboards.boards import BOARDS
+from dashboards.queries import names, query
+from dashboards.web.asking import Span, statement
+from dashboards.web.charts import chart
+from dashboards.web.flow import flow
+from dashboards.web.values import cell, number
+
+ZONE = ZoneInfo("Asia/Shanghai")
+NOW = datetime(2026, 11, 30, 4, tzinfo=UTC)
+SPAN = Span(since=NOW - timedelta(hours=6), until=NOW)
+HOUR = timedelta(hours=1)
+POINT = next(board for board in BOARDS if board.name == "point")
+HOURS = next(panel for panel in POINT.panels if panel.query == "point_hours")
+
+
+@pytest.mark.parametrize("name", names())
+def test_no_macro_and_no_variable_is_left_in_a_statement(name: str) -> None:
+    text = statement(query(name))
+    assert "$" not in text
+    left = re.sub(r"%\((unit|point|carrier|since__|until__|step__|step_ms__)\)s|%%", "", text)
+    assert "%" not in left, "a percent sign of the SQL is doubled for the driver"
+
+
+def test_a_chart_is_at_most_some_hundred_points_and_never_finer_than_its_panel() -> None:
+    assert SPAN.step(HOURS) == HOUR
+    year = Span(since=NOW - timedelta(days=365), until=NOW)
+    assert timedelta(hours=24) <= year.step(HOURS) <= timedelta(days=7)
+
+
+def test_a_gap_is_a_gap_and_no_line_is_drawn_over_it() -> None:
+    values = [1.0, 2.0, None, 4.0, 5.0, 6.0]
+    rows = [{"time": SPAN.since + n * HOUR, "measured": value} for n, value in enumerate(values)]
+    found = chart(HOURS, rows, span=SPAN, step=HOUR, language="zh", zone=ZONE)
+    assert found.picture is not None
+    lines = re.findall(r'<polyline points="([^"]+)"', found.picture)
+    assert [len(line.split()) for line in lines] == [2, 3]
+    assert [key.name for key in found.keys] == ["实测"]
+    none = [{"time": SPAN.since + n * HOUR, "measured": None} for n in range(6)]
+    assert chart(HOURS, none, span=SPAN, step=HOUR, language="zh", zone=ZONE).picture is None
+
+
+def test_a_point_before_the_range_lies_on_its_edge() -> None:
+    rows = [{"time": SPAN.since - HOUR / 2, "measured": 1.0}, {"time": SPAN.since + HOUR / 2, "measured": 2.0}]
+    found = chart(HOURS, rows, span=SPAN, step=HOUR, language="en", zone=ZONE)
+    assert found.picture is not None
+    xs = [float(x) for x in re.findall(r"(\d+\.\d),", found.picture)]
+    assert min(xs) == 58.0
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "text"),
+    [
+        ("completeness", 97.25, "97.2 %"),
+        ("confidence", 0.98, "98.0 %"),
+        ("bytes", 3 * 2**20, "3.0 MiB"),
+        ("fence_age", 125, "2.1 分钟"),
+        ("severity", "serious", "■ 严重"),
+        ("case_number", None, "–"),
+        ("tce", None, "无数据"),
+        ("started_at", NOW, "2026-11-30 12:00"),
+        ("late", True, "是"),
+        ("unit_name", "<b>", "<b>"),
+    ],
+)
+def test_a_value_reads_as_people_write_it(column: str, value: object, text: str) -> None:
+    assert cell(column, value, language="zh", zone=ZONE).text == text
+
+
+def test_what_is_small_is_not_nothing() -> None:
+    assert number(0.0004, 1) == "0.0004"
+    assert number(0.0, 1) == "0.0"
+    assert number(-0.0004) == "-0.0004"
+
+
+def test_a_flow_says_what_nobody_measured_and_where_children_are_more_than_their_parent() -> None:
+    rows = [
+        {"point": "P1", "parent_point": None, "name": "", "unit": "kWh", "amount": 100.0},
+        {"point": "P2", "parent_point": "P1", "name": "车间<1>", "unit": "kWh", "amount": 60.0},
+        {"point": "P3", "parent_point": "P1", "name": "", "unit": "kWh", "amount": None},
+        {"point": "P4", "parent_point": "P2", "name": "", "unit": "kWh", "amount": 50.0},
+        {"point": "P5", "parent_point": "P2", "name": "", "unit": "kWh", "amount": 20.0},
+    ]
+    found = flow(rows, title="电力", language="zh")
+    assert [(key.name, key.last) for key in found.keys] == [
+        ("损耗与未计量", "30 kWh"),
+        ("下级合计大于上级", "P2 车间<1>"),
+        ("无数据", "P3"),
+    ]
+    assert found.picture is not None
+    assert "P2 车间&lt;1&gt; 70 kWh (70.0 %)" in found.picture
+    assert flow([{**rows[0], "amount": None}], title="", language="zh").picture is None
