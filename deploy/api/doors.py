@@ -64,6 +64,8 @@ async def me(request: Request, _: Annotated[HTTPAuthorizationCredentials | None,
     visitor = request.scope.get("state", {}).get("visitor")
     if visitor is None or not isinstance(visitor.whole, Who):
         raise HTTPException(401, "a token must be given that holds", headers={"WWW-Authenticate": "Bearer"})
+    if visitor.whole.role == "operator":
+        raise HTTPException(403, "this is for who sees alerts (an operator sees how the system does, on the pages)")
     return visitor.whole
 
 

@@ -13,7 +13,7 @@ from dashboards.web.asking import Span
 from dashboards.web.values import Cell, cell, heading
 from deploy.web.answers import answer, go
 from deploy.web.asking import asking, panels_of, point_href
-from deploy.web.doors import Acting, ActingInspector, NotAllowed, Now, Reader, Visit, Writing
+from deploy.web.doors import ActingInspector, ActingViewer, NotAllowed, Now, Viewer, Visit, Writing
 from deploy.web.units import tabs_of
 from streams.alerts.cases import LARGEST_FILE, attach, open_case, take_step
 from streams.alerts.people import NotFound, acknowledge, comment, give_verdict, rows
@@ -39,10 +39,9 @@ where f.id = (select id from attachment_list where case_id = %(case)s and id = %
 
 @router.get("/alerts")
 async def list_alerts(
-    request: Request, visit: Reader, state: Which = "", severity: Literal["", "serious", "warning", "info"] = ""
+    request: Request, visit: Viewer, state: Which = "", severity: Literal["", "serious", "warning", "info"] = ""
 ) -> Response:
     """Alerts, those that stand first."""
-    _require_case_reader(visit)
     async with asking(request, visit) as ask:
         table = await ask.table("alerts", state=state, severity=severity or None)
     here = "serious" if severity == "serious" else "every" if state == "all" else "standing"
@@ -52,9 +51,8 @@ async def list_alerts(
 
 
 @router.get("/alerts/{alert}")
-async def read_alert(request: Request, visit: Reader, alert: Identity) -> Response:
+async def read_alert(request: Request, visit: Viewer, alert: Identity) -> Response:
     """An alert with the point that it is about, what it rests on, and what can be done."""
-    _require_case_reader(visit)
     async with asking(request, visit) as ask:
         found = await _one(ask, "alert", alert=alert)
         history = await ask.table("alert_history", alert=alert)
@@ -98,9 +96,10 @@ async def acknowledge_alert(
 
 
 @router.post("/alerts/{alert}/comment")
-async def comment_alert(request: Request, visit: Acting, alert: Identity, connection: Writing, at: Now) -> Response:
+async def comment_alert(
+    request: Request, visit: ActingViewer, alert: Identity, connection: Writing, at: Now
+) -> Response:
     """Say something of an alert."""
-    _require_case_reader(visit)
     await _owned(request, visit, "alert", alert)
     if visit.field("note"):
         await comment(connection, alert, visit.person, at, visit.field("note"), internal=_internal(visit))
@@ -136,9 +135,8 @@ async def give_verdict_of_alert(
 
 
 @router.get("/cases")
-async def list_cases(request: Request, visit: Reader, state: Which = "") -> Response:
+async def list_cases(request: Request, visit: Viewer, state: Which = "") -> Response:
     """Cases, those that are open and late first."""
-    _require_case_reader(visit)
     async with asking(request, visit) as ask:
         table = await ask.table("cases", _HIDDEN if visit.person.role == "enterprise" else (), state=state)
     tabs = {"standing": "/cases", "every": "/cases?state=all"}
@@ -147,9 +145,8 @@ async def list_cases(request: Request, visit: Reader, state: Which = "") -> Resp
 
 
 @router.get("/cases/{case}")
-async def read_case(request: Request, visit: Reader, case: Identity, connection: Writing) -> Response:
+async def read_case(request: Request, visit: Viewer, case: Identity, connection: Writing) -> Response:
     """A case: how it stands, its steps so far, its files, and the next step."""
-    _require_case_reader(visit)
     found = await _owned(request, visit, "case", case)
     async with asking(request, visit) as ask:
         history = await ask.table("case_history", case=case)
@@ -183,9 +180,8 @@ async def read_case(request: Request, visit: Reader, case: Identity, connection:
 
 
 @router.post("/cases/{case}/files")
-async def add_file(request: Request, visit: Acting, case: Identity, connection: Writing, at: Now) -> Response:
+async def add_file(request: Request, visit: ActingViewer, case: Identity, connection: Writing, at: Now) -> Response:
     """Attach a photo or a certificate."""
-    _require_case_reader(visit)
     await _owned(request, visit, "case", case)
     given = visit.form.get("file") if visit.form is not None else None
     if not isinstance(given, UploadFile):
@@ -199,9 +195,8 @@ async def add_file(request: Request, visit: Acting, case: Identity, connection: 
 
 
 @router.get("/cases/{case}/files/{file}")
-async def read_file(request: Request, visit: Reader, case: Identity, file: Identity, connection: Writing) -> Response:
+async def read_file(request: Request, visit: Viewer, case: Identity, file: Identity, connection: Writing) -> Response:
     """A file as it was attached."""
-    _require_case_reader(visit)
     await _owned(request, visit, "case", case)
     facts = {"case": case, "file": file, "all": visit.person.role != "enterprise"}
     found = await rows(connection, _FILE, facts)
@@ -213,7 +208,7 @@ async def read_file(request: Request, visit: Reader, case: Identity, file: Ident
 
 @router.post("/cases/{case}/{step}")
 async def step_case(
-    request: Request, visit: Acting, case: Identity, step: str, connection: Writing, at: Now
+    request: Request, visit: ActingViewer, case: Identity, step: str, connection: Writing, at: Now
 ) -> Response:
     """Take a step of a case."""
     if step not in CASE_ACTIONS or step in {"open", "attach"}:
@@ -255,11 +250,6 @@ def _facts(visit: Visit, step: str) -> dict[str, Any]:
 
 def _may(visit: Visit, step: str) -> bool:
     return visit.person.role in {"staff", "inspector"} or (visit.person.role == "enterprise" and step in _ENTERPRISE)
-
-
-def _require_case_reader(visit: Visit) -> None:
-    if visit.person.role == "operator":
-        raise NotAllowed
 
 
 def _internal(visit: Visit) -> bool:

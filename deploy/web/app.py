@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from typing import Any, Final
+from urllib.parse import urlencode
 
 from fastapi import FastAPI, HTTPException, Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -158,8 +159,7 @@ def _refusals(app: FastAPI) -> None:
     async def to_sign_in(request: Request, _error: Exception) -> Response:
         asked = request.url.path + (f"?{request.url.query}" if request.url.query else "")
         back = asked if request.method == "GET" and asked != "/" else ""
-        target = str(request.url_for("ask_sign_in").include_query_params(**({"back": back} if back else {})))
-        return RedirectResponse(target.partition(request.url.netloc)[2], status_code=303)
+        return RedirectResponse(f"/sign-in?{urlencode({'back': back})}" if back else "/sign-in", status_code=303)
 
     async def plain(request: Request, error: PlainHTTPException) -> Response:
         why = "not_found" if error.status_code in {404, 405} else "refused"

@@ -29,6 +29,7 @@ __all__ = [
     "ActingAdministrator",
     "ActingInspector",
     "ActingStaff",
+    "ActingViewer",
     "Administrator",
     "Inspector",
     "NotAllowed",
@@ -39,6 +40,7 @@ __all__ = [
     "SignInNeeded",
     "Staff",
     "Stale",
+    "Viewer",
     "Visit",
     "Writing",
     "cookie_name",
@@ -191,7 +193,7 @@ async def visit(request: Request) -> Visit:
 async def acting(request: Request, found: Annotated[Visit, Depends(visit)]) -> Visit:
     """Who acts by a form of ours; raises `Stale`."""
     found.form = await request.form(max_files=4, max_fields=60)
-    if not from_here(request) or not hmac.compare_digest(found.field("csrf", 100), found.csrf):
+    if not from_here(request) or not hmac.compare_digest(found.field("csrf", 100).encode(), found.csrf.encode()):
         raise Stale
     return found
 
@@ -209,6 +211,8 @@ def _role(base: Callable[..., Awaitable[Visit]], *roles: str, administrator: boo
     return check
 
 
+Viewer = Annotated[Visit, Depends(_role(visit, "staff", "inspector", "enterprise"))]
+ActingViewer = Annotated[Visit, Depends(_role(acting, "staff", "inspector", "enterprise"))]
 Inspector = Annotated[Visit, Depends(_role(visit, "staff", "inspector"))]
 Staff = Annotated[Visit, Depends(_role(visit, "staff"))]
 Operator = Annotated[Visit, Depends(_role(visit, "staff", "operator"))]

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Query, Request, Response
 
 from deploy.web.answers import answer
 from deploy.web.asking import asking, panels_of, point_href, span_of, unit_href
-from deploy.web.doors import Reader, Visit
+from deploy.web.doors import Viewer, Visit
 from deploy.web.units import Code, Range, own_code, ranges_of, tabs_of
 from streams.alerts.people import NotFound
 
@@ -21,7 +21,7 @@ Point = Annotated[str, Query(max_length=200, pattern=r"^[^\x00]+$")]
 
 
 @router.get("/point")
-async def data(request: Request, visit: Reader, point: Point, unit: Code = "", span: Range = "") -> Response:
+async def data(request: Request, visit: Viewer, point: Point, unit: Code = "", span: Range = "") -> Response:
     """Readings, consumption with its quality, and the balance that the point stands in."""
     code = own_code(visit, unit)
     chosen, shown = span_of(span, "7d")
@@ -46,7 +46,7 @@ async def data(request: Request, visit: Reader, point: Point, unit: Code = "", s
 
 
 @router.get("/point/health")
-async def health(request: Request, visit: Reader, point: Point, unit: Code = "") -> Response:
+async def health(request: Request, visit: Viewer, point: Point, unit: Code = "") -> Response:
     """Detections with their evidence, what could be seen at all, certificates, alerts and cases."""
     code = own_code(visit, unit)
     _, shown = span_of("", "30d")

@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final, TypeVar
@@ -45,11 +45,11 @@ def inside(dsn: str, work: Callable[[psycopg.AsyncConnection], Awaitable[T]]) ->
     return asyncio.run(run())
 
 
-def enter(dsn: str) -> None:
-    """Enter everybody, with the one password."""
+def enter(dsn: str, people: Mapping[str, tuple[str, str]] = PEOPLE) -> None:
+    """Enter everybody with the one password; the chief is administrator."""
 
     async def work(connection: psycopg.AsyncConnection) -> None:
-        for login, (role, unit) in PEOPLE.items():
+        for login, (role, unit) in people.items():
             person = await add_person(connection, login=login, name=login.title(), role=role, unit=unit)
             await keep_password(connection, person, _HASH)
         await make_administrator(connection, (await person_of(connection, login="chief")).id)

@@ -1,44 +1,16 @@
-"""What is done on pages: an alert to the closed case, people entered, and who may not."""
+"""What is done on pages: steps that lack something, people entered, and who may not."""
 
 import re
 
+import psycopg
 import pytest
+from fastapi.testclient import TestClient
 
-from tests.deploy.web.office import PASSWORD, Office
+from deploy.api import ApiConfig, create_api
+from streams.alerts.people import new_token, person_of
+from tests.deploy.web.office import PASSWORD, Office, inside
 
 pytestmark = pytest.mark.integration
-PNG = b"\x89PNG\r\n\x1a\n" + bytes(64)
-
-
-def test_from_the_alert_to_the_closed_case(office: Office) -> None:
-    inspector, chief, first = (office.browser(login) for login in ("li.na", "chief", "first"))
-    [(alert,)] = office.rows("select id from alert where unit_id = 1 and kind = 'scale'")
-    at = f"/alerts/{alert}"
-    assert "确认" in inspector.get(at).text
-    assert office.act(inspector, at, f"{at}/acknowledge", note="我去看").status_code == 303
-    assert office.rows("select state from alert where id = %s", alert) == [("acknowledged",)]
-    answer = office.act(inspector, at, f"{at}/verdict", verdict="faulty", note="计度器卡死", shared="yes")
-    case = answer.headers["location"]
-    assert re.fullmatch(r"/cases/\d+", case)
-    assert office.act(inspector, case, f"{case}/files", files={"file": ("现场.png", PNG)}).status_code == 303
-    refused = office.act(inspector, case, f"{case}/files", files={"file": ("virus.exe", b"MZ")})
-    assert refused.status_code == 409
-    assert office.act(chief, case, f"{case}/order", days="20").status_code == 303
-    page = first.get(case).text
-    assert "计度器卡死" in page, "a note that is shared"
-    assert "我去看" not in first.get(at).text, "and one that is not"
-    assert "现场.png" not in page
-    assert office.act(first, case, f"{case}/corrected", note="已换表").status_code == 303
-    assert office.act(first, case, f"{case}/pass").status_code == 403, "an enterprise does not check itself"
-    assert office.act(inspector, case, f"{case}/pass", energy_recovered="120.5").status_code == 303
-    identity = int(case.rpartition("/")[2])
-    assert office.rows("select state, energy_recovered from case_file where id = %s", identity) == [("closed", 120.5)]
-    [(verdict,)] = office.rows(
-        "select v.verdict from meter_verdict v join alert_source s on s.source_id = v.detection_id"
-        " where s.alert_id = %s",
-        alert,
-    ) or [("no source in this world",)]
-    assert verdict in {"faulty", "no source in this world"}
 
 
 def test_a_step_that_lacks_something_says_what(office: Office) -> None:
@@ -81,3 +53,13 @@ def test_staff_that_is_no_administrator_enters_nobody(office: Office) -> None:
         "update sign_in.account set administrator = true"
         " where person_id = (select id from person where login = 'chief') returning person_id"
     )
+
+
+def test_an_operator_is_no_authority_by_a_token_either(office: Office) -> None:
+    async def work(connection: psycopg.AsyncConnection) -> str:
+        return await new_token(connection, (await person_of(connection, login="night")).id)
+
+    headers = {"Authorization": f"Bearer {inside(office.dsn, work)}"}
+    with TestClient(create_api(ApiConfig(dsn=office.dsn, secret=lambda: b"s" * 32))) as client:
+        assert client.get("/alerts", headers=headers).status_code == 403
+        assert client.get("/cases", headers=headers).status_code == 403

@@ -47,6 +47,11 @@ def test_the_difference_is_shown_before_it_is_loaded(office: Office) -> None:
     again = office.act(chief, "/ledger", "/ledger", files=file(SOUND.format(multiplier="40"))).headers["location"]
     assert "倍率" in chief.get(again).text, "a change of what is in force"
     assert "chief" in chief.get("/ledger").text
+    month = office.rows("select to_char(now(), 'YYYY-MM')")[0][0]
+    report = chief.get(f"/report.xlsx?unit=N1&month={month}")
+    assert (report.status_code, report.content[:2]) == (200, b"PK")
+    assert "新用能单位" in chief.get(f"/report.html?unit=N1&month={month}").text
+    assert office.browser("first").get(f"/report.html?unit=N1&month={month}").status_code == 404
 
 
 def test_an_enterprise_submits_and_the_staff_decides(office: Office) -> None:
@@ -69,8 +74,10 @@ def test_an_enterprise_submits_and_the_staff_decides(office: Office) -> None:
 
 def test_a_file_that_is_none_is_refused_with_the_reason(office: Office, tmp_path: Path) -> None:
     chief = office.browser("chief")
-    answer = office.act(chief, "/ledger", "/ledger", files={"file": ("a.xlsx", b"PK\x03\x04 not a workbook")})
-    assert answer.status_code == 409
+    broken = {"file": ("a.xlsx", b"PK\x03\x04 not a workbook")}
+    at = office.act(chief, "/ledger", "/ledger", files=broken).headers["location"]
+    assert "有误之处" in chief.get(at).text
+    assert office.act(chief, at, f"{at}/load", version="1").status_code == 409
     form = tmp_path / "form.xlsx"
     write_ledger_template(form)
     empty = office.act(chief, "/ledger", "/ledger", files={"file": ("form.xlsx", form.read_bytes())})

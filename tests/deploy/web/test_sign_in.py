@@ -106,6 +106,7 @@ def test_a_form_without_its_token_or_from_elsewhere_does_nothing(office: Office)
     other = office.browser("first")
     foreign = office.act(browser, "/account", path, note="forged", csrf=_csrf(other.get("/account").text))
     assert foreign.status_code == 403
+    assert browser.post(path, data={"note": "forged", "csrf": "钥匙"}).status_code == 403
     browser.headers["sec-fetch-site"] = "cross-site"
     assert office.act(browser, "/account", path, note="forged").status_code == 403
     del browser.headers["sec-fetch-site"]
@@ -149,7 +150,7 @@ def test_refusals_and_sign_ins_are_in_the_log(office: Office) -> None:
 
 def test_changing_the_password_asks_for_the_present_one_and_ends_all_sessions(office: Office) -> None:
     browser, other = office.browser("first"), office.browser("first")
-    new = "the first of May 1"
+    new = "in the month of May"
     facts = {"now": "not it at all", "new": new, "again": new}
     assert office.act(browser, "/account", "/account/password", **facts).status_code == 422
     facts["now"] = PASSWORD

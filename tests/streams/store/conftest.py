@@ -30,8 +30,8 @@ select setval(pg_get_serial_sequence(t, 'id'), 100) from unnest(array['unit', 'm
 
 
 EMPTIED = """
-select string_agg(quote_ident(tablename), ', ') from pg_tables
-where schemaname = 'public' and tablename not in ('schema_migration', 'store_setting', 'measure_unit')
+select string_agg(format('%I.%I', schemaname, tablename), ', ') from pg_tables
+where schemaname in ('public', 'sign_in') and tablename not in ('schema_migration', 'store_setting', 'measure_unit')
 """
 
 
