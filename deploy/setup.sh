@@ -3,7 +3,7 @@
 # missing), the virtual environment .venv from the locks, and the programs of the embedded stack.
 # Safe to repeat; with all in place it ends at once.
 # Usage: deploy/setup.sh          what the product needs
-#        deploy/setup.sh tools    servers and masters that tests run against: an MQTT broker, a Modbus master, pty pairs
+#        deploy/setup.sh tools    servers and masters that tests run against: an MQTT broker, a Modbus master, pty pairs, a browser
 set -eu
 
 cd "$(dirname "$0")/.."
@@ -66,6 +66,7 @@ missing_tools() {
     command -v mbpoll >/dev/null || echo mbpoll
     command -v socat >/dev/null || echo socat
     command -v curl >/dev/null || echo curl
+    command -v chromium >/dev/null || command -v chromium-browser >/dev/null || printf 'chromium\nfonts-noto-cjk\n'
 }
 # without these a test is skipped and says so; nothing else fails
 install_tools() {
