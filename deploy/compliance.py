@@ -8,14 +8,18 @@ from typing import Any, TypeVar
 import psycopg
 
 from analytics.domain.errors import RegistryError
+from analytics.domain.words import Phrase
 from analytics.standards.documents import Document
 from analytics.standards.energy import key_unit
+from analytics.standards.factor_use import unused_factors
+from ingest.standard_files import standards_from
 from streams.compliance.evidence import Moment
 from streams.compliance.judge import Judgement, judge, review_of
 from streams.compliance.standards import StoredDocument, load_document, read_documents, read_standards
+from streams.store.ledger import read_ledger
 from streams.store.postgres.connections import understood
 
-__all__ = ["as_json", "documents", "judged", "load", "today"]
+__all__ = ["as_json", "documents", "judged", "load", "today", "unused"]
 
 _Result = TypeVar("_Result")
 
@@ -41,6 +45,16 @@ def load(dsn: str, document: Document, text: str, source: str) -> int:
 def documents(dsn: str) -> Sequence[StoredDocument]:
     """What was loaded, in that order."""
     return _run(dsn, read_documents)
+
+
+def unused(dsn: str, document: Document) -> Sequence[Phrase]:
+    """What is to be said of a document's factors that convert nothing, or not all of their energy."""
+    entered = standards_from([document]).factors.entered
+
+    async def ask(connection: psycopg.AsyncConnection) -> Sequence[Phrase]:
+        return list(unused_factors(entered, (await read_ledger(connection)).ledger))
+
+    return _run(dsn, ask)
 
 
 def judged(dsn: str, codes: Sequence[str] | None, day: date, zone: tzinfo) -> Judgement:

@@ -216,6 +216,17 @@ class TotalsTransaction(Protocol):
         """(k,) Last hour of each span, inclusive. [h since 1970-01-01 UTC]"""
         ...
 
+    async def newest_factors(self) -> int:
+        """Number of the document of factors that came last, 0 for none; no other comes into force meanwhile.
+
+        Raises `StoreUnavailable` while others are being put in force.
+        """
+        ...
+
+    async def factor_documents(self) -> Sequence[tuple[str, str]]:
+        """Source and content of the documents of factors, in the order in which they came."""
+        ...
+
     async def read_hours(self, point_ids: Int32s, from_hour: Int64s, to_hour: Int64s) -> Hours:
         """Stored hours of half-open windows of points, as `PartitionTransaction.read_hours` gives them."""
         ...

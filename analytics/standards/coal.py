@@ -86,6 +86,11 @@ class FactorTable:
         """Number of the standard's edition."""
         return self._reference.edition
 
+    @property
+    def entered(self) -> Sequence[Factor]:
+        """Those that were entered beside the edition's."""
+        return self._entered
+
     def series(self, carrier: str, unit: str, unit_code: str = "") -> FactorSeries:
         """Factor over time.
 
@@ -132,12 +137,19 @@ class FactorTable:
         for first_day in first_days:
             factor = next((f for f in fitting if f.holds_on(first_day)), None)
             values.append(np.nan if factor is None else factor.tce_per_unit)
-            texts.append(self._reference.why_unknown(carrier, unit) if factor is None else factor.text)
+            texts.append(self._why_unknown(carrier, unit, unit_code) if factor is None else factor.text)
         return FactorSeries(
             first_day=np.array(first_days, dtype=np.int32),
             tce_per_unit=np.array(values, dtype=np.float64),
             text=tuple(texts),
         )
+
+    def _why_unknown(self, carrier: str, unit: str, unit_code: str) -> str:
+        """Why there is none, and what helps; also that one was entered for another unit of measurement."""
+        others = {f.unit for f in self._entered if f.carrier == carrier and f.unit_code in {unit_code, ""}} - {unit}
+        if others:
+            return f"unknown: meters count {carrier} in {unit}, the factor entered is per {', '.join(sorted(others))}"
+        return self._reference.why_unknown(carrier, unit)
 
 
 def load_factors(reference: Mapping[str, object], *entered: Mapping[str, object]) -> FactorTable:

@@ -21,7 +21,9 @@ _PHRASES: Final = (
     ("enter the fuel or a factor", "请录入燃料种类或折标系数"),
     ("enter a factor", "请录入折标系数"),
     ("enter the year's", "请录入当年数值"),
-    ("unknown:", "未知："),
+    ("unknown: meters count ", "未知：表计计量 "),
+    (", the factor entered is per ", "，而录入的系数为每 "),
+    ("unknown: ", "未知："),
     ("gas counted by mass may be LNG or compressed pipeline gas", "按质量计量的燃气可能是液化天然气或压缩天然气"),
     (
         "whether the energy counted is by the net or the gross calorific value is not known",
@@ -40,7 +42,7 @@ _PHRASES: Final = (
     ("the ledger does not say which energy it is", "台账未说明是何种能源"),
     (" to ", " ~ "),
     (" is ", " 为 "),
-    (" in ", ","),
+    (" in ", "，"),
     ("; ", "；"),
 )
 
@@ -51,12 +53,13 @@ def factor_in_chinese(text: str) -> str:
     Examples
     --------
     >>> factor_in_chinese("electricity_equivalent 0.1229 kgce/kWh; GB/T 2589-2020; seen in two or more sources")
-    '电力(当量值) 0.1229 kgce/kWh；GB/T 2589-2020；见于两个以上来源'
+    '电力（当量值） 0.1229 kgce/kWh；GB/T 2589-2020；见于两个以上来源'
     """
     for english, chinese in _PHRASES:
         text = text.replace(english, chinese)
     names = _names()
-    return re.sub(r"[a-z][a-z0-9_]+", lambda match: names.get(match[0], match[0]), text)
+    text = re.sub(r"[a-z][a-z0-9_]+", lambda match: names.get(match[0], match[0]), text)
+    return text.replace("(", "（").replace(")", "）")
 
 
 @cache

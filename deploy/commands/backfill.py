@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 import click
 
 from analytics.domain.accuracy import in_service_factors
+from analytics.standards.factor_use import unused_factors
 from deploy.commands.common.ledger_files import fault_lines
 from deploy.commands.common.ledger_files import understood_lines as ledger_lines
 from deploy.commands.common.parameters import LANGUAGE, ZoneName
@@ -20,7 +21,7 @@ from deploy.terminal import say
 from ingest.ledgers import read_ledger
 from ingest.readings import MeterDirectory
 from ingest.readings.tally import Tally
-from ingest.standard_files import read_factors, read_standard, standards_from
+from ingest.standard_files import read_standard, standards_from
 from streams.backfill import ReadingsFile, Report, backfill
 
 __all__ = ["command"]
@@ -93,13 +94,16 @@ def command(
         for line in () if source.opened is None else understood_lines(source.opened, language):
             say(line, err=True)
     questions.save(given["save_profile"])
+    judged_by = standards_from([read_standard(path)[0] for path in (*standards, *factors)])
+    for phrase in unused_factors(judged_by.factors.entered, report.ledger):
+        say(phrase.of(language), err=True)
     done = backfill(
         report.ledger,
         sources,
         out,
         zone=zone,
-        factors=read_factors(*factors),
-        standards=standards_from([read_standard(path)[0] for path in standards]),
+        factors=judged_by.factors,
+        standards=judged_by,
         as_of=None if as_of is None else as_of.date(),
         tell=_now_and_then(),
         in_service=in_service_factors(load().in_service),

@@ -1,12 +1,14 @@
 """`meterwarden standard`: editions, rules, factors, water metering and facts from files."""
 
 from datetime import date
+from importlib.resources import files
 from pathlib import Path
 from typing import Final
 
 import click
 
 from analytics.standards.factors import EPOCH_ORDINAL
+from deploy.commands.common.parameters import LANGUAGE
 from deploy.settings import load as settings
 from deploy.stack import Stack
 from deploy.terminal import say
@@ -22,6 +24,8 @@ _WORDS: Final = {
     "water": "a standard of water metering",
     "facts": "facts about units",
 }
+
+_FORMS: Final = {"factors": "factors_form.toml", "facts": "facts_form.toml"}
 
 
 @click.group()
@@ -40,17 +44,36 @@ def check(file: Path) -> None:
 
 @command.command()
 @_FILE
-def load(file: Path) -> None:
+@LANGUAGE
+def load(file: Path, language: str) -> None:
     """Put a file in force, or nothing of it where anything is wrong."""
     document, text = read_standard(file)
     standards_from([document])
     from deploy.compliance import load as into_database  # noqa: PLC0415 - a check needs no database driver
+    from deploy.compliance import unused  # noqa: PLC0415 - as above
 
-    number = into_database(Stack(settings()).dsn, document, text, file.name)
+    dsn = Stack(settings()).dsn
+    number = into_database(dsn, document, text, file.name)
     if number:
         say(f"{file}: loaded as number {number}: {_WORDS[document.kind]}, {document.name}")
     else:
         say(f"{file}: says what is in force already")
+    if document.kind == "factors":
+        if number:
+            say("totals of the past, boards and reports go by these factors now")
+        for phrase in unused(dsn, document):
+            say(f"warning: {phrase.of(language)}", err=True)
+
+
+@command.command()
+@click.argument("kind", type=click.Choice(list(_FORMS)))
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+def template(kind: str, file: Path) -> None:
+    """Write a form to fill in: of factors to coal equivalent, or of facts about units."""
+    if file.exists():
+        raise click.ClickException(f"{file} must not exist yet: a form does not replace what was filled in")
+    file.write_text(files("analytics.standards").joinpath(_FORMS[kind]).read_text(encoding="utf-8"), encoding="utf-8")
+    say(f"{file}: fill it in, then `meterwarden standard check {file}` and `meterwarden standard load {file}`")
 
 
 @command.command(name="list")

@@ -29,6 +29,7 @@ from streams.lanes.workshop import Workshop
 from streams.ports import StoreRejected, TotalsTransaction
 from streams.rows.layout import Hours, Int32s, Int64s, StoredLedger
 from streams.steps.totals import Spans, TotalsMaker
+from streams.store.factors import factors_of
 
 __all__ = ["HourMessages", "TotalsAgent"]
 
@@ -142,6 +143,8 @@ class TotalsAgent:
         self._ledgers = ledgers
         self._publisher = publisher
         self._makers: dict[int, _Making] = {}
+        self._factors = shop.config.factors
+        self._factors_number = 0
         self._done_at = time.monotonic()
 
     async def run(self, every_s: float) -> None:
@@ -177,6 +180,7 @@ class TotalsAgent:
             if not len(tx.unit_ids):
                 return 0
             aside = self._shop.in_thread_aside
+            await self._refresh_factors(tx)
             making = await self._making(stored)
             maker = making.maker
             spans = await aside(maker.spans, tx.unit_ids, tx.first_hour, tx.last_hour)
@@ -194,13 +198,23 @@ class TotalsAgent:
         making.know(spans)
         return len(np.unique(spans.unit_ids))
 
+    async def _refresh_factors(self, tx: TotalsTransaction) -> None:
+        """Go by the factors in force, which stay in force until the transaction ends."""
+        if self._factors is None:
+            return
+        number = await tx.newest_factors()
+        if number != self._factors_number:
+            self._factors = await self._shop.in_thread_aside(factors_of, await tx.factor_documents())
+            self._factors_number = number
+            self._makers.clear()
+
     async def _making(self, stored: StoredLedger) -> "_Making":
         known = self._makers.get(id(stored))
         if known is None:
             in_use = {id(one) for one in self._ledgers.ledgers()}
             self._makers = {key: value for key, value in self._makers.items() if key in in_use}
-            config = self._shop.config
-            maker = await self._shop.in_thread_aside(TotalsMaker, stored, zone=config.zone, factors=config.factors)
+            zone = self._shop.config.zone
+            maker = await self._shop.in_thread_aside(TotalsMaker, stored, zone=zone, factors=self._factors)
             known = self._makers[id(stored)] = _Making(stored, maker)
         return known
 

@@ -7,6 +7,7 @@ import psycopg
 
 from analytics.standards.documents import Document, Standards
 from ingest.standard_files import parse_standard, standards_from
+from streams.store.factors import convert_past
 
 __all__ = ["StoredDocument", "load_document", "newest_document", "read_documents", "read_standards"]
 
@@ -59,6 +60,8 @@ async def read_standards(connection: psycopg.AsyncConnection) -> Standards:
 async def load_document(connection: psycopg.AsyncConnection, document: Document, text: str, source: str) -> int:
     """Put a document in force; its number, 0 where the one in force says the same.
 
+    Factors convert what was totalled before them as well.
+
     Raises
     ------
     ConfigurationError
@@ -67,7 +70,7 @@ async def load_document(connection: psycopg.AsyncConnection, document: Document,
     async with connection.transaction():
         await connection.execute(_LOCK)
         known = [one.document for one in await read_documents(connection)]
-        standards_from([*known, document])
+        judged = standards_from([*known, document])
         digest = hashlib.sha256(text.encode()).digest()
         row = await (await connection.execute(_SAME, (digest, document.kind, document.name))).fetchone()
         if row is not None and row[0]:
@@ -75,4 +78,6 @@ async def load_document(connection: psycopg.AsyncConnection, document: Document,
         cursor = await connection.execute(_INSERT, (document.kind, document.name, source, text, digest))
         made = await cursor.fetchone()
         assert made is not None, "returning gives a row"
+        if document.kind == "factors":
+            await convert_past(connection, standards_from(known).factors, judged.factors)
         return int(made[0])

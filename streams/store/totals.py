@@ -11,6 +11,7 @@ from typing import Final, LiteralString
 import numpy as np
 import psycopg
 
+from analytics.domain.errors import StoreUnavailable
 from streams.rows.layout import (
     POINT_DAY_ROW,
     TOTAL_ROW,
@@ -222,6 +223,11 @@ select distinct w.text from unnest(%s::text[]) as w (text)
 where not exists (select from factor f where f.description = w.text)
 on conflict do nothing
 """
+FACTORS_LOCK: Final = "x'6d77000c'::int4"
+"""Held shared while totals are made, alone while other factors come into force."""
+_NO_OTHER_FACTORS: Final = f"select pg_try_advisory_xact_lock_shared({FACTORS_LOCK})"
+_NEWEST_FACTORS: Final = "select coalesce(max(id), 0) from standard_document where kind = 'factors'"
+_FACTOR_DOCUMENTS: Final = "select source, content from standard_document where kind = 'factors' order by id"
 _FACTORS: Final = """
 select w.ordinal, f.id
 from unnest(%s::text[]) with ordinality as w (text, ordinal) join factor f on f.description = w.text
@@ -258,6 +264,21 @@ class TotalsClaim:
     def last_hour(self) -> Int64s:
         """Last hour of each span, inclusive."""
         return self._spans.last_hour
+
+    async def newest_factors(self) -> int:
+        """Number of the document of factors that came last, 0 for none; no other comes into force meanwhile."""
+        if not await self._value(_NO_OTHER_FACTORS):
+            raise StoreUnavailable("other factors to coal equivalent are being put in force")
+        return int(await self._value(_NEWEST_FACTORS))
+
+    async def factor_documents(self) -> Sequence[tuple[str, str]]:
+        """Source and content of the documents of factors, in the order in which they came."""
+        return await (await self._connection.execute(_FACTOR_DOCUMENTS)).fetchall()
+
+    async def _value(self, query: LiteralString) -> int:
+        row = await (await self._connection.execute(query)).fetchone()
+        assert row is not None, "an aggregate always has a row"
+        return int(row[0])
 
     async def read_hours(self, point_ids: Int32s, from_hour: Int64s, to_hour: Int64s) -> Hours:
         """Stored hours of half-open windows, sorted by point and hour."""

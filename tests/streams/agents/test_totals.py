@@ -11,15 +11,18 @@ import numpy as np
 import psycopg
 import pytest
 
-from ingest.standard_files import read_factors
+from analytics.domain.errors import StoreUnavailable
+from ingest.standard_files import parse_standard, read_factors
 from streams.agents.courtesy import Courtesy
 from streams.agents.totals import TotalsAgent
+from streams.compliance.standards import load_document
 from streams.config import StreamsConfig
 from streams.lanes.workshop import Workshop
 from streams.metrics import WorkerMetrics
 from streams.rows.layout import HOUR_ROW, Assigned, Hours, StoredLedger, TopicPartition
 from streams.rows.of_results import dirty_spans
 from streams.store.partitions import TimescaleStore
+from streams.store.totals import FACTORS_LOCK
 from tests.streams.site import Calm, OneLedger, Site, load
 from tests.streams.store.conftest import emptied, opened
 
@@ -164,3 +167,73 @@ def test_a_worker_that_begins_anew_mends_all_hours_of_a_stale_day(module_databas
 
     asyncio.run(scenario())
     assert not [row for row in totals(dsn) if row[3] == 99]
+
+
+FACTORS = """
+[[factor]]
+carrier = "electricity"
+per = "kWh"
+kgce = 0.3
+source = "bureau"
+valid_from = 2026-09-22
+"""
+"""From the second of the two days below."""
+
+
+async def load_factors(dsn: str, text: str) -> int:
+    async with await psycopg.AsyncConnection.connect(dsn, autocommit=True) as connection:
+        return await load_document(connection, parse_standard(text, source="f.toml"), text, "f.toml")
+
+
+def test_factors_that_are_loaded_convert_the_past_as_a_worker_would_and_what_comes(module_database: str) -> None:
+    dsn = emptied(module_database)
+
+    async def scenario() -> tuple[list[tuple[Any, ...]], list[tuple[Any, ...]]]:
+        async with region(dsn) as (store, assigned, stored):
+            async with agent_of(dsn, store, stored) as agent:
+                for hour in (H0, H0 + 23, H0 + 24):
+                    await write(store, assigned, hours_of(stored, hour, 2.0))
+                await agent.once(stored)
+                assert await load_factors(dsn, FACTORS) > 0
+                past = totals(dsn)
+                await write(store, assigned, hours_of(stored, H0 + 25, 2.0))
+                await agent.once(stored)
+                live = totals(dsn)
+            assert [row for row in live if row in past] == [row for row in past if row[0] == "hour" or row in live]
+            with psycopg.connect(dsn, autocommit=True) as connection:
+                connection.execute("truncate unit_energy_hour, unit_energy_day")
+            async with agent_of(dsn, store, stored) as fresh:
+                async with store.transaction(assigned, at=0) as tx:
+                    units = stored.unit_ids
+                    await tx.mark_dirty(units, np.full(len(units), H0), np.full(len(units), H0 + 30))
+                await fresh.once(stored)
+            assert await load_factors(dsn, FACTORS) == 0, "what is in force already changes nothing"
+        return live, totals(dsn)
+
+    live, anew = asyncio.run(scenario())
+    assert live == anew
+    with psycopg.connect(dsn) as connection:
+        rows = connection.execute(
+            "select day::text, factor, tce / amount from unit_day group by 1, 2, 3 order by 1"
+        ).fetchall()
+        by_hour = connection.execute("select count(distinct factor) from unit_hour").fetchone()
+    assert [row[0] for row in rows] == ["2026-09-21", "2026-09-22"]
+    assert [row[2] for row in rows] == pytest.approx([0.0001229, 0.0003])
+    assert "entered: bureau" in rows[1][1]
+    assert "entered" not in rows[0][1]
+    assert by_hour == (2,)
+
+
+def test_totals_wait_while_factors_are_put_in_force(module_database: str) -> None:
+    dsn = emptied(module_database)
+
+    async def scenario() -> None:
+        async with region(dsn) as (store, assigned, stored), agent_of(dsn, store, stored) as agent:
+            await write(store, assigned, hours_of(stored, H0, 1.0))
+            async with await psycopg.AsyncConnection.connect(dsn) as other:
+                await other.execute(f"select pg_advisory_xact_lock({FACTORS_LOCK})")
+                with pytest.raises(StoreUnavailable, match="being put in force"):
+                    await agent.once(stored)
+            assert await agent.once(stored) == SITE.units, "the marks are still there"
+
+    asyncio.run(scenario())
