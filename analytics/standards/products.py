@@ -29,6 +29,8 @@ class ProductEnergy:
         Its energy, equivalent value; None where it is not known. [tce]
     why : Phrase
         How it was worked out, or what is missing.
+    month : str
+        ``2026-10``.
     """
 
     product: str
@@ -36,6 +38,7 @@ class ProductEnergy:
     unit: str
     tce: float | None
     why: Phrase
+    month: str = ""
 
     @property
     def per_unit(self) -> float | None:

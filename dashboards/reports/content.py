@@ -1,6 +1,6 @@
 """What a report tells, in the order in which a person needs it; how it looks is another matter."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from functools import cached_property
@@ -17,12 +17,15 @@ from analytics.standards.factors import EPOCH_ORDINAL
 from analytics.standards.facts import SelfCheck
 from analytics.standards.facts.form import Instrument, Person, Stock
 from analytics.standards.mandatory import Coverage
+from analytics.standards.months import MonthPart
 from analytics.standards.products import ProductEnergy
 from analytics.standards.review import ReviewResult
 from analytics.standards.words import listing
 from streams.compliance.judge import Judgement
 
-__all__ = ["FilledGap", "MeterRow", "OwnEnergy", "RegionReport", "RegionRow", "StockRow", "UnitReport"]
+__all__ = [
+    "Difference", "FilledGap", "MeterRow", "OwnEnergy", "RegionReport", "RegionRow", "StockRow", "UnitReport",
+]  # fmt: skip
 
 _WORST: Final = 10
 
@@ -138,18 +141,39 @@ class OwnEnergy(NamedTuple):
     points: Sequence[str]
 
 
+class Difference(NamedTuple):
+    """What a register rose by and nobody could explain: beside the totals, never in them, until a person decides.
+
+    Attributes
+    ----------
+    amount : float
+        [`symbol`]
+    dial_before, dial_after : float
+        [unit of the dial]
+    """
+
+    day: date
+    point: str
+    meter_no: str
+    carrier: str
+    symbol: str
+    amount: float
+    dial_before: float | None
+    dial_after: float | None
+
+
 @dataclass(frozen=True, kw_only=True)
 class UnitReport:
-    """A unit's month.
+    """A unit's month, or several months in a row.
 
     Attributes
     ----------
     judgement : Judgement
         Of this unit alone, on the month's last day or today.
     month : str
-        ``2026-10``.
+        ``2026-10``, or of several months the first and the last: ``2026-05/2026-10``.
     energy : UnitEnergy
-        Of the month, or of as much of it as is over.
+        Of the months, or of as much of them as is over.
     days : sequence of EnergyDays
         The same day by day.
     sub_units : mapping of name to UnitEnergy
@@ -171,6 +195,10 @@ class UnitReport:
         Own production of the month, beside the totals.
     gaps : sequence of FilledGap
         Evaluations of missing data that stand and begin in the month, beside the totals.
+    parts : sequence of MonthPart
+        Month by month: the unit, its sub-units, what is assigned to them, and the rest.
+    differences : sequence of Difference
+        That wait for a decision, of the months.
     """
 
     judgement: Judgement
@@ -191,6 +219,24 @@ class UnitReport:
     coverage: Sequence[Coverage] = ()
     own: Sequence[OwnEnergy] = ()
     gaps: Sequence[FilledGap] = ()
+    parts: Sequence[MonthPart] = ()
+    differences: Sequence[Difference] = ()
+
+    @property
+    def several(self) -> bool:
+        """Whether it is of more than one month."""
+        return "/" in self.month
+
+    def unexplained(self, carrier: str, symbol: str) -> float | None:
+        """Sum of the unexplained differences of an energy, None without any. [`symbol`]"""
+        found = [one.amount for one in self.differences if (one.carrier, one.symbol) == (carrier, symbol)]
+        return sum(found) if found else None
+
+    def edition_of(self, finding: Finding, say: Callable[[Phrase], str]) -> str:
+        """What a finding was judged by; in Chinese where it has a Chinese text."""
+        standing, data = self.standing, self.judgement.standards.rules.data_quality
+        chinese = {standing.edition: standing.edition_zh, data.basis: data.basis_zh}
+        return say(Phrase(en=finding.edition, zh=chinese.get(finding.edition, finding.edition)))
 
     @property
     def code(self) -> str:
@@ -283,6 +329,8 @@ class RegionReport:
 
     Attributes
     ----------
+    month : str
+        As of a `UnitReport`.
     mandatory_target : float
         Of the region's mandatory instruments within their verification. [%]
     coverage : sequence of Coverage
@@ -295,6 +343,11 @@ class RegionReport:
     rows: Sequence[RegionRow]
     mandatory_target: float
     coverage: Sequence[Coverage] = ()
+
+    @property
+    def several(self) -> bool:
+        """Whether it is of more than one month."""
+        return "/" in self.month
 
     @property
     def mandatory(self) -> tuple[int, int]:

@@ -19,17 +19,28 @@ from analytics.standards.documents import Standards
 from analytics.standards.energy import EnergyDays, UnitEnergy, key_unit, unit_energy
 from analytics.standards.factors import EPOCH_ORDINAL
 from analytics.standards.facts import Facts
+from analytics.standards.facts.allocations import allocations_in
 from analytics.standards.facts.products import Assignment, assignments_in
 from analytics.standards.mandatory import coverage, mandatory_points
+from analytics.standards.months import MonthPart, month_parts
 from analytics.standards.products import Parts, ProductEnergy, product_energy
 from analytics.standards.scene import VerificationState, levels
-from dashboards.reports.content import FilledGap, MeterRow, OwnEnergy, RegionReport, RegionRow, StockRow, UnitReport
+from dashboards.reports.content import (
+    Difference,
+    FilledGap,
+    MeterRow,
+    OwnEnergy,
+    RegionReport,
+    RegionRow,
+    StockRow,
+    UnitReport,
+)
 from streams.compliance.evidence import Moment, read_energy, read_point_energy
 from streams.compliance.judge import Judgement, judge, review_of
 from streams.compliance.standards import read_standards
 from streams.store.postgres.connections import understood
 
-__all__ = ["connected", "meter_rows", "month_days", "region_report", "unit_report"]
+__all__ = ["Months", "connected", "meter_rows", "month_days", "region_report", "unit_report"]
 
 
 def month_days(month: str) -> tuple[date, date]:
@@ -44,20 +55,70 @@ def month_days(month: str) -> tuple[date, date]:
     return first, (first.replace(day=28) + timedelta(days=4)).replace(day=1) - timedelta(days=1)
 
 
-def unit_report(dsn: str, code: str, month: str, zone: tzinfo) -> UnitReport:
-    """A unit's month; of the month under way what is over of it.
+class Months(NamedTuple):
+    """Months in a row, as far as they are over.
+
+    Attributes
+    ----------
+    names : sequence of str
+        Such as ``2026-10``.
+    first, last : date
+        Last is today in the month under way.
+    """
+
+    names: Sequence[str]
+    first: date
+    last: date
+
+    @classmethod
+    def of(cls, since: str, until: str, today: date) -> "Months":
+        """From one month to another, both included.
+
+        Raises
+        ------
+        RegistryError
+            If the first comes after the last, or has not begun.
+
+        Examples
+        --------
+        >>> Months.of("2025-12", "2026-02", date(2026, 2, 3)).text
+        '2025-12/2026-02'
+        """
+        first, last = month_days(since)[0], month_days(until)[1]
+        if first > last:
+            raise RegistryError(f"the first month must not come after the last (got {since} and {until})")
+        if first > today:
+            raise RegistryError(f"a report is of a month that has begun (got {since}, today is {today})")
+        last = min(last, today)
+        count = 12 * (last.year - first.year) + last.month - first.month + 1
+        places = (divmod(12 * first.year + first.month - 1 + i, 12) for i in range(count))
+        return cls([f"{year}-{month + 1:02d}" for year, month in places], first, last)
+
+    @property
+    def text(self) -> str:
+        """One month, or the first and the last."""
+        return self.names[0] if len(self.names) == 1 else f"{self.names[0]}/{self.names[-1]}"
+
+    def days(self, month: str) -> tuple[date, date]:
+        """First and last day of one of them."""
+        first, last = month_days(month)
+        return first, min(last, self.last)
+
+
+def unit_report(dsn: str, code: str, month: str, zone: tzinfo, *, until: str = "") -> UnitReport:
+    """A unit's month, or its months until another one; of the month under way what is over of it.
 
     Raises
     ------
     RegistryError
-        If the ledger does not have the unit, or the month has not begun.
+        If the ledger does not have the unit, or the months have not begun or are in the wrong order.
     """
-    return asyncio.run(_unit_report(dsn, code, month, zone))
+    return asyncio.run(_unit_report(dsn, code, month, until or month, zone))
 
 
-def region_report(dsn: str, month: str, zone: tzinfo) -> RegionReport:
-    """All units on a month's last day, or now."""
-    return asyncio.run(_region_report(dsn, month, zone))
+def region_report(dsn: str, month: str, zone: tzinfo, *, until: str = "") -> RegionReport:
+    """All units on the last day of a month, or of the months until another one; or now."""
+    return asyncio.run(_region_report(dsn, month, until or month, zone))
 
 
 async def connected(dsn: str) -> psycopg.AsyncConnection:
@@ -69,39 +130,25 @@ async def connected(dsn: str) -> psycopg.AsyncConnection:
     return connection
 
 
-def _span(month: str, now: datetime, zone: tzinfo) -> tuple[date, date]:
-    """First day of a month, and its last or today."""
-    first, last = month_days(month)
-    today = now.astimezone(zone).date()
-    if first > today:
-        raise RegistryError(f"a report is of a month that has begun (got {month}, today is {today})")
-    return first, min(last, today)
-
-
-async def _unit_report(dsn: str, code: str, month: str, zone: tzinfo) -> UnitReport:
+async def _unit_report(dsn: str, code: str, month: str, until: str, zone: tzinfo) -> UnitReport:
     now = datetime.now(UTC)
-    first, day = _span(month, now, zone)
+    months = Months.of(month, until, now.astimezone(zone).date())
     async with understood():
         connection = await connected(dsn)
         async with connection:
             standards = await read_standards(connection)
-            judgement = await judge(connection, standards, Moment.of(day, now=now, zone=zone), code.__eq__)
+            judgement = await judge(connection, standards, Moment.of(months.last, now=now, zone=zone), code.__eq__)
             if not judgement.stored.unit_ids.size:
                 raise RegistryError(f"the ledger must have the unit (it has none with the code {code})")
-            before_day = first - timedelta(days=1)
+            before_day = months.first - timedelta(days=1)
             before = await judge(
                 connection, standards, Moment.of(before_day, now=now, zone=zone), stored=judgement.stored
             )
-            series = await read_energy(connection, judgement.stored.unit_ids.tolist(), first, day, ("unit", "sub_unit"))
-            assigned = assignments_in(month, code, standards.facts.assignments)
-            codes = sorted({point for one in assigned.values() for point in one.points})
-            points = await read_point_energy(connection, judgement.stored, codes, first, day) if codes else {}
-            own = await _own(connection, judgement, first, day)
+            measured = await _measured(connection, judgement, months)
+            own = await _own(connection, judgement, months.first, months.last)
             bodies = await _bodies(connection, [code])
-            gaps = await _gaps(connection, code, first, day, zone)
-            years = await _years(connection, judgement, code)
-    measured = _Measured(series, points, assigned, years)
-    report = _assembled(judgement, before, measured, month, first, day)
+            gaps = await _gaps(connection, code, months.first, months.last, zone)
+    report = _assembled(judgement, before, measured, months)
     return replace(report, own=own, gaps=gaps, coverage=coverage(judgement.assessment.scene, bodies))
 
 
@@ -145,6 +192,34 @@ async def _own(
     ]
 
 
+async def _measured(connection: psycopg.AsyncConnection, judgement: Judgement, months: Months) -> "_Measured":
+    stored, facts = judgement.stored, judgement.standards.facts
+    code, unit_ids = stored.ledger.unit_codes[0], stored.unit_ids.tolist()
+    assigned = {month: assignments_in(month, code, facts.assignments) for month in months.names}
+    codes = sorted({point for held in assigned.values() for one in held.values() for point in one.points})
+    span = months.first, months.last
+    return _Measured(
+        series=await read_energy(connection, unit_ids, *span, ("unit", "sub_unit")),
+        points=await read_point_energy(connection, stored, codes, *span) if codes else {},
+        assigned=assigned,
+        years=await _years(connection, judgement, code),
+        differences=await _differences(connection, unit_ids, *span),
+    )
+
+
+_DIFFERENCES: Final = """
+select day, point, meter_no, carrier, unit, unexplained, dial_before, dial_after from unexplained_difference
+where unit_id = any(%s) and day between %s and %s order by day, point
+"""
+
+
+async def _differences(
+    connection: psycopg.AsyncConnection, unit_ids: Sequence[int], first: date, last: date
+) -> Sequence[Difference]:
+    cursor = await connection.execute(_DIFFERENCES, (list(unit_ids), first, last))
+    return [Difference(*row) for row in await cursor.fetchall()]
+
+
 async def _years(connection: psycopg.AsyncConnection, judgement: Judgement, code: str) -> Sequence[EnergyDays]:
     """Daily totals of a unit over the calendar years for which stocks were entered."""
     years = [year for of_code, _, year in judgement.standards.facts.stocks if of_code == code]
@@ -167,39 +242,49 @@ select unit_code, meter_no, body from certificate_list where cycle = 1 and (%s::
 
 
 class _Measured(NamedTuple):
-    """Daily totals by scope, of assigned points, of whole years; and which energy is assigned to which product."""
+    """What was read of a unit.
+
+    Attributes
+    ----------
+    series : mapping of (unit id, scope, sub-unit, name) to sequence of EnergyDays
+    points : mapping of point to EnergyDays
+        Those that are assigned to a product.
+    assigned : mapping of month to mapping of product to Assignment
+    years : sequence of EnergyDays
+        Of the calendar years for which stocks were entered.
+    differences : sequence of Difference
+    """
 
     series: Mapping[tuple[int, str, str, str], tuple[EnergyDays, ...]]
     points: Mapping[str, EnergyDays]
-    assigned: Mapping[str, Assignment]
+    assigned: Mapping[str, Mapping[str, Assignment]]
     years: Sequence[EnergyDays]
+    differences: Sequence[Difference]
+
+    @property
+    def whole(self) -> Sequence[EnergyDays]:
+        """Of the unit."""
+        return next((days for (_, scope, _, _), days in self.series.items() if scope == "unit"), ())
+
+    @property
+    def sub_units(self) -> Mapping[str, Sequence[EnergyDays]]:
+        """Of each sub-unit."""
+        return {name: days for (_, scope, _, name), days in sorted(self.series.items()) if scope == "sub_unit"}
 
 
-def _assembled(
-    judgement: Judgement,
-    before: Judgement,
-    measured: _Measured,
-    month: str,
-    first: date,
-    day: date,
-) -> UnitReport:
-    code, facts = judgement.stored.ledger.unit_codes[0], judgement.standards.facts
-    whole = next((days for (_, scope, _, _), days in measured.series.items() if scope == "unit"), ())
-    energy = _energy(whole, judgement.standards, code, first, day)
-    sub_units = {
-        name: _energy(days, judgement.standards, code, first, day)
-        for (_, scope, _, name), days in sorted(measured.series.items())
-        if scope == "sub_unit"
-    }
+def _assembled(judgement: Judgement, before: Judgement, measured: _Measured, months: Months) -> UnitReport:
+    code, facts, standards = judgement.stored.ledger.unit_codes[0], judgement.standards.facts, judgement.standards
+    span = months.first, months.last
+    used = [_of_month(judgement, measured, month, months.days(month)) for month in months.names]
     return UnitReport(
         judgement=judgement,
-        month=month,
-        first_day=first,
-        last_day=day,
-        energy=energy,
-        days=whole,
-        sub_units=sub_units,
-        products=_products(judgement, measured, energy, sub_units, (first, day)),
+        month=months.text,
+        first_day=months.first,
+        last_day=months.last,
+        energy=_energy(measured.whole, standards, code, *span),
+        days=measured.whole,
+        sub_units={name: _energy(days, standards, code, *span) for name, days in measured.sub_units.items()},
+        products=[one for month in used for one in month.products],
         changes=changes(before.assessment.findings, judgement.assessment.findings),
         meters=meter_rows(judgement),
         review=review_of(judgement, 0),
@@ -207,7 +292,38 @@ def _assembled(
         staff=facts.staff_of(code),
         instruments=facts.instruments_of(code),
         stocks=_stocks(facts, code, measured.years),
+        parts=[part for month in used for part in month.parts],
+        differences=measured.differences,
     )
+
+
+class _OfMonth(NamedTuple):
+    products: Sequence[ProductEnergy]
+    parts: Sequence[MonthPart]
+
+
+def _of_month(judgement: Judgement, measured: _Measured, month: str, span: tuple[date, date]) -> _OfMonth:
+    standards, code = judgement.standards, judgement.stored.ledger.unit_codes[0]
+    whole = _energy(measured.whole, standards, code, *span)
+    sub_units = {name: _energy(days, standards, code, *span) for name, days in measured.sub_units.items()}
+    points = {name: _energy((days,), standards, code, *span) for name, days in measured.points.items()}
+    ledger = judgement.stored.ledger
+    where = dict(zip(ledger.point_codes, ledger.point_sub_unit, strict=True))
+    parts = Parts(
+        whole=whole,
+        sub_units=sub_units,
+        points=points,
+        point_sub_unit={point: where[point] for point in points},
+        nested=frozenset(_nested(ledger, points)),
+    )
+    outputs = {
+        product: (one.amount, one.unit)
+        for (of_code, product, of_month), one in standards.facts.outputs.items()
+        if (of_code, of_month) == (code, month)
+    }
+    products = product_energy(outputs, measured.assigned[month], parts)
+    allocations = allocations_in(month, code, standards.facts.allocations)
+    return _OfMonth([replace(one, month=month) for one in products], month_parts(month, whole, sub_units, allocations))
 
 
 def _stocks(facts: Facts, code: str, series: Sequence[EnergyDays]) -> Sequence[StockRow]:
@@ -225,32 +341,6 @@ def _stocks(facts: Facts, code: str, series: Sequence[EnergyDays]) -> Sequence[S
             total = float(amounts.sum()) if len(amounts) else None
             rows.append(StockRow(energy=energy, year=year, stock=stock, metered=total, days=len(amounts)))
     return sorted(rows, key=lambda row: (-row.year, row.energy))
-
-
-def _products(
-    judgement: Judgement,
-    measured: _Measured,
-    whole: UnitEnergy,
-    sub_units: Mapping[str, UnitEnergy],
-    span: tuple[date, date],
-) -> Sequence[ProductEnergy]:
-    ledger, facts = judgement.stored.ledger, judgement.standards.facts
-    code, month = ledger.unit_codes[0], span[0].strftime("%Y-%m")
-    outputs = {
-        product: (one.amount, one.unit)
-        for (of_code, product, of_month), one in facts.outputs.items()
-        if (of_code, of_month) == (code, month)
-    }
-    points = {name: _energy((days,), judgement.standards, code, *span) for name, days in measured.points.items()}
-    where = dict(zip(ledger.point_codes, ledger.point_sub_unit, strict=True))
-    parts = Parts(
-        whole=whole,
-        sub_units=sub_units,
-        points=points,
-        point_sub_unit={point: where[point] for point in points},
-        nested=frozenset(_nested(ledger, points)),
-    )
-    return product_energy(outputs, measured.assigned, parts)
 
 
 def _nested(ledger: Ledger, codes: Collection[str]) -> Iterator[str]:
@@ -328,9 +418,10 @@ def _date(day: int) -> date | None:
     return None if day == NO_DAY else date.fromordinal(day + EPOCH_ORDINAL)
 
 
-async def _region_report(dsn: str, month: str, zone: tzinfo) -> RegionReport:
+async def _region_report(dsn: str, month: str, until: str, zone: tzinfo) -> RegionReport:
     now = datetime.now(UTC)
-    first, day = _span(month, now, zone)
+    months = Months.of(month, until, now.astimezone(zone).date())
+    first, day = months.first, months.last
     async with understood():
         connection = await connected(dsn)
         async with connection:
@@ -346,7 +437,7 @@ async def _region_report(dsn: str, month: str, zone: tzinfo) -> RegionReport:
     applied = standards.book.applied(judgement.moment.number)
     return RegionReport(
         as_of=day,
-        month=month,
+        month=months.text,
         edition=Phrase(en=applied.text, zh=applied.text_zh),
         rows=rows,
         mandatory_target=standards.rules.mandatory_rate,

@@ -13,6 +13,7 @@ from analytics.domain.words import STATES, VERDICTS, Phrase
 from analytics.standards.equipping import Rate
 from analytics.standards.factors import EPOCH_ORDINAL
 from analytics.standards.words import carrier_name, clause_name, level_name
+from dashboards.reports.by_month import KINDS, part_rows
 from dashboards.reports.content import RegionReport, UnitReport
 from dashboards.reports.factor_words import factor_in_chinese
 from dashboards.reports.network import network, nodes_of
@@ -40,6 +41,9 @@ def unit_page(report: UnitReport, *, language: str = "zh") -> str:
     return _render(
         "unit.html.j2",
         speak,
+        part_rows=list(part_rows(report.parts)),
+        months=list(dict.fromkeys(part.month for part in report.parts)),
+        kinds=KINDS,
         report=report,
         shown=_STEPS,
         standing=report.standing,

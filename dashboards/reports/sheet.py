@@ -12,7 +12,7 @@ from openpyxl.worksheet.worksheet import Worksheet
 from analytics.domain.words import Phrase
 from ingest.files.text_cells import keep_text
 
-__all__ = ["SheetCell", "add_sheet", "empty_book", "heads_of", "speaker"]
+__all__ = ["SheetCell", "add_sheet", "empty_book", "heads_of", "number_pages", "speaker"]
 
 _BOLD: Final = Font(bold=True)
 _HEAD: Final = PatternFill("solid", fgColor="DDE5EC")
@@ -102,6 +102,17 @@ def _width(cell: SheetCell) -> int:
 def heads_of(say: Callable[[Phrase], str], *phrases: tuple[str, str]) -> list[str]:
     """Heads of a table, each (English, Chinese)."""
     return [say(Phrase(en=en, zh=zh)) for en, zh in phrases]
+
+
+def number_pages(book: Workbook, name: str, say: Callable[[Phrase], str]) -> None:
+    """Print a name above every sheet, and page numbers below."""
+    for sheet in book.worksheets:
+        head, foot = sheet.HeaderFooter.oddHeader, sheet.HeaderFooter.oddFooter
+        assert head is not None, "a new sheet has both"
+        assert foot is not None, "a new sheet has both"
+        head.left.text, head.right.text = name.replace("&", "&&"), "&A"
+        sheet.page_setup.fitToWidth = 1
+        foot.center.text = say(Phrase(zh="第 &P 页，共 &N 页", en="page &P of &N"))
 
 
 def empty_book() -> Workbook:

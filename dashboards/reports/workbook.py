@@ -12,12 +12,13 @@ from analytics.domain.words import KEY_UNITS, SEVERITIES, STATES, VERDICTS, VERI
 from analytics.standards.exemptions import EXEMPTIONS
 from analytics.standards.factors import EPOCH_ORDINAL
 from analytics.standards.words import carrier_name, clause_name, instrument_name, level_name
+from dashboards.reports.by_month import DIFFERENCES, by_month, differences
 from dashboards.reports.content import MeterRow, RegionReport, UnitReport
 from dashboards.reports.coverage import add_coverage
 from dashboards.reports.factor_words import factor_in_chinese
 from dashboards.reports.forms import foot_of, form_code, ledger_forms, title_of
 from dashboards.reports.gap_sheet import add_gaps
-from dashboards.reports.sheet import SheetCell, add_sheet, empty_book, heads_of, speaker
+from dashboards.reports.sheet import SheetCell, add_sheet, empty_book, heads_of, number_pages, speaker
 
 __all__ = ["not_counted", "region_workbook", "unit_workbook"]
 
@@ -46,16 +47,21 @@ def unit_workbook(report: UnitReport, path: Path, *, language: str = "zh") -> No
     _by_instrument(book, report, say)
     _accuracy(book, report, say)
     _energy(book, report, say)
+    by_month(book, report, say)
+    if report.differences:
+        differences(book, report, say)
     if report.gaps:
         add_gaps(book, report.gaps, say)
     _stocks(book, report, say)
     _review(book, report, say)
     _self_checks(book, report, say)
+    number_pages(book, f"{report.name}  {report.month}", say)
     book.save(path)
 
 
 def _summary(book: Workbook, report: UnitReport, say: Callable[[Phrase], str]) -> None:
     standing, verified = report.standing, report.standing.verification
+    en, zh = ("months", "本期") if report.several else ("month", "本月")
     rows: list[tuple[str, SheetCell]] = [
         (say(Phrase(en="unit", zh="用能单位")), report.name),
         (say(Phrase(en="code", zh="统一社会信用代码")), report.code),
@@ -74,14 +80,31 @@ def _summary(book: Workbook, report: UnitReport, say: Callable[[Phrase], str]) -
         (say(Phrase(en="overdue", zh="超期")), verified.overdue),
         (say(Phrase(en="verification unknown", zh="检定（校准）信息不全")), verified.unknown),
         (say(Phrase(en="data completeness, %", zh="数据完整率 %")), _percent(standing.completeness)),
-        (say(Phrase(en="tce of the month, equivalent value", zh="本月综合能耗 tce（当量值）")), report.energy.tce),
-        (say(Phrase(en="tce of the month, equal value", zh="本月综合能耗 tce（等价值）")), report.energy.tce_equal),
+        (say(Phrase(en=f"tce of the {en}, equivalent value", zh=f"{zh}综合能耗 tce（当量值）")), report.energy.tce),
+        (say(Phrase(en=f"tce of the {en}, equal value", zh=f"{zh}综合能耗 tce（等价值）")), report.energy.tce_equal),
+        *_beside(report, say),
         (report.judgement.standards.review.number, say(report.review.verdict)),
     ]
     rows += [
         (say(Phrase(en=f"next step {i}", zh=f"下一步 {i}")), say(one.todo)) for i, one in enumerate(report.steps, 1)
     ]
     add_sheet(book, say(Phrase(en="summary", zh="首页")), heads_of(say, ("item", "项目"), ("value", "内容")), rows)
+
+
+def _beside(report: UnitReport, say: Callable[[Phrase], str]) -> list[tuple[str, SheetCell]]:
+    """Why there is no total of the unit, and the differences that wait for a decision beside it."""
+    rows: list[tuple[str, SheetCell]] = []
+    if not report.energy.carriers:
+        why = Phrase(
+            en="nothing is metered for the unit as a whole: see its sub-units",
+            zh="进出用能单位处没有计量数据，见各次级用能单位",
+        )
+        rows.append((say(Phrase(en="no total", zh="暂无合计")), say(why)))
+    for carrier, symbol in sorted({(one.carrier, one.symbol) for one in report.differences}):
+        name = carrier_name(carrier)
+        text = Phrase(en=f"{DIFFERENCES.en}: {name.en}, {symbol}", zh=f"{DIFFERENCES.zh}：{name.zh} {symbol}")
+        rows.append((say(text), report.unexplained(carrier, symbol)))
+    return rows
 
 
 _UNSEEN: Final = Phrase(
@@ -141,7 +164,7 @@ def _findings(book: Workbook, report: UnitReport, say: Callable[[Phrase], str]) 
             say(one.next_step),
             ", ".join(one.meters),
             ", ".join(one.points),
-            one.edition,
+            report.edition_of(one, say),
         )
         for one in report.findings
     )
@@ -388,6 +411,14 @@ def _energy(book: Workbook, report: UnitReport, say: Callable[[Phrase], str]) ->
         for name, energy in scopes
         for one in energy.carriers
     ]
+    apart = sorted({(one.carrier, one.symbol) for one in report.differences})
+    rows += [
+        (
+            *(say(DIFFERENCES), say(carrier_name(carrier)), report.unexplained(carrier, symbol), symbol),
+            *(None, None, None, ""),
+        )
+        for carrier, symbol in apart
+    ]
     total = say(Phrase(en="total", zh="合计"))
     rows.append((whole, total, None, "", report.energy.tce, report.energy.tce_equal, None, not_counted(report, say)))
     aside = say(Phrase(en="own production (not in the total)", zh="自产自用（不计入合计）"))
@@ -470,7 +501,7 @@ def region_workbook(report: RegionReport, path: Path, *, language: str = "zh") -
         ("mandatory", "强检器具"),
         ("of them valid", "强检有效"),
         ("completeness, %", "数据完整率 %"),
-        ("tce of the month", "本月综合能耗 tce"),
+        ("tce of the months", "本期综合能耗 tce") if report.several else ("tce of the month", "本月综合能耗 tce"),
         ("tce of the year", "年综合能耗 tce"),
         ("key unit", "重点用能单位"),
         ("first step", "首要事项"),

@@ -1,11 +1,12 @@
 """Facts about units that no ledger column and no meter tells, entered by people: each with its source and day.
 
-A file of facts has tables ``[[unit]]`` (transformer capacity, supply, sector, whether an authority named it, whether
-it converts, produces or works up energy), ``[[activity]]`` (which energy it does this with), ``[[assembly]]`` (classes
-of a sensor and its secondary instrument), ``[[output]]`` (products), ``[[assignment]]`` (which energy is a product's),
-``[[month]]`` (monthly figures that were reported), ``[[self_check]]``, ``[[answer]]`` (an item of the review sheet),
-and what the review's forms ask for: ``[[staff]]``, ``[[instrument]]``, ``[[stock]]``. What is entered later about the
-same thing replaces what was entered before.
+A file of facts has tables ``[[unit]]`` (transformer capacity, supply, sector, whether an authority named it, whether it
+converts, produces or works up energy), ``[[activity]]`` (which energy it does this with), ``[[assembly]]`` (classes of
+a sensor and its secondary instrument), ``[[output]]`` (products), ``[[assignment]]`` (which energy is a product's),
+``[[allocation]]`` (which sub-unit uses what is metered for the unit alone), ``[[month]]`` (monthly figures that were
+reported), ``[[self_check]]``, ``[[answer]]`` (an item of the review sheet), and what the review's forms ask for:
+``[[staff]]``, ``[[instrument]]``, ``[[stock]]``. What is entered later about the same thing replaces what was entered
+before.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -15,6 +16,7 @@ from typing import Final
 from analytics.domain.accuracy import AccuracyClass, AccuracyClassError, parse_accuracy_class
 from analytics.domain.units import CARRIERS
 from analytics.standards.facts.activities import Activity, ActivityKey, activity_of
+from analytics.standards.facts.allocations import Allocation, AllocationKey, allocation_faults, allocation_of
 from analytics.standards.facts.form import Instrument, Person, Stock, instrument_of, person_of, stock_of
 from analytics.standards.facts.products import Assignment, assignment_of, share_faults
 from analytics.standards.tables import TableRow, raise_faults, table_rows
@@ -37,6 +39,7 @@ FACT_TABLES: Final = (
     "assembly",
     "output",
     "assignment",
+    "allocation",
     "month",
     "self_check",
     "answer",
@@ -135,6 +138,7 @@ class Facts:
     answers : mapping of (unit code, item) to Answer
     activities : mapping of ActivityKey to Activity
     assignments : mapping of (unit code, product, first month) to Assignment
+    allocations : mapping of (unit code, energy, sub-unit, first month) to Allocation
     staff : mapping of (unit code, name) to Person
     instruments : mapping of (unit code, management number) to Instrument
         Those that stand at no metering point.
@@ -150,6 +154,7 @@ class Facts:
     answers: Mapping[tuple[str, int], Answer] = field(default_factory=dict)
     activities: Mapping[ActivityKey, Activity] = field(default_factory=dict)
     assignments: Mapping[tuple[str, str, str], Assignment] = field(default_factory=dict)
+    allocations: Mapping[AllocationKey, Allocation] = field(default_factory=dict)
     staff: Mapping[tuple[str, str], Person] = field(default_factory=dict)
     instruments: Mapping[tuple[str, str], Instrument] = field(default_factory=dict)
     stocks: Mapping[tuple[str, str, int], Stock] = field(default_factory=dict)
@@ -194,6 +199,7 @@ def load_facts(documents: Iterable[Mapping[str, object]]) -> Facts:
         answers=dict(map(_answer, tables["answer"])),
         activities=dict(map(activity_of, tables["activity"])),
         assignments=dict(map(assignment_of, tables["assignment"])),
+        allocations=dict(map(allocation_of, tables["allocation"])),
         staff=dict(map(person_of, tables["staff"])),
         instruments=dict(map(instrument_of, tables["instrument"])),
         stocks=dict(map(stock_of, tables["stock"])),
@@ -201,6 +207,7 @@ def load_facts(documents: Iterable[Mapping[str, object]]) -> Facts:
     )
     faults += _contradictions(facts)
     faults += share_faults(facts.assignments)
+    faults += allocation_faults(facts.allocations)
     raise_faults(faults, "the facts")
     return facts
 

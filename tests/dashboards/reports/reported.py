@@ -8,10 +8,12 @@ import numpy as np
 
 from analytics.standards.energy import EnergyDays, unit_energy
 from analytics.standards.facts import SelfCheck, load_facts
+from analytics.standards.facts.allocations import Allocation
 from analytics.standards.facts.products import Assignment
+from analytics.standards.months import month_parts
 from analytics.standards.products import Parts, product_energy
 from dashboards.reports import UnitReport
-from dashboards.reports.content import StockRow
+from dashboards.reports.content import Difference, StockRow
 from dashboards.reports.gathering import meter_rows
 from ingest.standard_files import standards_from
 from streams.compliance.evidence import Moment
@@ -105,6 +107,9 @@ def report() -> UnitReport:
         energy_day=(energy,),
         energy_year=(energy,),
     )
+    parts = month_parts(
+        "2026-11", energy, sub_units, {("natural_gas", "锅炉房"): Allocation(share=100, source="管网图")}
+    )
     return UnitReport(
         judgement=judgement,
         month="2026-11",
@@ -126,5 +131,9 @@ def report() -> UnitReport:
         instruments=FORMS.instruments_of("U"),
         stocks=[
             StockRow(energy="coal", year=2025, stock=FORMS.stocks["U", "coal", 2025], metered=985.5, days=360),
+        ],
+        parts=parts,
+        differences=[
+            Difference(date(2026, 11, 9), "E1", "M-E1", "electricity", "kWh", 52_125.5, 1_000.0, 53_125.5),
         ],
     )

@@ -1,5 +1,6 @@
 """Reports are opened again: the workbook by openpyxl, the page by an HTML parser and by a real browser."""
 
+import re
 import shutil
 import subprocess
 from dataclasses import replace
@@ -66,6 +67,8 @@ def test_the_workbook_says_what_was_judged(tmp_path: Path) -> None:
         "B.8 能源计量器具配备情况统计汇总表（按器具）",
         "B.9 能源计量器具准确度等级统计汇总表",
         "能源消费明细",
+        "车间分月消费量",
+        "未解释差额",
         "B.10 年度能源购进、消费与库存情况表",
         "JJF 1356 审查表",
         "自查记录",
@@ -142,6 +145,58 @@ def test_verification_by_law_and_what_totals_leave_out(tmp_path: Path) -> None:
     page = "\n".join(Outline(unit_page(made)).texts)
     assert "电力（自产自用，不计入综合能耗）" in page
     assert "95.00 %" in page
+
+
+def test_workshops_by_month_add_up_to_the_unit_and_show_what_is_assigned_and_unexplained(tmp_path: Path) -> None:
+    path = tmp_path / "unit.xlsx"
+    unit_workbook(report(), path)
+    rows = list(load_workbook(path)["车间分月消费量"].iter_rows(values_only=True))
+    assert rows[0] == (
+        "能源种类", "计量单位", "次级用能单位", "口径", "2026-11", "合计", "折标量 tce（当量值）",
+    )  # fmt: skip
+    amounts = {row[:1] + row[2:4]: row[4] for row in rows[1:]}
+    assert amounts == {
+        ("电力", "一车间", "计量"): 22_000,
+        ("电力", "用能单位", "未归属（含损耗）"): 0,
+        ("电力", "用能单位", "用能单位合计"): 22_000,
+        ("电力", "用能单位", "未解释差额（不计入消费量）"): 52_125.5,
+        ("天然气", "锅炉房", "按录入比例归属"): 22_000,
+        ("天然气", "用能单位", "未归属（含损耗）"): 0,
+        ("天然气", "用能单位", "用能单位合计"): 22_000,
+    }
+    page = unit_page(report())
+    assert "未解释差额：须人工判定，判定前不计入消费量" in page
+    assert "1,000 → 53,125.5" in page
+
+
+KEYS = re.compile(r"\b(None|nan|serious|warning|info|[a-z]+_[a-z_]+|electricity|equivalent|unit|sub)\b")
+"""What a Chinese reader must not meet: names that are meant for programs."""
+
+
+def test_a_chinese_report_holds_no_key_and_no_number_without_a_format(tmp_path: Path) -> None:
+    made, path = report(), tmp_path / "unit.xlsx"
+    unit_workbook(made, path)
+    for sheet in load_workbook(path):
+        for row in sheet.iter_rows():
+            for cell in row:
+                text = re.sub(r"（事实文件的? [^）]*）", "", cell.value) if isinstance(cell.value, str) else ""
+                assert not KEYS.search(text), f"{sheet.title} {cell.coordinate}: {text}"
+                if isinstance(cell.value, float) and abs(cell.value) >= 1:
+                    assert cell.number_format != "General", f"{sheet.title} {cell.coordinate}: {cell.value}"
+    text = "\n".join(Outline(unit_page(made)).texts).partition("\n:root")[2]
+    shown = re.sub(r"（事实文件的? [^）]*）", "", text.partition("}\n")[2])
+    assert not KEYS.search(shown), KEYS.search(shown)
+
+
+def test_every_sheet_prints_on_a4_with_page_numbers(tmp_path: Path) -> None:
+    path = tmp_path / "unit.xlsx"
+    unit_workbook(report(), path)
+    for sheet in load_workbook(path):
+        assert (sheet.page_setup.orientation, sheet.page_setup.fitToWidth) == ("landscape", 1), sheet.title
+        assert sheet.sheet_properties.pageSetUpPr is not None
+        assert sheet.sheet_properties.pageSetUpPr.fitToPage
+        assert sheet.HeaderFooter.oddFooter is not None
+        assert sheet.HeaderFooter.oddFooter.center.text == "第 &P 页，共 &N 页"
 
 
 HEADS = (

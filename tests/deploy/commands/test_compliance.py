@@ -100,3 +100,36 @@ def test_a_plant_from_ledger_to_report(database: str, tmp_path: Path) -> None:
         refused = called(*words_, dsn=database)
         assert refused.exit_code == 2
         assert expected in refused.output
+
+
+@pytest.mark.integration
+def test_factors_are_loaded_from_the_form_and_one_that_nothing_uses_is_told(database: str, tmp_path: Path) -> None:
+    assert called("ledger", "load", GOLDEN / "ledger_plant.csv", dsn=database).exit_code == 0
+    form = tmp_path / "factors.toml"
+    assert called("standard", "template", "factors", form).exit_code == 0
+    assert called("standard", "template", "factors", form).exit_code == 1  # what was filled in is not replaced
+    assert "sound: factors to coal equivalent" in called("standard", "check", form).output
+    loaded = called("standard", "load", form, dsn=database)
+    assert loaded.exit_code == 0, loaded.output
+    assert "boards and reports go by these factors now" in loaded.output
+    assert "warning" not in loaded.output
+    other = tmp_path / "coke.toml"
+    other.write_text('[[factor]]\ncarrier = "coke"\nper = "t"\nkgce = 971.4\nsource = "s"\n', encoding="utf-8")
+    assert "no metering point is of coke" in called("standard", "load", other, dsn=database).output
+    assert "焦炭折标系数" in called("standard", "load", other, "--language", "zh", dsn=database).output
+
+    now = datetime.now(ZoneInfo("Asia/Shanghai"))
+    out = tmp_path / "out"
+    year = called(
+        "report", "--unit", PLANT, "--from", f"{now:%Y}-01", "--to", f"{now:%Y-%m}", "--out", out, dsn=database
+    )
+    assert year.exit_code == 0, year.output
+    assert (out / f"{PLANT}-{now:%Y}-01-{now:%Y-%m}.xlsx").is_file()
+    for words, expected in (
+        (("--month", "2026-01", "--from", "2026-01"), "either --month or both --from and --to"),
+        (("--from", "2026-01"), "either --month or both --from and --to"),
+        (("--from", "2026-03", "--to", "2026-01"), "must not come after the last"),
+    ):
+        refused = called("report", "--unit", PLANT, *words, "--out", out, dsn=database)
+        assert refused.exit_code == 2
+        assert expected in refused.output

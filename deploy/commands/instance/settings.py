@@ -1,0 +1,90 @@
+"""`meterwarden settings`: what is set and whence, and a file to set it by."""
+
+import json
+from operator import attrgetter
+from pathlib import Path
+from typing import Final
+
+import click
+
+from deploy.commands.common.tables import table
+from deploy.settings import FIELDS, PREFIX, SECRET_PATHS, Field, Settings, load, origins
+from deploy.terminal import say
+
+__all__ = ["command"]
+
+_HIDDEN: Final = "(set, not shown)"
+
+
+@click.group()
+def command() -> None:
+    """Show what is set and where it was set, and write a commented file of settings."""
+
+
+@command.command()
+@click.option("--all", "everything", is_flag=True, help="Also what is as it ships.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON array instead of a table.")
+def show(*, everything: bool, as_json: bool) -> None:
+    r"""Show the settings in force: the environment beats the file, the file beats the default.
+
+    \b
+    Examples:
+      meterwarden settings show
+      meterwarden settings show --all --json
+    """
+    settings, given = load(), origins()
+    rows = [
+        {
+            "setting": spec.name,
+            "value": _value(spec, settings),
+            "from": given.get(spec.name, "default"),
+            "meaning": spec.meaning,
+        }
+        for spec in FIELDS
+        if everything or as_json or spec.name in given
+    ]
+    if as_json:
+        say(json.dumps(rows, indent=2, ensure_ascii=False))
+    elif rows:
+        say(table(rows))
+    else:
+        say("nothing is set: everything is as it ships (--all shows it)")
+
+
+@command.command()
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+def template(file: Path) -> None:
+    """Write a commented file of all settings, each as it is now; what is as it ships is commented out."""
+    if file.exists():
+        raise click.ClickException(f"{file} must not exist yet: what was set by hand is not replaced")
+    settings, given = load(), origins()
+    lines = [
+        "# Settings of Meterwarden: name this file in METERWARDEN_SETTINGS. The environment beats it, it beats the",
+        "# defaults; `meterwarden settings show` tells what is in force. It may hold passwords: keep it to yourself.",
+    ]
+    for spec in FIELDS:
+        lines += ["", f"# {spec.meaning}", f"# {spec.name}, default: {spec.default or 'none'}"]
+        hold = spec.name in given and spec.path not in SECRET_PATHS
+        value = _text(attrgetter(spec.path)(settings)) if hold else _text(_plain(spec.default))
+        lines.append(f"{'' if hold else '# '}{spec.key} = {value}")
+    file.touch(mode=0o600)
+    file.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    say(f"{file}: export {PREFIX}SETTINGS={file.resolve()}")
+
+
+def _value(spec: Field, settings: Settings) -> str:
+    value = attrgetter(spec.path)(settings)
+    if value is None or value == "":
+        return ""
+    return _HIDDEN if spec.path in SECRET_PATHS else str(value)
+
+
+def _plain(default: str) -> str:
+    """A default that is a value; nothing where it is a sentence."""
+    return default if " " not in default and "<" not in default else ""
+
+
+def _text(value: object) -> str:
+    """As TOML writes it."""
+    text = "" if value is None else str(value)
+    return text if text.replace(".", "", 1).isdigit() else json.dumps(text, ensure_ascii=False)
