@@ -27,7 +27,10 @@ _UNITS: Final = {
     "percentunit": "confidence",
     "bytes": "bytes snapshot_bytes database_size",
     "s": "moved_ago fence_age sample_age stale_age transaction_time",
-    "locale": "amount last_year energy_affected energy_affected_low energy_affected_high rows_about",
+    "locale": (
+        "amount last_year unexplained dial_before dial_after energy_affected energy_affected_low energy_affected_high "
+        "rows_about"
+    ),
     "h": "hours_typical hours_worst",
     "none": "multiplier partition next_offset ledger_version cycle_months attempts",
 }
@@ -42,7 +45,7 @@ UNITS: Final = {column: unit for unit, columns in _UNITS.items() for column in c
 
 _TENTHS: Final = (
     "amount last_year tce tce_last_year tce_year tce_affected energy_affected energy_affected_low energy_affected_high "
-    "rate_margin change magnitude"
+    "rate_margin change magnitude unexplained"
 )
 DECIMALS: Final = {"rows_about": 0} | dict.fromkeys(_TENTHS.split(), 1)
 """Digits after the point of a column of tables."""

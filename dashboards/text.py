@@ -47,7 +47,8 @@ NO_VALUE: Final = Phrase(zh="无数据", en="no data")
 NONE: Final = Phrase(zh="–", en="–")
 """Where it is known that there is none: a fault that stands has no end, the highest point no parent."""
 _MAY_BE_NONE: Final = (
-    "case_number case_state ended_at energy_unit grade magnitude_unit meter_no meters missing parent_point point"
+    "case_number case_state ended_at energy_unit grade magnitude_unit meter_no meters missing parent_point point "
+    "unexplained"
 )
 NONE_WHERE_EMPTY: Final = frozenset(_MAY_BE_NONE.split())
 """Columns whose empty cells say `NONE`."""
@@ -346,6 +347,9 @@ COLUMNS: Final[dict[str, Phrase]] = {
     "last_year": Phrase(zh="上年同期", en="a year before"),
     "tce_last_year": Phrase(zh="上年同期 tce", en="tce a year before"),
     "change": Phrase(zh="同比", en="change"),
+    "unexplained": Phrase(zh="未解释差额（不计入）", en="unexplained, not counted"),
+    "dial_before": Phrase(zh="突变前示值", en="dial before"),
+    "dial_after": Phrase(zh="突变后示值", en="dial after"),
     "days": Phrase(zh="有数据天数", en="days with data"),
     "sub_unit": Phrase(zh="次级用能单位", en="sub-unit"),
     "name": Phrase(zh="名称", en="name"),

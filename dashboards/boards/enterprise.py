@@ -170,6 +170,17 @@ ENTERPRISE = Board(
             "unit_parts",
             height=9,
         ),
+        table(
+            Phrase(zh="未解释差额", en="Unexplained differences"),
+            Phrase(
+                zh="所选日期内示值的突变无人能够解释；判定之前不计入消费量（`meterwarden differences`）。",
+                en="What registers rose by over the days shown and nobody could explain; not in the amounts until a "
+                "person decides (`meterwarden differences`).",
+            ),
+            "unit_unexplained",
+            height=7,
+            columns={"point": TO_POINT_HERE},
+        ),
         section(Phrase(zh="合规", en="Compliance"), Phrase(zh="按 GB 17167 的条款", en="By clause of GB 17167")),
         table(
             Phrase(zh="问题与下一步措施", en="What does not hold, and what to do"),
