@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import json
+import sys
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime, timedelta
@@ -21,7 +22,8 @@ from ingest.kafka.publisher import Publisher
 from ingest.kafka.replay import send_again
 from ingest.wire import shown
 from streams.store.postgres.connections import understood
-from streams.store.rejected import RejectedRecord, mark_replayed, select
+from streams.store.rejected import Chosen, RejectedRecord, mark_replayed, remove, select
+from streams.store.rejected import count as rows_of
 
 __all__ = ["command"]
 
@@ -57,7 +59,7 @@ _SINCE = click.option("--since", type=_Since(), help="Only those refused at this
 
 @click.group()
 def command() -> None:
-    """List what the workers refused, and send it again."""
+    """List what the workers refused, send it again, or clear it."""
 
 
 @command.command("list")
@@ -113,6 +115,50 @@ def replay(*, reason: str | None, unit: str | None, since: datetime | None, dry_
     with Publisher(stack.kafka_config) as publisher:
         rows, readings = asyncio.run(_replayed(stack.dsn, publisher, filters))
     say(_said("replayed", rows, readings))
+
+
+@command.command()
+@_REASON
+@_UNIT
+@_SINCE
+@click.option("--until", type=_Since(), help="Only those refused before this time.")
+@click.option("--replayed", is_flag=True, help="Only those that were sent again.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def clear(
+    *, reason: str | None, unit: str | None, since: datetime | None, until: datetime | None, replayed: bool, yes: bool
+) -> None:
+    """Forget what was refused, for good: tells how many rows it would be, and asks."""
+    dsn = Stack(load()).dsn
+    chosen = asyncio.run(_chosen(dsn, reason=reason, unit_code=unit, since=since, until=until, replayed=replayed))
+    found = asyncio.run(_count_of(dsn, chosen))
+    rows, waiting = sum(one[1] for one in found), sum(one[3] for one in found)
+    if not rows:
+        say("nothing that was refused fits")
+        return
+    for name, count, readings, open_ in found:
+        say(f"{name}: rows={count} readings={readings}, not sent again: {open_}")
+    question = f"forget {rows} rows for good" + (f", {waiting} of them never sent again" if waiting else "")
+    if not yes:
+        if not sys.stdin.isatty():
+            raise click.UsageError(f"{question}: without a terminal --yes must be given; nothing was done")
+        click.confirm(f"{question}?", abort=True)
+    say(f"cleared: rows={asyncio.run(_removed(dsn, chosen))}")
+
+
+async def _chosen(dsn: str, **filters: Any) -> Chosen:
+    async with understood(), await psycopg.AsyncConnection.connect(dsn, autocommit=True) as connection:
+        return Chosen(last=await _last_id(connection), **filters)
+
+
+async def _count_of(dsn: str, chosen: Chosen) -> list[tuple[str, int, int, int]]:
+    async with understood(), await psycopg.AsyncConnection.connect(dsn, autocommit=True) as connection:
+        return await rows_of(connection, chosen)
+
+
+async def _removed(dsn: str, chosen: Chosen) -> int:
+    async with understood(), await psycopg.AsyncConnection.connect(dsn, autocommit=True) as connection:
+        await _lock(connection)  # a replay that runs would send what is gone
+        return await remove(connection, chosen)
 
 
 async def _replayed(dsn: str, publisher: Publisher, filters: dict[str, Any]) -> tuple[Counter[str], int]:

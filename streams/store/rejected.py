@@ -1,7 +1,7 @@
 """What was refused: kept once with its bytes, relayed to the topic of rejected readings, listed and replayed."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
@@ -16,11 +16,14 @@ from streams.store.postgres.text import NAME_LIMIT, storable
 
 __all__ = [
     "TEMPORARY",
+    "Chosen",
     "RejectedRecord",
     "clear",
+    "count",
     "insert",
     "mark_relayed",
     "mark_replayed",
+    "remove",
     "select",
     "unrelayed",
 ]
@@ -66,6 +69,19 @@ where id > %(after)s
     and (not %(pending)s or replayed_at is null)
 order by id limit %(limit)s
 """
+_FILTERED: Final = """
+from rejected where relayed
+    and (%(reason)s::text is null or reason = %(reason)s)
+    and (%(unit_code)s::text is null or unit_code = %(unit_code)s)
+    and (%(since)s::timestamptz is null or stored_at >= %(since)s)
+    and (%(until)s::timestamptz is null or stored_at < %(until)s)
+    and (not %(replayed)s or replayed_at is not null)
+"""
+_COUNT: Final = (
+    "select reason, count(*), sum(readings)::int8, count(*) filter (where replayed_at is null) "
+    f"{_FILTERED} and id <= %(last)s group by 1 order by 2 desc, 1"
+)
+_REMOVE: Final = f"delete {_FILTERED} and id <= %(last)s"
 _RELAYED: Final = "update rejected set relayed = true where id = any(%s) and not relayed"
 _REPLAYED: Final = "update rejected set replayed_at = clock_timestamp() where id = any(%s)"
 
@@ -149,6 +165,37 @@ async def mark_relayed(connection: psycopg.AsyncConnection, ids: Sequence[int]) 
 async def mark_replayed(connection: psycopg.AsyncConnection, ids: Sequence[int]) -> int:
     """Say that rows were sent to the topic of readings again; the number of rows."""
     return (await connection.execute(_REPLAYED, (list(ids),))).rowcount
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chosen:
+    """Which rows are meant; None for all.
+
+    Attributes
+    ----------
+    replayed : bool
+        Whether only those that were sent again.
+    last : int
+        Id of the last that is looked at: what is refused meanwhile is not meant.
+    """
+
+    reason: str | None
+    unit_code: str | None
+    since: datetime | None
+    until: datetime | None
+    replayed: bool
+    last: int
+
+
+async def count(connection: psycopg.AsyncConnection, chosen: Chosen) -> list[tuple[str, int, int, int]]:
+    """Reason, rows, readings and rows not sent again, of what is on the topic of rejected readings already."""
+    cursor = await connection.execute(_COUNT, asdict(chosen))
+    return await cursor.fetchall()
+
+
+async def remove(connection: psycopg.AsyncConnection, chosen: Chosen) -> int:
+    """Forget what `count` counts; how many rows. The topic keeps them as long as it keeps anything."""
+    return (await connection.execute(_REMOVE, asdict(chosen))).rowcount
 
 
 def _columns(rows: Sequence[RejectedRow]) -> Mapping[str, Any]:

@@ -137,6 +137,25 @@ def test_replay_can_be_narrowed_and_tried(rejected: Rejected, config: KafkaConfi
     assert [row["offset"] for row in listed(rejected("list", "--json", "--pending"))] == [0, 1, 3]
 
 
+def test_clear_counts_first_and_asks_and_keeps_what_the_topic_does_not_have_yet(
+    rejected: Rejected, table: psycopg.Connection
+) -> None:
+    assert rejected("clear").stdout == "nothing that was refused fits\n", "nothing is on the topic yet"
+    table.execute("update rejected set relayed = true where kafka_offset < 3")
+    asked = rejected("clear", "--reason", "bad_time", "--until", "2026-11-21")
+    assert asked.exit_code == 2
+    assert "bad_time: rows=1 readings=1, not sent again: 1" in asked.output
+    assert "forget 1 rows for good, 1 of them never sent again" in asked.output
+    assert "--yes must be given; nothing was done" in asked.output
+    assert len(listed(rejected("list", "--json"))) == 4
+    assert "cleared: rows=1" in rejected("clear", "--reason", "bad_time", "--until", "2026-11-21", "--yes").stdout
+    assert [row["offset"] for row in listed(rejected("list", "--json"))] == [1, 2, 3]
+    assert rejected("clear", "--replayed", "--yes").stdout == "nothing that was refused fits\n"
+    table.execute("update rejected set replayed_at = now() where kafka_offset = 2")
+    assert "cleared: rows=1" in rejected("clear", "--replayed", "--yes").stdout
+    assert [row["offset"] for row in listed(rejected("list", "--json"))] == [1, 3]
+
+
 def test_two_replays_do_not_run_at_once(rejected: Rejected, config: KafkaConfig, table: psycopg.Connection) -> None:
     table.execute("select pg_advisory_lock(%s)", (_ONE_REPLAY,))
     result = rejected("replay")
