@@ -13,13 +13,13 @@ from analytics.alerting.rules import Person, Rules
 from deploy.alerting import alert_config
 from deploy.channels import channels_text, read_text
 from deploy.commands.common.parameters import Instant
-from deploy.commands.common.tables import table
+from deploy.commands.common.tables import AS_JSON, listed
 from deploy.database import inside
 from deploy.settings import load as settings
 from deploy.stack.places import Places
 from deploy.terminal import say
 from streams.alerts import sources
-from streams.alerts.channels import read_channels
+from streams.alerts.channels import deliver, read_channels
 from streams.alerts.config import read_rules, shipped_rules
 from streams.alerts.outbox import resend
 from streams.alerts.people import acknowledge, person_of, rows, silence
@@ -84,6 +84,28 @@ def check_channels() -> None:
         say(f"{name}: {channel.url.partition(':')[0]}, {channel.per_minute} a minute, {picture}")
 
 
+@command.command("test")
+@click.option("--channel", required=True, help="A name of the channels' file.")
+@click.option("--to", "address", default="", help="What {address} in its URL stands for.")
+def test_channel(channel: str, address: str) -> None:
+    """Send one test message by a channel, now; nothing is stored, and the exit code is 1 where it was not taken."""
+    channels = read_channels(channels_text(settings()), str(settings().alerts.channels))
+    if channel not in channels:
+        raise click.BadParameter(f"--channel must be one of {', '.join(channels) or 'none'} (got {channel})")
+    if "{address}" in channels[channel].url and not address:
+        raise click.BadParameter(f"the URL of channel {channel} holds {{address}}: --to must be given")
+    at = datetime.now(settings().zone)
+    delivery = deliver(
+        channels[channel], address=address, key=f"test-{at:%Y%m%d%H%M%S}", severity="info", picture=None,
+        title="Meterwarden 测试消息 / test message",
+        body=f"{at:%Y-%m-%d %H:%M:%S}：通道 {channel} 可用，无需处理。\n"
+        f"Channel {channel} works; nothing is to be done.",
+    )  # fmt: skip
+    say(delivery.said)
+    if not delivery.sent:
+        raise click.exceptions.Exit(1)
+
+
 @command.command("dry-run")
 @click.option("--since", type=Instant(), required=True, help="From this day or time on.")
 @click.option("--rules", "file", type=_FILE, help="These rules, instead of those in force.")
@@ -120,14 +142,15 @@ def dry_run(*, since: datetime, file: Path | None, full: bool, as_json: bool) ->
 @command.command("list")
 @click.option("--all", "everything", is_flag=True, help="Those that are over, too.")
 @click.option("--limit", type=click.IntRange(1), default=50, show_default=True)
-def list_alerts(*, everything: bool, limit: int) -> None:
+@AS_JSON
+def list_alerts(*, everything: bool, limit: int, as_json: bool) -> None:
     """Show the alerts that stand, the newest first."""
     query = """
     select id, severity, state, to_char(since at time zone local_zone(), 'MM-DD HH24:MI') as since, detections,
            title_zh, coalesce(acknowledged_by, '') as with, coalesce(case_number, '') as case
     from alert_list where %s or state not in ('cleared', 'dropped') order by id desc limit %s
     """
-    _show(query, (everything, limit))
+    _show(query, (everything, limit), as_json=as_json)
 
 
 @command.command()
@@ -170,7 +193,8 @@ def plan(*, login: str, starts_at: datetime | None, ends_at: datetime, **what: s
 @command.command()
 @click.option("--resend", "again", is_flag=True, help="Take up again what was given up.")
 @click.option("--failed", is_flag=True, help="Each message that was given up or does not get through.")
-def outbox(*, again: bool, failed: bool) -> None:
+@AS_JSON
+def outbox(*, again: bool, failed: bool, as_json: bool) -> None:
     """Tell how many messages wait, went and failed, by channel."""
     if again:
 
@@ -181,12 +205,14 @@ def outbox(*, again: bool, failed: bool) -> None:
     elif failed:
         _show(
             "select id, channel, recipient, state, attempts, title, error from alert_message "
-            "where state <> 'sent' and error is not null order by id desc limit 100"
+            "where state <> 'sent' and error is not null order by id desc limit 100",
+            as_json=as_json,
         )
     else:
         _show(
             "select channel, state, messages, attempts, last_sent_at, left(last_error, 60) as last_error "
-            "from outbox_state order by 1, 2"
+            "from outbox_state order by 1, 2",
+            as_json=as_json,
         )
 
 
@@ -199,32 +225,37 @@ def renew_links() -> None:
 
 @command.command("set-aside")
 @click.option("--solved", type=int, metavar="ID", help="Say that somebody has looked after it.")
-def set_aside(solved: int | None) -> None:
+@AS_JSON
+def set_aside(solved: int | None, *, as_json: bool) -> None:
     """Show rows that could not become, or be part of, an alert; all others went on."""
     if solved is not None:
-        _show("update alert_aside set solved_at = now() where id = %s returning id, source, source_key", (solved,))
+        query = "update alert_aside set solved_at = now() where id = %s returning id, source, source_key"
+        _show(query, (solved,), as_json=as_json)
     else:
         _show(
             "select id, seen_at, source, source_key, error from alert_aside where solved_at is null "
-            "order by id desc limit 100"
+            "order by id desc limit 100",
+            as_json=as_json,
         )
 
 
 @command.command()
-def statistics() -> None:
+@AS_JSON
+def statistics(*, as_json: bool) -> None:
     """Tell how right each detector was, as found on site."""
     _show(
         "select kind, cases, verdicts, faulty, data_path, sound, load_changed, round(precision::numeric, 2) as hits, "
         "round(median_days_to_verdict::numeric, 1) as days_to_verdict, overdue, energy_recovered, energy_unit "
-        "from case_statistics order by 1"
+        "from case_statistics order by 1",
+        as_json=as_json,
     )
 
 
-def _show(query: str, parameters: Any = None) -> None:
+def _show(query: str, parameters: Any = None, *, as_json: bool = False) -> None:
     async def work(connection: psycopg.AsyncConnection) -> list[dict[str, Any]]:
         return await rows(connection, query, parameters)
 
-    say(table(inside(work)))
+    say(listed(inside(work), as_json=as_json))
 
 
 def _said(verb: str, rules: Rules) -> str:

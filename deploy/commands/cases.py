@@ -10,7 +10,8 @@ import psycopg
 from analytics.alerting.case import ACTIONS, Action
 from analytics.domain.words import SITE_VERDICTS
 from deploy.alerting import alert_config
-from deploy.commands.common.tables import table
+from deploy.commands.common.parameters import CaseNumber, number_of
+from deploy.commands.common.tables import AS_JSON, listed
 from deploy.database import inside
 from deploy.settings import load as settings
 from deploy.terminal import say
@@ -30,22 +31,23 @@ def command() -> None:
 
 @command.command("list")
 @click.option("--all", "everything", is_flag=True, help="Those that are closed, too.")
-def list_cases(*, everything: bool) -> None:
+@AS_JSON
+def list_cases(*, everything: bool, as_json: bool) -> None:
     """Show the cases that are open, the most urgent first."""
     query = """
-    select id, number, state, due_on, overdue, unit_name, point, kind, assignee, verdict
+    select number as case, state, due_on, overdue, unit_name, point, kind, assignee, verdict
     from case_list where %s or closed_at is null order by due_on nulls last, id limit 200
     """
-    _show(query, (everything,))
+    _show(query, (everything,), as_json=as_json)
 
 
 @command.command()
-@click.argument("case", type=int)
-def show(case: int) -> None:
+@click.argument("case", type=CaseNumber())
+@AS_JSON
+def show(case: int, *, as_json: bool) -> None:
     """Show every step of a case."""
-    _show(
-        "select at, by_name as by, action, state, note, facts from case_history where case_id = %s order by id", (case,)
-    )
+    query = "select at, by_name as by, action, state, note, facts from case_history where case_id = %s order by id"
+    _show(query, (case,), as_json=as_json)
 
 
 @command.command("open")
@@ -58,11 +60,11 @@ def open_one(alert: int, *, login: str) -> None:
         person = await person_of(connection, login=login)
         return await open_case(connection, alert, person.actor, datetime.now(UTC), alert_config(settings()))
 
-    say(f"case {inside(work)}")
+    say(f"case {number_of(inside(work))}")
 
 
 @command.command()
-@click.argument("case", type=int)
+@click.argument("case", type=CaseNumber())
 @click.argument("action", type=click.Choice([name for name in ACTIONS if name != "attach"]))
 @_AS
 @_NOTE
@@ -84,13 +86,13 @@ def step(case: int, action: str, *, login: str, note: str, found_on: datetime | 
         after = await take_step(connection, case, taken, person.actor, config)
         due = f", due on {after.due.day}" if after.due else ""
         guessed = "" if after.due is None or after.due.certain else " (no holidays are known of that year)"
-        return f"case {case} is {after.state}{due}{guessed}"
+        return f"case {number_of(case)} is {after.state}{due}{guessed}"
 
     say(inside(work))
 
 
 @command.command("attach")
-@click.argument("case", type=int)
+@click.argument("case", type=CaseNumber())
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @_AS
 @_NOTE
@@ -104,11 +106,11 @@ def attach_file(case: int, file: Path, *, login: str, note: str) -> None:
         action = Action(name="attach", at=now, today=now.astimezone(config.zone).date(), note=note)
         return await attach(connection, case, file.name, content, action, person.actor, config)
 
-    say(f"file {inside(work)} of case {case}")
+    say(f"file {inside(work)} of case {number_of(case)}")
 
 
-def _show(query: str, parameters: Any) -> None:
+def _show(query: str, parameters: Any, *, as_json: bool) -> None:
     async def work(connection: psycopg.AsyncConnection) -> list[dict[str, Any]]:
         return await rows(connection, query, parameters)
 
-    say(table(inside(work)))
+    say(listed(inside(work), as_json=as_json))

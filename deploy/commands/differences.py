@@ -12,6 +12,7 @@ import psycopg
 from analytics.domain.ledger import Ledger, LedgerRows
 from analytics.domain.ledger.decision import decided, undecided
 from deploy.commands.common.parameters import ZoneName
+from deploy.commands.common.tables import AS_JSON, listed
 from deploy.settings import load as settings
 from deploy.stack import Stack
 from deploy.terminal import say
@@ -57,9 +58,15 @@ def command() -> None:
 
 @command.command("list")
 @_ZONE
-def list_command(zone: ZoneInfo | None) -> None:
+@AS_JSON
+def list_command(zone: ZoneInfo | None, *, as_json: bool) -> None:
     """List differences that wait for a person's word, and what was decided."""
     zone = zone or settings().zone
+    if as_json:
+        names = ("unit_code", "meter_no", "at", "dial_before", "dial_after", "unexplained", "unit", "dial_unit")
+        rows = [dict(zip(names, row, strict=True)) for row in asyncio.run(_fetched(_OPEN))]
+        say(listed(rows, as_json=True))
+        return
     for code, meter_no, at, before, after, amount, symbol, dial_unit in asyncio.run(_fetched(_OPEN)):
         say(
             f"{code} {meter_no} {at.astimezone(zone):%Y-%m-%d %H:%M:%S}: dial {before:g} -> {after:g} {dial_unit}, "

@@ -8,7 +8,7 @@ import psycopg
 
 from analytics.domain.errors import MeterwardenError, RegistryError
 from deploy.commands.common.parameters import Instant
-from deploy.commands.common.tables import table
+from deploy.commands.common.tables import AS_JSON, listed
 from deploy.database import inside
 from deploy.settings import load
 from deploy.stack import Stack
@@ -72,10 +72,11 @@ def add(
 
 
 @command.command("list")
-def list_all() -> None:
+@AS_JSON
+def list_all(*, as_json: bool) -> None:
     """Show who is entered."""
     found: list[dict[str, Any]] = inside(list_gateways)
-    say(table(found))
+    say(listed(found, as_json=as_json))
 
 
 @command.command("bind")

@@ -6,7 +6,7 @@ from typing import Any
 import click
 import psycopg
 
-from deploy.commands.common.tables import table
+from deploy.commands.common.tables import AS_JSON, listed
 from deploy.database import inside
 from deploy.settings import load
 from deploy.stack import Stack
@@ -42,7 +42,8 @@ def add(**facts: str) -> None:
 
 
 @command.command("list")
-def list_people() -> None:
+@AS_JSON
+def list_people(*, as_json: bool) -> None:
     """Show who is entered."""
 
     async def work(connection: psycopg.AsyncConnection) -> list[dict[str, Any]]:
@@ -54,7 +55,7 @@ def list_people() -> None:
         """
         return await rows(connection, query)
 
-    say(table(inside(work)))
+    say(listed(inside(work), as_json=as_json))
 
 
 @command.command()

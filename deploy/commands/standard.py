@@ -9,6 +9,7 @@ import click
 
 from analytics.standards.factors import EPOCH_ORDINAL
 from deploy.commands.common.parameters import LANGUAGE
+from deploy.commands.common.tables import AS_JSON, listed
 from deploy.settings import load as settings
 from deploy.stack import Stack
 from deploy.terminal import say
@@ -77,12 +78,23 @@ def template(kind: str, file: Path) -> None:
 
 
 @command.command(name="list")
-def listed() -> None:
+@AS_JSON
+def list_all(*, as_json: bool) -> None:
     """List what ships and what was loaded, and the editions by their days."""
     from deploy.compliance import documents  # noqa: PLC0415 - as above
 
     stored = documents(Stack(settings()).dsn)
     standards = standards_from([one.document for one in stored])
+    if as_json:
+        rows = [
+            {
+                "number": one.number, "kind": one.document.kind, "name": one.document.name, "source": one.source,
+                "loaded_at": one.loaded_at,
+            }
+            for one in stored
+        ]  # fmt: skip
+        say(listed(rows, as_json=True))
+        return
     say(f"shipped: {shipped_standards().rules['rules']['name']} rules, GB/T 2589-2020 factors")  # type: ignore[index]  # the shipped file has them
     for one in stored:
         say(f"{one.number}: {_WORDS[one.document.kind]}, {one.document.name}, {one.source}, {one.loaded_at}")

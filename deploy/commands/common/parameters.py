@@ -1,5 +1,6 @@
 """Kinds of options that several commands take."""
 
+import re
 from datetime import datetime
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -7,11 +8,37 @@ import click
 
 from deploy.settings import load
 
-__all__ = ["LANGUAGE", "Instant", "ZoneName"]
+__all__ = ["LANGUAGE", "CaseNumber", "Instant", "ZoneName", "number_of"]
 
 LANGUAGE = click.option(
     "--language", type=click.Choice(["zh", "en"]), default="en", show_default=True, help="Of what is printed."
 )
+
+
+class CaseNumber(click.ParamType):
+    """A case by the number that people see, ``C000002``, or by the bare number."""
+
+    name = "case"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Id of the case."""
+        if isinstance(value, int):
+            return value
+        found = re.fullmatch(r"[Cc]?0*([1-9]\d{0,17})", str(value).strip())
+        if found is None:
+            self.fail(f"{value!r} is not the number of a case such as C000002", param, ctx)
+        return int(found[1])
+
+
+def number_of(case: int) -> str:
+    """A case as people see it.
+
+    Examples
+    --------
+    >>> number_of(2)
+    'C000002'
+    """
+    return f"C{case:06d}"
 
 
 class ZoneName(click.ParamType):

@@ -8,7 +8,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from deploy.cli import cli
-from tests.streams.alerts.place import ALWAYS, NOW, detect, raised, rows, settled
+from deploy.stack.ports import free_ports
+from tests.streams.alerts.place import ALWAYS, NOW, detect, hook_server, raised, rows, settled
 
 
 def run(*words: object, ok: bool = True) -> Result:
@@ -65,18 +66,24 @@ def test_a_day_of_an_operator(dsn: str, tmp_path: Path) -> None:
     run("alerts", "ack", 1, "--as", "li.na", "--note", "on my way")
     assert rows(dsn, "select state from alert_list") == [("acknowledged",)]
     assert "must be one who is there" in run("alerts", "ack", 1, "--as", "nobody", ok=False).output
-    assert run("cases", "open", 1, "--as", "li.na").output == "case 1\n"
+    assert run("cases", "open", 1, "--as", "li.na").output == "case C000001\n"
     assert (
-        "case 1 is verdict, due on"
-        in run("cases", "step", 1, "verdict", "--verdict", "data_path", "--as", "li.na", "--note", "gateway").output
+        "case C000001 is verdict, due on"
+        in run(
+            "cases", "step", "C000001", "verdict", "--verdict", "data_path", "--as", "li.na", "--note", "gateway"
+        ).output
     )
     refused = run("cases", "step", 1, "pass", "--as", "li.na", ok=False).output
     assert "a case that is verdict must be given one of verdict, order, close" in refused
     photo = tmp_path / "photo.jpg"
     photo.write_bytes(b"\xff\xd8\xff" + bytes(10))
-    assert run("cases", "attach", 1, photo, "--as", "li.na").output == "file 1 of case 1\n"
+    assert run("cases", "attach", 1, photo, "--as", "li.na").output == "file 1 of case C000001\n"
     assert "closed" in run("cases", "step", 1, "close", "--as", "wang").output
-    assert "李娜" in run("cases", "show", 1).output
+    assert "李娜" in run("cases", "show", "c000001").output
+    steps = [json.loads(line) for line in run("cases", "show", "C000001", "--json").output.splitlines()]
+    assert [step["action"] for step in steps][:2] == ["open", "verdict"]
+    assert "is not the number of a case such as C000002" in run("cases", "show", "X1", ok=False).output
+    assert json.loads(run("cases", "list", "--all", "--json").output)["case"] == "C000001"
     assert run("cases", "list").output == "none\n"
     assert "data_path" in run("alerts", "statistics").output
     assert "waiting" in run("alerts", "outbox").output
@@ -102,6 +109,24 @@ def test_a_day_of_an_operator(dsn: str, tmp_path: Path) -> None:
         "silence 1"
         in run("alerts", "silence", "--unit", "U1", "--to", later, "--reason", "work", "--as", "wang").output
     )
+
+
+def test_a_test_message_leaves_by_the_channel_and_a_channel_that_does_not_take_it_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (port,) = free_ports(1)
+    file = tmp_path / "channels.toml"
+    file.write_text(f'[hook]\nurl = "json://127.0.0.1:{port}/{{address}}"\ntimeout_s = 5\n')
+    file.chmod(0o600)
+    monkeypatch.setenv("METERWARDEN_CHANNELS", str(file))
+    assert "--to must be given" in run("alerts", "test", "--channel", "hook", ok=False).output
+    assert "must be one of hook" in run("alerts", "test", "--channel", "mail", ok=False).output
+    with hook_server(port) as arrived:
+        assert run("alerts", "test", "--channel", "hook", "--to", "li").output == "accepted by hook\n"
+    assert len(arrived.texts) == 1
+    assert "通道 hook 可用" in arrived.texts[0]
+    refused = run("alerts", "test", "--channel", "hook", "--to", "li", ok=False)
+    assert refused.exit_code == 1, "nobody listens any more"
 
 
 @pytest.mark.integration
