@@ -7,15 +7,19 @@ from typing import Any, Final
 import click
 
 from analytics.domain.errors import MeterwardenError
+from deploy.commands.common.examples import with_examples
 from deploy.private import keep_private
 from deploy.terminal import say
 
-__all__ = ["COMMANDS", "cli", "main"]
+__all__ = ["COMMANDS", "ROOMS", "cli", "main"]
 
 COMMANDS: Final = {
     "up": "Start Kafka, the database and the workers, or what is gone.",
     "down": "Stop the workers, Kafka and the database cleanly.",
     "status": "Tell how each part is.",
+    "doctor": "Look for what keeps this instance from running.",
+    "settings": "Show what is set and where, and write a file of settings.",
+    "completion": "Print what lets a shell complete commands and options.",
     "migrate": "Bring the database to the schema of this version.",
     "backup": "Write the database, its secrets and settings into one file.",
     "restore": "Put a backup back into an instance that is down.",
@@ -30,7 +34,8 @@ COMMANDS: Final = {
     "report": "Write a unit's month, or the region's, as .xlsx and .html.",
     "ingest": "Send files of readings to Kafka.",
     "upload": "Bring hours, days and months to the official platform.",
-    "rejected": "List what the workers refused, and send it again.",
+    "readings": "Take readings out again, as the meters said them.",
+    "rejected": "List what the workers refused, send it again, or clear it.",
     "backfill": "Work files of readings out into result files, without servers.",
     "differences": "Decide on differences of registers that nobody could explain.",
     "gaps": "Evaluate spans without data, beside what was measured.",
@@ -45,8 +50,12 @@ COMMANDS: Final = {
 }
 """Each command and what the overview says of it; its module has the same name, with `_` for `-`."""
 
-_OF_THE_INSTANCE: Final = frozenset({"up", "down", "status", "migrate", "backup", "restore", "partitions"})
-"""Those whose modules lie in a folder of their own."""
+ROOMS: Final = {
+    **dict.fromkeys(("up", "down", "status", "migrate", "backup", "restore", "partitions"), "instance"),
+    **dict.fromkeys(("doctor", "settings", "completion"), "instance"),
+    "readings": "records",
+}
+"""Folder of a command that has one, below `deploy.commands`."""
 
 FAULT: Final = 2
 """Exit code of an error that is told plainly: something to mend outside the program."""
@@ -63,13 +72,13 @@ class LazyGroup(click.Group):
         """Import one."""
         if cmd_name not in COMMANDS:
             return None
-        room = "instance." if cmd_name in _OF_THE_INSTANCE else ""
+        room = f"{ROOMS[cmd_name]}." if cmd_name in ROOMS else ""
         command = importlib.import_module(f"deploy.commands.{room}{cmd_name.replace('-', '_')}").command
         if not isinstance(command, click.Command):
             raise TypeError(
                 f"deploy.commands.{cmd_name}.command must be a click command (got {type(command).__name__})"
             )
-        return command
+        return with_examples(command, cmd_name)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click's signature
         """The overview, without importing any of them."""

@@ -22,6 +22,7 @@ from analytics.domain.errors import ConfigurationError
 __all__ = [
     "FIELDS",
     "PREFIX",
+    "SECRET_PATHS",
     "AlertSettings",
     "DatabaseSettings",
     "Field",
@@ -32,6 +33,7 @@ __all__ = [
     "WorkerSettings",
     "environment",
     "load",
+    "origins",
 ]
 
 PREFIX: Final = "METERWARDEN_"
@@ -631,7 +633,8 @@ FIELDS: Final[tuple[Field, ...]] = (
 )
 
 
-_SECRET: Final = {"database.dsn", "kafka.password", "grafana.password", "workers.metrics_password"}
+SECRET_PATHS: Final = frozenset({"database.dsn", "kafka.password", "grafana.password", "workers.metrics_password"})
+"""Settings whose values are shown to nobody."""
 
 
 def load(environ: Mapping[str, str] | None = None) -> Settings:
@@ -663,7 +666,7 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
         try:
             values[spec.path] = spec.parse(text)
         except ValueError as error:
-            got = "a value that is not shown" if spec.path in _SECRET else repr(text)
+            got = "a value that is not shown" if spec.path in SECRET_PATHS else repr(text)
             faults.append(f"{source} {error} (got {got})")
     faults += _of_kafka(values)
     if faults:
@@ -697,6 +700,15 @@ def _of_kafka(values: Mapping[str, Any]) -> Iterator[str]:
         yield f"{named('security')} must be SASL_… with {named('user')} and only then (got {security})"
     if security and not security.endswith("SSL") and (has("ca") or has("certificate")):
         yield f"{named('security')} must end in SSL where certificates are named (got {security})"
+
+
+def origins(environ: Mapping[str, str] | None = None) -> Mapping[str, str]:
+    """Where each setting that is not the default was set: ``environment``, or the settings file."""
+    environ = os.environ if environ is None else environ
+    where = environ.get(PREFIX + "SETTINGS", "")
+    ignored: list[str] = []  # `load` reports them
+    of_file = dict.fromkeys(_from_file(where, ignored), where)
+    return of_file | dict.fromkeys(_from_environment(environ, ignored), "environment")
 
 
 def environment(settings: Settings) -> dict[str, str]:

@@ -76,16 +76,10 @@ def command(
     again: bool,
     **given: Any,
 ) -> None:
-    r"""Send files of readings to Kafka: CSV in any encoding, .xlsx, .zip, .gz, parquet, JSON lines.
+    """Send files of readings to Kafka: CSV in any encoding, .xlsx, .zip, .gz, parquet, JSON lines.
 
     What a file leaves out is taken from the ledger in force; bad rows go too, to be rejected by the worker. A file of
     which most rows would be refused for one reason is not sent.
-
-    \b
-    Examples:
-      meterwarden ingest 导出.xlsx --check --language zh
-      meterwarden ingest export.csv --dates day-first --save-profile scada.toml
-      meterwarden ingest july.csv august.csv --profile scada.toml
     """
     stack = Stack(load())
     zone = zone or load().zone

@@ -62,13 +62,7 @@ def check(
     as_json: bool,
     **given: Any,
 ) -> None:
-    r"""Show what was understood of a ledger file and everything that is wrong with it, without loading it.
-
-    \b
-    Examples:
-      meterwarden ledger check 台账.xlsx --language zh
-      meterwarden ledger check plant.xlsx --marked faults.xlsx --completed plant-complete.xlsx
-    """
+    """Show what was understood of a ledger file and everything that is wrong with it, without loading it."""
     report, _ = read_and_ask(file, zone, given, language)
     if marked is not None:
         say(f"{marked}: {write_marked(file, report, marked, language=language)} cells marked", err=True)
@@ -143,16 +137,11 @@ def load(
     dry_run: bool,
     **given: Any,
 ) -> None:
-    r"""Load a ledger file over the ledger in force: all of it, or nothing where anything is wrong.
+    """Load a ledger file over the ledger in force: all of it, or nothing where anything is wrong.
 
     A meter that was taken away is ended by its row's installed_to. A row that was wrong from the start (its date,
     meter or point) is put right in the file, and the file is loaded with --correct: consumption since then is worked
     out anew. What changes of the ledger in force is shown first, and asked.
-
-    \b
-    Examples:
-      meterwarden ledger load 台账.xlsx --dry-run --language zh
-      meterwarden ledger load plant.xlsx --yes
     """
     began = None if since is None else since.replace(tzinfo=zone)
     if began is not None and began > datetime.now(zone):
@@ -240,13 +229,7 @@ def history(limit: int, *, as_json: bool) -> None:
 @LANGUAGE
 @click.pass_context
 def restore(context: click.Context, version: int, zone: ZoneInfo, language: str, *, yes: bool, dry_run: bool) -> None:
-    r"""Go back to an earlier version of the ledger, as a new version; points that came since stay as they are.
-
-    \b
-    Examples:
-      meterwarden ledger history
-      meterwarden ledger restore 3 --dry-run
-    """
+    """Go back to an earlier version of the ledger, as a new version; points that came since stay as they are."""
     from deploy.ledger_loading import Origin, account, gone_back_to, proposed  # noqa: PLC0415 - as above
     from deploy.ledger_loading import load as into_database  # noqa: PLC0415
 
@@ -275,13 +258,7 @@ def restore(context: click.Context, version: int, zone: ZoneInfo, language: str,
 @click.option("--language", type=click.Choice(["zh", "en"]), default="zh", show_default=True, help="Of its headers.")
 @click.option("--example", is_flag=True, help="With filled rows: a replaced meter, a changed transformer.")
 def template(file: Path, language: str, *, example: bool) -> None:
-    r"""Write a ledger workbook to fill in; columns that a meter needs are marked.
-
-    \b
-    Examples:
-      meterwarden ledger template 台账.xlsx
-      meterwarden ledger template sample.xlsx --example --language en
-    """
+    """Write a ledger workbook to fill in; columns that a meter needs are marked."""
     if file.suffix.lower() != ".xlsx":
         raise click.BadParameter("the name must end in .xlsx", param_hint="FILE")
     write_ledger_template(file, language="zh" if language == "zh" else "en", example=example)

@@ -37,14 +37,7 @@ class Month(click.ParamType):
 def command(
     *, code: str | None, region: bool, month: str | None, since: str | None, until: str | None, out: Path, language: str
 ) -> None:
-    r"""Write a unit's month or months (or the region's) as a workbook in the forms' columns and as a page.
-
-    \b
-    Examples:
-      meterwarden report --unit U1 --month 2026-10 --out reports
-      meterwarden report --unit U1 --from 2026-01 --to 2026-06 --out reports
-      meterwarden report --region --month 2026-10 --out reports --language en
-    """
+    """Write a unit's month or months (or the region's) as a workbook in the forms' columns and as a page."""
     if (code is None) != region:
         raise click.UsageError("exactly one of --unit CODE and --region must be given")
     first, last = _months(month, since, until)

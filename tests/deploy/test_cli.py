@@ -2,6 +2,7 @@ import importlib
 import json
 import logging
 import os
+import shlex
 import stat
 import subprocess
 import sys
@@ -13,7 +14,8 @@ from click.testing import CliRunner
 
 from analytics.domain.errors import ConfigurationError, MeterwardenError
 from deploy import cli as module
-from deploy.cli import COMMANDS, cli
+from deploy.cli import COMMANDS, ROOMS, cli
+from deploy.commands.common.examples import EXAMPLES
 from deploy.settings import Settings
 
 
@@ -26,16 +28,15 @@ def test_every_command_can_be_imported_and_says_what_it_does(name: str) -> None:
 
 def test_the_table_has_every_command_there_is() -> None:
     folder = Path(module.__file__).with_name("commands")
-    modules = {
-        path.relative_to(folder).with_suffix("") for path in (*folder.glob("*.py"), *folder.glob("instance/*.py"))
-    }
-    names = {path.name: ".".join(path.parts) for path in modules if path.name != "__init__"}
+    found = [path.relative_to(folder).with_suffix("").parts for path in folder.rglob("*.py")]
+    names = [".".join(("deploy.commands", *parts)) for parts in found if parts[-1] != "__init__"]
     with_command = {
-        name.replace("_", "-")
-        for name, where in names.items()
-        if hasattr(importlib.import_module(f"deploy.commands.{where}"), "command")
+        name.rpartition(".")[2].replace("_", "-"): name
+        for name in names
+        if hasattr(importlib.import_module(name), "command")
     }
-    assert with_command == set(COMMANDS)
+    assert set(with_command) == set(COMMANDS)
+    assert {name: where.split(".")[2] for name, where in with_command.items() if where.count(".") > 2} == ROOMS
 
 
 def test_the_overview_lists_all_and_imports_none() -> None:
@@ -46,6 +47,35 @@ def test_the_overview_lists_all_and_imports_none() -> None:
     assert told.endswith("False\n")
     said = " ".join(told.split())  # a long sentence takes two lines
     assert all(f" {name} {sentence}" in said for name, sentence in COMMANDS.items())
+
+
+@pytest.mark.parametrize("line", [line for lines in EXAMPLES.values() for line in lines])
+def test_every_example_can_be_typed(line: str) -> None:
+    words = [word for word in shlex.split(line) if word != ">>"]
+    if ">>" in line:
+        words.pop()  # the file that takes what is printed
+    command: click.Command | None = cli
+    context = click.Context(cli)
+    while isinstance(command, click.Group):
+        name = words.pop(0)
+        command = command.get_command(context, name)
+        assert command is not None, name
+        context = click.Context(command, info_name=name, parent=context)
+    assert command is not None
+    _, left, _ = command.make_parser(context).parse_args(words)  # an unknown option is an error
+    assert left == [], "arguments that nothing takes"
+    assert f"  meterwarden {line}\n" in f"{command.get_help(context)}\n"
+
+
+def test_a_shell_completes_what_is_typed() -> None:
+    for shell in ("bash", "zsh", "fish"):
+        assert "_METERWARDEN_COMPLETE" in CliRunner().invoke(cli, ["completion", shell]).output
+    typed = {"COMP_WORDS": "meterwarden rejected cl", "COMP_CWORD": "2", "_METERWARDEN_COMPLETE": "bash_complete"}
+    program = "from deploy.cli import main; main()"
+    told = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False, env=os.environ | typed
+    )
+    assert "clear" in told.stdout, told.stderr
 
 
 def test_an_unknown_command_is_refused() -> None:

@@ -19,15 +19,9 @@ _SIGNS: Final = {"good": "✓", "warning": "!", "bad": "✗"}
 @LANGUAGE
 @click.pass_context
 def command(context: click.Context, *, as_json: bool, language: str) -> None:
-    r"""Look for what keeps this instance from running: Java, disk, ports, clock, servers, settings. Changes nothing.
+    """Look for what keeps this instance from running: Java, disk, ports, clock, servers, settings. Changes nothing.
 
     The exit code is 1 where something is bad; warnings alone give 0.
-
-    \b
-    Examples:
-      meterwarden doctor
-      meterwarden doctor --language zh
-      meterwarden doctor --json
     """
     from deploy.stack.doctor import examine  # noqa: PLC0415 - a help text needs no database driver
 

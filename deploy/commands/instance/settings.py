@@ -25,13 +25,7 @@ def command() -> None:
 @click.option("--all", "everything", is_flag=True, help="Also what is as it ships.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON array instead of a table.")
 def show(*, everything: bool, as_json: bool) -> None:
-    r"""Show the settings in force: the environment beats the file, the file beats the default.
-
-    \b
-    Examples:
-      meterwarden settings show
-      meterwarden settings show --all --json
-    """
+    """Show the settings in force: the environment beats the file, the file beats the default."""
     settings, given = load(), origins()
     rows = [
         {

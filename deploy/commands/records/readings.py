@@ -59,13 +59,7 @@ def export(
     until: datetime,
     out: Path,
 ) -> None:
-    r"""Write readings as a file that `ingest` and `backfill` take again: dial values, before any multiplier.
-
-    \b
-    Examples:
-      meterwarden readings export --unit U1 --from 2026-10-01 --to 2026-11-01 --out october.csv.gz
-      meterwarden readings export --unit U1 --meter M-E0 --from 2026-11-20 --to 2026-11-21 --out -
-    """
+    """Write readings as a file that `ingest` and `backfill` take again: dial values, before any multiplier."""
     if until <= since:
         raise click.BadParameter(f"--to must be after {since.isoformat()} (got {until.isoformat()})")
     if str(out) != "-" and not out.name.endswith((".csv", ".csv.gz")):
