@@ -35,6 +35,7 @@ COMMANDS: Final = {
     "ingest": "Send files of readings to Kafka.",
     "upload": "Bring hours, days and months to the official platform.",
     "readings": "Take readings out again, as the meters said them.",
+    "recompute": "Work a period out again from stored readings.",
     "rejected": "List what the workers refused, send it again, or clear it.",
     "backfill": "Work files of readings out into result files, without servers.",
     "differences": "Decide on differences of registers that nobody could explain.",
@@ -53,7 +54,7 @@ COMMANDS: Final = {
 ROOMS: Final = {
     **dict.fromkeys(("up", "down", "status", "migrate", "backup", "restore", "partitions"), "instance"),
     **dict.fromkeys(("doctor", "settings", "completion"), "instance"),
-    "readings": "records",
+    **dict.fromkeys(("readings", "recompute"), "records"),
 }
 """Folder of a command that has one, below `deploy.commands`."""
 

@@ -321,6 +321,13 @@ class PartitionStore(Protocol):
         """When the first of all stored readings was measured, or later than any. [us since 1970-01-01 UTC]"""
         ...
 
+    async def asked_again(self, after: int, until: int, point_ids: Int32s) -> Mapping[int, int]:
+        """Since when points, by id, are to be worked out again, of what came with versions after one until another.
+
+        [us since 1970-01-01 UTC]
+        """
+        ...
+
     async def newest_verdict(self) -> int:
         """Id of the newest of inspectors' verdicts, 0 before the first."""
         ...

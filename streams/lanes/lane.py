@@ -8,6 +8,7 @@ wrong ends the lane, never the worker: `streams.lanes.lanes` begins a new one wh
 import asyncio
 import logging
 import time
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
@@ -422,7 +423,8 @@ class Lane:
     async def _change_ledger(self, version: int) -> None:
         """Go on under a newer ledger: state, the past of points whose facts changed, and a snapshot that says so."""
         stored = await self.shop.ledger(version, self.tp.partition, self.partitions)
-        self.state, changed = await self.shop.in_thread(switch, self.state, stored.ledger)
+        asked = await self._asked_again(stored)
+        self.state, changed = await self.shop.in_thread(switch, self.state, stored.ledger, asked)
         self._writer.use(stored)
         self._verdict = 0  # thresholds begin neutral
         if len(changed.point):
@@ -441,6 +443,16 @@ class Lane:
         self._snapshot_taken()
         count = len(changed.point)
         log.info("partition %d: ledger %d, the past of %d points worked out anew", self.tp.partition, version, count)
+
+    async def _asked_again(self, stored: StoredLedger) -> Mapping[int, int]:
+        """Places of points that a person asked to be worked out again since the ledger in use, and from when."""
+        after, ids = self._writer.stored.version, stored.point_ids
+        store = self.shop.store
+        found = await self.shop.patiently(
+            lambda: store.asked_again(after, stored.version, ids), "tell what is to be worked out again"
+        )
+        order = np.argsort(ids)
+        return {int(order[np.searchsorted(ids[order], point)]): since for point, since in found.items()}
 
     async def _hear_verdicts(self, newest: int) -> None:
         """Let what inspectors found move the thresholds from now on."""

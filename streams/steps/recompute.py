@@ -6,8 +6,9 @@ replaced. `recompute` and `switch` do no I/O: they are generators that yield the
 and are sent the rows, `job.send(rows)`, until they return a `Recomputed`.
 """
 
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -494,7 +495,9 @@ def recompute(state: PartitionState, late: NDArray[Any]) -> Generator[Windows, N
     return recompute_changed(state, _points_of(late, state.ledger), late)
 
 
-def switch(state: PartitionState, ledger: Ledger) -> tuple[PartitionState, Changed]:
+def switch(
+    state: PartitionState, ledger: Ledger, asked: Mapping[int, int] = MappingProxyType({})
+) -> tuple[PartitionState, Changed]:
     """The state under another ledger, and the points whose past the change touches.
 
     Points keep their state where their installations are as they were, or differ only after their newest reading;
@@ -504,6 +507,8 @@ def switch(state: PartitionState, ledger: Ledger) -> tuple[PartitionState, Chang
     ----------
     ledger : Ledger
         The newer ledger, of this partition's units.
+    asked : mapping of int to int
+        Points of it that a person wants to be worked out again, and since when. [us since 1970 UTC]
     """
     fresh = PartitionState.empty(ledger, partition=state.partition, partitions=state.partitions, rules=state.rules)
     fresh.register_names = state.register_names
@@ -514,6 +519,8 @@ def switch(state: PartitionState, ledger: Ledger) -> tuple[PartitionState, Chang
     fresh.health[known] = state.health[old_of[known]]
     fresh.further = state.further.carry(*_moved(state.ledger, ledger, old_of))
     since = _first_difference(state.ledger, ledger, old_of)
+    for place, instant in asked.items():
+        since[place] = min(int(since[place]), instant)
     seen = fresh.points["seen_at"]
     _renumber(fresh, state.ledger, old_of)
     moved = _points_of_known_meters(state.ledger, ledger, old_of)

@@ -55,6 +55,7 @@ from streams.store import (
     verdicts,
 )
 from streams.store.layers import Layers, LayersPolicy
+from streams.store.ledger import rework
 from streams.store.ledger.reading import LedgerShelf
 from streams.store.postgres.connections import Connections
 
@@ -198,6 +199,11 @@ class TimescaleStore:
         """When the first of all stored readings was measured. [us since 1970-01-01 UTC]"""
         async with self.connections.connection() as connection:
             return await since.first_us(connection)
+
+    async def asked_again(self, after: int, until: int, point_ids: Int32s) -> Mapping[int, int]:
+        """Points that a person asked to be worked out again with some versions of the ledger, and since when."""
+        async with self._connections.connection() as connection:
+            return await rework.asked(connection, after, until, point_ids)
 
     async def newest_verdict(self) -> int:
         """Id of the newest of inspectors' verdicts, 0 before the first."""

@@ -2,14 +2,17 @@
 
 import asyncio
 import json
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
 import pytest
+from click.testing import CliRunner, Result
 from kafka import KafkaConsumer, TopicPartition
 
+from deploy.cli import cli
 from deploy.stack import Stack
 from ingest.wire import encode_block, parse_rejected, partition_of
 from tests.faults.harness import Arena, arena
@@ -178,3 +181,33 @@ def test_hours_go_out_with_their_revision(place: Arena) -> None:
     assert all(hour["revision"] == [0] * SITE.meters for hour in hours)
     assert sum(sum(hour["amount"]) for hour in hours) == pytest.approx(PER_HOUR)
     assert all(set(hour["unit"]) == {"kWh"} for hour in hours)
+
+
+def test_a_period_is_worked_out_again_where_a_person_asks(place: Arena) -> None:
+    send(place, SITE.blocks(0, 92))
+    [(count, _, _)] = place.query(HOURS)
+    spoilt = "(select id from metering_point order by id limit 1)"
+    place.query(f"update consumption_hour set amount = 99e6 where point_id = {spoilt} returning 1")
+    [(unit, point, first)] = place.query(
+        "select u.code, p.code, min(h.start) from consumption_hour h join metering_point p on p.id = h.point_id "
+        f"join unit u on u.id = p.unit_id where p.id = {spoilt} group by 1, 2"
+    )
+    words = ["recompute", "--unit", unit, "--point", point, "--from", first.isoformat(), "--reason", "spoilt"]
+
+    def run(*more: str) -> Result:
+        return CliRunner().invoke(cli, [*words, *more], env={"METERWARDEN_DATABASE": place.dsn})
+
+    assert "would be worked out again: 1 points" in run("--dry-run").output
+    refused = run()
+    assert (refused.exit_code, "--yes must be given; nothing was done" in refused.output) == (2, True)
+    assert "must have these of unit" in run("--point", "NOWHERE", "--yes").output
+    assert place.query("select count(*) from rework") == [(0,)]
+    assert "asked for with ledger version 2" in run("--yes").output
+    end = time.monotonic() + 60
+    while place.query("select count(*) from consumption_hour where amount = 99e6") != [(0,)]:
+        assert time.monotonic() < end, "the hours must be as they were within a minute"
+        time.sleep(0.2)
+    [(after, amount, revision)] = place.query(HOURS)
+    assert (after, revision) == (count, 1)
+    assert amount == pytest.approx(PER_HOUR * 3)
+    assert place.query("select source from ledger_version where id = 2")[0][0].endswith(": spoilt")

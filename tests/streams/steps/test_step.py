@@ -316,6 +316,22 @@ def test_a_corrected_multiplier_recomputes_the_past_from_the_same_readings() -> 
     assert memory.hours[(0, 24 * DAY + 15)][0] == 4 * 40 * 10**6
 
 
+def test_points_that_a_person_asks_for_are_worked_out_again_from_then_on() -> None:
+    rows = [(m, clock("06:00") + i * 15 * MINUTE_US, 100.0 + i) for i in range(40) for m in ("M1", "M2")]
+    memory = Memory(corrected())
+    memory.take(block_of(rows))
+    before = dict(memory.hours)
+    spoilt = {key: (7, *v[1:]) if key[0] == 1 else v for key, v in before.items()}
+    memory.hours.update(spoilt)
+    memory.state, changed = switch(memory.state, corrected(), {1: clock("10:00")})
+    assert (changed.point.tolist(), changed.since_us.tolist()) == ([1], [clock("10:00")])
+    memory.answer(recompute_changed(memory.state, changed))
+    first = clock("10:00") // HOUR_US
+    assert memory.hours == {key: before[key] if key[1] >= first else spoilt[key] for key in before}
+    memory.state, changed = switch(memory.state, corrected(), {1: clock("23:00")})
+    assert not len(changed.point), "nothing was read since"
+
+
 def test_a_past_of_any_length_is_followed_through_short_slices_with_the_same_result(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
