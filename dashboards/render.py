@@ -28,8 +28,8 @@ _UNITS: Final = {
     "bytes": "bytes snapshot_bytes database_size",
     "s": "moved_ago fence_age sample_age stale_age transaction_time",
     "locale": (
-        "amount last_year unexplained dial_before dial_after energy_affected energy_affected_low energy_affected_high "
-        "rows_about"
+        "amount last_year unexplained learnt_rate dial_before dial_after energy_affected energy_affected_low "
+        "energy_affected_high rows_about"
     ),
     "h": "hours_typical hours_worst",
     "none": "multiplier partition next_offset ledger_version cycle_months attempts",

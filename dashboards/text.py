@@ -131,8 +131,12 @@ _QUESTIONS: Final = {
     "drift": Phrase(zh="计量偏差渐变", en="drift"),
     "ratio": Phrase(zh="倍率或接线错误", en="ratio or phase"),
     "stuck": Phrase(zh="停走", en="stuck dial"),
+    "rise": Phrase(zh="不可能的示值增量", en="impossible rise"),
 }
 _WHY: Final = {
+    "the ledger gives the highest rate of the register": "台账给出了最大速率",
+    "the highest rate is learnt from the register's own rises": "最大速率由该表自身的历史增量学习得出",
+    "too few rises so far to learn a highest rate from": "历史增量尚少，最大速率还在学习",
     "the balance shows it": "平衡关系可以看出",
     "no complete balance and no second meter holds this one to account": "没有完整的平衡，也没有第二块表可以对照",
     "the ledger does not declare that the children cover the parent wholly": "台账没有声明下级齐全",
@@ -347,6 +351,7 @@ COLUMNS: Final[dict[str, Phrase]] = {
     "last_year": Phrase(zh="上年同期", en="a year before"),
     "tce_last_year": Phrase(zh="上年同期 tce", en="tce a year before"),
     "change": Phrase(zh="同比", en="change"),
+    "learnt_rate": Phrase(zh="已学得的最大速率（每小时）", en="highest rate learnt, each hour"),
     "unexplained": Phrase(zh="未解释差额（不计入）", en="unexplained, not counted"),
     "dial_before": Phrase(zh="突变前示值", en="dial before"),
     "dial_after": Phrase(zh="突变后示值", en="dial after"),

@@ -36,6 +36,8 @@ class Question(Enum):
     """A wrong ratio or a lost phase: a third of the flow or more."""
     STUCK = "stuck"
     """A dial that stands still while the load goes on; `analytics.health.habit` answers."""
+    RISE = "rise"
+    """A rise that cannot have been; `analytics.health.rises` answers."""
 
 
 class Verdict(Enum):
@@ -55,6 +57,9 @@ class Reason(Enum):
     NOT_METERED = "the parent or a child has no meter"
     FOUND_INCOMPLETE = "the balance does not close: something unmetered uses energy too"
     LEARNING = "too few measured days so far"
+    DECLARED_RATE = "the ledger gives the highest rate of the register"
+    LEARNT = "the highest rate is learnt from the register's own rises"
+    FEW_RISES = "too few rises so far to learn a highest rate from"
     NO_DATA = "hours are missing at the parent or a child"
     SMALL_SHARE = "the meter's share of the parent is too small for the noise of the balance"
     ANEW = "an error was found, and what the meter counts now is being learnt"

@@ -25,6 +25,7 @@ from analytics.drift.state import BalanceState
 from analytics.health.arrival import HABIT_ROW
 from analytics.health.habit import with_habits
 from analytics.health.redundancy import SIGHT_ROW
+from analytics.health.rises import learnt_rates, rise_verdict
 from analytics.health.visible import best_of
 from analytics.standards.coal import FactorTable
 from analytics.standards.documents import Standards
@@ -278,7 +279,7 @@ class _Run:
             last_of_each_event(np.concatenate([*events, closed.events])),
             np.concatenate(sights),
             np.concatenate(habits),
-            state.ledger,
+            state,
             results,
         )
         for meter, register in sorted(strange):
@@ -303,9 +304,10 @@ class _Run:
         events: NDArray[Any],
         sights: NDArray[Any],
         habits: NDArray[Any],
-        ledger: Ledger,
+        state: PartitionState,
         results: ResultDirectory,
     ) -> None:
+        ledger = state.ledger
         apart = unexplained_of(hours, events)
         self.report.unexplained += int(np.count_nonzero(apart))
         results.write("consumption_hour", hour_columns(hours, ledger, apart))
@@ -320,7 +322,9 @@ class _Run:
             results.write("findings", finding_columns(assessment))
             results.write("standings", standing_columns(assessment))
         self.report.detections.update(DetectionKind(kind).name.lower() for kind in events["kind"].tolist())
+        rates = learnt_rates(state.points, np.arange(len(state.points)), ledger)
         self._balance(hours, sights, habits, ledger, results)
+        results.write("observability", observability_columns([rise_verdict(rate) for rate in rates], ledger))
 
     def _balance(
         self,

@@ -24,7 +24,15 @@ from streams.rows.layout import (
     RejectedRow,
     StoredLedger,
 )
-from streams.rows.of_results import detection_rows, fault_rows, habit_rows, hour_rows, refusal_rows, sight_rows
+from streams.rows.of_results import (
+    detection_rows,
+    fault_rows,
+    habit_rows,
+    hour_rows,
+    refusal_rows,
+    rise_rows,
+    sight_rows,
+)
 from streams.steps.state import PartitionState
 from streams.steps.step import StepResult, close_hours, step
 
@@ -94,6 +102,7 @@ class Batch:
 
 
 def _batch(start: int, end: int, result: StepResult, state: PartitionState, stored: StoredLedger) -> Batch:
+    news = state.said.news(result.habits, len(state.points))
     return Batch(
         start,
         end,
@@ -105,7 +114,8 @@ def _batch(start: int, end: int, result: StepResult, state: PartitionState, stor
         [],
         late_further=result.late_further,
         sights=sight_rows(result.sights, stored)
-        + habit_rows(state.said.news(result.habits, len(state.points)), stored),
+        + habit_rows(news, stored)
+        + rise_rows(state.points, news["point"], news["at"], stored),
     )
 
 

@@ -13,6 +13,7 @@ from analytics.columns.register import NEVER
 from analytics.domain.quality import DetectionKind
 from analytics.health.habit import stuck_verdict
 from analytics.health.redundancy import Check
+from analytics.health.rises import learnt_rates, rise_verdict
 from analytics.health.severity import severity_of
 from analytics.health.visible import verdict_of
 from ingest.wire import Block, Fault, Record, encode_readings_json, encode_rows
@@ -50,6 +51,7 @@ __all__ = [
     "part_of",
     "reading_rows",
     "refusal_rows",
+    "rise_rows",
     "sight_rows",
 ]
 
@@ -267,6 +269,45 @@ def habit_rows(habits: NDArray[Any], stored: StoredLedger) -> list[Observability
         )
         for one, habit in zip(map(stuck_verdict, habits), habits, strict=True)
     ]
+
+
+def rise_rows(
+    points: NDArray[Any], chosen: NDArray[np.integer], at_us: NDArray[np.integer], stored: StoredLedger
+) -> list[ObservabilityRow]:
+    """Stored verdicts on impossible rises, with the rate that was learnt.
+
+    Parameters
+    ----------
+    points : (p,) register state
+    chosen : (k,) int
+        Points of the ledger, each once.
+    at_us : (k,) int64
+        As of when. [us since 1970-01-01 UTC]
+    """
+    at = dict(zip(chosen.tolist(), at_us.tolist(), strict=True))
+    rows = []
+    for rate in learnt_rates(points, chosen, stored.ledger):
+        one = rise_verdict(rate)
+        detail: dict[str, object] = {"check": "rise", "rises": rate.rises}
+        detail |= {
+            name: float(f"{value:.4g}")
+            for name, value in (("declared_per_h", rate.declared), ("learnt_per_h", rate.learnt))
+            if np.isfinite(value)
+        }
+        rows.append(
+            ObservabilityRow(
+                point_id=int(stored.point_ids[rate.point]),
+                question=one.question.value,
+                verdict=one.verdict.value,
+                reason=one.reason.value,
+                smallest_30d=None,
+                smallest_90d=None,
+                detail=json.dumps(detail),
+                unit_id=int(stored.unit_ids[stored.ledger.point_unit[rate.point]]),
+                as_of_us=int(at[rate.point]),
+            )
+        )
+    return rows
 
 
 def fault_rows(faults: Sequence[Fault], records: Sequence[Record]) -> list[RejectedRow]:

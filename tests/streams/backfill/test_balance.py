@@ -103,11 +103,13 @@ def test_every_point_has_a_verdict_for_each_question(faulty: tuple[Path, Simulat
     out, _, _ = faulty
     rows = read_results(out, "observability").to_pylist()
     assert {(row["point"], row["question"]) for row in rows} == {
-        (point, question) for point in ("in", "c0", "c1", "c2", "c3") for question in ("drift", "ratio", "stuck")
+        (point, question)
+        for point in ("in", "c0", "c1", "c2", "c3")
+        for question in ("drift", "ratio", "stuck", "rise")
     }
     assert {row["verdict"] for row in rows if row["point"] == "c1"} == {"observable"}
     hours = {(row["question"], row["hours_worst"]) for row in rows if row["point"] == "c1"}
-    assert hours == {("drift", None), ("ratio", None), ("stuck", 16.0)}
+    assert hours == {("drift", None), ("ratio", None), ("stuck", 16.0), ("rise", None)}
 
 
 def test_a_replacement_in_the_ledger_is_known_to_the_balance() -> None:
