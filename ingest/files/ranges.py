@@ -4,9 +4,23 @@ from collections.abc import Sequence
 
 import numpy as np
 
-__all__ = ["row_ranges"]
+__all__ = ["SHEET_ROWS", "row_name", "row_ranges"]
 
 _RANGES = 8
+SHEET_ROWS = 10_000_000
+"""Rows of the second sheet of a file of several are numbered from here on, those of the third from twice this."""
+
+
+def row_name(row: int) -> str:
+    """A row as a person finds it: its number, after that of its sheet where it is not of the first.
+
+    Examples
+    --------
+    >>> row_name(12), row_name(SHEET_ROWS + 12)
+    ('12', '2:12')
+    """
+    sheet, number = divmod(row, SHEET_ROWS)
+    return f"{sheet + 1}:{number}" if sheet else str(number)
 
 
 def row_ranges(rows: Sequence[int], most: int = _RANGES) -> str:
@@ -22,5 +36,5 @@ def row_ranges(rows: Sequence[int], most: int = _RANGES) -> str:
     numbers = np.unique(np.asarray(rows, np.int64))
     cuts = np.flatnonzero(np.diff(numbers) > 1) + 1
     runs = [(int(run[0]), int(run[-1])) for run in np.split(numbers, cuts)]
-    shown = [str(low) if low == high else f"{low}-{high}" for low, high in runs[:most]]
+    shown = [row_name(low) + (f"-{high % SHEET_ROWS}" if low < high else "") for low, high in runs[:most]]
     return ", ".join(shown) + (f" … ({len(numbers)})" if len(runs) > most else "")

@@ -1,5 +1,6 @@
 """Ledgers from files that people keep: CSV or Excel, understood by what the file holds."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import tzinfo
@@ -9,6 +10,7 @@ import numpy as np
 
 from analytics.domain.ledger import DEFAULT_ZONE, Inferred, Ledger, LedgerFault, RawColumn, built
 from analytics.domain.ledger.faults import in_order
+from ingest.files.ranges import row_name
 from ingest.ledgers.csv import csv_table
 from ingest.ledgers.inference import LedgerQuestion, prepared
 from ingest.ledgers.options import LedgerOptions
@@ -24,6 +26,7 @@ _PLAIN = LedgerOptions()
 _FIRST_ROWS = 3_000
 _MOST_FAULTS = 5
 """Faults a row at which a long file is given up."""
+_ROW = re.compile(r"\brow (\d{8,})")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -137,6 +140,8 @@ def read_ledger(source: Path | bytes, *, zone: tzinfo = DEFAULT_ZONE, options: L
     known = {(fault.row, fault.column) for fault in table.faults}
     faults = [fault for fault in made.faults if (fault.row, fault.column) not in known]
     all_faults = in_order([*table.faults, *faults])
+    if table.parts:
+        all_faults = [replace(one, required=_ROW.sub(_row_of_sheet, one.required)) for one in all_faults]
     header = table.header
     return LedgerReport(
         Ledger.empty() if all_faults else made.ledger,
@@ -149,7 +154,18 @@ def read_ledger(source: Path | bytes, *, zone: tzinfo = DEFAULT_ZONE, options: L
         inferred=[*ready.inferred, *made.inferred],
         questions=ready.questions,
         passed_over=table.passed_over,
-        sheet=table.sheet if table.other_sheets else "",
+        sheet=_sheets(table),
         table=table,
         columns=ready.columns,
     )
+
+
+def _row_of_sheet(found: re.Match[str]) -> str:
+    return f"row {row_name(int(found[1]))}"
+
+
+def _sheets(table: LedgerTable) -> str:
+    """What is to be said of the sheets that were taken: nothing where the workbook has one alone."""
+    if table.parts:
+        return ", ".join(f"{number} {name}" for number, (name, _) in enumerate(table.parts, 1))
+    return table.sheet if table.other_sheets else ""

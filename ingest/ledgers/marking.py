@@ -12,12 +12,14 @@ from openpyxl.comments import Comment
 from openpyxl.styles import Font, PatternFill
 from openpyxl.utils import get_column_letter
 
-from analytics.domain.ledger import COLUMNS
+from analytics.domain.ledger import COLUMNS, LedgerFault
 from analytics.domain.ledger.cells import is_empty
 from ingest.files.encodings import encoding_of
+from ingest.files.ranges import SHEET_ROWS
 from ingest.files.text_cells import keep_text, keep_texts
 from ingest.ledgers import LedgerReport
 from ingest.ledgers.csv import delimiter_of
+from ingest.ledgers.headers import Header
 from ingest.ledgers.wording import in_chinese
 
 __all__ = ["write_completed", "write_marked"]
@@ -42,16 +44,29 @@ def write_marked(source: Path, report: LedgerReport, target: Path, *, language: 
         An ``.xlsx`` file.
     """
     book, sheet = _opened(source, report)
-    header = report.table.header
+    if report.table.parts:
+        for k, (name, header) in enumerate(report.table.parts):
+            mine = [fault for fault in report.faults if fault.row // SHEET_ROWS == k]
+            _mark(book[name], header, mine, report.titles, language)
+    else:
+        _mark(sheet, report.table.header, report.faults, report.titles, language)
+    book.save(target)
+    return len(report.faults)
+
+
+def _mark(
+    sheet: Any, header: Header | None, faults: Sequence[LedgerFault], titles: Mapping[str, str], language: str
+) -> None:
+    """Colour cells of a sheet, and say beside them what is wrong."""
     place = {name: k + 1 for k, name in enumerate(header.names) if name is not None} if header else {}
     beside = sheet.max_column + 1
     if header is not None:
         head = sheet.cell(row=header.row, column=beside, value="问题" if language == "zh" else "what is wrong")
         head.font, head.fill = _BOLD, _WRONG
     reasons: dict[int, list[str]] = {}
-    for fault in report.faults:
-        row = max(fault.row, 1)
-        title = report.titles.get(fault.column) or (
+    for fault in faults:
+        row = max(fault.row % SHEET_ROWS, 1)
+        title = titles.get(fault.column) or (
             COLUMNS[fault.column].chinese if language == "zh" and fault.column in COLUMNS else fault.column
         )
         said = f"要求{in_chinese(fault.required)}" if language == "zh" else f"must be {fault.required}"
@@ -66,8 +81,6 @@ def write_marked(source: Path, report: LedgerReport, target: Path, *, language: 
         cell.fill = _WRONG
         keep_text(cell)
     sheet.column_dimensions[get_column_letter(beside)].width = _MOST_WIDTH
-    book.save(target)
-    return len(report.faults)
 
 
 def _opened(source: Path, report: LedgerReport) -> tuple[Any, Any]:

@@ -9,9 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analytics.domain.ledger import LedgerFault, RawColumn, RawColumnBuilder
+from ingest.files.ranges import SHEET_ROWS
 from ingest.ledgers.headers import HEADER_ROWS, Header, find_header
 
-__all__ = ["LedgerTable", "kind_of_row", "table_of", "unreadable"]
+__all__ = ["LedgerTable", "joined", "kind_of_row", "table_of", "unreadable"]
 
 _CHUNK = 1000
 
@@ -40,6 +41,9 @@ class LedgerTable:
         Its other sheets.
     has_more : bool
         Whether there are rows that were not asked for.
+    parts : tuple of (str, Header)
+        Sheets that were joined, each with its header; empty where the file is one table. Rows of the second are
+        numbered from `ingest.files.ranges.SHEET_ROWS` on, and so forth.
     """
 
     columns: Mapping[str, RawColumn]
@@ -51,6 +55,7 @@ class LedgerTable:
     sheet: str = ""
     other_sheets: tuple[str, ...] = ()
     has_more: bool = False
+    parts: tuple[tuple[str, Header], ...] = ()
 
 
 def unreadable(required: str, got: str, row: int = 0) -> LedgerTable:
@@ -213,3 +218,59 @@ def table_of(
         filling.add(first, chunk)
         first += len(chunk)
     return replace(filling.table(header), has_more=most is not None and next(iterator, None) is not None)
+
+
+def joined(tables: Sequence[tuple[str, LedgerTable]]) -> LedgerTable | None:
+    """Tables of several sheets as one, below each other; None where their headers contradict each other.
+
+    Parameters
+    ----------
+    tables : sequence of (sheet, LedgerTable)
+        Each with a header.
+    """
+    parts = tuple((name, one.header) for name, one in tables if one.header is not None)
+    headers = [header for _, header in parts]
+    if len({header.unit for header in headers}) > 1:
+        return None
+    names = list(dict.fromkeys(name for _, one in tables for name in one.columns))
+    sizes = [len(one.row_numbers) for _, one in tables]
+    titles: dict[str, str] = {}
+    for header in headers:
+        titles = {**header.titles, **titles}
+    header = replace(
+        headers[0],
+        titles=titles,
+        unknown=tuple(dict.fromkeys(title for one in headers for title in one.unknown)),
+        understood={title: name for one in headers for title, name in one.understood.items()},
+        proposed={title: name for one in headers for title, name in one.proposed.items() if name not in titles},
+        faults=(),
+    )
+    return LedgerTable(
+        {
+            name: _below([one.columns.get(name, _nothing(n)) for (_, one), n in zip(tables, sizes, strict=True)])
+            for name in names
+        },
+        np.concatenate([one.row_numbers + k * SHEET_ROWS for k, (_, one) in enumerate(tables)]),
+        header,
+        tuple(
+            replace(fault, row=fault.row + k * SHEET_ROWS) for k, (_, one) in enumerate(tables) for fault in one.faults
+        ),
+        tuple(section for (_, one), n in zip(tables, sizes, strict=True) for section in one.sections or [""] * n)
+        if any(one.sections for _, one in tables)
+        else (),
+        sum(one.passed_over for _, one in tables),
+        parts=parts,
+        has_more=any(one.has_more for _, one in tables),
+    )
+
+
+def _nothing(n: int) -> RawColumn:
+    return RawColumn(np.zeros(n, np.int32), (None,))
+
+
+def _below(columns: Sequence[RawColumn]) -> RawColumn:
+    """Columns below each other."""
+    builder = RawColumnBuilder()
+    for column in columns:
+        builder.extend(column.values[code] for code in column.codes.tolist())
+    return builder.column()

@@ -83,8 +83,8 @@ _REQUIRED: Sequence[tuple[str, Words]] = (
         lambda m: f"与能源种类相符的单位（可换算为 {m[2].replace(' or ', ' 或 ')}）",
     ),
     (r"an instrument that shows (.+)", lambda m: f"示值单位为 {m[1]} 的器具"),
-    (r"a unit that converts to (\S+) as in row (\d+)", lambda m: f"与第 {m[2]} 行一致、可换算为 {m[1]} 的单位"),
-    (r"(.+) as in row (\d+)", lambda m: f"与第 {m[2]} 行一致，为 {m[1]}"),
+    (r"a unit that converts to (\S+) as in row ([\d:]+)", lambda m: f"与第 {m[2]} 行一致、可换算为 {m[1]} 的单位"),
+    (r"(.+) as in row ([\d:]+)", lambda m: f"与第 {m[2]} 行一致，为 {m[1]}"),
     (r"a name where level is (\S+)", lambda m: f"计量级别为{_LEVELS.get(m[1], m[1])}时必须填写"),
     (r"nothing where level is (\S+)", lambda m: f"计量级别为{_LEVELS.get(m[1], m[1])}时留空"),
     (r"a point of the same unit \(that one is of unit (.+)\)", lambda m: f"本单位的计量点（该点属于用能单位 {m[1]}）"),
@@ -94,25 +94,25 @@ _REQUIRED: Sequence[tuple[str, Words]] = (
         r"a parent of the same carrier \(that one's is (.+)\)",
         lambda m: f"能源种类相同的上级计量点（该点为 {_carrier(m[1])}）",
     ),
-    (r"one row per installation \(row (\d+) is the same\)", lambda m: f"一次安装只填一行（与第 {m[1]} 行相同）"),
+    (r"one row per installation \(row ([\d:]+) is the same\)", lambda m: f"一次安装只填一行（与第 {m[1]} 行相同）"),
     (
-        r"one row per point without a meter \(row (\d+) is the same\)",
+        r"one row per point without a meter \(row ([\d:]+) is the same\)",
         lambda m: f"未装表的计量点只填一行（与第 {m[1]} 行相同）",
     ),
     (
-        r"a meter, or no such row: row (\d+) has the point's meter",
+        r"a meter, or no such row: row ([\d:]+) has the point's meter",
         lambda m: f"填管理编号或删去本行：第 {m[1]} 行已有该点的表计",
     ),
     (
-        r"one meter at a point at a time \(row (\d+) (.+)\)",
+        r"one meter at a point at a time \(row ([\d:]+) (.+)\)",
         lambda m: f"同一计量点同一时间只有一块表（第 {m[1]} 行{_until(m[2])}）",
     ),
     (
-        r"a meter at one point at a time \(row (\d+) (.+)\)",
+        r"a meter at one point at a time \(row ([\d:]+) (.+)\)",
         lambda m: f"同一块表同一时间只在一个计量点（第 {m[1]} 行{_until(m[2])}）",
     ),
     (
-        r"a serial number of its own \(row (\d+) has it for another meter\)",
+        r"a serial number of its own \(row ([\d:]+) has it for another meter\)",
         lambda m: f"不重复的出厂编号（第 {m[1]} 行另一块表已用）",
     ),
     (r"a column (\S+) \((.+)\)", lambda m: f"有“{m[2]}”列"),
@@ -129,7 +129,7 @@ _REQUIRED: Sequence[tuple[str, Words]] = (
     (r"a CSV record \(is a quotation mark missing\?\)", "完整的 CSV 记录（是否缺引号？）"),
     (r"a workbook that can be read", "可读取的工作簿"),
     (r"an \.xlsx workbook", ".xlsx 工作簿"),
-    (r"one sheet with a ledger.*", "只有一张台账工作表（用 --sheet 指定）"),
+    (r"one sheet with a ledger.*", "只有一张台账工作表，或各表以同一计量单位计（用 --sheet 指定一张）"),
     (
         r"the row of meter (.+) at point (.+) of unit (.+) from (\S+), loaded before .*",
         lambda m: (

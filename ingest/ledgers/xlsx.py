@@ -1,4 +1,4 @@
-"""A ledger from a sheet of an Excel workbook: the one that has a ledger's header, behind covers and hidden lists.
+"""A ledger from the sheets of an Excel workbook that have a ledger's header, behind covers and hidden lists.
 
 A merged cell stands in each of its rows, as a person sees it. A formula counts with the value that the spreadsheet kept
 for it; one that was never calculated is a fault, not an empty cell.
@@ -8,7 +8,7 @@ import io
 import re
 import warnings
 import zipfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Any
@@ -20,7 +20,7 @@ from analytics.domain.ledger.faults import shown
 from ingest.files import UnreadableFile
 from ingest.files.workbooks import require_bounded
 from ingest.ledgers.headers import HEADER_ROWS, Header, find_header
-from ingest.ledgers.table import LedgerTable, table_of, unreadable
+from ingest.ledgers.table import LedgerTable, joined, table_of, unreadable
 
 __all__ = ["ROW_LIMIT", "xlsx_table"]
 
@@ -38,16 +38,10 @@ class _NotASheetError(Exception):
     """The file is no workbook that can be read; the message says what it is."""
 
 
-class _SeveralSheetsError(Exception):
-    """More than one sheet has a ledger's header."""
-
-    def __init__(self, names: Sequence[str]) -> None:
-        super().__init__(", ".join(names))
-        self.names = names
-
-
 _LEDGER_WEIGHT = 4
 """A sheet with the header of so many columns is a ledger."""
+_ALIKE = 0.8
+"""Sheets whose headers hold so large a share of the most columns are parts of one ledger."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,8 +116,8 @@ class _Chosen:
     others: tuple[str, ...]
 
 
-def _chosen(data: bytes, wanted: str | None, said: Mapping[str, str] | None) -> _Chosen:
-    """The one visible sheet with a ledger's header; the first visible one where none has."""
+def _chosen(data: bytes, wanted: str | None, said: Mapping[str, str] | None) -> list[_Chosen]:
+    """The visible sheets with a ledger's header; the first visible one where none has."""
     book: Any = openpyxl.load_workbook(io.BytesIO(data), read_only=True, data_only=True)
     sheets = [sheet for sheet in book.worksheets if sheet.sheet_state == "visible"] or book.worksheets
     if wanted is not None:
@@ -132,11 +126,11 @@ def _chosen(data: bytes, wanted: str | None, said: Mapping[str, str] | None) -> 
             raise _NotASheetError(f"no sheet {wanted!r} (there are {', '.join(book.sheetnames)})")
     weights = {sheet.title: _weight(sheet, said) for sheet in sheets} if len(sheets) > 1 else {}
     best = max(sheets, key=lambda sheet: weights.get(sheet.title, 0))  # the first of equals
-    rivals = [name for name, weight in weights.items() if weight >= max(_LEDGER_WEIGHT, weights[best.title] * 0.8)]
-    if len(rivals) > 1:
-        raise _SeveralSheetsError(rivals)
-    others = tuple(name for name in book.sheetnames if name != best.title)
-    return _Chosen(best.title, str(best._worksheet_path), others)  # noqa: SLF001 - openpyxl keeps the part's name to itself
+    least = max(_LEDGER_WEIGHT, _ALIKE * weights.get(best.title, 0))
+    alike = [sheet for sheet in sheets if weights.get(sheet.title, 0) >= least]
+    taken = alike or [best]
+    others = tuple(name for name in book.sheetnames if name not in {sheet.title for sheet in taken})
+    return [_Chosen(one.title, str(one._worksheet_path), others) for one in taken]  # noqa: SLF001 - openpyxl keeps the part's name to itself
 
 
 def _weight(sheet: Any, said: Mapping[str, str] | None) -> int:
@@ -161,7 +155,22 @@ def _read(data: bytes, wanted: str | None, said: Mapping[str, str] | None, most:
     require_bounded(lambda: io.BytesIO(data), "the workbook")
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         chosen = _chosen(data, wanted, said)
-        facts = _sheet_facts(archive, chosen.part)
+        facts = [_sheet_facts(archive, one.part) for one in chosen]
+    tables = [_table(data, one, of, said, most) for one, of in zip(chosen, facts, strict=True)]
+    if len(tables) == 1:
+        return tables[0]
+    names = [one.name for one in chosen]
+    made = joined(list(zip(names, tables, strict=True)))
+    if made is None:
+        required = "one sheet with a ledger, or several that count in the same unit (--sheet NAME picks one)"
+        return unreadable(required, f"several: {', '.join(names)}")
+    return replace(made, sheet=", ".join(names), other_sheets=chosen[0].others)
+
+
+def _table(
+    data: bytes, chosen: _Chosen, facts: _SheetFacts, said: Mapping[str, str] | None, most: int | None
+) -> LedgerTable:
+    """One sheet."""
     rows = _merged_down(_rows(data, chosen.name, values=True), facts)
     table = replace(
         table_of(rows, text_only=False, said=said, most=most), sheet=chosen.name, other_sheets=chosen.others
@@ -179,7 +188,7 @@ def xlsx_table(
     Parameters
     ----------
     sheet : str, optional
-        Its name; without it, the one visible sheet whose header is a ledger's.
+        Its name; without it, the visible sheets whose headers are a ledger's, joined.
     said : mapping of str to str, optional
         What a person said that headers mean.
     most : int, optional
@@ -189,8 +198,6 @@ def xlsx_table(
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # openpyxl warns of what it does not read: styles, extensions
             return _read(data, sheet, said, most)
-    except _SeveralSheetsError as error:
-        return unreadable("one sheet with a ledger (--sheet NAME picks one)", f"several: {', '.join(error.names)}")
     except (_NotASheetError, UnreadableFile) as error:
         if error.__cause__ is not None:  # damaged, not too large
             return unreadable("an .xlsx workbook", f"one that cannot be read ({error})"[:200])

@@ -132,6 +132,11 @@ def understood_lines(report: LedgerReport, language: str) -> list[str]:
     lines: list[str] = []
     if report.sheet:
         lines.append(f"工作表：{report.sheet}" if zh else f"sheet: {report.sheet}")
+        if report.table.parts:
+            lines.append(
+                "以上工作表合并为一份台账，行号写作“表序:行号”；--sheet 名称 只取其中一张" if zh
+                else "these sheets are one ledger, rows are named SHEET:ROW; --sheet NAME takes one of them alone"
+            )  # fmt: skip
     if report.understood:
         lines.append("表头按此理解：" if zh else "headers taken for:")
         lines += [f"  {title} → {_named(column)}" for title, column in report.understood.items()]

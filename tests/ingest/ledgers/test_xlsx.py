@@ -13,7 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from analytics.domain.ledger import COLUMNS
-from ingest.ledgers import LedgerReport, read_ledger
+from ingest.ledgers import LedgerOptions, LedgerReport, read_ledger
+from ingest.ledgers.folding import lines_of
+from ingest.ledgers.marking import write_completed, write_marked
 from ingest.ledgers.xlsx import ROW_LIMIT
 
 PLANT = Path(__file__).parents[2] / "golden" / "ledger_plant.csv"
@@ -189,6 +191,51 @@ def test_only_the_first_sheet_is_read() -> None:
     other.append(["unit_code", "nonsense"])
     other.append([None, "x"])
     assert read_ledger(saved(book)).faults == []
+
+
+def two_sheets(*second: list[Any]) -> bytes:
+    """Meters of electricity on one sheet, of water on another with its columns in another order and one less."""
+    book = workbook(ROW, [*ROW[:2], "P2", ROW[3], "M2", *ROW[5:]])
+    book.worksheets[0].title = "电表"
+    sheet: Any = book.create_sheet("水表")
+    sheet.append(["水表台账"])
+    sheet.append(["meter_no", "point", "unit_code", "level", "carrier", "instrument", "unit", "installed_from"])
+    for row in second or (["W1", "P9", "U1", "unit", "water", "water_flow", "m3", datetime(2024, 1, 1)],):  # noqa: DTZ001 - as Excel
+        sheet.append(row)
+    return saved(book)
+
+
+def test_sheets_that_each_hold_points_are_one_ledger() -> None:
+    report = read_ledger(two_sheets())
+    assert report.faults == []
+    assert report.sheet == "1 电表, 2 水表"
+    assert report.ledger.meter_nos == ("M1", "M2", "W1")
+    multipliers = dict(zip(report.ledger.meter_nos, report.ledger.installations.multiplier.tolist(), strict=True))
+    assert multipliers == {"M1": 20, "M2": 20, "W1": 1}
+    alone = read_ledger(two_sheets(), options=LedgerOptions(sheet="水表"))
+    assert (alone.faults, alone.ledger.meter_nos) == ([], ("W1",))
+
+
+def test_a_fault_names_its_sheet_and_is_marked_there(tmp_path: Path) -> None:
+    source = tmp_path / "two.xlsx"
+    date_ = datetime(2024, 1, 1)  # noqa: DTZ001 - as Excel
+    source.write_bytes(
+        two_sheets(
+            ["W1", "P9", "U1", "unit", "water", "water_flow", "kWh", date_],
+            ["M1", "P1", "U1", "unit", "electricity", "electricity", "kWh", date_],
+        )
+    )
+    report = read_ledger(source)
+    lines = lines_of(report.faults, report.titles, "en")
+    assert any(line.startswith("row 2:3: unit") for line in lines), lines
+    assert any(line.startswith("row 2:4") for line in lines), lines
+    assert all("10000" not in line for line in lines + lines_of(report.faults, report.titles, "zh"))
+    write_marked(source, report, tmp_path / "marked.xlsx")
+    book = openpyxl.load_workbook(tmp_path / "marked.xlsx")
+    assert book["水表"]["G3"].fill.fgColor.rgb == "00FFC7CE"
+    assert book["电表"]["G2"].fill.fgColor.rgb != "00FFC7CE"
+    write_completed(report, tmp_path / "completed.xlsx")
+    assert openpyxl.load_workbook(tmp_path / "completed.xlsx").worksheets[0].max_row == 5
 
 
 def test_a_sheet_that_states_its_extent_wrong_is_read_whole() -> None:
