@@ -27,6 +27,12 @@ class Registers:
     wall_us: NDArray[np.int64]
     litres: NDArray[np.float64]
 
+    def between(self, first: str, end: str) -> "Registers":
+        """Readings of some days, the last exclusive."""
+        days = (np.datetime64(first, "us").astype(np.int64), np.datetime64(end, "us").astype(np.int64))
+        inside = (self.wall_us >= days[0]) & (self.wall_us < days[1])
+        return Registers(self.meter[inside], self.wall_us[inside], self.litres[inside])
+
     @property
     def unit_codes(self) -> list[str]:
         """Ten meters make a unit."""

@@ -1,16 +1,17 @@
 """The 46 real registers through the real Kafka, the real worker and the real database, held against a backfill."""
 
-import os
-import subprocess
-import sys
 import time
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import psycopg
 import pytest
+from click.testing import CliRunner
 
-from deploy.settings import Settings
+from deploy.cli import cli
+from deploy.region.session import Place, fresh_place, working
 from deploy.stack import Stack
 from ingest.result_files import read_results
 from tests.streams.backfill.daiad import ZONE, registers, write_files
@@ -27,26 +28,22 @@ order by 1, 2, 3
 """
 
 
-def run(settings: Settings, *words: str) -> str:
-    """A command of an installation with one worker."""
-    own = {
-        "METERWARDEN_HOME": settings.home,
-        "METERWARDEN_CACHE": settings.cache,
-        "METERWARDEN_KAFKA_PORT": settings.kafka.port,
-        "METERWARDEN_KAFKA_CONTROLLER_PORT": settings.kafka.controller_port,
-        "METERWARDEN_DATABASE_PORT": settings.database.port,
-        "METERWARDEN_WORKERS": 1,
-        "METERWARDEN_METRICS_PORT": 0,
-        "METERWARDEN_DISK_FREE_MB": settings.disk_free_mb,
-        "METERWARDEN_ZONE": ZONE.key,
-    }
-    environment = os.environ | {name: str(value) for name, value in own.items()}
-    ran = subprocess.run(
-        [sys.executable, "-c", "from deploy.cli import main; main()", *words],
-        env=environment, capture_output=True, text=True, check=False, timeout=400,
-    )  # fmt: skip
-    assert ran.returncode == 0, f"{words}: {ran.stdout}\n{ran.stderr}"
-    return ran.stdout
+def called(*words: str | Path) -> str:
+    result = CliRunner().invoke(cli, [*map(str, words)], catch_exceptions=False)
+    assert result.exit_code == 0, f"{words}: {result.output}"
+    return result.output
+
+
+@pytest.fixture
+def place(stack: Stack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
+    """A database and topics of its own, in Spain, and a worker between them."""
+    own = fresh_place(stack.settings, bootstrap=stack.bootstrap, dsn=stack.dsn, name="registers")
+    monkeypatch.setenv("METERWARDEN_ZONE", ZONE.key)
+    monkeypatch.setenv("METERWARDEN_DATABASE", own.dsn)
+    monkeypatch.setenv("METERWARDEN_KAFKA", stack.bootstrap)
+    monkeypatch.setattr(Stack, "kafka_config", replace(own.kafka, zone=ZONE))
+    with working(own, home=tmp_path, log=tmp_path / "worker.log", tick_s=1.0):
+        yield own
 
 
 def settled(dsn: str, sent: int, *, hours: int) -> None:
@@ -58,21 +55,20 @@ def settled(dsn: str, sent: int, *, hours: int) -> None:
             (rows,) = connection.execute("select count(*) from consumption_hour").fetchall()
             if sum(account) >= sent and rows[0] >= hours:
                 return
-            time.sleep(1)
+            time.sleep(0.2)
     pytest.fail(f"after five minutes {account} of {sent} readings and {rows[0]} of {hours} hours were there")
 
 
 def test_a_stream_of_real_registers_gives_what_a_backfill_gives(
-    request: pytest.FixtureRequest, instance: Settings, tmp_path: Path
+    request: pytest.FixtureRequest, place: Place, tmp_path: Path
 ) -> None:
-    data = registers(request)
+    """Six weeks of all meters, with the hour that the clocks gave twice; the second half comes first."""
+    data = registers(request).between("2016-10-08", "2016-11-19")
     ledger, readings = write_files(data, tmp_path)
-    files = [str(path) for path in readings]
-    run(instance, "backfill", "--ledger", str(ledger), "--readings", *files, "--out", str(tmp_path / "out"))
-    run(instance, "up")
-    run(instance, "ledger", "load", str(ledger), "--zone", ZONE.key)
-    assert f"ingest: sent={len(data.litres)} bad=0 unsent=0" in run(instance, "ingest", *files)
-    dsn = Stack(instance).dsn
+    called("backfill", "--ledger", ledger, "--out", tmp_path / "out", *readings)
+    called("ledger", "load", ledger, "--zone", ZONE.key)
+    assert f"ingest: sent={len(data.litres)} bad=0 unsent=0" in called("ingest", *readings)
+    dsn = place.dsn
     hours = read_results(tmp_path / "out", "consumption_hour")
     settled(dsn, len(data.litres), hours=len(hours["point"]))
     with psycopg.connect(dsn) as connection:
