@@ -5,6 +5,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from deploy.cli import cli
+from deploy.commands.ingest import REFUSED
 from deploy.stack import Stack
 from ingest.kafka.config import KafkaConfig
 from ingest.kafka.publisher import create_topics, end_offsets
@@ -73,3 +74,43 @@ def test_file_that_lacks_a_column_is_told_plainly_and_nothing_is_sent(
     assert result.exit_code == 2
     assert "meterwarden: r.csv: columns must be unit_code, meter_no, measured_at, value, unit" in result.stderr
     assert messages(stack) == before
+
+
+LEDGER = (
+    "unit_code,unit_name,level,point,carrier,meter_no,unit,instrument,installed_from\n"
+    "9112,Plant,unit,P1,electricity,M-1,kWh,electricity,2020-01-01\n"
+)
+
+
+@pytest.mark.integration
+def test_a_file_that_would_be_refused_is_not_sent_and_a_second_sending_is_one_line(
+    ingest: Ingest, stack: Stack, database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("METERWARDEN_DATABASE", database)
+    ledger = tmp_path / "ledger.csv"
+    ledger.write_text(LEDGER)
+    assert CliRunner().invoke(cli, ["ledger", "load", str(ledger)]).exit_code == 0
+    before = messages(stack)
+    strange = readings_file(tmp_path, *(f"9112,X-{i},2026-11-21T08:15:00+08:00,{i},kWh" for i in range(20)))
+    stopped = ingest(strange)
+    assert stopped.exit_code == REFUSED
+    assert "20 of 20 readings would be refused for one reason; nothing is sent (--anyway" in stopped.stderr
+    assert ingest(strange, "--check").exit_code == REFUSED
+    assert messages(stack) == before
+    assert ingest(strange, "--anyway").exit_code == REFUSED, "it is sent, and all of it will be refused"
+    assert messages(stack) == before + 1
+
+    sound = tmp_path / "sound.csv"
+    sound.write_text("\n".join([HEADER, *(f"9112,M-1,2026-11-21T08:{m}:00+08:00,{m},kWh" for m in range(10, 20))]))
+    assert ingest(sound).exit_code == 0
+    again = ingest(sound, "--language", "zh")
+    assert again.exit_code == 0
+    assert len(again.stdout.splitlines()) == 1
+    assert "sound.csv：此文件已于" in again.stdout
+    assert "本次未发送；--again 再次发送" in again.stdout
+    renamed = tmp_path / "renamed.csv"
+    renamed.write_bytes(sound.read_bytes())
+    assert "renamed.csv: sent before, at " in ingest(renamed).stdout
+    assert messages(stack) == before + 2
+    assert ingest(sound, "--again").exit_code == 0
+    assert messages(stack) == before + 3
