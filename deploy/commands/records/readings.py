@@ -22,12 +22,13 @@ __all__ = ["command"]
 
 _SELECT: Final = """
 select unit_code, meter_no, to_char(measured_at, 'YYYY-MM-DD"T"HH24:MI:SS.USTZH:TZM') as measured_at, value, unit,
-       nullif(register, 'main') as register, quality,
+       nullif(register, 'main') as register, nullif(quality & 255, 0) as quality,
        to_char(received_at, 'YYYY-MM-DD"T"HH24:MI:SS.USTZH:TZM') as received_at
 from reading
 where measured_at >= {since} and measured_at < {until} and day between {first} and {last}
     and unit_code = coalesce({unit}, unit_code)
 """
+"""Of `quality` what the sender stated, and not what was told on arrival."""
 _METERS: Final = " and meter_no = any ({meters})"
 _POINTS: Final = " and point = any ({points})"
 _ORDER: Final = " order by unit_code, meter_no, register, measured_at"
