@@ -16,6 +16,7 @@ import psycopg
 
 from analytics.domain.errors import ConfigurationError, StoreUnavailable
 from analytics.domain.units import CODE_COUNT, KIND_TABLE, NO_UNIT, unit_of
+from deploy.descriptions import describe
 from deploy.settings import Settings
 from streams.store.site import Site, settle
 
@@ -133,6 +134,7 @@ def migrate(dsn: str, *, site: Site | None = None) -> list[str]:
             _patiently(connection, (_trusted((files("deploy.migrations") / EDITION_FILE).read_text("utf-8")), None))
         for step in _EVERY_TIME:
             _patiently(connection, (step, None))
+        describe(connection)
         return applied
 
 
