@@ -41,6 +41,7 @@ ingest export.csv --dates day-first --save-profile scada.toml
 ingest july.csv august.csv --profile scada.toml
 readings export --unit {_UNIT} --from 2026-10-01 --to 2026-11-01 --out october.csv.gz
 readings export --unit {_UNIT} --meter M-E0 --from 2026-11-20 --to 2026-11-21 --out -
+readings strange
 recompute --unit {_UNIT} --from 2026-10-01 --reason 核对十月数据 --dry-run
 recompute --unit {_UNIT} --point P-E0 --from 2026-10-01 --reason 核对十月数据 --yes
 rejected list --reason bad_time --unit {_UNIT} --since 2026-11-20

@@ -13,7 +13,9 @@ import click
 import psycopg
 from psycopg import sql
 
+from analytics.domain.registers import is_apart
 from deploy.commands.common.parameters import Instant
+from deploy.commands.common.tables import AS_JSON, listed
 from deploy.settings import load as settings
 from deploy.stack import Stack
 from deploy.terminal import say
@@ -33,10 +35,38 @@ _METERS: Final = " and meter_no = any ({meters})"
 _POINTS: Final = " and point = any ({points})"
 _ORDER: Final = " order by unit_code, meter_no, register, measured_at"
 
+_STRANGE: Final = """
+select l.unit_code, l.meter_no, array_agg(distinct l.register order by l.register), max(h.measured_at)
+from register_list l
+cross join lateral (
+    select r.measured_at from reading_hot r where r.register_id = l.register_id order by r.measured_at desc limit 1
+) h
+where l.register not in ('main', 'device_status') and l.unit_code = coalesce(%(unit)s, l.unit_code)
+    and not exists (select from consumption_hour c where c.point_id = l.point_id)
+group by 1, 2 order by 1, 2
+"""
+"""Of narrow readings alone: what stopped coming long ago is no news."""
+
 
 @click.group()
 def command() -> None:
     """Take readings out again, as the meters said them."""
+
+
+@command.command()
+@click.option("--unit", metavar="CODE", help="Of this energy-using unit; all without it.")
+@AS_JSON
+def strange(*, unit: str | None, as_json: bool) -> None:
+    """List meters of which only registers came that nobody knows: nothing of them is counted."""
+    with psycopg.connect(Stack(settings()).dsn, autocommit=True, connect_timeout=10) as connection:
+        found = connection.execute(_STRANGE, {"unit": unit}).fetchall()
+    rows = [
+        {"unit_code": code, "meter_no": meter_no, "registers": ", ".join(names), "last_at": last_at}
+        for code, meter_no, registers, last_at in found
+        for names in [[name for name in registers if not is_apart(name)]]
+        if names
+    ]
+    say(listed(rows, as_json=as_json))
 
 
 @command.command()

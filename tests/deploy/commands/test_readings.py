@@ -3,6 +3,7 @@
 import csv
 import gzip
 import io
+import json
 import stat
 from datetime import UTC, datetime
 from pathlib import Path
@@ -88,3 +89,29 @@ def test_meters_and_points_narrow_it_and_the_end_is_not_in_it(filled: str) -> No
 def test_a_wrong_span_or_name_is_refused(filled: str, tmp_path: Path) -> None:
     assert "must be after" in export(filled, "--from", "2026-11-22", "--to", "2026-11-21", "--out", "-").output
     assert "must end in .csv" in export(filled, *DAY, "--out", tmp_path / "day.xlsx").output
+
+
+def test_meters_of_which_only_unknown_registers_came_are_named(filled: str) -> None:
+    with psycopg.connect(filled, autocommit=True) as connection:
+        meters = connection.execute(
+            "select m.id, m.unit_id, m.meter_no from meter m join installation i on i.meter_id = m.id "
+            "order by m.id limit 3"
+        ).fetchall()
+        for (meter, unit, _), names in zip(meters, (["foo", "power"], ["power"], ["foo"]), strict=True):
+            for name in names:
+                connection.execute(
+                    "with r as (insert into register (unit_id, meter_id, name) values (%s, %s, %s) returning id) "
+                    "insert into reading_hot (measured_at, received_at, value, register_id, quality, unit) "
+                    "select now(), now(), 1, id, 0, (select code from measure_unit where symbol = 'kWh') from r",
+                    (unit, meter, name),
+                )
+        connection.execute(
+            "insert into consumption_hour (start, amount, point_id, unit_id, completeness, measured, quality) "
+            "select date_trunc('hour', now()), 1, i.point_id, i.unit_id, 1, 1, 0 from installation i "
+            "where i.meter_id = %s",
+            (meters[2][0],),
+        )
+    words = ["readings", "strange", "--json"]
+    told = CliRunner().invoke(cli, words, env={"METERWARDEN_DATABASE": filled}, catch_exceptions=False)
+    lines = [json.loads(line) for line in told.output.splitlines()]
+    assert [(line["meter_no"], line["registers"]) for line in lines] == [(meters[0][2], "foo")]
