@@ -55,6 +55,7 @@ ROOMS: Final = {
     **dict.fromkeys(("up", "down", "status", "migrate", "backup", "restore", "partitions"), "instance"),
     **dict.fromkeys(("doctor", "settings", "completion"), "instance"),
     **dict.fromkeys(("readings", "recompute"), "records"),
+    **dict.fromkeys(("demo", "simulate"), "region"),
 }
 """Folder of a command that has one, below `deploy.commands`."""
 

@@ -11,7 +11,7 @@ from analytics.domain.errors import RegistryError
 from analytics.domain.words import Phrase
 from analytics.standards.documents import Document
 from analytics.standards.energy import key_unit
-from analytics.standards.factor_use import unused_factors
+from analytics.standards.facts.factor_use import unused_factors
 from ingest.standard_files import standards_from
 from streams.compliance.evidence import Moment
 from streams.compliance.judge import Judgement, judge, review_of

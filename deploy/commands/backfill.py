@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 import click
 
 from analytics.domain.accuracy import in_service_factors
-from analytics.standards.factor_use import unused_factors
+from analytics.standards.facts.factor_use import unused_factors
 from deploy.commands.common.ledger_files import fault_lines
 from deploy.commands.common.ledger_files import understood_lines as ledger_lines
 from deploy.commands.common.parameters import LANGUAGE, ZoneName

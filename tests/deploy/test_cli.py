@@ -35,7 +35,7 @@ def test_the_table_has_every_command_there_is() -> None:
         for name in names
         if hasattr(importlib.import_module(name), "command")
     }
-    assert set(with_command) == set(COMMANDS)
+    assert {name.replace("_", "-") for name in with_command} == set(COMMANDS)
     assert {name: where.split(".")[2] for name, where in with_command.items() if where.count(".") > 2} == ROOMS
 
 

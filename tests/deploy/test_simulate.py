@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from analytics.domain.errors import ConfigurationError
-from deploy.commands.simulate import _Duration
+from deploy.commands.region.simulate import _Duration
 from deploy.region import Message, build_region, region_messages, write_xlsx
 from deploy.region.model import US_PER_HOUR
 from deploy.region.session import Place, fresh_place, load

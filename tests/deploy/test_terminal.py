@@ -15,7 +15,7 @@ from rich.table import Table
 
 import deploy
 from deploy.commands.common.tables import table
-from deploy.commands.simulate import command as simulate
+from deploy.commands.region.simulate import command as simulate
 from deploy.simulate import Progress
 from deploy.terminal import console, printable
 
@@ -78,7 +78,7 @@ def test_progress_of_a_simulation_stays_on_one_line(monkeypatch: pytest.MonkeyPa
         told(progress)
         return progress
 
-    monkeypatch.setattr("deploy.commands.simulate.simulate", simulated)
+    monkeypatch.setattr("deploy.commands.region.simulate.simulate", simulated)
     result = CliRunner().invoke(simulate, [])
     assert result.exit_code == 0, result.exception
     assert "unit \\u001b[2J\n\r1970-01-01 00:00:00 UTC  7 readings sent" in result.stderr

@@ -1,6 +1,6 @@
 """Factors that convert nothing are named, with what would help."""
 
-from analytics.standards.factor_use import unused_factors
+from analytics.standards.facts.factor_use import unused_factors
 from ingest.standard_files import parse_standard, standards_from
 from tests.analytics.standards.judged import judge, metered
 

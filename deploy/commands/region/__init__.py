@@ -1,0 +1,1 @@
+"""Commands about a made-up region: pushed live, or sent through the whole stack and compared."""
