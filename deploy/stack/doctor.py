@@ -18,7 +18,7 @@ import psycopg
 from analytics.domain.errors import MeterwardenError
 from analytics.domain.words import Phrase
 from deploy.migrate import pending
-from deploy.settings import FIELDS, PREFIX, Settings, environment
+from deploy.settings import FIELDS, PREFIX, SECRET_PATHS, Settings, environment
 from deploy.stack.jars import complete as jars_complete
 from deploy.stack.jars import java
 from deploy.stack.kafka_probe import brokers
@@ -239,6 +239,10 @@ def _synchronised() -> bool | None:
 def _kafka(stack: Stack) -> Check:
     what = Phrase(en="Kafka", zh="Kafka")
     count = brokers(stack.bootstrap)
+    part = next(one for one in stack.status() if one.name == "kafka") if not count else None
+    if part is not None and part.healthy:  # one that asks for a password or speaks TLS alone
+        found = Phrase(en=f"answers at {stack.bootstrap}", zh=f"{stack.bootstrap} 有应答")
+        return Check(name="kafka", what=what, state="good", found=found)
     if count:
         found = Phrase(
             en=f"answers at {stack.bootstrap}, {count} broker(s)", zh=f"{stack.bootstrap} 有应答，{count} 个 broker"
@@ -321,7 +325,7 @@ def _differing(settings: Settings) -> Check:
         found = Phrase(en="no worker of this instance runs", zh="本实例没有运行中的工作进程")
         return Check(name="settings", what=what, state="good", found=found)
     wanted = environment(settings)
-    names = [spec.name for spec in FIELDS if spec.name not in _BY_UP]
+    names = [spec.name for spec in FIELDS if spec.name not in _BY_UP and spec.path not in SECRET_PATHS]
     other = [name for name in names if wanted.get(name, "") != running.get(name, "")]
     if not other:
         found = Phrase(en="those that the worker runs by", zh="与运行中的工作进程一致")

@@ -185,7 +185,9 @@ def test_from_his_two_files_to_the_report(place: Place, tmp_path: Path) -> None:
     assert "counted by 王强: 现场核对" in told
     called("differences", "undo", *decision)
     settled(place, AMOUNT, jumped, each - 80 - 1e-3, each - 80 + 1e-3)
+    settled(place, "exists (select from unexplained_difference)")
     called("differences", "leave", *decision)
+    settled(place, "not exists (select from unexplained_difference)")
     settled(place, AMOUNT, jumped, each - 80 - 1e-3, each + 1e-3)
     after = tmp_path / "after"
     called("report", "--unit", UNIT, "--from", f"{YEAR}-01", "--to", f"{YEAR}-06", "--out", after)

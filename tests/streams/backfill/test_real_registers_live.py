@@ -65,7 +65,7 @@ def test_a_stream_of_real_registers_gives_what_a_backfill_gives(
     """Six weeks of all meters, with the hour that the clocks gave twice; the second half comes first."""
     data = registers(request).between("2016-10-08", "2016-11-19")
     ledger, readings = write_files(data, tmp_path)
-    called("backfill", "--ledger", ledger, "--out", tmp_path / "out", *readings)
+    called("backfill", "--ledger", ledger, "--readings", *readings, "--out", tmp_path / "out")
     called("ledger", "load", ledger, "--zone", ZONE.key)
     assert f"ingest: sent={len(data.litres)} bad=0 unsent=0" in called("ingest", *readings)
     dsn = place.dsn
