@@ -9,7 +9,7 @@ from kafka.admin import NewTopic, ScramMechanism, UserScramCredentialDeletion, U
 from kafka.errors import KafkaError, TopicAlreadyExistsError
 
 from analytics.domain.errors import ConfigurationError
-from deploy.stack.kafka_rights import Right, give_rights
+from deploy.stack.kafka_rights import Right, give_rights, let_in_soon
 from ingest.gateway.access import inbox_of
 from ingest.kafka_access import KafkaAccess
 from ingest.wire import MAX_MESSAGE_BYTES
@@ -58,6 +58,8 @@ def let_in(owner: KafkaAccess, name: str, *, known: bool = False) -> str:
             _alter(admin, UserScramCredentialUpsertion(name, ScramMechanism.SCRAM_SHA_512, password))
     except KafkaError as error:
         raise ConfigurationError(f"Kafka must let its owner make topics, logins and rights (got {error})") from error
+    # where it is told its password, it gets in with it; an existing Kafka may have it come in by another address
+    let_in_soon(KafkaAccess(owner.bootstrap, {**owner.security, **_login(name, password)}))
     return password
 
 
@@ -75,6 +77,10 @@ def keep_out(owner: KafkaAccess, name: str) -> None:
             _alter(admin, UserScramCredentialDeletion(name, ScramMechanism.SCRAM_SHA_512))
     except KafkaError as error:
         raise ConfigurationError(f"Kafka must let its owner take logins and rights away (got {error})") from error
+
+
+def _login(name: str, password: str) -> dict[str, str]:
+    return {"sasl_mechanism": "SCRAM-SHA-512", "sasl_plain_username": name, "sasl_plain_password": password}
 
 
 def _alter(admin: KafkaAdminClient, change: UserScramCredentialUpsertion | UserScramCredentialDeletion) -> None:

@@ -24,17 +24,20 @@ from kafka.errors import KafkaError
 from deploy.kafka_access import Login, principal_of, user_of
 from deploy.stack.errors import PartFailed
 from deploy.stack.kafka_probe import ask
+from deploy.stack.processes import until
 from ingest.gateway.access import INBOX
 from ingest.kafka_access import KafkaAccess
 from ingest.wire import DETECTIONS_TOPIC, HOURS_TOPIC, READINGS_TOPIC, REJECTED_TOPIC
 from streams.config import ADMISSION_GROUP, GROUP
 
-__all__ = ["Right", "give_rights", "set_up_logins"]
+__all__ = ["Right", "give_rights", "let_in_soon", "set_up_logins"]
 
 log = logging.getLogger("metering.kafka")
 
 _ITERATIONS: Final = 4096
 """The least that SCRAM allows: passwords here have 256 random bits, which no number of rounds makes harder to guess."""
+
+_SOON_S: Final = 10.0
 
 _READ, _WRITE, _CREATE = ACLOperation.READ, ACLOperation.WRITE, ACLOperation.CREATE
 _TOPIC, _GROUP = ResourceType.TOPIC, ResourceType.GROUP
@@ -107,11 +110,20 @@ def set_up_logins(owner: KafkaAccess, logins: Mapping[Login, KafkaAccess]) -> No
         missing = list(logins.values())
     try:
         with closing(KafkaAdminClient(**owner.options())) as admin:
-            _give_passwords(admin, missing)
             for login in logins:
                 give_rights(admin, user_of(login), RIGHTS[login])
+            _give_passwords(admin, missing)
     except KafkaError as error:
         raise PartFailed(f"the logins of our services could not be set up in Kafka (got {error})") from error
+    for access in missing:
+        if not let_in_soon(access):
+            user = access.security["sasl_plain_username"]
+            raise PartFailed(f"Kafka must let {user} in, whose password it took (got: it {ask(access).refusal})")
+
+
+def let_in_soon(access: KafkaAccess) -> bool:
+    """Whether Kafka lets a new login in: it takes a moment until it does; with the login go the rights given before."""
+    return until(lambda: ask(access).brokers > 0, _SOON_S, pause_s=0.1)
 
 
 def _give_passwords(admin: KafkaAdminClient, logins: Iterable[KafkaAccess]) -> None:
