@@ -112,10 +112,11 @@ def test_from_his_two_files_to_exact_amounts_with_few_questions(tmp_path: Path) 
 @pytest.fixture
 def place(stack: Stack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
     """Kafka and a database of his own, and a worker between them."""
-    own = fresh_place(stack.settings, bootstrap=stack.bootstrap, dsn=stack.dsn, name="manager")
+    own = fresh_place(stack.settings, access=stack.access, dsn=stack.dsn, name="manager")
     monkeypatch.setenv("METERWARDEN_DATABASE", own.dsn)
     monkeypatch.setenv("METERWARDEN_KAFKA", stack.bootstrap)
-    monkeypatch.setattr(Stack, "kafka_config", own.kafka)
+    for name in ("kafka_config", "sending"):
+        monkeypatch.setattr(Stack, name, own.kafka)
     with working(own, home=tmp_path, log=tmp_path / "worker.log", tick_s=1.0):
         yield own
 

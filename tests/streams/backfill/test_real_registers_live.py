@@ -37,11 +37,12 @@ def called(*words: str | Path) -> str:
 @pytest.fixture
 def place(stack: Stack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
     """A database and topics of its own, in Spain, and a worker between them."""
-    own = fresh_place(stack.settings, bootstrap=stack.bootstrap, dsn=stack.dsn, name="registers")
+    own = fresh_place(stack.settings, access=stack.access, dsn=stack.dsn, name="registers")
     monkeypatch.setenv("METERWARDEN_ZONE", ZONE.key)
     monkeypatch.setenv("METERWARDEN_DATABASE", own.dsn)
     monkeypatch.setenv("METERWARDEN_KAFKA", stack.bootstrap)
-    monkeypatch.setattr(Stack, "kafka_config", replace(own.kafka, zone=ZONE))
+    for name in ("kafka_config", "sending"):
+        monkeypatch.setattr(Stack, name, replace(own.kafka, zone=ZONE))
     with working(own, home=tmp_path, log=tmp_path / "worker.log", tick_s=1.0):
         yield own
 
