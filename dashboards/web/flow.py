@@ -96,7 +96,7 @@ def flow(rows: Sequence[Mapping[str, Any]], *, title: str, language: Language) -
 
 def _tree(rows: Sequence[Mapping[str, Any]]) -> list[_Node]:
     nodes = {row["point"]: _Node(" ".join(filter(None, (row["point"], row["name"]))), row["amount"]) for row in rows}
-    roots = []
+    roots: list[_Node] = []
     for row in rows:
         above = nodes.get(row["parent_point"])
         (roots if above is None else above.children).append(nodes[row["point"]])

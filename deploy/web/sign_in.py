@@ -106,7 +106,7 @@ async def sign_in(request: Request, login: Text, password: Text, at: Now, back: 
     """Sign in."""
     doors: Doors = request.app.state.doors
     login, client = login.strip().lower(), _client(request)
-    again = {"back": within(back), "login": login}
+    again: dict[str, Any] = {"back": within(back), "login": login}
     wait_s = doors.wait_s(client, login)
     if wait_s > 0:
         _note(request, "limited", login, 429, "too many wrong passwords")

@@ -112,9 +112,10 @@ def hash_of(password: str) -> str:
 def is_password(kept: str | None, password: str) -> bool:
     """Whether a password is the one of a hash; as slow where there is none. Not for the event loop."""
     try:
-        return _HASHER.verify(kept or _NOBODY, password) and kept is not None
+        _HASHER.verify(kept or _NOBODY, password)
     except (VerificationError, InvalidHashError):
         return False
+    return kept is not None
 
 
 async def account_of(connection: psycopg.AsyncConnection, login: str) -> tuple[int, int, str | None] | None:

@@ -2,6 +2,7 @@
 
 import re
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -81,7 +82,7 @@ def test_what_is_small_is_not_nothing() -> None:
 
 
 def test_a_flow_says_what_nobody_measured_and_where_children_are_more_than_their_parent() -> None:
-    rows = [
+    rows: list[dict[str, Any]] = [
         {"point": "P1", "parent_point": None, "name": "", "unit": "kWh", "amount": 100.0},
         {"point": "P2", "parent_point": "P1", "name": "车间<1>", "unit": "kWh", "amount": 60.0},
         {"point": "P3", "parent_point": "P1", "name": "", "unit": "kWh", "amount": None},
