@@ -21,7 +21,6 @@ from deploy.migrate import pending
 from deploy.settings import FIELDS, PREFIX, SECRET_PATHS, Settings, environment
 from deploy.stack.jars import complete as jars_complete
 from deploy.stack.jars import java
-from deploy.stack.kafka_probe import brokers
 from deploy.stack.places import Places
 from deploy.stack.ports import owner
 from deploy.stack.prefix import Prefix
@@ -238,15 +237,9 @@ def _synchronised() -> bool | None:
 
 def _kafka(stack: Stack) -> Check:
     what = Phrase(en="Kafka", zh="Kafka")
-    count = brokers(stack.bootstrap)
-    part = next(one for one in stack.status() if one.name == "kafka") if not count else None
-    if part is not None and part.healthy:  # one that asks for a password or speaks TLS alone
+    part = next(one for one in stack.status() if one.name == "kafka")
+    if part.healthy:
         found = Phrase(en=f"answers at {stack.bootstrap}", zh=f"{stack.bootstrap} 有应答")
-        return Check(name="kafka", what=what, state="good", found=found)
-    if count:
-        found = Phrase(
-            en=f"answers at {stack.bootstrap}, {count} broker(s)", zh=f"{stack.bootstrap} 有应答，{count} 个 broker"
-        )
         return Check(name="kafka", what=what, state="good", found=found)
     if stack.settings.kafka.bootstrap is None:
         todo = Phrase(en="`meterwarden up` starts it", zh="运行 `meterwarden up` 启动")
@@ -255,7 +248,9 @@ def _kafka(stack: Stack) -> Check:
             en="is the address of METERWARDEN_KAFKA right, is it reached from here, and is it up?",
             zh="请检查 METERWARDEN_KAFKA 的地址、网络与服务器是否运行",
         )
-    return _bad("kafka", what, f"no answer at {stack.bootstrap}", todo, zh=f"{stack.bootstrap} 无应答")
+    detail = f" ({part.detail})" if part.detail and part.detail != stack.bootstrap else ""
+    found_en, found_zh = f"no answer at {stack.bootstrap}{detail}", f"{stack.bootstrap} 无应答"
+    return _bad("kafka", what, found_en, todo, zh=found_zh)
 
 
 def _database(stack: Stack) -> Iterator[Check]:
