@@ -7,7 +7,8 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 README, CHINESE = ROOT / "README.md", ROOT / "deploy" / "README.zh.md"
-PAGES = [README, CHINESE, *sorted((ROOT / "deploy").glob("*.md")), *sorted((ROOT / "deploy" / "guides").glob("*.md"))]
+DECISIONS = sorted((ROOT / "deploy" / "decisions").glob("*.md"))
+PAGES = [README, CHINESE, *sorted((ROOT / "deploy").glob("*.md")), *sorted((ROOT / "deploy" / "guides").glob("*.md")), *DECISIONS]
 
 
 def _blocks(page: Path) -> list[str]:
@@ -37,3 +38,19 @@ def test_links_lead_somewhere(page: Path) -> None:
     links = [link.split("#")[0] for link in re.findall(r"\]\(([^)\s]+)\)", text) if not link.startswith("http")]
     missing = [link for link in links if link and not (page.parent / link).exists()]
     assert not missing, f"{page.name}: required links to files that are there, got {missing}"
+
+
+@pytest.mark.parametrize("page", DECISIONS, ids=lambda page: page.name)
+def test_a_decision_has_a_number_a_date_and_a_status(page: Path) -> None:
+    title, blank, status = page.read_text(encoding="utf-8").split("\n")[:3]
+    assert title.startswith(f"# {page.name[:4]} · ")
+    assert not blank
+    assert re.match(r"\d{4}-\d{2}-\d{2} · (in force|superseded by \[\d{4}\])", status), status
+
+
+def test_the_changes_of_the_version_are_told() -> None:
+    version = re.search(r'^version = "(.+)"$', (ROOT / "pyproject.toml").read_text(encoding="utf-8"), re.MULTILINE)
+    assert version is not None
+    folder = ROOT / "deploy" / "changes" / version[1]
+    assert any(folder.glob("*.md")), f"{folder} must hold fragments"
+    assert [path.name for path in folder.parent.glob("*.md")] == ["README.md"]
