@@ -106,9 +106,13 @@ def keep_running(
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stopping.set())
         signal.signal(signal.SIGHUP, lambda *_: again.set())
+    page = None
     if config.metrics_port:
-        MetricsPage.open(
-            gateway.metrics, host="127.0.0.1", port=config.metrics_port, password=settings.workers.metrics_password
+        page = MetricsPage.open(
+            gateway.metrics,
+            host=settings.listen,
+            port=config.metrics_port,
+            password=settings.workers.metrics_password,
         )
     try:
         gateway.start()
@@ -122,6 +126,8 @@ def keep_running(
                 _reload(gateway, path)
     finally:
         gateway.close()
+        if page is not None:
+            page.close()
 
 
 def _reload(gateway: RunningGateway, path: Path) -> None:

@@ -8,6 +8,7 @@ import sys
 from analytics.domain.errors import MeterwardenError
 from deploy.alerting import link_secret
 from deploy.channels import channels_text
+from deploy.operations.pages import open_page
 from deploy.private import keep_private
 from deploy.settings import Settings, load
 from streams.alerts.channels import read_channels
@@ -38,11 +39,17 @@ def main() -> int:
     of_instance = any(argument.startswith("--instance=") for argument in sys.argv[1:])
     log_to(sys.stderr, limit_bytes=LOG_BYTES if of_instance else 0)
     try:
-        config = config_of(load())
+        settings = load()
+        config = config_of(settings)
     except MeterwardenError as error:
         log.error("%s", error)  # noqa: TRY400 - the message is all there is to it
         return 2
-    asyncio.run(_main(config))
+    page = open_page(settings, offset=0)
+    try:
+        asyncio.run(_main(config))
+    finally:
+        if page is not None:
+            page.close()
     return 0
 
 

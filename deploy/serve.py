@@ -6,6 +6,7 @@ import sys
 from analytics.domain.errors import MeterwardenError
 from deploy.alerting import alert_config, link_secret
 from deploy.api import ApiConfig, create_api
+from deploy.operations.pages import open_page
 from deploy.private import keep_private
 from deploy.settings import Settings, load
 from ingest.http import serve
@@ -39,7 +40,12 @@ def main() -> int:
     except MeterwardenError as error:
         log.error("%s", error)  # noqa: TRY400 - the message is all there is to it
         return 2
-    serve(app, host="127.0.0.1", port=settings.alerts.api_port)
+    page = open_page(settings, offset=1)
+    try:
+        serve(app, host=settings.listen, port=settings.alerts.api_port)
+    finally:
+        if page is not None:
+            page.close()
     return 0
 
 

@@ -111,6 +111,8 @@ class AlertSettings:
     """0 starts no API."""
     api_url: str = ""
     board_url: str = ""
+    metrics_port: int = 0
+    """Of the sender's page, the API's is the next; 0 for none."""
     calendar: Path | None = None
     """Working days; None takes those that ship."""
     audit_days: int = 365
@@ -152,6 +154,7 @@ class Settings:
     """What meters may be off in service, over the limit of their class, by carrier."""
     java: str | None = None
     apt_mirror: str | None = None
+    listen: str = "127.0.0.1"
     keeper: str = "on"
     disk_free_mb: int = 2048
     start_timeout_s: float = 120.0
@@ -512,6 +515,13 @@ FIELDS: Final[tuple[Field, ...]] = (
         meaning="Port of the HTTP API, on 127.0.0.1; 0 for none.",
     ),
     Field(
+        name="METERWARDEN_ALERTS_METRICS_PORT",
+        path="alerts.metrics_port",
+        parse=_port_or_none,
+        default="0",
+        meaning="Port of the sender's page of metrics, the API has the next; 0 for none.",
+    ),
+    Field(
         name="METERWARDEN_API_URL",
         path="alerts.api_url",
         parse=_web,
@@ -601,6 +611,13 @@ FIELDS: Final[tuple[Field, ...]] = (
         parse=_text,
         default="the mirror in this machine's apt sources",
         meaning="Debian mirror that PostgreSQL and TimescaleDB are fetched from.",
+    ),
+    Field(
+        name="METERWARDEN_LISTEN",
+        path="listen",
+        parse=_text,
+        default="127.0.0.1",
+        meaning="Address that the API and the pages of metrics listen on; another one needs a proxy before it.",
     ),
     Field(
         name="METERWARDEN_KEEPER",

@@ -79,6 +79,7 @@ def config_of(settings: Settings, *, tag: str = "") -> StreamsConfig:
         in_service=settings.in_service,
         batch_readings=workers.batch_readings,
         collect_s=workers.collect_s,
+        metrics_host=settings.listen,
         metrics_port=workers.metrics_port + int(tag) - 1 if workers.metrics_port and tag.isdigit() else 0,
         metrics_password=workers.metrics_password,
     )

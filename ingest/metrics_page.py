@@ -1,10 +1,14 @@
-"""The page that Prometheus reads, with a password where one is set; on loopback it may go without."""
+"""The page for monitors: `/metrics` for Prometheus, `/healthz` (the service lives) and `/readyz` (it can work).
+
+With a password where one is set: probes, which have none, are then told yes or no, and the reason only with it.
+"""
 
 import base64
 import binascii
 import hmac
 import ipaddress
-from collections.abc import Callable, Iterable
+import time
+from collections.abc import Callable, Iterable, Mapping
 from socketserver import ThreadingMixIn
 from threading import Thread
 from typing import Any, Final, Self
@@ -12,10 +16,42 @@ from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 from prometheus_client import CollectorRegistry, make_wsgi_app
 
-__all__ = ["CHALLENGE", "MetricsPage", "is_loopback", "may_read"]
+__all__ = ["CHALLENGE", "MetricsPage", "Pulse", "Question", "is_loopback", "may_read"]
 
 CHALLENGE: Final = {"WWW-Authenticate": 'Basic realm="metrics", charset="UTF-8"'}
 _SLOW_S: Final = 10.0
+_App = Callable[[Any, Any], Iterable[bytes]]
+
+Question = Callable[[], str]
+"""Why not; empty where all is well."""
+
+
+def _well() -> str:
+    return ""
+
+
+class Pulse:
+    """Whether an event loop still turns, as seen from another thread.
+
+    Examples
+    --------
+    >>> pulse = Pulse(still_s=60.0)
+    >>> pulse.trouble()
+    ''
+    """
+
+    def __init__(self, *, still_s: float) -> None:
+        self._still_s = still_s
+        self._at = time.monotonic()
+
+    def beat(self) -> None:
+        """Say that it does."""
+        self._at = time.monotonic()
+
+    def trouble(self) -> str:
+        """Why it is taken for dead."""
+        still_s = time.monotonic() - self._at
+        return f"the event loop has stood for {still_s:.0f} s" if still_s > self._still_s else ""
 
 
 def may_read(authorization: str | None, password: str) -> bool:
@@ -72,9 +108,29 @@ class MetricsPage:
         self.port: int = server.server_port
 
     @classmethod
-    def open(cls, registry: CollectorRegistry, *, host: str, port: int, password: str | None = None) -> Self:
-        """Serve the page; port 0 takes a free one."""
-        server = make_server(host, port, _guarded(registry, password), _Server, _Handler)
+    def open(
+        cls,
+        registry: CollectorRegistry,
+        *,
+        host: str,
+        port: int,
+        password: str | None = None,
+        alive: Question = _well,
+        ready: Question = _well,
+    ) -> Self:
+        """Serve the page; port 0 takes a free one.
+
+        Parameters
+        ----------
+        registry : CollectorRegistry
+            What ``/metrics`` shows.
+        password : str, optional
+            Asked for by ``/metrics``.
+        alive, ready : callable
+            Asked by ``/healthz`` and ``/readyz``: 200, or 503 with the reason.
+        """
+        app = _page(make_wsgi_app(registry), password, {"/healthz": alive, "/readyz": ready})
+        server = make_server(host, port, app, _Server, _Handler)
         thread = Thread(target=server.serve_forever, name="metrics", daemon=True)
         thread.start()
         return cls(server, thread)
@@ -86,12 +142,17 @@ class MetricsPage:
         self._thread.join()
 
 
-def _guarded(registry: CollectorRegistry, password: str | None) -> Callable[[Any, Any], Iterable[bytes]]:
-    page: Callable[[Any, Any], Iterable[bytes]] = make_wsgi_app(registry)
-
+def _page(metrics: _App, password: str | None, questions: Mapping[str, Question]) -> _App:
     def answer(environ: Any, start_response: Any) -> Iterable[bytes]:
-        if password is None or may_read(environ.get("HTTP_AUTHORIZATION"), password):
-            return page(environ, start_response)
+        known = password is None or may_read(environ.get("HTTP_AUTHORIZATION"), password)
+        question = questions.get(environ["PATH_INFO"])
+        if question is not None:
+            why_not = question()
+            status = "503 Service Unavailable" if why_not else "200 OK"
+            start_response(status, [("Content-Type", "text/plain; charset=utf-8")])
+            return [f"{(why_not if known else 'no') if why_not else 'ok'}\n".encode()]
+        if known:
+            return metrics(environ, start_response)
         start_response("401 Unauthorized", [("Content-Type", "text/plain"), *CHALLENGE.items()])
         return [b"the password of METERWARDEN_METRICS_PASSWORD is required\n"]
 

@@ -17,7 +17,7 @@ from analytics.columns.register import RegisterTable, advance, close, empty_stat
 from analytics.domain.errors import StoreUnavailable
 from analytics.domain.ledger import Ledger
 from ingest import wire
-from ingest.metrics_page import MetricsPage
+from ingest.metrics_page import MetricsPage, Pulse
 from streams.admission.agent import Admission
 from streams.agents.alerts import AlertsAgent
 from streams.agents.balance import BalanceAgent
@@ -35,6 +35,7 @@ from streams.lanes.lanes import Lanes
 from streams.lanes.workshop import Workshop
 from streams.metrics import WorkerMetrics
 from streams.ports import StoreRejected
+from streams.rows.layout import Doing
 from streams.source.broker import Broker, TopicFacts
 from streams.source.consumer import BatchApp, BatchOptions, Position
 from streams.source.credentials import credentials_of
@@ -49,6 +50,9 @@ __all__ = ["WorkerApp", "create_app", "warm_up"]
 
 log = logging.getLogger("metering.worker")
 
+_STILL_S = 60.0
+"""An event loop that stands for so long is dead; computing never holds it up for more than a second. [s]"""
+_TROUBLE = frozenset({Doing.WAITING, Doing.REFUSED})
 _EXTRA_CONNECTIONS = 8
 """For relays, totals, compliance, balances, layers and questions: they never wait for transactions of partitions."""
 
@@ -88,6 +92,7 @@ class WorkerApp(BatchApp):
         self.config = config
         self.metrics = WorkerMetrics()
         self.page: MetricsPage | None = None
+        self.pulse = Pulse(still_s=_STILL_S)
         self.lanes: Lanes | None = None
         self._tasks: list[asyncio.Task[None]] = []
         super().__init__(
@@ -181,11 +186,14 @@ class WorkerApp(BatchApp):
             self._go_on(AlertsAgent(config.dsn, config.alerts).run(config.alerts_s), "alerts")
         self._go_on(Sampler(self.metrics, self.store).run(config.samples_s), "samples")
         if config.metrics_port:
+            self._go_on(self._beat(), "pulse")
             self.page = MetricsPage.open(
                 self.metrics.registry,
                 host=config.metrics_host,
                 port=max(config.metrics_port, 0),
                 password=config.metrics_password,
+                alive=self.pulse.trouble,
+                ready=self._not_ready,
             )
             log.info("metrics on port %d", self.page.port)
         await super().on_start()
@@ -209,6 +217,21 @@ class WorkerApp(BatchApp):
 
     async def _topic(self) -> TopicFacts:
         return await self.broker.topic(self.config.topic)
+
+    def _not_ready(self) -> str:
+        """Why it cannot store readings now; asked by another thread."""
+        assert self.lanes is not None, "made before the page"
+        if not self.joined:
+            return "it is not a member of its group yet"
+        if self.lanes.starting:
+            return "states of partitions are brought back"
+        troubles = [one for one in self.shop.progress.reports if one.doing in _TROUBLE]
+        return "; ".join(f"partition {one.partition.partition}: {one.detail}" for one in troubles)
+
+    async def _beat(self) -> None:
+        while True:
+            self.pulse.beat()
+            await asyncio.sleep(1.0)
 
     def _go_on(self, work: Coroutine[Any, Any, None], name: str) -> None:
         self._tasks.append(asyncio.create_task(work, name=f"metering.{name}"))

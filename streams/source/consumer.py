@@ -75,6 +75,11 @@ class BatchConsumer(driver.Consumer):
 
     # -- where to read ---------------------------------------------------------------------------------------------
 
+    async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
+        """Take note that the group has this member."""
+        await super().on_partitions_assigned(assigned, generation_id)
+        self.app.joined = True
+
     async def perform_seek(self) -> None:
         """Hold every partition that was assigned and ask the application for its position; returns at once.
 
@@ -297,6 +302,8 @@ class BatchApp(faust.App):
 
     def __init__(self, name: str, *, batch: BatchOptions, **options: Any) -> None:
         self.batch_options = batch
+        self.joined = False
+        """Whether the group has ever given it its share, which may be none."""
         super().__init__(name, **options)
 
     def _new_transport(self) -> BatchTransport:

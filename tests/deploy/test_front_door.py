@@ -8,7 +8,13 @@ import pytest
 ROOT = Path(__file__).parents[2]
 README, CHINESE = ROOT / "README.md", ROOT / "deploy" / "README.zh.md"
 DECISIONS = sorted((ROOT / "deploy" / "decisions").glob("*.md"))
-PAGES = [README, CHINESE, *sorted((ROOT / "deploy").glob("*.md")), *sorted((ROOT / "deploy" / "guides").glob("*.md")), *DECISIONS]
+PAGES = [
+    README,
+    CHINESE,
+    *sorted((ROOT / "deploy").glob("*.md")),
+    *sorted((ROOT / "deploy" / "guides").glob("*.md")),
+    *DECISIONS,
+]
 
 
 def _blocks(page: Path) -> list[str]:

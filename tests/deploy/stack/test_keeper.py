@@ -5,6 +5,8 @@ import dataclasses
 import json
 import os
 import signal
+import urllib.error
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -77,6 +79,8 @@ def test_all_parts_that_are_killed_come_back_and_every_reading_is_stored_once(ke
     stack = Stack(kept)
     assert stack.up() == ["postgresql", "kafka", "workers"]
     assert part(stack, "keeper").healthy
+    assert _page(kept, "/healthz") == (200, "ok\n")
+    assert until(lambda: _page(kept, "/readyz") == (200, "ok\n"), 30.0), _page(kept, "/readyz")
     asyncio.run(load(stack.dsn, SITE.ledger()))
     place = Arena(stack.access, stack.dsn, "metering.readings", kept.kafka.partitions, tmp_path)
     live = place.live(Traffic(SITE), pause_s=0.1)
@@ -96,6 +100,15 @@ def test_all_parts_that_are_killed_come_back_and_every_reading_is_stored_once(ke
     told = part(stack, "keeper").detail
     assert all(f"brought {name} back" in told for name in ("kafka", "postgresql", "worker-1"))
     assert [line for line in log_of(kept) if line.startswith("kafka ended")] == ["kafka ended; it is started in 1 s"]
+
+
+def _page(settings: Settings, path: str) -> tuple[int, str]:
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{settings.workers.metrics_port}{path}", timeout=10) as answer:
+            return answer.status, answer.read().decode()
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, error.read().decode()
 
 
 def _another(stack: Stack, name: str, before: int) -> bool:
