@@ -80,8 +80,8 @@ def test_all_parts_that_are_killed_come_back_and_every_reading_is_stored_once(ke
     assert stack.up() == ["postgresql", "kafka", "workers"]
     assert part(stack, "keeper").healthy
     assert _page(kept, "/healthz") == (200, "ok\n")
-    assert until(lambda: _page(kept, "/readyz") == (200, "ok\n"), 30.0), _page(kept, "/readyz")
     asyncio.run(load(stack.dsn, SITE.ledger()))
+    assert until(lambda: _page(kept, "/readyz") == (200, "ok\n"), 60.0), _page(kept, "/readyz")
     place = Arena(stack.access, stack.dsn, "metering.readings", kept.kafka.partitions, tmp_path)
     live = place.live(Traffic(SITE), pause_s=0.1)
     try:
