@@ -75,7 +75,7 @@ def parse_rules(table: Mapping[str, Any]) -> tuple[Rules, tuple[RuleFault, ...]]
     >>> rules, faults = parse_rules({"rule": [{"name": "all", "kind": ["stuk"], "tell": ["boss"]}]})
     >>> for fault in sorted(faults):
     ...     print(str(fault)[:66])
-    rule[1] all.kind must be a list of clock, duplicate, finding, gain
+    rule[1] all.kind must be a list of balance_change, clock, duplicat
     rule[1] all.tell must be recipients (enterprise, inspectors, staff
     """
     faults: list[RuleFault] = []

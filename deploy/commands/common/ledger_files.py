@@ -134,7 +134,7 @@ def understood_lines(report: LedgerReport, language: str) -> list[str]:
         lines.append(f"工作表：{report.sheet}" if zh else f"sheet: {report.sheet}")
         if report.table.parts:
             lines.append(
-                "以上工作表合并为一份台账，行号写作“表序:行号”；--sheet 名称 只取其中一张" if zh
+                "以上工作表合并为一份台账，行号前是表序，如 2:15；--sheet 名称 只取其中一张" if zh
                 else "these sheets are one ledger, rows are named SHEET:ROW; --sheet NAME takes one of them alone"
             )  # fmt: skip
     if report.understood:

@@ -55,7 +55,9 @@ def test_a_single_meter_that_drifts_by_two_percent_is_not_observable_and_raises_
     loads = world([1], 120, kind=FaultKind.RAMP, size=-0.02).hours
     hours = GroupHours(hour=loads.hour, parent=loads.parent[:, :0], child=loads.child[:, :0])
     assert advance(state, hours).changes == ()
-    (drift, ratio, stuck) = judge(ledger, groups, state)
+    found = {verdict.question: verdict for verdict in judge(ledger, groups, state)}
+    assert set(found) == set(Question)
+    drift, ratio, stuck = (found[question] for question in (Question.DRIFT, Question.RATIO, Question.STUCK))
     assert (drift.question, drift.verdict, drift.reason) == (
         Question.DRIFT,
         Verdict.NOT_OBSERVABLE,

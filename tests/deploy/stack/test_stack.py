@@ -302,5 +302,5 @@ def test_a_topic_that_nobody_made_does_not_appear(stack: Stack, topic_prefix: st
 
 
 def test_unknown_parts_are_refused(instance: Settings) -> None:
-    with pytest.raises(StackError, match=r"postgresql, kafka, workers, alerts \(got redis\)"):
+    with pytest.raises(StackError, match=r"postgresql, kafka, workers, alerts, pages \(got redis\)"):
         Stack(instance).up(["redis"])
