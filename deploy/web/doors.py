@@ -6,7 +6,7 @@ this very host; nothing acts by GET.
 
 import hashlib
 import hmac
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from http.cookies import CookieError, SimpleCookie
@@ -190,19 +190,20 @@ async def visit(request: Request) -> Visit:
     return found
 
 
-async def acting(request: Request, found: Annotated[Visit, Depends(visit)]) -> Visit:
-    """Who acts by a form of ours; raises `Stale`."""
-    found.form = await request.form(max_files=4, max_fields=60)
-    if not from_here(request) or not hmac.compare_digest(found.field("csrf", 100).encode(), found.csrf.encode()):
-        raise Stale
-    return found
+async def acting(request: Request, found: Annotated[Visit, Depends(visit)]) -> AsyncIterator[Visit]:
+    """Who acts by a form of ours, whose files are there until the page is answered; raises `Stale`."""
+    async with request.form(max_files=4, max_fields=60) as form:
+        found.form = form
+        if not from_here(request) or not hmac.compare_digest(found.field("csrf", 100).encode(), found.csrf.encode()):
+            raise Stale
+        yield found
 
 
 Reader = Annotated[Visit, Depends(visit)]
 Acting = Annotated[Visit, Depends(acting)]
 
 
-def _role(base: Callable[..., Awaitable[Visit]], *roles: str, administrator: bool = False) -> Any:
+def _role(base: Callable[..., Any], *roles: str, administrator: bool = False) -> Any:
     async def check(found: Annotated[Visit, Depends(base)]) -> Visit:
         if found.person.role not in roles or (administrator and not found.session.administrator):
             raise NotAllowed

@@ -22,7 +22,7 @@ from deploy.web.answers import answer, go
 from deploy.web.doors import Acting, NotAllowed, Now, Reader, Visit, Writing
 from ingest.kafka.collector import Collector
 from ingest.kafka.config import KafkaConfig
-from ingest.kafka.publisher import Publisher, create_topics
+from ingest.kafka.publisher import Publisher
 from ingest.readings import MeterDirectory, UnreadableFile, open_readings
 from ingest.readings.check import ReadingCheck, check_readings
 from ingest.readings.options import ReadingOptions
@@ -182,7 +182,6 @@ async def send(request: Request, visit: Acting, identity: Identity, connection: 
 
 
 def _sent(config: KafkaConfig, check: ReadingCheck) -> None:
-    create_topics(config)
     with Publisher(config) as publisher:
         Collector(config, publisher).collect([Path(check.name)], opened=lambda _path: check.opened)
 

@@ -13,6 +13,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from deploy.cli import cli
+from deploy.kafka_access import environment_of
 from deploy.settings import FIELDS, environment, load
 from deploy.stack import Stack
 from deploy.stack.places import Places
@@ -95,7 +96,8 @@ def test_settings_that_differ_from_the_running_worker_s_are_named(run: Run) -> N
 
 @pytest.mark.integration
 def test_servers_that_answer_are_told_with_their_versions(run: Run, stack: Stack, database: str) -> None:
-    run.set(KAFKA=stack.bootstrap, DATABASE=database)
+    run.set(DATABASE=database)
+    run.set(**{name.removeprefix("METERWARDEN_"): value for name, value in environment_of(stack.access).items()})
     result = run("doctor")
     assert result.exit_code == 0, result.output
     checks = run.checks()

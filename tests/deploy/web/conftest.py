@@ -13,6 +13,7 @@ from deploy.stack import Stack
 from deploy.web import PagesConfig, create_pages
 from ingest.http import Attempts
 from ingest.kafka.config import KafkaConfig
+from ingest.kafka.publisher import create_topics
 from tests.dashboards.test_isolation import MARK_B
 from tests.dashboards.world import World, fill
 from tests.deploy.web.office import HOST, Office, enter
@@ -30,7 +31,10 @@ def office(module_database: str, stack: Stack) -> Iterator[Office]:
             connection.execute("select setval(pg_get_serial_sequence(%s, 'id'), 10000)", (table,))
     enter(module_database)
     api = service_address(module_database, "api", secret="of these tests")
-    kafka = KafkaConfig(bootstrap=stack.bootstrap, prefix=f"pages-{uuid.uuid4().hex[:12]}.", partitions=2)
+    access = stack.access
+    prefix = f"pages-{uuid.uuid4().hex[:12]}."
+    kafka = KafkaConfig(bootstrap=access.bootstrap, security=access.security, prefix=prefix, partitions=2)
+    create_topics(kafka)  # as `up` does; who sends may not
     app = create_pages(PagesConfig(dsn=api, kafka=kafka), attempts=Attempts(burst=1000))
     with TestClient(app, base_url=HOST, follow_redirects=False) as door:
         yield Office(module_database, app.app, door)  # type: ignore[arg-type]  # a FastAPI inside its guard

@@ -5,12 +5,25 @@ from typing import Any
 import pytest
 from kafka import KafkaConsumer, TopicPartition
 
+from analytics.domain.ledger import build_ledger
 from ingest.wire import READINGS_TOPIC
-from tests.deploy.web.office import Office
+from streams.store.ledger import load_ledger
+from tests.deploy.web.office import Office, inside
+from tests.ledger_rows import columns_of, metered
 
 pytestmark = pytest.mark.integration
 HEAD = "unit_code,meter_no,measured_at,value,unit\n"
-OWN = HEAD + "".join(f"U1,M1,2026-11-21T0{hour}:00:00+08:00,{100 + hour},kWh\n" for hour in range(8))
+OWN = HEAD + "".join(f"U1,X1,2026-11-21T0{hour}:00:00+08:00,{100 + hour},kWh\n" for hour in range(8))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def ledger(office: Office) -> None:
+    """A meter of each unit that readings can be of."""
+    rows = [metered("X", "X1", unit_code="U1"), metered("X", "SECRETB-X1", unit_code="SECRETB")]
+    made, faults = build_ledger(columns_of(*rows))
+    assert not faults
+    report = inside(office.dsn, lambda connection: load_ledger(connection, made, "a test"))
+    assert not report.faults
 
 
 def file(text: str) -> dict[str, Any]:
@@ -20,7 +33,7 @@ def file(text: str) -> dict[str, Any]:
 def sent(office: Office) -> int:
     """Messages on the topic."""
     config = office.app.state.config.kafka
-    consumer = KafkaConsumer(bootstrap_servers=config.bootstrap)
+    consumer = KafkaConsumer(**config.access.options())
     try:
         topic = config.topic(READINGS_TOPIC)
         places = [TopicPartition(topic, one) for one in consumer.partitions_for_topic(topic) or ()]
@@ -49,8 +62,8 @@ def test_a_file_is_shown_first_and_sent_once(office: Office) -> None:
 def test_an_enterprise_sends_its_own_readings_alone(office: Office) -> None:
     first = office.browser("first")
     before = sent(office)
-    foreign = HEAD + "SECRETB,SECRETB-M1,2026-11-21T08:15:00+08:00,7,kWh\n"
-    for text in (foreign, OWN + foreign.splitlines()[1] + "\n", HEAD + ",SECRETB-M1,2026-11-21T08:15:00+08:00,7,kWh\n"):
+    foreign = HEAD + "SECRETB,SECRETB-X1,2026-11-21T08:15:00+08:00,7,kWh\n"
+    for text in (foreign, OWN + foreign.splitlines()[1] + "\n", HEAD + ",SECRETB-X1,2026-11-21T08:15:00+08:00,7,kWh\n"):
         at = office.act(first, "/readings", "/readings", files=file(text)).headers["location"]
         page = first.get(at).text
         assert f'action="{at}/send"' not in page, text
@@ -60,7 +73,7 @@ def test_an_enterprise_sends_its_own_readings_alone(office: Office) -> None:
 
 def test_what_a_file_leaves_open_is_asked(office: Office) -> None:
     chief = office.browser("chief")
-    open_dates = "表号,时间,示值,单位\n" + "".join(f"M1,0{day}/02/2026 08:00,{100 + day},kWh\n" for day in range(1, 9))
+    open_dates = "表号,时间,示值,单位\n" + "".join(f"X1,0{day}/02/2026 08:00,{100 + day},kWh\n" for day in range(1, 9))
     at = office.act(chief, "/readings", "/readings", files=file(open_dates)).headers["location"]
     page = chief.get(at).text
     assert f'action="{at}/settle"' in page
