@@ -3,12 +3,26 @@
 import threading
 from collections.abc import Sequence
 from concurrent.futures import Future
+from dataclasses import dataclass
 
 from ingest.gateway.spool import Entry, Spool, SpoolFull
 
 __all__ = ["GroupCommit"]
 
 _MOST_BYTES = 16 * 2**20  # of one flush
+
+
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    entries: Sequence[Entry]
+    size: int
+    kept: "Future[None]"
+    after: "Future[None] | None"
+
+    @property
+    def is_out_of_turn(self) -> bool:
+        """Whether what comes before it could not be kept."""
+        return self.after is not None and self.after.done() and self.after.exception() is not None
 
 
 class GroupCommit:
@@ -24,14 +38,21 @@ class GroupCommit:
     def __init__(self, spool: Spool, *, max_waiting_bytes: int = 64 * 2**20) -> None:
         self._spool, self._max_waiting = spool, max_waiting_bytes
         self._changed = threading.Condition()
-        self._waiting: list[tuple[Sequence[Entry], int, Future[None]]] = []
+        self._waiting: list[_Waiting] = []
         self._waiting_bytes = 0
         self._closed = False
         self._thread = threading.Thread(target=self._run, name="spool", daemon=True)
         self._thread.start()
 
-    def submit(self, entries: Sequence[Entry]) -> "Future[None]":
-        """Keep entries; the result is there when they are on the disk, and is the spool's error when they are not."""
+    def submit(self, entries: Sequence[Entry], *, after: "Future[None] | None" = None) -> "Future[None]":
+        """Keep entries; the result is there when they are on the disk, and is the spool's error when they are not.
+
+        Parameters
+        ----------
+        after : Future, optional
+            Of entries that come before these: where they were not kept, these are not either, even if there is room
+            by now, so that an order stays one.
+        """
         future: Future[None] = Future()
         size = sum(len(entry.payload) for entry in entries)
         with self._changed:
@@ -39,7 +60,7 @@ class GroupCommit:
                 why = "it closes" if self._closed else f"{self._waiting_bytes} bytes wait for the disk"
                 future.set_exception(SpoolFull(f"the spool must have room for {size} bytes ({why})"))
                 return future
-            self._waiting.append((entries, size, future))
+            self._waiting.append(_Waiting(entries, size, future, after))
             self._waiting_bytes += size
             self._changed.notify()
         return future
@@ -60,28 +81,40 @@ class GroupCommit:
                 batch = self._take()
             self._keep(batch)
 
-    def _take(self) -> list[tuple[Sequence[Entry], int, "Future[None]"]]:
-        batch: list[tuple[Sequence[Entry], int, Future[None]]] = []
+    def _take(self) -> list[_Waiting]:
+        batch: list[_Waiting] = []
         size = 0
-        while self._waiting and (not batch or size + self._waiting[0][1] <= _MOST_BYTES):
+        while self._waiting and (not batch or size + self._waiting[0].size <= _MOST_BYTES):
             one = self._waiting.pop(0)
             batch.append(one)
-            size += one[1]
+            size += one.size
         self._waiting_bytes -= size
         return batch
 
-    def _keep(self, batch: Sequence[tuple[Sequence[Entry], int, "Future[None]"]]) -> None:
+    def _keep(self, batch: Sequence[_Waiting]) -> None:
+        batch = _in_turn(batch)
         try:
-            self._spool.append([entry for entries, _, _ in batch for entry in entries])
+            self._spool.append([entry for one in batch for entry in one.entries])
         except SpoolFull as error:
             if len(batch) == 1:
-                batch[0][2].set_exception(error)
+                batch[0].kept.set_exception(error)
             else:  # there may be room for some of them
                 for one in batch:
                     self._keep([one])
         except BaseException as error:  # noqa: BLE001 - whoever waits gets it
-            for _, _, future in batch:
-                future.set_exception(error)
+            for one in batch:
+                one.kept.set_exception(error)
         else:
-            for _, _, future in batch:
-                future.set_result(None)
+            for one in batch:
+                one.kept.set_result(None)
+
+
+def _in_turn(batch: Sequence[_Waiting]) -> list[_Waiting]:
+    """Those whose predecessors were kept, or are in the batch too; the others fail."""
+    kept = []
+    for one in batch:
+        if one.is_out_of_turn:
+            one.kept.set_exception(SpoolFull("the spool must have room for what comes first (it was full)"))
+        else:
+            kept.append(one)
+    return kept

@@ -233,7 +233,8 @@ class MqttIntake:
         entries = entries_of(judged.blocks, now_us) + self._refused(judged.rows, now_us)
         self._waiting += len(came)
         counts = judged.accepted, judged.rejected
-        self._under_way.append(_Batch(came, entries, counts, self._commit.submit(entries)))
+        before = self._under_way[-1].kept if self._under_way else None
+        self._under_way.append(_Batch(came, entries, counts, self._commit.submit(entries, after=before)))
 
     def _rows(self, came: _Came, now_us: int) -> list[bytes]:
         for subscription in self._config.subscriptions:
@@ -262,7 +263,7 @@ class MqttIntake:
                 return
             error = batch.kept.exception()
             if error is not None:
-                self._try_again(batch, error)
+                self._try_again(error)
                 return
             self._under_way.popleft()
             self._waiting -= len(batch.came)
@@ -273,14 +274,16 @@ class MqttIntake:
             if self.error.startswith("spool"):
                 self.error = ""
 
-    def _try_again(self, batch: _Batch, error: BaseException) -> None:
+    def _try_again(self, error: BaseException) -> None:
         if time.monotonic() < self._retry_at:
             return
         if not self.error:
             log.warning("MQTT messages wait at the broker: %s", error)
         self.error = f"spool{'' if isinstance(error, SpoolFull) else ' failed'}: {error}"
         self._retry_at = time.monotonic() + _PAUSE_S
-        batch.kept = self._commit.submit(batch.entries)
+        before = None
+        for one in self._under_way:  # what came after it was not kept either, or will not be: all of it again, in order
+            one.kept = before = self._commit.submit(one.entries, after=before)
 
     def _forget(self) -> None:
         """What was not acknowledged comes again with the next connection."""

@@ -287,3 +287,20 @@ def test_kill_at_any_moment_loses_nothing_that_was_kept(tmp_path: Path) -> None:
         assert len(found) <= number + 3  # written, and killed before it was told
         number = len(found)
         spool.close()
+
+
+def test_what_comes_after_something_that_found_no_room_waits_with_it(tmp_path: Path) -> None:
+    spool = Spool(tmp_path, max_bytes=0)
+    commit = GroupCommit(spool)
+    first = commit.submit([entry(0)])
+    assert isinstance(first.exception(timeout=5), SpoolFull)
+    spool._max_bytes = 10**6
+    second = commit.submit([entry(1)], after=first)
+    assert isinstance(second.exception(timeout=5), SpoolFull)
+    first = commit.submit([entry(0)])
+    second = commit.submit([entry(1)], after=first)
+    third = commit.submit([entry(2)])
+    assert [one.result(timeout=5) for one in (first, second, third)] == [None] * 3
+    commit.close()
+    assert numbers(spool) == [0, 1, 2]
+    spool.close()
