@@ -155,6 +155,13 @@ def _patiently(connection: psycopg.Connection, *statements: _Statement) -> None:
                 raise StoreUnavailable(
                     f"what is migrated must be free for a moment (others held it all the time: {error})"
                 ) from error
+        except psycopg.errors.InsufficientPrivilege as error:
+            said = " ".join(filter(None, (error.diag.message_primary, error.diag.message_detail)))
+            raise ConfigurationError(
+                f"the database user {connection.info.user} must be allowed to bring the schema up to date "
+                f"(it says: {said}); where another database of the server has made a role before, its administrator can "
+                "`grant <role> to <user> with admin option`"
+            ) from error
         else:
             return
         connection.execute(_END_VIEWERS)

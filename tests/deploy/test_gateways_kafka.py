@@ -1,6 +1,7 @@
 """Gateways that send by Kafka: a login for each, an inbox for each, and admission between that and the readings."""
 
 import asyncio
+import gc
 import ssl
 import threading
 import time
@@ -33,10 +34,18 @@ from tests.faults.harness import Arena, arena
 from tests.ingest.gateway.brokers import certificate
 from tests.streams.site import JSON, Message, Site, load
 
-pytestmark = pytest.mark.integration
+# aiokafka leaves the connection of a login that is refused to the garbage collector
+pytestmark = [pytest.mark.integration, pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")]
 
 SITE = Site(units=2, meters=20)
 OWN, FOREIGN = SITE.codes
+
+
+@pytest.fixture(autouse=True)
+def swept() -> Iterator[None]:
+    """What such connections leave is swept here, not in another module's test."""
+    yield
+    gc.collect()
 
 
 @pytest.fixture

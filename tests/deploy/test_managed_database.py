@@ -26,6 +26,10 @@ def managed(stack: Stack) -> Iterator[tuple[str, str]]:
     role = sql.Identifier(name)
     with psycopg.connect(stack.dsn, autocommit=True) as connection:
         connection.execute(sql.SQL("create role {} login createrole password {}").format(role, sql.Literal(PASSWORD)))
+        # what other databases of this server have made there already must be theirs to give, as its administrator says
+        kinds = "select rolname from pg_roles where rolname ~ '^meterwarden_' and not rolcanlogin"
+        for (kind,) in connection.execute(kinds).fetchall():
+            connection.execute(sql.SQL("grant {} to {} with admin option").format(sql.Identifier(kind), role))
         connection.execute(sql.SQL("create database {} owner {} template template0").format(role, role))
         with psycopg.connect(above, autocommit=True) as inside:
             inside.execute("set client_min_messages = warning")
