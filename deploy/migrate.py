@@ -159,8 +159,8 @@ def _patiently(connection: psycopg.Connection, *statements: _Statement) -> None:
             said = " ".join(filter(None, (error.diag.message_primary, error.diag.message_detail)))
             raise ConfigurationError(
                 f"the database user {connection.info.user} must be allowed to bring the schema up to date "
-                f"(it says: {said}); where another database of the server has made a role before, its administrator can "
-                "`grant <role> to <user> with admin option`"
+                f"(it says: {said}); where another database of the server has made a role before, its administrator "
+                "can `grant <role> to <user> with admin option`"
             ) from error
         else:
             return

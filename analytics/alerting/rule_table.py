@@ -74,9 +74,9 @@ def parse_rules(table: Mapping[str, Any]) -> tuple[Rules, tuple[RuleFault, ...]]
     --------
     >>> rules, faults = parse_rules({"rule": [{"name": "all", "kind": ["stuk"], "tell": ["boss"]}]})
     >>> for fault in sorted(faults):
-    ...     print(str(fault)[:66])
-    rule[1] all.kind must be a list of balance_change, clock, duplicat
-    rule[1] all.tell must be recipients (enterprise, inspectors, staff
+    ...     print(str(fault)[:56])
+    rule[1] all.kind must be a list of balance_change, clock
+    rule[1] all.tell must be recipients (enterprise, inspect
     """
     faults: list[RuleFault] = []
     root = _Table("", table, faults)
