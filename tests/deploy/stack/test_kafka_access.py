@@ -100,6 +100,7 @@ def test_rights_that_nobody_wrote_down_go_at_the_next_up(
 ) -> None:
     from deploy.stack.kafka_rights import Right, give_rights  # noqa: PLC0415 - as the stack does
 
+    create_topics(stack.kafka_config)
     ingest, topic = stack.kafka_access("ingest"), fresh_topic("foreign")
     with closing(KafkaAdminClient(**stack.access.options())) as admin:
         give_rights(admin, user_of("ingest"), [Right.to_write(topic)])
