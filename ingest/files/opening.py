@@ -217,8 +217,7 @@ def _member(held: _Source, inner: str) -> Content:
     try:
         with opened() as file:
             head = file.read(4096)
-    # NotImplementedError: packed by a method that zipfile has not, such as Deflate64 of Windows' large archives
-    except (*DAMAGED, NotImplementedError) as error:
+    except (*DAMAGED, NotImplementedError) as error:  # the latter: a method that zipfile has not, as Windows' Deflate64
         raise UnreadableFile(f"{held.name}: {inner} must be readable (got {error})") from error
     shown = inner if inner.isascii() else _mended(inner)
     return _content(held, _kind(head, f"{held.name}: {shown}", opened), opened, shown)

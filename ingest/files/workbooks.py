@@ -50,8 +50,7 @@ def require_bounded(opened: Callable[[], BinaryIO], name: str) -> None:
             total = 0
             for part in archive.infolist():
                 total += _size(archive, part, name, _TOTAL_BYTES - total)
-    # NotImplementedError: packed by a method that zipfile has not; RuntimeError: with a password
-    except (*DAMAGED, NotImplementedError, RuntimeError) as error:
+    except (*DAMAGED, NotImplementedError, RuntimeError) as error:  # the latter: a method zipfile has not; a password
         if isinstance(error, FileNotFoundError):
             raise
         raise UnreadableFile(f"{name}: must be a whole workbook (got {error})"[:300]) from error

@@ -143,7 +143,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def handle_one(self, body: bytes) -> None:
         """Answer one request; each of the two servers above says how."""
-        raise NotImplementedError  # never served itself
+        raise NotImplementedError  # abstract: only the two handlers above are served, and each has its own
 
     def reply(self, status: int, content: bytes) -> None:
         self.send_response(status)

@@ -20,7 +20,7 @@ from tests.deploy.web.office import PASSWORD, Office
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 pytestmark = [
     pytest.mark.integration,
-    pytest.mark.skipif(
+    pytest.mark.skipif(  # a browser is a tool of tests that the product needs not
         CHROMIUM is None, reason="NO PAGE WAS OPENED IN A BROWSER: no chromium here (apt-get install chromium)"
     ),
 ]

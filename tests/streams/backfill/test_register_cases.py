@@ -10,7 +10,7 @@ from tests.cases.registers import FOLDER, answer_of, cases, judge
 _HERE = (FOLDER / "registers.toml").is_file()
 
 
-@pytest.mark.skipif(_HERE, reason="the cases are here")
+@pytest.mark.skipif(_HERE, reason="the cases are here")  # the other way round: it stands for those that are missing
 def test_the_cases_are_missing() -> None:
     pytest.skip(f"REGISTER CASES NOT RUN: {FOLDER}/registers.toml is missing, so none of them was looked at")
 
