@@ -1,20 +1,18 @@
 """`certificates` as a person calls it: entered, judged by, listed, planned, withdrawn."""
 
 import json
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from pathlib import Path
-from zoneinfo import ZoneInfo
 
 import psycopg
 import pytest
 from click.testing import Result
 from openpyxl import Workbook, load_workbook
 
-from tests.deploy.commands.test_compliance import GOLDEN, PLANT, called
+from tests.deploy.commands.test_compliance import GOLDEN, PLANT, called, today
 
 pytestmark = pytest.mark.integration
 
-TODAY = datetime.now(ZoneInfo("Asia/Shanghai")).date()
 PDF = b"%PDF-1.7 a scan"
 
 
@@ -54,9 +52,9 @@ def test_from_a_table_to_the_plan(database: str, tmp_path: Path) -> None:
             "扫描件",
         ]
     )
-    last, next_year = TODAY - timedelta(days=400), TODAY + timedelta(days=330)
-    sheet.append([PLANT, meter, "J-1", "市计量测试院", last, "合格", TODAY - timedelta(days=36), ""])
-    sheet.append([PLANT, meter, "J-2", "市计量测试院", TODAY - timedelta(days=35), "合格", next_year, "j2.pdf"])
+    last, next_year = today() - timedelta(days=400), today() + timedelta(days=330)
+    sheet.append([PLANT, meter, "J-1", "市计量测试院", last, "合格", today() - timedelta(days=36), ""])
+    sheet.append([PLANT, meter, "J-2", "市计量测试院", today() - timedelta(days=35), "合格", next_year, "j2.pdf"])
     sheet.append([PLANT, "NOPE", "J-3", "市计量测试院", last, "合格", next_year, ""])
     book.save(tmp_path / "c.xlsx")
     lost = loaded()
@@ -88,7 +86,7 @@ def test_from_a_table_to_the_plan(database: str, tmp_path: Path) -> None:
         "--body",
         "市计量测试院",
     )
-    fails += ("--on", str(TODAY - timedelta(days=2)), "--conclusion", "failed", "--by", "王工")
+    fails += ("--on", str(today() - timedelta(days=2)), "--conclusion", "failed", "--by", "王工")
     assert called(*fails, dsn=database).exit_code == 0
     assert state(database, meter)[0] == "overdue"
     assert meter in overdue(database)
@@ -101,7 +99,7 @@ def test_from_a_table_to_the_plan(database: str, tmp_path: Path) -> None:
     made = load_workbook(plan)
     assert made.sheetnames == ["检定（校准）计划", "按月汇总", "本年度不到期"]
     rows = {row[2]: row for row in made["检定（校准）计划"].iter_rows(min_row=3, values_only=True) if row[0]}
-    assert rows[meter][1] == f"{TODAY:%Y-%m}"
+    assert rows[meter][1] == f"{today():%Y-%m}"
     assert "已超期" in str(rows[meter][-1])
     assert rows[meter][15] == "市计量测试院"
 

@@ -6,7 +6,7 @@ import psycopg
 import pytest
 from click.testing import Result
 
-from tests.deploy.commands.test_compliance import called
+from tests.deploy.commands.test_compliance import called, today
 from tests.streams.store.conftest import WORLD
 
 pytestmark = pytest.mark.integration
@@ -80,7 +80,7 @@ def test_a_self_check_begins_with_last_years_answers(database: str) -> None:
         )
         assert called(*words, dsn=database).exit_code == 0
 
-    year = NOW.year
+    year = today().year
     assert check("open", "--unit", "U1", "--year", str(year - 1), "--by", "王工").output.endswith(
         "0 answers are those of the last one\n"
     )

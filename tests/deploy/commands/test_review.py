@@ -4,9 +4,8 @@ import csv
 import hashlib
 import json
 import re
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
-from zoneinfo import ZoneInfo
 
 import psycopg
 import pytest
@@ -14,11 +13,10 @@ from click.testing import Result
 from docx import Document
 from openpyxl import load_workbook
 
-from tests.deploy.commands.test_compliance import GOLDEN, PLANT, called
+from tests.deploy.commands.test_compliance import GOLDEN, PLANT, called, today
 
 pytestmark = pytest.mark.integration
 
-TODAY = datetime.now(ZoneInfo("Asia/Shanghai")).date()
 PNG = b"\x89PNG\r\n\x1a\n a photo"
 
 
@@ -48,7 +46,7 @@ def test_from_the_draw_to_the_summary(database: str, tmp_path: Path) -> None:
     assert "under way" in review("plan", "--unit", PLANT, "--by", "李工").output
 
     assert "must be under review" in review("record", "1", "--item", "1", "--result", "pass", "--by", "王").output
-    visit = str(TODAY - timedelta(days=1))
+    visit = str(today() - timedelta(days=1))
     opened = review("open", "1", "--leader", "王审查员", "--member", "李审查员", "--visit", visit, "--by", "李工")
     assert opened.output == "review 1 is under review\n"
     assert "B.10" in review("papers", "1", "--received", "B.1", "--received", "rules", "--by", "李工").output

@@ -29,7 +29,6 @@ from tests.streams.store.test_views import asked
 pytestmark = pytest.mark.integration
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
-TODAY = datetime.now(SHANGHAI).date()
 SAID = {
     "serial_no": "S",
     "name": "电能表",
@@ -44,10 +43,17 @@ SAID = {
 }
 
 
-def meter(
-    point: str, *, unit: str = "U1", verified: date = TODAY - timedelta(days=400), **facts: object
-) -> Mapping[str, object]:
-    said = {**SAID, "serial_no": f"S-{unit}-{point}", "verified_on": verified.isoformat()}
+def today() -> date:
+    """Asked anew: a run of the tests may pass a midnight."""
+    return datetime.now(SHANGHAI).date()
+
+
+def meter(point: str, *, unit: str = "U1", verified: date | None = None, **facts: object) -> Mapping[str, object]:
+    said = {
+        **SAID,
+        "serial_no": f"S-{unit}-{point}",
+        "verified_on": (verified or today() - timedelta(days=400)).isoformat(),
+    }
     return metered(point, f"M-{point}", unit_code=unit, **(said | facts))
 
 
@@ -75,14 +81,14 @@ order by 1, 4
 
 
 def test_a_ledger_change_opens_and_closes_findings_and_history_stays(empty: str) -> None:
-    long_ago = TODAY - timedelta(days=4000)
+    long_ago = today() - timedelta(days=4000)
     first = asyncio.run(load(empty, meter("A"), meter("B", verified=long_ago), meter("A", unit="U2")))
     assert asyncio.run(judged(empty, first)) == 2
     assert asked(empty, STANDING) == [("verification", "fail", "serious", "B")]
     assert asyncio.run(judged(empty, first)) == 0  # nothing has changed since
     opened_at = asked(empty, "select max(opened_at) from finding")[0][0]
 
-    second = asyncio.run(load(empty, meter("A"), meter("B", verified=TODAY - timedelta(days=2))))
+    second = asyncio.run(load(empty, meter("A"), meter("B", verified=today() - timedelta(days=2))))
     assert asyncio.run(judged(empty, second)) == 1  # the other unit's ledger is as it was
     assert asked(empty, STANDING) == []
     closed = asked(empty, "select rule, point, closed_at >= opened_at from finding_list where verdict = 'fail'")
@@ -155,19 +161,19 @@ from register r join ledger_meter m on m.meter_id = r.meter_id,
 
 
 def test_data_energy_and_what_is_at_risk_are_read(empty: str) -> None:
-    ended = TODAY - timedelta(days=10)
+    ended = today() - timedelta(days=10)
     first = ended - timedelta(days=364)
     over = meter("A", verified=first, cycle_months=None, verification_due=ended.isoformat())
     asyncio.run(load(empty, over, meter("B")))
     with psycopg.connect(empty, autocommit=True) as connection:
         for statement in (DAYS, SERIES, TOTALS, READINGS):
-            connection.execute(statement.encode(), {"today": TODAY})
+            connection.execute(statement.encode(), {"today": today()})
 
     async def ask() -> tuple[object, ...]:
         async with connected(empty) as connection:
-            moment = Moment.of(TODAY, now=datetime.now(UTC), zone=SHANGHAI)
+            moment = Moment.of(today(), now=datetime.now(UTC), zone=SHANGHAI)
             found = await judge(connection, standards_from(), moment)
-            series = await read_point_energy(connection, found.stored, ["A", "stranger"], ended, TODAY)
+            series = await read_point_energy(connection, found.stored, ["A", "stranger"], ended, today())
             assert [(code, one.symbol, one.amount.sum()) for code, one in series.items()] == [("A", "kWh", 11 * 240.0)]
             past = await judge(connection, standards_from(), Moment.of(ended, now=datetime.now(UTC), zone=SHANGHAI))
         late = next(one for one in found.assessment.findings if one.rule == "verification" and one.point == "A")
@@ -205,12 +211,12 @@ def test_a_meter_read_by_hand_once_a_month_is_judged_by_its_own_interval(empty: 
     monthly: dict[str, Any] = {"interval_s": 30 * 86_400}
     asyncio.run(load(empty, meter("READ", **monthly), meter("LEFT", **monthly)))
     with psycopg.connect(empty, autocommit=True) as connection:
-        connection.execute(RARE.encode(), {"today": TODAY})
-        connection.execute(READINGS.encode(), {"today": TODAY})  # one of each, at 23:58:59
+        connection.execute(RARE.encode(), {"today": today()})
+        connection.execute(READINGS.encode(), {"today": today()})  # one of each, at 23:58:59
 
     async def ask() -> dict[str, tuple[object, ...]]:
         async with connected(empty) as connection:
-            moment = Moment.of(TODAY, now=datetime.now(UTC), zone=SHANGHAI)
+            moment = Moment.of(today(), now=datetime.now(UTC), zone=SHANGHAI)
             found = (await judge(connection, standards_from(), moment)).assessment.findings
         return {
             "low": tuple((one.point, one.found.en) for one in found if one.rule == "completeness" and one.point),
@@ -317,11 +323,11 @@ PAST = "select point, status, accuracy_class, held_until = 'infinity' from insta
 
 def test_a_past_day_is_judged_by_the_status_and_class_of_that_day(empty: str) -> None:
     def midnight(days_ago: int) -> datetime:
-        day = TODAY - timedelta(days=days_ago)
+        day = today() - timedelta(days=days_ago)
         return datetime(day.year, day.month, day.day, tzinfo=SHANGHAI)
 
     def seen(days_ago: int) -> tuple[str, str, int, int]:
-        return asyncio.run(rate_of(empty, TODAY - timedelta(days=days_ago)))
+        return asyncio.run(rate_of(empty, today() - timedelta(days=days_ago)))
 
     asyncio.run(load(empty, meter("A"), meter("B")))
     assert asked(empty, PAST) == []
@@ -338,11 +344,11 @@ def test_a_past_day_is_judged_by_the_status_and_class_of_that_day(empty: str) ->
     assert seen(1) == ("0.5S", "qualified", 2, 2)
     assert seen(0) == ("0.5S", "limited", 2, 2)
     with psycopg.connect(empty, autocommit=True) as connection:
-        connection.execute(DAYS.encode(), {"today": TODAY})
+        connection.execute(DAYS.encode(), {"today": today()})
     flagged = asked(
         empty, "select min(day), max(day), count(*), min(flag) from point_day_flagged where meter_no = 'M-A'"
     )
-    assert flagged == [(TODAY - timedelta(days=20), TODAY - timedelta(days=11), 10, "out_of_use")]
+    assert flagged == [(today() - timedelta(days=20), today() - timedelta(days=11), 10, "out_of_use")]
     # what a later load says of an earlier day replaces what was said of the days from then on
     asyncio.run(load(empty, meter("A", status="out_of_use", accuracy_class="0.5S"), meter("B"), since=midnight(15)))
     assert [seen(day)[1] for day in (21, 20, 16, 15, 10, 1, 0)] == [
