@@ -1,14 +1,17 @@
 """The one place that compiles: a typed door to numba's decorator.
 
-numba keeps compiled code beside its module and takes it for old when that one file changes, though code of other files
-may be compiled into it. Here it also becomes old with the files of the compiled functions that its module has imported.
-numba has no public word for that, as it has none for `_nrt`; the lock holds its version.
+numba keeps compiled code beside its module and takes it for old when that one file changes, though code and numbers of
+other files may be compiled into it. Here it also becomes old with the files of the compiled functions that its module
+has imported, and with the numbers that its module holds where the function begins, imported or its own. numba has no
+public word for that, as it has none for `_nrt`; the lock holds its version.
 """
 
-from collections.abc import Callable
+import hashlib
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar, cast
 
 import numba
+import numpy as np
 from numba.core.dispatcher import Dispatcher
 
 __all__ = ["compiled", "compiled_plain"]
@@ -42,5 +45,16 @@ def _old_with_what_it_calls(dispatcher: Any) -> Any:
         for one in others
         if one.py_func.__module__ != own.__module__
     }
-    kept._source_stamp = (kept._source_stamp, *sorted(imported.items()))  # noqa: SLF001
+    constants = _digest(own.__globals__)
+    kept._source_stamp = (kept._source_stamp, constants, *sorted(imported.items()))  # noqa: SLF001
     return dispatcher
+
+
+def _digest(names: Mapping[str, object]) -> str:
+    """Digest of the numbers and arrays among a module's names."""
+    numbers = {
+        name: value.tolist() if isinstance(value, np.ndarray) else value
+        for name, value in names.items()
+        if isinstance(value, int | float | np.ndarray | np.generic)
+    }
+    return hashlib.sha256(repr(sorted(numbers.items())).encode()).hexdigest()

@@ -41,7 +41,18 @@ import numpy as np
 import numpy.typing as npt
 
 from analytics.columns import _kernel
-from analytics.columns._kernel import ACCEPTED, CONFLICT, DUPLICATE, EVENT_ROW, HOUR_ROW, LATE, NEVER, POINT_STATE
+from analytics.columns._layout import (
+    ACCEPTED,
+    CONFLICT,
+    DUPLICATE,
+    HOUR_ROW,
+    INSTALLATION_ROW,
+    LATE,
+    NEVER,
+    POINT_STATE,
+    RULES_ROW,
+)
+from analytics.columns.events import EVENT_ROW
 from analytics.domain.arrays import check_array, check_columns
 from analytics.domain.ledger import Installations
 from analytics.domain.quality import DetectionKind
@@ -152,7 +163,7 @@ class RegisterTable:
         full_scale = _full_scale(np.ascontiguousarray(installations.full_scale, np.float64))
         known = np.ascontiguousarray(installations.max_rate, np.float64)
         factor = np.ascontiguousarray(installations.factor, np.float64)
-        table = np.empty(factor.size, _kernel.INSTALLATION_ROW)
+        table = np.empty(factor.size, INSTALLATION_ROW)
         for name in ("point", "meter", "installed_from", "installed_to", "first_reading", "last_reading"):
             table[name] = getattr(installations, name)
         table["interval"] = installations.interval_us
@@ -163,7 +174,7 @@ class RegisterTable:
         table["rate"] = np.where(np.isnan(known), np.inf, known)
         table["renewed"] = _renewed(installations)
         self.table = table
-        row = np.zeros(1, _kernel.RULES_ROW)
+        row = np.zeros(1, RULES_ROW)
         row["slack"] = rules.clock_slack_s * _US
         row["measured_span"] = rules.measured_span_h * _HOUR_US
         row["opening_span"] = rules.opening_span_d * 24 * _HOUR_US

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from analytics.columns._kernel import in_force
+from analytics.columns._installing_kernel import in_force
 from analytics.domain.arrays import check_columns
 from analytics.domain.ledger import Ledger
 from analytics.domain.quality import ReadingFlag, RejectReason

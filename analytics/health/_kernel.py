@@ -10,7 +10,7 @@ import math
 
 import numpy as np
 
-from analytics.columns._kernel import NEVER
+from analytics.columns._layout import NEVER
 from analytics.compiled import compiled, compiled_plain
 from analytics.domain.quality import DetectionKind
 

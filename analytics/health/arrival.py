@@ -28,7 +28,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from analytics.columns._kernel import EVENT_ROW, NEVER
+from analytics.columns._layout import NEVER
+from analytics.columns.events import EVENT_ROW
 from analytics.columns.register import RegisterTable
 from analytics.health import _kernel
 from analytics.health._kernel import AHEAD, BEHIND, DRIFTS, HABIT_ROW, HEALTH_STATE, SLOTS, UNSURE

@@ -16,7 +16,7 @@ from analytics.drift.observability import PointVerdict, Question, Reason, Verdic
 __all__ = ["LearntRate", "learnt_rates", "rise_verdict"]
 
 _SETTLED, _SOME = 24, 8
-"""Rises from which a rate is believed within 4 times, and within 16 times; see `analytics.columns._kernel`."""
+"""Rises from which a rate is believed within 4 times, and within 16 times; see `analytics.columns._rates_kernel`."""
 
 
 class LearntRate:

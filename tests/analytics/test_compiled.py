@@ -14,10 +14,11 @@ def inner(x):
 OUTER = """
 from analytics.compiled import compiled
 from compiled_inner import inner
+from compiled_numbers import MORE
 
 @compiled
 def outer(x):
-    return 2 * inner(x)
+    return 2 * inner(x) + MORE
 """
 ASK = "from compiled_outer import outer; print(outer(20), len(outer.stats.cache_hits))"
 
@@ -35,7 +36,17 @@ def ask(place: Path) -> tuple[int, int]:
 def test_compiled_code_is_kept_until_what_it_calls_in_another_file_changes(tmp_path: Path) -> None:
     (tmp_path / "compiled_outer.py").write_text(OUTER)
     (tmp_path / "compiled_inner.py").write_text(INNER.format(added=1))
+    (tmp_path / "compiled_numbers.py").write_text("MORE = 0")
     assert ask(tmp_path) == (42, 0)
     assert ask(tmp_path) == (42, 1)
     (tmp_path / "compiled_inner.py").write_text(INNER.format(added=100))
     assert ask(tmp_path) == (240, 0)
+
+
+def test_compiled_code_is_kept_until_a_number_of_another_file_changes(tmp_path: Path) -> None:
+    (tmp_path / "compiled_outer.py").write_text(OUTER)
+    (tmp_path / "compiled_inner.py").write_text(INNER.format(added=1))
+    (tmp_path / "compiled_numbers.py").write_text("MORE = 0")
+    assert [ask(tmp_path), ask(tmp_path)] == [(42, 0), (42, 1)]
+    (tmp_path / "compiled_numbers.py").write_text("MORE = 300")
+    assert ask(tmp_path) == (342, 0)

@@ -28,7 +28,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from analytics.columns._kernel import EVENT_ROW
+from analytics.columns.events import EVENT_ROW
 from analytics.domain.registers import FurtherRegister
 from analytics.health.redundancy import _kernel as kernel
 from analytics.health.redundancy import _state_kernel as layout

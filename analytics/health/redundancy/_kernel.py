@@ -7,7 +7,7 @@ stream is cut. Times are float64 microseconds since 1970 UTC (exact up to 2**53)
 
 import numpy as np
 
-from analytics.columns._kernel import ACCEPTED, CONFLICT, DUPLICATE, LATE
+from analytics.columns._layout import ACCEPTED, CONFLICT, DUPLICATE, LATE
 from analytics.compiled import compiled_plain
 from analytics.health.redundancy._heat_kernel import heat_event
 from analytics.health.redundancy._phases_kernel import phase_event

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from analytics.columns._kernel import NEVER
+from analytics.columns._layout import NEVER
 from analytics.compiled import compiled_plain
 from analytics.domain.quality import DetectionKind
 

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from analytics.columns._kernel import NEVER
+from analytics.columns._layout import NEVER
 from analytics.health.redundancy import _kernel as kernel
 from analytics.health.redundancy._state_kernel import NEWEST
 

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from analytics.columns._kernel import POINT_STATE
+from analytics.columns._layout import POINT_STATE
 from analytics.columns.register import NEVER, RegisterTable
 from analytics.domain.quality import DetectionKind
 from analytics.health.arrival import (

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from analytics.columns._kernel import _FIRST, _YOUNG
+from analytics.columns._rates_kernel import _FIRST, YOUNG
 from analytics.drift.observability import Reason, Verdict
 from analytics.health import rises
 from analytics.health.rises import LearntRate, learnt_rates, rise_verdict
@@ -33,7 +33,7 @@ def test_the_ledger_s_rate_or_enough_rises_decide(declared: float, n: int, verdi
 
 
 def test_the_counts_are_those_by_which_registers_are_judged() -> None:
-    assert (rises._SOME, rises._SETTLED) == (_FIRST, _YOUNG)
+    assert (rises._SOME, rises._SETTLED) == (_FIRST, YOUNG)
 
 
 def test_a_register_teaches_its_rate_in_the_unit_of_its_amounts() -> None:

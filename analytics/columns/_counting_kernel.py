@@ -1,0 +1,228 @@
+"""Counting: the rise from the last good reading (the anchor) to the next, spread over the hours between."""
+
+import numpy as np
+
+from analytics.columns._layout import BREAK, NEVER, RHYTHM, SCALE, SUSPECT
+from analytics.columns._rates_kernel import further_turns, learn_rate, turns_at, usual_rise
+from analytics.columns._values_kernel import micro_of
+from analytics.compiled import compiled_plain
+from analytics.domain.instants import US_PER_DAY, US_PER_HOUR, US_PER_MINUTE, US_PER_SECOND
+from analytics.domain.quality import DetectionKind, HourFlag
+
+__all__ = [
+    "break_to",
+    "count",
+    "emit_event",
+    "emit_hour",
+    "forget_kept",
+    "keep_level",
+    "keep_stillness",
+    "keeps_rhythm",
+    "open_at",
+    "remember_anchor",
+    "set_anchor",
+    "spacing_of",
+    "span_limit",
+    "take_back",
+]
+
+_ESTIMATED = int(HourFlag.ESTIMATED)
+_ROLLOVER = int(HourFlag.ROLLOVER)
+_EV_ROLLOVER = int(DetectionKind.ROLLOVER)
+_LATEST = 2_000_000_000
+
+
+@compiled_plain
+def emit_hour(s, p, hours, cursor):
+    if s.covered > 0:
+        row = hours[cursor[0]]
+        row.point = p
+        row.hour = s.hour
+        row.amount = s.amount
+        row.covered = s.covered
+        row.estimated = s.estimated
+        row.flags = s.flags
+        cursor[0] += 1
+    s.amount = 0
+    s.covered = 0
+    s.estimated = 0
+    s.flags = 0
+
+
+@compiled_plain
+def emit_event(s, p, kind, started, ended, decided, before, at, after, n, amount, events, cursor):
+    row = events[cursor[1]]
+    row.point = p
+    row.installation = s.installation
+    row.kind = kind
+    row.scale = s.run_scale if kind == SCALE else 0
+    row.n = n
+    row.started = started
+    row.ended = ended
+    row.decided = decided
+    row.before = before
+    row.at = at
+    row.after = after
+    row.amount = amount
+    cursor[1] += 1
+
+
+@compiled_plain
+def _spread(s, p, t1, micro, limit, flags, hours, cursor):
+    """Count `micro` evenly over [anchor, t1), closing every hour it passes; the parts sum to `micro` exactly."""
+    t0 = s.good_at
+    dt = t1 - t0
+    estimated = dt > limit and t1 > (s.hour + 1) * US_PER_HOUR
+    if estimated:
+        flags |= _ESTIMATED
+    a = t0
+    done = np.int64(0)
+    while a < t1:
+        end = (s.hour + 1) * US_PER_HOUR
+        b = min(end, t1)
+        upto = micro if b == t1 else np.int64(np.rint(micro * (float(b - t0) / float(dt))))
+        s.amount += upto - done
+        s.covered += b - a
+        if estimated:
+            s.estimated += b - a
+        s.flags |= flags
+        done = upto
+        a = b
+        if b == end:
+            emit_hour(s, p, hours, cursor)
+            s.hour += 1
+
+
+@compiled_plain
+def set_anchor(s, t, v, r):
+    s.good_at = t
+    s.good_value = v
+    s.good_late = np.int32(min(max((r - t) // US_PER_SECOND, -_LATEST), _LATEST))
+    s.partial = 0
+
+
+@compiled_plain
+def keep_stillness(s):
+    """The dial shows the anchor's value again: keep the state as it was when it first did."""
+    if s.flat_at == NEVER:
+        s.flat_at = s.good_at
+        s.flat_amount = s.amount
+        s.flat_covered = s.covered
+        s.flat_estimated = s.estimated
+        s.flat_flags = s.flags
+
+
+@compiled_plain
+def remember_anchor(s):
+    """Keep the state at the anchor, before the next reading becomes the anchor."""
+    s.prev_at = s.good_at
+    s.prev_value = s.good_value
+    s.prev_amount = s.amount
+    s.prev_covered = s.covered
+    s.prev_estimated = s.estimated
+    s.prev_flags = s.flags
+
+
+@compiled_plain
+def take_back(s):
+    """Make the reading before the anchor the anchor again; hours written since are written anew by what follows."""
+    s.good_at = s.prev_at
+    s.good_value = s.prev_value
+    s.hour = s.prev_at // US_PER_HOUR
+    s.amount = s.prev_amount
+    s.covered = s.prev_covered
+    s.estimated = s.prev_estimated
+    s.flags = s.prev_flags | SUSPECT
+    s.prev_at = NEVER
+    s.flat_at = NEVER
+
+
+@compiled_plain
+def break_to(s, p, t, flag, hours, cursor):
+    """Leave [anchor, t) without a value."""
+    s.flags |= flag
+    hour = t // US_PER_HOUR
+    if hour != s.hour:
+        emit_hour(s, p, hours, cursor)
+        s.hour = hour
+        s.flags = flag
+    s.prev_at = NEVER
+    s.flat_at = NEVER
+
+
+@compiled_plain
+def open_at(s, p, t, v, r, hours, cursor):
+    """An anchor where none stands; what an earlier meter counted in an hour before is closed."""
+    hour = t // US_PER_HOUR
+    if hour != s.hour:
+        emit_hour(s, p, hours, cursor)
+        s.hour = hour
+    s.prev_at = NEVER
+    s.flat_at = NEVER
+    set_anchor(s, t, v, r)
+
+
+@compiled_plain
+def keep_level(s, run_at, decided, flags):
+    """The register goes on elsewhere, or seems to: keep the anchor in case it goes on from there after all."""
+    s.kept_at = s.good_at
+    s.kept_value = s.good_value
+    s.kept_run = run_at
+    s.kept_amount = s.amount
+    s.kept_covered = s.covered
+    s.kept_estimated = s.estimated
+    s.kept_flags = s.flags | flags
+    s.learnt_day = decided // US_PER_DAY + 1
+
+
+@compiled_plain
+def forget_kept(s, t):
+    if s.kept_at != NEVER:
+        s.kept_at = NEVER
+        s.learnt_day = t // US_PER_DAY + 1
+
+
+@compiled_plain
+def count(s, p, t, v, r, k, extra, tab, rules, hours, events, cursor):
+    """Take (t, v) as good: count what was used since the anchor, and make it the anchor."""
+    dt = t - s.good_at
+    factor = tab[k].factor
+    rolled = v < s.good_value
+    raw = micro_of(v, factor) - micro_of(s.good_value, factor)
+    if rolled:
+        raw += micro_of(turns_at(s, tab[k], s.good_value, v, usual_rise(s, tab[k], dt, rules)), factor)
+    micro = np.int64(raw)
+    more = further_turns(s, tab[k], dt, raw / (factor * 1e6), rules)
+    if rolled or more > 0:
+        emit_event(s, p, _EV_ROLLOVER, s.good_at, t, t, s.good_value, v, v, rolled + more, micro, events, cursor)
+        extra |= _ROLLOVER
+    if more > 0:  # the total is known but for whole turns of the dial
+        extra |= _ESTIMATED
+    remember_anchor(s)
+    if v == s.good_value and not rolled:
+        keep_stillness(s)
+    else:
+        s.flat_at = NEVER
+    if dt > rules.longest_gap:
+        break_to(s, p, t, BREAK, hours, cursor)
+    elif dt > 0:
+        _spread(s, p, t, micro, span_limit(s, tab[k], rules.measured_span), extra, hours, cursor)
+        learn_rate(s, tab[k], t, micro, dt, (extra & SUSPECT) == 0, rules)
+    set_anchor(s, t, v, r)
+
+
+@compiled_plain
+def keeps_rhythm(s):
+    return RHYTHM <= s.spaced_n <= 2 * RHYTHM
+
+
+@compiled_plain
+def spacing_of(s, c):
+    """How far apart readings are: as the ledger says, or longer where they keep to that."""
+    return max(c.interval, np.int64(s.spacing) * US_PER_MINUTE) if keeps_rhythm(s) else c.interval
+
+
+@compiled_plain
+def span_limit(s, c, measured_span):
+    """Longest time between two readings over which an hour's edge is measured."""
+    return min(np.int64(1.5 * spacing_of(s, c)), measured_span) if c.interval > 0 else measured_span

@@ -1,0 +1,125 @@
+"""From one installation of the ledger to the next: replaced meters, and multipliers that change in place."""
+
+import math
+
+import numpy as np
+
+from analytics.columns._counting_kernel import break_to, count, emit_event, forget_kept, open_at, set_anchor
+from analytics.columns._layout import NEVER, SUSPECT
+from analytics.columns._rates_kernel import has_rolled, is_believed
+from analytics.columns._waiting_kernel import accept_run, end_run
+from analytics.compiled import compiled, compiled_plain
+from analytics.domain.instants import US_PER_DAY
+from analytics.domain.quality import DetectionKind, HourFlag
+
+__all__ = ["close_installation", "in_force", "install"]
+
+_REPLACEMENT = int(HourFlag.REPLACEMENT)
+_CHANGE = int(HourFlag.MULTIPLIER_CHANGE)
+_EV_REPLACEMENT = int(DetectionKind.REPLACEMENT)
+_EV_CHANGE = int(DetectionKind.MULTIPLIER_CHANGE)
+
+
+@compiled
+def in_force(meter, at, start, order, installed_from, installed_to):
+    """Row of the installations in force for each meter at each time, -1 where there is none."""
+    out = np.empty(meter.size, np.int32)
+    for i in range(meter.size):
+        m = meter[i]
+        found = -1
+        if m >= 0:
+            for j in range(start[m], start[m + 1]):
+                k = order[j]
+                if installed_from[k] > at[i]:
+                    break
+                if at[i] <= installed_to[k]:  # the last reading may be taken at the very end; a later start wins
+                    found = k
+        out[i] = found
+    return out
+
+
+@compiled_plain
+def close_installation(s, p, k, r, tab, rules, hours, events, cursor):
+    """The installation ends as the ledger says: count up to its last reading, if one was declared."""
+    end, last = tab[k].installed_to, tab[k].last_reading
+    if s.run_n > 0 and s.run_kind == 0 and s.run_value > s.good_value and last >= s.last_value:
+        accept_run(s, p, r, k, SUSPECT, tab, rules, hours, events, cursor)  # the declared dial says they were right
+    end_run(s, p, end, s.good_value, tab[k], rules, events, cursor)
+    if math.isnan(last) or end <= s.good_at:
+        return
+    if last >= s.good_value or has_rolled(s, tab[k], s.good_at, s.good_value, end, last, rules):
+        count(s, p, end, last, r, k, _REPLACEMENT, tab, rules, hours, events, cursor)
+
+
+@compiled_plain
+def _change_in_place(s, p, k, t, v, r, tab, rules, hours, events, cursor):
+    """The same meter goes on from installation k to k + 1: another multiplier or unit from that instant."""
+    start = tab[k + 1].installed_from
+    rescale = tab[k].unit_factor / tab[k + 1].unit_factor
+    declared = tab[k + 1].first_reading
+    dial = np.nan
+    if not math.isnan(declared):
+        dial = declared / rescale
+    elif not math.isnan(tab[k].last_reading):
+        dial = tab[k].last_reading
+    elif start >= s.good_at and t > s.good_at and s.run_n == 0:
+        then = v / rescale
+        if is_believed(s, tab[k], s.good_at, s.good_value, t, then, rules):
+            dial = s.good_value + (then - s.good_value) * (float(start - s.good_at) / float(t - s.good_at))
+    certain = not math.isnan(declared) or not math.isnan(tab[k].last_reading)
+    if certain and s.run_n > 0 and s.run_kind == 0 and s.run_value > s.good_value and dial >= s.last_value:
+        accept_run(s, p, r, k, SUSPECT, tab, rules, hours, events, cursor)  # the declared dial says they were right
+    if not math.isnan(dial) and start > s.good_at:
+        fits = (certain and dial >= s.good_value) or is_believed(s, tab[k], s.good_at, s.good_value, start, dial, rules)
+        if fits or has_rolled(s, tab[k], s.good_at, s.good_value, start, dial, rules):
+            count(s, p, start, dial, r, k, _CHANGE, tab, rules, hours, events, cursor)
+    s.flags |= _CHANGE
+    s.good_value *= rescale
+    if s.kept_at != NEVER:
+        s.kept_value *= rescale
+        s.learnt_day = start // US_PER_DAY + 1
+    s.prev_at = NEVER
+    s.flat_at = NEVER
+    if s.run_n > 0:
+        s.run_value *= rescale
+        s.last_value *= rescale
+    s.installation = k + 1
+    if tab[k].factor != tab[k + 1].factor:
+        emit_event(s, p, _EV_CHANGE, start, start, start, tab[k].factor, tab[k + 1].factor, dial, 1, 0, events, cursor)
+
+
+@compiled_plain
+def install(s, p, target, t, v, r, tab, rules, hours, events, cursor):
+    """Walk the point's installations up to `target`; no anchor stands afterwards where the ledger gives none."""
+    if s.installation < 0:
+        s.installation = target
+        start, first = tab[target].installed_from, tab[target].first_reading
+        if not math.isnan(first) and start < t and t - start <= rules.opening_span:
+            open_at(s, p, start, first, r, hours, cursor)
+        return
+    while s.installation < target:
+        k = s.installation
+        standing = s.good_at != NEVER
+        start, first = tab[k + 1].installed_from, tab[k + 1].first_reading
+        same = tab[k].meter == tab[k + 1].meter and tab[k + 1].renewed == 0
+        if standing and same and tab[k].installed_to == start:
+            _change_in_place(s, p, k, t, v, r, tab, rules, hours, events, cursor)
+            continue
+        if standing:
+            close_installation(s, p, k, r, tab, rules, hours, events, cursor)
+        emit_event(
+            s, p, _EV_REPLACEMENT, start, start, start, s.good_value, tab[k].last_reading, first, 1, 0, events, cursor
+        )
+        s.installation = k + 1
+        s.flags |= _REPLACEMENT
+        s.prev_at = NEVER
+        s.flat_at = NEVER
+        forget_kept(s, start)
+        if math.isnan(first):
+            s.good_at = NEVER
+            continue
+        start = max(start, s.good_at)
+        if start > s.good_at:
+            break_to(s, p, start, _REPLACEMENT, hours, cursor)
+        set_anchor(s, start, first, r)
+        s.prev_value = first  # declared: it does not stand alone

@@ -1,0 +1,95 @@
+"""Records that the compiled register rules work on, and the flags and kinds they write.
+
+Times are int64 microseconds since 1970 UTC, dial values float64 in the register's unit, amounts int64 millionths of
+the canonical unit.
+"""
+
+import numpy as np
+
+from analytics.domain.quality import DetectionKind, HourFlag
+
+__all__ = [
+    "ACCEPTED",
+    "BREAK",
+    "CONFIRM",
+    "CONFLICT",
+    "DUPLICATE",
+    "HOUR_ROW",
+    "INSTALLATION_ROW",
+    "LATE",
+    "NEVER",
+    "POINT_STATE",
+    "RHYTHM",
+    "RULES_ROW",
+    "SCALE",
+    "SENTINEL",
+    "SPIKE",
+    "SUSPECT",
+]
+
+NEVER = np.iinfo(np.int64).min
+"""An instant that is not known."""
+
+POINT_STATE = np.dtype(
+    [
+        # the last good reading (the anchor), and the good one before it
+        ("good_at", "<i8"), ("good_value", "<f8"), ("prev_at", "<i8"), ("prev_value", "<f8"),
+        # the hour that holds the anchor, counted up to the anchor
+        ("amount", "<i8"), ("covered", "<u4"), ("estimated", "<u4"), ("hour", "<i4"),
+        # the same as it was at the reading before, so that an anchor that proves a spike can be taken back
+        ("prev_amount", "<i8"), ("prev_covered", "<u4"), ("prev_estimated", "<u4"),
+        # readings that do not fit the anchor and wait for the next ones to decide: first and last of the run
+        ("run_at", "<i8"), ("run_value", "<f8"), ("last_at", "<i8"), ("last_value", "<f8"),
+        # newest reading of all, and repeats of it [s]
+        ("seen_at", "<i8"), ("seen_value", "<f8"), ("repeated_from", "<u4"), ("repeated_to", "<u4"),
+        ("installation", "<i4"), ("run_n", "<u2"), ("repeats", "<u2"),
+        ("flags", "u1"), ("prev_flags", "u1"), ("flat_flags", "u1"), ("kept_flags", "u1"),
+        ("run_kind", "i1"), ("run_scale", "i1"), ("silent", "i1"), ("partial", "i1"), ("repeating", "i1"),
+        # whether the waiting readings were reported as a fall of the dial already
+        ("run_told", "i1"),
+        # how long after it was measured the anchor was received [s]
+        ("good_late", "<i4"),
+        # where the dial began to stand still, so that a gateway that repeats a value can catch up
+        ("flat_at", "<i8"), ("flat_amount", "<i8"), ("flat_covered", "<u4"), ("flat_estimated", "<u4"),
+        # the anchor before the level that the register is on, should it go on from there; first reading of the level
+        ("kept_at", "<i8"), ("kept_value", "<f8"), ("kept_run", "<i8"),
+        ("kept_amount", "<i8"), ("kept_covered", "<u4"), ("kept_estimated", "<u4"),
+        # highest rate believed so far [millionths of the canonical unit/h], moves it was learnt from, and the day from
+        # which on it and what is kept have been as they are; how far apart readings are where the ledger is wrong [min]
+        ("learnt", "<f4"), ("learnt_n", "u1"), ("spaced_n", "u1"), ("learnt_day", "<u2"), ("spacing", "<u2"),
+    ]
+)  # fmt: skip
+"""One metering point between two batches; 220 bytes."""
+
+HOUR_ROW = np.dtype(
+    [("hour", "<i8"), ("amount", "<i8"), ("covered", "<i8"), ("estimated", "<i8"), ("point", "<i4"), ("flags", "<i4")]
+)
+"""One hour of one metering point: amount in millionths of the canonical unit, covered and estimated time in µs."""
+
+INSTALLATION_ROW = np.dtype(
+    [
+        ("installed_from", "<i8"), ("installed_to", "<i8"), ("interval", "<i8"),
+        ("factor", "<f8"), ("unit_factor", "<f8"), ("full_scale", "<f8"), ("top", "<f8"), ("rate", "<f8"),
+        ("first_reading", "<f8"), ("last_reading", "<f8"), ("meter", "<i4"), ("point", "<i4"), ("renewed", "i1"),
+    ]
+)  # fmt: skip
+"""One installation of the ledger; records, because arrays handed from function to function cost their counting."""
+
+RULES_ROW = np.dtype(
+    [
+        ("slack", "<i8"), ("measured_span", "<i8"), ("opening_span", "<i8"), ("longest_gap", "<i8"),
+        ("partial_after", "<i8"), ("silent_after", "<f8"), ("catch_up", "<i8"), ("repeat_hold", "<i8"),
+    ]
+)  # fmt: skip
+"""Thresholds of the register rules, in microseconds and counts."""
+
+ACCEPTED, DUPLICATE, CONFLICT, LATE = 0, 1, 2, 3
+"""What became of a reading."""
+
+SUSPECT = int(HourFlag.SUSPECT)
+BREAK = int(HourFlag.BREAK)
+SPIKE = int(DetectionKind.SPIKE)
+SENTINEL = int(DetectionKind.SENTINEL)
+SCALE = int(DetectionKind.SCALE)
+CONFIRM = 3  # readings in a row that must agree with each other before a new level is believed
+RHYTHM = 6  # equal spacings in a row that contradict the ledger's interval
