@@ -26,7 +26,8 @@ from streams.lanes.workshop import Workshop, blames_the_rows
 from streams.lanes.writer import Writer
 from streams.ports import FenceLost
 from streams.rows.layout import Doing, Incident, IncidentKind, StoredLedger
-from streams.steps.recompute import Recomputed, switch
+from streams.steps.ledger_change import switch
+from streams.steps.recompute import Recomputed
 from streams.steps.step import columns_of, newest_us
 from streams.steps.verdicts import threshold_factors
 

@@ -17,7 +17,8 @@ from ingest.wire import Block, MeterList
 from streams.lanes.past import work_out
 from streams.lanes.workshop import Workshop
 from streams.rows.layout import Left, Readings, StoredLedger, StoredReadings, TopicPartition
-from streams.steps.recompute import Changed, recompute_changed, switch
+from streams.steps.ledger_change import switch
+from streams.steps.recompute import Changed, recompute_changed
 from streams.steps.state import PartitionState
 from streams.steps.step import step
 

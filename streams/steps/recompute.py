@@ -2,13 +2,12 @@
 
 A point's hours are a function of its readings in time order. So a late reading is put in its place among the stored
 ones and the point is followed again from a little before it to the newest reading; the rows of the time since are
-replaced. `recompute` and `switch` do no I/O: they are generators that yield the windows of stored readings they need
-and are sent the rows, `job.send(rows)`, until they return a `Recomputed`.
+replaced. `recompute` does no I/O: it is a generator that yields the windows of stored readings it needs
+and is sent the rows, `job.send(rows)`, until it returns a `Recomputed`.
 """
 
-from collections.abc import Generator, Mapping
+from collections.abc import Generator
 from dataclasses import dataclass, replace
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -25,18 +24,18 @@ from analytics.columns.register import (
     last_of_each_hour,
 )
 from analytics.columns.screening import installations_in_force
+from analytics.domain.instants import US_PER_DAY, US_PER_HOUR
 from analytics.domain.ledger import Ledger
 from analytics.domain.quality import DetectionKind, ReadingFlag
 from analytics.domain.units import FACTOR_TABLE, KIND_TABLE
 from streams.rows.layout import READING
 from streams.steps.state import PartitionState
 
-__all__ = ["HISTORY", "Changed", "Recomputed", "Windows", "recompute", "recompute_changed", "switch"]
+__all__ = ["FOREVER", "HISTORY", "Changed", "Ints", "Recomputed", "Windows", "recompute", "recompute_changed", "seeded"]
 
-US_PER_HOUR = 3_600_000_000
-_DAY = 24 * US_PER_HOUR
-_FOREVER = np.iinfo(np.int64).max
-_LOOKBACKS = (_DAY, 16 * _DAY, 430 * _DAY, None)
+FOREVER = np.iinfo(np.int64).max
+"""Later than every instant. [µs since 1970 UTC]"""
+_LOOKBACKS = (US_PER_DAY, 16 * US_PER_DAY, 430 * US_PER_DAY, None)
 """How far before the first late reading history is asked for, one after the other until enough came; None: all."""
 _END_OF_HOURS = 10_000_000  # some time in the year 3110
 _WARM_UP = 16
@@ -183,7 +182,7 @@ def _meters_of(ledger: Ledger, points: NDArray[np.int32]) -> tuple[NDArray[np.in
 def _window_starts(state: PartitionState, changed: Changed, lookback: int | None) -> Ints:
     """Where history has to begin for each point, so that the first anchor and any declared start lie inside."""
     if lookback is None:
-        return np.full(len(changed.point), -_FOREVER)
+        return np.full(len(changed.point), -FOREVER)
     start = changed.since_us - lookback
     inst = state.ledger.installations
     opening = np.int64(state.table.rules["opening_span"][0])
@@ -230,11 +229,11 @@ def _advance(
 
 def _remembers(state: PartitionState, point: NDArray[np.int32], start: Ints) -> NDArray[np.bool_]:
     """Whether what points keep for long is today as it was at `start`; (p,) bool."""
-    known: NDArray[np.bool_] = state.points["learnt_day"][point].astype(np.int64) * _DAY <= start
+    known: NDArray[np.bool_] = state.points["learnt_day"][point].astype(np.int64) * US_PER_DAY <= start
     return known
 
 
-def _seeded(state: PartitionState, point: NDArray[np.int32], known: NDArray[np.bool_]) -> NDArray[Any]:
+def seeded(state: PartitionState, point: NDArray[np.int32], known: NDArray[np.bool_]) -> NDArray[Any]:
     """State of points at the begin of their windows."""
     points = empty_state(len(point))
     for name in MEMORY:
@@ -255,12 +254,12 @@ def _follow(
     ordinal = np.searchsorted(changed.point, state.ledger.installations.point[rows["installation"]]).astype(np.int32)
     before = rows["measured_at"] < changed.since_us[ordinal]
     known = _remembers(state, changed.point, start)
-    points = _seeded(state, changed.point, known)
+    points = seeded(state, changed.point, known)
     earlier = _advance(state, points, rows[before], heard[before], ordinal[before])
     warm = known & (np.bincount(ordinal[before], minlength=len(changed.point)) >= _WARM_UP)
     if late:
         warm &= _leads_here(state, changed.point, points, rows, heard, ordinal, ~before & (rows["row"] < 0))
-    oldest = np.full(len(changed.point), _FOREVER)
+    oldest = np.full(len(changed.point), FOREVER)
     np.minimum.at(oldest, ordinal[before], rows["measured_at"][before])
     anchor = _earliest_that_may_change(state, points, changed)
     seen = np.where(points["seen_at"] == NEVER, changed.since_us, points["seen_at"])
@@ -327,10 +326,10 @@ def _stored_until(state: PartitionState, point: NDArray[np.int32], new: NDArray[
 def _earliest_that_may_change(state: PartitionState, points: NDArray[Any], changed: Changed) -> Ints:
     """The anchor, the good reading before it, or where a stillness began that a gateway may still catch up."""
     anchor = np.where(points["good_at"] == NEVER, changed.since_us, points["good_at"])
-    before = np.where(points["prev_at"] == NEVER, _FOREVER, points["prev_at"])
+    before = np.where(points["prev_at"] == NEVER, FOREVER, points["prev_at"])
     flat = points["flat_at"]
     recent = (flat != NEVER) & (changed.since_us - flat.clip(0) <= state.table.rules["catch_up"][0])
-    earliest: Ints = np.minimum(np.minimum(anchor, before), np.where(recent, flat, _FOREVER))
+    earliest: Ints = np.minimum(np.minimum(anchor, before), np.where(recent, flat, FOREVER))
     return earliest
 
 
@@ -418,8 +417,8 @@ def recompute_changed(
         if lookback is not None and not _remembers(state, left.point, start).any():
             continue
         meter, ordinal = _meters_of(state.ledger, left.point)
-        step_us = _slice_us(state, left.point) if sliced else _FOREVER
-        until = np.minimum(left.since_us[ordinal], _FOREVER - step_us) + step_us
+        step_us = _slice_us(state, left.point) if sliced else FOREVER
+        until = np.minimum(left.since_us[ordinal], FOREVER - step_us) + step_us
         history = yield Windows(meter=meter, from_us=start[ordinal], to_us=until)
         done, enough = _follow(
             state, left, _history_rows(state, history, late), start, everything=lookback is None, late=len(late) > 0
@@ -440,7 +439,7 @@ def _slice_us(state: PartitionState, point: NDArray[np.int32]) -> int:
     first = ledger.point_installation_start[point].clip(0, max(len(ledger.installations) - 1, 0))
     interval = ledger.installations.interval_us[first] if len(ledger.installations) else np.empty(0, np.int64)
     rate = float((1.0 / np.where(interval > 0, interval, _USUAL_US)).sum())
-    return max(int(READINGS_AT_ONCE / rate), US_PER_HOUR) if rate > 0 else _FOREVER
+    return max(int(READINGS_AT_ONCE / rate), US_PER_HOUR) if rate > 0 else FOREVER
 
 
 def _followed_on(
@@ -449,13 +448,13 @@ def _followed_on(
     """Follow the points for which history began early enough through the time after the first slice."""
     newest = np.maximum(state.points["seen_at"][changed.point], changed.until_us)
     end = np.where(enough, newest, NEVER)
-    at = np.minimum(changed.since_us, _FOREVER - step_us) + step_us
+    at = np.minimum(changed.since_us, FOREVER - step_us) + step_us
     hours, events = [begun.hours], [begun.events]
     tail = np.empty(0, READING)
     while (at <= end).any():
         meter, ordinal = _meters_of(state.ledger, changed.point)
         going = (at <= end)[ordinal]
-        until = np.minimum(at, _FOREVER - step_us) + step_us
+        until = np.minimum(at, FOREVER - step_us) + step_us
         history = yield Windows(meter=meter[going], from_us=at[ordinal][going], to_us=until[ordinal][going])
         rows = _history_rows(state, history, np.empty(0, READING))
         some, tail = _later(state, begun.points, changed, rows, tail)
@@ -493,126 +492,3 @@ def recompute(state: PartitionState, late: NDArray[Any]) -> Generator[Windows, N
         `StepResult.late` of one or more steps since the last recomputation.
     """
     return recompute_changed(state, _points_of(late, state.ledger), late)
-
-
-def switch(
-    state: PartitionState, ledger: Ledger, asked: Mapping[int, int] = MappingProxyType({})
-) -> tuple[PartitionState, Changed]:
-    """The state under another ledger, and the points whose past the change touches.
-
-    Points keep their state where their installations are as they were, or differ only after their newest reading;
-    for the others run `recompute_changed` (in portions if they are many) and apply what it returns.
-
-    Parameters
-    ----------
-    ledger : Ledger
-        The newer ledger, of this partition's units.
-    asked : mapping of int to int
-        Points of it that a person wants to be worked out again, and since when. [us since 1970 UTC]
-    """
-    fresh = PartitionState.empty(ledger, partition=state.partition, partitions=state.partitions, rules=state.rules)
-    fresh.register_names = state.register_names
-    fresh.former = state.former
-    old_of = _same_points(state.ledger, ledger)
-    known = np.flatnonzero(old_of >= 0)
-    fresh.points[known] = state.points[old_of[known]]
-    fresh.health[known] = state.health[old_of[known]]
-    fresh.further = state.further.carry(*_moved(state.ledger, ledger, old_of))
-    since = _first_difference(state.ledger, ledger, old_of)
-    for place, instant in asked.items():
-        since[place] = min(int(since[place]), instant)
-    seen = fresh.points["seen_at"]
-    _renumber(fresh, state.ledger, old_of)
-    moved = _points_of_known_meters(state.ledger, ledger, old_of)
-    touched = ((since < _FOREVER) & (seen != NEVER) & (since <= seen)) | moved
-    point = np.flatnonzero(touched).astype(np.int32)
-    fresh.points[point] = _seeded(fresh, point, np.ones(len(point), np.bool_))
-    newest = int(state.points["seen_at"].max(initial=NEVER))
-    return fresh, Changed(point=point, since_us=since[point], until_us=newest)
-
-
-def _keys(ledger: Ledger) -> dict[tuple[str, str], int]:
-    units = [ledger.unit_codes[i] for i in ledger.point_unit.tolist()]
-    return dict(zip(zip(units, ledger.point_codes, strict=True), range(len(units)), strict=True))
-
-
-def _same_points(old: Ledger, new: Ledger) -> NDArray[np.int64]:
-    """Index in the old ledger of each point of the new one, -1 for a new point."""
-    before = _keys(old)
-    return np.fromiter((before.get(key, -1) for key in _keys(new)), np.int64, len(new.point_codes))
-
-
-_FACTS = (
-    "installed_from", "factor", "multiplier", "unit", "full_scale", "max_rate", "interval_us", "first_reading",
-)  # fmt: skip
-
-
-def _first_difference(old: Ledger, new: Ledger, old_of: NDArray[np.int64]) -> Ints:
-    """For each point of the new ledger the earliest instant from which its installations differ."""
-    since = np.full(len(old_of), _FOREVER)
-    a, b = old.installations, new.installations
-    for p, q in enumerate(old_of.tolist()):
-        mine = range(*new.point_installation_start[p : p + 2].tolist())
-        if q < 0:
-            if mine:
-                since[p] = b.installed_from[mine[0]]
-            continue
-        theirs = range(*old.point_installation_start[q : q + 2].tolist())
-        for i in range(max(len(mine), len(theirs))):
-            if i >= len(mine) or i >= len(theirs):
-                since[p] = b.installed_from[mine[i]] if i < len(mine) else a.installed_from[theirs[i]]
-                break
-            j, k = theirs[i], mine[i]
-            same_meter = old.meter_nos[a.meter[j]] == new.meter_nos[b.meter[k]]
-            if not same_meter or any(not _equal(getattr(a, f)[j], getattr(b, f)[k]) for f in _FACTS):
-                since[p] = min(a.installed_from[j], b.installed_from[k])
-                break
-            if a.installed_to[j] != b.installed_to[k] or not _equal(a.last_reading[j], b.last_reading[k]):
-                since[p] = min(a.installed_to[j], b.installed_to[k])
-                break
-    return since
-
-
-def _equal(x: float, y: float) -> bool:
-    return bool(x == y) or (bool(x != x) and bool(y != y))  # noqa: PLR0124 - NaN equals NaN here
-
-
-def _renumber(fresh: PartitionState, old: Ledger, old_of: NDArray[np.int64]) -> None:
-    """Let kept states point at the new ledger's installations and meters."""
-    points = fresh.points
-    fresh.health["meter"] = _same_meters(old, fresh.ledger, fresh.health["meter"])
-    live = np.flatnonzero((old_of >= 0) & (points["installation"] >= 0))
-    if not live.size:
-        return
-    ordinal = points["installation"][live] - old.point_installation_start[old_of[live]]
-    count = fresh.ledger.point_installation_start[live + 1] - fresh.ledger.point_installation_start[live]
-    k = fresh.ledger.point_installation_start[live] + np.minimum(ordinal, np.maximum(count - 1, 0))
-    points["installation"][live] = np.where(count > 0, k, -1)
-
-
-def _moved(old: Ledger, new: Ledger, old_of: NDArray[np.int64]) -> tuple[Ints, Ints]:
-    """Index in the new ledger of each point and each meter of the old one, -1 where it has them no more."""
-    point = np.full(len(old.point_codes), -1, np.int64)
-    known = np.flatnonzero(old_of >= 0)
-    point[old_of[known]] = known
-    meter = _same_meters(old, new, np.arange(len(old.meter_nos), dtype=np.int32)).astype(np.int64)
-    return point, meter
-
-
-def _same_meters(old: Ledger, new: Ledger, meter: NDArray[np.int32]) -> NDArray[np.int32]:
-    """Index in the new ledger of meters of the old one, -1 where it has them no more."""
-    found = meter.copy()
-    for i in np.flatnonzero(meter >= 0).tolist():
-        unit = old.unit_codes[old.meter_unit[meter[i]]]
-        found[i] = new.meter_index(unit).get(old.meter_nos[meter[i]], -1)
-    return found
-
-
-def _points_of_known_meters(old: Ledger, new: Ledger, old_of: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """New points at which a meter stands that the old ledger had elsewhere: its readings are stored already."""
-    moved = np.zeros(len(old_of), bool)
-    for p in np.flatnonzero(old_of < 0).tolist():
-        a, b = new.point_installation_start[p : p + 2].tolist()
-        index = old.meter_index(new.unit_codes[new.point_unit[p]])
-        moved[p] = any(new.meter_nos[m] in index for m in new.installations.meter[a:b].tolist())
-    return moved

@@ -26,7 +26,7 @@ from streams.rows.detections import (
     magnitude_range,
     magnitude_unit,
 )
-from streams.steps.recompute import switch
+from streams.steps.ledger_change import switch
 from streams.steps.state import PartitionState, rules_of
 from streams.steps.step import step
 from tests.ledgers import ledger_of

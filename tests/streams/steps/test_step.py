@@ -15,7 +15,8 @@ from analytics.domain.ledger import Ledger
 from analytics.domain.quality import DetectionKind, ReadingFlag, RejectReason
 from ingest.wire import Block, MeterList, partition_of
 from streams.rows.layout import READING
-from streams.steps.recompute import HISTORY, Changed, Recomputed, Windows, recompute, recompute_changed, switch
+from streams.steps.ledger_change import switch
+from streams.steps.recompute import HISTORY, Changed, Recomputed, Windows, recompute, recompute_changed
 from streams.steps.state import _FIRST_POINT, PartitionState, SnapshotMismatch
 from streams.steps.step import close_hours, step
 from tests.ledgers import ledger_of
