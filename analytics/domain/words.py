@@ -13,7 +13,7 @@ __all__ = [
     "ALERT_STATES", "CARRIERS", "CASE_ACTIONS", "CASE_STATES", "DIRECTIONS", "INCIDENTS", "INSTRUMENTS", "KEY_UNITS",
     "KINDS", "LANGUAGES", "LEVELS", "MEASURES", "MESSAGE_STATES", "OBSERVABILITY", "QUALITY", "REJECT_REASONS",
     "SEVERITIES", "SITE_VERDICTS", "STANDINGS", "STATES", "STATUSES", "TABLES", "VERDICTS", "VERIFICATION",
-    "Language", "Phrase", "Phrases", "due_phrase", "name_of",
+    "Language", "Phrase", "Phrases", "due_phrase", "name_of", "phrases",
 ]  # fmt: skip
 
 Language = Literal["zh", "en"]
@@ -45,12 +45,12 @@ class Phrase:
 Phrases = Mapping[str, Phrase]
 
 
-def _table(**names: tuple[str, str]) -> Phrases:
-    """Names by code, each (Chinese, English)."""
+def phrases(**names: tuple[str, str]) -> Phrases:
+    """A table of names by code, each given as (Chinese, English)."""
     return MappingProxyType({code: Phrase(zh=zh, en=en) for code, (zh, en) in names.items()})
 
 
-KINDS: Final = _table(
+KINDS: Final = phrases(
     gap=("数据缺失", "gap"),
     silence=("无上报", "silent"),
     stuck=("停走", "stuck"),
@@ -78,13 +78,13 @@ KINDS: Final = _table(
 )
 """Kinds of detections and events (`DetectionKind`, lower case), and of what else can raise an alert."""
 
-SEVERITIES: Final = _table(
+SEVERITIES: Final = phrases(
     serious=("严重", "serious"),
     warning=("警告", "warning"),
     info=("提示", "info"),
 )
 
-STATES: Final = _table(
+STATES: Final = phrases(
     compliant=("符合", "compliant"),
     findings=("有不符合项", "not compliant"),
     serious=("有严重不符合项", "serious non-conformities"),
@@ -92,7 +92,7 @@ STATES: Final = _table(
 )
 """How a unit stands against a standard."""
 
-KEY_UNITS: Final = _table(
+KEY_UNITS: Final = phrases(
     over_10000=("年综合能耗 10,000 tce 及以上", "10,000 tce a year or more"),
     over_5000_named=("5,000 tce 及以上，已被指定", "5,000 tce or more, named"),
     over_5000=("5,000 tce 及以上，未被指定", "5,000 tce or more, not named"),
@@ -101,7 +101,7 @@ KEY_UNITS: Final = _table(
 )
 """Whether a unit is a key one, by its year; limits of the shipped rules."""
 
-VERDICTS: Final = _table(
+VERDICTS: Final = phrases(
     **{"pass": ("符合", "compliant")},
     fail=("不符合", "not compliant"),
     person=("待人工核查", "to be checked by a person"),
@@ -109,20 +109,20 @@ VERDICTS: Final = _table(
 )
 """What was judged of one clause."""
 
-LEVELS: Final = _table(
+LEVELS: Final = phrases(
     unit=("进出用能单位", "unit level"),
     sub_unit=("进出主要次级用能单位", "sub-unit level"),
     equipment=("主要用能设备", "equipment level"),
 )
 """Levels of metering of GB 17167, table 3."""
 
-DIRECTIONS: Final = _table(
+DIRECTIONS: Final = phrases(
     **{"in": ("输入", "in")},
     out=("输出", "out"),
     own=("自产", "own production"),
 )
 
-CARRIERS: Final = _table(
+CARRIERS: Final = phrases(
     electricity=("电力", "electricity"),
     coal=("煤炭", "coal"),
     coke=("焦炭", "coke"),
@@ -141,7 +141,7 @@ CARRIERS: Final = _table(
 )
 """Energies and energy-carrying media of GB 17167, tables 1 and 3."""
 
-INSTRUMENTS: Final = _table(
+INSTRUMENTS: Final = phrases(
     electricity=("电能表", "electricity meter"),
     oil_flow=("油流量表", "oil flow meter"),
     gas_flow=("气体流量表", "gas flow meter"),
@@ -153,14 +153,14 @@ INSTRUMENTS: Final = _table(
     pressure=("压力仪表", "pressure instrument"),
 )
 
-STATUSES: Final = _table(
+STATUSES: Final = phrases(
     qualified=("合格", "qualified"),
     limited=("准用", "limited use"),
     out_of_use=("停用", "out of use"),
 )
 """Status of an instrument in the ledger (GB 17167 clause 5.3.1)."""
 
-VERIFICATION: Final = _table(
+VERIFICATION: Final = phrases(
     valid=("有效", "valid"),
     due_90=("90 天内到期", "due in 90 d"),
     due_30=("30 天内到期", "due in 30 d"),
@@ -169,7 +169,7 @@ VERIFICATION: Final = _table(
 )
 """State of verification or calibration on a day."""
 
-QUALITY: Final = _table(
+QUALITY: Final = phrases(
     measured=("实测", "measured"),
     estimated=("估算", "estimated"),
     rollover=("计度器过零（满度翻转）", "rollover"),
@@ -181,7 +181,7 @@ QUALITY: Final = _table(
 )
 """Quality of an hour (`HourFlag`, lower case)."""
 
-ALERT_STATES: Final = _table(
+ALERT_STATES: Final = phrases(
     open=("未处理", "open"),
     acknowledged=("已确认", "acknowledged"),
     clearing=("恢复中", "clearing"),
@@ -190,14 +190,14 @@ ALERT_STATES: Final = _table(
     withdrawn=("已撤回", "withdrawn"),
 )
 
-MESSAGE_STATES: Final = _table(
+MESSAGE_STATES: Final = phrases(
     waiting=("等待", "waiting"),
     sending=("发送中", "sending"),
     sent=("已发送", "sent"),
     failed=("失败", "failed"),
 )
 
-CASE_STATES: Final = _table(
+CASE_STATES: Final = phrases(
     open=("待派发", "to be dispatched"),
     dispatched=("待现场核查", "visit pending"),
     on_site=("待结论", "conclusion pending"),
@@ -208,7 +208,7 @@ CASE_STATES: Final = _table(
 )
 """States of a verification task (核查任务), by what it waits for."""
 
-CASE_ACTIONS: Final = _table(
+CASE_ACTIONS: Final = phrases(
     open=("登记", "registered"),
     dispatch=("派发", "dispatched"),
     arrive=("现场核查", "on site"),
@@ -223,7 +223,7 @@ CASE_ACTIONS: Final = _table(
     attach=("附件", "attachment"),
 )
 
-SITE_VERDICTS: Final = _table(
+SITE_VERDICTS: Final = phrases(
     faulty=("器具有故障", "meter faulty"),
     sound=("器具正常", "meter sound"),
     load_changed=("负荷变化", "load changed"),
@@ -231,13 +231,13 @@ SITE_VERDICTS: Final = _table(
 )
 """What an inspector found on site."""
 
-OBSERVABILITY: Final = _table(
+OBSERVABILITY: Final = phrases(
     observable=("可判断", "observable"),
     weak=("较弱", "weak"),
     not_observable=("不可判断", "not observable"),
 )
 
-REJECT_REASONS: Final = _table(
+REJECT_REASONS: Final = phrases(
     malformed=("无法解析", "malformed"),
     too_large=("过大", "too large"),
     unknown_unit_code=("未知用能单位", "unknown unit"),
@@ -257,7 +257,7 @@ REJECT_REASONS: Final = _table(
 )
 """Why a message or reading was not accepted (`RejectReason`, lower case)."""
 
-STANDINGS: Final = _table(
+STANDINGS: Final = phrases(
     idle=("无待处理数据", "nothing to do"),
     moving=("处理中", "moving"),
     busy=("正在恢复或重算", "restoring"),
@@ -268,7 +268,7 @@ STANDINGS: Final = _table(
 )
 """How a partition of Kafka does (`streams.lanes.standing`)."""
 
-INCIDENTS: Final = _table(
+INCIDENTS: Final = phrases(
     log_shorter=("Kafka 日志短于已入库位置", "log shorter than what is stored"),
     log_other=("Kafka 日志与已入库内容不同", "log holds other records"),
     hole=("Kafka 丢弃了未读记录", "records dropped unread"),

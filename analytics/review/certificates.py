@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
-from types import MappingProxyType
 from typing import Final
 
 import numpy as np
@@ -12,35 +11,35 @@ from analytics.domain.accuracy import AccuracyClassError, parse_accuracy_class
 from analytics.domain.ledger.cells import CellError, Taken, day, is_empty, number, text, word
 from analytics.domain.spelling import word_key
 from analytics.domain.verification import add_months
-from analytics.domain.words import Phrase, Phrases
+from analytics.domain.words import Phrases, phrases
 
 __all__ = ["CONCLUSIONS", "HEADS", "KINDS", "Certificate", "CertificateRow", "certificate_rows", "faults_of"]
 
 _EPOCH: Final = date(1970, 1, 1)
 
-KINDS: Final[Phrases] = MappingProxyType({
-    "verification": Phrase(zh="检定", en="verification"),
-    "calibration": Phrase(zh="校准", en="calibration"),
-})  # fmt: skip
-CONCLUSIONS: Final[Phrases] = MappingProxyType({
-    "qualified": Phrase(zh="合格", en="qualified"),
-    "limited": Phrase(zh="准用", en="limited use"),
-    "failed": Phrase(zh="不合格", en="failed"),
-})  # fmt: skip
-HEADS: Final[Phrases] = MappingProxyType({
-    "unit_code": Phrase(zh="用能单位代码", en="unit_code"),
-    "meter_no": Phrase(zh="用能单位管理编号", en="meter_no"),
-    "kind": Phrase(zh="检定/校准", en="kind"),
-    "number": Phrase(zh="证书编号", en="number"),
-    "body": Phrase(zh="检定（校准）机构", en="body"),
-    "verified_on": Phrase(zh="检定/校准日期", en="verified_on"),
-    "conclusion": Phrase(zh="结论", en="conclusion"),
-    "due": Phrase(zh="有效期至", en="due"),
-    "cycle_months": Phrase(zh="检定周期/校准间隔（月）", en="cycle_months"),
-    "accuracy_class": Phrase(zh="准确度等级", en="accuracy_class"),
-    "note": Phrase(zh="备注", en="note"),
-    "scan": Phrase(zh="扫描件", en="scan"),
-})  # fmt: skip
+KINDS: Final[Phrases] = phrases(
+    verification=("检定", "verification"),
+    calibration=("校准", "calibration"),
+)
+CONCLUSIONS: Final[Phrases] = phrases(
+    qualified=("合格", "qualified"),
+    limited=("准用", "limited use"),
+    failed=("不合格", "failed"),
+)
+HEADS: Final[Phrases] = phrases(
+    unit_code=("用能单位代码", "unit_code"),
+    meter_no=("用能单位管理编号", "meter_no"),
+    kind=("检定/校准", "kind"),
+    number=("证书编号", "number"),
+    body=("检定（校准）机构", "body"),
+    verified_on=("检定/校准日期", "verified_on"),
+    conclusion=("结论", "conclusion"),
+    due=("有效期至", "due"),
+    cycle_months=("检定周期/校准间隔（月）", "cycle_months"),
+    accuracy_class=("准确度等级", "accuracy_class"),
+    note=("备注", "note"),
+    scan=("扫描件", "scan"),
+)
 """Columns of a file of certificates; `due` may be left out where the cycle is given."""
 _ALSO: Final = {
     "统一社会信用代码": "unit_code",

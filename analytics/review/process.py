@@ -6,12 +6,11 @@ A step is refused where the state does not allow it or something is missing. Ter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
-from types import MappingProxyType
 from typing import Final
 
 from analytics.alerting.workdays import Calendar
 from analytics.domain.errors import MeterwardenError
-from analytics.domain.words import Phrase, Phrases
+from analytics.domain.words import Phrases, phrases
 
 __all__ = [
     "CONCLUSIONS", "RESULTS", "STATES", "Recorded", "Review", "ReviewRefused", "Terms", "concluded", "corrected",
@@ -23,24 +22,24 @@ class ReviewRefused(MeterwardenError):  # noqa: N818 - named after what is the m
     """A step that a review does not allow now, or that lacks something."""
 
 
-STATES: Final[Phrases] = MappingProxyType({
-    "planned": Phrase(zh="列入计划", en="planned"),
-    "open": Phrase(zh="审查中", en="under review"),
-    "correcting": Phrase(zh="限期整改", en="to be corrected"),
-    "recheck": Phrase(zh="待复查", en="to be checked again"),
-    "closed": Phrase(zh="办结", en="closed"),
-    "handed_over": Phrase(zh="移送处理", en="handed over"),
-})  # fmt: skip
-CONCLUSIONS: Final[Phrases] = MappingProxyType({
-    "meets": Phrase(zh="符合要求", en="meets the requirements"),
-    "basic": Phrase(zh="基本符合要求，需整改", en="basically meets, to be corrected"),
-    "fails": Phrase(zh="不符合要求", en="does not meet the requirements"),
-})  # fmt: skip
-RESULTS: Final[Phrases] = MappingProxyType({
-    "pass": Phrase(zh="符合", en="conforms"),
-    "fail": Phrase(zh="不符合", en="does not conform"),
-    "not_applicable": Phrase(zh="不适用", en="not applicable"),
-})  # fmt: skip
+STATES: Final[Phrases] = phrases(
+    planned=("列入计划", "planned"),
+    open=("审查中", "under review"),
+    correcting=("限期整改", "to be corrected"),
+    recheck=("待复查", "to be checked again"),
+    closed=("办结", "closed"),
+    handed_over=("移送处理", "handed over"),
+)
+CONCLUSIONS: Final[Phrases] = phrases(
+    meets=("符合要求", "meets the requirements"),
+    basic=("基本符合要求，需整改", "basically meets, to be corrected"),
+    fails=("不符合要求", "does not meet the requirements"),
+)
+RESULTS: Final[Phrases] = phrases(
+    **{"pass": ("符合", "conforms")},
+    fail=("不符合", "does not conform"),
+    not_applicable=("不适用", "not applicable"),
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

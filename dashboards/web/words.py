@@ -4,29 +4,25 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
-from analytics.domain.words import Phrase, Phrases
+from analytics.domain.words import Phrases, phrases
 
 __all__ = ["ALERT_ACTIONS", "COLUMNS", "PAGES", "ROLES", "UPLOAD_STATES"]
 
 
-def _table(**names: tuple[str, str]) -> Phrases:
-    return MappingProxyType({code: Phrase(zh=zh, en=en) for code, (zh, en) in names.items()})
-
-
-ROLES: Final = _table(
+ROLES: Final = phrases(
     staff=("计量主管部门", "metering staff"),
     inspector=("检查员", "inspector"),
     enterprise=("用能单位", "enterprise"),
     operator=("运维", "operator"),
 )
-UPLOAD_STATES: Final = _table(
+UPLOAD_STATES: Final = phrases(
     faulty=("有误", "faulty"),
     checked=("已检查", "checked"),
     submitted=("待审核", "submitted"),
     loaded=("已导入", "loaded"),
     refused=("已退回", "given back"),
 )
-ALERT_ACTIONS: Final = _table(
+ALERT_ACTIONS: Final = phrases(
     acknowledge=("确认", "acknowledged"),
     comment=("备注", "comment"),
     open=("告警", "raised"),
@@ -40,7 +36,7 @@ ALERT_ACTIONS: Final = _table(
     clear=("解除", "cleared"),
     **{"raise": ("告警", "raised")},
 )
-COLUMNS: Final = _table(
+COLUMNS: Final = phrases(
     alert=("告警", "alert"),
     alert_action=("动作", "action"),
     what=("证据", "evidence"),
@@ -91,7 +87,7 @@ COLUMNS: Final = _table(
     bad=("有误行", "bad rows"),
 )
 
-_COMMON: Final = _table(
+_COMMON: Final = phrases(
     product=("Meterwarden", "Meterwarden"),
     skip=("跳到正文", "Skip to content"),
     today=("今日", "Today"),
@@ -123,7 +119,7 @@ _COMMON: Final = _table(
     done=("已办理。", "Done."),
     navigation=("导航", "Navigation"),
 )
-_SIGN_IN: Final = _table(
+_SIGN_IN: Final = phrases(
     title=("登录", "Sign in"),
     login=("登录名", "Login"),
     password=("密码", "Password"),
@@ -132,7 +128,7 @@ _SIGN_IN: Final = _table(
     lost=("没有密码或忘记密码时，请向管理员索取一次性链接。",
           "Without a password, or when it is forgotten, ask the administrator for a one-time link."),
 )  # fmt: skip
-_INVITATION: Final = _table(
+_INVITATION: Final = phrases(
     title=("设置密码", "Choose a password"),
     hello=("您好，", "Hello, "),
     rule=("至少10个字符，至少5个不同字符，不含登录名。",
@@ -144,7 +140,7 @@ _INVITATION: Final = _table(
     over=("此链接已使用或已过期，请向管理员索取新链接。",
           "This link was used or is over; ask the administrator for a new one."),
 )  # fmt: skip
-_FAILED: Final = _table(
+_FAILED: Final = phrases(
     title=("未能完成", "This did not work"),
     not_found=("没有此内容，或您无权查看。", "There is no such thing, or it is not yours to see."),
     forbidden=("您的角色不能进行此操作。", "Your role may not do this."),
@@ -155,7 +151,7 @@ _FAILED: Final = _table(
     unexpected=("系统内部错误，已记入日志。", "An internal error; it is in the log."),
     back=("返回首页", "Back to the start"),
 )
-_TODAY: Final = _table(
+_TODAY: Final = phrases(
     title=("今日待办", "What to do today"),
     today_alerts=("严重告警，未处理", "Serious alerts, unanswered"),
     today_cases=("核查任务逾期", "Cases past their deadline"),
@@ -164,14 +160,14 @@ _TODAY: Final = _table(
     today_new=("近一日新增告警", "Alerts raised since yesterday"),
     first_20=("至多列出20条。", "At most 20 are listed."),
 )
-_UNITS: Final = _table(
+_UNITS: Final = phrases(
     title=("用能单位", "Units"),
     search=("查找名称、代码、器具管理编号或出厂编号", "Find a name, code, meter number or serial number"),
     find=("查找", "Find"),
     found_none=("没有找到。", "Nothing was found."),
     most=("至多列出200条；请用查找缩小范围。", "At most 200 are listed; search to narrow it down."),
 )
-_UNIT: Final = _table(
+_UNIT: Final = phrases(
     overview=("概况", "Overview"),
     energy=("用能", "Energy"),
     compliance=("合规", "Compliance"),
@@ -196,7 +192,7 @@ _UNIT: Final = _table(
         "The month in the forms of JJF 1356; of the month under way, the days that are over.",
     ),
 )
-_POINT: Final = _table(
+_POINT: Final = phrases(
     data=("数据", "Data"),
     health=("误差与故障", "Errors and faults"),
     evidence=("检出与证据", "Detections and evidence"),
@@ -204,13 +200,13 @@ _POINT: Final = _table(
     alerts=("告警", "Alerts"),
     unit=("所属单位", "Unit"),
 )
-_ALERTS: Final = _table(
+_ALERTS: Final = phrases(
     title=("告警", "Alerts"),
     standing=("未解除", "Standing"),
     every=("全部", "All"),
     serious=("只看严重", "Serious only"),
 )
-_ALERT: Final = _table(
+_ALERT: Final = phrases(
     title=("告警", "Alert"),
     evidence=("证据", "Evidence"),
     history=("经过", "History"),
@@ -225,12 +221,12 @@ _ALERT: Final = _table(
     verdict=("提交现场结论", "Give the verdict"),
     verdict_why=("尚无核查任务时自动登记。", "A case is registered where there is none."),
 )
-_CASES: Final = _table(
+_CASES: Final = phrases(
     title=("核查任务", "Cases"),
     standing=("未办结", "Open"),
     every=("全部", "All"),
 )
-_CASE: Final = _table(
+_CASE: Final = phrases(
     title=("核查任务", "Case"),
     history=("经过", "History"),
     next=("下一步", "Next step"),
@@ -248,7 +244,7 @@ _CASE: Final = _table(
     closed=("已办结，没有下一步。", "It is closed; there is no next step."),
     print=("打印", "Print"),
 )
-_ACCOUNT: Final = _table(
+_ACCOUNT: Final = phrases(
     title=("账户", "Account"),
     sessions=("您的登录会话", "Your sessions"),
     end=("结束", "End"),
@@ -264,7 +260,7 @@ _ACCOUNT: Final = _table(
     rule=("至少10个字符，至少5个不同字符，不含登录名。修改后须重新登录。",
           "At least 10 characters, 5 of them different, without the login. You sign in again afterwards."),
 )  # fmt: skip
-_PEOPLE: Final = _table(
+_PEOPLE: Final = phrases(
     title=("人员", "People"),
     add=("新增或修改人员", "Add or change a person"),
     login=("登录名", "Login"),
@@ -280,7 +276,7 @@ _PEOPLE: Final = _table(
     why=("停用后登录链接、令牌和会话立即失效，历史中的姓名保留。",
          "Who is ended is signed out at once, tokens and links with it; the histories keep the name."),
 )  # fmt: skip
-_LEDGER: Final = _table(
+_LEDGER: Final = phrases(
     title=("台账", "Ledger"),
     upload=("上传台账", "Upload a ledger"),
     why=(
@@ -312,7 +308,7 @@ _LEDGER: Final = _table(
     rows=("行数", "Rows"),
     units=("用能单位", "Units"),
 )
-_READINGS: Final = _table(
+_READINGS: Final = phrases(
     title=("读数上传", "Upload readings"),
     upload=("上传读数文件", "Upload a file of readings"),
     why=("先预览，确认后才发送。", "It is shown first, and sent only when you confirm."),
@@ -333,7 +329,7 @@ _READINGS: Final = _table(
         "It is not sent: nothing in it is sound, most would be refused for one reason, or some is not of this unit.",
     ),
 )
-_OPERATIONS: Final = _table(
+_OPERATIONS: Final = phrases(
     title=("运维", "Operations"),
     well=("一切正常", "All is well"),
     not_well=("有异常，见下", "Something is not well, see below"),

@@ -1,8 +1,7 @@
 """The API put together: importing does nothing, `create_api` makes it, `ingest.http.serve` runs it."""
 
 import re
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from typing import Any, Final
@@ -16,6 +15,7 @@ from analytics.alerting.lifecycle import AlertIsOver
 from analytics.domain.errors import MeterwardenError, StoreUnavailable
 from deploy.api import alerts, cases, links
 from deploy.api.doors import People
+from deploy.api.life import life_of
 from ingest.http import Attempts, Guard, Limits, Rule
 from ingest.http.guard import AccessEvent
 from streams.alerts.cases import LARGEST_FILE
@@ -23,8 +23,6 @@ from streams.alerts.config import AlertConfig
 from streams.alerts.links import LinkRefused, LinkUnknown
 from streams.alerts.people import NotFound, SilenceRefused
 from streams.ports import StoreRejected
-from streams.store.access.log import AccessLog
-from streams.store.postgres.connections import Connections
 
 __all__ = ["ApiConfig", "create_api"]
 
@@ -98,21 +96,13 @@ def create_api(config: ApiConfig, *, attempts: Attempts | None = None) -> Guard:
     attempts : Attempts, optional
         Shared with other doors of the same process.
     """
-
-    @asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        app.state.connections = Connections(config.dsn, size=config.connections, name="meterwarden api")
-        app.state.access_log = AccessLog(app.state.connections, keep_days=config.audit_days)
-        app.state.access_log.start()
-        yield
-        await app.state.access_log.close()
-        await app.state.connections.close()
-
     app = FastAPI(
         title="Meterwarden",
         version=version("meterwarden"),
         summary="Alerts on energy meters, and the case until it is closed.",
-        lifespan=lifespan,
+        lifespan=life_of(
+            config.dsn, connections=config.connections, name="meterwarden api", audit_days=config.audit_days
+        ),
         docs_url=None,  # their scripts come from outside addresses; /openapi.json says it all
         redoc_url=None,
     )

@@ -15,6 +15,7 @@ import psycopg
 
 from analytics.domain.errors import MeterwardenError
 from analytics.domain.quality import RejectReason
+from deploy.commands.common.parameters import Instant
 from deploy.settings import load
 from deploy.stack import Stack
 from deploy.terminal import say
@@ -35,26 +36,11 @@ class ReplayRuns(MeterwardenError):  # noqa: N818 - named after what is the matt
     """Somebody else is replaying rejected readings at this moment."""
 
 
-class _Since(click.ParamType):
-    """A time, or a day; without an offset in the settings' zone."""
-
-    name = "time"
-
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
-        if isinstance(value, datetime):
-            return value
-        try:
-            when = datetime.fromisoformat(str(value))
-        except ValueError:
-            self.fail(f"{value!r} is not an ISO 8601 time such as 2026-11-21T08:15", param, ctx)
-        return when if when.tzinfo else when.replace(tzinfo=load().zone)
-
-
 _REASON = click.option(
     "--reason", type=click.Choice([reason.name.lower() for reason in RejectReason]), help="Only those refused so."
 )
 _UNIT = click.option("--unit", metavar="CODE", help="Only those of this energy-using unit.")
-_SINCE = click.option("--since", type=_Since(), help="Only those refused at this time or later.")
+_SINCE = click.option("--since", type=Instant(), help="Only those refused at this time or later.")
 
 
 @click.group()
@@ -121,7 +107,7 @@ def replay(*, reason: str | None, unit: str | None, since: datetime | None, dry_
 @_REASON
 @_UNIT
 @_SINCE
-@click.option("--until", type=_Since(), help="Only those refused before this time.")
+@click.option("--until", type=Instant(), help="Only those refused before this time.")
 @click.option("--replayed", is_flag=True, help="Only those that were sent again.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 def clear(

@@ -3,8 +3,7 @@
 import logging
 import re
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from typing import Any, Final
@@ -17,6 +16,7 @@ from starlette.exceptions import HTTPException as PlainHTTPException
 
 from analytics.domain.errors import MeterwardenError, StoreUnavailable
 from dashboards.web.rendering import asset
+from deploy.api.life import life_of
 from deploy.web import acting, ledgers, operations, people, points, reading, readings, sign_in, units
 from deploy.web.answers import failed
 from deploy.web.doors import NotAllowed, Sessions, SignInNeeded, Stale
@@ -26,8 +26,6 @@ from ingest.kafka.config import KafkaConfig
 from streams.alerts.cases import LARGEST_FILE
 from streams.alerts.config import AlertConfig
 from streams.alerts.people import NotFound
-from streams.store.access.log import AccessLog
-from streams.store.postgres.connections import Connections
 
 __all__ = ["PagesConfig", "create_pages"]
 
@@ -96,19 +94,12 @@ def create_pages(config: PagesConfig, *, attempts: Attempts | None = None) -> Gu
     """
     attempts = attempts or Attempts()
 
-    @asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        app.state.connections = Connections(config.dsn, size=config.connections, name="meterwarden pages")
-        app.state.access_log = AccessLog(app.state.connections, keep_days=config.audit_days)
-        app.state.access_log.start()
-        yield
-        await app.state.access_log.close()
-        await app.state.connections.close()
-
     app = FastAPI(
         title="Meterwarden",
         version=version("meterwarden"),
-        lifespan=lifespan,
+        lifespan=life_of(
+            config.dsn, connections=config.connections, name="meterwarden pages", audit_days=config.audit_days
+        ),
         docs_url=None,
         redoc_url=None,
         openapi_url=None,

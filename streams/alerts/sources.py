@@ -5,11 +5,11 @@ from datetime import datetime
 from typing import Any, Final, NamedTuple
 
 import psycopg
-from psycopg.rows import dict_row
 
 from analytics.alerting.signal import FINDING, KINDS, VERIFICATION, Signal, Source
 from analytics.domain.severity import Severity
 from streams.alerts.aside import Aside
+from streams.store.postgres.reading import rows_of
 
 __all__ = ["Found", "detections", "findings", "history", "verifications", "verified"]
 
@@ -71,7 +71,7 @@ async def detections(
 ) -> list[Found]:
     """Detections of these ids that can make an alert."""
     parameters = {"kinds": sorted(KINDS), "ids": list(ids)}
-    rows = await _rows(connection, _DETECTIONS + "and d.id = any(%(ids)s) order by d.started_at, d.id", parameters)
+    rows = await rows_of(connection, _DETECTIONS + "and d.id = any(%(ids)s) order by d.started_at, d.id", parameters)
     return (aside or Aside()).each("detection", rows, lambda row: _detection(row, now, severities), _id)
 
 
@@ -79,13 +79,15 @@ async def findings(
     connection: psycopg.AsyncConnection, ids: Sequence[int], now: datetime, aside: Aside | None = None
 ) -> list[Found]:
     """Findings of these ids; one that does not fail (any more) stands no longer."""
-    rows = await _rows(connection, _FINDINGS + "and f.id = any(%(ids)s) order by f.opened_at, f.id", {"ids": list(ids)})
+    rows = await rows_of(
+        connection, _FINDINGS + "and f.id = any(%(ids)s) order by f.opened_at, f.id", {"ids": list(ids)}
+    )
     return (aside or Aside()).each("finding", rows, lambda row: _finding(row, now), _id)
 
 
 async def verifications(connection: psycopg.AsyncConnection, now: datetime, aside: Aside | None = None) -> list[Found]:
     """Meters whose verification is over or has 30 days left at most."""
-    rows = await _rows(connection, _VERIFICATIONS, {})
+    rows = await rows_of(connection, _VERIFICATIONS, {})
     return (aside or Aside()).each(
         "verification_state", rows, lambda row: _verification(row, now), lambda row: row["meter_id"]
     )
@@ -96,12 +98,12 @@ async def history(
 ) -> list[Found]:
     """Detections and findings that were open or seen at `since` or later, as they are known now."""
     parameters = {"kinds": sorted(KINDS), "since": since}
-    seen = await _rows(
+    seen = await rows_of(
         connection,
         _DETECTIONS + "and (d.detected_at >= %(since)s or d.ended_at >= %(since)s or d.state = 'open') order by d.id",
         parameters,
     )
-    judged = await _rows(
+    judged = await rows_of(
         connection,
         _FINDINGS + "and (f.closed_at is null or f.closed_at >= %(since)s or f.opened_at >= %(since)s) order by f.id",
         parameters,
@@ -113,12 +115,6 @@ async def history(
 
 def _id(row: Mapping[str, Any]) -> object:
     return row["id"]
-
-
-async def _rows(connection: psycopg.AsyncConnection, query: str, parameters: Mapping[str, Any]) -> list[dict[str, Any]]:
-    async with connection.cursor(row_factory=dict_row) as cursor:
-        await cursor.execute(query.encode(), parameters)
-        return await cursor.fetchall()
 
 
 def _detection(row: Mapping[str, Any], now: datetime, severities: Mapping[str, Severity]) -> Found:
@@ -207,7 +203,7 @@ async def verified(
     """Verifications that were due and are no longer, or whose meter is gone."""
     if not meter_ids:
         return []
-    rows = await _rows(connection, _VERIFIED, {"ids": list(meter_ids)})
+    rows = await rows_of(connection, _VERIFIED, {"ids": list(meter_ids)})
     return (aside or Aside()).each("alert_source", rows, lambda row: _no_longer_due(row, now), _id)
 
 

@@ -10,6 +10,7 @@ import click
 import numpy as np
 
 from analytics.domain.ledger import COLUMNS, Inferred, Ledger
+from deploy.commands.common.parameters import pairs
 from deploy.commands.common.reading_options import is_terminal
 from deploy.terminal import say
 from ingest.files.ranges import row_ranges
@@ -19,16 +20,6 @@ from ingest.ledgers.folding import folded
 __all__ = ["fault_lines", "ledger_options", "options_of", "read_and_ask", "summary", "understood_lines"]
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
-
-
-def _pairs(context: click.Context, parameter: click.Parameter, given: tuple[str, ...]) -> Mapping[str, str]:  # noqa: ARG001 - click's signature
-    found: dict[str, str] = {}
-    for one in given:
-        left, mark, right = one.rpartition("=")
-        if not mark or not left.strip() or not right.strip():
-            raise click.BadParameter(f"must be two words with = between (got {one!r})")
-        found[left.strip()] = right.strip()
-    return found
 
 
 def ledger_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -44,7 +35,7 @@ def ledger_options(command: Callable[..., Any]) -> Callable[..., Any]:
             ),
             click.option("--sheet", help="Sheet of a workbook; the one with a ledger's header without it."),
             click.option(
-                "--column", "columns", multiple=True, callback=_pairs, metavar="HEADER=NAME",
+                "--column", "columns", multiple=True, callback=pairs, metavar="HEADER=NAME",
                 help="What a header means: meter_no, carrier … or ignore.",
             ),
             click.option("--accept-headers", is_flag=True, help="Take the headers for what is proposed."),
@@ -52,7 +43,7 @@ def ledger_options(command: Callable[..., Any]) -> Callable[..., Any]:
             click.option("--unit-name", metavar="NAME", help="Its name."),
             click.option("--installed-from", metavar="DATE", help="Since when meters are there where no row says it."),
             click.option(
-                "--measured-in", "units", multiple=True, callback=_pairs, metavar="CARRIER=UNIT",
+                "--measured-in", "units", multiple=True, callback=pairs, metavar="CARRIER=UNIT",
                 help="What registers of a carrier count in where no row says it, such as natural_gas=Nm3.",
             ),
         ]

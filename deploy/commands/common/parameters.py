@@ -1,6 +1,7 @@
 """Kinds of options that several commands take."""
 
 import re
+from collections.abc import Mapping
 from datetime import datetime
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -8,7 +9,7 @@ import click
 
 from deploy.settings import load
 
-__all__ = ["LANGUAGE", "CaseNumber", "Instant", "ZoneName", "number_of"]
+__all__ = ["LANGUAGE", "CaseNumber", "Instant", "ZoneName", "number_of", "pairs"]
 
 LANGUAGE = click.option(
     "--language", type=click.Choice(["zh", "en"]), default="en", show_default=True, help="Of what is printed."
@@ -70,3 +71,14 @@ class Instant(click.ParamType):
         except ValueError:
             self.fail(f"{value!r} is not an ISO 8601 time such as 2026-11-21T08:15", param, ctx)
         return when if when.tzinfo else when.replace(tzinfo=load().zone)
+
+
+def pairs(context: click.Context, parameter: click.Parameter, given: tuple[str, ...]) -> Mapping[str, str]:
+    """What an option given several times as ``LEFT=RIGHT`` says, the last ``=`` parting them: a callback of click."""
+    found: dict[str, str] = {}
+    for one in given:
+        left, mark, right = one.rpartition("=")
+        if not mark or not left.strip() or not right.strip():
+            raise click.BadParameter(f"must be {parameter.metavar} (got {one!r})", ctx=context, param=parameter)
+        found[left.strip()] = right.strip()
+    return found

@@ -1,13 +1,14 @@
 """Options of the commands that read files of readings, and the questions that a file leaves open."""
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import click
 
+from deploy.commands.common.parameters import pairs
 from deploy.terminal import say
 from ingest.readings import MeterDirectory, OpenedReadings, ReadingOptions, Unsettled, open_readings
 from ingest.readings.options import DATE_ORDERS, DECIMALS
@@ -16,16 +17,6 @@ from ingest.readings.recognition import Question
 __all__ = ["Questions", "is_terminal", "options_of", "reading_options", "understood_lines"]
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
-
-
-def _columns(context: click.Context, parameter: click.Parameter, given: tuple[str, ...]) -> Mapping[str, str]:  # noqa: ARG001 - click's signature
-    found: dict[str, str] = {}
-    for one in given:
-        header, mark, name = one.rpartition("=")
-        if not mark or not header.strip() or not name.strip():
-            raise click.BadParameter(f"must be HEADER=NAME, such as 表底=value (got {one!r})")
-        found[header.strip()] = name.strip()
-    return found
 
 
 def reading_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -51,7 +42,7 @@ def reading_options(command: Callable[..., Any]) -> Callable[..., Any]:
                 "--column",
                 "columns",
                 multiple=True,
-                callback=_columns,
+                callback=pairs,
                 metavar="HEADER=NAME",
                 help="What a header means: unit_code, meter_no, measured_at, value, unit, register … or ignore.",
             ),

@@ -7,12 +7,12 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 import psycopg
-from psycopg.rows import dict_row
 
 from analytics.domain.errors import RegistryError, StoreUnavailable
 from ingest.gateway.access import NAME, Gateway, Gateways, digest_of, new_token
 from streams.ports import StoreRejected
 from streams.store.postgres.connections import Connections
+from streams.store.postgres.reading import rows_of
 
 __all__ = [
     "Registry",
@@ -63,19 +63,19 @@ select code from unnest(%s::text[]) q (code) where not exists (select from unit 
 async def read_gateways(connection: psycopg.AsyncConnection) -> Gateways:
     """The registry as it is now."""
     gateways = await read_bindings(connection)
-    tokens = await _rows(connection, _TOKENS)
+    tokens = await rows_of(connection, _TOKENS)
     return Gateways.of(gateways.values(), {bytes(row["digest"]): (row["name"], row["expires_at"]) for row in tokens})
 
 
 async def read_bindings(connection: psycopg.AsyncConnection) -> dict[str, Gateway]:
     """All gateways by name, with the units that each may send; of tokens nothing is asked."""
-    found = await _rows(connection, _GATEWAYS)
+    found = await rows_of(connection, _GATEWAYS)
     return {row["name"]: Gateway(**{**row, "unit_codes": frozenset(row["unit_codes"])}) for row in found}
 
 
 async def list_gateways(connection: psycopg.AsyncConnection) -> list[dict[str, Any]]:
     """All gateways, as a person reads them."""
-    return await _rows(connection, _LIST)
+    return await rows_of(connection, _LIST)
 
 
 async def add_gateway(
@@ -189,12 +189,6 @@ class Registry:
         if self._known is None:
             raise StoreUnavailable("the registry of gateways must have been read once (it is being read)")
         return self._known
-
-
-async def _rows(connection: psycopg.AsyncConnection, query: str) -> list[dict[str, Any]]:
-    async with connection.cursor(row_factory=dict_row) as cursor:
-        await cursor.execute(query.encode())
-        return await cursor.fetchall()
 
 
 async def _identity(connection: psycopg.AsyncConnection, name: str) -> int:

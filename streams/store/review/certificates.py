@@ -9,10 +9,10 @@ from dataclasses import asdict
 from typing import Any, Final
 
 import psycopg
-from psycopg.rows import dict_row
 
 from analytics.domain.errors import RegistryError
 from analytics.review.certificates import Certificate
+from streams.store.postgres.reading import rows_of
 from streams.store.review.attachments import LARGEST_FILE, media_type
 
 __all__ = ["add_certificates", "attach_scan", "certificates", "due_meters", "read_scan", "withdraw"]
@@ -176,17 +176,11 @@ async def certificates(
     connection: psycopg.AsyncConnection, *, unit: str | None = None, meter: str | None = None, every: bool = False
 ) -> list[dict[str, Any]]:
     """Certificates that stand, the newest first by instrument: the last two of each, or every one."""
-    return await _rows(connection, _LIST, {"unit": unit, "meter": meter, "every": every})
+    return await rows_of(connection, _LIST, {"unit": unit, "meter": meter, "every": every})
 
 
 async def due_meters(
     connection: psycopg.AsyncConnection, *, days: int, unit: str | None = None
 ) -> list[dict[str, Any]]:
     """Meters in use that are past their verification or will be within some days, or of which nothing is known."""
-    return await _rows(connection, _DUE, {"unit": unit, "days": days})
-
-
-async def _rows(connection: psycopg.AsyncConnection, query: str, facts: Mapping[str, object]) -> list[dict[str, Any]]:
-    async with connection.cursor(row_factory=dict_row) as cursor:
-        await cursor.execute(query.encode(), facts)
-        return await cursor.fetchall()
+    return await rows_of(connection, _DUE, {"unit": unit, "days": days})

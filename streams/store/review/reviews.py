@@ -7,12 +7,12 @@ from datetime import date
 from typing import Any, Final
 
 import psycopg
-from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
 from analytics.domain.errors import RegistryError
 from analytics.review.draw import drawn
 from analytics.review.process import Recorded, Review, ReviewRefused
+from streams.store.postgres.reading import rows_of
 from streams.store.review.attachments import LARGEST_FILE, media_type
 
 __all__ = [
@@ -181,7 +181,7 @@ async def draw(
 async def verify_draw(connection: psycopg.AsyncConnection, identity: int) -> dict[str, Any]:
     """A draw as it was made, and whether it comes out the same again; raises `RegistryError` where there is none."""
     query = "select id, year, seed, pool, drawn, reason, drawn_by, drawn_at from review_draw where id = %s"
-    found = await _rows(connection, query, (identity,))
+    found = await rows_of(connection, query, (identity,))
     if not found:
         raise RegistryError(f"a draw must be one that was made (got {identity})")
     one = found[0]
@@ -190,7 +190,7 @@ async def verify_draw(connection: psycopg.AsyncConnection, identity: int) -> dic
 
 async def read(connection: psycopg.AsyncConnection, identity: int) -> tuple[Review, dict[str, Any]]:
     """A review, locked, and what else its row says; raises `ReviewRefused` where there is none."""
-    found = await _rows(connection, _READ, (identity,))
+    found = await rows_of(connection, _READ, (identity,))
     if not found:
         raise ReviewRefused(f"a review must be one that is there (got {identity})")
     row = found[0]
@@ -266,14 +266,14 @@ async def attach_photo(
 
 async def photos(connection: psycopg.AsyncConnection, identity: int) -> list[dict[str, Any]]:
     """Photos of a review, without their content."""
-    return await _rows(connection, _PHOTOS, (identity,))
+    return await rows_of(connection, _PHOTOS, (identity,))
 
 
 async def listed(
     connection: psycopg.AsyncConnection, *, year: int | None = None, unit: str | None = None, self_checks: bool = False
 ) -> list[dict[str, Any]]:
     """Reviews, the overdue first; or self-checks of enterprises."""
-    return await _rows(connection, _LIST, {"year": year, "unit": unit, "own": self_checks})
+    return await rows_of(connection, _LIST, {"year": year, "unit": unit, "own": self_checks})
 
 
 async def carry_over(connection: psycopg.AsyncConnection, identity: int, by: str) -> int:
@@ -286,17 +286,17 @@ async def carry_over(connection: psycopg.AsyncConnection, identity: int, by: str
 
 async def without_self_check(connection: psycopg.AsyncConnection, year: int) -> list[dict[str, Any]]:
     """Units that have signed no self-check of a year, with the year of their last one and where this year's stands."""
-    return await _rows(connection, _MISSING, {"year": year})
+    return await rows_of(connection, _MISSING, {"year": year})
 
 
 async def of_year(connection: psycopg.AsyncConnection, year: int) -> list[dict[str, Any]]:
     """The register of a year's reviews."""
-    return await _rows(connection, _YEAR, (year,))
+    return await rows_of(connection, _YEAR, (year,))
 
 
 async def history(connection: psycopg.AsyncConnection, identity: int) -> list[dict[str, Any]]:
     """Every step of a review."""
-    return await _rows(connection, _HISTORY, (identity,))
+    return await rows_of(connection, _HISTORY, (identity,))
 
 
 async def _event(
@@ -309,9 +309,3 @@ async def _event(
     facts: Mapping[str, object],
 ) -> None:
     await connection.execute(_EVENT, {"id": identity, "by": by, "action": action, "note": note, "facts": Jsonb(facts)})
-
-
-async def _rows(connection: psycopg.AsyncConnection, query: str, facts: Any) -> list[dict[str, Any]]:
-    async with connection.cursor(row_factory=dict_row) as cursor:
-        await cursor.execute(query.encode(), facts)
-        return await cursor.fetchall()
