@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 
 from analytics.columns.register import Advanced, RegisterTable, advance, empty_state
 from analytics.domain.errors import InvalidReading
+from analytics.domain.instants import US_PER_HOUR, US_PER_MINUTE
 from analytics.domain.ledger import OPEN_END, Installations
 from analytics.domain.quality import DetectionKind, hour_flag_names
 from analytics.domain.units import canonical_unit, conversion_factor, parse_unit
 
 __all__ = ["Followed", "register_hours"]
 
-_HOUR_US = 3_600_000_000
 _MICRO = 1e6
 
 
@@ -97,7 +97,7 @@ def register_hours(
             factor=conversion_factor(dial, counted) * multiplier,
             multiplier=multiplier,
             unit=dial.code,
-            interval_us=round(interval_min * 60_000_000),
+            interval_us=round(interval_min * US_PER_MINUTE),
             full_scale=np.nan if full_scale is None else full_scale,
             max_rate=np.nan if max_rate is None else max_rate,
         )
@@ -154,10 +154,10 @@ def _hours(result: Advanced, names: list[str], unit: str) -> dict[str, Any]:
     hours = result.hours
     return {
         "meter": [names[i] for i in hours["point"]],
-        "start": (hours["hour"] * _HOUR_US).astype("datetime64[us]"),
+        "start": (hours["hour"] * US_PER_HOUR).astype("datetime64[us]"),
         "amount": hours["amount"] / _MICRO,
         "unit": [unit] * hours.size,
-        "completeness": (hours["covered"] / _HOUR_US).astype(np.float64),
+        "completeness": (hours["covered"] / US_PER_HOUR).astype(np.float64),
         "quality": [hour_flag_names(int(flags)) for flags in hours["flags"]],
     }
 

@@ -17,10 +17,11 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from analytics.domain.errors import MeterwardenError
+from analytics.domain.instants import US_PER_HOUR
 from deploy.first_link import first_link
 from deploy.region import DEFAULT_SEED, Message, Region, build_region, region_messages, write_csv, write_xlsx
 from deploy.region.fetch import fetch_outcome
-from deploy.region.model import US_PER_HOUR, US_PER_QUARTER
+from deploy.region.model import US_PER_QUARTER
 from deploy.region.report import tell_account, tell_checks, tell_kinds, tell_named, tell_units
 from deploy.region.session import Place, fresh_place, load, push, stored_offset, working
 from deploy.region.verify import Account, account, check_conserved, check_hours, check_totals, score_detections

@@ -12,8 +12,8 @@ from typing import Final
 import psycopg
 
 from analytics.domain.errors import ConfigurationError
+from analytics.domain.instants import US_PER_HOUR
 from deploy.region import DEFAULT_SEED, Message, Region, build_region, region_messages, write_xlsx
-from deploy.region.model import US_PER_HOUR
 from deploy.region.session import Place, load, send
 from deploy.settings import Settings
 from deploy.stack import Stack

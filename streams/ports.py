@@ -34,7 +34,15 @@ from streams.rows.layout import (
     Totals,
 )
 
-__all__ = ["FenceLost", "PartitionStore", "PartitionTransaction", "StoreRejected", "StoredWindows", "TotalsTransaction"]
+__all__ = [
+    "FenceLost",
+    "LedgersInUse",
+    "PartitionStore",
+    "PartitionTransaction",
+    "StoreRejected",
+    "StoredWindows",
+    "TotalsTransaction",
+]
 
 
 class FenceLost(MeterwardenError):  # noqa: N818 - named after what happened to the caller
@@ -47,6 +55,18 @@ class FenceLost(MeterwardenError):  # noqa: N818 - named after what happened to 
 
 class StoreRejected(MeterwardenError):  # noqa: N818
     """The database refuses what was written: trying again does not help."""
+
+
+class LedgersInUse(Protocol):
+    """The ledgers of the partitions that this worker has, and whether it keeps up with their readings."""
+
+    def ledgers(self) -> Sequence[StoredLedger]:
+        """One for each partition."""
+        ...
+
+    def behind(self) -> bool:
+        """Whether readings pile up: then whatever can be done later as well waits."""
+        ...
 
 
 class StoredWindows(Protocol):

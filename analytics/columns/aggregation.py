@@ -16,10 +16,20 @@ from typing import Any, Self, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from analytics.columns.intervals import HOUR_US, Int32s, Int64s, day_bounds, local_day
+from analytics.columns.intervals import Int32s, Int64s, day_bounds, local_day
 from analytics.columns.membership import Membership
+from analytics.domain.instants import US_PER_HOUR
 
-__all__ = ["MICRO", "PointDays", "PointHours", "Totals", "consumption_day", "shares", "totals_by_day", "totals_by_hour"]
+__all__ = [
+    "MICRO",
+    "PointDays",
+    "PointHours",
+    "SeriesTotals",
+    "consumption_day",
+    "shares",
+    "totals_by_day",
+    "totals_by_hour",
+]
 
 Int16s: TypeAlias = npt.NDArray[np.int16]
 Float32s: TypeAlias = npt.NDArray[np.float32]
@@ -28,7 +38,7 @@ Floats: TypeAlias = npt.NDArray[np.float64]
 MICRO = 1_000_000
 """Amounts are kept in millionths of their unit."""
 
-_HOUR_MS = HOUR_US // 1000
+_HOUR_MS = US_PER_HOUR // 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,7 +162,7 @@ class PointDays:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Totals:
+class SeriesTotals:
     """n totals of series, sorted by series and time; where no point has evidence there is no row.
 
     Attributes
@@ -196,7 +206,7 @@ def shares(covered_us: npt.NDArray[np.integer], estimated_us: npt.NDArray[np.int
     (array([1.  , 0.25], dtype=float32), array([1., 0.], dtype=float32))
     """
     covered = covered_us.astype(np.int64)
-    return (covered / HOUR_US).astype(np.float32), ((covered - estimated_us) / HOUR_US).astype(np.float32)
+    return (covered / US_PER_HOUR).astype(np.float32), ((covered - estimated_us) / US_PER_HOUR).astype(np.float32)
 
 
 def consumption_day(hours: PointHours, zone: tzinfo) -> PointDays:
@@ -242,7 +252,7 @@ def consumption_day(hours: PointHours, zone: tzinfo) -> PointDays:
     )
 
 
-def totals_by_hour(hours: PointHours, membership: Membership) -> Totals:
+def totals_by_hour(hours: PointHours, membership: Membership) -> SeriesTotals:
     """Totals of each series and UTC hour.
 
     Parameters
@@ -257,7 +267,7 @@ def totals_by_hour(hours: PointHours, membership: Membership) -> Totals:
     return _totals(sums, membership, sums.at, sums.at + 1)
 
 
-def totals_by_day(hours: PointHours, membership: Membership, zone: tzinfo) -> Totals:
+def totals_by_day(hours: PointHours, membership: Membership, zone: tzinfo) -> SeriesTotals:
     """Totals of each series and local day; arguments as in `totals_by_hour` and `consumption_day`."""
     counted = _counted(hours, membership)
     sums = _sums(counted, membership.point_series[counted.point], local_day(counted.hour, zone).astype(np.int64))
@@ -293,9 +303,9 @@ def _counted(hours: PointHours, membership: Membership) -> PointHours:
     return counted
 
 
-def _totals(sums: _Sums, membership: Membership, start: Int64s, end: Int64s) -> Totals:
+def _totals(sums: _Sums, membership: Membership, start: Int64s, end: Int64s) -> SeriesTotals:
     completeness, measured = sums.mean_shares(membership.expected.point_hours(sums.owner, start, end))
-    return Totals(
+    return SeriesTotals(
         series=sums.owner,
         at=sums.at,
         amount_micro=sums.amount_micro,

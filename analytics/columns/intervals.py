@@ -15,11 +15,11 @@ import numpy as np
 import numpy.typing as npt
 
 from analytics.domain.errors import ConfigurationError
+from analytics.domain.instants import US_PER_HOUR
 
 __all__ = [
     "END_HOUR",
     "FIRST_HOUR",
-    "HOUR_US",
     "Int32s",
     "Int64s",
     "day_bounds",
@@ -33,7 +33,6 @@ __all__ = [
 Int32s: TypeAlias = npt.NDArray[np.int32]
 Int64s: TypeAlias = npt.NDArray[np.int64]
 
-HOUR_US = 3_600_000_000
 FIRST_HOUR = 262_968
 """2000-01-01 00:00 UTC: local days are known from here; older offsets (Singapore's +7:30 of 1981) refuse nobody."""
 END_HOUR = 1_139_568
@@ -82,7 +81,7 @@ def hour_of(instant_us: npt.ArrayLike) -> Int64s:
     >>> hour_of([0, 3_599_999_999, 3_600_000_000, -1])
     array([ 0,  0,  1, -1])
     """
-    return np.floor_divide(np.asarray(instant_us, dtype=np.int64), HOUR_US)
+    return np.floor_divide(np.asarray(instant_us, dtype=np.int64), US_PER_HOUR)
 
 
 def grid(start_us: int, end_us: int, step_us: int) -> Int64s:

@@ -24,8 +24,9 @@ from typing import Literal, NamedTuple, Self, TypeAlias, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from analytics.columns.intervals import HOUR_US, Int32s, Int64s
+from analytics.columns.intervals import Int32s, Int64s
 from analytics.domain.errors import RegistryError
+from analytics.domain.instants import US_PER_HOUR
 from analytics.domain.ledger import Direction, Ledger, Level
 from analytics.domain.units import QuantityKind, unit_of
 
@@ -260,9 +261,9 @@ def _installed(ledger: Ledger) -> tuple[Int64s, Int64s]:
     metered = np.flatnonzero(np.diff(start))
     if metered.size:
         installed = ledger.installations
-        since[metered] = np.clip(installed.installed_from[start[metered]] // HOUR_US, ALWAYS_HOUR, NEVER_HOUR)
+        since[metered] = np.clip(installed.installed_from[start[metered]] // US_PER_HOUR, ALWAYS_HOUR, NEVER_HOUR)
         last = np.maximum.reduceat(installed.installed_to, start[metered])
-        end[metered] = np.clip(-(-last // HOUR_US), ALWAYS_HOUR, NEVER_HOUR)
+        end[metered] = np.clip(-(-last // US_PER_HOUR), ALWAYS_HOUR, NEVER_HOUR)
     return since, end
 
 

@@ -54,6 +54,7 @@ from analytics.columns._layout import (
 )
 from analytics.columns.events import EVENT_ROW
 from analytics.domain.arrays import check_array, check_columns
+from analytics.domain.instants import US_PER_HOUR, US_PER_SECOND
 from analytics.domain.ledger import Installations
 from analytics.domain.quality import DetectionKind
 
@@ -77,8 +78,6 @@ __all__ = [
     "last_of_each_hour",
 ]
 
-_US = 1_000_000
-_HOUR_US = 3600 * _US
 _MOST = 4e12  # canonical units: the most whose millionths an int64 can still tell apart and add
 
 REGISTER_KINDS = (
@@ -175,14 +174,14 @@ class RegisterTable:
         table["renewed"] = _renewed(installations)
         self.table = table
         row = np.zeros(1, RULES_ROW)
-        row["slack"] = rules.clock_slack_s * _US
-        row["measured_span"] = rules.measured_span_h * _HOUR_US
-        row["opening_span"] = rules.opening_span_d * 24 * _HOUR_US
-        row["longest_gap"] = rules.longest_gap_d * 24 * _HOUR_US
+        row["slack"] = rules.clock_slack_s * US_PER_SECOND
+        row["measured_span"] = rules.measured_span_h * US_PER_HOUR
+        row["opening_span"] = rules.opening_span_d * 24 * US_PER_HOUR
+        row["longest_gap"] = rules.longest_gap_d * 24 * US_PER_HOUR
         row["silent_after"] = rules.silent_after
-        row["partial_after"] = rules.partial_after_s * _US
-        row["catch_up"] = rules.catch_up_d * 24 * _HOUR_US
-        row["repeat_hold"] = rules.repeat_hold_h * _HOUR_US
+        row["partial_after"] = rules.partial_after_s * US_PER_SECOND
+        row["catch_up"] = rules.catch_up_d * 24 * US_PER_HOUR
+        row["repeat_hold"] = rules.repeat_hold_h * US_PER_HOUR
         self.rules = row
 
 

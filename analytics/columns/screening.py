@@ -11,13 +11,12 @@ from numpy.typing import NDArray
 
 from analytics.columns._installing_kernel import in_force
 from analytics.domain.arrays import check_columns
+from analytics.domain.instants import US_PER_SECOND
 from analytics.domain.ledger import Ledger
 from analytics.domain.quality import ReadingFlag, RejectReason
 from analytics.domain.units import FACTOR_TABLE, KIND_TABLE, NO_UNIT
 
 __all__ = ["Screened", "ScreeningRules", "installations_in_force", "screen"]
-
-_US = 1_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +32,7 @@ class ScreeningRules:
     """
 
     future_s: float = 600.0
-    earliest_us: int = 946_684_800 * _US
+    earliest_us: int = 946_684_800 * US_PER_SECOND
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,7 +139,7 @@ def screen(
     reason = np.zeros(meter.size, np.uint8)
     # from the least to the most important: a later line overwrites an earlier one
     reason[~np.isfinite(value)] = RejectReason.NOT_A_NUMBER
-    reason[at_us > received_us + int(rules.future_s * _US)] = RejectReason.FUTURE
+    reason[at_us > received_us + int(rules.future_s * US_PER_SECOND)] = RejectReason.FUTURE
     reason[at_us < rules.earliest_us] = RejectReason.TIME_OUT_OF_RANGE
     reason[here & (KIND_TABLE[register_unit] != KIND_TABLE[unit])] = RejectReason.UNIT_MISMATCH
     reason[unit == NO_UNIT] = RejectReason.UNKNOWN_UNIT

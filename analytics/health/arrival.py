@@ -31,6 +31,7 @@ from numpy.typing import NDArray
 from analytics.columns._layout import NEVER
 from analytics.columns.events import EVENT_ROW
 from analytics.columns.register import RegisterTable
+from analytics.domain.instants import US_PER_HOUR, US_PER_SECOND
 from analytics.health import _kernel
 from analytics.health._kernel import AHEAD, BEHIND, DRIFTS, HABIT_ROW, HEALTH_STATE, SLOTS, UNSURE
 
@@ -50,8 +51,6 @@ __all__ = [
     "usual_wait_us",
 ]
 
-_US = 1_000_000
-_HOUR_US = 3600 * _US
 _WEEK_H = 168
 
 
@@ -107,14 +106,14 @@ class HealthRules:
         """The same in the shape the compiled core takes."""
         row = np.zeros(1, _kernel.HEALTH_RULES)
         row["offset_h"] = self.utc_offset_h
-        row["flat_us"] = self.flat_h * _HOUR_US
-        row["catch_slack"] = 60 * _US
+        row["flat_us"] = self.flat_h * US_PER_HOUR
+        row["catch_slack"] = 60 * US_PER_SECOND
         row["surprise"] = self.stuck_surprise
         row["longest_weight"] = self.longest_weight
-        row["away_us"] = self.away_h * _HOUR_US
+        row["away_us"] = self.away_h * US_PER_HOUR
         row["away_from"] = self.away_from
         row["away_over"] = self.away_over
-        row["closed_us"] = self.closed_h * _HOUR_US
+        row["closed_us"] = self.closed_h * US_PER_HOUR
         row["chance_from"] = self.chance_from
         row["chance_over"] = self.chance_over
         row["tolerance_s"] = self.clock_tolerance_s
@@ -189,7 +188,7 @@ def usual_wait_us(state: NDArray[Any]) -> NDArray[np.int64]:
     [0, 14400000000]
     """
     wait = state["wait"].astype(np.int64)
-    return np.where(wait == _kernel.UNKNOWN, 0, wait * 60 * _US)
+    return np.where(wait == _kernel.UNKNOWN, 0, wait * 60 * US_PER_SECOND)
 
 
 def hours_until_told(

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from analytics.domain.instants import US_PER_DAY
 from analytics.drift.observability import PointVerdict, Question, Reason, Verdict
 
 __all__ = ["newest_habits", "stuck_verdict", "what_decides", "with_habits"]
@@ -13,7 +14,7 @@ __all__ = ["newest_habits", "stuck_verdict", "what_decides", "with_habits"]
 _OBSERVABLE_H, _WEAK_H = 24.0, 168.0
 """At the worst hour to begin, a jam is told within a day; within a week it is weak."""
 _LEARNING_DAYS = 14
-_LEFT_ALONE_US = 7 * 86_400_000_000
+_LEFT_ALONE_US = 7 * US_PER_DAY
 
 
 def stuck_verdict(habit: np.void) -> PointVerdict:

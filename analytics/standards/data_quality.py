@@ -22,7 +22,6 @@ from analytics.standards.words import carrier_name, listing
 
 __all__ = ["data_quality_findings", "working_days"]
 
-_DAY_US: Final = 86_400_000_000
 _WEEKDAYS: Final = "1111100"
 _DAY_MIN: Final = 1440
 

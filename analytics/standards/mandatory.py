@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analytics.domain.finding import Finding, Verdict
+from analytics.domain.instants import US_PER_DAY
 from analytics.domain.ledger import NO_DAY, NO_INSTANT
 from analytics.domain.verification import add_months
 from analytics.domain.words import Phrase
@@ -147,7 +148,7 @@ def _first_known(scene: Scene) -> NDArray[np.int32]:
     by_meter = np.full(len(ledger.meter_nos) + 1, never, np.int64)
     made = ledger.installations
     begun = made.installed_from != NO_INSTANT
-    np.minimum.at(by_meter, made.meter[begun], made.installed_from[begun] // 86_400_000_000)
+    np.minimum.at(by_meter, made.meter[begun], made.installed_from[begun] // US_PER_DAY)
     stated = ledger.rows.day("verified_on")[made.row]
     np.minimum.at(by_meter, made.meter[stated != NO_DAY], stated[stated != NO_DAY])
     more = scene.evidence.certificates

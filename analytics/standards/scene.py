@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analytics.domain.finding import Finding, Verdict
+from analytics.domain.instants import US_PER_DAY
 from analytics.domain.ledger import NO_DAY, NO_INSTANT, Installations, Ledger, Level, MeterStatus
 from analytics.domain.severity import Severity
 from analytics.domain.words import Phrase
@@ -375,7 +376,7 @@ def days_between_readings(installations: Installations, points: int) -> Int64s:
     A meter that is read by hand once a month has no hours since its last reading, and lacks nothing.
     """
     apart = np.zeros(points, np.int64)
-    np.maximum.at(apart, installations.point, installations.interval_us // 86_400_000_000)
+    np.maximum.at(apart, installations.point, installations.interval_us // US_PER_DAY)
     return apart
 
 

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from analytics.domain.instants import US_PER_SECOND
 from analytics.domain.quality import RejectReason
-from deploy.region.model import US_PER_QUARTER, US_PER_SECOND, Delivery, Event, Readings, Unit
+from deploy.region.model import US_PER_QUARTER, Delivery, Event, Readings, Unit
 
 __all__ = ["Column", "join", "late_arrivals", "refuse_repeats"]
 

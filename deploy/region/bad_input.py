@@ -6,10 +6,11 @@ from dataclasses import dataclass, replace
 import msgspec
 import numpy as np
 
+from analytics.domain.instants import US_PER_HOUR, US_PER_SECOND
 from analytics.domain.quality import RejectReason
 from deploy.region.arrivals import Column
 from deploy.region.messages import block_message
-from deploy.region.model import US_PER_HOUR, US_PER_SECOND, Delivery, RawMessage, Readings, Region, Unit
+from deploy.region.model import Delivery, RawMessage, Readings, Region, Unit
 from ingest.wire import CONTENT_TYPE_BLOCK, CONTENT_TYPE_JSON
 
 __all__ = ["UNKNOWN_METER", "UNKNOWN_UNIT", "bad_columns", "raw_messages"]

@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 from numpy.typing import NDArray
 
+from analytics.domain.instants import US_PER_HOUR, US_PER_SECOND
 from analytics.domain.quality import DetectionKind, RejectReason
 from deploy.region.arrivals import Column, join, late_arrivals, refuse_repeats
 from deploy.region.bad_input import bad_columns, raw_messages
@@ -19,19 +20,7 @@ from deploy.region.history import FOREVER, declared_segments, install_meters
 from deploy.region.ledger_rows import ledger_rows
 from deploy.region.loads import sample_loads
 from deploy.region.meters import canonical_factor, stated_factor
-from deploy.region.model import (
-    US_PER_HOUR,
-    US_PER_QUARTER,
-    US_PER_SECOND,
-    Event,
-    Fault,
-    Meter,
-    Point,
-    Readings,
-    Region,
-    Segment,
-    Truth,
-)
+from deploy.region.model import US_PER_QUARTER, Event, Fault, Meter, Point, Readings, Region, Segment, Truth
 from deploy.region.plan import plan_points, plan_units
 from deploy.region.registers import Counter, dial_shown, reading_times
 from deploy.region.spoil import Rows, magnitude_of, spoil

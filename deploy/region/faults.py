@@ -10,9 +10,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from analytics.domain.instants import US_PER_HOUR
 from analytics.domain.quality import DetectionKind
 from deploy.region.meters import canonical_factor
-from deploy.region.model import US_PER_HOUR, US_PER_QUARTER, Meter, Point, Segment
+from deploy.region.model import US_PER_QUARTER, Meter, Point, Segment
 
 __all__ = ["LASTING", "Planned", "break_segments", "gain", "plan_faults"]
 

@@ -7,6 +7,7 @@ import numpy as np
 import psycopg
 from numpy.typing import NDArray
 
+from analytics.domain.instants import US_PER_HOUR
 from analytics.domain.quality import DetectionKind, RejectReason
 from deploy.region.entries import meter_of_entry
 from deploy.region.model import Region
@@ -115,7 +116,7 @@ def _hours(connection: psycopg.Connection, region: Region, units: Mapping[str, i
     rows = _copied(connection, _HOURS, [*fields, ("completeness", ">f8"), ("measured", ">f8"), ("quality", ">i8")])
     found = np.empty(len(rows), FOUND_HOUR)
     found["point"] = place[rows["point"]]
-    found["hour"] = _us(rows["start"]) // 3_600_000_000
+    found["hour"] = _us(rows["start"]) // US_PER_HOUR
     for name in ("micro", "completeness", "measured", "quality"):
         found[name] = rows[name]
     return found
@@ -134,7 +135,7 @@ def _totals(connection: psycopg.Connection, units: Mapping[str, int]) -> dict[st
     keys = rows["series"].tolist()
     found["unit"] = [unit_of[key] for key in keys]
     found["series"] = [series_of[key] for key in keys]
-    found["hour"] = _us(rows["start"]) // 3_600_000_000
+    found["hour"] = _us(rows["start"]) // US_PER_HOUR
     for name in ("micro", "completeness", "tce"):
         found[name] = rows[name]
     return {"series": tuple(series), "totals": found}

@@ -7,8 +7,9 @@ from zoneinfo import ZoneInfo
 import numpy as np
 from numpy.typing import NDArray
 
+from analytics.domain.instants import US_PER_HOUR
 from deploy.region.loads import Loads, quarters
-from deploy.region.model import US_PER_HOUR, Point
+from deploy.region.model import Point
 from deploy.region.plan import children_of
 
 __all__ = ["local_hours", "local_offset_us", "true_flows"]

@@ -7,10 +7,11 @@ from itertools import count
 import numpy as np
 from numpy.typing import NDArray
 
+from analytics.domain.instants import US_PER_HOUR
 from analytics.domain.registers import FurtherRegister, register_name, register_unit
 from analytics.domain.water import heat_of_a_cubic_metre
 from deploy.region.faults import Planned
-from deploy.region.model import US_PER_HOUR, US_PER_QUARTER, Meter, Point
+from deploy.region.model import US_PER_QUARTER, Meter, Point
 
 __all__ = ["Series", "further_series"]
 

@@ -5,8 +5,9 @@ from dataclasses import replace
 
 import numpy as np
 
+from analytics.domain.instants import US_PER_HOUR, US_PER_SECOND
 from deploy.region.meters import canonical_factor, choose_meter
-from deploy.region.model import US_PER_HOUR, US_PER_SECOND, Meter, Point, Segment
+from deploy.region.model import Meter, Point, Segment
 
 __all__ = ["FOREVER", "Plan", "declared_segments", "install_meters"]
 

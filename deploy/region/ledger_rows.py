@@ -10,9 +10,10 @@ from zoneinfo import ZoneInfo
 import numpy as np
 from openpyxl import Workbook
 
+from analytics.domain.instants import US_PER_SECOND
 from analytics.domain.ledger import COLUMNS
 from analytics.domain.units import conversion_factor, parse_unit
-from deploy.region.model import US_PER_SECOND, LedgerRow, Meter, Point, Segment, Unit
+from deploy.region.model import LedgerRow, Meter, Point, Segment, Unit
 
 __all__ = ["ledger_rows", "write_csv", "write_xlsx"]
 

@@ -9,10 +9,11 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from analytics.domain.instants import US_PER_HOUR, US_PER_SECOND
 from analytics.domain.registers import MAIN
 from deploy.region.entries import meter_of_entry
 from deploy.region.flows import local_offset_us
-from deploy.region.model import US_PER_HOUR, US_PER_SECOND, Delivery, Readings, Region, Unit
+from deploy.region.model import Delivery, Readings, Region, Unit
 from ingest.wire import CONTENT_TYPE, CONTENT_TYPE_BLOCK, CONTENT_TYPE_JSON, RECEIVED_AT, MeterList, encode_block
 
 __all__ = ["Message", "block_message", "region_messages"]

@@ -7,12 +7,11 @@ from enum import StrEnum
 import numpy as np
 from numpy.typing import NDArray
 
+from analytics.domain.instants import US_PER_SECOND
 from analytics.domain.quality import DetectionKind, RejectReason
 
 __all__ = [
-    "US_PER_HOUR",
     "US_PER_QUARTER",
-    "US_PER_SECOND",
     "Delivery",
     "Event",
     "Fault",
@@ -32,9 +31,7 @@ Floats = NDArray[np.float64]
 LedgerRow = Mapping[str, str]
 """One row of the ledger, every column of the interchange file by its English name, empty where nothing is said."""
 
-US_PER_SECOND = 1_000_000
 US_PER_QUARTER = 900 * US_PER_SECOND
-US_PER_HOUR = 3_600 * US_PER_SECOND
 
 
 class Delivery(StrEnum):

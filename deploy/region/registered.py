@@ -5,9 +5,10 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from analytics.domain.instants import US_PER_HOUR
 from analytics.domain.quality import DetectionKind
 from analytics.domain.units import FACTOR_TABLE, parse_unit
-from deploy.region.model import US_PER_HOUR, Fault, LedgerRow, Meter, Region, Segment
+from deploy.region.model import Fault, LedgerRow, Meter, Region, Segment
 
 __all__ = ["registered_micro"]
 

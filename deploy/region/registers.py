@@ -6,8 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from analytics.domain.instants import US_PER_SECOND
 from deploy.region.meters import stated_factor
-from deploy.region.model import US_PER_QUARTER, US_PER_SECOND, Meter, Segment
+from deploy.region.model import US_PER_QUARTER, Meter, Segment
 
 __all__ = ["Counter", "dial_shown", "fleet_registers", "reading_times"]
 

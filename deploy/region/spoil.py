@@ -5,9 +5,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from analytics.domain.instants import US_PER_HOUR, US_PER_SECOND
 from analytics.domain.quality import DetectionKind
 from deploy.region.faults import Planned
-from deploy.region.model import US_PER_HOUR, US_PER_SECOND, Meter
+from deploy.region.model import Meter
 
 __all__ = ["Rows", "magnitude_of", "spoil"]
 

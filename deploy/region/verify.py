@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from analytics.domain.instants import US_PER_HOUR
 from analytics.domain.quality import DetectionKind, HourFlag, RejectReason
 from deploy.region.meters import stated_factor
-from deploy.region.model import US_PER_HOUR, Fault, Point, Region, Segment
+from deploy.region.model import Fault, Point, Region, Segment
 from deploy.region.outcome import FOUND_READING, Outcome
 from deploy.region.registered import registered_micro
 

@@ -13,12 +13,13 @@ import numpy as np
 import psycopg
 from numpy.typing import NDArray
 
+from analytics.domain.instants import US_PER_HOUR, US_PER_SECOND
 from analytics.domain.ledger import COLUMNS
 from analytics.domain.quality import DetectionKind
 from deploy.region.flows import local_offset_us
 from deploy.region.loads import sample_loads
 from deploy.region.messages import Message
-from deploy.region.model import US_PER_HOUR, US_PER_SECOND, LedgerRow
+from deploy.region.model import LedgerRow
 from ingest.wire import CONTENT_TYPE, CONTENT_TYPE_BLOCK, MeterList, encode_block
 
 __all__ = ["DAYS", "UNIT_CODE", "Named", "Planted", "Workshop", "build_workshop", "named", "settled"]

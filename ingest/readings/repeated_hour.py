@@ -11,12 +11,12 @@ from datetime import UTC, datetime, timedelta, tzinfo
 import numpy as np
 from numpy.typing import NDArray
 
+from analytics.domain.instants import US_PER_DAY
 from analytics.domain.quality import ReadingFlag
 from ingest.wire.block import Block
 
 __all__ = ["part_repeated_hours", "repeated_hours"]
 
-_DAY_US = 86_400_000_000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -43,7 +43,7 @@ def repeated_hours(days: NDArray[np.int64], zone: tzinfo) -> list[tuple[int, int
         while high - low > 1:
             middle = (low + high) // 2
             low, high = (middle, high) if _offset(start + timedelta(seconds=middle), zone) == before else (low, middle)
-        found.append((day * _DAY_US + high * 1_000_000, round((before - after) / timedelta(microseconds=1))))
+        found.append((day * US_PER_DAY + high * 1_000_000, round((before - after) / timedelta(microseconds=1))))
     return found
 
 
@@ -66,7 +66,7 @@ def part_repeated_hours(block: Block, zone: tzinfo) -> Block:
         return block
     at = block.measured_at[assumed]
     moved = block.measured_at.copy()
-    for instant, by in repeated_hours(np.unique(at // _DAY_US), zone):
+    for instant, by in repeated_hours(np.unique(at // US_PER_DAY), zone):
         here = assumed[(at >= instant - by) & (at < instant)]
         keys = block.meter[here].astype(np.int64) * 256 + block.unit[here]
         for key in np.unique(keys).tolist():

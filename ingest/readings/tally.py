@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from analytics.domain.instants import US_PER_HOUR
 from analytics.domain.quality import RejectReason
 from analytics.domain.registers import MAIN
 from analytics.domain.units import find_unit
@@ -190,7 +191,7 @@ class Tally:
             example = f"{name!r} of {block.unit_code!r}" if known else repr(block.unit_code)
             self._fault(reason, "meter_no" if known else "unit_code", required).add(numbers, len(rows), example)
             return
-        future = block.measured_at[rows] > self.received_at + 3_600_000_000
+        future = block.measured_at[rows] > self.received_at + US_PER_HOUR
         if future.any():
             self._fault(RejectReason.FUTURE, "measured_at", "a time that has come").add(
                 block.message[rows[future]].tolist(), int(future.sum()), _when(int(block.measured_at[rows[future][0]]))

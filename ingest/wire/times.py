@@ -17,6 +17,8 @@ from zoneinfo import ZoneInfo
 import numpy as np
 from numpy.typing import NDArray
 
+from analytics.domain.instants import US_PER_DAY
+
 __all__ = [
     "FIRST_YEAR",
     "LAST_YEAR",
@@ -50,7 +52,6 @@ MONTH_START = np.array(
     np.int32,
 )
 _MONTH_LENGTH = np.diff(MONTH_START).astype(np.uint8)
-_DAY_US = 86400 * 1_000_000
 _FIRST_WALL_S = -62_135_510_400  # a day after the calendar begins, so that any offset stays inside
 _LAST_WALL_S = 253_402_214_400  # a day before it ends
 _MIN_TOGETHER = 16  # below this the columns cost more than they save
@@ -241,7 +242,7 @@ def _shift_to_utc(wall_us: Longs, readable: Bools, zone: ZoneInfo) -> None:
     """Turn wall times into instants in place; those of a day on which the offset changes are left to the exact way."""
     if not readable.any():
         return
-    day = wall_us // _DAY_US
+    day = wall_us // US_PER_DAY
     first = int(day[readable].min())
     day -= first
     day[~readable] = 0
@@ -266,7 +267,7 @@ def instants_of_wall(wall_us: Longs, zone: ZoneInfo) -> tuple[Longs, Bools]:
     (array([-28800000000,            0,            0]), array([ True,  True, False]))
     """
     us = wall_us.copy()
-    usual = (wall_us >= 0) & (wall_us < MONTH_START[-1].astype(np.int64) * _DAY_US)
+    usual = (wall_us >= 0) & (wall_us < MONTH_START[-1].astype(np.int64) * US_PER_DAY)
     known = usual.copy()
     _shift_to_utc(us, known, zone)
     for i in np.flatnonzero(~known).tolist():

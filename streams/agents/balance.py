@@ -20,6 +20,7 @@ import numpy as np
 from analytics.columns.aggregation import MICRO, PointHours
 from analytics.domain.accuracy import in_service_factors
 from analytics.domain.errors import StoreUnavailable
+from analytics.domain.instants import US_PER_HOUR
 from analytics.domain.ledger import Ledger
 from analytics.drift.groups import BalanceGroups
 from analytics.drift.observability import PointVerdict, judge
@@ -28,7 +29,7 @@ from analytics.drift.state import BalanceState, StateMismatch
 from analytics.health.sensitivity import StandingVerdict, factor_of
 from streams.agents.courtesy import Courtesy
 from streams.lanes.workshop import Workshop
-from streams.ports import StoreRejected
+from streams.ports import LedgersInUse, StoreRejected
 from streams.rows.layout import DetectionRow, Hours, Int32s, KeptBalance, ObservabilityRow, StoredLedger
 from streams.steps.balance import (
     HOURS,
@@ -42,7 +43,6 @@ from streams.steps.balance import (
     verdicts_taken,
 )
 from streams.store.balances import BalanceTransaction
-from streams.store.postgres.instants import US_PER_HOUR
 
 __all__ = ["ENGINE", "BalanceAgent"]
 
@@ -60,16 +60,6 @@ class Balances(Protocol):
 
     def balance(self, unit_id: int) -> AbstractAsyncContextManager[BalanceTransaction | None]:
         """A unit's balances in a transaction."""
-
-
-class Ledgers(Protocol):
-    """Who knows the ledgers in use."""
-
-    def ledgers(self) -> Sequence[StoredLedger]:
-        """One for each partition that this worker has."""
-
-    def behind(self) -> bool:
-        """Whether readings pile up: then balances wait."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +109,7 @@ class BalanceAgent:
         self,
         shop: Workshop,
         balances: Balances,
-        ledgers: Ledgers,
+        ledgers: LedgersInUse,
         courtesy: Courtesy,
         *,
         rules: BalanceRules | None = None,

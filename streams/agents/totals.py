@@ -12,7 +12,7 @@ import asyncio
 import json
 import logging
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
@@ -26,7 +26,7 @@ from ingest.wire import CONTENT_TYPE, CONTENT_TYPE_JSON
 from streams.agents.courtesy import Courtesy, units_at_once
 from streams.agents.relay import Publisher
 from streams.lanes.workshop import Workshop
-from streams.ports import StoreRejected, TotalsTransaction
+from streams.ports import LedgersInUse, StoreRejected, TotalsTransaction
 from streams.rows.layout import Hours, Int32s, Int64s, StoredLedger
 from streams.steps.totals import Spans, TotalsMaker
 from streams.store.factors import factors_of
@@ -51,16 +51,6 @@ class Marks(Protocol):
         self, unit_ids: Int32s | None = None, *, limit: int = 100
     ) -> AbstractAsyncContextManager[TotalsTransaction]:
         """Some of them, in a transaction."""
-
-
-class Ledgers(Protocol):
-    """Who knows the ledgers in use."""
-
-    def ledgers(self) -> Sequence[StoredLedger]:
-        """One for each partition that this worker has."""
-
-    def behind(self) -> bool:
-        """Whether readings pile up: then totals wait, for they can be made later as well."""
 
 
 class HourMessages:
@@ -135,7 +125,7 @@ class TotalsAgent:
     """See the module's docstring."""
 
     def __init__(
-        self, shop: Workshop, marks: Marks, ledgers: Ledgers, publisher: Publisher, courtesy: Courtesy
+        self, shop: Workshop, marks: Marks, ledgers: LedgersInUse, publisher: Publisher, courtesy: Courtesy
     ) -> None:
         self._shop = shop
         self._courtesy = courtesy

@@ -17,9 +17,10 @@ from analytics.columns.aggregation import (
     totals_by_day,
     totals_by_hour,
 )
-from analytics.columns.intervals import HOUR_US, local_day
+from analytics.columns.intervals import local_day
 from analytics.columns.membership import Membership
 from analytics.columns.register import NEVER
+from analytics.domain.instants import US_PER_HOUR
 from analytics.domain.ledger import NO_DAY, NO_INSTANT, Ledger
 from analytics.domain.quality import DetectionKind
 from analytics.standards.assessment import Assessment, assess
@@ -50,7 +51,7 @@ def judged(
         Instant up to which was read; its local day is judged. [us since 1970-01-01 UTC]
     """
     at_us = until_us - 1
-    day = int(local_day(np.array([at_us // HOUR_US]), zone)[0])
+    day = int(local_day(np.array([at_us // US_PER_HOUR]), zone)[0])
     evidence = evidence_of(
         hours,
         events,
@@ -126,7 +127,7 @@ def evidence_of(
     known = PointHours.from_register(hours)
     days = consumption_day(known, zone)
     silent, fault = _lasting(events, len(ledger.point_codes))
-    over = until_us // HOUR_US  # of the day under way nothing counts in completeness
+    over = until_us // US_PER_HOUR  # of the day under way nothing counts in completeness
     whole = int(local_day(np.array([over]), zone)[0]) - 1
     return replace(
         Evidence.none(ledger),
@@ -167,13 +168,13 @@ def _completeness(
     points, made = len(ledger.point_codes), ledger.installations
     evident, measured = shares(hours["covered"], hours["estimated"])
     slow = np.zeros(points, np.bool_)  # read less than hourly: every hour between is an estimate
-    slow[made.point[(made.interval_us > HOUR_US) | (made.interval_us == 0)]] = True
+    slow[made.point[(made.interval_us > US_PER_HOUR) | (made.interval_us == 0)]] = True
     share = np.where(slow[hours["point"]], evident, measured)
     at = local_day(hours["hour"], zone) if len(hours) else np.empty(0, np.int32)
     first = np.full(len(ledger.unit_codes), np.iinfo(np.int64).max)
     np.minimum.at(first, ledger.point_unit[hours["point"]], at)
     began = np.full(points, np.iinfo(np.int64).max)
-    np.minimum.at(began, made.point, made.installed_from // (24 * HOUR_US) + 1)
+    np.minimum.at(began, made.point, made.installed_from // (24 * US_PER_HOUR) + 1)
     start = np.maximum(np.maximum(first[ledger.point_unit], last - window_days + 1), began)
     due = last - days_between_readings(made, points) - start + 1
     inside = (at <= last) & (at > last - window_days)

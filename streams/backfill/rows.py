@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analytics.columns.aggregation import MICRO, PointHours, shares, totals_by_day
-from analytics.columns.intervals import HOUR_US
 from analytics.columns.membership import Membership
 from analytics.columns.register import NEVER
+from analytics.domain.instants import US_PER_HOUR
 from analytics.domain.ledger import Ledger
 from analytics.domain.quality import DetectionKind
 from analytics.domain.units import unit_of
@@ -57,7 +57,7 @@ def unexplained_of(hours: NDArray[Any], events: NDArray[Any]) -> NDArray[np.int6
         return out
     stride = 1 << 32
     keys = hours["point"].astype(np.int64) * stride + hours["hour"]
-    wanted = jumps["point"].astype(np.int64) * stride + jumps["started"] // HOUR_US
+    wanted = jumps["point"].astype(np.int64) * stride + jumps["started"] // US_PER_HOUR
     place = np.searchsorted(keys, wanted).clip(0, len(keys) - 1)
     place -= (hours["point"][place] != jumps["point"]) & (place > 0)
     there = hours["point"][place] == jumps["point"]
@@ -83,7 +83,7 @@ def hour_columns(hours: NDArray[Any], ledger: Ledger, unexplained: NDArray[np.in
         "unit_code": Labels(ledger.point_unit[point], ledger.unit_codes),
         "point": Labels(point, ledger.point_codes),
         "carrier": _labels(point, ledger.point_carrier),
-        "start": hours["hour"] * HOUR_US,
+        "start": hours["hour"] * US_PER_HOUR,
         "amount": hours["amount"] / MICRO,
         "unit": _units(ledger.point_canonical[point]),
         "completeness": completeness,

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from analytics.columns.aggregation import PointHours
 from analytics.columns.register import EVENT_ROW, HOUR_ROW, last_of_each_hour
+from analytics.domain.instants import US_PER_DAY, US_PER_HOUR
 from analytics.domain.ledger import Ledger
 from analytics.domain.quality import DetectionKind
 from analytics.domain.registers import is_apart
@@ -57,9 +58,8 @@ SLICE = 1_000_000
 BUCKET = 4_000_000
 """Readings that a bucket should hold; a unit with more has a bucket of its own."""
 
-_SETTLED_US = 24 * 3_600_000_000
+_SETTLED_US = 24 * US_PER_HOUR
 """So long after the last reading every hour that it reached is over: nothing more comes, so it is written half full."""
-_DAY_US = 24 * 3_600_000_000
 _ALL_ENDS = 2**62
 """What the ledger declares to have ended has ended, also after the newest reading."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -339,7 +339,7 @@ class _Run:
         state = BalanceState.empty(groups)
         if len(hours) and len(groups):
             first = int(hours["hour"].min())
-            over = min(self.report.until_us // _DAY_US * 24, int(hours["hour"].max()) // 24 * 24 + 24)
+            over = min(self.report.until_us // US_PER_DAY * 24, int(hours["hour"].max()) // 24 * 24 + 24)
             # the first hour of the day after is not looked at, and closes the last
             changes = follow(state, ledger, PointHours.from_register(hours), first=first, end=over + 1)
             rows = gain_rows(changes, ledger)

@@ -2,13 +2,11 @@
 
 import asyncio
 import logging
-from collections.abc import Sequence
-from typing import Protocol
 
 from analytics.domain.errors import ConfigurationError, StoreUnavailable
 from streams.agents.courtesy import Courtesy, units_at_once
 from streams.compliance.stale import ComplianceStore
-from streams.ports import StoreRejected
+from streams.ports import LedgersInUse, StoreRejected
 from streams.rows.layout import StoredLedger
 
 __all__ = ["ComplianceAgent"]
@@ -20,28 +18,18 @@ _POINTS_AT_ONCE = 2_500
 """So many points are judged in some tenths of a second."""
 
 
-class Ledgers(Protocol):
-    """Who knows the ledgers in use."""
-
-    def ledgers(self) -> Sequence[StoredLedger]:
-        """One for each partition that this worker has."""
-
-    def behind(self) -> bool:
-        """Whether readings pile up: then judging waits a little, for it can be done later as well."""
-
-
 class ComplianceAgent:
     """Judges what is stale, round after round.
 
     Parameters
     ----------
     store : ComplianceStore
-    ledgers : Ledgers
+    ledgers : LedgersInUse
     courtesy : Courtesy
         Whose turn it is.
     """
 
-    def __init__(self, store: ComplianceStore, ledgers: Ledgers, courtesy: Courtesy) -> None:
+    def __init__(self, store: ComplianceStore, ledgers: LedgersInUse, courtesy: Courtesy) -> None:
         self._store = store
         self._courtesy = courtesy
         self._ledgers = ledgers

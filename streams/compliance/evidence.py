@@ -10,6 +10,7 @@ import numpy as np
 import psycopg
 from numpy.typing import NDArray
 
+from analytics.domain.instants import US_PER_DAY, US_PER_HOUR
 from analytics.domain.ledger import NO_DAY, NO_INSTANT
 from analytics.domain.units import unit_of
 from analytics.standards.energy import EnergyDays
@@ -23,8 +24,6 @@ __all__ = ["Moment", "read_energy", "read_evidence", "read_point_energy"]
 _YEAR: Final = 365
 _NEAR: Final = timedelta(minutes=30)
 _NEAR_MONTH: Final = timedelta(days=15)
-_HOUR_US: Final = 3_600_000_000
-_DAY_US: Final = 24 * _HOUR_US
 
 _USES: Final = """
 with d as (
@@ -278,11 +277,11 @@ async def _completeness(
     last = moment.last_whole_day.toordinal() - EPOCH_ORDINAL
     made = ledger.installations
     began = np.full(len(ledger.point_codes), np.iinfo(np.int64).max)
-    np.minimum.at(began, made.point, made.installed_from // 86_400_000_000 + 1)
+    np.minimum.at(began, made.point, made.installed_from // US_PER_DAY + 1)
     start = np.maximum(np.maximum(first[ledger.point_unit], last - window_days + 1), began)
     due = last - days_between_readings(made, len(ledger.point_codes)) - start + 1
     slow = np.zeros(len(ledger.point_codes), np.bool_)  # read less than hourly: every hour between is an estimate
-    slow[made.point[(made.interval_us > _HOUR_US) | (made.interval_us == 0)]] = True
+    slow[made.point[(made.interval_us > US_PER_HOUR) | (made.interval_us == 0)]] = True
     received = np.zeros(len(ledger.point_codes))
     for point, measured, evident in await asked.rows(_POINT_DAYS):
         place = points.get(point)
@@ -303,7 +302,7 @@ async def _completeness(
 
 async def _deviation(asked: _Asked, stored: StoredLedger, moment: Moment) -> NDArray[np.float64]:
     deviation = np.full(len(stored.ledger.point_codes), np.nan)
-    of_register = _registers(stored, moment.at_us, moment.at_us, longest_us=_DAY_US)
+    of_register = _registers(stored, moment.at_us, moment.at_us, longest_us=US_PER_DAY)
     for register, seconds in await asked.rows(_NEAR_MIDNIGHT, registers=list(of_register)):
         deviation[of_register[register]] = float(seconds)
     return deviation
@@ -320,7 +319,7 @@ def _registers(
     made = stored.ledger.installations
     stands = (made.installed_from <= since_us) & (made.installed_to > at_us)
     if slow:
-        stands &= made.interval_us > _HOUR_US
+        stands &= made.interval_us > US_PER_HOUR
     if longest_us is not None:
         stands &= made.interval_us <= longest_us
     return dict(zip(stored.register_ids[made.meter[stands]].tolist(), made.point[stands].tolist(), strict=True))

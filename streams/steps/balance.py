@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analytics.columns.aggregation import PointHours
+from analytics.domain.instants import US_PER_HOUR
 from analytics.domain.ledger import Ledger
 from analytics.domain.quality import DetectionKind
 from analytics.domain.severity import Severity
@@ -39,7 +40,6 @@ __all__ = [
     "verdicts_taken",
 ]
 
-_HOUR_US = 3_600_000_000
 HOURS = 24
 _SPAN_H = 31 * HOURS
 
@@ -115,7 +115,7 @@ def replacements(ledger: Ledger, groups: BalanceGroups, *, first: int, end: int)
     new = np.flatnonzero((made.point[1:] == made.point[:-1]) & (made.meter[1:] != made.meter[:-1])) + 1
     out = []
     for i in new.tolist():
-        hour = int(made.installed_from[i]) // _HOUR_US
+        hour = int(made.installed_from[i]) // US_PER_HOUR
         if first <= hour < end:
             out += [Replacement(hour=hour, group=g, child=c) for g, c in places.get(int(made.point[i]), [])]
     return tuple(sorted(out))
@@ -194,13 +194,13 @@ def gain_rows(changes: Iterable[GainChange], ledger: Ledger) -> list[GainRow]:
 
 def _row(change: GainChange, ledger: Ledger) -> GainRow:
     named = math.isfinite(change.magnitude)
-    ended = change.as_of_hour * _HOUR_US if change.state is ChangeState.CLOSED else None
+    ended = change.as_of_hour * US_PER_HOUR if change.state is ChangeState.CLOSED else None
     return GainRow(
         point=change.point,
-        meter=_meter(ledger, change.point, change.detected_hour * _HOUR_US) if named else None,
+        meter=_meter(ledger, change.point, change.detected_hour * US_PER_HOUR) if named else None,
         kind=change.kind,
-        started_at=change.started_hour * _HOUR_US,
-        detected_at=change.detected_hour * _HOUR_US,
+        started_at=change.started_hour * US_PER_HOUR,
+        detected_at=change.detected_hour * US_PER_HOUR,
         ended_at=ended,
         magnitude=change.magnitude if named else None,
         confidence=change.confidence,

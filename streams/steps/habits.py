@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from analytics.domain.instants import US_PER_DAY
 from analytics.health.arrival import HABIT_ROW
 from analytics.health.habit import newest_habits, what_decides
 
@@ -14,7 +15,6 @@ _AGAIN_DAYS = 4
 """A row left alone for a week may be written by others."""
 _AT_ONCE = 5000
 """All meters have their midnight at once; rows that a transaction is kept by for some tenths of a second."""
-_DAY_US = 86_400_000_000
 
 
 class SaidHabits:
@@ -45,7 +45,7 @@ class SaidHabits:
         point, now = habits["point"], what_decides(habits)
         if self._said is None:
             self._said = np.full((n_points, now.shape[1]), np.nan)
-        again = (habits["at"] // _DAY_US + point) % _AGAIN_DAYS == 0
+        again = (habits["at"] // US_PER_DAY + point) % _AGAIN_DAYS == 0
         new = again | (self._said[point] != now).any(axis=1)
         self._said[point] = now
         changed: NDArray[Any] = habits[new]

@@ -6,8 +6,14 @@ from zoneinfo import ZoneInfo
 import numpy as np
 from numpy.typing import NDArray
 
-from analytics.columns.aggregation import MICRO, PointHours, consumption_day, totals_by_day, totals_by_hour
-from analytics.columns.aggregation import Totals as SeriesTotals
+from analytics.columns.aggregation import (
+    MICRO,
+    PointHours,
+    SeriesTotals,
+    consumption_day,
+    totals_by_day,
+    totals_by_hour,
+)
 from analytics.columns.intervals import day_bounds, local_day
 from analytics.columns.membership import Membership
 from analytics.standards.coal import FactorTable, coal_equivalent

@@ -12,12 +12,13 @@ import numpy as np
 import psycopg
 from numpy.typing import NDArray
 
+from analytics.domain.instants import US_PER_HOUR
 from analytics.domain.quality import DetectionKind
 from analytics.health.sensitivity import SiteVerdict
 from streams.rows.layout import DetectionRow, Hours, Int32s, Int64s, KeptBalance, ObservabilityRow
 from streams.store import detections, hours, observability
 from streams.store.postgres.columns import fetch
-from streams.store.postgres.instants import US_PER_HOUR, instant
+from streams.store.postgres.instants import instant
 
 __all__ = ["BalanceTransaction", "claim"]
 

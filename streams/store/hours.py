@@ -7,10 +7,11 @@ import numpy as np
 import psycopg
 from numpy.typing import NDArray
 
+from analytics.domain.instants import US_PER_HOUR
 from streams.rows.layout import STORED_HOUR, HourCounts, Hours, Int32s, Int64s
 from streams.store.postgres.columns import fetch, in_order
 from streams.store.postgres.copy import WIRE, Column, Layout
-from streams.store.postgres.instants import US_PER_HOUR, instant, within_reach
+from streams.store.postgres.instants import instant, within_reach
 
 __all__ = ["MICRO", "TEMPORARY", "Frontier", "clear", "in_windows", "insert", "remove", "upsert"]
 

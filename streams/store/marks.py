@@ -5,9 +5,9 @@ from typing import Final, NamedTuple
 import numpy as np
 import psycopg
 
+from analytics.domain.instants import US_PER_HOUR
 from streams.rows.layout import Int32s, Int64s
 from streams.store.postgres import arrays  # noqa: F401 - they are the parameters here
-from streams.store.postgres.instants import US_PER_HOUR
 
 __all__ = ["Spans", "add", "claim"]
 

@@ -6,6 +6,7 @@ from typing import Any, Final
 import numpy as np
 import psycopg
 
+from analytics.domain.instants import US_PER_HOUR
 from streams.rows.layout import READING_ROW, Int32s, Int64s, Readings
 from streams.store.postgres.columns import fetch, in_order
 from streams.store.postgres.copy import Column, Layout
@@ -49,7 +50,7 @@ cross join lateral (
 """
 _HAS_HISTORY: Final = "select exists (select from reading_history)"
 
-_APART_US: Final = 3 * 3_600_000_000
+_APART_US: Final = 3 * US_PER_HOUR
 """Windows further apart than this are asked for separately, so that no chunk between them is read."""
 
 

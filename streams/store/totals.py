@@ -12,6 +12,7 @@ import numpy as np
 import psycopg
 
 from analytics.domain.errors import StoreUnavailable
+from analytics.domain.instants import US_PER_HOUR
 from streams.rows.layout import (
     POINT_DAY_ROW,
     TOTAL_ROW,
@@ -26,7 +27,6 @@ from streams.rows.layout import (
 from streams.store import hours, marks
 from streams.store.postgres.columns import fetch
 from streams.store.postgres.copy import Column, Layout
-from streams.store.postgres.instants import US_PER_HOUR
 
 __all__ = ["TEMPORARY", "TotalsClaim", "claim"]
 

@@ -13,10 +13,11 @@ from kafka import KafkaAdminClient
 from rich.console import Console
 
 from analytics.domain.errors import ConfigurationError
+from analytics.domain.instants import US_PER_HOUR
 from deploy.demo import demo, region_until
 from deploy.region import Region
 from deploy.region.fetch import fetch_outcome
-from deploy.region.model import US_PER_HOUR, US_PER_QUARTER
+from deploy.region.model import US_PER_QUARTER
 from deploy.region.outcome import Outcome
 from deploy.region.session import fresh_place
 from deploy.stack import Stack, StackError

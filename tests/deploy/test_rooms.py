@@ -12,6 +12,8 @@ ROOT = Path(__file__).parents[2]
 PACKAGES = ("analytics", "dashboards", "deploy", "ingest", "streams")
 NARROW, WIDE = 20, 26
 """Python files that a folder may hold: those that a newcomer reads first, and all others."""
+LONG = 620
+"""Lines a file may have; the table of settings is one list, however long."""
 READ_FIRST = frozenset({"ingest", "streams", "streams/store"})
 
 
@@ -76,3 +78,8 @@ def test_a_circle_would_be_found() -> None:
     store, judge = "streams.store.partitions", "streams.compliance.judge"
     back = {**IMPORTS, store: IMPORTS[store] | {judge}}
     assert {"compliance", "store"} <= set(circle("streams", back))
+
+
+def test_no_file_is_too_long_to_be_read() -> None:
+    lines = {name: len(path.read_text(encoding="utf-8").splitlines()) for name, path in MODULES.items()}
+    assert {name: n for name, n in lines.items() if n > LONG and name != "deploy.settings"} == {}

@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from analytics.domain.errors import ConfigurationError
+from analytics.domain.instants import US_PER_HOUR
 from deploy.commands.region.simulate import _Duration
 from deploy.region import Message, build_region, region_messages, write_xlsx
-from deploy.region.model import US_PER_HOUR
 from deploy.region.session import Place, fresh_place, load
 from deploy.settings import Settings
 from deploy.simulate import _MARK, LONGEST_PAST_S, Pace, Progress, _upcoming, anchor, play, simulate

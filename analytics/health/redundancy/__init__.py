@@ -29,6 +29,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analytics.columns.events import EVENT_ROW
+from analytics.domain.instants import US_PER_SECOND
 from analytics.domain.registers import FurtherRegister
 from analytics.health.redundancy import _kernel as kernel
 from analytics.health.redundancy import _state_kernel as layout
@@ -48,7 +49,6 @@ __all__ = [
     "unpack",
 ]
 
-_US = 1_000_000
 _R = FurtherRegister
 
 
@@ -160,13 +160,17 @@ class RedundancyRules:
     def row(self) -> NDArray[Any]:
         """The same in the shape the compiled core takes."""
         row = np.zeros(1, layout.RULES_ROW)
-        row["lag"], row["gap"], row["window"] = self.lag_s * _US, self.gap_s * _US, self.window_s * _US
+        row["lag"], row["gap"], row["window"] = (
+            self.lag_s * US_PER_SECOND,
+            self.gap_s * US_PER_SECOND,
+            self.window_s * US_PER_SECOND,
+        )
         row["z"], row["fast_z"], row["fast"], row["agree"] = self.z, self.fast_z, self.fast_ratio, self.agree
         row["learn"], row["floor"], row["delta_t"] = self.learn_blocks, self.floor_digits, self.delta_t_k
         row["dead"], row["habit_hours"], row["dead_hours"] = self.dead_share, self.habit_h, self.dead_h
         row["other"] = self.other_share
         row["loose_hours"], row["reversed_hours"] = self.loose_h, self.reversed_h
-        row["still"] = self.still_h * 3600.0 * _US
+        row["still"] = self.still_h * 3600.0 * US_PER_SECOND
         return row
 
 

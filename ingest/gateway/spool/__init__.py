@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Final
 
 from analytics.domain.errors import ConfigurationError, MeterwardenError, TransientError
+from analytics.domain.instants import US_PER_DAY
 from ingest.gateway.spool.cursor import Cursor
 from ingest.gateway.spool.reader import Reader
 from ingest.gateway.spool.records import BLOCK, JSON, STATUS, Entry, Stored, record
@@ -27,7 +28,6 @@ __all__ = ["BLOCK", "JSON", "STATUS", "Entry", "Spool", "SpoolFull", "SpoolStats
 
 log = logging.getLogger("metering.gateway.spool")
 
-_DAY_US: Final = 86_400_000_000
 _FULL: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
@@ -88,7 +88,7 @@ class Spool:
         folder: Path,
         *,
         max_bytes: int = 20 * 2**30,
-        keep_us: int = 180 * _DAY_US,
+        keep_us: int = 180 * US_PER_DAY,
         reserve_bytes: int = 64 * 2**20,
         segment_bytes: int | None = None,
     ) -> None:
@@ -188,7 +188,7 @@ class Spool:
         if self._file is not None:
             segment = self._segments[-1]
             delivered = segment.last and self._acked >= segment.last and segment.size > CHUNK
-            old = segment.first_us and now_us - segment.first_us > _DAY_US
+            old = segment.first_us and now_us - segment.first_us > US_PER_DAY
             if segment.size < self._segment_bytes and not delivered and not old:
                 return segment
             os.close(self._file)

@@ -13,6 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from analytics.domain.instants import US_PER_HOUR
+
 __all__ = ["HEADER", "PG_EPOCH_US", "TRAILER", "WIRE", "Column", "Layout", "from_wire"]
 
 HEADER = b"PGCOPY\n\xff\r\n\0" + b"\0" * 8
@@ -27,7 +29,6 @@ INFINITY_US = np.iinfo(np.int64).max
 """PostgreSQL's timestamptz 'infinity', and ours for "still there"; the smallest int64 is '-infinity'."""
 
 _PG_EPOCH_DAY = 10_957  # 2000-01-01 [d since 1970-01-01]
-_US_PER_HOUR = 3_600_000_000
 
 WIRE = {
     "int2": ">i2",
@@ -153,7 +154,7 @@ def _to_wire(given: NDArray[Any], kind: str) -> NDArray[Any]:
     if kind == "timestamptz":
         return _shifted(given.astype(np.int64, copy=False), -PG_EPOCH_US)
     if kind == "hour":
-        return given.astype(np.int64) * _US_PER_HOUR - PG_EPOCH_US
+        return given.astype(np.int64) * US_PER_HOUR - PG_EPOCH_US
     if kind == "date":
         return given - _PG_EPOCH_DAY
     return given
@@ -180,7 +181,7 @@ def from_wire(given: NDArray[Any], kind: str) -> NDArray[Any]:
     if kind == "timestamptz":
         return _shifted(given.astype(np.int64), PG_EPOCH_US)
     if kind == "hour":
-        return (given.astype(np.int64) + PG_EPOCH_US) // _US_PER_HOUR
+        return (given.astype(np.int64) + PG_EPOCH_US) // US_PER_HOUR
     if kind == "date":
         return given.astype(np.int64) + _PG_EPOCH_DAY
     return given

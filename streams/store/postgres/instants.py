@@ -7,9 +7,8 @@ import numpy as np
 
 from streams.rows.layout import Int64s
 
-__all__ = ["US_PER_HOUR", "instant", "within_reach"]
+__all__ = ["instant", "within_reach"]
 
-US_PER_HOUR: Final = 3_600_000_000
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _EARLIEST_US: Final = (datetime.min.replace(tzinfo=UTC) - _EPOCH) // timedelta(microseconds=1)

@@ -14,15 +14,16 @@ from hypothesis import strategies as st
 from analytics.columns.aggregation import (
     MICRO,
     PointHours,
-    Totals,
+    SeriesTotals,
     consumption_day,
     shares,
     totals_by_day,
     totals_by_hour,
 )
-from analytics.columns.intervals import HOUR_US, day_bounds, day_index, local_day
+from analytics.columns.intervals import day_bounds, day_index, local_day
 from analytics.columns.membership import NEVER_HOUR, Membership
 from analytics.columns.register import HOUR_ROW
+from analytics.domain.instants import US_PER_HOUR
 from analytics.domain.ledger import Ledger, Level
 from analytics.domain.quality import HourFlag
 from analytics.domain.units import unit_of
@@ -49,7 +50,9 @@ def point_hours(rows: Sequence[Row]) -> PointHours:
     )
 
 
-def named(totals: Totals, membership: Membership) -> dict[tuple[str, str, str, int], tuple[float, float, float, int]]:
+def named(
+    totals: SeriesTotals, membership: Membership
+) -> dict[tuple[str, str, str, int], tuple[float, float, float, int]]:
     """Totals by scope, carrier, unit and hour or day since the first: amount, completeness, measured, quality."""
     out = {}
     for i, series in enumerate(totals.series.tolist()):
@@ -164,11 +167,11 @@ def test_a_point_that_is_not_required_is_expected_while_it_has_a_meter() -> None
         {"point": "a", "meter_no": "A"},
         {
             "point": "b", "meter_no": "B", "required": False, "exemption": "auxiliary",
-            "installed_from": (H0 + 2) * HOUR_US + 1, "installed_to": (H0 + 4) * HOUR_US,
+            "installed_from": (H0 + 2) * US_PER_HOUR + 1, "installed_to": (H0 + 4) * US_PER_HOUR,
         },
         {
             "point": "b", "meter_no": "C", "required": False, "exemption": "auxiliary",
-            "installed_from": (H0 + 5) * HOUR_US, "installed_to": (H0 + 6) * HOUR_US,
+            "installed_from": (H0 + 5) * US_PER_HOUR, "installed_to": (H0 + 6) * US_PER_HOUR,
         },
     )  # fmt: skip
     membership = Membership.from_ledger(ledger)
@@ -182,7 +185,7 @@ def test_a_point_counts_until_its_ancestor_gets_a_meter() -> None:
     ledger = ledger_of(
         {"point": "child", "meter_no": "C", "parent_point": "between"},
         {"point": "between", "parent_point": "main", "required": False, "exemption": "no room"},
-        {"point": "main", "meter_no": "M", "installed_from": (H0 + 1) * HOUR_US},
+        {"point": "main", "meter_no": "M", "installed_from": (H0 + 1) * US_PER_HOUR},
     )
     membership = Membership.from_ledger(ledger)
     assert ledger.point_codes == ("between", "child", "main")
@@ -201,7 +204,7 @@ def test_a_parent_without_a_meter_stands_for_nobody() -> None:
 
 def test_shares_of_an_hour_survive_being_stored() -> None:
     rows = np.zeros(3, HOUR_ROW)
-    rows["covered"] = [HOUR_US, 1_234_567_890, 1]
+    rows["covered"] = [US_PER_HOUR, 1_234_567_890, 1]
     rows["estimated"] = [0, 234_567_890, 1]
     rows["amount"] = [123, -5, 9_000_000_000_000_000]
     rows["hour"] = H0 + np.arange(3)
@@ -249,8 +252,8 @@ def ledgers(draw: st.DrawFn) -> Ledger:
         row["parent_point"] = draw(st.sampled_from(["", *above]))
         if draw(st.integers(0, 3)):
             first = H0 + draw(st.integers(0, 20))
-            row |= {"meter_no": f"M{i}", "installed_from": first * HOUR_US}
-            row["installed_to"] = (first + draw(st.integers(1, 30))) * HOUR_US
+            row |= {"meter_no": f"M{i}", "installed_from": first * US_PER_HOUR}
+            row["installed_to"] = (first + draw(st.integers(1, 30))) * US_PER_HOUR
         rows.append(row)
     return ledger_of(*rows)
 
@@ -273,7 +276,9 @@ def ledgers_with_hours(draw: st.DrawFn) -> tuple[Ledger, PointHours]:
 def spans(ledger: Ledger, point: int) -> list[tuple[int, int]]:
     installed = ledger.installations
     mine = np.flatnonzero(installed.point == point)
-    return [(int(installed.installed_from[i]) // HOUR_US, int(installed.installed_to[i]) // HOUR_US) for i in mine]
+    return [
+        (int(installed.installed_from[i]) // US_PER_HOUR, int(installed.installed_to[i]) // US_PER_HOUR) for i in mine
+    ]
 
 
 def scope_of(ledger: Ledger, point: int) -> tuple[object, ...]:
@@ -376,7 +381,7 @@ def test_the_order_of_rows_changes_nothing(case: tuple[Ledger, PointHours], rand
     random.shuffle(order)
     membership = Membership.from_ledger(ledger)
     one, other = (totals_by_hour(some, membership) for some in (hours, hours.take(np.array(order, np.int64))))
-    for name in Totals.__slots__:
+    for name in SeriesTotals.__slots__:
         np.testing.assert_array_equal(getattr(one, name), getattr(other, name))
 
 

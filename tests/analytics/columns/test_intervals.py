@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from analytics.columns import intervals
 from analytics.domain.errors import ConfigurationError
+from analytics.domain.instants import US_PER_HOUR
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -141,7 +142,7 @@ def test_no_hours_have_no_days() -> None:
 @given(st.integers(-(10**15), 10**15))
 def test_an_instant_lies_inside_its_hour(instant_us: int) -> None:
     index = int(intervals.hour_of([instant_us])[0])
-    assert index * intervals.HOUR_US <= instant_us < (index + 1) * intervals.HOUR_US
+    assert index * US_PER_HOUR <= instant_us < (index + 1) * US_PER_HOUR
 
 
 @given(st.integers(-1000, 1000), st.integers(0, 500), st.integers(1, 60))

@@ -7,12 +7,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from analytics.columns._values_kernel import SENTINELS
+from analytics.columns import _values_kernel
 from analytics.columns.register import NEVER, last_of_each_hour
 from analytics.domain.quality import DetectionKind, HourFlag
 from tests.registers import DAY, DAY_US, HOUR_US, MINUTE_US, follow, installations
 
-MISSING = {float(np.float32(value)) for value in SENTINELS} | set(SENTINELS.tolist())
+MISSING = {float(np.float32(value)) for value in _values_kernel.SENTINELS} | set(_values_kernel.SENTINELS.tolist())
 SENTINELS = [0.0, -1.0, 65535.0, 16777215.0, 4294967.295, 16777.215, 1e9, 1e300]
 
 

@@ -6,12 +6,13 @@ from collections import Counter
 import numpy as np
 import pytest
 
+from analytics.domain.instants import US_PER_HOUR
 from analytics.domain.quality import DetectionKind, RejectReason
 from analytics.domain.units import canonical_unit, parse_unit
 from deploy.region import Region, build_region
 from deploy.region.entries import meter_of_entry
 from deploy.region.meters import stated_factor
-from deploy.region.model import US_PER_HOUR, Readings
+from deploy.region.model import Readings
 from tests.deploy.region.regions import clean_month, month, rows_of
 
 
