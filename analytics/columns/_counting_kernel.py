@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from analytics.columns._events_kernel import write_event
 from analytics.columns._layout import BREAK, NEVER, RHYTHM, SCALE, SUSPECT
 from analytics.columns._rates_kernel import further_turns, learn_rate, turns_at, usual_rise
 from analytics.columns._values_kernel import micro_of
@@ -51,19 +52,10 @@ def emit_hour(s, p, hours, cursor):
 
 @compiled_plain
 def emit_event(s, p, kind, started, ended, decided, before, at, after, n, amount, events, cursor):
-    row = events[cursor[1]]
-    row.point = p
-    row.installation = s.installation
-    row.kind = kind
-    row.scale = s.run_scale if kind == SCALE else 0
-    row.n = n
-    row.started = started
-    row.ended = ended
-    row.decided = decided
-    row.before = before
-    row.at = at
-    row.after = after
-    row.amount = amount
+    scale = s.run_scale if kind == SCALE else 0
+    write_event(
+        events[cursor[1]], p, s.installation, kind, scale, started, ended, decided, before, at, after, n, amount
+    )
     cursor[1] += 1
 
 

@@ -10,8 +10,10 @@ import math
 
 import numpy as np
 
+from analytics.columns._events_kernel import write_event
 from analytics.columns._layout import NEVER
 from analytics.compiled import compiled, compiled_plain
+from analytics.domain.instants import US_PER_DAY, US_PER_HOUR, US_PER_MINUTE
 from analytics.domain.quality import DetectionKind
 
 __all__ = [
@@ -87,12 +89,9 @@ UNSURE, AHEAD, BEHIND, DRIFTS = 0, 1, 2, 3
 _STUCK = int(DetectionKind.STUCK)
 _CLOCK = int(DetectionKind.CLOCK)
 
-_HOUR = 3_600_000_000
-_DAY = 24 * _HOUR
 _WEEK_H = 168
 _ODD = 3  # readings below the dial, or beyond it, after which they are believed
 _RUN = 30_000
-_MINUTE = 60_000_000
 _LONGEST_WAIT = 24 * 60
 _FORGET = 1.0 / 16.0  # a slot remembers about sixteen of its days
 _MEMORY_H = 168.0  # use an hour is remembered for about a week
@@ -115,7 +114,7 @@ def _slot(hour, offset_h):
 @compiled_plain
 def _per_day(interval):
     """Hours of a day of which a meter can say something: all of them, or one for each reading."""
-    return 24 if interval < 2 * _HOUR else max(1, _DAY // interval)
+    return 24 if interval < 2 * US_PER_HOUR else max(1, US_PER_DAY // interval)
 
 
 @compiled_plain
@@ -154,8 +153,8 @@ def _teach(s, slots, p, hour, moved, c, rules):
 @compiled_plain
 def _teach_stillness(s, slots, p, c, rules):
     """A stillness that ended by itself is habit, as far as it was not odd; until then the habit stays as it was."""
-    step = max(1, c.interval // _HOUR)
-    first = s.flat_from // _HOUR + step
+    step = max(1, c.interval // US_PER_HOUR)
+    first = s.flat_from // US_PER_HOUR + step
     odd = 0.0
     for hour in range(first, min(s.hour, first + _TAUGHT), step):
         odd += _oddness(s, slots, p, hour, c, rules)
@@ -219,26 +218,14 @@ def _limit(s, factor, rules):
 @compiled_plain
 def _tell(p, k, kind, how, started, ended, decided, before, at, after, n, amount, events, cursor):
     """Add an event."""
-    row = events[cursor[0]]
-    row.point = p
-    row.installation = k
-    row.kind = kind
-    row.scale = how
-    row.n = n
-    row.started = started
-    row.ended = ended
-    row.decided = decided
-    row.before = before
-    row.at = at
-    row.after = after
-    row.amount = amount
+    write_event(events[cursor[0]], p, k, kind, how, started, ended, decided, before, at, after, n, amount)
     cursor[0] += 1
 
 
 @compiled_plain
 def _missed(s, until, factor):
     """What is usually used in the time that the dial has stood still. [millionths of the canonical unit]."""
-    micro = s.use * (float(until - s.flat_from) / _HOUR) * factor * 1e6
+    micro = s.use * (float(until - s.flat_from) / US_PER_HOUR) * factor * 1e6
     return np.int64(min(max(micro, 0.0), 4e18))
 
 
@@ -246,8 +233,8 @@ def _missed(s, until, factor):
 def _flat(s, slots, p, k, t, factor, c, rules, events, cursor):
     """The same value again."""
     s.flat_n += 1
-    hour = t // _HOUR
-    if c.interval >= 2 * _HOUR:
+    hour = t // US_PER_HOUR
+    if c.interval >= 2 * US_PER_HOUR:
         s.surprise += _oddness(s, slots, p, hour, c, rules)
         s.hour = hour
     elif hour > s.hour:
@@ -273,8 +260,8 @@ def _flat(s, slots, p, k, t, factor, c, rules, events, cursor):
 @compiled_plain
 def _moves(s, slots, p, k, t, v, c, rules, events, cursor):
     """Another value: the stillness ends, if there was one."""
-    hour = t // _HOUR
-    gone = float(t - s.seen_at) / _HOUR
+    hour = t // US_PER_HOUR
+    gone = float(t - s.seen_at) / US_PER_HOUR
     odd = s.surprise
     if s.stuck != 0:
         # it may have been a jam: one that is told must not hide the next, and is no habit
@@ -289,7 +276,7 @@ def _moves(s, slots, p, k, t, v, c, rules, events, cursor):
             weight = min(1.0, gone / min(_MEMORY_H, s.learnt_work + s.learnt_rest + gone))
             s.use += np.float32(((v - s.value) / gone - s.use) * weight)
     s.longest = max(s.longest, odd)
-    if c.interval >= 2 * _HOUR:
+    if c.interval >= 2 * US_PER_HOUR:
         _teach(s, slots, p, hour, True, c, rules)
     elif hour > s.hour and s.hour >= hour - 1 and s.stuck == 0:
         # in which hour of a silence it moved is not known, so these teach nothing; between two readings it is this one
@@ -325,7 +312,7 @@ def _hidden(s, slots, p, interval, limit, shortest, odd):
         return math.inf, math.inf
     weeks = math.floor(limit / a_week)
     rest = limit - weeks * a_week
-    begun = 1.0 + interval / _HOUR
+    begun = 1.0 + interval / US_PER_HOUR
     worst, total, weight = 0.0, 0.0, 0.0
     end, so_far = 0, 0.0
     for start in range(_WEEK_H):
@@ -348,8 +335,8 @@ def _say_habit(s, slots, p, at, factor, c, rules, odd, habits, cursor):
     row = habits[cursor[1]]
     per_day = _per_day(c.interval)
     limit = _limit(s, factor, rules)
-    away_h = factor * _away_us(s, slots, p, per_day, rules) / _HOUR
-    typical, worst = _hidden(s, slots, p, c.interval, limit, max(away_h, rules.flat_us / _HOUR), odd)
+    away_h = factor * _away_us(s, slots, p, per_day, rules) / US_PER_HOUR
+    typical, worst = _hidden(s, slots, p, c.interval, limit, max(away_h, rules.flat_us / US_PER_HOUR), odd)
     row.at = at
     row.point = p
     row.days = (s.learnt_work + s.learnt_rest) // per_day
@@ -369,7 +356,7 @@ def hidden_hours(state, slots, interval, factor, rules):
     for p in range(state.size):
         limit = _limit(state[p], factor[p], rules)
         away = factor[p] * _away_us(state[p], slots, p, _per_day(interval[p]), rules)
-        hours = max(away, rules.flat_us) / _HOUR
+        hours = max(away, rules.flat_us) / US_PER_HOUR
         out[p, 0], out[p, 1] = _hidden(state[p], slots, p, interval[p], limit, hours, odd)
     return out
 
@@ -401,7 +388,7 @@ def _expect(s, late_us, c):
     The first upload of a gateway that packs readings is seldom a full one. A single outage hardly counts, and what is
     sent after more than a day is history, not a way.
     """
-    late = max(late_us // _MINUTE, 0)
+    late = max(late_us // US_PER_MINUTE, 0)
     if late > _LONGEST_WAIT:
         return
     wait = np.int64(s.wait)
@@ -422,7 +409,7 @@ def _wrong_clock(s, c, shift, limit, rules):
         return AHEAD
     if math.isnan(s.home) or shift <= limit:
         return -1
-    if s.home_hour * _HOUR >= s.level_from:  # never a jump since it was last as usual
+    if s.home_hour * US_PER_HOUR >= s.level_from:  # never a jump since it was last as usual
         return DRIFTS
     if s.astray_received >= s.level_from - 2 * c.interval:
         return BEHIND
@@ -456,15 +443,15 @@ def _sample(s, p, k, late_s, arrived, factor, c, rules, events, cursor):
         return
     how = _wrong_clock(s, c, shift, limit, rules)
     if how >= 0:
-        s.wrong_from = s.home_hour * _HOUR if how == DRIFTS else s.level_from
+        s.wrong_from = s.home_hour * US_PER_HOUR if how == DRIFTS else s.level_from
         s.wrong = s.level
         s.clock = 1 + how
         _tell(p, k, _CLOCK, how, s.wrong_from, NEVER, arrived, home, s.level, s.level, s.steady, 0, events, cursor)
     elif s.steady >= rules.home_after and (math.isnan(s.home) or abs(shift) > limit):
         s.home = s.level
-        s.home_hour = arrived // _HOUR + 1
+        s.home_hour = arrived // US_PER_HOUR + 1
     elif not math.isnan(s.home) and abs(shift) <= rules.tolerance_s:
-        s.home_hour = max(s.home_hour, arrived // _HOUR)  # still as usual: what drifts began to later
+        s.home_hour = max(s.home_hour, arrived // US_PER_HOUR)  # still as usual: what drifts began to later
 
 
 @compiled_plain
@@ -515,7 +502,7 @@ def _is_astray(s, c, t, r, v, punctual, rules):
     if math.isnan(s.home) or not punctual:
         return False
     waited = r - s.received
-    return waited >= c.interval // 2 and v - s.value <= c.rate * (float(waited + rules.catch_slack) / _HOUR)
+    return waited >= c.interval // 2 and v - s.value <= c.rate * (float(waited + rules.catch_slack) / US_PER_HOUR)
 
 
 @compiled_plain
@@ -576,7 +563,7 @@ def arrive(
         if s.seen_at == NEVER:
             if v < 0.0 or v >= c.top:
                 continue
-            s.hour = t // _HOUR
+            s.hour = t // US_PER_HOUR
             s.moved = 0
             s.flat_from = t
             s.flat_n = 1
@@ -587,7 +574,7 @@ def arrive(
                 s.astray_at = t
                 s.astray_received = r
             continue
-        elif t // _DAY > s.seen_at // _DAY and s.odd == 0:
+        elif t // US_PER_DAY > s.seen_at // US_PER_DAY and s.odd == 0:
             _say_habit(s, slots, p, s.seen_at, factors[p, 0], c, rules, room, habits, cursor)
         if s.seen_at != NEVER and not _standing(s, slots, p, k, t, v, factors[p, 0], c, rules, events, cursor):
             continue

@@ -7,7 +7,9 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from analytics.columns.events import facts_of
 from analytics.columns.register import NEVER
+from analytics.domain.instants import US_PER_HOUR
 from analytics.domain.ledger import Ledger
 from analytics.domain.quality import DetectionKind
 from analytics.domain.units import unit_of
@@ -79,13 +81,15 @@ def ratio_of(event: np.void) -> float | None:
         Of kind `RATIO`.
     """
     _, cause, _ = unpack(int(event["scale"]))
-    before = float(event["before"])
-    return None if cause in _SENSOR or before <= 0.0 else max(float(event["at"]), 0.0) / before
+    facts = facts_of(event)
+    if cause in _SENSOR or facts["expected"] <= 0.0:
+        return None
+    return max(facts["counted"], 0.0) / facts["expected"]
 
 
 def ratio_range(event: np.void) -> tuple[float, float] | None:
     """The 95 % interval of `ratio_of`, by the scatter of the windows behind it."""
-    ratio, half = ratio_of(event), float(event["after"])
+    ratio, half = ratio_of(event), facts_of(event)["half_interval"]
     if ratio is None or not math.isfinite(half):
         return None
     return ratio * math.exp(-half), ratio * math.exp(half)
@@ -122,19 +126,19 @@ def contradiction(event: np.void, ledger: Ledger) -> dict[str, Any]:
     check, cause, primary = unpack(int(event["scale"]))
     said = _SENSOR.get(cause) or _phase(cause) or _energy(event, check)
     found: dict[str, Any] = {"what": said.zh, "what_en": said.en}
-    ratio = ratio_of(event)
+    ratio, facts = ratio_of(event), facts_of(event)
     if ratio is None:
-        return found | {"readings": int(event["n"]), "check": check.name.lower()}
+        return found | {"readings": int(facts["windows"]), "check": check.name.lower()}
     installation = int(event["installation"])
     multiplier = float(ledger.installations.multiplier[installation]) if installation >= 0 else 1.0
     likely = likely_ratios(ratio, multiplier) if cause is Cause.ENERGY else []
     if likely:
         found |= {"likely": ";".join(one.zh for one in likely), "likely_en": "; or ".join(one.en for one in likely)}
     found |= {
-        "counted_kwh": round(float(event["at"]), 3),
-        "expected_kwh": round(float(event["before"]), 3),
+        "counted_kwh": round(facts["counted"], 3),
+        "expected_kwh": round(facts["expected"], 3),
         "ratio": round(ratio, 4),
-        "windows": int(event["n"]),
+        "windows": int(facts["windows"]),
     }
     limits = ratio_range(event)
     if limits is not None:
@@ -167,7 +171,6 @@ def _phase(cause: Cause) -> Phrase | None:
     return None
 
 
-_HOUR_US = 3_600_000_000
 _MICRO = 1_000_000
 _TIMES = frozenset({DetectionKind.GAP, DetectionKind.SILENCE, DetectionKind.STUCK})
 _COUNTS = frozenset({DetectionKind.DUPLICATE})
@@ -259,16 +262,17 @@ def magnitude(event: np.void) -> float | None:
     kind = DetectionKind(int(event["kind"]))
     if kind in _TIMES:
         until = event["decided"] if event["ended"] == NEVER and kind is DetectionKind.STUCK else event["ended"]
-        return None if until == NEVER else float(until - event["started"]) / _HOUR_US
+        return None if until == NEVER else float(until - event["started"]) / US_PER_HOUR
     if kind is DetectionKind.CLOCK:
-        return float(event["before"]) - float(event["at"])
+        facts = facts_of(event)
+        return facts["usual_lateness"] - facts["lateness"]
     if kind is DetectionKind.RATIO:
         ratio = ratio_of(event)
         return None if ratio is None else ratio - 1.0
     if kind is DetectionKind.SCALE:
-        return -float(event["scale"])
+        return -facts_of(event)["decades"]
     if kind in _COUNTS:
-        return float(event["n"])
+        return facts_of(event)["repeats"]
     jump = float(event["at"]) - float(event["before"])
     return jump if math.isfinite(jump) else None
 
@@ -296,9 +300,11 @@ def energy_affected(event: np.void) -> float | None:
     None for other kinds. [the point's canonical unit]
     """
     if event["kind"] == DetectionKind.RATIO:
-        return None if ratio_of(event) is None else int(event["amount"]) / _MICRO
-    stuck = event["kind"] == DetectionKind.STUCK
-    return int(event["amount"]) / _MICRO if stuck and event["amount"] > 0 else None
+        return None if ratio_of(event) is None else facts_of(event)["counted_too_much"]
+    if event["kind"] != DetectionKind.STUCK:
+        return None
+    usual = facts_of(event)["usually_used"]
+    return usual if usual > 0 else None
 
 
 def _dial_unit(event: np.void, ledger: Ledger) -> str | None:
@@ -324,26 +330,29 @@ def _scaled(decades: int) -> tuple[str, str]:
 
 
 def _stuck(event: np.void, ledger: Ledger) -> dict[str, Any]:
-    lasts = event["ended"] == NEVER
+    lasts, facts = event["ended"] == NEVER, facts_of(event)
     found: dict[str, Any] = {
         **_what(_WHATS[DetectionKind.STUCK]),
-        "dial": float(event["before"]),
+        "dial": facts["dial"],
         "unit": _dial_unit(event, ledger),
-        "readings_at_that_value": int(event["n"]),
-        "usual_use_in_that_time": int(event["amount"]) / _MICRO,
-        "most_surprising_before": _rounded(event["at"]),
+        "readings_at_that_value": int(facts["readings"]),
+        "usual_use_in_that_time": facts["usually_used"],
+        "most_surprising_before": _rounded(facts["highest_surprise"]),
     }
-    found["surprise" if lasts else "dial_afterwards"] = _rounded(event["after"], 1 if lasts else 6)
+    after = facts["surprise_or_dial_after"]
+    found["surprise" if lasts else "dial_afterwards"] = _rounded(after, 1 if lasts else 6)
     return found
 
 
 def _clock(event: np.void) -> dict[str, Any]:
+    facts = facts_of(event)
+    how = int(facts["how"])
     return {
-        **_what(_CLOCKS[int(event["scale"])]),
-        "usual_lateness_s": _rounded(event["before"]),
-        "lateness_s": _rounded(event["at"]),
-        "uploads_that_agree": int(event["n"]),
-        "proven": int(event["scale"]) in {AHEAD, BEHIND},
+        **_what(_CLOCKS[how]),
+        "usual_lateness_s": _rounded(facts["usual_lateness"]),
+        "lateness_s": _rounded(facts["lateness"]),
+        "uploads_that_agree": int(facts["uploads"]),
+        "proven": how in {AHEAD, BEHIND},
     }
 
 
@@ -366,8 +375,9 @@ def evidence(event: np.void, ledger: Ledger) -> dict[str, Any]:
     if event["kind"] == DetectionKind.RATIO:
         return contradiction(event, ledger)
     if event["kind"] == DetectionKind.INTERVAL:
-        stated, found_min = float(event["before"]), float(event["at"])
-        return _what(_WHATS[DetectionKind.INTERVAL]) | {"ledger_min": stated, "readings_min": found_min}
+        facts = facts_of(event)
+        stated, kept = facts["interval_of_ledger"], facts["interval_found"]
+        return _what(_WHATS[DetectionKind.INTERVAL]) | {"ledger_min": stated, "readings_min": kept}
     kind = DetectionKind(int(event["kind"]))
     words = _scaled(int(event["scale"])) if kind is DetectionKind.SCALE else _WHATS.get(kind)
     found: dict[str, Any] = _what(words) if words else {}

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from analytics.columns._events_kernel import write_event
 from analytics.columns._layout import NEVER
 from analytics.compiled import compiled_plain
 from analytics.domain.quality import DetectionKind
@@ -136,19 +137,16 @@ class Given(NamedTuple):
 @compiled_plain
 def tell(s, now, ended, events, cursor):
     """Say what stands: `before` what the others say, `at` what was counted, `after` half a 95 % interval of it."""
-    e = events[cursor[0]]
-    e.point = s.point
-    e.installation = -1
-    e.kind = _RATIO
-    e.scale = s.check * 32 + s.cause + (16 if s.primary != 0 else 0)
-    e.n = np.int32(min(s.off_n, 2e9))
-    e.started = np.int64(s.since) + s.check  # so that two checks of one point are two detections
-    e.ended = np.int64(ended) if ended >= 0.0 else NEVER
-    e.decided = np.int64(now)
-    e.before = s.off_i
-    e.at = s.off_e
-    e.after = 1.96 * s.told
-    e.amount = np.int64(min(max((s.off_e - s.off_i) * s.amount_scale * 1e6, -4e18), 4e18))
+    scale = s.check * 32 + s.cause + (16 if s.primary != 0 else 0)
+    # so that two checks of one point are two detections
+    started = np.int64(s.since) + s.check
+    until = np.int64(ended) if ended >= 0.0 else NEVER
+    too_much = np.int64(min(max((s.off_e - s.off_i) * s.amount_scale * 1e6, -4e18), 4e18))
+    n = np.int32(min(s.off_n, 2e9))
+    write_event(
+        events[cursor[0]], s.point, -1, _RATIO, scale, started, until, np.int64(now), s.off_i, s.off_e, 1.96 * s.told,
+        n, too_much,
+    )  # fmt: skip
     cursor[0] += 1
 
 
