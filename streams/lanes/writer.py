@@ -139,6 +139,21 @@ class Writer:
             self._registers.others.update(zip(missing, ids.tolist(), strict=True))
 
     async def _transact(self, tx: PartitionTransaction, batch: Batch, state: PartitionState) -> Recomputed | None:
+        """Write a batch; all of it is committed with the fence, or nothing.
+
+        1. Readings, and the newest status of devices.
+        2. Late readings: what they make of the past is worked out over the stored ones, which step 1 has added to.
+        3. Hours, but for those that step 2 says better; the totals over them are marked as stale.
+        4. Detections of the batch.
+        5. What step 2 made of the past: hours and detections replaced, late readings added, or refused.
+        6. Late readings of further registers, on which no hour depends.
+        7. Everything refused, in the batch, in step 5 and in step 6.
+        8. What of each fault could have been observed.
+        9. The fence, and what happened to the log; from here on the batch counts as stored.
+        10. The state, where it is due.
+
+        Detections come after the hours of the batch and before those of the past, which replace them.
+        """
         if len(batch.readings):
             await self._write_readings(tx, batch)
         done = None

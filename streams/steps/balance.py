@@ -4,6 +4,7 @@ import json
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -122,7 +123,7 @@ def replacements(ledger: Ledger, groups: BalanceGroups, *, first: int, end: int)
 
 
 def follow(state: BalanceState, ledger: Ledger, hours: PointHours, *, first: int, end: int) -> list[GainChange]:
-    """Take a state through hours of points from `first` up to `end`; meters that are replaced are learnt anew.
+    """Changes of gain over hours of any length, by `take` piece after piece.
 
     Parameters
     ----------
@@ -135,21 +136,14 @@ def follow(state: BalanceState, ledger: Ledger, hours: PointHours, *, first: int
         Half open. [h since 1970-01-01 UTC]
     """
     changes: list[GainChange] = []
-    order = np.argsort(hours.hour, kind="stable")
-    sorted_hours = hours.take(order)
-    due = list(replacements(ledger, state.groups, first=first, end=end))
-    at = first
-    while at < end:
-        # the day of a replacement closes with the first hour of the next
-        stop = min(at + _SPAN_H, end, (due[0].hour // HOURS + 1) * HOURS + 1 if due else end)
-        stop = max(stop, at + 1)
-        rows = slice(*np.searchsorted(sorted_hours.hour, [at, stop]).tolist())
-        part = sorted_hours.take(np.arange(rows.start, rows.stop))
-        changes += advance(state, GroupHours.from_points(state.groups, part, first=at, end=stop)).changes
-        while due and (due[0].hour // HOURS + 1) * HOURS < stop:
-            changes += restart(state, group=due[0].group, child=due[0].child)
-            del due[0]
-        at = stop
+    by_hour = hours.take(np.argsort(hours.hour, kind="stable"))
+    # whole days at once, and no more of them than memory is good for
+    day_after = (first // HOURS + 1) * HOURS + 1
+    edges = [first, *(edge for edge in range(day_after, end, _SPAN_H) if edge > first), end]
+    for at, stop in pairwise(edges):
+        rows = slice(*np.searchsorted(by_hour.hour, [at, stop]).tolist())
+        part = by_hour.take(np.arange(rows.start, rows.stop))
+        changes += take(state, ledger, part, first=at, end=stop).changes
     return changes
 
 
