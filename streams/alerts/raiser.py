@@ -1,5 +1,11 @@
 """Raising: marks are claimed, signals read, alerts stepped and messages written, all in one transaction.
 
+A mark is a row of `alert_inbox`. The triggers `alert_mark_insert` and `alert_mark_update` of migration 0009 write one
+for each row of `detection` and `finding` that is new or changed, in the transaction that changes it; a meter's
+verification needs none, it falls due by the clock. From there on: mark, `Found` (a `Signal` and where it belongs),
+`Card` (an alert as it stands), `Notice` (what an alert has to say), `Draft` (in whose words, to whom), `Message` (a row
+of the outbox).
+
 Killed anywhere before the commit, nothing of it happened and the marks are still there; after it, all of it did. One
 worker at a time does it, by an advisory lock that goes with the transaction.
 """
