@@ -9,7 +9,7 @@ from analytics.domain.words import Phrase
 from analytics.standards.months import MonthPart
 from analytics.standards.words import carrier_name
 from dashboards.reports.content import UnitReport
-from dashboards.reports.sheet import SheetCell, add_sheet, heads_of
+from dashboards.reports.sheet import SheetCell, add_sheet, heads_of, table_of
 
 __all__ = ["DIFFERENCES", "KINDS", "by_month", "differences", "part_rows"]
 
@@ -79,22 +79,16 @@ def _of_month(report: UnitReport, carrier: str, symbol: str, month: str) -> floa
 
 def differences(book: Workbook, report: UnitReport, say: Say) -> None:
     """Each difference that waits for a person's decision."""
-    heads = heads_of(
+    table = table_of(
         say,
-        ("day", "日期"),
-        ("point", "计量点"),
-        ("meter", "用能单位管理编号"),
-        ("energy", "能源种类"),
-        ("dial before", "突变前示值"),
-        ("dial after", "突变后示值"),
-        ("difference, not in the amounts", "差额（不计入消费量）"),
-        ("unit", "计量单位"),
+        report.differences,
+        ("day", "日期", lambda one: one.day),
+        ("point", "计量点", lambda one: one.point),
+        ("meter", "用能单位管理编号", lambda one: one.meter_no),
+        ("energy", "能源种类", lambda one: say(carrier_name(one.carrier))),
+        ("dial before", "突变前示值", lambda one: one.dial_before),
+        ("dial after", "突变后示值", lambda one: one.dial_after),
+        ("difference, not in the amounts", "差额（不计入消费量）", lambda one: one.amount),
+        ("unit", "计量单位", lambda one: one.symbol),
     )
-    rows = [
-        (
-            *(one.day, one.point, one.meter_no, say(carrier_name(one.carrier)), one.dial_before, one.dial_after),
-            *(one.amount, one.symbol),
-        )
-        for one in report.differences
-    ]
-    add_sheet(book, say(Phrase(en="unexplained differences", zh="未解释差额")), heads, rows)
+    add_sheet(book, say(Phrase(en="unexplained differences", zh="未解释差额")), *table)

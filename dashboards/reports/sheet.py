@@ -1,7 +1,7 @@
 """Tables on sheets of a workbook: heads, widths, how they print."""
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Final
+from typing import Final, TypeVar
 
 from openpyxl import Workbook
 from openpyxl.styles import Alignment, Border, Font, PatternFill, Side
@@ -12,7 +12,7 @@ from openpyxl.worksheet.worksheet import Worksheet
 from analytics.domain.words import Phrase
 from ingest.files.text_cells import keep_text
 
-__all__ = ["SheetCell", "add_sheet", "empty_book", "heads_of", "number_pages", "speaker"]
+__all__ = ["SheetCell", "add_sheet", "empty_book", "heads_of", "number_pages", "speaker", "table_of"]
 
 _BOLD: Final = Font(bold=True)
 _HEAD: Final = PatternFill("solid", fgColor="DDE5EC")
@@ -24,6 +24,7 @@ _BOX: Final = Border(left=_LINE, right=_LINE, top=_LINE, bottom=_LINE)
 
 
 SheetCell = str | int | float | None | object
+T = TypeVar("T")
 
 
 def speaker(language: str) -> Callable[[Phrase], str]:
@@ -102,6 +103,29 @@ def _width(cell: SheetCell) -> int:
 def heads_of(say: Callable[[Phrase], str], *phrases: tuple[str, str]) -> list[str]:
     """Heads of a table, each (English, Chinese)."""
     return [say(Phrase(en=en, zh=zh)) for en, zh in phrases]
+
+
+def table_of(
+    say: Callable[[Phrase], str], things: Iterable[T], *columns: tuple[str, str, Callable[[T], SheetCell]]
+) -> tuple[list[str], list[list[SheetCell]]]:
+    """Heads and rows of a table, a row a thing.
+
+    Parameters
+    ----------
+    say : callable
+        Words in the report's language.
+    things : iterable
+        What the rows are of.
+    *columns : (str, str, callable)
+        Head in English and in Chinese, and what the cell of a thing holds.
+
+    Examples
+    --------
+    >>> table_of(speaker("zh"), [3, 4], ("n", "数", lambda n: n), ("square", "平方", lambda n: n * n))
+    (['数', '平方'], [[3, 9], [4, 16]])
+    """
+    heads = heads_of(say, *((en, zh) for en, zh, _ in columns))
+    return heads, [[cell(thing) for _, _, cell in columns] for thing in things]
 
 
 def number_pages(book: Workbook, name: str, say: Callable[[Phrase], str]) -> None:

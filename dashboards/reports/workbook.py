@@ -18,7 +18,7 @@ from dashboards.reports.coverage import add_coverage
 from dashboards.reports.factor_words import factor_in_chinese
 from dashboards.reports.forms import foot_of, form_code, ledger_forms, title_of
 from dashboards.reports.gap_sheet import add_gaps
-from dashboards.reports.sheet import SheetCell, add_sheet, empty_book, heads_of, number_pages, speaker
+from dashboards.reports.sheet import SheetCell, add_sheet, empty_book, heads_of, number_pages, speaker, table_of
 
 __all__ = ["not_counted", "region_workbook", "unit_workbook"]
 
@@ -132,76 +132,44 @@ def _percent(share: float | None) -> float | None:
 
 
 def _findings(book: Workbook, report: UnitReport, say: Callable[[Phrase], str]) -> None:
-    heads = heads_of(
+    table = table_of(
         say,
-        ("clause", "条款"),
-        ("mandatory", "强制"),
-        ("verdict", "判定"),
-        ("severity", "严重程度"),
-        ("level", "计量级别"),
-        ("energy", "能源种类"),
-        ("point", "计量点"),
-        ("meter", "管理编号"),
-        ("required", "要求"),
-        ("found", "现状"),
-        ("next step", "下一步"),
-        ("meters", "涉及器具"),
-        ("points", "涉及计量点"),
-        ("edition", "依据"),
+        report.findings,
+        ("clause", "条款", lambda one: say(clause_name(one.clause))),
+        ("mandatory", "强制", lambda one: "*" if one.mandatory else ""),
+        ("verdict", "判定", lambda one: say(VERDICTS[one.verdict])),
+        ("severity", "严重程度", lambda one: say(SEVERITIES[one.severity])),
+        ("level", "计量级别", lambda one: say(level_name(one.level)) if one.level else ""),
+        ("energy", "能源种类", lambda one: say(carrier_name(one.carrier)) if one.carrier else ""),
+        ("point", "计量点", lambda one: one.point),
+        ("meter", "管理编号", lambda one: one.meter_no),
+        ("required", "要求", lambda one: say(one.required)),
+        ("found", "现状", lambda one: say(one.found)),
+        ("next step", "下一步", lambda one: say(one.next_step)),
+        ("meters", "涉及器具", lambda one: ", ".join(one.meters)),
+        ("points", "涉及计量点", lambda one: ", ".join(one.points)),
+        ("edition", "依据", lambda one: report.edition_of(one, say)),
     )
-    rows = (
-        (
-            say(clause_name(one.clause)),
-            "*" if one.mandatory else "",
-            say(VERDICTS[one.verdict]),
-            say(SEVERITIES[one.severity]),
-            say(level_name(one.level)) if one.level else "",
-            say(carrier_name(one.carrier)) if one.carrier else "",
-            one.point,
-            one.meter_no,
-            say(one.required),
-            say(one.found),
-            say(one.next_step),
-            ", ".join(one.meters),
-            ", ".join(one.points),
-            report.edition_of(one, say),
-        )
-        for one in report.findings
-    )
-    add_sheet(book, say(Phrase(en="clauses", zh="逐条判定")), heads, rows)
+    add_sheet(book, say(Phrase(en="clauses", zh="逐条判定")), *table)
 
 
 def _rates(book: Workbook, report: UnitReport, say: Callable[[Phrase], str]) -> None:
-    heads = heads_of(
+    table = table_of(
         say,
-        ("level", "计量级别"),
-        ("energy", "能源种类"),
-        ("needed (Nl)", "应配数 Nl"),
-        ("installed (Ns)", "实配数 Ns"),
-        ("within a valid verification", "其中检定/校准有效"),
-        ("need to be decided", "是否应配待核查"),
-        ("rate, %", "配备率 %"),
-        ("required, %", "要求 %"),
-        ("verdict", "判定"),
-        ("points without a meter in use", "缺配计量点"),
-    )
-    rows = (
-        (
-            say(level_name(rate.level)),
-            say(carrier_name(rate.carrier)),
-            rate.needed,
-            rate.present,
-            rate.valid,
-            rate.unknown,
-            None if rate.rate is None else float(rate.rate),
-            None if rate.required is None else float(rate.required),
-            say(VERDICTS[rate.verdict]),
-            ", ".join(rate.missing),
-        )
-        for rate in report.rates
+        report.rates,
+        ("level", "计量级别", lambda rate: say(level_name(rate.level))),
+        ("energy", "能源种类", lambda rate: say(carrier_name(rate.carrier))),
+        ("needed (Nl)", "应配数 Nl", lambda rate: rate.needed),
+        ("installed (Ns)", "实配数 Ns", lambda rate: rate.present),
+        ("within a valid verification", "其中检定/校准有效", lambda rate: rate.valid),
+        ("need to be decided", "是否应配待核查", lambda rate: rate.unknown),
+        ("rate, %", "配备率 %", lambda rate: None if rate.rate is None else float(rate.rate)),
+        ("required, %", "要求 %", lambda rate: None if rate.required is None else float(rate.required)),
+        ("verdict", "判定", lambda rate: say(VERDICTS[rate.verdict])),
+        ("points without a meter in use", "缺配计量点", lambda rate: ", ".join(rate.missing)),
     )
     name = Phrase(en="B.8 rates by energy", zh="B.8 能源计量器具配备情况统计汇总表（按能源）")
-    _form(book, name, "B.8", report, (heads, rows), say, Phrase(zh="按能源", en="by energy"))
+    _form(book, name, "B.8", report, table, say, Phrase(zh="按能源", en="by energy"))
 
 
 def _day(day: int | None) -> date | None:
@@ -210,96 +178,58 @@ def _day(day: int | None) -> date | None:
 
 def _staff(book: Workbook, report: UnitReport, say: Callable[[Phrase], str]) -> None:
     """B.1, as it was entered."""
-    heads = heads_of(
+    table = table_of(
         say,
-        ("name", "姓名"),
-        ("position", "岗位"),
-        ("duties", "职责"),
-        ("trained on", "培训日期"),
-        ("certificate", "证书编号"),
-        ("certificate holds until", "证书有效期至"),
+        report.staff,
+        ("name", "姓名", lambda one: one.name),
+        ("position", "岗位", lambda one: one.position),
+        ("duties", "职责", lambda one: one.duties),
+        ("trained on", "培训日期", lambda one: _day(one.trained_day)),
+        ("certificate", "证书编号", lambda one: one.certificate),
+        ("certificate holds until", "证书有效期至", lambda one: _day(one.certificate_until)),
     )
-    rows = (
-        (
-            one.name,
-            one.position,
-            one.duties,
-            _day(one.trained_day),
-            one.certificate,
-            _day(one.certificate_until),
-        )
-        for one in report.staff
-    )
-    _form(book, Phrase(en="B.1 staff", zh="B.1 能源计量工作人员一览表"), "B.1", report, (heads, rows), say)
+    _form(book, Phrase(en="B.1 staff", zh="B.1 能源计量工作人员一览表"), "B.1", report, table, say)
 
 
 def _stocks(book: Workbook, report: UnitReport, say: Callable[[Phrase], str]) -> None:
     """B.10 by year: what was entered, what follows from it, and what the meters say."""
-    heads = heads_of(
+    table = table_of(
         say,
-        ("year", "年度"),
-        ("energy", "能源种类"),
-        ("code", "代码"),
-        ("unit", "计量单位"),
-        ("opening stock", "年初库存"),
-        ("purchased", "购进量"),
-        ("own production", "自产量"),
-        ("supplied to others", "外供量"),
-        ("closing stock", "年末库存"),
-        ("consumption that follows", "推算消费量"),
-        ("consumption as booked", "账面消费量"),
-        ("metered in the year", "计量消费量"),
-        ("days metered", "有计量数据的天数"),
-        ("source", "来源"),
-    )
-    rows = (
-        (
-            *(
-                row.year,
-                say(carrier_name(row.energy)),
-                form_code(row.energy),
-                row.stock.unit,
-                row.stock.opening,
-                row.stock.purchased,
-            ),
-            *(row.stock.produced, row.stock.supplied, row.stock.closing, row.stock.used_up, row.stock.consumed),
-            *(row.metered, row.days, row.stock.source),
-        )
-        for row in report.stocks
+        report.stocks,
+        ("year", "年度", lambda row: row.year),
+        ("energy", "能源种类", lambda row: say(carrier_name(row.energy))),
+        ("code", "代码", lambda row: form_code(row.energy)),
+        ("unit", "计量单位", lambda row: row.stock.unit),
+        ("opening stock", "年初库存", lambda row: row.stock.opening),
+        ("purchased", "购进量", lambda row: row.stock.purchased),
+        ("own production", "自产量", lambda row: row.stock.produced),
+        ("supplied to others", "外供量", lambda row: row.stock.supplied),
+        ("closing stock", "年末库存", lambda row: row.stock.closing),
+        ("consumption that follows", "推算消费量", lambda row: row.stock.used_up),
+        ("consumption as booked", "账面消费量", lambda row: row.stock.consumed),
+        ("metered in the year", "计量消费量", lambda row: row.metered),
+        ("days metered", "有计量数据的天数", lambda row: row.days),
+        ("source", "来源", lambda row: row.stock.source),
     )
     name = Phrase(en="B.10 purchase and stock", zh="B.10 年度能源购进、消费与库存情况表")
-    _form(book, name, "B.10", report, (heads, rows), say)
+    _form(book, name, "B.10", report, table, say)
 
 
 def _equipment(book: Workbook, report: UnitReport, say: Callable[[Phrase], str]) -> None:
-    heads = heads_of(
+    table = table_of(
         say,
-        ("sub-unit", "次级用能单位"),
-        ("equipment", "主要用能设备"),
-        ("energy", "能源种类"),
-        ("rated power, kW", "额定功率 kW"),
-        ("declared use a year", "年用量（申报）"),
-        ("most in an hour", "小时最大用量"),
-        ("point", "计量点"),
-        ("meter", "管理编号"),
-        ("exempt because", "免配原因"),
+        [row for row in report.meters if row.equipment],
+        ("sub-unit", "次级用能单位", lambda row: row.sub_unit),
+        ("equipment", "主要用能设备", lambda row: row.equipment),
+        ("energy", "能源种类", lambda row: say(carrier_name(row.carrier))),
+        ("rated power, kW", "额定功率 kW", lambda row: row.rated_power_kw),
+        ("declared use a year", "年用量（申报）", lambda row: row.annual_use),
+        ("most in an hour", "小时最大用量", lambda row: row.hourly_use),
+        ("point", "计量点", lambda row: row.point),
+        ("meter", "管理编号", lambda row: row.meter_no),
+        ("exempt because", "免配原因", lambda row: say(_reason(row.exemption))),
     )
-    rows = (
-        (
-            row.sub_unit,
-            row.equipment,
-            say(carrier_name(row.carrier)),
-            row.rated_power_kw,
-            row.annual_use,
-            row.hourly_use,
-            row.point,
-            row.meter_no,
-            say(_reason(row.exemption)),
-        )
-        for row in report.meters
-        if row.equipment
-    )
-    _form(book, Phrase(en="B.2 main equipment", zh="B.2 主要用能设备"), "B.2", report, (heads, rows), say)
+    _form(book, Phrase(en="B.2 main equipment", zh="B.2 主要用能设备"), "B.2", report, table, say)
 
 
 def _reason(cell: str) -> Phrase:
@@ -310,29 +240,18 @@ def _reason(cell: str) -> Phrase:
 
 def _standing_of_meters(book: Workbook, meters: Sequence[MeterRow], say: Callable[[Phrase], str]) -> None:
     """What the forms have no column for."""
-    heads = heads_of(
+    table = table_of(
         say,
-        ("management number", "用能单位管理编号"),
-        ("verified on", "检定/校准日期"),
-        ("valid until", "有效期至"),
-        ("verification or calibration", "检定/校准状态"),
-        ("verified by law", "强制检定"),
-        ("energy", "能源种类"),
-        ("point", "计量点"),
+        meters,
+        ("management number", "用能单位管理编号", lambda row: row.meter_no),
+        ("verified on", "检定/校准日期", lambda row: row.verified_on),
+        ("valid until", "有效期至", lambda row: row.verification_due),
+        ("verification or calibration", "检定/校准状态", lambda row: say(VERIFICATION[row.state.lower()])),
+        ("verified by law", "强制检定", lambda row: say(Phrase(zh="是", en="yes")) if row.mandatory else ""),
+        ("energy", "能源种类", lambda row: say(carrier_name(row.carrier))),
+        ("point", "计量点", lambda row: row.point),
     )
-    rows = (
-        (
-            row.meter_no,
-            row.verified_on,
-            row.verification_due,
-            say(VERIFICATION[row.state.lower()]),
-            say(Phrase(zh="是", en="yes")) if row.mandatory else "",
-            say(carrier_name(row.carrier)),
-            row.point,
-        )
-        for row in meters
-    )
-    add_sheet(book, say(Phrase(en="verification by meter", zh="检定校准状态明细")), heads, rows)
+    add_sheet(book, say(Phrase(en="verification by meter", zh="检定校准状态明细")), *table)
 
 
 def _by_instrument(book: Workbook, report: UnitReport, say: Callable[[Phrase], str]) -> None:
@@ -359,28 +278,18 @@ def _accuracy(book: Workbook, report: UnitReport, say: Callable[[Phrase], str]) 
             key = row.instrument, row.level, row.carrier, row.accuracy_class
             count[key] += 1
             coarse[key] += row.meter_no in failing
-    heads = heads_of(
+    table = table_of(
         say,
-        ("instrument", "器具类别"),
-        ("level", "计量级别"),
-        ("energy", "能源种类"),
-        ("class", "准确度等级"),
-        ("meters", "台数"),
-        ("too coarse", "不符合台数"),
-    )
-    rows = (
-        (
-            say(instrument_name(key[0])),
-            say(level_name(key[1])),
-            say(carrier_name(key[2])),
-            key[3],
-            count[key],
-            coarse[key],
-        )
-        for key in sorted(count)
+        sorted(count),
+        ("instrument", "器具类别", lambda key: say(instrument_name(key[0]))),
+        ("level", "计量级别", lambda key: say(level_name(key[1]))),
+        ("energy", "能源种类", lambda key: say(carrier_name(key[2]))),
+        ("class", "准确度等级", lambda key: key[3]),
+        ("meters", "台数", lambda key: count[key]),
+        ("too coarse", "不符合台数", lambda key: coarse[key]),
     )
     name = Phrase(en="B.9 accuracy", zh="B.9 能源计量器具准确度等级统计汇总表")
-    _form(book, name, "B.9", report, (heads, rows), say)
+    _form(book, name, "B.9", report, table, say)
 
 
 def _energy(book: Workbook, report: UnitReport, say: Callable[[Phrase], str]) -> None:
@@ -465,71 +374,50 @@ def _review(book: Workbook, report: UnitReport, say: Callable[[Phrase], str]) ->
 
 
 def _self_checks(book: Workbook, report: UnitReport, say: Callable[[Phrase], str]) -> None:
-    heads = heads_of(
+    table = table_of(
         say,
-        ("year", "年度"),
-        ("done on", "自查日期"),
-        ("by", "自查人"),
-        ("result", "结果"),
-        ("corrected on", "改正完成日期"),
+        sorted(report.self_checks.items(), reverse=True),
+        ("year", "年度", lambda of: of[0]),
+        ("done on", "自查日期", lambda of: _day(of[1].done_day)),
+        ("by", "自查人", lambda of: of[1].by),
+        ("result", "结果", lambda of: of[1].result),
+        ("corrected on", "改正完成日期", lambda of: _day(of[1].corrected_day)),
     )
-    rows = [
-        (year, _day(one.done_day), one.by, one.result, _day(one.corrected_day))
-        for year, one in sorted(report.self_checks.items(), reverse=True)
-    ]
-    add_sheet(book, say(Phrase(en="self-checks", zh="自查记录")), heads, rows)
+    add_sheet(book, say(Phrase(en="self-checks", zh="自查记录")), *table)
 
 
 def region_workbook(report: RegionReport, path: Path, *, language: str = "zh") -> None:
     """Write all units' standing."""
     say = speaker(language)
     book = empty_book()
-    heads = heads_of(
+    en, zh = ("months", "本期") if report.several else ("month", "本月")
+    table = table_of(
         say,
-        ("code", "统一社会信用代码"),
-        ("unit", "用能单位"),
-        ("state", "状态"),
-        ("grade", "等级"),
-        ("serious", "严重"),
-        ("do not conform", "不符合项"),
-        ("need a person", "待人工核查"),
-        ("needed (Nl)", "应配"),
-        ("installed (Ns)", "实配"),
-        ("meters", "在用器具"),
-        ("valid", "检定有效"),
-        ("overdue", "超期"),
-        ("mandatory", "强检器具"),
-        ("of them valid", "强检有效"),
-        ("completeness, %", "数据完整率 %"),
-        ("tce of the months", "本期综合能耗 tce") if report.several else ("tce of the month", "本月综合能耗 tce"),
-        ("tce of the year", "年综合能耗 tce"),
-        ("key unit", "重点用能单位"),
-        ("first step", "首要事项"),
-    )
-    rows = (
+        report.rows,
+        ("code", "统一社会信用代码", lambda row: row.code),
+        ("unit", "用能单位", lambda row: row.name),
+        ("state", "状态", lambda row: say(STATES[row.standing.state])),
+        ("grade", "等级", lambda row: row.standing.grade),
+        ("serious", "严重", lambda row: row.standing.serious),
+        ("do not conform", "不符合项", lambda row: row.standing.failed),
+        ("need a person", "待人工核查", lambda row: row.standing.person),
+        ("needed (Nl)", "应配", lambda row: row.standing.points_needed),
+        ("installed (Ns)", "实配", lambda row: row.standing.points_present),
+        ("meters", "在用器具", lambda row: row.standing.verification.meters),
+        ("valid", "检定有效", lambda row: row.standing.verification.valid),
+        ("overdue", "超期", lambda row: row.standing.verification.overdue),
+        ("mandatory", "强检器具", lambda row: row.standing.verification.mandatory),
+        ("of them valid", "强检有效", lambda row: row.standing.verification.mandatory_valid),
+        ("completeness, %", "数据完整率 %", lambda row: _percent(row.standing.completeness)),
+        (f"tce of the {en}", f"{zh}综合能耗 tce", lambda row: row.tce_month),
+        ("tce of the year", "年综合能耗 tce", lambda row: row.tce_year),
         (
-            row.code,
-            row.name,
-            say(STATES[row.standing.state]),
-            row.standing.grade,
-            row.standing.serious,
-            row.standing.failed,
-            row.standing.person,
-            row.standing.points_needed,
-            row.standing.points_present,
-            row.standing.verification.meters,
-            row.standing.verification.valid,
-            row.standing.verification.overdue,
-            row.standing.verification.mandatory,
-            row.standing.verification.mandatory_valid,
-            _percent(row.standing.completeness),
-            row.tce_month,
-            row.tce_year,
-            say(KEY_UNITS[row.key_unit]) if row.key_unit in KEY_UNITS else row.key_unit,
-            say(row.first_step),
-        )
-        for row in report.rows
+            "key unit",
+            "重点用能单位",
+            lambda row: say(KEY_UNITS[row.key_unit]) if row.key_unit in KEY_UNITS else row.key_unit,
+        ),
+        ("first step", "首要事项", lambda row: say(row.first_step)),
     )
-    add_sheet(book, say(Phrase(en="region", zh="区域汇总")), heads, rows)
+    add_sheet(book, say(Phrase(en="region", zh="区域汇总")), *table)
     add_coverage(book, report.coverage, report.mandatory_target, say)
     book.save(path)
