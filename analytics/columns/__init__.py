@@ -1,1 +1,1 @@
-"""Steps over parallel columns of one partition's meters."""
+"""Processing of readings and hours as parallel arrays: screening, register differences, hours, days, totals."""

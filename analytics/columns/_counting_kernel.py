@@ -34,16 +34,16 @@ _LATEST = 2_000_000_000
 
 
 @compiled_plain
-def emit_hour(s, p, hours, cursor):
+def emit_hour(s, p, work):
     if s.covered > 0:
-        row = hours[cursor[0]]
+        row = work.hours[work.cursor[0]]
         row.point = p
         row.hour = s.hour
         row.amount = s.amount
         row.covered = s.covered
         row.estimated = s.estimated
         row.flags = s.flags
-        cursor[0] += 1
+        work.cursor[0] += 1
     s.amount = 0
     s.covered = 0
     s.estimated = 0
@@ -51,16 +51,28 @@ def emit_hour(s, p, hours, cursor):
 
 
 @compiled_plain
-def emit_event(s, p, kind, started, ended, decided, before, at, after, n, amount, events, cursor):
+def emit_event(s, p, kind, started, ended, decided, before, at, after, n, amount, work):
     scale = s.run_scale if kind == SCALE else 0
     write_event(
-        events[cursor[1]], p, s.installation, kind, scale, started, ended, decided, before, at, after, n, amount
+        work.events[work.cursor[1]],
+        p,
+        s.installation,
+        kind,
+        scale,
+        started,
+        ended,
+        decided,
+        before,
+        at,
+        after,
+        n,
+        amount,
     )
-    cursor[1] += 1
+    work.cursor[1] += 1
 
 
 @compiled_plain
-def _spread(s, p, t1, micro, limit, flags, hours, cursor):
+def _spread(s, p, t1, micro, limit, flags, work):
     """Count `micro` evenly over [anchor, t1), closing every hour it passes; the parts sum to `micro` exactly."""
     t0 = s.good_at
     dt = t1 - t0
@@ -81,7 +93,7 @@ def _spread(s, p, t1, micro, limit, flags, hours, cursor):
         done = upto
         a = b
         if b == end:
-            emit_hour(s, p, hours, cursor)
+            emit_hour(s, p, work)
             s.hour += 1
 
 
@@ -95,7 +107,7 @@ def set_anchor(s, t, v, r):
 
 @compiled_plain
 def keep_stillness(s):
-    """The dial shows the anchor's value again: keep the state as it was when it first did."""
+    """The dial has not moved: save the state of the first reading with this value, in case of a later catch-up."""
     if s.flat_at == NEVER:
         s.flat_at = s.good_at
         s.flat_amount = s.amount
@@ -130,12 +142,12 @@ def take_back(s):
 
 
 @compiled_plain
-def break_to(s, p, t, flag, hours, cursor):
-    """Leave [anchor, t) without a value."""
+def break_to(s, p, t, flag, work):
+    """Close the open hour; the time from the anchor to t gets no consumption."""
     s.flags |= flag
     hour = t // US_PER_HOUR
     if hour != s.hour:
-        emit_hour(s, p, hours, cursor)
+        emit_hour(s, p, work)
         s.hour = hour
         s.flags = flag
     s.prev_at = NEVER
@@ -143,11 +155,11 @@ def break_to(s, p, t, flag, hours, cursor):
 
 
 @compiled_plain
-def open_at(s, p, t, v, r, hours, cursor):
-    """An anchor where none stands; what an earlier meter counted in an hour before is closed."""
+def open_at(s, p, t, v, r, work):
+    """Set the first anchor of an installation; an open hour of the meter before it is written."""
     hour = t // US_PER_HOUR
     if hour != s.hour:
-        emit_hour(s, p, hours, cursor)
+        emit_hour(s, p, work)
         s.hour = hour
     s.prev_at = NEVER
     s.flat_at = NEVER
@@ -156,7 +168,7 @@ def open_at(s, p, t, v, r, hours, cursor):
 
 @compiled_plain
 def keep_level(s, run_at, decided, flags):
-    """The register goes on elsewhere, or seems to: keep the anchor in case it goes on from there after all."""
+    """The register continues at another level: save the old anchor, in case the new level proves false."""
     s.kept_at = s.good_at
     s.kept_value = s.good_value
     s.kept_run = run_at
@@ -175,18 +187,18 @@ def forget_kept(s, t):
 
 
 @compiled_plain
-def count(s, p, t, v, r, k, extra, tab, rules, hours, events, cursor):
-    """Take (t, v) as good: count what was used since the anchor, and make it the anchor."""
+def count(s, p, t, v, r, k, extra, work):
+    """Accept (t, v): add the consumption since the anchor to the hours, and make it the anchor."""
     dt = t - s.good_at
-    factor = tab[k].factor
+    factor = work.tab[k].factor
     rolled = v < s.good_value
     raw = micro_of(v, factor) - micro_of(s.good_value, factor)
     if rolled:
-        raw += micro_of(turns_at(s, tab[k], s.good_value, v, usual_rise(s, tab[k], dt, rules)), factor)
+        raw += micro_of(turns_at(s, work.tab[k], s.good_value, v, usual_rise(s, work.tab[k], dt, work.rules)), factor)
     micro = np.int64(raw)
-    more = further_turns(s, tab[k], dt, raw / (factor * 1e6), rules)
+    more = further_turns(s, work.tab[k], dt, raw / (factor * 1e6), work.rules)
     if rolled or more > 0:
-        emit_event(s, p, _EV_ROLLOVER, s.good_at, t, t, s.good_value, v, v, rolled + more, micro, events, cursor)
+        emit_event(s, p, _EV_ROLLOVER, s.good_at, t, t, s.good_value, v, v, rolled + more, micro, work)
         extra |= _ROLLOVER
     if more > 0:  # the total is known but for whole turns of the dial
         extra |= _ESTIMATED
@@ -195,11 +207,11 @@ def count(s, p, t, v, r, k, extra, tab, rules, hours, events, cursor):
         keep_stillness(s)
     else:
         s.flat_at = NEVER
-    if dt > rules.longest_gap:
-        break_to(s, p, t, BREAK, hours, cursor)
+    if dt > work.rules.longest_gap:
+        break_to(s, p, t, BREAK, work)
     elif dt > 0:
-        _spread(s, p, t, micro, span_limit(s, tab[k], rules.measured_span), extra, hours, cursor)
-        learn_rate(s, tab[k], t, micro, dt, (extra & SUSPECT) == 0, rules)
+        _spread(s, p, t, micro, span_limit(s, work.tab[k], work.rules.measured_span), extra, work)
+        learn_rate(s, work.tab[k], t, micro, dt, (extra & SUSPECT) == 0, work.rules)
     set_anchor(s, t, v, r)
 
 
@@ -210,11 +222,11 @@ def keeps_rhythm(s):
 
 @compiled_plain
 def spacing_of(s, c):
-    """How far apart readings are: as the ledger says, or longer where they keep to that."""
+    """Interval between readings: the ledger's, or the longer one that the readings keep to. [µs]"""
     return max(c.interval, np.int64(s.spacing) * US_PER_MINUTE) if keeps_rhythm(s) else c.interval
 
 
 @compiled_plain
 def span_limit(s, c, measured_span):
-    """Longest time between two readings over which an hour's edge is measured."""
+    """Longest time between two readings for which the split at an hour's edge counts as measured. [µs]"""
     return min(np.int64(1.5 * spacing_of(s, c)), measured_span) if c.interval > 0 else measured_span

@@ -32,47 +32,50 @@ def in_force(meter, at, start, order, installed_from, installed_to):
                 k = order[j]
                 if installed_from[k] > at[i]:
                     break
-                if at[i] <= installed_to[k]:  # the last reading may be taken at the very end; a later start wins
+                # a last reading may be taken exactly at the end; the next installation's start takes precedence
+                if at[i] <= installed_to[k]:
                     found = k
         out[i] = found
     return out
 
 
 @compiled_plain
-def close_installation(s, p, k, r, tab, rules, hours, events, cursor):
-    """The installation ends as the ledger says: count up to its last reading, if one was declared."""
-    end, last = tab[k].installed_to, tab[k].last_reading
+def close_installation(s, p, k, r, work):
+    """End an installation as declared in the ledger: count up to its last reading, if one is given."""
+    end, last = work.tab[k].installed_to, work.tab[k].last_reading
     if s.run_n > 0 and s.run_kind == 0 and s.run_value > s.good_value and last >= s.last_value:
-        accept_run(s, p, r, k, SUSPECT, tab, rules, hours, events, cursor)  # the declared dial says they were right
-    end_run(s, p, end, s.good_value, tab[k], rules, events, cursor)
+        accept_run(s, p, r, k, SUSPECT, work)  # the declared dial confirms them
+    end_run(s, p, end, s.good_value, work.tab[k], work)
     if math.isnan(last) or end <= s.good_at:
         return
-    if last >= s.good_value or has_rolled(s, tab[k], s.good_at, s.good_value, end, last, rules):
-        count(s, p, end, last, r, k, _REPLACEMENT, tab, rules, hours, events, cursor)
+    if last >= s.good_value or has_rolled(s, work.tab[k], s.good_at, s.good_value, end, last, work.rules):
+        count(s, p, end, last, r, k, _REPLACEMENT, work)
 
 
 @compiled_plain
-def _change_in_place(s, p, k, t, v, r, tab, rules, hours, events, cursor):
+def _change_in_place(s, p, k, t, v, r, work):
     """The same meter goes on from installation k to k + 1: another multiplier or unit from that instant."""
-    start = tab[k + 1].installed_from
-    rescale = tab[k].unit_factor / tab[k + 1].unit_factor
-    declared = tab[k + 1].first_reading
+    start = work.tab[k + 1].installed_from
+    rescale = work.tab[k].unit_factor / work.tab[k + 1].unit_factor
+    declared = work.tab[k + 1].first_reading
     dial = np.nan
     if not math.isnan(declared):
         dial = declared / rescale
-    elif not math.isnan(tab[k].last_reading):
-        dial = tab[k].last_reading
+    elif not math.isnan(work.tab[k].last_reading):
+        dial = work.tab[k].last_reading
     elif start >= s.good_at and t > s.good_at and s.run_n == 0:
         then = v / rescale
-        if is_believed(s, tab[k], s.good_at, s.good_value, t, then, rules):
+        if is_believed(s, work.tab[k], s.good_at, s.good_value, t, then, work.rules):
             dial = s.good_value + (then - s.good_value) * (float(start - s.good_at) / float(t - s.good_at))
-    certain = not math.isnan(declared) or not math.isnan(tab[k].last_reading)
+    certain = not math.isnan(declared) or not math.isnan(work.tab[k].last_reading)
     if certain and s.run_n > 0 and s.run_kind == 0 and s.run_value > s.good_value and dial >= s.last_value:
-        accept_run(s, p, r, k, SUSPECT, tab, rules, hours, events, cursor)  # the declared dial says they were right
+        accept_run(s, p, r, k, SUSPECT, work)  # the declared dial says they were right
     if not math.isnan(dial) and start > s.good_at:
-        fits = (certain and dial >= s.good_value) or is_believed(s, tab[k], s.good_at, s.good_value, start, dial, rules)
-        if fits or has_rolled(s, tab[k], s.good_at, s.good_value, start, dial, rules):
-            count(s, p, start, dial, r, k, _CHANGE, tab, rules, hours, events, cursor)
+        fits = (certain and dial >= s.good_value) or is_believed(
+            s, work.tab[k], s.good_at, s.good_value, start, dial, work.rules
+        )
+        if fits or has_rolled(s, work.tab[k], s.good_at, s.good_value, start, dial, work.rules):
+            count(s, p, start, dial, r, k, _CHANGE, work)
     s.flags |= _CHANGE
     s.good_value *= rescale
     if s.kept_at != NEVER:
@@ -84,31 +87,31 @@ def _change_in_place(s, p, k, t, v, r, tab, rules, hours, events, cursor):
         s.run_value *= rescale
         s.last_value *= rescale
     s.installation = k + 1
-    if tab[k].factor != tab[k + 1].factor:
-        emit_event(s, p, _EV_CHANGE, start, start, start, tab[k].factor, tab[k + 1].factor, dial, 1, 0, events, cursor)
+    if work.tab[k].factor != work.tab[k + 1].factor:
+        emit_event(s, p, _EV_CHANGE, start, start, start, work.tab[k].factor, work.tab[k + 1].factor, dial, 1, 0, work)
 
 
 @compiled_plain
-def install(s, p, target, t, v, r, tab, rules, hours, events, cursor):
+def install(s, p, target, t, v, r, work):
     """Walk the point's installations up to `target`; no anchor stands afterwards where the ledger gives none."""
     if s.installation < 0:
         s.installation = target
-        start, first = tab[target].installed_from, tab[target].first_reading
-        if not math.isnan(first) and start < t and t - start <= rules.opening_span:
-            open_at(s, p, start, first, r, hours, cursor)
+        start, first = work.tab[target].installed_from, work.tab[target].first_reading
+        if not math.isnan(first) and start < t and t - start <= work.rules.opening_span:
+            open_at(s, p, start, first, r, work)
         return
     while s.installation < target:
         k = s.installation
         standing = s.good_at != NEVER
-        start, first = tab[k + 1].installed_from, tab[k + 1].first_reading
-        same = tab[k].meter == tab[k + 1].meter and tab[k + 1].renewed == 0
-        if standing and same and tab[k].installed_to == start:
-            _change_in_place(s, p, k, t, v, r, tab, rules, hours, events, cursor)
+        start, first = work.tab[k + 1].installed_from, work.tab[k + 1].first_reading
+        same = work.tab[k].meter == work.tab[k + 1].meter and work.tab[k + 1].renewed == 0
+        if standing and same and work.tab[k].installed_to == start:
+            _change_in_place(s, p, k, t, v, r, work)
             continue
         if standing:
-            close_installation(s, p, k, r, tab, rules, hours, events, cursor)
+            close_installation(s, p, k, r, work)
         emit_event(
-            s, p, _EV_REPLACEMENT, start, start, start, s.good_value, tab[k].last_reading, first, 1, 0, events, cursor
+            s, p, _EV_REPLACEMENT, start, start, start, s.good_value, work.tab[k].last_reading, first, 1, 0, work
         )
         s.installation = k + 1
         s.flags |= _REPLACEMENT
@@ -120,6 +123,6 @@ def install(s, p, target, t, v, r, tab, rules, hours, events, cursor):
             continue
         start = max(start, s.good_at)
         if start > s.good_at:
-            break_to(s, p, start, _REPLACEMENT, hours, cursor)
+            break_to(s, p, start, _REPLACEMENT, work)
         set_anchor(s, start, first, r)
-        s.prev_value = first  # declared: it does not stand alone
+        s.prev_value = first  # declared, so it needs no confirmation

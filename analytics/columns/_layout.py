@@ -4,7 +4,10 @@ Times are int64 microseconds since 1970 UTC, dial values float64 in the register
 the canonical unit.
 """
 
+from typing import Any, NamedTuple
+
 import numpy as np
+from numpy.typing import NDArray
 
 from analytics.domain.quality import DetectionKind, HourFlag
 
@@ -25,10 +28,11 @@ __all__ = [
     "SENTINEL",
     "SPIKE",
     "SUSPECT",
+    "Work",
 ]
 
 NEVER = np.iinfo(np.int64).min
-"""An instant that is not known."""
+"""Placeholder for an unknown instant."""
 
 POINT_STATE = np.dtype(
     [
@@ -36,22 +40,22 @@ POINT_STATE = np.dtype(
         ("good_at", "<i8"), ("good_value", "<f8"), ("prev_at", "<i8"), ("prev_value", "<f8"),
         # the hour that holds the anchor, counted up to the anchor
         ("amount", "<i8"), ("covered", "<u4"), ("estimated", "<u4"), ("hour", "<i4"),
-        # the same as it was at the reading before, so that an anchor that proves a spike can be taken back
+        # the same at the reading before, to restore if the anchor turns out to be a spike
         ("prev_amount", "<i8"), ("prev_covered", "<u4"), ("prev_estimated", "<u4"),
-        # readings that do not fit the anchor and wait for the next ones to decide: first and last of the run
+        # run of readings that do not fit the anchor and await confirmation: its first and its last
         ("run_at", "<i8"), ("run_value", "<f8"), ("last_at", "<i8"), ("last_value", "<f8"),
         # newest reading of all, and repeats of it [s]
         ("seen_at", "<i8"), ("seen_value", "<f8"), ("repeated_from", "<u4"), ("repeated_to", "<u4"),
         ("installation", "<i4"), ("run_n", "<u2"), ("repeats", "<u2"),
         ("flags", "u1"), ("prev_flags", "u1"), ("flat_flags", "u1"), ("kept_flags", "u1"),
         ("run_kind", "i1"), ("run_scale", "i1"), ("silent", "i1"), ("partial", "i1"), ("repeating", "i1"),
-        # whether the waiting readings were reported as a fall of the dial already
+        # whether the run has been reported already, as a fall or jump of the dial
         ("run_told", "i1"),
         # how long after it was measured the anchor was received [s]
         ("good_late", "<i4"),
-        # where the dial began to stand still, so that a gateway that repeats a value can catch up
+        # where the dial stopped moving, to restore if the gateway had repeated a value and catches up
         ("flat_at", "<i8"), ("flat_amount", "<i8"), ("flat_covered", "<u4"), ("flat_estimated", "<u4"),
-        # the anchor before the level that the register is on, should it go on from there; first reading of the level
+        # the anchor before the current level, to restore if that level is false; first reading of the level
         ("kept_at", "<i8"), ("kept_value", "<f8"), ("kept_run", "<i8"),
         ("kept_amount", "<i8"), ("kept_covered", "<u4"), ("kept_estimated", "<u4"),
         # highest rate believed so far [millionths of the canonical unit/h], moves it was learnt from, and the day from
@@ -73,7 +77,7 @@ INSTALLATION_ROW = np.dtype(
         ("first_reading", "<f8"), ("last_reading", "<f8"), ("meter", "<i4"), ("point", "<i4"), ("renewed", "i1"),
     ]
 )  # fmt: skip
-"""One installation of the ledger; records, because arrays handed from function to function cost their counting."""
+"""One installation of the ledger. A record: passing arrays between compiled functions costs reference counts."""
 
 RULES_ROW = np.dtype(
     [
@@ -83,6 +87,29 @@ RULES_ROW = np.dtype(
 )  # fmt: skip
 """Thresholds of the register rules, in microseconds and counts."""
 
+
+class Work(NamedTuple):
+    """What all steps of a run share.
+
+    Attributes
+    ----------
+    tab : (m,) INSTALLATION_ROW
+        By point and start.
+    rules : RULES_ROW
+    hours : (h,) HOUR_ROW
+    events : (e,) EVENT_ROW
+        Outputs, filled from the front.
+    cursor : (4,) int64
+        Hours and events written; and how many of each there must be room for, where an output is full.
+    """
+
+    tab: NDArray[Any]
+    rules: np.void
+    hours: NDArray[Any]
+    events: NDArray[Any]
+    cursor: NDArray[np.int64]
+
+
 ACCEPTED, DUPLICATE, CONFLICT, LATE = 0, 1, 2, 3
 """What became of a reading."""
 
@@ -91,5 +118,5 @@ BREAK = int(HourFlag.BREAK)
 SPIKE = int(DetectionKind.SPIKE)
 SENTINEL = int(DetectionKind.SENTINEL)
 SCALE = int(DetectionKind.SCALE)
-CONFIRM = 3  # readings in a row that must agree with each other before a new level is believed
+CONFIRM = 3  # consecutive readings that must agree before a new level is accepted
 RHYTHM = 6  # equal spacings in a row that contradict the ledger's interval

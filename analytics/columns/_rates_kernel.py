@@ -1,4 +1,4 @@
-"""What a register is believed to have risen by in a time, from the rates learnt of it and the ledger's."""
+"""Plausibility of a rise: against the highest rate seen of the register so far, and the ledger's `max_rate`."""
 
 import math
 
@@ -30,25 +30,27 @@ __all__ = [
 ]
 
 TURNS = np.array([1.0, *(float(2**bits) / 10**decimals for bits in (16, 23, 24, 31, 32) for decimals in range(5))])
-"""Where dials turn to zero: at a power of ten (1), and counters of so many bits."""
+"""Full scales of usual dials and counters: 1 stands for any power of ten, others are 16 to 32 bits with decimals."""
 
-_SCALE_WINDOW = 0.05  # a x10^n reading must land within this share of the register, or chance would do
-_SLIP_STEPS = 100.0  # a register of fewer steps is a power of ten of others by chance
-# How far beyond the highest rate believed so far a rise is believed at once, by the moves that rate was learnt from.
+_SCALE_WINDOW = 0.05  # a reading times 10^n must land this close above the register, else it may be chance
+_SLIP_STEPS = 100.0  # below this many steps a factor of 10^n is likely by chance
+# A rise is accepted at once up to these multiples of the highest rate so far: the fewer rises seen, the wider.
 _MARGIN, _MARGIN_YOUNG, _MARGIN_FIRST = 4.0, 16.0, 64.0
 _FIRST, YOUNG = 8, 24
-MODERATE_H = 24.0  # a surprise of at most so many hours at that rate is counted when the register goes on from it
-MODERATE = 32.0  # the same where readings are far apart: so many times the believed rate
-SAME_LOAD = 10.0  # a load goes on at no less than this part of the rate at which it surprised; an offset does not
-_UNLEARNT, _UNLEARNT_STEPS = 1.0, 100.0  # of the dial, or its steps: what an unknown register may rise by at once
-_UNLEARNT_PASS = 0.05  # of the full scale: what such a register may rise through it
-_SUSPICIOUS = 3  # intervals after which a value that fills a register is not believed though it could be reached
-_TURN_HOURS = 20.0  # a dial must stand that much above a usual rise for its turn to be told from a reset
+MODERATE_H = 24.0  # hours at that rate: a larger rise is not counted, even if the register continues from it
+MODERATE = 32.0  # the same for readings far apart, as a multiple of that rate
+SAME_LOAD = 10.0  # a new load continues at no less than a tenth of the rate of its first rise, an offset does not
+# largest first rise of a register of which no rate is known: share of the dial, or its steps
+_UNLEARNT, _UNLEARNT_STEPS = 1.0, 100.0
+_UNLEARNT_PASS = 0.05  # the same through the full scale, as a share of it
+_SUSPICIOUS = 3  # after this many intervals a fill value (`FILLS`) needs confirmation even if it could be reached
+# hours of usual rise that a dial must stand above zero for a rollover to be distinguishable from a reset
+_TURN_HOURS = 20.0
 
 
 @compiled_plain
 def hours_between(dt, rules):
-    """Hours that a register may have had to rise in, clocks allowed for."""
+    """Time between two readings plus the clock tolerance. [h]"""
     return float(dt + rules.slack) / 3.6e9
 
 
@@ -77,25 +79,25 @@ def highest_rate(s, c):
 
 @compiled_plain
 def _believable(s, c, dt, rules):
-    """Most that the register may rise by to be believed at once, infinite where nothing is known. [dial]"""
+    """Largest rise that is accepted without confirmation; infinite if no rate is known. [dial]"""
     hours = hours_between(dt, rules)
     most = _declared(s, c) * hours
     if s.learnt > 0.0 and (math.isinf(most) or s.learnt_n >= YOUNG):
         learnt = _margin(s) * s.learnt
-        # a rise that the ledger says is possible may be that of a day
+        # within the ledger's rate, a day's worth at the learnt rate is accepted at once
         most = learnt * hours if math.isinf(most) else min(most, learnt * (hours + MODERATE_H))
     return most / (c.factor * 1e6)
 
 
 @compiled_plain
 def usual_rise(s, c, dt, rules):
-    """Most that the register rises by at the highest rate believed so far. [dial]"""
+    """Rise at the highest rate seen so far. [dial]"""
     return s.learnt * hours_between(dt, rules) / (c.factor * 1e6)
 
 
 @compiled_plain
 def is_believed(s, c, t0, v0, t1, v1, rules):
-    """Whether a rise from v0 to v1 in that time is believed."""
+    """Whether a rise from v0 to v1 between t0 and t1 is plausible."""
     if v1 < v0:
         return False
     d = v1 - v0
@@ -107,7 +109,7 @@ def is_believed(s, c, t0, v0, t1, v1, rules):
 
 @compiled_plain
 def follows_run(s, c, t0, v0, t1, v1, jump, jump_t, rules):
-    """Whether waiting readings agree with each other: the next one is reached from the last at a like rate."""
+    """Whether (t1, v1) is consistent with the run: reached from its last reading at a similar rate."""
     if v1 < v0:
         return False
     if is_believed(s, c, t0, v0, t1, v1, rules) or s.learnt == 0.0:
@@ -121,7 +123,7 @@ def follows_run(s, c, t0, v0, t1, v1, jump, jump_t, rules):
 
 @compiled_plain
 def turns_at(s, c, v0, v1, usual):
-    """Where the dial turns to zero: as the ledger says, or the power of ten or two that a usual rise leads through."""
+    """Full scale: the ledger's, or the next power of ten or two if a usual rise passes it; NaN if unknown. [dial]"""
     if not math.isnan(c.full_scale) or v1 >= v0 or v1 < 0.0 or s.learnt_n < YOUNG or v0 < _TURN_HOURS * usual:
         return c.full_scale
     for base in TURNS:
@@ -133,7 +135,7 @@ def turns_at(s, c, v0, v1, usual):
 
 @compiled_plain
 def has_rolled(s, c, t0, v0, t1, v1, rules):
-    """Whether the fall from v0 to v1 may be a pass through the full scale."""
+    """Whether the fall from v0 to v1 is a plausible rollover."""
     full = turns_at(s, c, v0, v1, usual_rise(s, c, t1 - t0, rules))
     if math.isnan(full) or v1 >= v0 or v1 < 0.0:
         return False
@@ -150,7 +152,7 @@ def has_rolled(s, c, t0, v0, t1, v1, rules):
 
 @compiled_plain
 def further_turns(s, c, dt, d, rules):
-    """How often more the dial may have passed its full scale in that time than a rise by `d` says."""
+    """Additional full turns of the dial that were possible in that time, beyond the rise `d`."""
     if math.isnan(c.full_scale):
         return 0
     most = usual_rise(s, c, dt, rules)
@@ -161,7 +163,7 @@ def further_turns(s, c, dt, d, rules):
 
 @compiled_plain
 def scale_slip(s, c, t0, v0, t1, v1, rules):
-    """The n for which v1 * 10**n continues the register and v1 cannot be believed as it is, or 0."""
+    """Exponent n if v1 * 10**n continues the register and v1 itself is not plausible; else 0."""
     dt = t1 - t0
     reach = _believable(s, c, dt, rules)
     if s.learnt > 0.0 and v1 > v0:
@@ -178,7 +180,7 @@ def scale_slip(s, c, t0, v0, t1, v1, rules):
 
 @compiled_plain
 def moderate_surprise(s, c, dt, rules):
-    """Most of a surprise that is counted when the register goes on from it, at whatever rate. [dial]"""
+    """Largest implausible rise that is still counted once the register continues from it. [dial]"""
     hours = hours_between(dt, rules)
     most = max(MODERATE_H * _margin(s), MODERATE * hours) * s.learnt
     declared = _declared(s, c) * hours
@@ -189,7 +191,7 @@ def moderate_surprise(s, c, dt, rules):
 
 @compiled_plain
 def learn_rate(s, c, t, micro, dt, certain, rules):
-    """A rise was believed: at what rate, in powers of two."""
+    """Update the highest rate seen, rounded up to a power of two so that it changes seldom."""
     if micro <= 0:
         return
     rate = micro / hours_between(dt, rules)
@@ -211,7 +213,7 @@ def learn_rate(s, c, t, micro, dt, certain, rules):
 
 @compiled_plain
 def is_surprising(s, c, t, v, rules):
-    """Whether a rise that could be believed has another explanation, so that the next readings are asked."""
+    """Whether a plausible rise has another explanation (fill value, power of ten, catch-up) and needs confirmation."""
     d = v - s.good_value
     dt = t - s.good_at
     if s.learnt == 0.0:
@@ -221,7 +223,7 @@ def is_surprising(s, c, t, v, rules):
         return True
     if d <= usual:
         return False
-    # the gateway may have repeated a value
+    # after a stillness the gateway may be catching up
     stood = s.flat_at != NEVER and s.good_at - s.flat_at >= 2 * dt
     if stood and s.learnt_n >= _FIRST // 2 and is_believed(s, c, s.flat_at, s.good_value, t, v, rules):
         return True

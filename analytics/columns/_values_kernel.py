@@ -1,4 +1,4 @@
-"""What one dial value says by itself: its step, whether a device sends it when it has no value, a slip by ×10ⁿ."""
+"""Properties of a single dial value: its resolution, whether it is an error value, a factor of 10ⁿ to another."""
 
 import numpy as np
 
@@ -41,10 +41,10 @@ FILLS = np.array(
         }
     )
 )  # fmt: skip
-"""What devices fill a register with when they have no value, beside `SENTINELS`."""
+"""Further error values, accepted if the register rises to them: all nines, sign bits, repeated bytes."""
 
 _MAX_SCALE = 6
-_DIGITS = 50.0  # steps that a value must have to be held against another to the accuracy of its step
+_DIGITS = 50.0  # least steps of a value for its own resolution to limit the comparison
 
 
 @compiled_plain
@@ -55,7 +55,7 @@ def micro_of(value, factor):
 
 @compiled_plain
 def resolution(v):
-    """Step of the dial as far as the value shows it, and of a float32 of that size."""
+    """Resolution of the dial, from the decimals of the value; not below that of a float32. [dial]"""
     step = 0.001
     if v == np.floor(v):
         step = 1.0
@@ -70,7 +70,7 @@ def resolution(v):
 
 @compiled_plain
 def scale_of(v0, v1, reach):
-    """The n for which v1 * 10**n continues the register, or 0; it may have risen by `reach` [dial]."""
+    """Exponent n for which v1 * 10**n lies between v0 and v0 + `reach` [dial], or 0."""
     if v0 <= 0.0 or v1 <= 0.0:
         return 0
     decades = np.rint(np.log10(v0) - np.log10(v1))
@@ -92,7 +92,7 @@ def _is_one_of(v, known):
     for i in range(max(at - 1, 0), min(at + 1, known.size)):
         if v == known[i]:
             return True
-        # as float32, but 99999999 as float32 is 10**8, which a register may well show
+        # equal as float32; but 99999999 becomes 10**8 then, which a register may well show
         if np.float32(v) == np.float32(known[i]) and v != 1000.0 * np.floor(v / 1000.0):
             return True
     return False
@@ -105,5 +105,5 @@ def is_sentinel(v):
 
 @compiled_plain
 def is_filled(v):
-    """Whether a device without a value may say this; a register that rises to it says so too."""
+    """Whether it may be an error value; a register may also reach it by counting."""
     return is_sentinel(v) or _is_one_of(v, FILLS)

@@ -1,4 +1,4 @@
-"""Readings that do not continue the register wait, as a run, until the next ones say what they are."""
+"""Readings that do not continue the register wait, as a run, until later readings classify them."""
 
 import math
 
@@ -32,18 +32,19 @@ _EV_CATCH_UP = int(DetectionKind.CATCH_UP)
 _JUMP = int(DetectionKind.JUMP)
 
 _ROLLBACK_SHARE = 0.01
-_LOST_SHARE = 0.25  # a reset leaves less of the register, a rollback takes less of it
+_LOST_SHARE = 0.25  # share of the dial: a reset leaves less, a rollback takes less
 _DAY_H = 24.0
 _LOW_SHARE = 0.01
-_LOAD, _LOAD_MOST = 300.0, 10_000.0  # times the believed rate: up to here three readings tell a load, never beyond
-_LOAD_READINGS = 6  # and a day, to tell a load of more than `_LOAD`
-_PATIENCE = 2 * US_PER_HOUR  # before a surprise is counted or set apart, in case the register returns
+# multiples of the learnt rate: above the first a new load needs more evidence, above the second it is none
+_LOAD, _LOAD_MOST = 300.0, 10_000.0
+_LOAD_READINGS = 6  # and a day: evidence for a load above `_LOAD`
+_PATIENCE = 2 * US_PER_HOUR  # wait before an implausible rise is settled, in case the register returns
 _UP = 128  # in `kept_flags`: the level was reported as a jump
 
 
 @compiled_plain
 def _fallen_to(s, rate, rules):
-    """What it is if the register goes on at the lower level at which the waiting readings began."""
+    """Kind of a fall to the level of the run: reset, rollback or undeclared replacement."""
     old, first = s.good_value, s.run_value
     reach = _LOW_SHARE * old if math.isinf(rate) else rate * (float(s.run_at - s.good_at + rules.slack) / 3.6e9)
     small = max(0.0 if math.isinf(rate) else min(_DAY_H * rate, _LOST_SHARE * old), _ROLLBACK_SHARE * old)
@@ -53,14 +54,14 @@ def _fallen_to(s, rate, rules):
 
 
 @compiled_plain
-def end_run(s, p, decided, after, c, rules, events, cursor):
-    """The waiting readings were wrong: say what they were."""
+def end_run(s, p, decided, after, c, work):
+    """Reject the run: report what it was, and mark the hour as suspect."""
     if s.run_n == 0:
         return
     rate = highest_rate(s, c)
     kind = s.run_kind
     if s.run_told != 0:
-        kind = _JUMP if s.run_value > s.good_value else _fallen_to(s, rate, rules)
+        kind = _JUMP if s.run_value > s.good_value else _fallen_to(s, rate, work.rules)
     elif kind == 0:
         fall = s.good_value - s.run_value
         small = max(_DAY_H * rate if not math.isinf(rate) else 0.0, _ROLLBACK_SHARE * s.good_value)
@@ -70,7 +71,7 @@ def end_run(s, p, decided, after, c, rules, events, cursor):
             kind = _ROLLBACK
         else:
             kind = SPIKE
-    emit_event(s, p, kind, s.run_at, decided, decided, s.good_value, s.run_value, after, s.run_n, 0, events, cursor)
+    emit_event(s, p, kind, s.run_at, decided, decided, s.good_value, s.run_value, after, s.run_n, 0, work)
     s.run_n = 0
     s.run_kind = 0
     s.run_scale = 0
@@ -79,18 +80,18 @@ def end_run(s, p, decided, after, c, rules, events, cursor):
 
 
 @compiled_plain
-def _caught_up(s, p, t, v, r, k, tab, rules, hours, events, cursor):
-    """The value that stood still was a repeat: what the waiting readings show was used in all that time."""
+def _caught_up(s, p, t, v, r, k, work):
+    """The dial only seemed still (the gateway repeated a value): spread the rise over that whole time."""
     since, at, value = s.flat_at, s.run_at, s.run_value
-    amount = np.int64(micro_of(value, tab[k].factor) - micro_of(s.good_value, tab[k].factor))
-    emit_event(s, p, _EV_CATCH_UP, since, at, t, s.good_value, value, v, 1, amount, events, cursor)
+    amount = np.int64(micro_of(value, work.tab[k].factor) - micro_of(s.good_value, work.tab[k].factor))
+    emit_event(s, p, _EV_CATCH_UP, since, at, t, s.good_value, value, v, 1, amount, work)
     s.good_at = since
     s.hour = since // US_PER_HOUR
     s.amount = s.flat_amount
     s.covered = s.flat_covered
     s.estimated = s.flat_estimated
     s.flags = s.flat_flags
-    count(s, p, at, value, r, k, SUSPECT, tab, rules, hours, events, cursor)
+    count(s, p, at, value, r, k, SUSPECT, work)
 
 
 @compiled_plain
@@ -102,42 +103,42 @@ def _reset_run(s):
 
 
 @compiled_plain
-def accept_run(s, p, r, k, extra, tab, rules, hours, events, cursor):
-    """The waiting readings were right: count them."""
+def accept_run(s, p, r, k, extra, work):
+    """Accept the run: count its first and last reading."""
     run_at, run_value, last_at, last_value = s.run_at, s.run_value, s.last_at, s.last_value
     _reset_run(s)
-    count(s, p, run_at, run_value, r, k, extra, tab, rules, hours, events, cursor)
+    count(s, p, run_at, run_value, r, k, extra, work)
     if last_at > run_at:
-        count(s, p, last_at, last_value, r, k, 0, tab, rules, hours, events, cursor)
+        count(s, p, last_at, last_value, r, k, 0, work)
 
 
 @compiled_plain
-def _go_on(s, p, t, v, r, k, tab, rules, hours, events, cursor):
-    """Count the readings that waited on the level that begins with the anchor, and the one that decided."""
+def _go_on(s, p, t, v, r, k, work):
+    """Count the rest of the run from the new anchor, and the reading that decided."""
     last_at, last_value = s.last_at, s.last_value
     _reset_run(s)
     if last_at > s.good_at:
-        count(s, p, last_at, last_value, r, k, 0, tab, rules, hours, events, cursor)
-    count(s, p, t, v, r, k, 0, tab, rules, hours, events, cursor)
+        count(s, p, last_at, last_value, r, k, 0, work)
+    count(s, p, t, v, r, k, 0, work)
 
 
 @compiled_plain
 def _returned(s, c, rules):
-    """Whether the waiting readings go on from the anchor before the level that the register is on."""
+    """Whether the run continues from the saved anchor, so that the level in between was false."""
     if s.kept_at == NEVER or s.run_at - s.kept_at > rules.longest_gap:
         return False
     if s.run_value < s.good_value and s.run_value <= MODERATE_H * s.learnt / (c.factor * 1e6):
-        return False  # so low a register may have been reset as well
+        return False  # this low, it may be a reset as well
     return s.run_value >= s.kept_value and is_believed(s, c, s.kept_at, s.kept_value, s.run_at, s.run_value, rules)
 
 
 @compiled_plain
-def _take_level_back(s, p, t, v, r, k, tab, rules, hours, events, cursor):
-    """The level was false: what the register shows now was used since the anchor before it; all hours are new."""
+def _take_level_back(s, p, t, v, r, k, work):
+    """Revert a false level: count from the anchor saved before it, and rewrite the hours since."""
     began, run_at, run_value = s.kept_run, s.run_at, s.run_value
     if run_value < s.good_value:
         kind = _JUMP if s.kept_flags & _UP else SPIKE
-        emit_event(s, p, kind, began, run_at, t, s.kept_value, s.good_value, run_value, 1, 0, events, cursor)
+        emit_event(s, p, kind, began, run_at, t, s.kept_value, s.good_value, run_value, 1, 0, work)
     s.good_at = s.kept_at
     s.good_value = s.kept_value
     s.hour = s.kept_at // US_PER_HOUR
@@ -147,19 +148,19 @@ def _take_level_back(s, p, t, v, r, k, tab, rules, hours, events, cursor):
     s.flags = s.kept_flags & ~_UP
     s.flat_at = NEVER
     forget_kept(s, t)
-    count(s, p, run_at, run_value, r, k, SUSPECT, tab, rules, hours, events, cursor)
+    count(s, p, run_at, run_value, r, k, SUSPECT, work)
     s.prev_at = NEVER
-    _go_on(s, p, t, v, r, k, tab, rules, hours, events, cursor)
+    _go_on(s, p, t, v, r, k, work)
 
 
 @compiled_plain
 def _same_load(s, c, t, v, rules):
-    """Whether the register goes on at a rate like that at which it surprised: a load that was switched on."""
+    """Whether the register continues at a rate similar to that of the rise: a load was switched on."""
     jump = s.run_value - s.good_value
     rate = jump / hours_between(s.run_at - s.good_at, rules)
     times = rate * c.factor * 1e6 / s.learnt if s.learnt > 0.0 else 1.0
     if times > _LOAD and (times > _LOAD_MOST or s.run_n < _LOAD_READINGS or t - s.run_at < US_PER_DAY):
-        return False  # more than any line draws: words of a register that are swapped go on at a like rate too
+        return False  # beyond any plausible load; swapped register words would also continue at a similar rate
     since = (v - s.run_value) / hours_between(t - s.run_at, rules)
     last = (v - s.last_value) / hours_between(t - s.last_at, rules)
     if rate <= SAME_LOAD * max(since, last):
@@ -168,51 +169,51 @@ def _same_load(s, c, t, v, rules):
 
 
 @compiled_plain
-def _decide(s, p, t, v, r, k, tab, rules, hours, events, cursor):
-    """Three readings or more agree with each other. What they are; False where that has to wait still."""
-    c = tab[k]
+def _decide(s, p, t, v, r, k, work):
+    """Classify a run of at least three consistent readings; False if that needs more readings."""
+    c = work.tab[k]
     moved = v > s.run_value
-    if moved and _returned(s, c, rules):
-        _take_level_back(s, p, t, v, r, k, tab, rules, hours, events, cursor)
+    if moved and _returned(s, c, work.rules):
+        _take_level_back(s, p, t, v, r, k, work)
         return True
-    # a level is one only where the register goes on as it did before, or not much faster for a day
-    level = moved and _level(s, c, t, v, rules)
+    # a new level is accepted only if the register continues at its former rate, or not much faster for a day
+    level = moved and _level(s, c, t, v, work.rules)
     if s.run_value < s.good_value or s.run_kind == SCALE:
         if level:
-            _broken_off(s, p, t, v, r, k, tab, rules, hours, events, cursor)
-            _go_on(s, p, t, v, r, k, tab, rules, hours, events, cursor)
+            _broken_off(s, p, t, v, r, k, work)
+            _go_on(s, p, t, v, r, k, work)
         return level
-    same_load = moved and _same_load(s, c, t, v, rules)
-    stood = s.flat_at != NEVER and s.run_at - s.flat_at <= rules.catch_up and s.good_at > s.flat_at
-    loaded = same_load and s.learnt > 0.0 and _strong(s, t, v, rules)
+    same_load = moved and _same_load(s, c, t, v, work.rules)
+    stood = s.flat_at != NEVER and s.run_at - s.flat_at <= work.rules.catch_up and s.good_at > s.flat_at
+    loaded = same_load and s.learnt > 0.0 and _strong(s, t, v, work.rules)
     caught_up = moved and stood and not loaded
-    if caught_up and is_believed(s, c, s.flat_at, s.good_value, s.run_at, s.run_value, rules):
-        _caught_up(s, p, t, v, r, k, tab, rules, hours, events, cursor)
-        _go_on(s, p, t, v, r, k, tab, rules, hours, events, cursor)
+    if caught_up and is_believed(s, c, s.flat_at, s.good_value, s.run_at, s.run_value, work.rules):
+        _caught_up(s, p, t, v, r, k, work)
+        _go_on(s, p, t, v, r, k, work)
         return True
     if same_load:
-        accept_run(s, p, r, k, 0, tab, rules, hours, events, cursor)
-        count(s, p, t, v, r, k, 0, tab, rules, hours, events, cursor)
+        accept_run(s, p, r, k, 0, work)
+        count(s, p, t, v, r, k, 0, work)
         return True
     if t - s.run_at < _PATIENCE and not _alone(s):
         return False
-    if s.run_value - s.good_value <= moderate_surprise(s, c, s.run_at - s.good_at, rules):
+    if s.run_value - s.good_value <= moderate_surprise(s, c, s.run_at - s.good_at, work.rules):
         keep_level(s, s.run_at, t, 0)
-        accept_run(s, p, r, k, SUSPECT, tab, rules, hours, events, cursor)
-        count(s, p, t, v, r, k, 0, tab, rules, hours, events, cursor)
+        accept_run(s, p, r, k, SUSPECT, work)
+        count(s, p, t, v, r, k, 0, work)
         return True
     if level:
-        _broken_off(s, p, t, v, r, k, tab, rules, hours, events, cursor)
-        _go_on(s, p, t, v, r, k, tab, rules, hours, events, cursor)
+        _broken_off(s, p, t, v, r, k, work)
+        _go_on(s, p, t, v, r, k, work)
     elif moved and s.run_told == 0:
-        emit_event(s, p, _JUMP, s.run_at, NEVER, t, s.good_value, s.run_value, v, s.run_n, 0, events, cursor)
+        emit_event(s, p, _JUMP, s.run_at, NEVER, t, s.good_value, s.run_value, v, s.run_n, 0, work)
         s.run_told = 1
     return level
 
 
 @compiled_plain
 def _level(s, c, t, v, rules):
-    """Whether the register goes on from the waiting readings at a rate that is believed of it."""
+    """Whether the register continues from the run at a plausible rate."""
     if s.learnt == 0.0 or is_believed(s, c, s.run_at, s.run_value, t, v, rules):
         return True
     hours = hours_between(t - s.run_at, rules)
@@ -221,44 +222,44 @@ def _level(s, c, t, v, rules):
 
 @compiled_plain
 def _strong(s, t, v, rules):
-    """Whether the register goes on at half the rate at which it surprised, or more."""
+    """Whether the register continues at no less than half the rate of the rise."""
     rate = (s.run_value - s.good_value) / hours_between(s.run_at - s.good_at, rules)
     return rate <= 2.0 * (v - s.run_value) / hours_between(t - s.run_at, rules)
 
 
 @compiled_plain
 def _alone(s):
-    """Whether the anchor is a register's first reading, and no other has agreed with it."""
+    """Whether the anchor is a first reading that no other has confirmed."""
     return s.prev_at == NEVER and math.isnan(s.prev_value)
 
 
 @compiled_plain
-def _broken_off(s, p, t, v, r, k, tab, rules, hours, events, cursor):
-    """The register goes on elsewhere: say what that is, and by how much it is not explained."""
+def _broken_off(s, p, t, v, r, k, work):
+    """Continue from the run's level: report the kind and the unexplained difference; the time between has no hours."""
     old, first = s.good_value, s.run_value
-    kind = _JUMP if first > old else _fallen_to(s, highest_rate(s, tab[k]), rules)
-    if s.run_kind == SCALE:  # reported already: it was the first reading that was off by that power of ten
+    kind = _JUMP if first > old else _fallen_to(s, highest_rate(s, work.tab[k]), work.rules)
+    if s.run_kind == SCALE:  # reported already: the first reading was the one off by 10^n
         kind = SCALE
     amount = np.int64(0)
     alone = _alone(s)
     if kind == _JUMP and not alone:
-        amount = np.int64(micro_of(first, tab[k].factor) - micro_of(old, tab[k].factor))
-    emit_event(s, p, kind, s.run_at, s.run_at, t, old, first, v, s.run_n + 1, amount, events, cursor)
+        amount = np.int64(micro_of(first, work.tab[k].factor) - micro_of(old, work.tab[k].factor))
+    emit_event(s, p, kind, s.run_at, s.run_at, t, old, first, v, s.run_n + 1, amount, work)
     if not alone:
         keep_level(s, s.run_at, t, SUSPECT | (_UP if kind == _JUMP else 0))
-    break_to(s, p, s.run_at, BREAK, hours, cursor)
+    break_to(s, p, s.run_at, BREAK, work)
     set_anchor(s, s.run_at, s.run_value, r)
 
 
 @compiled_plain
-def _tell_fall(s, p, t, v, rate, rules, events, cursor):
-    """A second reading agrees that the dial fell: reported now, counted from there once a third one does.
+def _tell_fall(s, p, t, v, rate, work):
+    """Report a fall of the dial once a second reading confirms it; counting resumes there after a third.
 
-    Zeros that do not move may still be a dip.
+    Zeros that do not move may still be a transient.
     """
     if s.run_told == 0 and s.run_value < s.good_value and v > 0.0:
-        kind = _fallen_to(s, rate, rules)
-        emit_event(s, p, kind, s.run_at, NEVER, t, s.good_value, s.run_value, v, s.run_n, 0, events, cursor)
+        kind = _fallen_to(s, rate, work.rules)
+        emit_event(s, p, kind, s.run_at, NEVER, t, s.good_value, s.run_value, v, s.run_n, 0, work)
         s.run_told = 1
 
 
@@ -271,7 +272,7 @@ def _waits_on(s, t, v):
 
 @compiled_plain
 def _scaled_on(s, c, t, v, rules):
-    """Whether (t, v) continues the waiting readings at the power of ten by which they are off."""
+    """Whether (t, v) continues a run that is off by 10^n, with the same n."""
     by = 10.0**s.run_scale
     step = resolution(v) * by
     before, now = s.last_value * by, v * by
@@ -281,40 +282,40 @@ def _scaled_on(s, c, t, v, rules):
 
 
 @compiled_plain
-def set_aside(s, p, t, v, r, k, kind, scale, tab, rules, hours, events, cursor):
-    """(t, v) does not continue the register: let the next readings decide."""
-    c = tab[k]
+def set_aside(s, p, t, v, r, k, kind, scale, work):
+    """(t, v) does not continue the register: add it to the run, or begin one."""
+    c = work.tab[k]
     jump, jump_t = s.run_value - s.good_value, s.run_at - s.good_at
-    if s.run_n > 0 and s.run_kind == SCALE and kind != SENTINEL and _scaled_on(s, c, t, v, rules):
+    if s.run_n > 0 and s.run_kind == SCALE and kind != SENTINEL and _scaled_on(s, c, t, v, work.rules):
         if _alone(s) and s.run_n + 1 >= CONFIRM and v > s.run_value:
-            _decide(s, p, t, v, r, k, tab, rules, hours, events, cursor)
+            _decide(s, p, t, v, r, k, work)
         else:
             _waits_on(s, t, v)
         return
     if s.run_n > 0:
-        follows = follows_run(s, c, s.last_at, s.last_value, t, v, jump, jump_t, rules)
+        follows = follows_run(s, c, s.last_at, s.last_value, t, v, jump, jump_t, work.rules)
         if kind == 0 and s.run_kind == 0 and follows:
-            if s.run_n + 1 >= CONFIRM and _decide(s, p, t, v, r, k, tab, rules, hours, events, cursor):
+            if s.run_n + 1 >= CONFIRM and _decide(s, p, t, v, r, k, work):
                 return
             _waits_on(s, t, v)
-            _tell_fall(s, p, t, v, highest_rate(s, c), rules, events, cursor)
+            _tell_fall(s, p, t, v, highest_rate(s, c), work)
             return
         if kind not in (0, SCALE) and s.run_kind == kind:
             _waits_on(s, t, v)
             return
         if kind == 0 and s.run_kind == SCALE and follows:
-            s.run_kind = 0  # it looked like x10^n at first, but does not follow the register at that scale
+            s.run_kind = 0  # not a 10^n error after all: it does not follow the register at that scale
             s.run_scale = 0
             _waits_on(s, t, v)
-            _tell_fall(s, p, t, v, highest_rate(s, c), rules, events, cursor)
+            _tell_fall(s, p, t, v, highest_rate(s, c), work)
             return
         if kind == SCALE and s.run_kind == 0 and follows and s.run_told == 0:
-            s.run_kind = SCALE  # its first reading had too few digits to show it
+            s.run_kind = SCALE  # its first reading had too few digits to show the 10^n
             s.run_scale = scale
             _waits_on(s, t, v)
-            emit_event(s, p, kind, s.run_at, NEVER, t, s.good_value, s.run_value, v, s.run_n, 0, events, cursor)
+            emit_event(s, p, kind, s.run_at, NEVER, t, s.good_value, s.run_value, v, s.run_n, 0, work)
             return
-        end_run(s, p, t, v, c, rules, events, cursor)
+        end_run(s, p, t, v, c, work)
     s.run_at = t
     s.run_value = v
     s.last_at = t
@@ -322,5 +323,5 @@ def set_aside(s, p, t, v, r, k, kind, scale, tab, rules, hours, events, cursor):
     s.run_n = 1
     s.run_kind = kind
     s.run_scale = scale
-    if kind != 0:  # no need to wait to know what this is
-        emit_event(s, p, kind, t, NEVER, t, s.good_value, v, v, 1, 0, events, cursor)
+    if kind != 0:  # the kind is known at once
+        emit_event(s, p, kind, t, NEVER, t, s.good_value, v, v, 1, 0, work)

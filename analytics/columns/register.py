@@ -51,6 +51,7 @@ from analytics.columns._layout import (
     NEVER,
     POINT_STATE,
     RULES_ROW,
+    Work,
 )
 from analytics.columns.events import EVENT_ROW
 from analytics.domain.arrays import check_array, check_columns
@@ -337,9 +338,8 @@ def advance(
     out = _Outputs(hours=point.size // 2 + 1024, events=1024)
     done = 0
     while True:
-        done = _kernel.advance(
-            state, table.table, table.rules[0], *columns, sorted_disposition, out.hours, out.events, out.cursor, done
-        )
+        work = Work(table.table, table.rules[0], out.hours, out.events, out.cursor)
+        done = _kernel.advance(state, *columns, sorted_disposition, work, done)
         if done == point.size:
             break
         out.grow()
@@ -377,9 +377,8 @@ def close(
     out = _Outputs(hours=1024, events=1024)
     done = 0
     while True:
-        done = _kernel.close(
-            state, table.table, table.rules[0], np.int64(now_us), ends, wait, out.hours, out.events, out.cursor, done
-        )
+        work = Work(table.table, table.rules[0], out.hours, out.events, out.cursor)
+        done = _kernel.close(state, np.int64(now_us), ends, wait, work, done)
         if done == state.size:
             break
         out.grow()
