@@ -1,4 +1,4 @@
-"""What metrology knows, as values in and values out; no machine, file or clock.
+"""The pure core: metering rules and statistics as functions of their arguments; no I/O, no file, no clock.
 
 For a notebook: ``analytics.register_hours(frame)`` makes hours of consumption of a frame of readings.
 """
@@ -14,7 +14,7 @@ __all__ = ["register_hours"]
 def __getattr__(name: str) -> Any:
     if (
         name == "register_hours"
-    ):  # imported when asked for: it brings numba and frames, which most of the package needs not
+    ):  # imported on first use: it loads numba and data frames, which most of the package does not need
         from analytics.notebook import register_hours  # noqa: PLC0415 - as above
 
         return register_hours

@@ -42,7 +42,7 @@ class Terms:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
-    """Where a case stands."""
+    """State of a case: where it stands, since when, and what is due next."""
 
     state: str
     assignee: str = ""
@@ -81,7 +81,7 @@ _FROM: Final = MappingProxyType(
     }
 )
 ACTIONS: Final = tuple(_FROM)
-"""Every step."""
+"""Names of all steps, in the order in which a case goes through them."""
 
 
 def allowed(state: str) -> tuple[str, ...]:
@@ -114,7 +114,7 @@ def act(case: Case, action: Action, *, calendar: Calendar, terms: Terms) -> Case
     Raises
     ------
     CaseRefused
-        Saying which steps the state allows, or what the step lacks.
+    If the state does not allow the step, or the step lacks something; the message says which.
     """
     if action.name not in _FROM:
         raise CaseRefused(f"a step must be one of {', '.join(ACTIONS)} (got {action.name!r})")

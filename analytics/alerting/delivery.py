@@ -7,22 +7,22 @@ from typing import Final
 __all__ = ["GIVEN_UP_AFTER", "retry_at", "room_at"]
 
 GIVEN_UP_AFTER: Final = timedelta(days=3)
-"""A message that could not be delivered for so long is set aside as failed; it is kept, and can be sent again."""
+"""A message that could not be delivered for this long is marked failed; it is kept, and can be sent again."""
 _FIRST: Final = timedelta(seconds=10)
 _LONGEST: Final = timedelta(hours=1)
 
 
 def retry_at(failed_at: datetime, attempts: int, *, created_at: datetime, key: bytes) -> datetime | None:
-    """When a message is tried again: 10 s, doubling up to an hour, up to a fifth more by its key.
+    """Exponential backoff: 10 s after the first failure, doubling up to an hour, plus up to 20 % jitter from `key`.
 
     Parameters
     ----------
     failed_at : datetime
     attempts : int
-        Those made, this one included. [1]
+        Attempts made so far, the failed one included. [1]
     created_at : datetime
     key : bytes
-        Spreads messages that failed together.
+        Seed of the jitter, so that messages that failed together are not retried together.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""Where signals, alerts and recipients meet: events go in, letters come out, and what changed can be kept.
+"""The alerting engine: signals and actions of people go in, letters come out, changed state can be stored.
 
 A desk holds as much of the world as its events need: a store lays out the alerts, members and mailboxes concerned,
 feeds it what came, and keeps what `changed`; a rehearsal keeps everything in one desk. It is deterministic: the same
@@ -33,23 +33,23 @@ from analytics.domain.severity import SEVERITIES
 __all__ = ["Card", "Desk", "Member", "Outgoing", "Silence"]
 
 _EXAMPLES = 8
-"""Signals of an alert that are kept for its message; of more, only how many they are."""
+"""An alert's message quotes at most this many of its signals; of the others it gives the number."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Card:
-    """An alert and what its messages speak of.
+    """An alert with the facts that its messages need.
 
     Attributes
     ----------
     key : str
-        Subject, when it was made and by what: no other alert has it.
+        Unique identity: subject, creation time and the signal that raised it.
     examples : tuple of Signal
         The worst of those behind it, as they are known now.
     energy : mapping of str to float
-        What is in doubt, by unit of measurement. [key]
+        Energy affected by the faults behind it, by unit of measurement. [unit given by the key]
     heard : frozenset of str
-        Recipients that something of it was given to.
+        Recipients that were sent anything about it.
     last_start : datetime
         When the latest signal behind it began.
     """
@@ -75,7 +75,7 @@ class Card:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Member:
-    """What a signal was when it was last seen: which alert it is behind, and with what."""
+    """Last known state of a signal and the alert it belongs to."""
 
     key: str
     standing: bool
@@ -85,7 +85,7 @@ class Member:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Silence:
-    """Planned work: nothing is told of what it covers. An empty `unit_code`, `point` or `kind` covers all."""
+    """Planned work: no messages about what it covers. An empty `unit_code`, `point` or `kind` covers all."""
 
     starts_at: datetime
     ends_at: datetime
@@ -106,7 +106,7 @@ class Silence:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outgoing:
-    """A letter and whom it is for."""
+    """A letter and its recipient."""
 
     recipient: Recipient
     letter: Letter
@@ -158,7 +158,7 @@ class Desk:
         members: Mapping[tuple[str, int], Member] | None = None,
         mailboxes: Mapping[str, Mailbox] | None = None,
     ) -> None:
-        """Put what is known on the desk."""
+        """Load alerts, members and mailboxes that coming events will need."""
         for card in cards:
             self.cards[card.key] = card
             self._by_subject.setdefault(card.subject, set()).add(card.key)
@@ -167,7 +167,7 @@ class Desk:
         self.mailboxes.update(mailboxes or {})
 
     def signal(self, signal: Signal, now: datetime) -> str | None:
-        """Take a signal as it is now; the key of its alert, None where nobody is to be told.
+        """Process the current state of a signal. Returns the key of its alert, None if no rule wants one.
 
         Parameters
         ----------
@@ -179,7 +179,7 @@ class Desk:
         if known is not None and known.key in self.cards and not self.cards[known.key].alert.phase.over:
             return self._again(signal, known, now)
         if known is not None and (signal.instant or not signal.standing):
-            return None  # its alert is over, and so is it
+            return None  # the alert is over, so the signal is dropped with it
         if signal.withdrawn or (not signal.standing and not self._worth(signal, now)):
             return None
         rule = self.rules.rule_of(signal)
@@ -188,22 +188,22 @@ class Desk:
         return self._join(signal, rule, now)
 
     def tick(self, now: datetime) -> None:
-        """Let time go by for every alert whose clock is due."""
+        """Advance every alert that has a timer due at `now`: holds, escalations, clearing."""
         due = set()
         while self._clock and self._clock[0][0] <= now:
             due.add(heapq.heappop(self._clock)[1])
         for key in sorted(due):
             at = self.due_at(self.cards[key])
             if at is None or at > now:
-                continue  # something else happened meanwhile, and wound it anew
+                continue  # the timer was reset by an event since it was queued
             self._step(key, Tick(at=now, silenced_until=self._silenced_until(self.cards[key], now)))
 
     def acknowledge(self, key: str, now: datetime) -> None:
-        """Somebody takes care of an alert; raises `AlertIsOver` where it is over."""
+        """Acknowledge an alert; raises `AlertIsOver` if it is cleared or dropped."""
         self._step(key, Acknowledged(at=now, silenced_until=self._silenced_until(self.cards[key], now)))
 
     def clear(self, key: str, now: datetime) -> None:
-        """Somebody says that an alert is over; raises `AlertIsOver` where it is."""
+        """Clear an alert by hand; raises `AlertIsOver` if it is cleared or dropped already."""
         self._step(key, Cleared(at=now, silenced_until=self._silenced_until(self.cards[key], now)))
 
     def letters(self, now: datetime, *, waiting: Iterable[Recipient] = ()) -> list[Outgoing]:
@@ -225,14 +225,14 @@ class Desk:
         return out
 
     def next_at(self) -> datetime | None:
-        """When the clock alone may change something that lies here."""
+        """Earliest time at which a timer of any loaded alert or mailbox is due; None if none is."""
         while self._clock and self.due_at(self.cards[self._clock[0][1]]) != self._clock[0][0]:
             heapq.heappop(self._clock)
         times = [at for at, _ in self._clock[:1]] + [mailbox.next_at for mailbox in self.mailboxes.values()]
         return min((time for time in times if time is not None), default=None)
 
     def due_at(self, card: Card) -> datetime | None:
-        """When the clock alone may change an alert."""
+        """Time at which the next timer of one alert is due; None if it has none."""
         return next_at(card.alert, self.policy(card))
 
     def policy(self, card: Card) -> Policy:
@@ -246,7 +246,7 @@ class Desk:
             heapq.heappush(self._clock, (at, card.key))
 
     def _worth(self, signal: Signal, now: datetime) -> bool:
-        """Whether something that is over already is still news."""
+        """Whether a signal that has already ended is recent enough to be reported."""
         rule = self.rules.rule_of(signal)
         if rule is None:
             return False

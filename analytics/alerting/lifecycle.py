@@ -1,4 +1,4 @@
-"""The life of one alert: ``(state, event) -> (state, notices)``, the time being part of the event.
+"""State machine of one alert: ``(state, event) -> (state, notices)``; the time is part of the event.
 
 ::
 
@@ -39,15 +39,15 @@ __all__ = [
 ]
 
 _GROWTH: Final = 1.5
-"""An alert is told anew when this many times as many signals are behind it as were told."""
+"""An update is sent when an alert has this many times as many signals as the last message stated."""
 
 
 class AlertIsOver(MeterwardenError):  # noqa: N818 - named after what is the matter
-    """An alert that was cleared takes nothing more."""
+    """The alert is cleared or dropped: it accepts no further events."""
 
 
 class Phase(StrEnum):
-    """Where an alert is in its life."""
+    """State of an alert, see the diagram above."""
 
     HELD = "held"
     OPEN = "open"
@@ -57,12 +57,12 @@ class Phase(StrEnum):
 
     @property
     def over(self) -> bool:
-        """Whether nothing comes after it."""
+        """Whether it is a final state."""
         return self in {Phase.CLEARED, Phase.DROPPED}
 
 
 class Purpose(StrEnum):
-    """What a notice is for."""
+    """Reason for a notice: a new alert, an update, an escalation, the end."""
 
     RAISE = "raise"
     UPDATE = "update"
@@ -72,24 +72,24 @@ class Purpose(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
-    """What a rule says about time.
+    """Timers of an alert, as its rule sets them.
 
     Attributes
     ----------
     hold : timedelta
-        What ends within it is not told.
+        An alert that ends within this time is never reported.
     clear : timedelta
-        Nothing may stand for so long before the alert is cleared.
+        All signals must have been over for this long before the alert is cleared.
     update : timedelta
         Shortest time between two messages about growth.
     escalate : tuple of timedelta
-        When each further tier is told, counted from the raise, ascending.
+        Delay of each further escalation tier, counted from the raise, ascending.
     flaps : int
-        So many returns within `flap_window` hold an alert down. [1]
+        An alert that reopens this often within `flap_window` counts as flapping. [1]
     flap_hold : timedelta
-        `clear` of an alert that is held down.
+        Takes the place of `clear` while the alert is flapping.
     tell_clear : bool
-        Whether its end is told.
+        Whether a message reports the end.
     """
 
     hold: timedelta = timedelta(0)
@@ -104,9 +104,9 @@ class Policy:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Joined:
-    """A signal stands behind the alert now: a new one, or one that was over and stands again.
+    """A signal became active: a new one, or one that had ended and came back.
 
-    `instant` marks what is over already and still has to be told.
+    `instant` marks a signal that has already ended and still has to be reported.
     """
 
     at: datetime
@@ -119,7 +119,7 @@ class Joined:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Left:
-    """A signal ended; `withdrawn` where it never was one."""
+    """A signal ended; `withdrawn` if it turned out to be false."""
 
     at: datetime
     withdrawn: bool = False
@@ -128,7 +128,7 @@ class Left:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Acknowledged:
-    """Somebody takes care of it."""
+    """A person acknowledged the alert."""
 
     at: datetime
     silenced_until: datetime | None = None
@@ -136,7 +136,7 @@ class Acknowledged:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cleared:
-    """Somebody says that it is over."""
+    """A person declared the alert over."""
 
     at: datetime
     silenced_until: datetime | None = None
@@ -144,7 +144,7 @@ class Cleared:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tick:
-    """Time went by."""
+    """A timer of the alert may be due."""
 
     at: datetime
     silenced_until: datetime | None = None
@@ -155,7 +155,7 @@ Event = Joined | Left | Acknowledged | Cleared | Tick
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Notice:
-    """Something to be told; `level` 0 is who is told first, each further one a tier of the escalation."""
+    """A message to be sent to one escalation tier; `level` 0 is the first to be informed."""
 
     purpose: Purpose
     level: int
@@ -169,19 +169,19 @@ class Alert:
     Attributes
     ----------
     standing, ever
-        Signals behind it now, and all that ever were. [1]
+        Signals active now, and signals it ever had. [1]
     told : int
-        How many of `ever` the last message knew of; 0 where nobody was told. [1]
+        Value of `ever` that the last message stated; 0 if none was sent. [1]
     told_severity
-        The severity that was told.
+        Severity that the last message stated.
     told_at
-        When the last message about its size went out.
+        When the last message about its size was sent.
     level
-        The highest tier that was told. [1]
+        Highest escalation tier informed so far. [1]
     returns
-        When it came back from clearing, within the flap window.
+        Times at which it reopened while clearing, within the flap window.
     quiet_until
-        End of the silence that kept it from being told; None where it was.
+        End of the silence that suppresses its first message; None if that was sent.
     """
 
     phase: Phase
@@ -204,12 +204,12 @@ class Alert:
 
     @property
     def state(self) -> str:
-        """The phase in one word, `acknowledged` where an open one is taken care of."""
+        """Phase as one word for display: `acknowledged` for an open alert that somebody has acknowledged."""
         return "acknowledged" if self.phase is Phase.OPEN and self.acknowledged_at else self.phase.value
 
 
 def step(alert: Alert | None, event: Event, policy: Policy) -> tuple[Alert, tuple[Notice, ...]]:
-    """The alert after an event, and what is to be told.
+    """State after an event, and the notices to send.
 
     Parameters
     ----------
@@ -239,7 +239,7 @@ def step(alert: Alert | None, event: Event, policy: Policy) -> tuple[Alert, tupl
 
 
 def next_at(alert: Alert, policy: Policy) -> datetime | None:
-    """When the clock alone may change it; None where it waits for an event.
+    """Time at which its next timer is due; None if only an event can change it.
 
     Parameters
     ----------
@@ -320,12 +320,12 @@ def _opened(alert: Alert, at: datetime, policy: Policy) -> Alert:
 
 
 def _clear(alert: Alert, policy: Policy) -> timedelta:
-    """How long nothing may stand: longer for one that keeps coming back."""
+    """Clearing time: `flap_hold` for a flapping alert, else `clear`."""
     return max(policy.clear, policy.flap_hold) if len(alert.returns) >= policy.flaps else policy.clear
 
 
 def _settled(alert: Alert, event: Event, policy: Policy) -> tuple[Alert, tuple[Notice, ...]]:
-    """What follows from the time of the event."""
+    """State after the timers that were due before the event."""
     now = event.at
     if alert.phase is Phase.HELD and alert.due_at is not None and now >= alert.due_at:
         alert = _opened(alert, now, policy)
@@ -345,7 +345,7 @@ def _settled(alert: Alert, event: Event, policy: Policy) -> tuple[Alert, tuple[N
 def _told(alert: Alert, now: datetime, policy: Policy, notices: list[Notice]) -> Alert:
     if not alert.told:
         if alert.quiet_until is not None and alert.phase is Phase.CLEARING:
-            return alert  # over before the silence was: nobody need know
+            return alert  # it ended within the silence: no message
         notices.append(Notice(purpose=Purpose.RAISE, level=0, at=now))
         return replace(
             alert, told=alert.ever, told_severity=alert.severity, told_at=now, quiet_until=None, raised_at=now

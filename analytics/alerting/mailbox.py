@@ -1,6 +1,6 @@
-"""What one recipient gets: quiet hours, and a storm as a few letters that can be read.
+"""Delivery to one recipient: quiet hours, rate limiting and digests.
 
-`deliver` takes posts in and gives letters out. A letter of one post is a message about one alert; one of several is a
+`deliver` takes posts and returns letters. A letter of one post is a message about one alert; one of several is a
 digest. Nothing is thrown away but what took itself back: an alert that was raised and cleared while its raise waited.
 """
 
@@ -20,7 +20,7 @@ _STRENGTH: Final = {Purpose.UPDATE: 0, Purpose.RAISE: 1, Purpose.ESCALATE: 2, Pu
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Habits:
-    """When a recipient reads, and how much.
+    """Quiet hours and rate limit of a recipient.
 
     Attributes
     ----------
@@ -29,7 +29,7 @@ class Habits:
     quiet_from, quiet_to : time or None
         Quiet hours, half open; over midnight where `quiet_to` is the earlier.
     passes : Severity
-        What is at least so bad comes in quiet hours too.
+        Lowest severity that is delivered during quiet hours too.
     burst : int
         Most letters within `window`. [1]
     """
@@ -64,12 +64,12 @@ class Habits:
         if not quiet:
             return None
         end = datetime.combine(local.date() + timedelta(days=int(later)), self.quiet_to, tzinfo=self.zone)
-        return max(end, local + timedelta(seconds=1))  # where a clock change swallows the end
+        return max(end, local + timedelta(seconds=1))  # the end may fall into the hour that a clock change skips
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Post:
-    """One notice of one alert to this recipient; `first` where nothing of the alert has come here before."""
+    """One notice of one alert to this recipient; `first` if it is the first about that alert."""
 
     alert: str
     purpose: Purpose
@@ -81,7 +81,7 @@ class Post:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Letter:
-    """What leaves at once, the worst first."""
+    """Posts that are sent as one message, the most severe first."""
 
     posts: tuple[Post, ...]
     at: datetime
@@ -89,7 +89,7 @@ class Letter:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mailbox:
-    """What waits for one recipient, when letters left, and when something may leave next."""
+    """State of one recipient: waiting posts, times of recent letters, and when the next may be sent."""
 
     waiting: tuple[Post, ...] = ()
     left_at: tuple[datetime, ...] = ()
@@ -99,13 +99,13 @@ class Mailbox:
 def deliver(
     mailbox: Mailbox, posts: Sequence[Post], now: datetime, habits: Habits
 ) -> tuple[Mailbox, tuple[Letter, ...]]:
-    """Take posts in and give out what may leave now.
+    """Queue posts and return the letters that may be sent now.
 
     Parameters
     ----------
     mailbox : Mailbox
     posts : sequence of Post
-        New ones, in order; none where only time went by.
+        New ones, in order; empty when only a timer is due.
     now : datetime
     habits : Habits
     """
@@ -130,7 +130,7 @@ def deliver(
 
 
 def _folded(waiting: Sequence[Post], posts: Sequence[Post]) -> tuple[Post, ...]:
-    """One post an alert: the strongest; a clear takes with it what nobody here has seen yet."""
+    """At most one post per alert, the most important; a raise and clear both unsent cancel each other."""
     by_alert = {post.alert: post for post in waiting}
     for post in posts:
         earlier = by_alert.get(post.alert)

@@ -1,4 +1,4 @@
-"""What rules would have sent: history goes through the same desk that the raiser uses, with its own clock."""
+"""Replay of past signals through the alerting engine: the messages that given rules would have sent."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -15,7 +15,7 @@ __all__ = ["Rehearsed", "rehearse"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rehearsed:
-    """A message that would have left."""
+    """A message that would have been sent."""
 
     at: datetime
     recipient: str
@@ -36,7 +36,7 @@ def rehearse(
     until: datetime,
     silences: Sequence[Silence] = (),
 ) -> list[Rehearsed]:
-    """Messages that these rules would have sent, if nobody had ever answered.
+    """Messages that these rules would have sent, assuming that nobody acknowledged or cleared anything.
 
     Each signal comes when it was seen and goes when it ended; how it looked in between is not known any more, so its
     facts are those of its end.

@@ -13,7 +13,7 @@ __all__ = ["RuleFault", "parse_rules"]
 
 
 class RuleFault(NamedTuple):
-    """One thing that is wrong with a table of rules."""
+    """One error in a rule file: where, what was required, what was found."""
 
     place: str
     required: str
@@ -30,7 +30,7 @@ _MISSING: Final = object()
 
 
 class _Table:
-    """One table that is read key by key; what nobody asked for is a fault too."""
+    """A TOML table read key by key; keys left over are reported as unknown."""
 
     def __init__(self, place: str, values: object, faults: list[RuleFault]) -> None:
         self.place = place
@@ -63,7 +63,7 @@ class _Table:
 
 
 def parse_rules(table: Mapping[str, Any]) -> tuple[Rules, tuple[RuleFault, ...]]:
-    """Rules, and all that is wrong with them; with a fault they are not to be used.
+    """Rules of a table and all errors in it; rules with any error must not be used.
 
     Parameters
     ----------
@@ -104,7 +104,7 @@ def parse_rules(table: Mapping[str, Any]) -> tuple[Rules, tuple[RuleFault, ...]]
 
 
 def _agree(found: Rules, faults: list[RuleFault]) -> None:
-    """What rules say of each other and of recipients."""
+    """Cross-checks: names are unique, and recipients that rules name exist."""
     if not found.rules:
         faults.append(RuleFault("rule", "at least one table [[rule]]", "nothing"))
     names = [rule.name for rule in found.rules]

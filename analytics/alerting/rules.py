@@ -1,6 +1,6 @@
-"""Rules as data: who is told of what, how fast.
+"""Alert rules as data: which signals make alerts, who is informed, and how soon.
 
-A rule has conditions, and the first rule whose conditions all hold decides; a signal that none takes is told nobody.
+The first rule whose conditions all hold applies to a signal; a signal that no rule matches makes no alert.
 The shape of the file stands in ``default_rules.toml``, which is also what is in force until rules are loaded.
 """
 
@@ -19,35 +19,35 @@ from analytics.domain.severity import SEVERITIES, Severity
 __all__ = ["AUDIENCES", "Person", "Recipient", "RecipientRule", "Rule", "Rules", "audience"]
 
 AUDIENCES: Final = frozenset({"inspectors", "staff", "enterprise"})
-"""Names that stand for people by their role; `enterprise` for those of the unit in question alone."""
+"""Recipients by role; `enterprise` means the people of the unit concerned only."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
-    """Conditions, and what happens where they hold. An empty condition always holds.
+    """Conditions on a signal, and the alert that a match makes. An empty condition always holds.
 
     Attributes
     ----------
     name : str
-        Unique; signals that one rule takes can share an alert.
+        Unique; only signals matched by the same rule can share an alert.
     severity : Severity
-        At least so bad.
+        Lowest severity that matches.
     confidence : float
-        At least so sure; what states no confidence passes. [1]
+        Lowest confidence that matches; a signal without one matches. [1]
     energy : mapping of str to float
-        By unit, at least so much; an energy that is unknown, or in another unit, passes. [key]
+        Lowest energy affected, by unit; a signal of unknown energy or another unit matches. [unit given by the key]
     group : str
         `point`: one alert a metering point; `unit`: one a unit and time.
     window : timedelta
         Signals of a unit that began within it of each other share an alert.
     newest : timedelta
-        What was over before and is older is not told: a backfill is no news.
+        Signals that ended longer ago than this make no alert, so that a backfill does not send messages.
     tell : tuple of str
         Names of recipients, or of `AUDIENCES`.
     escalate : tuple of tuple of str
-        Who is told further, tier by tier; when stands in `policy`.
+        Recipients of each escalation tier; the delays are in `policy`.
     case : bool
-        Whether an alert opens a case by itself.
+        Whether an alert opens a case automatically.
     """
 
     name: str
@@ -89,7 +89,7 @@ class Rule:
         )
 
     def subject(self, signal: Signal) -> str:
-        """What alerts of this signal are about; those of one subject can be the same alert.
+        """Key by which signals are grouped: those with the same subject can share an alert.
 
         Examples
         --------
@@ -110,7 +110,7 @@ class Rule:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Person:
-    """Somebody who can be told, as far as alerts care."""
+    """A person who can receive alerts."""
 
     login: str
     name: str
@@ -139,7 +139,7 @@ class RecipientRule:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recipient:
-    """Where a message goes: `person` acts by its links, '' where it has none."""
+    """Destination of a message; links in it act in the name of `person`, '' for a shared channel without links."""
 
     name: str
     channel: str
@@ -158,12 +158,12 @@ class Rules:
     regions: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     recipients: tuple[RecipientRule, ...] = ()
     severities: Mapping[str, Severity] = field(default_factory=dict)
-    """Of kinds that are to be taken as better or worse than they say."""
+    """Severities by kind that override those of the signals."""
     people: RecipientRule = RecipientRule(name="")
-    """Quiet hours and burst of people that no recipient names."""
+    """Default quiet hours and rate limit of people without a recipient entry."""
 
     def rule_of(self, signal: Signal) -> Rule | None:
-        """The first rule that takes a signal."""
+        """First rule that matches a signal; None if none does."""
         return next((rule for rule in self.rules if rule.takes(signal, self.regions)), None)
 
     def named(self, name: str) -> Rule | None:
@@ -174,7 +174,7 @@ class Rules:
 def audience(
     names: Sequence[str], *, unit_code: str, rules: Rules, people: Sequence[Person], zone: ZoneInfo
 ) -> tuple[Recipient, ...]:
-    """Who is behind names of recipients, each once; people without a channel cannot be told.
+    """Recipients that names stand for, each once; people without a channel are left out.
 
     Parameters
     ----------

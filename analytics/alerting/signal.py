@@ -12,7 +12,7 @@ __all__ = ["FINDING", "INSTANT_KINDS", "KINDS", "VERIFICATION", "Signal", "Sourc
 
 
 class Source(StrEnum):
-    """Where a signal comes from."""
+    """Kind of record that a signal was made from."""
 
     DETECTION = "detection"
     FINDING = "finding"
@@ -35,7 +35,7 @@ INSTANT_KINDS: Final = frozenset(
         "jump",
     }
 )
-"""Kinds that happen at an instant: their end says nothing about whether somebody should look."""
+"""Kinds that happen at an instant: their end does not mean that the problem is over."""
 
 KINDS: Final = frozenset(
     {
@@ -57,28 +57,28 @@ KINDS: Final = frozenset(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Signal:
-    """One thing that was found, as it is known now.
+    """Current state of something that may raise an alert.
 
     Attributes
     ----------
     source, source_id
-        What it is and its id there: one signal keeps both for life.
+        Kind of record and its id; both stay the same for the signal's whole life.
     unit_code, point, meter_no
-        Whose it is; `point` and `meter_no` are '' where it is about the unit.
+        Unit, metering point and meter; the latter two are '' if it concerns the unit as a whole.
     kind : str
         One of `KINDS`.
     started_at, seen_at : datetime
         When it began, and when it was first known here.
     ended_at : datetime or None
-        When it ended; None where it lasts, and where it was withdrawn.
+        When it ended; None while it lasts, and if it was withdrawn.
     standing : bool
         Whether it lasts.
     withdrawn : bool
-        Whether it turned out to be none.
+        Whether it turned out to be false.
     energy : float or None
-        Energy that it puts in doubt so far; None where that is unknown. [`energy_unit`]
+        Energy affected so far; None if unknown. [`energy_unit`]
     unit_meters : int
-        Meters of the unit, for the share that a group has; 0 where unknown. [1]
+        Meters of the unit, to state what share of them an alert concerns; 0 if unknown. [1]
     """
 
     source: Source

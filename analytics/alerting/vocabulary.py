@@ -1,4 +1,4 @@
-"""What messages say of a fault: what to check, what to ask, and what its evidence is called."""
+"""Advice by kind of fault: what to check, what to ask the enterprise, and names of the evidence."""
 
 from types import MappingProxyType
 from typing import Final, NamedTuple

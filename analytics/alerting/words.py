@@ -1,6 +1,6 @@
 """The text of a message: which meter, what is wrong since when, how sure, what it affects, and what to do.
 
-Chinese first, English where a recipient asks for it; an enterprise is asked, where an inspector is told. Where the
+Chinese by default, English on request; an enterprise gets a question, an inspector a statement. Where the
 links to answer by belong stands `LINKS`: whoever sends puts them there, so that none is ever stored.
 """
 
@@ -22,14 +22,14 @@ __all__ = ["LINKS", "CaseFacts", "Text", "case_text", "compose", "title"]
 
 LINKS: Final = "{{links}}"
 _LISTED: Final = 12
-"""Alerts that a digest lists; the rest is a number."""
+"""A digest lists at most this many alerts, and counts the others."""
 _SHOWN: Final = 8
-"""Points that a message about several lists."""
+"""A message about several metering points lists at most this many."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Text:
-    """A message's words."""
+    """Subject and body of a message."""
 
     title: str
     body: str
@@ -37,7 +37,7 @@ class Text:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CaseFacts:
-    """What a reminder of a case speaks of."""
+    """Facts of a case that its reminder states."""
 
     number: str
     state: str
@@ -97,9 +97,9 @@ def compose(
     zone : ZoneInfo
         Whose clock times are given in.
     ref : str
-        Stands in the message, so that one that came twice can be told.
+        Reference printed in the message, so that a duplicate delivery can be recognised.
     board : str
-        Where more can be seen; '' for nowhere.
+        Link to the dashboard; '' for none.
     """
     if len(letter.posts) == 1:
         return _one(letter.posts[0], cards, language, role, zone, ref, board, letter.at)

@@ -130,14 +130,14 @@ def error_limit(text: str, *, unknown: float) -> float:
 
 @dataclass(frozen=True, slots=True)
 class InService:
-    """What the meters of a carrier may be off in service, over the limit of error of their class.
+    """Maximum permissible error in service of a carrier's meters, as a multiple of the limit of their class.
 
     Attributes
     ----------
     factor : float
         [1]
     certainty : str
-        How well that is known.
+        How certain the figure is.
     source : str
     """
 

@@ -1,4 +1,4 @@
-"""What public functions over columns ask of their arrays, checked before anything compiled sees them."""
+"""Checks of array arguments of public functions, made before compiled code sees them."""
 
 from typing import Any
 

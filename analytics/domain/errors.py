@@ -1,4 +1,4 @@
-"""What can go wrong, by what the caller should do about it.
+"""The error hierarchy, by what the caller should do.
 
 ::
 

@@ -1,4 +1,4 @@
-"""A finding: what a clause requires of one thing, what is there, and who has to do what about it."""
+"""A compliance finding: clause, requirement, what was found, and the next step."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -11,12 +11,12 @@ __all__ = ["Finding", "Verdict"]
 
 
 class Verdict(StrEnum):
-    """What can be said of a clause."""
+    """Result of checking a clause."""
 
     PASS = "pass"  # noqa: S105 - no password
     FAIL = "fail"
     PERSON = "person"
-    """The facts at hand do not decide it: a person has to look, or to enter what is missing."""
+    """Undecided: a person has to check it on site, or enter missing data."""
     NOT_APPLICABLE = "not_applicable"
 
 
@@ -25,29 +25,29 @@ _NOTHING = Phrase(en="", zh="")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """One answer to one question of a standard.
+    """Result of one check of a clause, for one unit, point, meter or group of them.
 
     Attributes
     ----------
     unit : int
         Index of the energy-using unit in the ledger that was judged.
     edition : str
-        Edition it was judged by, and for which one that stands in.
+        Edition that was applied, and which one it substitutes for, if any.
     clause : str
     rule : str
-        The question: ``rate``, ``accuracy``, ``verification`` …
+        The check: ``rate``, ``accuracy``, ``verification`` …
     mandatory : bool
         Whether the clause is one of the mandatory ones.
     level, carrier : str
-        As the ledger has them, empty where the question is not about one.
+        As in the ledger, empty if the check is not specific to one.
     point, meter_no : str
-        What it is about, empty where it is about several or none.
+        What it concerns, empty if it concerns several or none.
     required, found, next_step : Phrase
         Texts that do not change from day to day while the facts are the same.
     meters, points : tuple of str
-        All that it is about.
+        All that it concerns.
     evidence : mapping
-        Figures behind it, as JSON can hold them.
+        Supporting figures, JSON types only.
     """
 
     unit: int
@@ -70,5 +70,5 @@ class Finding:
 
     @property
     def key(self) -> tuple[str, ...]:
-        """What stays the same while one thing is judged again and again."""
+        """Identity of the finding: equal keys in successive evaluations are the same finding."""
         return self.rule, self.clause, self.level, self.carrier, self.point, self.meter_no

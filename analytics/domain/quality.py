@@ -1,4 +1,4 @@
-"""What is said of a reading and of an hour beside its number."""
+"""Quality flags of readings and hours, reasons for rejection, kinds of detections."""
 
 from enum import IntEnum, IntFlag
 
@@ -19,11 +19,11 @@ class ReadingFlag(IntFlag):
     SENTINEL = 0x0400
     LATE = 0x0800
     ASTRAY = 0x1000
-    """The dial shows that it was read later than its time says: kept, and left out of the hours."""
+    """The timestamp contradicts the dial: stored, but left out of the hours."""
 
 
 class HourFlag(IntFlag):
-    """Bits of an hour's `quality`; 0 is measured through and through."""
+    """Bits of an hour's `quality`; 0 means measured throughout."""
 
     MEASURED = 0
     ESTIMATED = 1
@@ -120,11 +120,11 @@ class DetectionKind(IntEnum):
     REPLACEMENT = 102
     MULTIPLIER_CHANGE = 103
     CATCH_UP = 104
-    """A gateway repeated a value and then told the true one: what was used meanwhile is known in total."""
+    """A gateway repeated a value and then sent the true one: the consumption in between is known in total."""
     INTERVAL = 105
-    """Readings keep to another interval than the ledger gives: a slip of the ledger, not of the meter."""
+    """Readings come at another interval than the ledger states: an error of the ledger, not of the meter."""
 
     @property
     def is_fault(self) -> bool:
-        """Whether it accuses the meter or its data path; a rollover or a declared replacement does not."""
+        """Whether it is a fault of the meter or its data path; a rollover or a declared replacement is not."""
         return self < 100

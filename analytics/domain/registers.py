@@ -19,7 +19,7 @@ name                  canonical   meaning
 ===================== =========== ==================================================================================
 
 The main register has many names, those of meters' manuals and of OBIS (IEC 62056-61, EN 13757-1): `is_main` knows them.
-Reverse energy and tariffs are registers of their own, whatever they are called: they are kept, and never counted twice.
+Reverse energy and tariff registers are separate registers: they are stored and never added to the main one.
 """
 
 import re
@@ -126,7 +126,7 @@ _OBIS_MAIN: Mapping[str, frozenset[tuple[str, str, str]]] = MappingProxyType(
 
 
 def _plain(name: str) -> str:
-    """A name without what writers do differently: width, case, blanks, joints, a unit in brackets."""
+    """Normalised name: width, case, blanks, separators and a unit in brackets removed."""
     text = unicodedata.normalize("NFKC", name).casefold()
     text = re.sub(r"[(\[][^)\]]*[)\]]", "", text)
     return re.sub(r"[\s_/,;:-]+", "", text)
@@ -167,7 +167,7 @@ _APART = re.compile(
 
 
 def is_apart(name: str) -> bool:
-    """Whether a name is known to be of another register than the main one: reverse, a tariff, reactive, a demand.
+    """Whether a name denotes another register than the main one: reverse, tariff, reactive, demand.
 
     Examples
     --------

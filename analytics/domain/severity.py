@@ -1,4 +1,4 @@
-"""How much it matters: one scale for detections, findings and alerts."""
+"""Severity: one scale for detections, findings and alerts."""
 
 from enum import StrEnum
 from typing import Final
@@ -10,11 +10,11 @@ class Severity(StrEnum):
     """How urgent something is; tables and messages hold the same words."""
 
     INFO = "info"
-    """Worth knowing: nothing is wrong with what is counted."""
+    """Information: consumption is counted correctly."""
     WARNING = "warning"
-    """Somebody should look."""
+    """Needs attention."""
     SERIOUS = "serious"
-    """What is counted cannot be trusted, or a mandatory clause is broken."""
+    """Consumption is unreliable, or a mandatory clause is violated."""
 
 
 SEVERITIES: Final = tuple(Severity)

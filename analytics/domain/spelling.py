@@ -1,4 +1,4 @@
-"""Texts made comparable: width, case, invisible letters, traditional letters, and the many ways of writing nothing."""
+"""Normalisation of text for comparison: width, case, invisible and traditional characters, empty marks."""
 
 import re
 import unicodedata
@@ -7,7 +7,7 @@ from functools import lru_cache
 __all__ = ["BLANKS", "BLANK_PATTERN", "INVISIBLE", "code_key", "is_blank", "plain", "tidy", "word_key"]
 
 INVISIBLE = "[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff]"
-"""Letters that nobody sees and that copying from a page or a chat leaves behind."""
+"""Zero-width and control characters that copying from a page or a chat leaves behind."""
 
 _INVISIBLE = re.compile(INVISIBLE)
 _AS_TEXT = re.compile(r"=\"(.*)\"", re.DOTALL)
@@ -19,13 +19,13 @@ BLANKS = (
     "#value!", "#ref!", "#div/0!", "#name?", "#null!", "#num!", "#spill!", "#calc!", "#####",
     "无", "空", "缺", "缺失", "缺测", "无数据", "暂无", "未采集", "未抄", "无效",
 )  # fmt: skip
-"""What stands in a cell that says nothing, folded in width and case."""
+"""Customary marks for an empty cell, folded in width and case."""
 _BLANKS = frozenset(BLANKS)
 
 BLANK_PATTERN = r"(?i)^(" + "|".join(re.escape(word) for word in BLANKS) + r"|#+|[-—–−]+)$"
 """The same as a regular expression of RE2, for columns that are folded in width and have no blanks around."""
 
-# letters of the trade's words only: a header is compared, never stored, so nothing else needs to be known
+# only characters that occur in headers: these are compared, never stored, so a full table is not needed
 _SIMPLER = str.maketrans(
     "單碼編號採時間讀數計錶儀電能總壓氣熱項類資產備質狀態級別點採樣測據標識註記錄運營檢驗證書週線設應給蒸溫製造廠產規範圍裝啟終頻動靜貿結"
     "與進門輸損補減費費區會負載載實際補齊種環關係統維護網絡層樓變壓倍率純淨軟雜說稱為業機構體個",
@@ -51,7 +51,7 @@ def tidy(text: str) -> str:
 
 @lru_cache(maxsize=65536)
 def code_key(text: str) -> str:
-    """What two spellings of one code have in common: width and case do not tell codes apart.
+    """Comparison key of a code: codes that differ only in width or case are the same.
 
     Examples
     --------
@@ -76,7 +76,7 @@ plain = word_key
 
 
 def is_blank(text: str) -> bool:
-    """Whether a cell says nothing.
+    """Whether a cell counts as empty.
 
     Examples
     --------

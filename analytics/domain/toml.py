@@ -1,4 +1,4 @@
-"""TOML that anybody may have written: one error whatever is wrong with it, in bounded time."""
+"""Parsing of untrusted TOML: a single error type, in bounded time."""
 
 import tomllib
 from typing import Any, Final

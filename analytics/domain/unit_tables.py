@@ -1,4 +1,4 @@
-"""Which units there are: their stable codes, exact sizes, spellings, and the tables by code.
+"""Units of measurement: stable codes, exact sizes, spellings, and tables by code.
 
 Codes are stored with every reading: never renumber one, never use one again.
 """

@@ -1,4 +1,4 @@
-"""Quantity kinds, one canonical unit each, and what a meter's plate may call them.
+"""Conversion between units, canonical units by carrier, and parsing of unit names on meters' plates.
 
 Energy is one kind: a heat meter may count kWh, MWh or GJ, and these convert among each other. Which of them is
 canonical depends on the carrier: electricity is kept in kWh, everything else that is counted as energy in GJ
@@ -99,7 +99,7 @@ def _power_of_ten(match: re.Match[str]) -> int | None:
     if match["power"] is not None:
         return int(match["power"]) if mantissa == "10" else None
     if match["scientific"] is not None and mantissa != "1":
-        return None  # 10E3 means ten thousand to a computer and a thousand to a person
+        return None  # 10E3 is ten thousand to a computer, but people write it for a thousand
     if re.fullmatch(r"10*", mantissa):
         return exponent + len(mantissa) - 1
     if re.fullmatch(r"0\.0*1", mantissa):

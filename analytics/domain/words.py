@@ -1,4 +1,4 @@
-"""The words of the trade in both languages: one concept, one Chinese and one English name, wherever it is shown.
+"""Display names in Chinese and English: one concept, one name in each language, wherever it is shown.
 
 Boards, messages, workbooks, papers and commands take their words from here. Codes (the keys) are what is stored and
 sent; they never change. Names follow JJF 1356-2012, GB 17167-2006 and the energy conservation law.
@@ -22,7 +22,7 @@ LANGUAGES: Final[tuple[Language, ...]] = ("zh", "en")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Phrase:
-    """The same in Chinese and English; built by keyword only, so that the two are never exchanged.
+    """A text in Chinese and English; keyword-only, so that the two cannot be swapped.
 
     Examples
     --------
@@ -34,11 +34,11 @@ class Phrase:
     en: str
 
     def of(self, language: str) -> str:
-        """In one of them; Chinese for ``zh``, else English."""
+        """The text in one language: Chinese for ``zh``, else English."""
         return self.zh if language == "zh" else self.en
 
     def __bool__(self) -> bool:
-        """Whether anything is said at all."""
+        """Whether the text is not empty."""
         return bool(self.zh or self.en)
 
 
@@ -90,7 +90,7 @@ STATES: Final = phrases(
     serious=("有严重不符合项", "serious non-conformities"),
     unknown=("待人工核查", "to be checked by a person"),
 )
-"""How a unit stands against a standard."""
+"""Compliance state of a unit."""
 
 KEY_UNITS: Final = phrases(
     over_10000=("年综合能耗 10,000 tce 及以上", "10,000 tce a year or more"),
@@ -107,7 +107,7 @@ VERDICTS: Final = phrases(
     person=("待人工核查", "to be checked by a person"),
     not_applicable=("不适用", "not applicable"),
 )
-"""What was judged of one clause."""
+"""Result of checking one clause."""
 
 LEVELS: Final = phrases(
     unit=("进出用能单位", "unit level"),
@@ -266,7 +266,7 @@ STANDINGS: Final = phrases(
     unserved=("无工作进程处理", "NO WORKER"),
     unknown=("未知", "unknown"),
 )
-"""How a partition of Kafka does (`streams.lanes.standing`)."""
+"""Processing state of a Kafka partition (`streams.lanes`)."""
 
 INCIDENTS: Final = phrases(
     log_shorter=("Kafka 日志短于已入库位置", "log shorter than what is stored"),
@@ -327,7 +327,7 @@ TABLES: Final[Mapping[str, Phrases]] = MappingProxyType(
         "incident": INCIDENTS,
     }
 )
-"""All tables, by what their codes say."""
+"""All tables, by the kind of code that they name."""
 
 
 def name_of(table: Phrases, code: str) -> Phrase:

@@ -1,4 +1,4 @@
-"""Groups of about the same size side by side in arrays, and what happens to them when a day closes."""
+"""Balances of similar size batched in arrays, and the update of their statistics when a day closes."""
 
 from dataclasses import dataclass, field
 from typing import Self
@@ -18,15 +18,15 @@ Floats = NDArray[np.float64]
 
 HOURS = 24
 _SCALE_DAYS = 7
-"""Days of which the usual load is taken, before anything else is learnt."""
+"""The usual load is taken from this many days, before anything else is estimated."""
 _LEAST_HOURS = 6
-"""Measured hours that a day needs to count."""
+"""A day with fewer measured hours is not used."""
 _FIRST_SIGMA = 0.01
 _MAX_COLOUR = 0.95
 
 
 def batch_sizes(sizes: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Places that a group of so many children gets; (g,) int64.
+    """Padded number of children for groups of these sizes; (g,) int64.
 
     Examples
     --------
@@ -39,7 +39,7 @@ def batch_sizes(sizes: NDArray[np.int64]) -> NDArray[np.int64]:
 
 @dataclass(slots=True, kw_only=True)
 class Standing:
-    """A detection that stands: what is needed to follow its size.
+    """An open detection, and what is needed to track its size.
 
     Attributes
     ----------
@@ -52,19 +52,19 @@ class Standing:
     spare : float
         Variance of the anchor.
     drifts : float
-        Standard deviation of what a sound meter's gain wanders meanwhile.
+        Standard deviation of the random walk of a sound meter's gain over that time.
     exposure : float
         Amount counted since the start, at the present size. [canonical unit]
     since_day : int
-        First day of which the gain was learnt anew, -1 where what came since is not kept apart.
+        First day of the separate estimate of the new gain, -1 if there is none.
     settled : bool
-        Without a name for good: the gains of all candidates are learnt anew.
+        No meter could be named for good: the gains of all candidates are re-estimated.
     lacks : float
-        What the parent counts more in an hour than before. [canonical unit]
+        Change of the parent's hourly amount. [canonical unit]
     alarm : bool
         The meter's error, with its uncertainty, lies outside the band of its class; else the change is watched.
     offset : float
-        What the coefficient had moved before by an earlier change.
+        Shift of the coefficient by an earlier change.
     first : float
         Size when it was opened.
     """
@@ -109,7 +109,7 @@ class Batch:
     limits : (g, n) float64
     parent_limit : (g,) float64
     bands : (g, n) float64
-        Error that each child may have in service.
+        Error that each child may have in service. [1]
     parent_band : (g,) float64
     numbers : mapping of str to arrays
         Everything that changes and is one number or row a group.
@@ -132,7 +132,7 @@ class Batch:
 
     @classmethod
     def empty(cls, groups: BalanceGroups, which: NDArray[np.int64], n: int, rules: BalanceRules) -> Self:
-        """Groups of which nothing was seen."""
+        """Groups without any data."""
         g, p = len(which), n + EXTRA
         sizes = groups.sizes[which]
         mask = np.arange(n) < sizes[:, None]
@@ -166,7 +166,7 @@ class Batch:
 
     @property
     def prior(self) -> Prior:
-        """Prior of these groups as they are now; kept until a meter is found to be off."""
+        """Prior of these groups; cached until a meter's gain is marked as unknown."""
         if self._prior is None:
             rules = self.rules
             self._prior = prior_of(
@@ -176,7 +176,7 @@ class Batch:
                 loose=self.numbers["loose"],
                 own=rules.own,
                 common=rules.common,
-                hiss=rules.hiss,
+                hourly_noise=rules.hourly_noise,
                 level=rules.level,
                 common_loss=rules.common_loss,
                 extra=np.array([[rules.loss, rules.loss_wander], [rules.loss, rules.loss_wander], [0.02, 0.001]]),
@@ -184,14 +184,14 @@ class Batch:
         return self._prior
 
     def loosen(self, row: int, which: int, *, loose: bool = True, since: int = 0, until: int = 0) -> None:
-        """Take a meter's gain for unknown and learn it anew up to a day, or for that of a sound meter again."""
+        """Mark a meter's gain as unknown, to be re-estimated until a day; or as that of a sound meter again."""
         self.numbers["loose"][row, which] = ANEW if loose else 0.0
         self.numbers["anew_since"][row, which] = since
         self.numbers["anew_until"][row, which] = until
         self._prior = None
 
     def renew(self) -> None:
-        """Take the prior anew: what is known of a gain has changed."""
+        """Drop the cached prior after what is known of a gain has changed."""
         self._prior = None
 
     @property
@@ -200,7 +200,7 @@ class Batch:
         return self.numbers["sigma"] ** 2
 
     def put(self, slot: slice, hour_of_day: NDArray[np.int64], parent: Floats, child: Floats) -> None:
-        """Lay hours of one day into the buffer.
+        """Write hours of one day into the buffer.
 
         Parameters
         ----------
@@ -218,7 +218,7 @@ class Batch:
         self.numbers["buffer_child"][:, hour_of_day] = taken.transpose(1, 0, 2)
 
     def close_day(self, day: int, yesterday: int) -> BalanceDays:
-        """Take the buffer as a day: sums, noise, coefficients; what went in and out.
+        """Close the buffered day: update sums, noise and coefficients; returns the day's balance.
 
         Parameters
         ----------
@@ -272,7 +272,7 @@ class Batch:
         )
 
     def _learn(self, noise: Floats) -> None:
-        """Size and colour of the noise, then the coefficients."""
+        """Update the estimates of noise variance and autocorrelation (EWMA), then the coefficients."""
         now = self.numbers
         there = noise[3] > 0
         now["days"] += there

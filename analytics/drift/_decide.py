@@ -1,4 +1,12 @@
-"""From evidence to what is reported: thresholds, naming or refusing."""
+"""From test statistics to detections: thresholds, and naming the meter or declining to.
+
+References
+----------
+The threshold falls with the length of the change, for there are fewer long spans than short ones to be wrong about:
+L. Dümbgen and V. G. Spokoiny, "Multiscale testing of qualitative hypotheses", Annals of Statistics 29 (2001) 124-152.
+Its correction for overdispersion divides by the median of |z| over that of a standard normal, as the MAD does: F. R.
+Hampel, "The influence curve and its role in robust estimation", J. Am. Stat. Assoc. 69 (1974) 383-393.
+"""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -25,53 +33,53 @@ _RESTLESS_DAYS = 90.0
 _RESTLESS = 0.6745
 """Median of a standard normal's absolute value."""
 _MOST_RESTLESS = 1.1
-"""A fault makes all of a group's meters look restless, so this must not silence it."""
+"""Cap of the correction for overdispersion: a real fault raises it for the whole group, and must still be found."""
 _SURE_HOURS, _SURE = 36.0, 2.5
-"""A change is said once so many hours show it, or sooner where it is so many times the threshold."""
+"""A change is reported after this many hours of evidence, or sooner if it exceeds the threshold by this factor."""
 _YOUNG = 0.2
-"""So much higher is the threshold while a group is young; it falls over four learning times."""
+"""Share by which the threshold is raised for a new group; it falls to zero over four learning periods."""
 _QUIET_DAYS, _QUIET = 14, 1.6
-"""So long after a detection another in the same group must be so many times louder than the threshold."""
+"""For this many days after a detection, another in the same group must exceed the threshold by this factor."""
 _HALF_A_YEAR = 0.5 ** (1.0 / 180.0)
 _USUAL_GROUP = 10.0
 _LONGEST = 3.0
-"""So many times `scan_days` is the longest span that is told from others by its length."""
+"""Spans longer than `_LONGEST * scan_days` share one threshold."""
 _UNCLOSED_DAYS, _MISFIT_HOURS = 7, 72.0
-"""So long a balance is held not to close after days that no gain change explains, once there are enough of them."""
+"""A misfit over this many hours that no gain change explains: the balance counts as not closing for some days."""
 _CONSTANT_DAYS = 7
-"""A load that is always on must have been there so long before it is taken for one."""
+"""Days that an always-on load must have lasted before it is accepted as an explanation."""
 _HASTE_HOURS = 48.0
-"""The lead a meter needs to be named is twice as large where only so many hours show the change."""
+"""With this many hours of evidence, naming a meter takes twice the margin; with more, less."""
 _REFUTED = 9.0
-"""Twice the log likelihood by which another level must speak against a parent."""
+"""Twice the log-likelihood by which a balance at another level must contradict a parent's change."""
 _CANDIDATES = 5
 _LEAST_SHARE = 0.01
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class _Heard:
-    """What a batch says of a day that closed.
+    """Test statistics of a batch after a day has closed.
 
     Attributes
     ----------
     strength : (k, g, n + 2) float64
-        Standard deviations by block; 0 for what is known to be off.
-    best, loud : (g, n + 2) float64
-        The most of them, as it is, and by how well the gain is known, how long ago it changed and how restless it has
-        been since; with what another level says of the same meter.
+        Test statistic of each block, in standard deviations; 0 for meters whose gain is unknown.
+    best, statistic : (g, n + 2) float64
+        Largest of them, plain; and corrected for uncertainty of the gain, length of the change and overdispersion,
+        combined with the balance at another level.
     limit : (g,) float64
     closes : (g,) bool
     refuted : (g,) bool
-        The parent explains best what was seen, but another level says that it did not change: a load is unmetered.
+        The parent is the best explanation, but a balance at another level contradicts it: an unmetered load.
     loose : (g, n + 1) float64
-        1 for meters whose gain was known to be off then.
+        1 for meters whose gain was unknown on that day.
     """
 
     halves: tuple[list[DaySums], list[DaySums]]
     seen: Evidence
     strength: Floats
     best: Floats
-    loud: Floats
+    statistic: Floats
     limit: Floats
     closes: NDArray[np.bool_]
     refuted: NDArray[np.bool_]
@@ -79,7 +87,7 @@ class _Heard:
 
 
 def decide(batches: Sequence[Batch], levels: Twins, groups: BalanceGroups, day: int) -> list[GainChange]:
-    """Look at a day that has closed; changes that opened, were updated, or closed.
+    """Test a closed day; returns detections that were opened, updated or closed.
 
     Parameters
     ----------
@@ -142,7 +150,7 @@ def _hear(batch: Batch, day: int) -> _Heard | None:
         seen=seen,
         strength=strength,
         best=(strength / np.sqrt(np.clip(seen.noise, 1.0, rules.unrest))[:, :, None]).max(axis=0),
-        loud=(strength / blurred).max(axis=0),
+        statistic=(strength / blurred).max(axis=0),
         limit=limit,
         closes=closing(batch),
         refuted=np.zeros(len(batch.group), np.bool_),
@@ -151,7 +159,7 @@ def _hear(batch: Batch, day: int) -> _Heard | None:
 
 
 def _compare(levels: Twins, heard: Sequence[_Heard | None], groups: BalanceGroups, batches: Sequence[Batch]) -> None:
-    """Let each of two balances hear what the other says of the meter between them."""
+    """Combine the statistics of two balances about the meter that they share."""
     found = []
     for here, there in levels.items():
         mine, other = heard[here.batch], heard[there.batch]
@@ -175,15 +183,15 @@ def _compare(levels: Twins, heard: Sequence[_Heard | None], groups: BalanceGroup
             parent = here.which == batches[here.batch].mask.shape[1]
             first = mine.best[at] ** 2 + batches[here.batch].rules.margin >= mine.best[here.row].max() ** 2
             mine.refuted[here.row] |= parent and first and says < -_REFUTED
-            # it may decide between meters, but must not make a whisper loud: another load below looks much the same
+            # it may decide between meters, but must not raise a weak statistic: another load below looks much the same
             bonus = min(says, 2.0 * batches[here.batch].rules.margin)
             ratio = float(np.sqrt(max(1.0 + bonus / float(mine.best[at]) ** 2, 0.0)))
             mine.best[at] *= ratio
-            mine.loud[at] *= min(ratio, 1.0)
+            mine.statistic[at] *= min(ratio, 1.0)
 
 
 def _twin_of(batches: Sequence[Batch], levels: Twins, place: Place, *, loose: bool, since: int = 0) -> None:
-    """Tell the other balance of a meter that its gain changed, or that all is well again."""
+    """Mark a meter's gain as unknown, or as sound again, in the other balance that it belongs to."""
     twin = levels.get(place)
     if twin is None:
         return
@@ -201,11 +209,11 @@ def _judge(
 ) -> Iterator[tuple[GainChange, Place | None]]:
     """Changes of a batch, and which meter's gain is newly known to be off."""
     now, n = batch.numbers, batch.mask.shape[1]
-    loudest = heard.loud[:, : n + 1].max(axis=1)
+    loudest = heard.statistic[:, : n + 1].max(axis=1)
     ripe = (loudest > heard.limit) & (now["days"] >= batch.rules.learning_days) & groups.complete[batch.group]
     ripe &= (now["unclosed_until"] < day) | (loudest > _SURE * heard.limit)
     now["pending"][~ripe] = -1.0
-    # what is looked into swells the noise until the balance seems not to close: then no meter is named, but it is said
+    # a pending change inflates the noise until the balance seems not to close: report it, without naming a meter
     closes = heard.closes | (now["pending"] >= 0.0)
     for row in np.flatnonzero(ripe & closes & ~heard.refuted).tolist():
         for change in _rule(batch, groups, row, heard, day):
@@ -214,18 +222,18 @@ def _judge(
 
 
 def thresholds(batch: Batch) -> Floats:
-    """Standard deviations at which each group is heard: more where many children, or where it is never quiet; (g,)."""
+    """Detection threshold of each group: higher for many children and overdispersed statistics; (g,). [std. dev.]"""
     now = batch.numbers
     many = np.log(np.maximum(batch.mask.sum(axis=1), 1) / _USUAL_GROUP)
     plain = np.sqrt(np.maximum(batch.rules.alarm**2 + 2.0 * many, 9.0))
-    restless = now["restless"] / _RESTLESS
+    overdispersion = now["restless"] / _RESTLESS
     young = 1.0 + _YOUNG * np.clip(2.0 - now["days"] / (2.0 * batch.rules.learning_days), 0.0, 1.0)
     wary = 1.0 + np.minimum(batch.rules.wary * now["wrong"], batch.rules.most_wary)
-    return np.asarray(plain * young * wary * np.clip(restless, 1.0, _MOST_RESTLESS), np.float64)
+    return np.asarray(plain * young * wary * np.clip(overdispersion, 1.0, _MOST_RESTLESS), np.float64)
 
 
 def longer(days: Floats | float, rules: BalanceRules) -> Floats:
-    """What the threshold of a change that has lasted so many days is, over that of one of `scan_days`; (k,).
+    """Threshold of a change that has lasted `days`, relative to one that has lasted `scan_days`; (k,).
 
     Examples
     --------
@@ -238,19 +246,19 @@ def longer(days: Floats | float, rules: BalanceRules) -> Floats:
 
 
 def closing(batch: Batch) -> NDArray[np.bool_]:
-    """Whether each group's balance closes: quiet enough, and not too much unexplained; (g,) bool."""
+    """Whether each group's balance closes: noise and unexplained share are small enough; (g,) bool."""
     total = batch.total()
     inside = total.e[:, :-1].sum(axis=1)
     lost = (total.e[:, -1] - inside) / np.maximum(inside, 1e-12)
     rules = batch.rules
     share = total.e[:, :-1] / np.maximum(inside, 1e-12)[:, None]
-    expected = rules.hiss * np.sqrt(batch.parent_limit**2 + ((share * batch.limits) ** 2).sum(axis=1))
+    expected = rules.hourly_noise * np.sqrt(batch.parent_limit**2 + ((share * batch.limits) ** 2).sum(axis=1))
     quiet = batch.numbers["sigma"] < rules.open_noise * expected
     return np.asarray(quiet & (np.abs(lost) < rules.open_loss), np.bool_)
 
 
 def _calibrate(batch: Batch, seen: Evidence, day: int) -> None:
-    """How restless each group is: the median over meters and days of what should be standard normal, slowly."""
+    """Update each group's overdispersion: the median of |z| over meters and days, smoothed."""
     now = batch.numbers
     n = batch.mask.shape[1]
     age = day - seen.day + 1
@@ -277,11 +285,11 @@ def _rule(
     heard: _Heard,
     day: int,
 ) -> list[GainChange]:
-    """What to make of a group in which something is louder than its threshold."""
+    """Decide on a group above its threshold: report with or without a name, or wait."""
     now, rules = batch.numbers, batch.rules
     n = batch.mask.shape[1]
     best = np.sqrt(_plausible(batch, row, heard))
-    loud = heard.loud[row] * (rules.alarm / heard.limit[row])
+    statistic = heard.statistic[row] * (rules.alarm / heard.limit[row])
     top = int(best.argmax())
     if (now["loose"][row] != heard.loose[row]).any():  # another level has reported a meter of this balance today
         return []
@@ -290,7 +298,7 @@ def _rule(
     ahead = best[top] ** 2 - float(np.delete(best, top).max()) ** 2
     if top == n + 1:
         return _constant(batch, groups, row, heard, day) if ahead >= rules.margin else []
-    shape = _closely(batch, row, top, day) if loud[top] > rules.alarm else None
+    shape = _closely(batch, row, top, day) if statistic[top] > rules.alarm else None
     if shape is None or not _worth(batch, row, top, shape, float(best[top])) or _misfit(batch, row, shape, day):
         return []
     named = bool(heard.closes[row]) and ahead >= rules.margin * (1.0 + _HASTE_HOURS / shape.hours)
@@ -303,7 +311,8 @@ def _rule(
         out.append(report(batch, groups, one, ChangeState.CLOSED, day, Ending.RETOLD))
     now["pending"][row] = -1.0
     candidates = _candidates(batch, row, heard, best, named=named)
-    standing = opened(batch, row, top if named else -1, top, shape, candidates, float(loud[top]), heard.halves, day)
+    which, score = top if named else -1, float(statistic[top])
+    standing = opened(batch, row, which, top, shape, candidates, score, heard.halves, day)
     closed, back = superseded(batch, groups, standing, shape.block, heard.halves, day)
     if not back:
         standing.alarm = outside(batch, standing)
@@ -328,7 +337,7 @@ def _closely(batch: Batch, row: int, which: int, day: int) -> Shape | None:
 
 
 def _misfit(batch: Batch, row: int, shape: Shape, day: int) -> bool:
-    """Whether no gain explains the change: then the balance is held not to close for some days."""
+    """Whether no gain change explains the data; the balance then counts as not closing for some days."""
     misfit = shape.misfit > batch.rules.misfit
     if misfit and shape.hours >= _MISFIT_HOURS:  # not the half day of a fault that began at noon
         batch.numbers["unclosed_until"][row] = day + _UNCLOSED_DAYS
@@ -336,7 +345,7 @@ def _misfit(batch: Batch, row: int, shape: Shape, day: int) -> bool:
 
 
 def _worth(batch: Batch, row: int, top: int, shape: Shape, best: float) -> bool:
-    """Whether enough hours show it, and it is large enough to matter."""
+    """Whether there are enough hours of evidence, and the change is large enough to matter."""
     rules = batch.rules
     limit = float(batch.parent_limit[row] if top == batch.mask.shape[1] else batch.limits[row, top])
     sure = shape.hours >= _SURE_HOURS or best >= _SURE * rules.alarm
@@ -344,13 +353,13 @@ def _worth(batch: Batch, row: int, top: int, shape: Shape, best: float) -> bool:
 
 
 def _sizes(heard: _Heard, row: int) -> Floats:
-    """Change of each coefficient on the day that speaks most for it; (n + 2,)."""
+    """Change of each coefficient at its most likely day; (n + 2,)."""
     at = heard.strength[:, row].argmax(axis=0)
     return np.asarray(heard.seen.size[at, row, np.arange(len(at))], np.float64)
 
 
 def _plausible(batch: Batch, row: int, heard: _Heard) -> Floats:
-    """Twice the log likelihood of each explanation, with what is known of errors before any hour; (n + 2,).
+    """Twice the log-posterior of each explanation, with the prior on sizes of errors; (n + 2,).
 
     Errors beyond the class are the rarer the larger they are. That decides between children only: what
     speaks against the likeliest of them is taken off all.
@@ -386,7 +395,7 @@ def _candidates(batch: Batch, row: int, heard: _Heard, best: Floats, *, named: b
 
 
 def _constant(batch: Batch, groups: BalanceGroups, row: int, heard: _Heard, day: int) -> list[GainChange]:
-    """A constant load came or went, or a meter of a flat load changed: learn it, accuse nobody, but report it."""
+    """A constant load came or went, or a meter of a flat load changed: re-estimate, report it, and name no meter."""
     n = batch.mask.shape[1]
     block = 1 + int(heard.strength[:, row, n + 1].argmax())
     if day - batch.bank.first[block] < _CONSTANT_DAYS:
@@ -398,7 +407,7 @@ def _constant(batch: Batch, groups: BalanceGroups, row: int, heard: _Heard, day:
     standing = opened(batch, row, -1, n + 1, shape, candidates, score, heard.halves, day) if shape and seen else None
     collapse(batch, row, block, [direction(n + 1, n, n + EXTRA, batch.mask[row])], heard.halves)
     if standing is None or any(one.row == row and one.which < 0 for one in batch.standing):
-        return []  # what is learnt while a change without a name stands is more of the same
+        return []  # while an unnamed change is open, new data only refine it
     standing.settled = True
     batch.standing.append(standing)
     return [report(batch, groups, standing, ChangeState.OPEN, day)]

@@ -1,4 +1,4 @@
-"""How well "this meter's gain changed on that day" explains what was summed, against what sound meters do anyway.
+"""Test statistic of the hypothesis "this meter's gain changed on that day", against the drift of sound meters.
 
 For a change on day τ, everything before it gives the coefficients' mean β and covariance P; sound meters wander, so
 after τ they are N(β, R) with R = P + Q. With A, b the sums since τ and D what the children's own noise may pull,
@@ -7,7 +7,19 @@ after τ they are N(β, R) with R = P + Q. With A, b the sums since τ and D wha
 
 and Cov s = W where no meter changed. z_j = s_j / √W_jj is then standard normal, and s_j / W_jj the size of a change of
 child j alone. It is the whitened generalised likelihood ratio, with the null hypothesis "wanders as sound meters do"
-instead of "stands still": that is what holds the false alarms.
+instead of "stands still": that keeps the rate of false alarms.
+
+References
+----------
+A. S. Willsky and H. L. Jones, "A generalized likelihood ratio approach to the detection and estimation of jumps in
+linear systems", IEEE Transactions on Automatic Control 21 (1976) 108-112.
+M. Basseville and I. V. Nikiforov, *Detection of Abrupt Changes*, Prentice Hall 1993.
+W. A. Fuller, *Measurement Error Models*, Wiley 1987 (noise in the regressors, `hourly_noise`).
+
+Notes
+-----
+The Cholesky factor L of V whitens: with u = L⁻¹ A and v = L⁻¹ (b - A β), W = uᵀ u and s = uᵀ v, so one factor of each
+group and day serves all its children (`_solve.scores`).
 """
 
 from dataclasses import dataclass
@@ -34,35 +46,35 @@ __all__ = [
 Floats = NDArray[np.float64]
 
 _PULL = 5.0
-"""How far off the pull of the children's own noise may be, over what is taken off for it."""
+"""Relative uncertainty of the bias correction for noise in the children."""
 _LEAST_AFTER = 12.0
-"""Measured hours that must lie after a change."""
+"""Least number of measured hours after a change."""
 _USUAL_HOURS = 48.0
-"""So many hours of the usual noise are counted to those after a change."""
+"""Pseudo-observations: the noise after a change is shrunk to the usual one as if by this many hours."""
 _LOOSE = 0.5
-"""Standard deviation of a gain that is known to be off."""
+"""Prior standard deviation of an unknown gain. [1]"""
 ANEW, LEARNT = 1.0, 0.5
-"""A gain that was off is being learnt anew and may be anything; or it was, and moves no more than that of others."""
+"""States of a gain after a detection: being re-estimated without any prior; or re-estimated, and constrained again."""
 LOOSE_WANDER = _LOOSE / 10.0
-"""Standard deviation of how far such a gain may move on."""
+"""Standard deviation of the further drift of such a gain. [1]"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Prior:
-    """What is known before any hour, and how sound meters wander.
+    """Prior of the coefficients, and random walk of sound meters.
 
     Attributes
     ----------
     information : (g, p, p) float64
         Inverse covariance of the coefficients about 0.
     wander : (g, p, p) float64
-        Covariance of the change of sound meters in the long run.
+        Stationary covariance of the slow drift of sound meters.
     level : (g,) float64
-        Variance of what all gains together stand off in one week.
+        Variance of a common offset of all gains in one week.
     together : (g, p) float64
         1 for children, 0 else.
-    hiss : (g, p) float64
-        Variance of the children's own noise: it is in their sum and in the regressor, and pulls a flat load's gain.
+    hourly_noise : (g, p) float64
+        Variance of the children's own noise: being in the regressors too, it biases the gain of a flat load.
     mask : (g, n) bool
         Which children there are.
     """
@@ -71,7 +83,7 @@ class Prior:
     wander: Floats
     level: Floats
     together: Floats
-    hiss: Floats
+    hourly_noise: Floats
     mask: NDArray[np.bool_]
 
 
@@ -83,7 +95,7 @@ def prior_of(
     loose: Floats,
     own: float,
     common: float,
-    hiss: float,
+    hourly_noise: float,
     level: float,
     common_loss: float,
     extra: Floats,
@@ -98,13 +110,13 @@ def prior_of(
     parent_limit : (g,) float64
         The same of the parent. [1]
     loose : (g, n + 1) bool
-        Children, then the parent, whose gain is known to be off: nothing is presumed of it.
+        Children, then the parent: 1 if the gain is unknown, so that it gets a flat prior.
     own, common : float
         Standard deviation of the wander of a child's gain, and of all together (the parent's), over their limits. [1]
-    hiss : float
+    hourly_noise : float
         Standard deviation of a child's noise over its limit. [1]
     level : float
-        Standard deviation of what all gains together stand off in one week, over the parent's limit. [1]
+        Standard deviation of the common offset of all gains in one week, over the parent's limit. [1]
     common_loss : float
         Standard deviation of linear losses and the parent's error. [1]
     extra : (3, 2) float64
@@ -128,11 +140,11 @@ def prior_of(
     wander[:, at[n:], at[n:]] = extra[:, 1] ** 2
     noise, together = np.zeros((g, p)), np.zeros((g, p))
     together[:, :n] = mask
-    noise[:, :n] = np.where(mask, (hiss * child_limit) ** 2, 0.0)
+    noise[:, :n] = np.where(mask, (hourly_noise * child_limit) ** 2, 0.0)
     return Prior(
         information=np.linalg.inv(known),
         wander=wander,
-        hiss=noise,
+        hourly_noise=noise,
         level=(level * parent_limit) ** 2,
         together=together,
         mask=mask,
@@ -142,30 +154,29 @@ def prior_of(
 def shift(
     pre: DaySums, prior: Prior, sigma2: Floats, take: slice | NDArray[np.int64] = slice(None)
 ) -> tuple[Floats, Floats]:
-    """Mean and covariance of the coefficients by sums and prior; (g, p) and (g, p, p)."""
+    """Posterior mean and covariance of the coefficients; (g, p) and (g, p, p)."""
     scale = 1.0 / sigma2
     covariance = np.asarray(np.linalg.inv(pre.a * scale[:, None, None] + prior.information[take]), np.float64)
-    b = (pre.b + pre.q * prior.hiss[take]) * scale[:, None]
+    b = (pre.b + pre.q * prior.hourly_noise[take]) * scale[:, None]
     return np.matmul(covariance, b[:, :, None])[:, :, 0], covariance
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Evidence:
-    """For k days and g groups: children, then the parent, then a constant load.
+    """Test statistics of k days and g groups, for each child, the parent, and a constant load.
 
     Attributes
     ----------
     day : (k,) int64
         First day after the change. [d]
     z : (k, g, n + 2) float64
-        Standard deviations; a child that is not there has 0.
+        Test statistic, standard normal without a change; 0 for padding.
     size : (k, g, n + 2) float64
         Change of the coefficient.
     deviation : (k, g, n + 2) float64
         Its standard deviation.
     noise : (k, g) float64
-        Variance of the residual after the change, less what the change that explains most of it explains, over what
-        is expected.
+        Residual variance after the change, with the best explanation removed, relative to the expected one.
     """
 
     day: NDArray[np.int64]
@@ -198,7 +209,7 @@ def evidence(
     today : int
         The day that closed last. [d]
     memory : float
-        Time over which sound meters wander. [d]
+        Correlation time of the drift of sound meters. [d]
     least_before : float
         Measured hours that must lie before a change. [h]
     """
@@ -215,13 +226,13 @@ def evidence(
         age = today - bank.first[i] + 1
         scores(
             pre.a * scale[:, :, None],
-            (pre.b + pre.q * prior.hiss) * scale,
+            (pre.b + pre.q * prior.hourly_noise) * scale,
             np.asarray(post.a * scale[:, :, None], np.float64),
             post.b * scale,
             post.c * scale[:, 0],
             prior.information,
             prior.wander,
-            post.q * prior.hiss * scale,
+            post.q * prior.hourly_noise * scale,
             min(1.0, age / memory),
             _PULL,
             info,

@@ -1,4 +1,4 @@
-"""Meters that stand in two balances: the child of an upper one and the parent of a lower one."""
+"""Meters that belong to two balances: child of an upper one and parent of a lower one."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,10 +13,10 @@ from analytics.drift.groups import BalanceGroups
 __all__ = ["HONEST", "Place", "Twins", "agreement", "gain_of", "twins"]
 
 HONEST = 1.4
-"""The model's own deviation of a gain is too small by this: its 95 % intervals held 0.79 to 0.92 in development."""
+"""Inflation of the model's standard deviations: its 95 % intervals covered 79 to 92 % on the development data."""
 
 _SAME = 9.0
-"""Twice the log likelihood by which two sizes may differ; where they do more, they are not of one change."""
+"""Largest deviance between two estimates of one change; beyond it they are different changes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,13 +29,13 @@ class Place:
 
 
 Twins = dict[Place, Place]
-"""For each place of a meter that stands in two balances, the other one."""
+"""For each place of a meter in two balances, its other place."""
 
 
 def gain_of(coefficient: float) -> float:
     """Gain change of a meter whose coefficient changed: parent = (1 + e) child, so a child that lost 2 % has e = 2 %.
 
-    The same function leads back.
+    It is its own inverse.
 
     Examples
     --------
@@ -63,7 +63,7 @@ def twins(groups: BalanceGroups, batches: Sequence[Batch]) -> Twins:
 
 
 def agreement(mine: Evidence, here: Place, other: Evidence, there: Place, strength: NDArray[np.float64]) -> float:
-    """Twice the log likelihood by which the other balance speaks for the change that this one sees in their meter.
+    """Twice the log-likelihood by which the other balance supports a change that this one sees in the shared meter.
 
     Parameters
     ----------

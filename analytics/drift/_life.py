@@ -1,4 +1,4 @@
-"""The life of a detection: opened, followed, revised, and ended; and whether its meter still holds its class."""
+"""Life cycle of a detection: opened, tracked, revised and closed; and whether the meter is still within its class."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -35,20 +35,20 @@ Halves = tuple[list[DaySums], list[DaySums]]
 _HOURS = 24
 _TELL_DAYS = 7
 _EARLY_DAYS = (2, 4)
-"""A change is looked at so soon again: its size is known much better then."""
+"""A change is re-estimated after this many days, when its size is known much better."""
 _SETTLE_DAYS = 14
 _TELL_APART_DAYS = 63
-"""So long after a change was told without a name it may still get one."""
+"""A change reported without a name may still get one for this many days."""
 _REVISE_DAYS = 63
-"""So long a change that was said for a step may be found to be a ramp, and a ramp is followed by its shape."""
+"""For this many days a step may be reclassified as a ramp, and a ramp is tracked by its fitted shape."""
 _RELEARNT_DAYS = 77
-"""From here on what a ramp came to is what was learnt after `_REVISE_DAYS`."""
+"""From this day on a ramp's size is the gain re-estimated after `_REVISE_DAYS`."""
 _BACK = 0.35
 _NOTHING = 0.3
-"""A change of less than this many times the limit of error is none."""
+"""A change below this multiple of the limit of error counts as gone."""
 _Z95 = 1.96
 _ROUGH = 0.02
-"""No change is known better than to this share of itself: intervals of lost phases held 0.48 in development without."""
+"""Least relative uncertainty of a size: without it, 95 % intervals of lost phases covered 48 % on development data."""
 
 
 def opened(
@@ -62,14 +62,14 @@ def opened(
     halves: Halves,
     day: int,
 ) -> Standing:
-    """Keep what the meter's gain was before, and begin to learn what it is now."""
+    """Open a detection: keep the gain before the change, and begin to estimate the new one."""
     n = batch.mask.shape[1]
     p = n + EXTRA
     d = direction(top, n, p, batch.mask[row])
     before = halves[0][shape.block]
     sigma2 = float(batch.sigma2[row])
     information = before.a[row] / sigma2 + batch.prior.information[row]
-    mean = np.linalg.solve(information, (before.b[row] + before.q[row] * batch.prior.hiss[row]) / sigma2)
+    mean = np.linalg.solve(information, (before.b[row] + before.q[row] * batch.prior.hourly_noise[row]) / sigma2)
     along = information @ d
     weights = along / float(d @ along)
     drift = shape.ramp_days > 0.0
@@ -116,7 +116,7 @@ def _limit(batch: Batch, row: int, which: int) -> float:
 
 
 def outside(batch: Batch, standing: Standing) -> bool:
-    """Whether a meter no longer holds what its class allows in service, with its uncertainty.
+    """Whether a meter's error exceeds what its class allows in service, beyond its uncertainty.
 
     What was an alarm stays one until the error itself is back inside.
     """
@@ -131,7 +131,7 @@ def outside(batch: Batch, standing: Standing) -> bool:
 
 
 def forget(batch: Batch, row: int, at: int, accused: list[int], halves: Halves, day: int) -> None:
-    """Learn the gain of accused meters anew from a block on."""
+    """Discard what is known of the gains of suspected meters before a block."""
     n = batch.mask.shape[1]
     collapse(batch, row, at, [direction(j, n, n + EXTRA, batch.mask[row]) for j in accused], halves)
     since = batch.bank.first[at] if at < len(batch.bank.first) else day + 1
@@ -140,7 +140,7 @@ def forget(batch: Batch, row: int, at: int, accused: list[int], halves: Halves, 
 
 
 def collapse(batch: Batch, row: int, at: int, directions: list[Floats], halves: Halves) -> None:
-    """Forget what blocks before `at` say along some directions; the rest of what they say stays."""
+    """Remove the information of blocks before `at` along some directions of the coefficients; keep the rest."""
     bank = batch.bank
     past = halves[0][at] if at < len(bank.first) else batch.total()
     a, b, c = past.a[row].astype(np.float64), past.b[row].copy(), float(past.c[row])
@@ -164,7 +164,7 @@ def collapse(batch: Batch, row: int, at: int, directions: list[Floats], halves: 
 
 
 def settle(batch: Batch, day: int) -> None:
-    """Let gains that were learnt anew count as those of sound meters: what moves them from now on is a change.
+    """Treat re-estimated gains as those of sound meters again, so that the next shift is a change.
 
     What came before the detection may be of the old gain in part, and would look like one.
     """
@@ -187,7 +187,7 @@ def settle(batch: Batch, day: int) -> None:
 
 
 def follow(batch: Batch, groups: BalanceGroups, standing: Standing, day: int) -> Iterator[GainChange]:
-    """A standing detection a day later."""
+    """Daily update of an open detection."""
     row, n = standing.row, batch.mask.shape[1]
     age = day - standing.detected_day
     counted = batch.bank.blocks[-1].e[row] if batch.bank.first[-1] == day else np.zeros(n + 1)
@@ -230,19 +230,19 @@ def follow(batch: Batch, groups: BalanceGroups, standing: Standing, day: int) ->
 
 
 def _gone(batch: Batch, standing: Standing) -> bool:
-    """Whether what is left of a change is none."""
+    """Whether the remaining size of a change is negligible."""
     left, limit = abs(standing.size), _limit(batch, standing.row, standing.which)
     small = left < _BACK * abs(standing.first) and left < _Z95 * standing.deviation
     return small or left < _NOTHING * limit
 
 
 def _was_wrong(batch: Batch, row: int) -> None:
-    """A meter of this group was accused for nothing: the next one has to be louder."""
+    """Raise the threshold of a group after a false alarm."""
     batch.numbers["wrong"][row] += 1.0
 
 
 def _take_learnt(batch: Batch, standing: Standing, age: int, spread: float) -> None:
-    """Size by what was learnt of the gain since, once that is about as good as what was known."""
+    """Take the size from the re-estimated gain, once that is about as certain as the fitted one."""
     size, variance = _now_learnt(batch, standing, batch.total(slice(standing.row, standing.row + 1)))
     if variance < (2.0 * standing.deviation) ** 2 or age >= _SETTLE_DAYS:
         if standing.kind == DetectionKind.GAIN_DRIFT and abs(size) > 1e-6:
@@ -262,13 +262,13 @@ def _now_learnt(batch: Batch, standing: Standing, sums: DaySums) -> tuple[float,
 def superseded(
     batch: Batch, groups: BalanceGroups, fresh: Standing, block: int, halves: Halves, day: int
 ) -> tuple[list[GainChange], bool]:
-    """A meter whose gain was found to have changed changed again: what stood against it ends.
+    """Close the open detections of a meter whose gain changed again.
 
     Returns
     -------
     closed : list of GainChange
     back : bool
-        Whether the gain is where it was before the first: a repair, and nothing new stands against the meter.
+        Whether the gain is back where it was before the first: a repair, no new detection.
     """
     closed, back = [], False
     for old in [one for one in batch.standing if one.row == fresh.row and one.which == fresh.which >= 0]:
@@ -303,13 +303,13 @@ def _looked_back(batch: Batch, standing: Standing, day: int) -> Revised | None:
 
 
 def _take_over(standing: Standing, seen: Revised) -> None:
-    """Size and exposure of a ramp as it looks today."""
+    """Update size and exposure of a ramp."""
     standing.size, standing.deviation = seen.size, float(np.hypot(seen.deviation, seen.spread))
     standing.exposure = seen.exposure
 
 
 def _follow_unnamed(batch: Batch, groups: BalanceGroups, standing: Standing, day: int) -> Iterator[GainChange]:
-    """A change without a name a day later: what tells its meters apart may still come, but not for ever."""
+    """Daily update of an unnamed change: it may still be named, for a limited time."""
     age = day - standing.detected_day
     if age == _TELL_APART_DAYS and not standing.settled:
         halves = sides(batch.bank, batch.prior.together, batch.sigma2 / batch.prior.level)
@@ -325,7 +325,7 @@ def _follow_unnamed(batch: Batch, groups: BalanceGroups, standing: Standing, day
 
 
 def released(batch: Batch, groups: BalanceGroups, row: int, which: int, day: int) -> list[GainChange]:
-    """Close what stands against a meter that was replaced or looked at, and forget its gain."""
+    """Close the open detections of a meter that was replaced or inspected, and discard its gain."""
     n = batch.mask.shape[1]
     halves = sides(batch.bank, batch.prior.together, batch.sigma2 / batch.prior.level)
     collapse(batch, row, len(batch.bank.first), [direction(which, n, n + EXTRA, batch.mask[row])], halves)
@@ -341,7 +341,7 @@ def released(batch: Batch, groups: BalanceGroups, row: int, which: int, day: int
 
 
 def concluded(batch: Batch, groups: BalanceGroups, row: int, which: int, day: int, *, sound: bool) -> list[GainChange]:
-    """Close what stands against a meter, or against none (-1), that somebody looked at.
+    """Close the open detections of a meter (or unnamed ones, -1) after an inspection.
 
     What the gain of a sound meter was learnt to be goes on to hold, and the group must be louder next time; that of a
     faulty one, which will be mended, is learnt anew from now on.
@@ -395,7 +395,7 @@ def report(
     day: int,
     ending: Ending | None = None,
 ) -> GainChange:
-    """A standing detection in the words of the public type."""
+    """An open detection as the public type."""
     n = batch.mask.shape[1]
     group = int(batch.group[standing.row])
 

@@ -1,4 +1,4 @@
-"""A change of one gain looked at closely: step or ramp, since when, how big."""
+"""Fit of the time course of one gain change: step or ramp, start, size."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,17 +14,17 @@ __all__ = ["Revised", "Shape", "direction", "look_back", "look_closely"]
 Floats = NDArray[np.float64]
 
 _RAMPS = (0.0, 30.0, 60.0)
-"""Days over which a gain moves to its new value; 0 is a step."""
+"""Candidate durations of a change; 0 is a step. [d]"""
 _NEAR = 3.84
-"""Twice the log likelihood that a start may lose and still lie in its 95 % interval."""
+"""Starts within this deviance of the best belong to its 95 % interval (chi-squared, one parameter)."""
 _STEP_BONUS = 6.0
-"""A ramp has to explain so much more than a step: it has one number more to fit."""
+"""Deviance by which a ramp must fit better than a step, for its additional parameter."""
 _BACK_DAYS = (0, 1, 2, 4, 7, 10, 14, 21, 28, 35)
-"""So long before the day taken for a step a ramp may have begun."""
+"""A ramp may begin this many days before the day first taken for a step."""
 _LATE_DAYS = (0, 1, 2, 3, 4)
-"""So long after that day a step may have come instead."""
+"""A step may come this many days after that day."""
 _BACK_RAMPS = (7.0, 14.0, 21.0, 30.0, 45.0, 60.0, 90.0)
-"""Days over which it may have grown."""
+"""Candidate durations of a ramp in hindsight. [d]"""
 _LEAST_HOURS = 24.0
 _LEAST_RAMP = 10
 _ABOUT = 0.25
@@ -32,7 +32,7 @@ _ABOUT = 0.25
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shape:
-    """How a coefficient changed.
+    """Fitted time course of a coefficient's change.
 
     Attributes
     ----------
@@ -45,7 +45,7 @@ class Shape:
     size, deviation : float
         Change of the coefficient up to its end, or up to today where it goes on, and its standard deviation.
     exposure : float
-        What the child counted since, each day by its share of the size. [canonical unit]
+        Amount counted by the child since then, weighted by the share of the change reached. [canonical unit]
     hours : float
         Measured hours since.
     misfit : float
@@ -65,7 +65,7 @@ class Shape:
 
 
 def direction(which: int, n: int, p: int, children: NDArray[np.bool_]) -> Floats:
-    """Coefficients that move when a meter's gain does: a child's own, for the parent (`n`) all, for n + 1 the loss."""
+    """Coefficients that a gain change shifts: a child's own; all children's for the parent (n); the loss for n + 1."""
     out = np.zeros(p)
     if which == n:
         out[:n] = children
@@ -76,22 +76,22 @@ def direction(which: int, n: int, p: int, children: NDArray[np.bool_]) -> Floats
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Revised:
-    """What is told of a change by what came since it was said.
+    """A reported change re-estimated with the data since.
 
     Attributes
     ----------
     ramp_days : float
         0 for a step. [d]
     lead : float
-        Twice the log likelihood by which the best ramp explains it better than a step, less what a ramp has to.
+        Deviance by which the best ramp beats a step, less `_STEP_BONUS`.
     start, low, high : int
         First day of the best ramp, and the span of likely ones. [d]
     size, deviation : float
         Change of the coefficient up to today by the best shape, and its standard deviation.
     spread : float
-        How far shapes that explain it about as well stand off that size.
+        Spread of the size among shapes that fit about as well.
     exposure : float
-        What the meter counted since, each day by its share of the size. [canonical unit]
+        Amount counted by the meter since then, weighted by the share of the change reached. [canonical unit]
     """
 
     ramp_days: float
@@ -120,10 +120,10 @@ class _Row:
 
 def _parts(parts: list[DaySums], first: list[int], length: list[int], prior: Prior, row: int, sigma2: float) -> _Row:
     """Spans of one group, divided by the variance of the noise."""
-    hiss = prior.hiss[row]
+    hourly_noise = prior.hourly_noise[row]
     return _Row(
         a=[np.asarray(part.a[0], np.float64) / sigma2 for part in parts],
-        b=[(part.b[0] + part.q[0] * hiss) / sigma2 for part in parts],
+        b=[(part.b[0] + part.q[0] * hourly_noise) / sigma2 for part in parts],
         c=[float(part.c[0]) / sigma2 for part in parts],
         n=[float(part.n[0]) for part in parts],
         e=[part.e[0] for part in parts],
@@ -180,7 +180,7 @@ def look_closely(
     least_before: float,
     fits: float,
 ) -> Shape | None:
-    """Best step or ramp of one meter of one group; None where nothing can be fitted.
+    """Best-fitting step or ramp of one meter; None if nothing can be fitted.
 
     Parameters
     ----------
@@ -207,7 +207,7 @@ def look_closely(
         if float(pre.n[0]) < least_before or sum(after.n) < _LEAST_HOURS or after.n[0] == 0.0:
             continue
         covariance = np.linalg.inv(pre.a[0] / sigma2 + prior.information[row])
-        mean = covariance @ ((pre.b[0] + pre.q[0] * prior.hiss[row]) / sigma2)
+        mean = covariance @ ((pre.b[0] + pre.q[0] * prior.hourly_noise[row]) / sigma2)
         r = covariance + prior.wander[row] * min(1.0, (today - start + 1) / memory)
         span = _span(after, mean, r)
         for ramp in _RAMPS:
@@ -217,7 +217,7 @@ def look_closely(
                     found.append((fit[0], ramp, after, *fit[1:]))
     if not found:
         return None
-    # a change at noon leaves its day half old, half new: of starts about as good, those whose days fit come first
+    # a change at noon leaves a mixed day: among starts of similar likelihood prefer those whose days fit
     loudest = max(f[0] for f in found)
     fitting = [f for f in found if f[0] >= _ABOUT * loudest and f[5] <= fits]
     best = max(fitting or found, key=lambda f: f[0] + (_STEP_BONUS if f[1] == 0.0 else 0.0))
@@ -255,24 +255,24 @@ def look_back(
     ramp: bool,
     loose: bool = True,
 ) -> Revised | None:
-    """Step or ramp of a change that was said, by all that came since; None where nothing can be fitted.
+    """Best-fitting step or ramp of a reported change, with all data since; None if nothing can be fitted.
 
     Parameters
     ----------
     bank : Bank
-        What it says of the meter before the change is forgotten.
+        Its information on the meter from before the change has been removed.
     prior : Prior
-        The meter is loose in it.
+        With a flat prior on the meter's gain.
     row, which, sigma2, today, memory
         As for `look_closely`.
     since : int
         Day from which on the meter's gain was learnt anew. [d]
     before : (p,) float64, float, float
-        What was forgotten: that combination of coefficients, its value and variance.
+        The removed information: a combination of coefficients, its value and variance.
     ramp : bool
         Whether it was taken for a ramp already.
     loose : bool
-        Whether the meter's gain still is free to move in `prior`.
+        Whether the meter's gain still has a flat prior.
     """
     n = prior.mask.shape[1]
     d = direction(which, n, n + EXTRA, prior.mask[row])
@@ -282,7 +282,7 @@ def look_back(
     weights, anchor, spare = before
     information = pre.a[0] / sigma2 + prior.information[row] + np.outer(weights, weights) / spare
     covariance = np.linalg.inv(information)
-    mean = covariance @ ((pre.b[0] + pre.q[0] * prior.hiss[row]) / sigma2 + weights * (anchor / spare))
+    mean = covariance @ ((pre.b[0] + pre.q[0] * prior.hourly_noise[row]) / sigma2 + weights * (anchor / spare))
     sound = prior.wander[row] - (np.outer(d, d) * LOOSE_WANDER**2 if loose else 0.0)
     span = _span(after, mean, covariance + sound * min(1.0, (today - since + 1) / memory))
     steps_at = [(0.0, since + late) for late in _LATE_DAYS]
@@ -343,7 +343,7 @@ def _since(bank: Bank, row: int, prior: Prior, sigma2: float, since: int) -> tup
 
 
 def _reached(today: int, start: int, ramp: float) -> float:
-    """Share of its size that a change has reached at the end of a day."""
+    """Share of its final size that a change has reached at the end of a day."""
     return float(_grown(np.array([today + 1.0]), start, ramp)[0])
 
 
@@ -362,7 +362,7 @@ def _shares(after: _Row, start: int, ramp: float) -> Floats:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class _Span:
-    """What all shapes from one start share."""
+    """Data common to all shapes with one start."""
 
     mean: Floats
     k: Floats
@@ -390,7 +390,7 @@ def _span(after: _Row, mean: Floats, r: Floats) -> _Span:
 
 
 def _fit(after: _Row, span: _Span, d: Floats, ramp: float, start: int) -> tuple[float, float, float, float] | None:
-    """Twice the log likelihood ratio, size, its deviation and the misfit of one shape."""
+    """Deviance, size, standard deviation and misfit of one shape."""
     w = _shares(after, start, ramp)
     first = np.tensordot(w, span.a, axes=1) @ d
     second = float(d @ np.tensordot(w * w, span.a, axes=1) @ d)
@@ -400,7 +400,7 @@ def _fit(after: _Row, span: _Span, d: Floats, ramp: float, start: int) -> tuple[
     along = float((w @ span.rests) @ d)
     size = (along - float(first @ span.k @ span.rest)) / info
     free = span.rest - first * size
-    moved = span.k @ free  # the other coefficients, wandering as far as they may
+    moved = span.k @ free  # the other coefficients, with their random walk
     change = moved + np.outer(w * size, d)
     left = span.squares - 2.0 * (change * span.rests).sum(axis=1)
     left += (change * np.matmul(span.a, change[:, :, None])[:, :, 0]).sum(axis=1)

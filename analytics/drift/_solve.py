@@ -10,7 +10,7 @@ __all__ = ["scores"]
 Floats = NDArray[np.float64]
 
 _NOTHING = 1e-13
-"""A pivot smaller than this share of its diagonal is rounding: that direction says nothing."""
+"""A pivot below this share of its diagonal is rounding error: the direction carries no information."""
 
 
 @compiled
@@ -70,11 +70,11 @@ def scores(  # noqa: C901, PLR0912 - one system after the other, written out so 
     information, wander : (g, p, p) float64
         Of the prior.
     pull : (g, p) float64
-        What the children's own noise adds after the change.
+        Bias from the children's own noise after the change.
     share : float
-        Of `wander` that has come about since the change. [1]
+        Share of `wander` accumulated since the change. [1]
     distrust : float
-        How far off the pull may be, over what is taken off for it. [1]
+        Relative uncertainty of the correction for `pull`. [1]
     info, score : (g, n + 2) float64
         Written: children, the parent, the fixed loss, which is coefficient n.
     rest : (g, 2) float64

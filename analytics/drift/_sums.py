@@ -7,6 +7,14 @@ The model of an hour, divided by the load so that its noise is even:
 with S the sum of the children C, F the group's usual load, s = max(S, F/10), D the change of S over the hour (clocks
 that are off). A linear loss is the same as all e_i together. The noise is coloured: each hour is taken less `rho` times
 the one before.
+
+References
+----------
+Whitening of first-order autocorrelated noise: D. Cochrane and G. H. Orcutt, "Application of least squares regression to
+relationships containing auto-correlated error terms", J. Am. Stat. Assoc. 44 (1949) 32-61.
+Robust weights: P. J. Huber, *Robust Statistics*, Wiley 1981, chapter 7 (iteratively reweighted least squares).
+Forgetting of old sums: S. W. Roberts, "Control chart tests based on geometric moving averages", Technometrics 1 (1959)
+239-250.
 """
 
 from dataclasses import dataclass, field
@@ -20,10 +28,10 @@ __all__ = ["EXTRA", "Bank", "DayEquations", "DaySums", "day_sums", "equations", 
 Floats = NDArray[np.float64]
 
 EXTRA = 3
-"""Coefficients beside the children's: fixed loss, quadratic loss, clock."""
+"""Number of coefficients beside the children's gains: fixed loss, quadratic loss, clock offset."""
 
 _LEAST_LOAD = 0.05
-"""Hours below this share of the usual load are left out: meters are outside their class there."""
+"""Hours below this share of the usual load are not used: meters need not hold their class there."""
 _FLOOR = 0.1
 _FAR = 3.5
 _BULK = 2.5
@@ -32,7 +40,7 @@ _NEVER = -(2**40)
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class DayEquations:
-    """A day's hours, divided by their load.
+    """A day's hours as regression equations, normalised by load.
 
     Attributes
     ----------
@@ -60,9 +68,9 @@ class DaySums:
     n : (g,) float64
         Measured hours.
     q : (g, p) float64
-        Sum of the squared regressors as they are, not whitened: what the children's own noise adds goes with it.
+        Sum of the squared regressors, not whitened: the bias by the children's own noise is proportional to it.
     e : (g, n + 1) float64
-        What the children and the parent counted. [canonical unit]
+        Amounts counted by the children and the parent. [canonical unit]
     """
 
     a: NDArray[np.floating]
@@ -82,7 +90,7 @@ class DaySums:
         return DaySums(a=self.a[take], b=self.b[take], c=self.c[take], n=self.n[take], q=self.q[take], e=self.e[take])
 
     def copy(self) -> "DaySums":
-        """Sums of their own."""
+        """A copy that shares no arrays."""
         return DaySums(
             a=self.a.copy(), b=self.b.copy(), c=self.c.copy(), n=self.n.copy(), q=self.q.copy(), e=self.e.copy()
         )
@@ -99,7 +107,7 @@ class DaySums:
 
 
 def without_level(sums: DaySums, mask: Floats, ratio: Floats) -> DaySums:
-    """Sums of a span in which all gains together (the parent's) stood a little off, by how much is not known.
+    """Sums of a span after eliminating a nuisance parameter: a common offset of all gains in that span.
 
     Parameters
     ----------
@@ -151,7 +159,7 @@ def equations(parent: Floats, child: Floats, usual: Floats, ahead: Floats) -> Da
 def day_sums(
     day: DayEquations, last: DayEquations, rho: Floats, beta: Floats, sigma: Floats, level: Floats, counted: Floats
 ) -> tuple[DaySums, Floats]:
-    """Whiten a day, weigh down what does not fit, and sum.
+    """Whiten a day, downweight outliers, and sum.
 
     Parameters
     ----------
@@ -160,9 +168,9 @@ def day_sums(
         The hour before it, (g, 1, …).
     rho, sigma : (g,) float64
     beta : (g, p) float64
-        What is expected.
+        Current estimate of the coefficients.
     level : (g,) float64
-        Mean residual of late.
+        Recent mean residual.
     counted : (g, n + 1) float64
         Amounts of the day's valid hours.
 
@@ -184,9 +192,9 @@ def day_sums(
     rest = white_y - np.matmul(white_x, beta[:, :, None])[:, :, 0]
     limit = _FAR * sigma[:, None]
     away = np.abs(rest)
-    # where most of a day is far off it is no outlier but a change, and must not be weighed by how far
+    # if most of a day is far off, that is a change rather than outliers: widen the limit
     bulk = np.maximum(limit, _BULK * _median(away, day.valid)[:, None])
-    # by the square: what one hour pulls falls off beyond the limit, and its own square counts no more than the limit's
+    # weights fall with the square, so the influence of an hour decreases beyond the limit
     w = np.where(day.valid, np.minimum(1.0, bulk / np.maximum(away, limit * 1e-6)) ** 2, 0.0)
     turned = (white_x * w[:, :, None]).transpose(0, 2, 1)
     u = y - np.matmul(x, beta[:, :, None])[:, :, 0]
@@ -212,7 +220,7 @@ def day_sums(
 
 
 def _median(values: Floats, there: NDArray[np.bool_]) -> Floats:
-    """Lower median of the values that are there, 0 where none is; (g,)."""
+    """Lower median of the valid values, 0 if there is none; (g,)."""
     ordered = np.sort(np.where(there, values, np.inf), axis=1)
     middle = np.maximum(there.sum(axis=1) - 1, 0) // 2
     found = np.take_along_axis(ordered, middle[:, None], axis=1)[:, 0]
@@ -221,7 +229,7 @@ def _median(values: Floats, there: NDArray[np.bool_]) -> Floats:
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class Bank:
-    """Sums of days by age: single days for a week, then weeks, then four weeks, then everything before.
+    """Sums of days at decreasing resolution: days for a week, then weeks, then four weeks, then one base.
 
     Attributes
     ----------
@@ -229,7 +237,7 @@ class Bank:
         First day and length of each block, ascending.
     blocks : list of DaySums
     base : DaySums
-        Everything older, slowly forgotten.
+        Everything older, with exponential forgetting.
     """
 
     base: DaySums
@@ -255,7 +263,7 @@ class Bank:
     def add(
         self, day: int, sums: DaySums, mask: Floats, ratio: Floats, *, weeks: int, oldest: int, half_life: float
     ) -> None:
-        """Put a day in, and let older ones run together; a week that is over loses its level (`without_level`)."""
+        """Add a day and merge older blocks; a complete week has its common offset eliminated (`without_level`)."""
         self.first.append(day)
         self.days.append(1)
         self.blocks.append(sums)
@@ -271,7 +279,7 @@ class Bank:
             del self.first[0], self.days[0], self.blocks[0]
 
     def fade(self, factor: float) -> None:
-        """Let what is in the base count less."""
+        """Apply exponential forgetting to the base."""
         base = self.base
         self.base = DaySums(
             a=base.a * factor, b=base.b * factor, c=base.c * factor, n=base.n * factor, q=base.q * factor, e=base.e

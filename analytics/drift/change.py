@@ -1,4 +1,4 @@
-"""What the balance says: a meter's gain changed, by how much, since when, and how much energy that was."""
+"""Detections of the energy balance: which meter's gain changed, by how much, since when, and the energy affected."""
 
 from dataclasses import dataclass
 from enum import Enum
@@ -13,38 +13,38 @@ __all__ = ["PARENT", "UNMETERED", "UNNAMED", "Accused", "BalanceDays", "ChangeSt
 PARENT = -1
 """Stands for the group's parent where a child's index is asked for."""
 UNNAMED = -2
-"""No meter is accused: two or more explain what was seen about equally well."""
+"""No meter is named: two or more explain the data about equally well."""
 UNMETERED = -3
-"""Among candidates: a load that is always on and that no meter counts came or went."""
+"""Among candidates: an unmetered constant load came or went."""
 
 
 class ChangeState(Enum):
-    """Where a detection is in its life."""
+    """State of a detection."""
 
     OPEN = "open"
     UPDATED = "updated"
-    """Said before and still so; size, interval and energy are better known now."""
+    """Still open; size, interval and energy are re-estimated."""
     CLOSED = "closed"
-    """It stands no longer; `Ending` says why."""
+    """Over; `Ending` gives the reason."""
 
 
 class Ending(Enum):
     """Why a detection was closed."""
 
     WITHDRAWN = "withdrawn"
-    """What was left of the change is none: it was a false alarm, or none that matters."""
+    """The remaining change is negligible: a false alarm, or one that does not matter."""
     BACK = "back"
-    """The gain changed once more and is where it was: the meter was mended."""
+    """The gain returned to its former value: the meter was repaired."""
     AGAIN = "again"
-    """The gain changed once more; what it is now is another detection."""
+    """The gain changed again; the new value is another detection."""
     REPLACED = "replaced"
     """The meter was replaced."""
     VERDICT = "verdict"
-    """Somebody looked at the meter and entered what was found."""
+    """An inspection result was entered."""
     LEARNT = "learnt"
-    """No meter could be named for months; the balance as it is now is the new normal."""
+    """No meter could be named for months; the present balance is taken as the new normal."""
     RETOLD = "retold"
-    """The change is reported anew: by name, or as a drift."""
+    """Replaced by another report of the same change: with a meter's name, or as a drift."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,32 +83,32 @@ class GainChange:
     child : int
         Index into `BalanceGroups.child`, `PARENT` or `UNNAMED`.
     point : int
-        Metering point of the accused meter; the parent's where none is named.
+        Metering point of the suspected meter; the parent's where none is named.
     kind : DetectionKind
         `GAIN_STEP`, `GAIN_DRIFT`, or `BALANCE_CHANGE` where no meter is named.
     state : ChangeState
     watched : bool
-        The meter may still hold its class: kept and shown, but nobody is sent. False for an alarm.
+        The meter may still be within its class: recorded and shown, without an alert. False for an alarm.
     ending : Ending or None
         Why it was closed; None while it stands.
     started_hour, started_low, started_high : int
         When it began, and the span in which it began with 95 %. [h since 1970-01-01 UTC]
     detected_hour : int
-        End of the day on which it was first said. [h since 1970-01-01 UTC]
+        End of the day on which it was first reported. [h since 1970-01-01 UTC]
     as_of_hour : int
-        End of the last day that was looked at. [h since 1970-01-01 UTC]
+        End of the last day evaluated. [h since 1970-01-01 UTC]
     magnitude, magnitude_low, magnitude_high : float
         Change of gain up to now and its 95 % interval: -0.02 counts 2 % too little. NaN where no meter is named. [1]
     energy, energy_low, energy_high : float
         Counted too much since it began, with 95 %; negative is counted too little. [canonical unit]
     lacks : float
-        Where no meter is named: what the parent counts more in an hour than before; 0 else. [canonical unit]
+        If no meter is named: change of the parent's hourly amount; else 0. [canonical unit]
     score : float
-        Standard deviations from what sound meters do.
+        Test statistic against the drift of sound meters. [std. dev.]
     confidence : float
-        Weight of the accused meter among all explanations of the change. [1]
+        Posterior weight of the named meter among all explanations. [1]
     candidates : tuple of Accused
-        Explanations that are left, the best first.
+        Remaining explanations, the best first.
     """
 
     group: int
@@ -137,7 +137,7 @@ class GainChange:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class BalanceDays:
-    """n closed UTC days of groups: what went in, what the children counted, what is explained.
+    """Energy balances of n closed UTC days of groups.
 
     Attributes
     ----------

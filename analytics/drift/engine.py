@@ -1,4 +1,4 @@
-"""The energy balance, followed hour by hour: `(state, hours) -> (state, changes)`."""
+"""Update of the energy balances with new hours: `(state, hours) -> (state, changes)`."""
 
 from dataclasses import dataclass
 
@@ -18,7 +18,7 @@ _HOURS = 24
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Advanced:
-    """What a run of hours gave.
+    """Result of `advance`.
 
     Attributes
     ----------
@@ -89,7 +89,7 @@ def _joined(days: list[BalanceDays]) -> BalanceDays:
 
 
 def restart(state: BalanceState, *, group: int, child: int) -> tuple[GainChange, ...]:
-    """The meter of a child (or of the parent, `PARENT`) was replaced or adjusted: learn its gain anew.
+    """Discard the gain of a child's meter (or the parent's, `PARENT`) after it was replaced or adjusted.
 
     Parameters
     ----------
@@ -107,13 +107,13 @@ def restart(state: BalanceState, *, group: int, child: int) -> tuple[GainChange,
     """
     return tuple(
         change
-        for one in _places(state, group, child)  # either side of a meter between two balances may have reported it
+        for one in _places(state, group, child)  # a meter in two balances may have been reported by either
         for change in released(state.batches[one.batch], state.groups, one.row, one.which, max(state.closed_day, 0))
     )
 
 
 def conclude(state: BalanceState, *, group: int, child: int, sound: bool) -> tuple[GainChange, ...]:
-    """Somebody looked at a meter that was accused, or at a balance whose change has no name (`UNNAMED`).
+    """Apply an inspection of a suspected meter, or of a balance with an unnamed change (`UNNAMED`).
 
     Parameters
     ----------
@@ -139,7 +139,7 @@ def conclude(state: BalanceState, *, group: int, child: int, sound: bool) -> tup
 
 
 def _places(state: BalanceState, group: int, child: int) -> list[Place]:
-    """Where a meter stands: one place, or two where it is between two balances."""
+    """The balances that a meter belongs to: one place, or two."""
     for b, batch in enumerate(state.batches):
         for row in np.flatnonzero(batch.group == group).tolist():
             if child == UNNAMED:

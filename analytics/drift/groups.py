@@ -1,4 +1,4 @@
-"""Which metering points make an energy balance: a parent and the children whose flows it is the sum of."""
+"""Metering points that form an energy balance: a parent, and the children whose flows add up to its own."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -52,7 +52,7 @@ class BalanceGroups:
     child_band: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
 
     def __post_init__(self) -> None:
-        """Without a word of what holds in service, the limits of the classes hold."""
+        """Default of the in-service bands: the limits of the classes."""
         for band, limit in (("parent_band", self.parent_limit), ("child_band", self.child_limit)):
             if not len(getattr(self, band)):
                 object.__setattr__(self, band, limit)

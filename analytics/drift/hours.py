@@ -1,4 +1,4 @@
-"""Hours of metering points laid beside each other, as a balance takes them."""
+"""Hours of metering points as matrices of hours by points, the input of a balance."""
 
 from dataclasses import dataclass
 from typing import Self

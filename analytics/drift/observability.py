@@ -1,4 +1,4 @@
-"""What could be seen at each metering point, and why not more: a verdict before any alarm."""
+"""Observability: which faults could be detected at each metering point, and what limits it."""
 
 from dataclasses import dataclass, replace
 from enum import Enum
@@ -21,14 +21,14 @@ Floats = NDArray[np.float64]
 _OBSERVABLE_30D, _OBSERVABLE_90D, _WEAK_90D = 0.05, 0.02, 0.05
 """Observable: 5 % within 30 days or 2 % within 90; weak: 5 % within 90 days."""
 _RATIO = 0.15
-"""A lost phase or a wrong ratio changes the gain by a third or more; half of that must show within 30 days."""
+"""A lost phase or wrong ratio changes the gain by a third or more; half of that must be detectable within 30 days."""
 _HOURS = 24
 _TWIN = 0.6
-"""Share of a meter's deviation that comes of its siblings' loads being like its own."""
+"""Above this share of a meter's uncertainty due to siblings with similar loads (collinearity) that is the reason."""
 
 
 class Question(Enum):
-    """What one would like to know of a meter."""
+    """Kind of fault whose observability is judged."""
 
     DRIFT = "drift"
     """A gain change of some percent, sudden or slow."""
@@ -37,11 +37,11 @@ class Question(Enum):
     STUCK = "stuck"
     """A dial that stands still while the load goes on; `analytics.health.habit` answers."""
     RISE = "rise"
-    """A rise that cannot have been; `analytics.health.rises` answers."""
+    """An impossible rise of the register; `analytics.health.rises` answers."""
 
 
 class Verdict(Enum):
-    """Whether it can be seen."""
+    """Whether a fault would be detected."""
 
     OBSERVABLE = "observable"
     WEAK = "weak"
@@ -49,7 +49,7 @@ class Verdict(Enum):
 
 
 class Reason(Enum):
-    """What decides the verdict."""
+    """Reason that decides the verdict."""
 
     SEEN = "the balance shows it"
     NO_REFERENCE = "no complete balance and no second meter holds this one to account"
@@ -91,10 +91,10 @@ class PointVerdict:
     share : float
         Of the parent's flow, NaN without a balance. [1]
     smallest_30d, smallest_90d : float
-        Smallest gain step that is found with an even chance within so many days; NaN where nothing is. [1]
+        Smallest gain step detected with probability 1/2 within 30 and 90 days; NaN if none is. [1]
     hours_typical, hours_worst : float
-        How long a dial that jams stands still until it is told, in the middle and at the worst; NaN where it is not
-        known, and for other questions. [h]
+        Time from a jam of the dial to its report, median and worst case; NaN if unknown, and for other questions.
+        [h]
     learnt_since, learnt_until : int or None
         Span in which the gain of a meter that was accused is learnt anew; nothing else can be seen of it meanwhile.
         [d since 1970-01-01 UTC]
@@ -115,7 +115,7 @@ class PointVerdict:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Sight:
-    """What a balance lets see of one of its meters."""
+    """Detectability of one meter's gain change by one balance."""
 
     share: float
     smallest_30d: float
@@ -251,7 +251,8 @@ def _of_state(groups: BalanceGroups, state: BalanceState) -> list[tuple[int, int
                 sight = _Sight(
                     share=float(share),
                     smallest_30d=float(month[0][j]),
-                    smallest_90d=float(np.fmin(month[0][j], season[0][j])),  # what a month shows, a season shows too
+                    # what is detectable within a month is so within a season
+                    smallest_90d=float(np.fmin(month[0][j], season[0][j])),
                     reason=Reason.TWIN if twin else Reason.SMALL_SHARE,
                 )
                 out.append((group, point, sight))
@@ -259,13 +260,13 @@ def _of_state(groups: BalanceGroups, state: BalanceState) -> list[tuple[int, int
 
 
 def _being_learnt(batch: Batch, row: int, which: int, share: float) -> _Sight:
-    """A meter that was accused: its gain may be anything until it is learnt anew."""
+    """Verdict of a suspected meter: its gain is unknown until it is re-estimated."""
     since, until = (int(batch.numbers[name][row, which]) for name in ("anew_since", "anew_until"))
     return replace(_blind(Reason.ANEW, share), learnt_since=since, learnt_until=until)
 
 
 def _hindrance(batch: Batch, row: int, complete: bool, closes: bool, day: int) -> Reason | None:
-    """What keeps a balance from showing anything, if something does."""
+    """Reason why a balance can detect nothing, if there is one."""
     now = batch.numbers
     if not complete:
         return Reason.DECLARED_INCOMPLETE
@@ -281,7 +282,7 @@ def _hindrance(batch: Batch, row: int, complete: bool, closes: bool, day: int) -
 def smallest_change(
     batch: Batch, row: int, a: Floats, hours: float, covariance: Floats, days: float, limit: float
 ) -> tuple[Floats, Floats, Floats]:
-    """Smallest change found with an even chance after so many days; its deviation; the siblings' part of that.
+    """Gain change detected with probability 1/2 after `days`; its standard deviation; the siblings' share of that.
 
     What the days to come will tell is taken from what as many past days told. The threshold rises with the deviation
     and falls with the days, as it does for alarms.

@@ -12,47 +12,46 @@ class BalanceRules:
     Parameters
     ----------
     alarm : float
-        Standard deviations from what sound meters do at which a change is said, in a group of ten, where it has lasted
-        for `scan_days`. [1]
+        Detection threshold of the test statistic, for a group of ten and a change that has lasted `scan_days`.
+        [std. dev.]
     scan_days, brief : float
-        There are more short spans than long ones to be wrong about: one of up to three times as many days, `d`, may be
-        less loud, so that its square is smaller by 2 ln(d / scan_days). A shorter one must be louder by `brief` times
-        that, for noise that does not stay the same looks like a change for some days. [d], [1]
+        Multiscale correction: there are fewer long spans than short ones to be wrong about, so for a span of `d` days,
+        up to three times `scan_days`, the squared threshold is lower by 2 ln(d / scan_days). For a shorter span it is
+        higher by `brief` times that, since nonstationary noise resembles a short change. [d], [1]
     unrest : float
-        Where the residual since a change varies more than usual by some factor, the change must be louder by its root;
-        a larger factor than this counts as this. [1]
+        If the residual variance since a change exceeds the usual one by a factor, the threshold is raised by its root;
+        the factor is capped at this. [1]
     sharp, blur : float
-        A meter whose gain change is known no better than `sharp` must be louder by that ratio to the power `blur`: what
-        the model does not hold (a curve at light load, noise in the children) leaks into what is hardly determined.
+        If the standard deviation of a gain change exceeds `sharp`, the threshold is raised by that ratio to the power
+        `blur`: model errors (nonlinearity at light load, noise in the children) leak into ill-determined gains.
     margin : float
-        Twice the log likelihood ratio by which a meter must explain a change better than any other. [1]
+        Twice the log-likelihood ratio by which a meter must explain a change better than any other to be named. [1]
     least : float
-        A change of less than this many times the meter's limit of error is not said. [1]
+        Changes below this multiple of the meter's limit of error are not reported. [1]
     sure : float
         Standard deviations by which an error must lie outside the band of the meter's class to be an alarm; until then
         the change is watched. [1]
     anew_days : int
-        So long the gain of an accused meter is learnt anew; then its next change is looked for. [d]
+        Time for re-estimating the gain of a suspected meter before its next change is tested. [d]
     wary, most_wary : float
-        So much more, for each accusation of the group that came to nothing, another must be louder, and the most of it;
-        what is half a year old counts half. [1]
+        Share by which each false alarm of a group raises its threshold, and the maximum; with a half-life of half a
+        year. [1]
     constant : float
-        Twice the log likelihood that a load which is always on has to explain more than a meter: it is rarer. [1]
+        Prior penalty of a constant load against a meter's fault, twice the log-likelihood: it is rarer. [1]
     rare : float
-        An error of a meter is the rarer the further it lies beyond its class, by this power; 1 makes all sizes
-        alike by their logarithm. [1]
+        Exponent of the power-law prior on errors beyond the class; 1 is uniform in their logarithm. [1]
     patience_days : int
-        So long a change that no single meter explains best is kept before it is said without a name. [d]
+        Time that a change without a single best explanation is held before it is reported unnamed. [d]
     learning_days : float
-        Measured days before anything is said. [d]
-    hiss : float
+        Measured days before anything is reported. [d]
+    hourly_noise : float
         Standard deviation of a meter's hourly noise over its limit. [1]
     own, common : float
-        Standard deviation of the slow wander of a child's gain, and of the parent's, over their limits. [1]
+        Standard deviation of the slow drift of a child's gain, and of the parent's, over their limits. [1]
     level : float
-        Standard deviation of the parent's level of a week, over its limit. [1]
+        Standard deviation of the weekly common offset, over the parent's limit. [1]
     memory_days : float
-        Time over which sound meters wander. [d]
+        Correlation time of the drift of sound meters. [d]
     common_loss : float
         Standard deviation of the linear losses and the parent's steady error. [1]
     loss : float
@@ -60,17 +59,17 @@ class BalanceRules:
     loss_wander : float
         Standard deviation of their slow change. [1]
     noise_days : float
-        Time over which size and colour of the noise are learnt. [d]
+        Averaging time of the noise's variance and autocorrelation. [d]
     half_life_days : float
-        Days after which what is older than five months counts half. [d]
+        Half-life of data older than five months. [d]
     misfit : float
-        Where the residual's variance after a change is more than this many times the usual, it is no gain change. [1]
+        If the residual variance after a change exceeds this multiple of the usual, no gain change explains it. [1]
     open_noise : float
-        Noise, over what the meters' classes let expect, above which a balance is held not to close. [1]
+        Noise, relative to that expected by the meters' classes, above which a balance counts as not closing. [1]
     open_loss : float
-        Unexplained share of the flow above which a balance is held not to close. [1]
+        Unexplained share of the flow above which a balance counts as not closing. [1]
     levels : bool
-        Whether balances above and below one meter are heard together.
+        Whether the balances above and below a meter are combined.
     """
 
     alarm: float = 3.5
@@ -89,7 +88,7 @@ class BalanceRules:
     rare: float = 1.0
     patience_days: int = 21
     learning_days: float = 45.0
-    hiss: float = 0.1
+    hourly_noise: float = 0.1
     own: float = 0.1
     common: float = 0.1
     level: float = 0.1

@@ -1,4 +1,4 @@
-"""What is kept of balances between two runs of hours."""
+"""State of the balances between two calls of `advance`, and its serialisation."""
 
 import copy
 import dataclasses
@@ -21,13 +21,13 @@ __all__ = ["NO_HOUR", "BalanceState", "StateMismatch"]
 NO_HOUR = -(2**40)
 """Before any hour."""
 _MAGIC, _BLIND, _STEPS, _WHOLE = b"MWB4", b"MWB3", b"MWB2", b"MWB1"
-"""What states begin with; before, an accused meter was never seen again, before that a step was never found to be a
-ramp, and at first symmetric sums were kept whole."""
+"""Magic numbers of the serialised formats, the current one first; older ones are still read: without re-estimation of
+suspected meters, without reclassification of steps, and with full symmetric matrices."""
 _SUMS = tuple(field.name for field in dataclasses.fields(DaySums))
 
 
 class StateMismatch(MeterwardenError):  # noqa: N818 - named after what happened
-    """Kept bytes do not belong to these groups; begin with `BalanceState.empty`, or `carry` what is the same."""
+    """Serialised state of other groups: start with `BalanceState.empty`, or `carry` the groups in common."""
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -193,7 +193,7 @@ class BalanceState:
 
 
 def _shuffled(array: np.ndarray[Any, Any]) -> bytes:
-    """Bytes by their place in a number: signs and exponents side by side are packed far better."""
+    """Byte-shuffle: bytes of equal significance side by side, which compresses far better."""
     flat = np.ascontiguousarray(array).reshape(-1)
     return flat.view(np.uint8).reshape(-1, array.itemsize).T.tobytes()
 

@@ -1,6 +1,6 @@
-"""Hard faults that only a meter's own past can show: a dial that stands still, a clock that is wrong, a wrong ratio.
+"""Faults detected from a meter's own history: stuck dials, wrong clocks, wrong ratios.
 
 `arrival` follows readings in the order in which they arrive (stuck dials, clocks) · `ratio` holds energy against power
-where a meter says both · `severity` how bad a kind is · `sensitivity` what inspectors found, as thresholds.
-What the register alone shows (gap, spike, reset, scale, ...) is `analytics.columns.register`'s to say.
+where a meter sends both · `severity` by kind · `sensitivity` thresholds adjusted by inspection results.
+Faults visible in the register alone (gap, spike, reset, scale, ...) are detected by `analytics.columns.register`.
 """

@@ -1,9 +1,9 @@
-"""The compiled walk over readings in the order of their arrival; `analytics.health.arrival` is its public door.
+"""Compiled state machine over readings in order of arrival; `analytics.health.arrival` is its public interface.
 
 Order of arrival does not depend on how a stream is cut, so pieces give what the whole gives. Times are int64
 microseconds since 1970 UTC, values float64 in the register's unit.
 
-Stuck dials: a point's habit, how odd a stillness is, and how long a jam could hide. Clocks: how late readings arrive.
+Stuck dials: usage profile, improbability of a standstill, time to detect a jam. Clocks: lateness of readings.
 """
 
 import math
@@ -33,12 +33,12 @@ __all__ = [
 ]
 
 SLOTS = 48
-"""Hours of a working day, then of a day of the weekend."""
+"""Slots of the usage profile: the hours of a working day, then of a weekend day."""
 MOST_SURE = 0.9375
-"""No hour is surer to see a move than this: a slot remembers about sixteen of its days."""
+"""Cap of the probability of a move in a slot, which averages over about sixteen of its days."""
 
 UNKNOWN = np.iinfo(np.uint16).max
-"""How late the first reading of an upload is, where there was none yet."""
+"""Marks a lateness that is not known yet."""
 
 HEALTH_STATE = np.dtype(
     [
@@ -48,7 +48,7 @@ HEALTH_STATE = np.dtype(
         ("flat_from", "<i8"), ("astray_at", "<i8"), ("astray_received", "<i8"),
         # since when readings have arrived as late as they do now, and since when the clock has been wrong
         ("level_from", "<i8"), ("wrong_from", "<i8"),
-        # how late readings arrive: as learnt, now, and while the clock was wrong [s]; use an hour; how odd a stillness
+        # lateness of readings: as learnt, now, while the clock was wrong [s]; use an hour; surprise of a standstill
         ("home", "<f4"), ("level", "<f4"), ("wrong", "<f4"), ("use", "<f4"), ("surprise", "<f4"), ("longest", "<f4"),
         # (`home_hour`: the newest hour in which readings arrived as usual)
         ("home_hour", "<i4"), ("hour", "<i4"), ("flat_n", "<i4"), ("meter", "<i4"),
@@ -61,7 +61,7 @@ HEALTH_STATE = np.dtype(
         ("wait", "<u2"),
     ]
 )  # fmt: skip
-"""Habits of one metering point between two batches; 180 bytes."""
+"""State of one metering point between two batches: usage profile, standstill, lateness; 180 bytes."""
 
 HEALTH_RULES = np.dtype(
     [
@@ -90,17 +90,17 @@ _STUCK = int(DetectionKind.STUCK)
 _CLOCK = int(DetectionKind.CLOCK)
 
 _WEEK_H = 168
-_ODD = 3  # readings below the dial, or beyond it, after which they are believed
+_ODD = 3  # readings below or beyond the dial in a row that are accepted
 _RUN = 30_000
 _LONGEST_WAIT = 24 * 60
-_FORGET = 1.0 / 16.0  # a slot remembers about sixteen of its days
+_FORGET = 1.0 / 16.0  # weight of a new day: a slot averages over about sixteen of its days
 _MEMORY_H = 168.0  # use an hour is remembered for about a week
-_DECAY = 0.999  # a day: the longest honest stillness is forgotten by half in two years
-_WALK = 72  # hours of a silence that are walked one by one
-_TAUGHT = 14 * 24  # hours of a stillness that teach
+_DECAY = 0.999  # a day: the most surprising normal standstill has a half-life of two years
+_WALK = 72  # most hours of a silence that are evaluated one by one
+_TAUGHT = 14 * 24  # most hours of a standstill that update the profile
 _LONG = 24 * 100
-_CLOCK_DAYS = 20  # working days after which it can be told whether a meter rests by the clock
-_NEW_REST = 1.0 / 3.0  # of a working day's habit, for a weekend of which little is known
+_CLOCK_DAYS = 20  # working days before a meter can be classified as resting by the clock
+_NEW_REST = 1.0 / 3.0  # of a working day's probability, for a weekend of which little is known
 
 
 @compiled_plain
@@ -119,7 +119,7 @@ def _per_day(interval):
 
 @compiled_plain
 def _share(s, slots, p, i, per_day):
-    """How often the dial moves in a slot; of a weekend that is not known yet, a part of what a working day has."""
+    """Probability of a move in a slot; for a weekend not known yet, a part of a working day's."""
     share = slots[p, i] / 255.0
     if i >= SLOTS // 2 and s.learnt_rest < 2 * per_day:
         share = max(share, _NEW_REST * slots[p, i - SLOTS // 2] / 255.0)
@@ -128,13 +128,13 @@ def _share(s, slots, p, i, per_day):
 
 @compiled_plain
 def _oddness(s, slots, p, hour, c, rules):
-    """How odd an hour without a move is."""
+    """Surprise of an hour without a move, -ln(1 - share). [nat]"""
     return -math.log(1.0 - _share(s, slots, p, _slot(hour, rules.offset_h), _per_day(c.interval)))
 
 
 @compiled_plain
 def _teach(s, slots, p, hour, moved, c, rules):
-    """What an hour that is over teaches."""
+    """Update the profile with a completed hour."""
     i = _slot(hour, rules.offset_h)
     share = slots[p, i] / 255.0
     hours = s.learnt_work if i < SLOTS // 2 else s.learnt_rest
@@ -152,7 +152,7 @@ def _teach(s, slots, p, hour, moved, c, rules):
 
 @compiled_plain
 def _teach_stillness(s, slots, p, c, rules):
-    """A stillness that ended by itself is habit, as far as it was not odd; until then the habit stays as it was."""
+    """Update the profile with a standstill that ended by itself, as far as it was not improbable."""
     step = max(1, c.interval // US_PER_HOUR)
     first = s.flat_from // US_PER_HOUR + step
     odd = 0.0
@@ -165,14 +165,14 @@ def _teach_stillness(s, slots, p, c, rules):
 
 @compiled_plain
 def _always(s, per_day):
-    """What a slot of working days that always moved has come to by now: (of those seen once more, of the others)."""
+    """Value that an always-moving slot of working days has reached: (slots seen once more, other slots)."""
     days = s.learnt_work // per_day
     return (days + 1.0) / (days + 2.0), days / (days + 1.0)
 
 
 @compiled_plain
 def _still_share(s, slots, p, per_day):
-    """Share of still hours of working days; a weekend that is always still surprises nobody."""
+    """Share of still hours on working days; weekends are not counted, since a still one is normal."""
     moving = 0
     for i in range(SLOTS // 2):
         moving += slots[p, i]
@@ -201,7 +201,7 @@ def _chance(s, slots, p, per_day):
 
 @compiled_plain
 def _away_us(s, slots, p, per_day, rules):
-    """How long those who use a meter may be away: where nothing runs by itself, a jam looks like their absence."""
+    """Longest absence of a meter's users: if nothing runs by itself, a jam looks like their absence. [µs]"""
     still = min(1.0, max(0.0, _still_share(s, slots, p, per_day) - rules.away_from) / rules.away_over)
     if still == 0.0:
         return 0.0
@@ -211,7 +211,7 @@ def _away_us(s, slots, p, per_day, rules):
 
 @compiled_plain
 def _limit(s, factor, rules):
-    """Surprise beyond which a dial that stands still is told, and beyond what it has shown before."""
+    """Surprise beyond which a standing dial is reported: the limit, or more if it stood as long before. [nat]"""
     return max(rules.surprise, rules.longest_weight * s.longest) * factor
 
 
@@ -259,12 +259,12 @@ def _flat(s, slots, p, k, t, factor, c, rules, events, cursor):
 
 @compiled_plain
 def _moves(s, slots, p, k, t, v, c, rules, events, cursor):
-    """Another value: the stillness ends, if there was one."""
+    """Another value: ends a standstill, if there is one."""
     hour = t // US_PER_HOUR
     gone = float(t - s.seen_at) / US_PER_HOUR
     odd = s.surprise
     if s.stuck != 0:
-        # it may have been a jam: one that is told must not hide the next, and is no habit
+        # it may have been a jam: a reported one must not mask the next, and does not enter the profile
         odd = min(odd, rules.surprise)
         _tell(
             p, k, _STUCK, 0, s.flat_from, t, t, s.value, s.longest, v, s.flat_n,
@@ -279,7 +279,7 @@ def _moves(s, slots, p, k, t, v, c, rules, events, cursor):
     if c.interval >= 2 * US_PER_HOUR:
         _teach(s, slots, p, hour, True, c, rules)
     elif hour > s.hour and s.hour >= hour - 1 and s.stuck == 0:
-        # in which hour of a silence it moved is not known, so these teach nothing; between two readings it is this one
+        # after a silence the hour of the move is unknown, so nothing is learnt from it
         _teach(s, slots, p, s.hour, s.moved != 0, c, rules)
     s.surprise = 0.0
     s.stuck = 0
@@ -298,7 +298,7 @@ def _of_week(hour):
 
 @compiled_plain
 def _hidden(s, slots, p, interval, limit, shortest, odd):
-    """Hours for which a jam hides, at least `shortest`, in the middle and at the worst; `odd` is room for `SLOTS`.
+    """Hours until a jam is detected, at least `shortest`, median and worst case; `odd` is scratch space of `SLOTS`.
 
     The middle is over the hours of the week in which the dial moves, as a jam begins when a move goes missing. The hour
     in which it begins says nothing, and what an hour shows is known at the first reading after it.
@@ -331,7 +331,7 @@ def _hidden(s, slots, p, interval, limit, shortest, odd):
 
 @compiled_plain
 def _say_habit(s, slots, p, at, factor, c, rules, odd, habits, cursor):
-    """Add how long a jam could hide by now."""
+    """Append the current detection times of a jam to `habits`."""
     row = habits[cursor[1]]
     per_day = _per_day(c.interval)
     limit = _limit(s, factor, rules)
@@ -363,12 +363,12 @@ def hidden_hours(state, slots, interval, factor, rules):
 
 @compiled_plain
 def _standing(s, slots, p, k, t, v, factor, c, rules, events, cursor):
-    """Follow the dial; False where the reading is set aside as odd."""
+    """Update the standstill with a reading; False if it is set aside as implausible."""
     if v == s.value:
         s.odd = 0
         _flat(s, slots, p, k, t, factor, c, rules, events, cursor)
         return True
-    if v < s.value or v >= c.top:  # a rollover, or no reading at all: the next ones tell
+    if v < s.value or v >= c.top:  # a rollover, or not a reading: decided by the next ones
         s.odd += 1
         if s.odd < _ODD or v >= c.top:
             s.odd = min(s.odd, _ODD)
@@ -383,7 +383,7 @@ def _standing(s, slots, p, k, t, v, factor, c, rules, events, cursor):
 
 @compiled_plain
 def _expect(s, late_us, c):
-    """The first reading of an upload is so late: how long the next may be waited for before the meter is silent.
+    """Update the expected delay of uploads by the lateness of one's first reading.
 
     The first upload of a gateway that packs readings is seldom a full one. A single outage hardly counts, and what is
     sent after more than a day is history, not a way.
@@ -404,12 +404,12 @@ def _expect(s, late_us, c):
 
 @compiled_plain
 def _wrong_clock(s, c, shift, limit, rules):
-    """What is wrong with the clock if readings arrive that much later than they used to, -1 for nothing. [s]."""
+    """Kind of clock fault for a shift of the lateness, -1 for none. Shifts in seconds."""
     if s.level < -rules.tolerance_s:
         return AHEAD
     if math.isnan(s.home) or shift <= limit:
         return -1
-    if s.home_hour * US_PER_HOUR >= s.level_from:  # never a jump since it was last as usual
+    if s.home_hour * US_PER_HOUR >= s.level_from:  # no jump since the lateness was last normal
         return DRIFTS
     if s.astray_received >= s.level_from - 2 * c.interval:
         return BEHIND
@@ -418,7 +418,7 @@ def _wrong_clock(s, c, shift, limit, rules):
 
 @compiled_plain
 def _sample(s, p, k, late_s, arrived, factor, c, rules, events, cursor):
-    """The last reading of an upload arrived so many seconds after it was measured."""
+    """Update the clock's state by the lateness of the last reading of an upload. [s]"""
     if s.steady > 0 and abs(late_s - s.level) <= min(rules.tolerance_s, c.interval / 4e6):
         s.steady = min(s.steady + 1, _RUN)
         s.level += np.float32((late_s - s.level) / 8.0)
@@ -432,7 +432,7 @@ def _sample(s, p, k, late_s, arrived, factor, c, rules, events, cursor):
     home = max(s.home, np.float32(0.0)) if not math.isnan(s.home) else np.float32(0.0)
     shift = s.level - home
     if s.clock != 0:
-        if abs(s.level - s.wrong) <= abs(s.level - home):  # still wrong: how much, is known better
+        if abs(s.level - s.wrong) <= abs(s.level - home):  # still wrong: refine the estimate
             s.wrong = s.level
         if abs(shift) <= 0.5 * limit and s.level >= -rules.tolerance_s:
             _tell(
@@ -451,12 +451,12 @@ def _sample(s, p, k, late_s, arrived, factor, c, rules, events, cursor):
         s.home = s.level
         s.home_hour = arrived // US_PER_HOUR + 1
     elif not math.isnan(s.home) and abs(shift) <= rules.tolerance_s:
-        s.home_hour = max(s.home_hour, arrived // US_PER_HOUR)  # still as usual: what drifts began to later
+        s.home_hour = max(s.home_hour, arrived // US_PER_HOUR)  # still normal: a drift began later
 
 
 @compiled_plain
 def _another_meter(s, p, k, t, meter, events, cursor):
-    """What was open of the meter before ends here; the habit is the point's and stays."""
+    """Close the open detections of the replaced meter; the usage profile belongs to the point and stays."""
     if s.stuck != 0:
         _tell(p, k, _STUCK, 0, s.flat_from, t, t, s.value, s.longest, np.nan, s.flat_n, 0, events, cursor)
     if s.clock != 0:
@@ -493,7 +493,7 @@ def alone_in_upload(point, received, n_points):
 
 @compiled_plain
 def _is_astray(s, c, t, r, v, punctual, rules):
-    """Whether the dial shows that it is later than this reading's time says, at a meter that is known to be punctual.
+    """Whether the dial contradicts the timestamp of a reading of a usually punctual meter: it is from later.
 
     It came in the place of an ordinary reading: one interval after the one before, not beside or after others.
     """
@@ -549,7 +549,7 @@ def arrive(
                 continue
             _another_meter(s, p, k, t, c.meter, events, cursor)
         since_last = r - s.last_received if s.last_received != NEVER else np.int64(0)
-        # the first of several that a gateway sends at once says nothing of when it was measured
+        # the first of several readings sent at once carries no information on when it was measured
         punctual[i] = alone[i] and c.interval // 2 < since_last <= 3 * c.interval // 2
         if c.interval > 0 and s.last_received != NEVER and since_last >= c.interval // 2:
             late_s = np.float32((s.last_received - s.last_at) / 1e6)

@@ -1,13 +1,14 @@
-"""Stuck dials and wrong clocks, found in readings as they arrive, against what is usual for this very meter.
+"""Detection of stuck dials and wrong clocks in readings as they arrive, relative to the meter's own usual behaviour.
 
 **Stuck.** For each hour of the working day and of the weekend a point keeps how often its dial moved. An hour without
-a move is as surprising as moves were usual, ``-ln(1 - share)``; the surprises of a stillness add up. Beyond a limit,
-and beyond what the meter has ever done before, the dial is told as stuck. So a meter that is honestly idle at night
-surprises nobody, and one that has always moved is told within hours. Where a dial stands still for hours now and then
-nothing runs by itself, and people travel: there a jam looks like an absence, and is told after four weeks. A meter
-that rests by the clock, as a machine with shifts does, is closed over holidays: a jam of it is told after two weeks.
-The habit stays as it is while a stillness lasts, and learns from it when it has ended by itself. How long a jam could
-hide is said once a day (`HABIT_ROW`).
+a move has the surprise (self-information) ``-ln(1 - share)``; the surprises of a standstill add up, which is minus its
+log-likelihood if hours are independent. Beyond a limit, and beyond the most surprising standstill of the meter so far,
+the dial is reported as stuck. So a meter that is normally idle at night is not reported, and one that has always moved
+is reported within hours. If a dial stands still for some hours now and then, nothing runs by itself and its users may
+travel: a jam looks like an absence, and is reported after four weeks. A meter that rests by the clock, like a machine
+with shifts, is idle over holidays: a jam of it is reported after two weeks. The usage profile (the habit) is frozen
+during a standstill and updated when that has ended by itself. The time to detect a jam is output once a day
+(`HABIT_ROW`).
 
 **Silence.** The first reading of an upload says how long readings are kept back on their way. So long a silence is
 waited out (`usual_wait_us`): a gateway that sends four hours at once is not silent in between.
@@ -20,6 +21,13 @@ that drifts. A jump by more than an interval without such a proof is taken for a
 **Astray.** While a clock is behind, readings come whose time was told before while the dial is further on. Where they
 come in the place of ordinary ones, from a meter known to be punctual, their time cannot be right: they are marked and
 left out of the hours; the dial's total is not touched.
+
+References
+----------
+Averaging of the profile and of the lateness: S. W. Roberts, "Control chart tests based on geometric moving averages",
+Technometrics 1 (1959) 239-250.
+Time until the sum of surprises passes the limit, a first passage time: D. Siegmund, *Sequential Analysis: Tests and
+Confidence Intervals*, Springer 1985.
 """
 
 from dataclasses import dataclass
@@ -63,11 +71,11 @@ class HealthRules:
     utc_offset_h : int
         Hours by which local days are ahead of UTC; habits go by local hours. [h]
     stuck_surprise : float
-        Surprise beyond which a dial that always moves is stuck. [nat]
+        Sum of surprises beyond which a standing dial is stuck. [nat]
     longest_weight : float
-        Times the most surprising stillness that ended by itself; one that was told counts no more than its limit. [1]
+        The limit is at least this multiple of the most surprising normal standstill so far. [1]
     away_h : float
-        Hours for which those who use a meter that rests may be away; a shorter stillness of it is never told. [h]
+        Longest absence of the users of a meter that rests at times; a shorter standstill of it is not reported. [h]
     away_from, away_over : float
         Share of still hours up to which that is not so, and how much more of it until it is so wholly. [1]
     closed_h : float
@@ -76,11 +84,11 @@ class HealthRules:
         Share of still hours, among the hours of the day in which it moves, up to which a meter rests by the clock, and
         how much more of it until it does not at all. [1]
     flat_h : float
-        A shorter stillness is never told. [h]
+        A shorter standstill is never reported. [h]
     clock_tolerance_s : float
         Lateness that may vary between two uploads, and earliness that is nobody's fault. [s]
     clock_shift_s : float
-        A smaller shift of a clock is not told. [s]
+        A smaller shift of a clock is not reported. [s]
     clock_confirm : int
         Uploads in a row that must agree. [1]
     clock_home : int
@@ -125,7 +133,7 @@ class HealthRules:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Arrived:
-    """What a run of readings gave.
+    """Result of `arrive`.
 
     Attributes
     ----------
@@ -139,7 +147,7 @@ class Arrived:
         ended it; `amount` what is usually used in that time. Clock: `before` and `at` the lateness as usual and now in
         seconds, `scale` one of `UNSURE`, `AHEAD`, `BEHIND` and `DRIFTS`.
     habits : (h,) HABIT_ROW
-        How long a jam could hide at a point, when a UTC day of its readings is over.
+        Detection times of a jam at a point, one row after each UTC day of its readings.
     """
 
     astray: NDArray[np.bool_]
@@ -149,7 +157,7 @@ class Arrived:
 
 
 def empty_health(n_points: int) -> NDArray[Any]:
-    """Habits of points of which nothing was read yet.
+    """Initial state of points without readings.
 
     Returns
     -------
@@ -197,7 +205,7 @@ def hours_until_told(
     interval_us: NDArray[np.int64],
     factors: NDArray[np.float32] | None = None,
 ) -> NDArray[np.float64]:
-    """How long a dial that jams now may stand still before it is told, in the middle and at the worst hour of the week.
+    """Time until a jam that begins now would be reported, median and worst case over the hours of the week.
 
     Infinite for a meter of which nothing is known yet, or whose stillness surprises nobody.
 
@@ -228,7 +236,7 @@ def hours_until_told(
 
 
 def neutral_factors(n_points: int) -> NDArray[np.float32]:
-    """Factors where nobody has found anything: (n_points, 3) float32, for stuck dials, clocks and ratios."""
+    """Threshold factors without any inspection result: (n_points, 3) float32, for stuck dials, clocks and ratios."""
     return np.ones((n_points, 3), np.float32)
 
 

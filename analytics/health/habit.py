@@ -1,4 +1,4 @@
-"""Whether a stuck dial would be seen, by the meter's own habit, as a verdict beside those of the balance."""
+"""Observability of a stuck dial by the meter's own usage profile, as a verdict beside those of the balance."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -12,7 +12,7 @@ from analytics.drift.observability import PointVerdict, Question, Reason, Verdic
 __all__ = ["newest_habits", "stuck_verdict", "what_decides", "with_habits"]
 
 _OBSERVABLE_H, _WEAK_H = 24.0, 168.0
-"""At the worst hour to begin, a jam is told within a day; within a week it is weak."""
+"""Worst-case detection time up to which a jam is observable (a day), or weakly so (a week). [h]"""
 _LEARNING_DAYS = 14
 _LEFT_ALONE_US = 7 * US_PER_DAY
 
@@ -50,12 +50,12 @@ def stuck_verdict(habit: np.void) -> PointVerdict:
 
 
 def _hindrance(habit: np.void) -> Reason:
-    """What keeps a jam from being seen within a day."""
+    """Reason why a jam is not detected within a day."""
     if habit["days"] < _LEARNING_DAYS:
         return Reason.LEARNING
     if habit["away"] > _OBSERVABLE_H:
         return Reason.ABSENCE
-    # the limit is the rules' own one, or comes of a stillness before
+    # whether the limit is the rules' own, or raised by an earlier standstill
     return Reason.RESTED if habit["rested"] else Reason.SELDOM
 
 

@@ -1,4 +1,4 @@
-"""Whether an impossible rise of a register would be seen: by the ledger's rate, or by what its own rises have taught.
+"""Observability of impossible rises of a register: by the ledger's rate, or the rate learnt from its own rises.
 
 A rise that is believed at once is within a margin of the highest rate so far; a greater one waits for later readings
 (`analytics.columns.register`). How many rises that rate was learnt from says how near the margin is.
@@ -16,11 +16,11 @@ from analytics.drift.observability import PointVerdict, Question, Reason, Verdic
 __all__ = ["LearntRate", "learnt_rates", "rise_verdict"]
 
 _SETTLED, _SOME = 24, 8
-"""Rises from which a rate is believed within 4 times, and within 16 times; see `analytics.columns._rates_kernel`."""
+"""Number of rises from which the margin is 4, and 16; see `analytics.columns._rates_kernel`."""
 
 
 class LearntRate:
-    """What a register may rise by, as it is known now.
+    """Highest plausible rate of a register, as known now.
 
     Attributes
     ----------

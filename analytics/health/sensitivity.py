@@ -1,4 +1,4 @@
-"""What inspectors found, as factors of thresholds: a meter that was found sound is told later, a faulty one sooner."""
+"""Inspection results as threshold factors: raised for meters found sound, lowered for faulty ones."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -14,14 +14,14 @@ LEARNING_KINDS = (DetectionKind.STUCK, DetectionKind.CLOCK, DetectionKind.RATIO)
 
 
 class SiteVerdict(Enum):
-    """What somebody found at a meter; table `meter_verdict` has the same words."""
+    """Result of an inspection; table `meter_verdict` uses the same values."""
 
     FAULTY = "faulty"
     SOUND = "sound"
     LOAD_CHANGED = "load_changed"
-    """The meter is right: what it measures really changed."""
+    """The meter is correct: the load itself changed."""
     DATA_PATH = "data_path"
-    """The meter is right, the way from it to here is not: the detection was true, and says so again."""
+    """The meter is correct but its data path is faulty: a true detection, which may be repeated."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +38,7 @@ class StandingVerdict:
     verdict: SiteVerdict
 
 
-# each false alarm asks for half as much again, up to four times; each true one for a fifth less, down to a half
+# each false alarm raises the threshold by half, up to four times; each true one lowers it by a fifth, down to a half
 _RAISE, _LOWER = 1.5, 0.8
 _MOST, _LEAST = 4.0, 0.5
 

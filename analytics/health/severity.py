@@ -1,4 +1,4 @@
-"""How bad a detection is, by its kind; table `detection` has the same words."""
+"""Severity of a detection by its kind; table `detection` uses the same values."""
 
 from analytics.domain.quality import DetectionKind
 from analytics.domain.severity import Severity
@@ -24,7 +24,7 @@ _INFO = frozenset({_KINDS.GAP, _KINDS.DUPLICATE, _KINDS.BALANCE_CHANGE})
 
 
 def severity_of(kind: DetectionKind) -> Severity:
-    """How bad a kind of detection is; an event that is no fault is never more than worth knowing.
+    """Severity of a kind; an event that is no fault is always `INFO`.
 
     Examples
     --------

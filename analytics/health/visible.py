@@ -1,4 +1,4 @@
-"""What further registers let see of a wrong ratio, as verdicts beside those of the balance."""
+"""Observability of a wrong ratio by redundant registers, as verdicts beside those of the balance."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -12,7 +12,7 @@ from analytics.health.redundancy import Check
 __all__ = ["best_of", "verdict_of"]
 
 _RATIO, _WEAK = 0.15, 0.5
-"""Half of what a lost phase changes must show, as by the balance; a half is weak."""
+"""Smallest error that must be detectable: half of that of a lost phase; up to one half it is weak."""
 _SEEN = {
     Check.POWER: (Verdict.WEAK, Reason.POWER),
     Check.PRIMARY_POWER: (Verdict.OBSERVABLE, Reason.PRIMARY_POWER),

@@ -1,4 +1,4 @@
-"""Certificates of verification and calibration as people enter them, a row each, every fault told at once."""
+"""Certificates of verification and calibration entered as rows; all faults are reported at once."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -107,7 +107,7 @@ class CertificateRow:
 
 
 def faults_of(one: Certificate, today: date) -> Iterator[str]:
-    """What is wrong with a certificate, beside its instrument not being known."""
+    """Faults of a certificate, other than an unknown instrument."""
     for name in ("unit_code", "meter_no", "number", "body"):
         value = getattr(one, name)
         if not value.strip() or len(value) > _MOST_LETTERS:
@@ -130,7 +130,7 @@ def faults_of(one: Certificate, today: date) -> Iterator[str]:
 def certificate_rows(
     table: Sequence[Sequence[object]], today: date
 ) -> tuple[tuple[CertificateRow, ...], tuple[str, ...]]:
-    """Certificates of a table whose first row with a head has the heads, and all that is wrong with it.
+    """Certificates of a table, and all its faults; the first row that contains a known head is the header.
 
     Parameters
     ----------

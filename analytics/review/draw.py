@@ -7,7 +7,7 @@ __all__ = ["drawn"]
 
 
 def drawn(codes: Collection[str], count: int, seed: str) -> tuple[str, ...]:
-    """So many of some units, in the order in which they were drawn.
+    """Random sample of units, in the order drawn.
 
     Neither the order of the units nor a version of any program matters: unit by unit, SHA-256 of the seed, a line feed
     and the code, in UTF-8; the lowest are drawn.

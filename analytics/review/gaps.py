@@ -25,21 +25,21 @@ METHODS: Final[Phrases] = MappingProxyType({
 
 
 class GapRefused(MeterwardenError):  # noqa: N818 - named after what is the matter
-    """An evaluation that the data do not carry."""
+    """The data do not support the evaluation."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evaluation:
-    """What came out.
+    """Result of an evaluation.
 
     Attributes
     ----------
     amount : float
         Of the whole span. [canonical unit]
     hours : int
-        Measured hours that it rests on.
+        Number of measured hours used.
     procedure, reliability : Phrase
-        How it was done, and why it is to be believed.
+        Method in words, and the grounds for its reliability.
     """
 
     amount: float

@@ -44,7 +44,7 @@ RESULTS: Final[Phrases] = phrases(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Terms:
-    """How long things may take. [working days]"""
+    """Deadlines of the steps. [working days]"""
 
     correction: int
     recheck: int
@@ -52,7 +52,7 @@ class Terms:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recorded:
-    """What was found of an item on site."""
+    """Result of one item on site."""
 
     result: str
     remark: str = ""
@@ -60,7 +60,7 @@ class Recorded:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Review:
-    """Where a review stands.
+    """State of a review.
 
     Attributes
     ----------
@@ -101,7 +101,7 @@ def opened(review: Review, leader: str, members: Sequence[str], day: date) -> Re
 
 
 def unfinished(items: Mapping[int, bool], recorded: Mapping[int, Recorded], refuted: Collection[int]) -> list[str]:
-    """What the sheet lacks before it can be concluded.
+    """What is missing before the review can be concluded.
 
     Parameters
     ----------

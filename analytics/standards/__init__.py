@@ -1,1 +1,1 @@
-"""Standards as data with an edition."""
+"""Checks against GB 17167 and related standards; their tables are data, by edition."""

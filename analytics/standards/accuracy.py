@@ -50,7 +50,7 @@ _COLUMNS: Final = ("instrument", "purpose", "accuracy_class")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Requirement:
-    """Classes of the rows that may apply, none where the table has none; and what else a document asks."""
+    """Required classes by the rows that may apply, empty if the table has none; and further requirements."""
 
     classes: tuple[AccuracyClass, ...]
     what: Phrase
@@ -59,7 +59,7 @@ class Requirement:
 
 
 class Category(NamedTuple):
-    """Categories that an electricity user may be of, what they were concluded from, and what would tell which."""
+    """Possible categories of an electricity user, their basis, and the data that would decide between them."""
 
     possible: tuple[UserCategory, ...]
     why: Phrase
@@ -67,7 +67,7 @@ class Category(NamedTuple):
 
     @property
     def category(self) -> UserCategory | None:
-        """The only one that it can be, None where several remain."""
+        """The category if only one is possible, else None."""
         return self.possible[0] if len(self.possible) == 1 else None
 
 
@@ -94,7 +94,7 @@ def combined_class(parts: Sequence[AccuracyClass]) -> AccuracyClass:
 
 
 def accuracy_verdict(installed: AccuracyClass | None, required: Sequence[AccuracyClass]) -> Verdict:
-    """What a class says against the classes that may be required.
+    """Verdict of a class against the classes that may be required.
 
     Examples
     --------
@@ -153,7 +153,7 @@ def _is_lowest(category: UserCategory) -> bool:
 
 
 def _reaches(category: UserCategory, rules: Rules, monthly_kwh: float, kva: float | None) -> bool:
-    """Whether it is of this category at least."""
+    """Whether the user reaches this category or a higher one."""
     if category.monthly_kwh_ge is not None and monthly_kwh >= category.monthly_kwh_ge:
         return True
     limit = category.transformer_kva_ge
@@ -195,7 +195,7 @@ def _asked_for(possible: Sequence[UserCategory], monthly_kwh: float, kva: float 
 
 
 def _is_lowest_limit(limit: float) -> bool:
-    return limit == 315.0  # the one edge that the two documents print differently
+    return limit == 315.0  # the one boundary on which the two documents differ
 
 
 def requirement(
@@ -208,7 +208,7 @@ def requirement(
     level: str,
     category: Category | None,
 ) -> Requirement:
-    """What table 4 asks of an instrument.
+    """Requirement of table 4 for an instrument.
 
     Parameters
     ----------
@@ -356,7 +356,7 @@ def accuracy_findings(scene: Scene, free: NDArray[np.bool_]) -> Iterator[Finding
 def _kinds(
     scene: Scene, point: NDArray[np.int64], categories: Mapping[int, Category]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Points of one kind are judged alike: kind of each point, and the first point of each kind."""
+    """Grouping of points that get the same verdict: group of each point, and the first point of each group."""
     ledger = scene.ledger
     editions: dict[int, int] = {}
     names: dict[str, int] = {}
@@ -512,7 +512,8 @@ def _found(installed: AccuracyClass | None) -> Phrase:
 def _next_step(judged: _Judged, meter: str) -> Phrase:
     asked = judged.asked
     if judged.verdict is Verdict.FAIL:
-        needed = max(asked.classes, key=lambda one: one.rank)  # surely; a stricter one only where the facts ask for it
+        # required in any case; a stricter one only if the facts call for it
+        needed = max(asked.classes, key=lambda one: one.rank)
         en, zh = (
             f"Replace {meter} by a meter of class {needed} or better",
             f"将 {meter} 更换为 {needed} 级或更高等级的器具",

@@ -1,4 +1,4 @@
-"""Clauses about what a unit does with energy beside using it (GB 17167 4.3.6, 4.3.7, 4.3.11).
+"""Clauses on conversion, distribution and production of energy (GB 17167 4.3.6, 4.3.7, 4.3.11).
 
 Whoever converts or passes on energy must be able to tell the efficiency, whoever produces it the own use for each unit
 of product: so every collection point that input and output need must be there and have a meter that may be used. The
@@ -29,7 +29,7 @@ _QUESTIONS: Final = {
     "production": ("production",),
     "raw_material": ("raw_material",),
 }
-"""Kinds of activity that each question of an edition is about."""
+"""Kinds of activity that each clause concerns."""
 _ASKED: Final = {
     "conversion": Phrase(
         en="where energy is converted or passed on, meters let its efficiency be assessed",
@@ -55,7 +55,7 @@ _OUTWARD: Final = (Direction.OUT, Direction.OWN)
 
 
 def raw_material_points(scene: Scene) -> NDArray[np.bool_]:
-    """(p,) Points at which energy is measured as raw material: table 4 does not ask about their meters."""
+    """Points at which energy is measured as raw material, to which table 4 does not apply; (p,) bool."""
     found = np.zeros(len(scene.ledger.point_codes), np.bool_)
     for unit, activities in _by_unit(scene).items():
         fed = [one for one in activities if one.points]
@@ -94,7 +94,7 @@ def _places(scene: Scene, unit: int) -> dict[str, int]:
 
 
 def _without(scene: Scene, unit: int, question: str, facts: UnitFacts) -> Finding:
-    """A unit of which no such activity was entered: it has none, or nobody has said it."""
+    """Finding for a unit without an entered activity: it has none, or it was not entered."""
     find = scene.finder(unit, question, scene.applied[unit].edition.clauses[question])
     said, words = getattr(facts, _FIELD[question]), _WORDS[question]
     if said is False:

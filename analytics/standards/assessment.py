@@ -1,4 +1,4 @@
-"""Every question put to every unit of a ledger, on one day: findings, rates, and how each unit stands."""
+"""Compliance assessment of a ledger on one day: all findings, equipping rates, and the state of each unit."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ __all__ = ["Assessment", "Standing", "assess", "grade_of"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:
-    """How a unit stands.
+    """Compliance state of a unit.
 
     Attributes
     ----------
@@ -35,11 +35,11 @@ class Standing:
         Index into the ledger's units.
     edition, edition_zh : str
     state : str
-        ``serious`` or ``findings`` where something fails, ``unknown`` where a person must tell first, ``compliant``.
+        ``serious`` or ``findings`` if something fails, ``unknown`` if a person must decide first, else ``compliant``.
     grade : str
-        Empty where the rules cannot say without data.
+        Empty if the rules cannot decide for lack of data.
     failed, serious, warnings, person : int
-        Findings that fail, of them serious and warnings; those that a person must decide.
+        Numbers of failures, serious ones and warnings among them, and of questions that a person must decide.
     points_needed, points_present : int
         Nl and Ns of all levels and energies.
     verification : VerificationCount
@@ -64,7 +64,7 @@ class Standing:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Assessment:
-    """What came out.
+    """Result of an assessment.
 
     Attributes
     ----------
@@ -232,7 +232,7 @@ def grade_of(
     completeness: float | None,
     verified: VerificationCount,
 ) -> str:
-    """The first grade whose limits all hold; empty where it hangs on what is not known.
+    """The best grade whose limits all hold; empty if that depends on unknown facts.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What changed between two days, and because of which meters."""
+"""Changes of findings between two days, and the meters that caused them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,14 +10,14 @@ __all__ = ["Change", "changes"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """One thing that is not as it was.
+    """One changed finding.
 
     Attributes
     ----------
     better : bool
-        Mended, against newly or more deeply wrong.
+        True if it was resolved or improved, False if it is new or worse.
     finding : Finding
-        As it is now; as it was, where it is mended and gone.
+        The present finding, or the former one if it is gone.
     meters, points : tuple of str
         Which the change comes from.
     """
@@ -29,7 +29,7 @@ class Change:
 
 
 def changes(before: Sequence[Finding], after: Sequence[Finding]) -> tuple[Change, ...]:
-    """Findings of one unit on two days compared.
+    """Changes between the findings of one unit on two days.
 
     Parameters
     ----------

@@ -92,7 +92,7 @@ class FactorTable:
         return self._entered
 
     def series(self, carrier: str, unit: str, unit_code: str = "") -> FactorSeries:
-        """Factor over time.
+        """Factor of a carrier as a function of time.
 
         Parameters
         ----------
@@ -145,7 +145,7 @@ class FactorTable:
         )
 
     def _why_unknown(self, carrier: str, unit: str, unit_code: str) -> str:
-        """Why there is none, and what helps; also that one was entered for another unit of measurement."""
+        """Explanation of a missing factor and what to enter; also if one was entered for another unit."""
         others = {f.unit for f in self._entered if f.carrier == carrier and f.unit_code in {unit_code, ""}} - {unit}
         if others:
             return f"unknown: meters count {carrier} in {unit}, the factor entered is per {', '.join(sorted(others))}"

@@ -1,4 +1,4 @@
-"""Collected data against the official figures: completeness, interval, starts, delay, monthly figures, open faults.
+"""Quality of collected data against official requirements: completeness, interval, start of periods, delay, faults.
 
 The figures stand in the rules with their source. What no data say is not judged: a point whose data were not looked at
 gives no finding, and of a meter that is out of use by its label none are asked for.
@@ -41,7 +41,7 @@ def working_days(since_day: int, day: int, holidays: frozenset[int]) -> int:
 
 
 def data_quality_findings(scene: Scene, local_day: NDArray[np.int64]) -> Iterator[Finding]:
-    """Everything that the data say against the figures.
+    """Findings on data quality.
 
     Parameters
     ----------
@@ -132,7 +132,7 @@ def _open_faults(scene: Scene, local_day: NDArray[np.int64]) -> Iterator[Finding
 
 def _completeness(scene: Scene) -> Iterator[Finding]:
     quality, share = scene.rules.data_quality, scene.evidence.completeness
-    low = scene.in_use & (share * 100 < quality.completeness)  # NaN is not low: nobody looked
+    low = scene.in_use & (share * 100 < quality.completeness)  # NaN is not low: the data were not evaluated
     required = Phrase(
         en=f"at least {quality.completeness:g} % of the data of {quality.window_days} days",
         zh=f"{quality.window_days} 天数据完整率不低于 {quality.completeness:g} %",
@@ -170,7 +170,7 @@ def _completeness(scene: Scene) -> Iterator[Finding]:
 
 
 def _below(percent: float, limit: float) -> str:
-    """A share with as many decimals as it takes to be seen below its limit."""
+    """A share with enough decimals to appear below its limit."""
     for decimals in range(1, 12):
         text = f"{percent:.{decimals}f}"
         if float(text) < limit:
@@ -201,7 +201,7 @@ def _by_unit(scene: Scene, points: NDArray[np.int64]) -> Iterator[tuple[int, NDA
 
 
 def _by_hand(scene: Scene, unit: int, points: NDArray[np.int64], quality: DataQualityRules) -> Finding:
-    """Meters that are read once a day or less: by hand, as a rule, for which the figure of collection is not made."""
+    """Meters read once a day or less, usually by hand; the requirement on collection does not apply to them."""
     meters = scene.meter_nos(points)
     return Finding(
         unit=unit,
@@ -309,7 +309,7 @@ def _far_from(scene: Scene, rule: str, late: NDArray[np.bool_], required: Phrase
 
 
 def _upload_delays(scene: Scene) -> Iterator[Finding]:
-    """Readings against the delay that was entered; without one, nobody knows the limit and nothing is said."""
+    """Findings on upload delay; none if no limit was entered, since none is known."""
     quality, in_time = scene.rules.data_quality, scene.evidence.in_time
     if quality.upload_delay_min is None:
         return

@@ -1,4 +1,4 @@
-"""Everything that is judged by, from the files that say it: what ships, and what was loaded over it.
+"""Standards and rules in force, from files: those shipped, and those loaded over them.
 
 A file's tables tell its kind: ``[rates]`` an edition, ``[rules]`` rules of supervision, ``[[factor]]`` or
 ``[[equal_value]]`` factors to coal equivalent, ``[water]`` a standard of water metering, and those of `facts` facts
@@ -56,7 +56,7 @@ class Shipped:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Standards:
-    """What a ledger is judged by.
+    """Documents that an assessment applies.
 
     Attributes
     ----------
@@ -100,7 +100,7 @@ def document_of(tables: Mapping[str, object], *, source: str) -> Document:
 
 
 def standards_of(shipped: Shipped, loaded: Sequence[Document]) -> Standards:
-    """Put together what is judged by, and check all of it.
+    """Combine and check the documents.
 
     Parameters
     ----------

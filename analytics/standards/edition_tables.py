@@ -1,4 +1,4 @@
-"""An edition from a parsed TOML file: every row and field checked, every fault told at once, nothing half-loaded."""
+"""Loading an edition from parsed TOML: every row and field is checked, and all faults are reported at once."""
 
 from collections.abc import Mapping
 from fractions import Fraction
@@ -12,10 +12,10 @@ from analytics.standards.tables import TableRow, mapping, raise_faults, table_ro
 __all__ = ["CLAUSES", "FURTHER_CLAUSES", "LEVEL_OF_EDITION", "load_edition"]
 
 LEVEL_OF_EDITION: Final = {"unit": "unit", "main_sub_organization": "sub_unit", "main_equipment": "equipment"}
-"""An edition's words for the levels, and the ledger's."""
+"""Names of the levels in editions, by those of the ledger."""
 CLAUSES: Final = ("equipped", "verification", "ledger", "accuracy_unit", "accuracy_sub_unit", "accuracy_equipment")
 FURTHER_CLAUSES: Final = ("conversion", "production", "raw_material")
-"""Questions that an edition may ask; without a clause it does not."""
+"""Optional checks: an edition that names no clause for one does not require it."""
 _INSTRUMENTS: Final = {
     "weighing": ("static", "dynamic"),
     "electricity_meter": ("dc",),

@@ -1,4 +1,4 @@
-"""Editions of the standard as data, and which of them a unit is judged by on a day."""
+"""Editions of the standard as data, and which of them applies to a unit on a day."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -55,7 +55,7 @@ class AccuracyRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TradeRow:
-    """What trade settlement asks beyond table 4 (its notes).
+    """Requirements of trade settlement beyond table 4 (its notes).
 
     Attributes
     ----------
@@ -98,14 +98,14 @@ class UserCategory:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccuracyTable:
-    """Table 4 and what belongs to it.
+    """Table 4 with its notes and categories.
 
     Attributes
     ----------
     rows : mapping of (instrument, key) to AccuracyRow
     trade : mapping of (instrument, energy) to TradeRow
     ladder : tuple of AccuracyClass
-        Classes of electricity meters, strict first: what "one step lower" steps along.
+        Classes of electricity meters from strict to coarse, the scale of "one class lower".
     relaxed_steps : int
         Steps that electricity meters below the unit's level may be lower.
     categories : tuple of UserCategory
@@ -119,7 +119,7 @@ class AccuracyTable:
     categories: tuple[UserCategory, ...]
 
     def relaxed(self, required: AccuracyClass) -> AccuracyClass:
-        """Class that is asked below the unit's level where `required` is asked at it."""
+        """Class required below the unit's level if `required` is required at it."""
         if required not in self.ladder:
             return required
         return self.ladder[min(self.ladder.index(required) + self.relaxed_steps, len(self.ladder) - 1)]
@@ -141,7 +141,7 @@ class Edition:
     mandatory : frozenset of str
         Mandatory clauses.
     clauses : mapping of str to str
-        The clause that asks each question.
+        Clause on which each check is based.
     limits : mapping of str to tuple of Limit
         By level, ``sub_unit`` (table 1) and ``equipment`` (table 2).
     rates : mapping of (energy, level) to Fraction or None
@@ -179,7 +179,7 @@ class Applied:
     Attributes
     ----------
     text : str
-        What every result says: the number, and for which edition it stands in.
+        Text printed with every result: the number, and which edition it substitutes for.
     """
 
     edition: Edition
@@ -210,7 +210,7 @@ class EditionBook:
             raise ConfigurationError("an edition of the general standard must be known (got none)")
 
     def applied(self, day: int, sector: str = "") -> Applied:
-        """Edition that a unit of a sector is judged by on a local day.
+        """Edition that applies to a unit of a sector on a local day.
 
         The newest one in force; without one, the oldest stands in. One that another has superseded stands in for it as
         long as that one's tables are not known. A sector without a standard of its own is judged by the general one.

@@ -1,4 +1,4 @@
-"""Comprehensive energy consumption of units: what was used, in coal equivalent, equivalent and equal value kept apart.
+"""Comprehensive energy consumption of units in coal equivalent, by equivalent value and by equal value.
 
 A total is known only where every energy of it has a factor. Energy-carrying media (water) and recovered energy are no
 part of it unless a factor was entered for them.
@@ -50,7 +50,7 @@ class CarrierEnergy:
     tce, tce_equal : float or None
         Equivalent (当量值) and equal value (等价值). [tce]
     factor, factor_equal : str
-        What was used, or why there is none.
+        Factor that was applied, or why there is none.
     completeness : float
         Mean over all days of the span, 0 for those without a total. [1]
     """

@@ -1,9 +1,9 @@
 """Equipping rate Rp = Ns / Nl by energy and level (GB 17167 4.3.1 and table 3), on whole numbers.
 
-Nl counts the collection points that the theoretical need names. Ns counts those of them at which a meter is installed
-that is not out of use, whatever its verification: the rate with a valid verification stands beside it. Points of which
-nobody can tell whether they count make the rate lie between two, and where these fall on both sides of the requirement
-a person has to tell. Rounding never decides: 94.999… % is below 95 %.
+Nl counts the collection points of the theoretical need. Ns counts those of them at which a meter is installed that is
+not out of use, whatever its verification: the rate with a valid verification is given beside it. If it is undecided
+whether some points count, the rate is an interval; if that contains the requirement, a person has to decide.
+ Rounding never decides: 94.999… % is below 95 %.
 """
 
 from collections.abc import Iterator, Sequence
@@ -88,7 +88,7 @@ def equipping_rate(present: int, needed: int) -> Fraction | None:
 
 
 def rate_verdict(present: int, unknown: int, needed: int, required: Fraction | None) -> Verdict:
-    """What a rate says against a requirement, where some more points may or may not count in Nl.
+    """Verdict of a rate against a requirement, if some more points may or may not count in Nl.
 
     Examples
     --------
@@ -216,7 +216,7 @@ def _found(rate: Rate) -> Phrase:
 
 
 def shown_rate(rate: Fraction, required: Fraction | None) -> str:
-    """Rate with as many decimals as it needs to stand on its side of the requirement."""
+    """Rate with enough decimals to appear on its side of the requirement."""
     for decimals in range(1, 12):
         text = f"{float(rate):.{decimals}f}"
         if required is None or (Fraction(text) >= required) == (rate >= required):
@@ -225,7 +225,7 @@ def shown_rate(rate: Fraction, required: Fraction | None) -> str:
 
 
 def next_step(verdict: Verdict, bare: Sequence[str], unfit: Sequence[str]) -> Phrase:
-    """What to do about a rate: install at points without a meter, verify or replace meters that may not be used."""
+    """Next step for a rate: install meters at points without one, verify or replace meters that may not be used."""
     if verdict is Verdict.PERSON:
         return Phrase(
             en="Decide on the exemptions and on what is main by another energy.",

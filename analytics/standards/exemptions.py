@@ -1,8 +1,8 @@
 """Reasons for which a collection point needs no meter: notes of GB 17167's tables, chosen by code or by their words.
 
 A reason is read clause by clause (between commas). Every clause has to be a note's own words or one that says nothing
-for or against (how it is settled); a cell with anything else is free text, which frees nobody and is for a person to
-decide. Words are never searched for inside a sentence: "非辅助能源" is not "辅助能源".
+for or against (how it is settled); a cell with anything else is free text: it does not exempt, a person has to decide.
+ Words are never searched for inside a sentence: "非辅助能源" is not "辅助能源".
 """
 
 import re
@@ -20,7 +20,7 @@ __all__ = ["EXEMPTIONS", "Exemption", "exemption_of", "reasons_text"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Exemption:
-    """A reason that the standard knows.
+    """A reason for exemption in the standard.
 
     Attributes
     ----------
@@ -184,7 +184,7 @@ def exemption_of(text: str) -> Exemption | None:
     codes.discard("")
     if codes == {"auxiliary", "below_limit"}:
         return EXEMPTIONS["auxiliary"]
-    if codes == {"assessable", "group"}:  # both ask for the same: a meter above
+    if codes == {"assessable", "group"}:  # both require the same, a meter above
         return EXEMPTIONS["group"]
     return EXEMPTIONS[codes.pop()] if len(codes) == 1 else None
 

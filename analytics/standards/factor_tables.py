@@ -1,4 +1,4 @@
-"""Factor tables as parsed from TOML: every field checked, every fault told at once."""
+"""Checks of factor tables parsed from TOML; all faults are reported at once."""
 
 import math
 from collections.abc import Iterable, Mapping, Sequence

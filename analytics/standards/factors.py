@@ -1,4 +1,4 @@
-"""Factors to standard coal: what an edition lists, and which of it needs nobody's word."""
+"""Conversion factors to standard coal: those of an edition, and which of them apply by default."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -88,10 +88,10 @@ class Reference:
     ----------
     edition : str
     in_force_day : int
-        First day of its force; before it the edition only stands in, and says so. [d since 1970-01-01]
+        First day in force; before it the edition is applied as a substitute, and results say so. [d since 1970-01-01]
     fuels : mapping of str to Fuel
     carriers : mapping of (carrier, unit) to (fuel names, reason)
-        What a carrier can be; a reason other than empty forbids a default.
+        Fuels that a carrier can be; a nonempty reason forbids a default.
     """
 
     edition: str
@@ -100,7 +100,7 @@ class Reference:
     carriers: Mapping[tuple[str, str], tuple[tuple[str, ...], str]]
 
     def defaults(self, carrier: str, unit: str) -> list[Factor]:
-        """Reference factor without which nothing has to be entered: one fuel, one number, before and in force."""
+        """Reference factors that apply by default: the carrier is one fuel with one number; before and in force."""
         fuels, reason = self.carriers.get((carrier, unit), ((), ""))
         if reason or len(fuels) != 1 or self.fuels[fuels[0]].number is None:
             return []
@@ -138,7 +138,7 @@ class Reference:
         )
 
     def why_unknown(self, carrier: str, unit: str) -> str:
-        """Why an amount of the carrier has no coal equivalent by default, and what helps."""
+        """Why a carrier has no default factor, and what to enter."""
         fuels, reason = self.carriers.get((carrier, unit), ((), ""))
         if reason:
             return f"unknown: {reason}; enter a factor"

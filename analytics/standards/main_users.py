@@ -1,4 +1,4 @@
-"""Who is a main sub-unit or main equipment (tables 1 and 2), and so which points count in the theoretical need Nl.
+"""Main sub-units and main equipment (tables 1 and 2), and thereby the points that count in the theoretical need Nl.
 
 Declared and measured use are each held against the limit of the energy (≥, any one of the quantities used, made or
 passed on). Neither is guessed: a sum that is not whole can reach a limit, but cannot stay below it. An hour's measured
@@ -57,7 +57,7 @@ class _Owner(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class MainUse:
-    """What counts.
+    """Points of the theoretical need, and findings on the way.
 
     Attributes
     ----------
@@ -79,7 +79,7 @@ class MainUse:
 
 
 def main_use(scene: Scene) -> MainUse:
-    """Decide which points count, and find where the ledger, the limits and the meters disagree.
+    """Decide which points count; findings where ledger, limits and meters disagree.
 
     Parameters
     ----------
@@ -150,7 +150,7 @@ def _owners(scene: Scene) -> _Owner:
     declared_amount = np.maximum(declared_amount, _of_devices(scene, names, declared_amount))
     limit, divisor = _limits(scene, first)
     declared_amount = declared_amount / divisor
-    # a yearly use says the mean of an hour, no more; the most in an hour says what table 2 asks
+    # a yearly use gives only the mean of an hour; table 2 is about the largest
     below = np.where(whole & ((divisor != _HOURS_A_YEAR) | hourly), NO, UNKNOWN)
     declared = np.where(declared_amount >= limit, YES, below).astype(np.int8)
     measured, measured_amount = _measured(scene, names)
@@ -187,7 +187,7 @@ def _limits(scene: Scene, first: NDArray[np.int64]) -> tuple[Floats, Floats]:
 
 
 def _divisor(unit: str) -> float:
-    """What turns an amount a year (or a power in kW) into the limit's unit."""
+    """Divisor of an amount a year (or a power in kW) to be in the limit's unit."""
     return {"kW": 1.0, "MW": 1000.0, "t/h": _HOURS_A_YEAR, "m3/h": _HOURS_A_YEAR, "GJ/h": _HOURS_A_YEAR}.get(unit, 1.0)
 
 
@@ -294,7 +294,7 @@ def _covered(scene: Scene) -> Int8s:
 def _exemption(  # noqa: PLR0911 - one answer a note
     scene: Scene, point: int, main: int, *, other: bool, metered: int
 ) -> Finding | None:
-    """What is wrong with, or open about, a point's exemption; None where its reason holds."""
+    """Finding on a point's exemption; None if its reason holds."""
     ledger = scene.ledger
     level, carrier = levels[ledger.point_level[point]], ledger.point_carrier[point]
     reason = exemption_of(ledger.point_exemption[point])
@@ -321,7 +321,7 @@ def _auxiliary(reason: Exemption | None, applies: bool) -> bool:
 
 
 def _at_the_edge(scene: Scene, point: int, reason: Exemption | None, *, named: bool) -> Finding | None:
-    """At the unit's edge only note 1 of table 3 frees: seasonal heating by steam or hot water."""
+    """At the unit's boundary only note 1 of table 3 exempts: seasonal heating by steam or hot water."""
     if reason is not None:
         return None
     if scene.ledger.point_carrier[point] in EXEMPTIONS["heating"].carriers and not named:
@@ -335,7 +335,7 @@ def _at_the_edge(scene: Scene, point: int, reason: Exemption | None, *, named: b
 
 
 def _by_another(scene: Scene, point: int) -> Finding:
-    """A person has to say: the sub-unit or device is a main one by another energy."""
+    """Question for a person: the sub-unit or device is a main one by another energy."""
     ledger = scene.ledger
     unit, level = int(ledger.point_unit[point]), levels[ledger.point_level[point]]
     edition = scene.applied[unit].edition
@@ -414,7 +414,7 @@ def _clause(edition: Edition, level: str) -> str:
 
 
 def _disagreements(scene: Scene, owner: _Owner) -> Iterator[Finding]:
-    """Where what is declared and what is measured do not agree, by unit, level and energy."""
+    """Findings where declared and measured use disagree, by unit, level and energy."""
     for declared, measured in ((NO, YES), (YES, NO)):
         owners = np.flatnonzero((owner.declared == declared) & (owner.measured == measured))
         groups: dict[tuple[int, int, int], list[int]] = {}

@@ -1,4 +1,4 @@
-"""Instruments that are verified by law (强制检定), how far they are, and how long one may serve that is verified once.
+"""Instruments under mandatory verification (强制检定): coverage, and service life of those verified only once.
 
 Which instruments these are is said by the rules and by facts about single meters, with a source; nothing is taken
 for verified by law because of what it looks like.
@@ -135,7 +135,7 @@ def service_life_findings(scene: Scene) -> Iterator[Finding]:
 
 
 def _life(lives: Sequence[ServiceLife], instrument: str, purpose: str, name: str) -> ServiceLife | None:
-    """The longest that may be its own; none where nothing says that it is such an instrument."""
+    """Longest service life that may apply; None if nothing indicates such an instrument."""
     facts = purpose_of(purpose)
     fitting = [one for one in lives if one.fits(instrument, name, facts.pipe_mm, trade=facts.trade)]
     return max(fitting, key=lambda one: one.months, default=None)

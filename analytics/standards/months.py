@@ -1,4 +1,4 @@
-"""A unit's energy by month and sub-unit: what is metered there, what is assigned to it, and what is left over.
+"""A unit's energy by month and sub-unit: metered, allocated, and the remainder.
 
 For each month and energy the sub-units' metered and assigned amounts and the rest add up to the unit's total. What is
 metered for the unit alone belongs to a sub-unit only where somebody entered so; assigned amounts stand apart from
@@ -15,7 +15,7 @@ __all__ = ["MonthPart", "month_parts"]
 
 
 class MonthPart(NamedTuple):
-    """Energy of one month of the unit, of a sub-unit, or of what belongs to none.
+    """Energy of the unit, a sub-unit or the remainder in one month.
 
     Attributes
     ----------
@@ -85,7 +85,7 @@ def _part(
 
 
 def _strangers(month: str, whole: UnitEnergy, sub_units: Mapping[str, UnitEnergy]) -> list[MonthPart]:
-    """What sub-units meter of energies that the unit as a whole does not."""
+    """Energies metered at sub-units only."""
     known = {(one.carrier, one.symbol) for one in whole.carriers}
     return [
         _part(month, "metered", name, own, own.amount, own.completeness)

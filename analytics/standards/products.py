@@ -1,4 +1,4 @@
-"""Comprehensive energy consumption for each unit of product, also of several products: never by an invented split.
+"""Comprehensive energy consumption per unit of product; with several products only by entered assignments.
 
 A unit's only product has all its energy. With several, each has the energy of the sub-units and points that were
 assigned to it and its entered share of the rest; where that was not entered, or is not known, it has no figure and says
@@ -24,11 +24,11 @@ class ProductEnergy:
     Attributes
     ----------
     amount : float
-        What was made. [`unit`]
+        Output. [`unit`]
     tce : float or None
         Its energy, equivalent value; None where it is not known. [tce]
     why : Phrase
-        How it was worked out, or what is missing.
+        Method of calculation, or what is missing.
     month : str
         ``2026-10``.
     """
@@ -48,7 +48,7 @@ class ProductEnergy:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parts:
-    """What energy can be assigned by.
+    """Energies that assignments refer to.
 
     Attributes
     ----------
@@ -111,7 +111,7 @@ def _of(
 
 
 def _rest(own: Mapping[str, tuple[float | None, Phrase]], whole: UnitEnergy) -> tuple[float | None, Phrase]:
-    """What no product has by itself; or why that is not known."""
+    """Remainder not assigned to any product, or why it is unknown."""
     if whole.tce is None or any(tce is None for tce, _ in own.values()):
         return None, Phrase(en="the energy to be shared is not known in full", zh="待分摊的能耗不完整")
     rest = whole.tce - sum(tce or 0.0 for tce, _ in own.values())
@@ -132,7 +132,7 @@ _NOBODY: Final = Phrase(
 
 
 def _own(one: Assignment, assignments: Mapping[str, Assignment], parts: Parts) -> tuple[float | None, Phrase]:
-    """Energy that is wholly a product's, and of what."""
+    """Energy assigned wholly to a product, and its sources."""
     assigned = {name for other in assignments.values() for name in other.sub_units}
     inside = [point for point in one.points if parts.point_sub_unit.get(point) in assigned or point in parts.nested]
     if inside:

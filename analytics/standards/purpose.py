@@ -1,4 +1,4 @@
-"""What the ledger's purpose cell says: trade settlement and the purpose of table 4 are two facts.
+"""Parsing of the ledger's purpose cell: trade settlement and the purpose of table 4 are two facts.
 
 ``贸易结算 DN300`` is both: settled by, and a pipe of 300 mm. Contradicting facts (静态 and 动态) leave it open.
 """
@@ -27,7 +27,7 @@ _NUMBER: Final = re.compile(r"\d{1,4}")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Purpose:
-    """Facts of a purpose cell; None where it says nothing, or two things at once.
+    """Facts of a purpose cell; None if missing or contradictory.
 
     Attributes
     ----------

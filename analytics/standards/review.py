@@ -49,7 +49,7 @@ class ReviewSheet:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ItemResult:
-    """What is said of an item, and by whom: ``data``, a person's name, or nobody yet."""
+    """Result of an item, and its author: ``data``, a person's name, or '' if open."""
 
     item: Item
     verdict: Verdict
@@ -114,7 +114,7 @@ _OPEN: Final = Phrase(en="needs a person", zh="需人工核查")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entered:
-    """What was entered of the unit that is reviewed.
+    """Facts entered about the unit under review.
 
     Attributes
     ----------
@@ -216,7 +216,7 @@ def _self_check(self_checked: bool | None) -> tuple[Verdict, Phrase]:
 
 
 def _staff(staff: Sequence[Person], day: int) -> tuple[Verdict, Phrase]:
-    """What a reviewer can start from; who must have which certificate, a person decides."""
+    """Summary of the staff for the reviewer; whether the certificates suffice is a person's decision."""
     if not staff:
         return Verdict.PERSON, Phrase(en="no metering staff is entered (B.1)", zh="未录入计量人员（B.1）")
     certified = sum(one.certified(day) for one in staff)
@@ -227,7 +227,7 @@ def _staff(staff: Sequence[Person], day: int) -> tuple[Verdict, Phrase]:
 
 
 def _instruments(kind: str, entered: Mapping[str, Instrument], day: int) -> tuple[Verdict, Phrase]:
-    """One in use past its certificate refutes the item; how many there must be, a person decides."""
+    """An instrument in use past its certificate fails the item; whether there are enough is a person's decision."""
     about = {number: one for number, one in entered.items() if one.kind == kind}
     if not about:
         return Verdict.PERSON, Phrase(en="none is entered (B.7)", zh="未录入相关器具（B.7）")

@@ -13,14 +13,14 @@ __all__ = ["ByLaw", "Cycle", "DataQualityRules", "Grade", "Rules", "ServiceLife"
 
 _QUESTIONS: Final = ("rate", "accuracy", "overdue", "silent", "other")
 _FURTHER: Final = {"overdue_mandatory": "overdue", "fault": "other"}
-"""Questions that rules may leave out, and as which other one they are then taken."""
+"""Optional severities, and the check whose severity applies if they are not given."""
 _READINGS: Final = ("gb17167", "jjf1356")
 _SEVERITIES: Final = tuple(severity.value for severity in Severity)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DataQualityRules:
-    """Figures that collected data are held against; see ``supervision.toml``.
+    """Requirements on collected data; see ``supervision.toml``.
 
     Attributes
     ----------
@@ -68,7 +68,7 @@ class Cycle:
     pipe_to_mm: float
 
     def fits(self, accuracy_class: str, pipe_mm: float | None) -> bool:
-        """Whether it may be the one of an instrument; what is not known rules nothing out."""
+        """Whether it may apply to an instrument; unknown facts do not exclude it."""
         if self.classes and accuracy_class and accuracy_class not in self.classes:
             return False
         return pipe_mm is None or self.pipe_over_mm < pipe_mm <= self.pipe_to_mm
@@ -131,12 +131,12 @@ class ServiceLife:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Grade:
-    """A grade and what it asks at least; None asks nothing.
+    """A grade and its minimum requirements; None means no requirement.
 
     Attributes
     ----------
     serious, warnings, person : int or None
-        At most so many findings.
+        Largest permitted numbers of findings.
     share : float
         As many warnings, and open questions, as this share of the points that need a meter are allowed in any case: a
         large unit always has something to mend. [%]

@@ -1,4 +1,4 @@
-"""What stands where on a day: the meter in force at each point, its certificate, and what its data say."""
+"""State of a ledger on a day: the meter at each point, its certificate, and evidence from its data."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -31,11 +31,11 @@ Mask = NDArray[np.bool_]
 _ALL = slice(None)
 
 levels: tuple[str, ...] = tuple(level.name.lower() for level in Level)
-"""The ledger's words for `Level`, by number."""
+"""Names of `Level` in the ledger, by number."""
 
 
 class VerificationState(IntEnum):
-    """How a meter's verification stands on a day."""
+    """Verification state of a meter on a day."""
 
     UNKNOWN = 0
     VALID = 1
@@ -125,7 +125,7 @@ class Certificates:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Evidence:
-    """What the data say about p points; NaN and `NO_INSTANT` where they say nothing.
+    """Evidence from data on p points; NaN and `NO_INSTANT` where there is none.
 
     Attributes
     ----------
@@ -164,7 +164,7 @@ class Evidence:
 
     @classmethod
     def none(cls, ledger: Ledger) -> Self:
-        """Of a ledger without any data: everything is unknown."""
+        """Evidence for a ledger without any data: everything is unknown."""
         points = len(ledger.point_codes)
         nan, never = np.full(points, np.nan), np.full(points, NO_INSTANT, np.int64)
         return cls(
@@ -193,7 +193,7 @@ class Column(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Scene:
-    """The ledger as it stands at one instant, and everything it is judged by.
+    """The ledger at one instant, with everything that the assessment needs.
 
     Attributes
     ----------
@@ -214,7 +214,7 @@ class Scene:
     verified_on, due : (p,) int32
         Of the certificate that counts, `NO_DAY` where not known.
     twice : (p,) bool
-        Two certificates of one day name different ends.
+        Two certificates issued on one day state different ends.
     usable : (p,) bool
         A meter that may be used: not out of use, within its verification.
     unsure : (p,) bool
@@ -256,7 +256,7 @@ class Scene:
         day: int,
         at_us: int,
     ) -> Self:
-        """Look at a ledger at an instant.
+        """Scene of a ledger at an instant.
 
         Parameters
         ----------
@@ -336,7 +336,7 @@ class Scene:
         return tuple(self.ledger.point_codes[point] for point in points.tolist())
 
     def finder(self, unit: int, rule: str, clause: str) -> Callable[..., Finding]:
-        """What makes findings about a unit under a clause of its edition."""
+        """Factory of findings about a unit under a clause of its edition."""
         applied = self.applied[unit]
         mandatory = clause in applied.edition.mandatory
 

@@ -1,4 +1,4 @@
-"""Tables of a parsed TOML file, read field by field; faults are collected, so that all of them are told at once."""
+"""Tables of parsed TOML read field by field; faults are collected and reported together."""
 
 import math
 import re
@@ -22,7 +22,7 @@ class TableRow:
     faults: list[str]
 
     def fault(self, message: str) -> None:
-        """Note what is wrong."""
+        """Record a fault."""
         self.faults.append(f"{self.where}: {message}")
 
     def has(self, key: str) -> bool:
@@ -38,7 +38,7 @@ class TableRow:
         return value
 
     def name(self, key: str) -> str:
-        """A text that says something."""
+        """A nonempty text."""
         value = self.text(key)
         if not value.strip():
             self.fault(f"{key} must not be empty")
@@ -133,7 +133,7 @@ class TableRow:
             return parse_unit("kg")
 
     def only(self, *keys: str) -> None:
-        """Refuse fields that nobody reads: a misspelt one would be passed over in silence."""
+        """Report unknown fields: a misspelt one would otherwise be ignored silently."""
         for key in self.values:
             if key not in keys:
                 self.fault(f"{key} is none of {', '.join(keys)}")

@@ -1,4 +1,4 @@
-"""Verification of the meters in use (GB 17167 5.3.6), what its lapse puts at risk, and whether the ledger is whole.
+"""Verification of the meters in use (GB 17167 5.3.6), energy at risk after it lapsed, completeness of the ledger.
 
 Readings of a meter past its cycle keep counting as data; the finding says how much energy they carry (JJF 1356 6.4.5:
 were past data at risk?).
@@ -28,9 +28,9 @@ __all__ = ["VerificationCount", "verification_counts", "verification_findings"]
 
 _MONTH_DAYS: Final = 30.4375
 _LEAP_DAYS: Final = 3
-"""Of a cycle that ends a day or two later than its months: no certificate is doubted for these."""
+"""Tolerance on the end of a cycle: certificates that end a day or two later are not questioned. [d]"""
 _MANY_CYCLES: Final = 20
-"""Up to so many meters of a unit with the same limit each have a finding of their own, more share one."""
+"""Above this many meters of a unit with the same limit they share one finding."""
 _LEDGER_COLUMNS: Final = (
     "name",
     "model",
@@ -41,7 +41,7 @@ _LEDGER_COLUMNS: Final = (
     "place",
     "status",
 )
-"""What 5.3.1 asks of every line of the ledger, beside the management number, which a meter cannot be without."""
+"""Columns that 5.3.1 requires in every line of the ledger, beside the management number."""
 
 
 class VerificationCount(NamedTuple):
@@ -89,7 +89,7 @@ def verification_counts(scene: Scene) -> tuple[VerificationCount, ...]:
 
 
 def verification_findings(scene: Scene) -> Iterator[Finding]:
-    """What is overdue, due, unknown or contradictory; and what the ledger lacks."""
+    """Findings on verifications overdue, due, unknown or contradictory; and on gaps of the ledger."""
     in_use, state, mandatory = scene.in_use, scene.verification, mandatory_points(scene)
     for point in np.flatnonzero(in_use & (state == VerificationState.OVERDUE)).tolist():
         yield _overdue(scene, point, "overdue_mandatory" if mandatory[point] else "overdue")
@@ -386,7 +386,7 @@ def _limit(limit: Cycle) -> tuple[str, str]:
 
 
 def _ledger_gaps(scene: Scene) -> Iterator[Finding]:
-    """Units whose ledger leaves out what 5.3.1 asks for; one finding a unit, also where it is whole."""
+    """Completeness of the ledger by 5.3.1: one finding a unit, also if it is complete."""
     units = len(scene.ledger.unit_codes)
     stands, unit = scene.stands, scene.ledger.point_unit
     lacking: dict[int, list[str]] = {}

@@ -1,4 +1,4 @@
-"""What levels, energies, instruments and reasons are called in both languages."""
+"""Names of levels, energies, instruments and clauses in both languages."""
 
 from collections.abc import Mapping, Sequence
 from typing import Final
@@ -17,7 +17,7 @@ _CLAUSES: Final[Mapping[str, Phrase]] = {
     "silent": Phrase(en="silence", zh="数据中断"),
     "upload_delay": Phrase(en="upload delay", zh="上传时延"),
 }
-"""Questions of documents whose clauses have no number here."""
+"""Names of checks whose clauses have no number here."""
 _LISTED: Final = 8
 
 

@@ -1,4 +1,4 @@
-"""Facts that several rows state of one unit, point or meter: whether they agree, and what holds where none speaks."""
+"""Facts repeated in several rows about one unit, point or meter: consistency, and defaults if none is given."""
 
 from collections.abc import Iterator
 
@@ -30,7 +30,7 @@ def first_given(owner: NDArray[np.integer], given: Mask, line: Index, owners: in
 
 
 def _differing(cells: Cells, owner: NDArray[np.integer], given: Mask, first: Index) -> Mask:
-    """Rows that say another value than the first row of their owner does."""
+    """Rows whose value differs from that in their owner's first row."""
     values = cells.codes if isinstance(cells, TextColumn) else cells
     if len(first) == 0:
         return np.zeros(len(given), np.bool_)

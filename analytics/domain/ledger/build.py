@@ -48,7 +48,7 @@ def _encoded(columns: Mapping[str, RawCells]) -> tuple[dict[str, RawColumn], int
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Built:
-    """A ledger, or all that keeps it from being one.
+    """Result of building a ledger: the ledger, or all its faults.
 
     Attributes
     ----------
@@ -119,7 +119,7 @@ def built(
     zone: tzinfo = DEFAULT_ZONE,
     row_numbers: Sequence[int] | NDArray[np.integer] | None = None,
 ) -> Built:
-    """The same, with what was inferred on the way."""
+    """As `build_ledger`, with the inferred cells too."""
     raw, rows = _encoded(columns)
     line = np.arange(2, rows + 2) if row_numbers is None else np.asarray(row_numbers, np.int64)
     faults = [

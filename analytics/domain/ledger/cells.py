@@ -1,4 +1,4 @@
-"""One cell of a ledger understood: numbers, words, days and instants as people and spreadsheets write them.
+"""Parsers of ledger cells: numbers, words, days and instants as people and spreadsheets write them.
 
 Each function gives the value of a non-empty cell or raises `CellError` with what was required.
 """
@@ -60,7 +60,7 @@ class CellError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """Value of a cell that does not say it itself, and what it was taken from; None where it comes to nothing."""
+    """Value inferred from a cell that does not state it directly, with the reason; None for an empty value."""
 
     value: object
     why: Phrase
@@ -71,7 +71,7 @@ _SHORTEST_WORD = 8
 
 
 def is_empty(cell: object) -> bool:
-    """Whether a cell says nothing: blank, only spaces, or one of the marks of the trade for nothing.
+    """Whether a cell counts as empty: blank, only spaces, or a customary mark for "none".
 
     Examples
     --------
@@ -110,7 +110,7 @@ def text(cell: object, limit: int = 1000) -> str:
 def all_plain(cells: Sequence[object]) -> bool:
     """Whether every cell is a string that `text` and `code` give back as it is, or says nothing at all.
 
-    Told of a whole column at once, so that a million names need not be looked at one by one.
+    Decided for a whole column at once, so that a million names need not be parsed one by one.
     """
     said = [cell for cell in cells if isinstance(cell, str) and cell]
     if any(len(cell) <= _SHORTEST_WORD and is_empty(cell) for cell in said):

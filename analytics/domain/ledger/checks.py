@@ -1,4 +1,4 @@
-"""What a row must say, judged on its own once what other rows say of its point is filled in."""
+"""Checks within one row, after facts from other rows of the same point have been filled in."""
 
 from collections.abc import Iterator
 
@@ -24,13 +24,13 @@ def _absent(draft: Draft, name: str) -> Mask:
 
 
 def meters_whole(draft: Draft) -> Iterator[LedgerFault]:
-    """A row with a meter says what it counts, what it is and since when it is there."""
+    """Required cells of a row with a meter: unit, instrument, start of the installation."""
     for name in _NEEDED_BY_A_METER:
         yield from draft.faults(name, draft.has_meter & _absent(draft, name), "a value where meter_no is given")
 
 
 def meter_named(draft: Draft) -> Iterator[LedgerFault]:
-    """A row that tells of a meter names it; without a name it would count as a point without one."""
+    """A row with facts about a meter must give its number; otherwise it would count as a point without a meter."""
     nameless = _absent(draft, "meter_no")
     telling = np.zeros(len(draft.line), np.bool_)
     for name in _NEEDS_A_METER:
@@ -112,7 +112,7 @@ def units_fit(draft: Draft) -> Iterator[LedgerFault]:
 
 
 def row_faults(draft: Draft) -> Iterator[LedgerFault]:
-    """Everything that a row gets wrong without regard to others."""
+    """All faults that can be found in a row by itself."""
     yield from meters_whole(draft)
     yield from meter_named(draft)
     yield from ends_after_start(draft)

@@ -1,8 +1,8 @@
-"""A person's word on a difference that nobody could explain, as the ledger says it: what the dial showed, and when.
+"""A person's decision on an unexplained jump of a register, expressed as a correction of the ledger.
 
 A register that jumped ends at the jump and begins again there. Where the difference was used, the old row ends with the
 dial after the jump; where it was not, with the dial before it. So the past follows as with every correction of the
-ledger, on the stream and in a backfill alike, and taking the word back is one correction more.
+ledger, on the stream and in a backfill alike, and revoking the decision is another correction.
 """
 
 from collections.abc import Mapping

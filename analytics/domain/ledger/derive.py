@@ -1,4 +1,4 @@
-"""From sorted, checked rows to the ledger's arrays. Nothing is judged here: `checks` has done that."""
+"""From sorted, checked rows to the ledger's arrays. Nothing is validated here: `checks` has done that."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

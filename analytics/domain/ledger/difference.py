@@ -1,4 +1,4 @@
-"""What a newer ledger changes of the one in force, fact by fact: to be shown before it is loaded."""
+"""Differences between a new ledger and the one in force, fact by fact, for review before loading."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -23,7 +23,7 @@ _AMOUNT_FACTS = frozenset({*DIAL_FACTS, "unit", "carrier", "installed_to", "last
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """One fact that is another than before.
+    """One changed fact.
 
     Attributes
     ----------
@@ -34,11 +34,11 @@ class Change:
     before, after : str
         As a person reads them, empty for nothing.
     since_us : int or None
-        From when consumption is another; None where it stays. [us since 1970-01-01 UTC]
+        Consumption is recomputed from this instant on; None if it is unaffected. [us since 1970-01-01 UTC]
     ratio : float or None
         New amount over old, where the change scales it.
     amount : float or None
-        Energy since then that is worked out anew, as it stands in the store. [`amount_unit`]
+        Stored energy since then that will be recomputed. [`amount_unit`]
     amount_unit : str
     """
 
@@ -75,7 +75,7 @@ class Difference:
 
     @property
     def needs_a_word(self) -> bool:
-        """Whether it changes what is in force, so that somebody has to agree; what is only added changes nothing."""
+        """Whether somebody has to confirm it: it changes or removes something, rather than only adding."""
         return any(not change.is_new for change in self.changes)
 
     def with_amounts(self, amounts: Mapping[tuple[str, str, int], tuple[float, str]]) -> "Difference":
@@ -92,7 +92,7 @@ class Difference:
         )
 
     def lines(self, language: str = "en", most: int = 60) -> list[str]:
-        """A line for each change, those first that work consumption out anew."""
+        """A line for each change; those that cause recomputation come first."""
         ordered = sorted(self.changes, key=lambda one: (one.is_new, one.since_us is None))
         shown = [self._line(change, language) for change in ordered if not change.is_new][:most]
         added = sum(change.is_new for change in self.changes)

@@ -1,4 +1,4 @@
-"""A ledger while it is judged: cells understood one by one, rows sorted, units and points told apart."""
+"""A ledger being validated: cells parsed, rows sorted and grouped by unit and point."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -37,7 +37,7 @@ _DTYPES: Mapping[Storage, type[np.generic]] = {
 
 @dataclass(frozen=True, slots=True)
 class Inferred:
-    """A cell whose value does not stand in it as such.
+    """A cell whose value was inferred rather than stated.
 
     Attributes
     ----------
@@ -46,9 +46,9 @@ class Inferred:
     column : str
         English name of the column.
     got : str
-        What stands there.
+        Text of the cell.
     why : Phrase
-        What it was taken for.
+        How it was interpreted.
     """
 
     row: int
@@ -63,7 +63,7 @@ def _is_a_word(cell: object) -> bool:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Understood:
-    """One column read: its values, which cells gave one, and which could not be read."""
+    """A parsed column: values, which cells gave one, and which could not be parsed."""
 
     cells: Cells
     given: Mask
@@ -181,14 +181,14 @@ def _like(parents: Cells, points: Cells) -> Cells:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Draft:
-    """n rows, sorted as a ledger's rows are; one that does not say its unit or point stands alone in its own.
+    """n rows in the order of a ledger; a row without unit or point forms one of its own.
 
     Attributes
     ----------
     rows : LedgerRows
         Values, neutral where a cell is empty or could not be read.
     given, bad : mapping of str to (n,) bool
-        Cells that say something, and cells that could not be read.
+        Cells that are not empty, and cells that could not be parsed.
     line : (n,) int64
         Row numbers in the file.
     origin : (n,) int64
@@ -249,7 +249,7 @@ class Draft:
         return UnitMatrix.of(self.rows.text("carrier").values, self.rows.text("unit").values)
 
     def cell(self, name: str, row: int) -> str:
-        """What the file says, told to a person."""
+        """Text of a cell for a fault message."""
         return shown(self.raw[name].cell(int(self.origin[row])))
 
     def faults(

@@ -12,7 +12,7 @@ _ORDER = {name: place for place, name in enumerate(COLUMNS)}
 
 @dataclass(frozen=True, slots=True)
 class LedgerFault:
-    """One thing that must be put right before a ledger can be loaded.
+    """One fault that keeps a ledger from being loaded.
 
     Attributes
     ----------
@@ -41,7 +41,7 @@ def in_order(faults: Iterable[LedgerFault]) -> list[LedgerFault]:
 
 
 def shown(value: object, limit: int = 60) -> str:
-    """Cell as it is told to a person: quoted text, the plain form of anything else, never long."""
+    """A cell as it appears in fault messages: text in quotes, other types plainly, shortened."""
     if value is None or value == "":
         return "nothing"
     text = repr(value) if isinstance(value, str) else str(value)

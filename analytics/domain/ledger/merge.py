@@ -45,13 +45,13 @@ class Changes:
         From when: facts differ from this instant on. Where only an end or last reading changed it is the earlier end,
         so that the interval that reaches across it is to be computed anew as well. [µs since 1970-01-01 UTC]
     regrouped : (r,) int32
-        Points that count towards another total, level or balance than before; their consumption stays.
+        Points that moved to another total, level or balance; their consumption is unaffected.
     added_units, replaced_units : tuple of str
         Codes of units that were not there, and of those that were.
     added, changed : int
-        Installations that were not there, and those that say something else.
+        Numbers of new and of changed installations.
     withdrawn : tuple of str
-        Installations that were loaded and never were, as they can be told to a person.
+        Installations withdrawn as never having existed, as text for a person.
     """
 
     point: NDArray[np.int32]

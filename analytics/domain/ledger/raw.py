@@ -1,4 +1,4 @@
-"""Cells as a file has them, before anything is understood: each distinct one of a column kept once."""
+"""Unparsed cells of a file, dictionary-encoded: each distinct cell of a column is kept once."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ class _Places(dict[object, int]):
 
 @dataclass(frozen=True, slots=True)
 class Strange:
-    """A cell that no file has (a list, say), as text: nothing reads it, so it becomes a fault."""
+    """A cell of an unsupported type (a list, say), as text: no parser accepts it, so it becomes a fault."""
 
     text: str
 

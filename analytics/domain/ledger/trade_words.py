@@ -1,4 +1,4 @@
-"""What plants write in a ledger beside the words of the form: spellings, ratios of transformers, words for no date."""
+"""Spellings that plants use in ledgers beside the form's own: synonyms, transformer ratios, words for "no date"."""
 
 import re
 import unicodedata

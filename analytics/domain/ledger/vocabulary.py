@@ -1,4 +1,4 @@
-"""What the cells of each ledger column may say: the words, their Chinese, and the numbers' bounds."""
+"""Permitted values of each ledger column: words with their Chinese, and bounds of numbers."""
 
 import re
 import unicodedata

@@ -1,4 +1,4 @@
-"""Faults that a meter's own further registers reveal: two ways of saying the same that contradict each other.
+"""Faults detected by redundancy between registers of one meter: two measurements of one quantity that disagree.
 
 **Energy against power.** The main register's rise against the integral of a power register over the same time. A
 constant factor is a wrong ratio or a wrong unit; one that begins on a date, a lost phase or an exchanged transformer.
@@ -18,6 +18,12 @@ says most; where whole days scatter more than their hours let expect, by that. A
 digits explain by `z` such deviations, and most windows must be nearer to it than to agreement: bursts between samples
 that meet one window, and spikes of one reading, are no ratio. What is asked for grows with the noise, and a sight says
 how small an error would be found.
+
+References
+----------
+Variance of a ratio of sums: W. G. Cochran, *Sampling Techniques*, 3rd ed., Wiley 1977, chapter 6.
+Start of a change where the cumulative sum turns: E. S. Page, "Continuous inspection schemes", Biometrika 41 (1954)
+100-115.
 """
 
 from collections.abc import Sequence
@@ -53,7 +59,7 @@ _R = FurtherRegister
 
 
 class Check(IntEnum):
-    """What is held against what."""
+    """Pair of quantities that is compared."""
 
     POWER = layout.POWER
     PRIMARY_POWER = layout.PRIMARY
@@ -62,7 +68,7 @@ class Check(IntEnum):
 
 
 class Cause(IntEnum):
-    """What contradicts."""
+    """Cause of a contradiction."""
 
     ENERGY = layout.ENERGY
     EXCHANGED = layout.SWAPPED
@@ -106,28 +112,28 @@ _TABLE = _slot_table()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RedundancyRules:
-    """Thresholds of what further registers reveal. Engineering choices, not figures of a standard.
+    """Thresholds of the redundancy checks. Engineering choices, not figures of a standard.
 
     Parameters
     ----------
     lag_s : float
-        So long a reading waits for others that were measured before it. [s]
+        Time that a reading is held for others measured before it. [s]
     gap_s : float
         Longest time between two samples over which a power is integrated. [s]
     window_s : float
         Shortest stretch of time that is compared by itself. [s]
     z : float
-        Deviations that a contradiction must exceed what classes and digits explain by. [1]
+        Standard deviations by which a contradiction must exceed accuracy classes and digits. [1]
     fast_z, fast_ratio : float
-        The same within eight windows, and the least logarithm of a ratio that is told so soon. [1]
+        The same for the last eight windows, and the least log-ratio that is reported so early. [1]
     agree : float
         Share of the windows, or of the days, that must be nearer to the ratio than to agreement. [1]
     learn_blocks : int
-        Blocks of 24 windows before anything is told.
+        Blocks of 24 windows before anything is reported.
     floor_digits : float
         Least energy of a window, in steps of its register. [1]
     other_share : float
-        What the other way of measuring may be off, beside the meter's class once more. [1]
+        Error of the other measurement, in addition to the meter's class. [1]
     delta_t_k : float
         Differences of temperature below this are not used. [K]
     dead_share : float
@@ -176,7 +182,7 @@ class RedundancyRules:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
-    """What the ledger says of the installation of each of n readings.
+    """Ledger facts of the installation of each of n readings.
 
     Attributes
     ----------
@@ -201,7 +207,7 @@ class Facts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Followed:
-    """What a run of readings gave.
+    """Result of `Checks.follow`.
 
     Attributes
     ----------
@@ -243,7 +249,7 @@ def unpack(scale: int) -> tuple[Check, Cause, bool]:
 
 @dataclass(slots=True, eq=False)
 class Checks:
-    """Checks of those points that have further registers, and no others.
+    """State of the redundancy checks of all points that have further registers.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""The compiled walk over a meter's further registers; `analytics.health.redundancy` is its public door.
+"""Compiled state machine of the redundancy checks; `analytics.health.redundancy` is its public interface.
 
 Readings of the registers of one check are put in time order in a small buffer, and taken from it once every register
 has gone on for `LAG` or the buffer is full. So it does not matter in which order the registers arrive, nor how the
@@ -44,7 +44,7 @@ def _digit(digit, v):
 
 @compiled_plain
 def _settle(s, g, buffer):
-    """Take the oldest reading out of the buffer."""
+    """Process and remove the oldest reading in the buffer."""
     t = buffer[0, 0]
     v = buffer[0, 1]
     scale = buffer[0, 2]
@@ -67,14 +67,14 @@ def _settle(s, g, buffer):
         s.pending_scale = scale
         s.pending_most = most
         last = s.at[1] if s.check != HEAT else s.at[FLOW_RETURN]
-        if last == t:  # the others are there already
+        if last == t:  # the readings of the other registers are here already
             close_cell(s, g, t, v, scale, most)
             s.pending_at = -1.0
         return
     if s.check == HEAT:
         heat_event(s, g, slot, t, v)
         return
-    if abs(v) > BEYOND * most:  # no such load is possible
+    if abs(v) > BEYOND * most:  # beyond any possible load
         return
     if s.at[1] >= 0.0:
         reference(s, g, s.at[1], t, s.value[1], v)
@@ -84,9 +84,9 @@ def _settle(s, g, buffer):
 
 @compiled_plain
 def _put(s, buffer, t, v, scale, slot, most):
-    """Put a reading in its place; one that is there already stays out."""
+    """Insert a reading in time order; a repeated one is ignored."""
     place = s.buffered
-    order = float(slot) if slot != 0 else float(SLOTS)  # of one instant the energy last
+    order = float(slot) if slot != 0 else float(SLOTS)  # at equal times the energy comes last
     while place > 0:
         other = buffer[place - 1, 3]
         rank = other if other != 0.0 else float(SLOTS)
@@ -108,7 +108,7 @@ def _put(s, buffer, t, v, scale, slot, most):
 
 @compiled_plain
 def _another_meter(s, t, meter, events, cursor):
-    """What was open of the meter before ends here."""
+    """Close the open detections of the replaced meter."""
     if s.status == FAULTY:
         tell(s, t, max(t, s.since), events, cursor)
     forget(s)
@@ -180,7 +180,7 @@ def follow(
         if k != 0 and s.begun == 0:
             s.begun = 1
             s.begin = t
-        if s.begun == 0 or (k == 0 and t <= s.begin + rules.lag):  # whichever of them came first
+        if s.begun == 0 or (k == 0 and t <= s.begin + rules.lag):  # the earlier of the two
             continue
         s.newest[k] = max(s.newest[k], t)
         if t <= s.settled:

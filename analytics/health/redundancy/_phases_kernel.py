@@ -17,14 +17,14 @@ from analytics.health.redundancy._state_kernel import (
 
 __all__ = ["phase_event"]
 
-_LOADED = 0.1  # share of the usual load of a phase below which the others' load says nothing of it
+_LOADED = 0.1  # below this share of a phase's usual load, the other phases carry no information on it
 _CARRIES = 0.1  # a phase that never fell below this share of the others is fed by what feeds them
-_FORGETS = 1e-4  # an hour: so it is what a phase did in some weeks
+_FORGETS = 1e-4  # forgetting per hour: a memory of some weeks
 
 
 @compiled_plain
 def _phase_hour(s, g, now):
-    """An hour of the phases is over."""
+    """Evaluate a completed hour of the phases."""
     for j in range(3):
         if s.count[j] == 0:
             return
@@ -60,7 +60,7 @@ def _phase_hour(s, g, now):
             s.against[j] += 1
         else:
             s.alive[j] += 1
-            if s.run[j] > 0:  # a run that was told teaches no more than what it was told after
+            if s.run[j] > 0:  # a reported run updates the profile no further than up to the report
                 told = s.status == FAULTY and s.cause == DEAD + j
                 most = max(g.rules.loose_hours, 2 * s.longest[j])
                 s.longest[j] = max(s.longest[j], min(s.run[j], most) if told else s.run[j])

@@ -1,4 +1,4 @@
-"""What a check of further registers keeps between two batches, and what every check does: tell, count, forget."""
+"""State of a redundancy check, and what all checks share: reporting, counting, resetting."""
 
 from typing import Any, NamedTuple
 
@@ -116,11 +116,11 @@ NEWEST = np.dtype([("key", "<i8"), ("at", "<i8"), ("value", "<f8")])
 
 _RATIO = int(DetectionKind.RATIO)
 HOUR = 3.6e9
-BEYOND = 20.0  # times the most that is possible: no reading of a load, whatever the ratio
+BEYOND = 20.0  # multiple of the largest possible load beyond which a value is invalid, whatever the ratio
 
 
 class Given(NamedTuple):
-    """What a check has at hand beside its state, and where it puts what it finds."""
+    """Inputs of a check beside its state, and its output arrays."""
 
     windows: NDArray[np.float64]
     blocks: NDArray[np.float64]
@@ -136,7 +136,7 @@ class Given(NamedTuple):
 
 @compiled_plain
 def tell(s, now, ended, events, cursor):
-    """Say what stands: `before` what the others say, `at` what was counted, `after` half a 95 % interval of it."""
+    """Write an event of the open contradiction; its fields are those of `RATIO` in `analytics.columns.events`."""
     scale = s.check * 32 + s.cause + (16 if s.primary != 0 else 0)
     # so that two checks of one point are two detections
     started = np.int64(s.since) + s.check
@@ -172,7 +172,7 @@ def count_off(s, e, i):
 
 @compiled_plain
 def forget(s):
-    """Learn anew."""
+    """Reset everything that was learnt."""
     s.windows = 0
     s.blocks = 0
     s.fill[:] = 0.0

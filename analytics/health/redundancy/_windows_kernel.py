@@ -1,4 +1,4 @@
-"""Energy against what the others say of it: cells between two readings, windows of an hour, blocks of windows.
+"""Energy against its reference from other registers: cells between two readings, hourly windows, blocks of windows.
 
 A ratio that does not hold is looked for in the last windows and in ever longer spans of blocks, and followed once it is
 found.
@@ -52,7 +52,7 @@ def _add(sums, t, e, i, v):
 
 @compiled_plain
 def _own_noise(n, e, i, ee, ei, ii):
-    """Variance of the logarithm of e/i by the windows' own scatter about it."""
+    """Variance of ln(e/i), from the scatter of the windows (ratio estimator)."""
     if i <= 0.0:
         return np.inf
     k = max(e / i, 1e-3)
@@ -83,7 +83,7 @@ def _of_blocks(blocks, first, last):
 
 @compiled_plain
 def _history(blocks, count):
-    """What the oldest `count` blocks say of a window: (mean square of the noise, variance told by the others), [kWh2].
+    """Noise of a window by the oldest `count` blocks: (mean square of the residual, variance of the reference). [kWh2]
 
     Where whole blocks scatter more than their windows let expect, the noise is coloured and counts for more.
     """
@@ -104,7 +104,7 @@ def _history(blocks, count):
 
 @compiled_plain
 def _deviation(own, n, i, history, told):
-    """Standard deviation of the logarithm of a ratio over a span of n windows with reference i."""
+    """Standard deviation of the log-ratio over n windows with reference i."""
     if i <= 0.0:
         return np.inf
     return math.sqrt(max(own, n * history / (i * i), told / (i * i)))
@@ -123,7 +123,7 @@ def _share_that_agrees(windows, first, count, ratio, floor):
 
 @compiled_plain
 def _tolerance(s, limits, i, n):
-    """What the classes and the digits of the registers explain of a ratio over a span. [log]."""
+    """Log-ratio that accuracy classes and digits of the registers explain over a span."""
     digits = (s.digit[0] * max(s.edge_scale, 0.0)) / max(i, 1e-9)
     if s.check != HEAT and i > 0.0:
         digits += 0.25 * s.digit[1] * n / max(i, 1e-9)
@@ -132,7 +132,7 @@ def _tolerance(s, limits, i, n):
 
 @compiled_plain
 def _since_block(s, blocks, ratio, floor):
-    """When the blocks leave off agreeing; the first reading where they never did."""
+    """Time at which the blocks cease to agree; the first reading if they never did."""
     best = 0.0
     at = 0
     total = 0.0
@@ -149,7 +149,7 @@ def _since_block(s, blocks, ratio, floor):
 
 @compiled_plain
 def _open(s, g, now, ratio, deviation, floor, cause):
-    """A ratio that does not hold is found; its start is where the windows leave off agreeing."""
+    """Open a contradiction; its start is where the windows cease to agree."""
     s.status = FAULTY
     s.cause = cause
     half = 0.5 * ratio
@@ -157,7 +157,7 @@ def _open(s, g, now, ratio, deviation, floor, cause):
     at = 0
     total = 0.0
     count = min(s.windows, WINDOWS)
-    for w in range(count):  # the cumulated sum turns where the ratio changes
+    for w in range(count):  # the cumulative sum turns where the ratio changed (CUSUM)
         one = _log_ratio(g.windows[w, 1], g.windows[w, 2], floor) - half
         one = min(max(one, -3.0), 3.0)
         total += -one if ratio > 0.0 else one
@@ -207,7 +207,7 @@ def _sums(windows, first, count):
 
 @compiled_plain
 def _judge_windows(s, g, now, floor):
-    """Look at the last eight windows for large errors, and at the last day of them for smaller ones."""
+    """Test the last eight windows for large errors, and the last 24 for smaller ones."""
     if s.blocks <= g.rules.learn:
         return
     history, told = _history(g.blocks, s.blocks - 1)
@@ -231,7 +231,7 @@ def _judge_windows(s, g, now, floor):
 
 @compiled_plain
 def _judge_blocks(s, g, now, floor):
-    """A block is full: look at longer spans, and say what could be seen."""
+    """Test longer spans after a block is complete, and output what could be detected."""
     history, told = _history(g.blocks, s.blocks)
     span = 1
     ratio = 0.0
@@ -262,7 +262,7 @@ def _judge_blocks(s, g, now, floor):
 
 @compiled_plain
 def _side_or_fault(s, g, now, ratio, deviation, tolerance, floor):
-    """A power that was primary from the beginning is taken for what it is; anything else is told."""
+    """Classify a ratio found at the start: primary power is accepted as such, anything else is reported."""
     primary = s.check == POWER and s.primary == 0 and s.agreed == 0 and g.multiplier > 1.0
     if primary and abs(ratio + math.log(g.multiplier)) <= tolerance + g.rules.z * deviation:
         s.primary = 1
@@ -275,7 +275,7 @@ def _side_or_fault(s, g, now, ratio, deviation, tolerance, floor):
 
 @compiled_plain
 def _see(s, g, now, ratio, history, told, tolerance):
-    """Say how small an error would be found in sixteen blocks."""
+    """Output the smallest error that would be detected within sixteen blocks."""
     n = 0.0
     i = 0.0
     for b in range(s.blocks):
@@ -305,7 +305,7 @@ def _see(s, g, now, ratio, history, told, tolerance):
 
 @compiled_plain
 def _follow_fault(s, g, now, e, i, floor):
-    """A ratio that was found: does it still hold, is it another one, is it better known."""
+    """Update an open contradiction: over, changed, or better known."""
     count_off(s, e, i)
     if s.windows < WINDOWS:
         return
@@ -318,7 +318,7 @@ def _follow_fault(s, g, now, e, i, floor):
         deviation = math.sqrt(max(_own_noise(n, se, si, ee, ei, ii), usual))
         back = 1.0 - _share_that_agrees(g.windows, first, WINDOWS, s.off_k, floor)
         if abs(ratio) < 0.5 * abs(s.off_k) and abs(ratio - s.off_k) > 4.0 * deviation and back >= 0.85:
-            for w in range(first, WINDOWS):  # what was counted since it is mended is not part of it
+            for w in range(first, WINDOWS):  # energy counted after the repair is not part of it
                 s.off_n -= 1.0
                 s.off_e -= g.windows[w, 1]
                 s.off_i -= g.windows[w, 2]
@@ -335,7 +335,7 @@ def _follow_fault(s, g, now, e, i, floor):
 
 @compiled_plain
 def _window(s, g, t, e, i, v, now, floor):
-    """A window is over."""
+    """Evaluate a completed window."""
     if s.windows >= WINDOWS:
         for w in range(WINDOWS - 1):
             for c in range(4):
@@ -376,12 +376,12 @@ def _window(s, g, t, e, i, v, now, floor):
 
 @compiled_plain
 def close_cell(s, g, t, value, scale, most):
-    """An energy reading at `t`, up to which the others have been added up."""
+    """Close the cell at an energy reading at `t`, up to which the reference has been integrated."""
     rise = (value - s.edge) * scale
     possible = BEYOND * most * (t - s.edge_at) / HOUR + 2.0 * s.digit[0] * scale
     ok = s.cell_ok != 0 and scale == s.edge_scale and 0.0 <= rise <= possible and t - s.edge_at <= 3.0 * g.rules.gap
     stands = rise == 0.0 and s.cell >= g.rules.floor * s.digit[0] * scale
-    if stands or s.stood != 0:  # a dial that stands still, and then catches up, is told as such
+    if stands or s.stood != 0:  # a dial that stands still and catches up is reported as such elsewhere
         ok = False
     s.stood = stands
     if ok:

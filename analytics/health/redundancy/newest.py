@@ -1,4 +1,4 @@
-"""The newest reading of each register that is kept beside the main ones, and what a further one is to it."""
+"""Newest reading of each further register, and classification of later readings against it."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ __all__ = ["NEWEST", "compare"]
 def compare(
     newest: NDArray[Any], *, key: NDArray[np.int64], at_us: NDArray[np.int64], value: NDArray[np.float64]
 ) -> tuple[NDArray[Any], NDArray[np.uint8]]:
-    """Hold readings, in the order in which they arrived, against the newest of their registers.
+    """Classify readings, in order of arrival, against the newest of their registers.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Facts about units that no ledger column and no meter tells, entered by people: each with its source and day.
+"""Facts about units that neither ledger nor meters contain, entered by people, each with its source and day.
 
 A file of facts has tables ``[[unit]]`` (transformer capacity, supply, sector, whether an authority named it, whether it
 converts, produces or works up energy), ``[[activity]]`` (which energy it does this with), ``[[assembly]]`` (classes of
@@ -53,7 +53,7 @@ _ANSWERS: Final = ("pass", "fail", "not_applicable")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnitFacts:
-    """What was entered about a unit; None where nothing was.
+    """Facts entered about a unit; None where nothing was.
 
     Attributes
     ----------
@@ -79,7 +79,7 @@ class UnitFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Output:
-    """What a unit made in a month. [unit of the product]"""
+    """Output of a product in a month. [unit of the product]"""
 
     amount: float
     unit: str
@@ -88,7 +88,7 @@ class Output:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MonthFigure:
-    """What a unit reported for a month. [canonical unit of the carrier]"""
+    """Consumption that a unit reported for a month. [canonical unit of the carrier]"""
 
     amount: float
     source: str
@@ -106,7 +106,7 @@ class SelfCheck:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """What a person decided on an item of the review sheet."""
+    """A person's decision on an item of the review sheet."""
 
     verdict: str
     note: str
@@ -116,7 +116,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ByLawFact:
-    """Whether one instrument is verified by law, and what says so."""
+    """Whether one instrument is subject to mandatory verification, and the source."""
 
     by_law: bool
     source: str

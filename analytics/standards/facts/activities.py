@@ -1,4 +1,4 @@
-"""What a unit does with energy beside using it: converting, passing on, producing, or working it up as raw material.
+"""Activities of a unit with energy: conversion, distribution, production, use as raw material.
 
 No ledger column says it, so it is entered (``[[activity]]`` of a file of facts), and nothing is concluded without.
 """
@@ -39,7 +39,7 @@ class Activity:
     kind : str
         One of `ACTIVITIES`.
     name : str
-        What people call it.
+        Name in the plant.
     sub_unit, equipment : str
         Where it happens; both empty for the unit as a whole.
     inputs, outputs : tuple of str
@@ -50,7 +50,7 @@ class Activity:
     points : tuple of str
         At which raw material is measured.
     required : AccuracyClass or None
-        What the process asks of the meters at these points.
+        Class that the process requires at these points.
     """
 
     kind: str

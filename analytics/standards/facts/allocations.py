@@ -1,4 +1,4 @@
-"""Which sub-unit uses energy that is metered for the unit alone, as it was entered: shares of what is left over."""
+"""Entered allocation of energy metered for the unit alone to sub-units, as shares of the remainder."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -37,7 +37,7 @@ def allocation_of(row: TableRow) -> tuple[AllocationKey, Allocation]:
 def allocations_in(
     month: str, unit_code: str, allocations: Mapping[AllocationKey, Allocation]
 ) -> Mapping[tuple[str, str], Allocation]:
-    """What holds in a month, by (energy, sub-unit): of each the one that began last."""
+    """Allocations in force in a month, by (energy, sub-unit): the latest of each."""
     found: dict[tuple[str, str], Allocation] = {}
     for (code, carrier, sub_unit, since), one in sorted(allocations.items(), key=lambda item: item[0]):
         if code == unit_code and since <= month:

@@ -1,4 +1,4 @@
-"""Whether a factor that was entered is used by anything of a ledger, and why not."""
+"""Whether entered factors are used by any metering point of a ledger, and if not, why."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -21,7 +21,7 @@ class _Use(NamedTuple):
 
 
 def unused_factors(factors: Sequence[Factor], ledger: Ledger) -> Iterator[Phrase]:
-    """What is to be said of factors that convert nothing, or not all of their energy.
+    """Messages about factors that convert none, or not all, of their energy.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What the review's forms ask for and neither ledger nor meters know, as people enter it.
+"""Data of the review's forms that neither ledger nor meters contain, as people enter them.
 
 Staff (B.1), instruments at no metering point (B.7), purchases and stocks (B.10).
 """
@@ -88,7 +88,7 @@ class Stock:
 
     @property
     def used_up(self) -> float:
-        """What went: opening stock, purchase and own production without what was supplied to others and is left."""
+        """Amount used: opening stock + purchase + own production - supply to others - closing stock."""
         return self.opening + self.purchased + self.produced - self.supplied - self.closing
 
 
@@ -136,7 +136,7 @@ def stock_of(row: TableRow) -> tuple[tuple[str, str, int], Stock]:
     if not 1900 <= year <= 9999:
         row.fault(f"year must be one such as 2025 (got {year})")
     unit, symbols = row.name("unit"), [one.symbol for one in CARRIERS[energy]]
-    if unit and row.values.get("energy") == energy and unit not in symbols:  # a wrong energy is fault enough
+    if unit and row.values.get("energy") == energy and unit not in symbols:  # the wrong energy is reported already
         row.fault(f"unit of {energy} must be one of {', '.join(symbols)} (got {unit!r})")
     made = Stock(
         unit=unit,

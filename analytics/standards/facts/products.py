@@ -1,4 +1,4 @@
-"""Which energy of a unit is which product's, as it was entered: sub-units and points, and a share of the rest."""
+"""Entered assignment of a unit's energy to products: sub-units and points, and a share of the remainder."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -43,7 +43,7 @@ def assignment_of(row: TableRow) -> tuple[tuple[str, str, str], Assignment]:
 def assignments_in(
     month: str, unit_code: str, assignments: Mapping[tuple[str, str, str], Assignment]
 ) -> Mapping[str, Assignment]:
-    """What holds in a month, by product: of each the one that began last."""
+    """Assignments in force in a month, by product: the latest of each."""
     found: dict[str, Assignment] = {}
     for (code, product, since), one in sorted(assignments.items(), key=lambda item: item[0]):
         if code == unit_code and since <= month:

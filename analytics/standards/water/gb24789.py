@@ -34,14 +34,14 @@ _KNOWN_DAYS: Final = 28
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WaterStandard:
-    """What is asked of water metering.
+    """Requirements on water metering.
 
     Attributes
     ----------
     equipping, metering : mapping of level to Fraction
         Rates at least. [%]
     required : AccuracyClass
-        Of meters of water that is taken in or used.
+        Class required of meters of water taken in or used.
     confidence : str
         How sure its numbers are: ``two`` or ``one`` sources, ``general`` knowledge.
     replaced_by : str
@@ -60,13 +60,13 @@ class WaterStandard:
     superseded_day: int | None = None
 
     def named_on(self, day: int) -> str:
-        """Its number, and for which standard it stands in where that has replaced it by a day."""
+        """Its number, with the standard it substitutes for if that has replaced it by the day."""
         if not self.replaced_by or self.superseded_day is None or day < self.superseded_day:
             return self.number
         return f"{self.number} (stands in for {self.replaced_by}, which has replaced it)"
 
     def basis(self, day: int) -> Phrase:
-        """What findings say of a standard that was replaced; nothing of one that holds."""
+        """Note in findings on a standard that was replaced; empty if it is in force."""
         if self.named_on(day) == self.number:
             return Phrase(zh="", en="")
         return Phrase(
