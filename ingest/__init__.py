@@ -1,1 +1,1 @@
-"""What devices, gateways and files say, turned into blocks of readings on Kafka."""
+"""Intake: readings from devices, gateways and files, packed into blocks on Kafka."""

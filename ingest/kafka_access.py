@@ -1,4 +1,4 @@
-"""How every client of Kafka gets in, whichever library it is made of."""
+"""Connection and authentication options for all Kafka clients, of either library."""
 
 import logging
 import ssl

@@ -23,7 +23,7 @@ _SLOW_S: Final = 10.0
 _App = Callable[[Any, Any], Iterable[bytes]]
 
 Question = Callable[[], str]
-"""Why not; empty where all is well."""
+"""Reason why a check fails; empty if it passes."""
 
 
 def _well() -> str:
@@ -45,11 +45,11 @@ class Pulse:
         self._at = time.monotonic()
 
     def beat(self) -> None:
-        """Say that it does."""
+        """Record a beat of the loop."""
         self._at = time.monotonic()
 
     def trouble(self) -> str:
-        """Why it is taken for dead."""
+        """Reason to consider the loop dead; empty if it is alive."""
         still_s = time.monotonic() - self._at
         return f"the event loop has stood for {still_s:.0f} s" if still_s > self._still_s else ""
 

@@ -1,4 +1,4 @@
-"""Files that say what is judged and counted by: those that ship, and those that a person loads."""
+"""Files of standards, rules and factors: those shipped, and those that a person loads."""
 
 import tomllib
 from collections.abc import Mapping, Sequence
@@ -54,7 +54,7 @@ def parse_standard(text: str, *, source: str) -> Document:
 
 
 def standards_from(loaded: Sequence[Document] = ()) -> Standards:
-    """What is judged by: what ships, and what was loaded over it in this order; raises as `standards_of` does."""
+    """Standards in force: those shipped with those loaded over them in this order; raises as `standards_of` does."""
     return standards_of(shipped_standards(), loaded)
 
 

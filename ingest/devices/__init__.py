@@ -1,4 +1,4 @@
-"""What meters say: bytes to values and back, by tables. No socket, no clock, no file but the tables that ship.
+"""Codecs of meter protocols: bytes to values and back, by tables. No socket, no clock; files are the shipped tables.
 
 Any bytes give values or one of the faults of `ingest.devices.faults`, never another exception. Codecs only build
 requests that read: there is no function here that writes to a meter, sets its clock or moves a valve.

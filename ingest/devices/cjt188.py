@@ -80,7 +80,7 @@ class Frame:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Meter:
-    """What a meter answers beside its values.
+    """Contents of an answer beside its values.
 
     Attributes
     ----------
@@ -175,7 +175,7 @@ def answer_of(frame: Frame, request: Frame) -> bytes:
 
 
 def values_of(meter_type: int, data: bytes) -> Meter:
-    """What the answer to identifier 901F holds.
+    """Values of the answer to identifier 901F.
 
     Raises
     ------
@@ -231,7 +231,7 @@ def _clock(data: bytes) -> datetime | None:
     try:
         return digits_time(bcd_digits(data))
     except NoValue:
-        return None  # a clock that is none does not spoil the register beside it
+        return None  # an invalid clock does not invalidate the register beside it
 
 
 def _bytes(value: Decimal, unit: int, *, size: int = 4, decimals: int = _DECIMALS) -> bytes:

@@ -71,7 +71,7 @@ class Frame:
     control : int
         0x11 reads, 0x91 answers, 0xD1 refuses.
     data : bytes
-        As it is meant, low byte first.
+        Decoded (33h removed), low byte first.
     """
 
     address: str
@@ -81,7 +81,7 @@ class Frame:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Item:
-    """What a data identifier holds.
+    """Contents of a data identifier.
 
     Attributes
     ----------
@@ -186,12 +186,12 @@ def read_address() -> Frame:
 
 
 def answer_frame(address: str, di: str, data: bytes) -> Frame:
-    """What a meter answers; for the other side of tests and of `gateway simulate`."""
+    """Encode an answer; for simulated meters in tests and `gateway simulate`."""
     return Frame(address, READ | ANSWER, bytes.fromhex(di)[::-1] + data)
 
 
 def refusal_frame(address: str, control: int, error: int = 0x02) -> Frame:
-    """How a meter refuses."""
+    """Encode an error answer; for simulated meters."""
     return Frame(address, control | ANSWER | ERROR, bytes([error]))
 
 

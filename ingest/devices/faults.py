@@ -1,4 +1,4 @@
-"""What can be wrong with an answer: every kind has a code, which becomes the status of the device.
+"""Faults of answers; the code of each kind becomes the status of the device.
 
 ::
 

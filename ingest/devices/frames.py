@@ -19,7 +19,7 @@ def checksum(data: bytes) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Format(Generic[T]):
-    """How a protocol's frames look.
+    """Frame format of a protocol.
 
     Attributes
     ----------
@@ -31,7 +31,7 @@ class Format(Generic[T]):
         Length of the frame that begins at the first of these bytes, None if none begins there, 0 if more bytes must
         come before that is known.
     parse : callable
-        The frame in so many bytes; raises `BadFrame`.
+        Parses a frame of that length; raises `BadFrame`.
     """
 
     name: str
@@ -61,7 +61,7 @@ def first_frame(buffer: bytes, form: Format[T], accept: Callable[[T], bool] = la
 
 
 def why_none(buffer: bytes, form: Format[T]) -> BadFrame | NoAnswer:
-    """Why no frame was taken of all that came until the time was over."""
+    """The fault that explains why nothing received before the time-out was an acceptable frame."""
     if not buffer:
         return NoAnswer(f"{form.name}: an answer is required (got nothing in time)")
     passed_over = at = 0

@@ -129,7 +129,7 @@ class Answer:
         return values
 
     def _storage(self, record: Record) -> int:
-        """Storage that this quantity is taken from: the running one, else the first one that has a time point."""
+        """Storage number to read a quantity from: the running one, else the first with a time point."""
         storages = [
             other.storage
             for other in self.records
@@ -139,7 +139,7 @@ class Answer:
         return min(storages, default=0)
 
     def _tariff(self, record: Record) -> int:
-        """0, or the one tariff of a meter that says its total as that tariff's."""
+        """Tariff to read: 0, or the only tariff of a meter that reports its total under that one."""
         tariffs = {
             other.tariff
             for other in self.records

@@ -1,4 +1,4 @@
-"""Modbus meters: registers to values by a profile, and which registers to read together.
+"""Modbus meters: decoding registers by a profile, and grouping registers into requests.
 
 A profile is a TOML file (those that ship stand in `profiles`; a user's own beats one of the same id). Addresses are
 those of the request, counted from 0. Numbers are exact: the raw integer times a decimal scale.
@@ -94,9 +94,9 @@ class Profile:
     default : sequence of str
         Points that are read where nobody asks for others.
     no_value : str
-        ``all-ones`` where the meter says so that it has no value.
+        ``all-ones`` if the meter marks a missing value so.
     source : str
-        Where the facts come from, for whoever doubts a number.
+        Source of the register table.
     """
 
     id: str
@@ -238,7 +238,7 @@ def profile_of(name: str, folder: Path | None = None) -> Profile:
 
 
 def spans(points: Sequence[Point]) -> list[Span]:
-    """Requests that read these points: what lies side by side is read together, nothing between is touched.
+    """Requests for these points: adjacent registers are read together, gaps are never read.
 
     Examples
     --------

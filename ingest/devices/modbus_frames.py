@@ -25,7 +25,7 @@ _LONGEST: Final = 253
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A frame that answers: who, what function, and what behind it."""
+    """An answer: slave address, function, data."""
 
     unit: int
     pdu: bytes
@@ -65,7 +65,7 @@ class Request:
 
     @property
     def form(self) -> Format[Answer]:
-        """What a frame that answers looks like."""
+        """Frame format of the answer."""
         if self.framing == "rtu":
             return Format("Modbus RTU", bytes([self.unit]), self._rtu_length, parse_rtu)
         return Format("Modbus TCP", bytes([self.transaction >> 8]), self._tcp_length, parse_tcp)

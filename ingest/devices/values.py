@@ -1,4 +1,4 @@
-"""Values as a device says them, exact."""
+"""Exact values as devices send them."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -24,7 +24,7 @@ class Value:
     unit : str
         As the device or its profile states it.
     at : datetime or None
-        When the device took it, by its own clock; without an offset, local time of the site. None: now.
+        When the device measured it, by its own clock; without an offset, local time of the site. None: now.
     raw : bytes
         The bytes that the value stood in.
     """

@@ -1,4 +1,4 @@
-"""Which encoding a text is in, decided by all of it: marks, zeros, UTF-8, else the one that reads best."""
+"""Detection of text encodings from the whole file: byte order marks, zero bytes, UTF-8, else the most plausible."""
 
 import codecs
 from collections.abc import Callable, Iterator
@@ -80,7 +80,7 @@ def _reads(encoding: str, opened: Callable[[], BinaryIO]) -> bool:
 
 
 def _score(encoding: str, sample: bytes, known: Callable[[str], int]) -> float:
-    """How much a text looks like one in an encoding: share of everyday letters, and words that are known."""
+    """Plausibility of an encoding: share of common characters, and number of known words."""
     text = codecs.getincrementaldecoder(encoding)(errors="replace").decode(sample)
     odd = list(islice((c for c in text if not c.isascii()), 20_000))
     if not odd:

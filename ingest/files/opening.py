@@ -1,4 +1,4 @@
-"""What a file is, by what it holds: text, a workbook, parquet, packed or not; and what is refused, with the way out."""
+"""Detection of file types by content: text, workbook, parquet, compressed or not; refusals state what would help."""
 
 import bz2
 import gzip
@@ -28,15 +28,15 @@ _FOREIGN: tuple[tuple[bytes, str], ...] = (
 )
 _MAX_MEMBERS = 10_000
 DAMAGED = (OSError, EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile)
-"""What reading raises where a file is cut or a byte of it is another."""
+"""Exceptions raised on reading truncated or corrupted files."""
 
 
 class UnreadableFile(MeterwardenError):  # noqa: N818 - named after what it is about
-    """A file that cannot be taken as it is; nothing of it was taken, and the message says what would help."""
+    """A file that cannot be used as it is; nothing of it was read in, and the message says what would help."""
 
 
 class Kind(Enum):
-    """What a file holds."""
+    """Type of a file's content."""
 
     TEXT = "text"
     JSON = "json"
@@ -60,7 +60,7 @@ class Content:
     opened : callable
         Opens it at its beginning, unpacked.
     told : callable
-        How much of the file on disk the stream that was opened last has read, 0 to 1.
+        Share of the file on disk that the last opened stream has read, 0 to 1.
     """
 
     name: str
@@ -109,7 +109,7 @@ class _Inside(io.RawIOBase):
 
 
 class _Source:
-    """Bytes on disk or in memory, and how far the stream opened last is."""
+    """Bytes on disk or in memory, with the progress of the last opened stream."""
 
     def __init__(self, source: Path | bytes, name: str) -> None:
         self._source = source

@@ -64,7 +64,7 @@ def _text(data: bytes, path: Path) -> list[Sequence[object]]:
     try:
         text = data.decode(encoding_of(lambda: io.BytesIO(data)))
         head = "\n".join(text.splitlines()[:5])
-        delimiter = max(_DELIMITERS, key=head.count)  # the first of equals: the comma
+        delimiter = max(_DELIMITERS, key=head.count)  # on a tie the first, which is the comma
         return [
             row
             for row, _ in zip(csv.reader(io.StringIO(text), delimiter=delimiter), range(_MOST_ROWS + 1), strict=False)

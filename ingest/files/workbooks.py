@@ -1,4 +1,4 @@
-"""What a workbook would take when it is read is known before it is: its parts unpacked, and the reach of its sheets.
+"""Limits on workbooks, checked before reading: unpacked size of the parts, extent of the sheets.
 
 A reader holds a sheet as rows times columns, however few of its cells are filled; two cells in far corners are a
 sheet of 17,000 million.
@@ -37,7 +37,7 @@ _PLACE: Final = re.compile(rb"<(?:\w+:)?c\s[^<]*?\br\s*=\s*[\"']([A-Za-z]{1,4})(
 
 
 def require_bounded(opened: Callable[[], BinaryIO], name: str) -> None:
-    """Refuse a workbook that is damaged, or swells beyond what a machine holds.
+    """Refuse a workbook that is damaged, or unpacks to more than the limits.
 
     Raises
     ------
@@ -57,7 +57,7 @@ def require_bounded(opened: Callable[[], BinaryIO], name: str) -> None:
 
 
 def _require_kind(archive: zipfile.ZipFile, name: str) -> None:
-    """Nothing but .xlsx: what others take is not known before, and a reader tries each kind in turn."""
+    """Accept .xlsx only: the memory that other kinds need cannot be known in advance."""
     parts = {part.filename for part in archive.infolist()}
     if "xl/workbook.xml" not in parts or parts & {"content.xml", "xl/workbook.bin"}:
         raise UnreadableFile(

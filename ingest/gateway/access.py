@@ -1,4 +1,4 @@
-"""Which gateway a token belongs to, and for which energy-using units it may send: one registry, whatever the protocol.
+"""Registry of gateways, common to all protocols: whose token it is, and for which units it may send.
 
 A `Gateways` is the registry as it was read at one moment; who asks often keeps one and reads it anew every few seconds.
 """
@@ -99,7 +99,7 @@ class Gateways:
         name : str, optional
             The user name that came with it, where the protocol has one.
         """
-        # found by its digest: how long that takes depends on nothing that a guesser does not know
+        # looked up by digest, so that the time it takes reveals nothing to somebody who guesses
         gateway, ends = self.tokens.get(digest_of(token), (None, None))
         if gateway is None or (name is not None and name != gateway.name):
             return None

@@ -1,4 +1,4 @@
-"""How fast somebody may send: a bucket that fills at a rate."""
+"""Rate limiting by token buckets."""
 
 import time
 from collections.abc import Callable
@@ -7,7 +7,7 @@ __all__ = ["Bucket"]
 
 
 class Bucket:
-    """So many a second, and a burst of as many as come in `burst_s`.
+    """A token bucket: `rate` a second, with a burst of what accrues in `burst_s`.
 
     Examples
     --------
@@ -25,7 +25,7 @@ class Bucket:
         self._left, self._at = self._most, clock()
 
     def take(self, count: float) -> float:
-        """Take so many: 0 if they were there, else after what time to ask again. [s]
+        """Take tokens; returns 0 if they were available, else the time to wait before asking again. [s]
 
         More than the burst are taken from a full bucket, which then owes them.
         """

@@ -1,4 +1,4 @@
-"""Group commit: whoever has something to keep waits for the same flush to the disk."""
+"""Group commit: entries of many writers share one flush to the disk."""
 
 import threading
 from collections.abc import Sequence
@@ -21,7 +21,7 @@ class _Waiting:
 
     @property
     def is_out_of_turn(self) -> bool:
-        """Whether what comes before it could not be kept."""
+        """Whether its predecessor could not be stored."""
         return self.after is not None and self.after.done() and self.after.exception() is not None
 
 

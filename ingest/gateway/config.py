@@ -1,4 +1,4 @@
-"""The gateway's file, TOML, checked whole before anything starts: which line, what is required, what came.
+"""Configuration file of the gateway (TOML), validated as a whole: line, requirement and value of each fault.
 
 ``deploy/guides/gateway.toml`` is one with every setting and what it means.
 """
@@ -77,7 +77,7 @@ class HttpConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GatewayConfig:
-    """Everything a gateway is told, checked."""
+    """The validated configuration of a gateway."""
 
     id: str
     zone: ZoneInfo

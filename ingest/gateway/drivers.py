@@ -1,4 +1,4 @@
-"""Drivers: what to ask a device, and what its answers mean. Each only reads."""
+"""Protocol drivers: requests to a device and interpretation of its answers. Each only reads."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -55,7 +55,7 @@ class DeviceConfig:
 
 @dataclass(slots=True, kw_only=True)
 class Outcome:
-    """What reading a device gave.
+    """Result of reading a device.
 
     Attributes
     ----------
@@ -64,7 +64,7 @@ class Outcome:
     clock : datetime or None
         Its clock, local time of the site, where it has one and was asked.
     faults : list of DeviceFault
-        Points that gave nothing.
+        Points without a value.
     source : str
         Where the facts of its table come from.
     """
@@ -115,7 +115,7 @@ class Dlt645:
                 if not outcome.values:
                     raise
                 outcome.faults.append(fault)
-                break  # a line that is bad now costs one time-out, not one a point
+                break  # on a bad line give up after one time-out, not one per point
             except DeviceFault as fault:
                 outcome.faults.append(fault)
         if self._has_clock and self._turn % self.clock_every == 0 and outcome.values:
@@ -209,7 +209,7 @@ class Cjt188:
 
 
 def _with_something(outcome: Outcome) -> Outcome:
-    """The outcome; where it holds nothing, its first fault is raised."""
+    """The outcome; raises its first fault if it has no values."""
     if not outcome.values and outcome.faults:
         raise outcome.faults[0]
     return outcome

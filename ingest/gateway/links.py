@@ -24,7 +24,7 @@ T = TypeVar("T")
 _FIRST_PAUSE_S: Final = 1.0
 _LONGEST_PAUSE_S: Final = 30.0
 _MOST_BYTES: Final = 4096
-_FLOWING_S: Final = 0.5  # while bytes come, so much longer is waited
+_FLOWING_S: Final = 0.5  # extension of the time-out while bytes are arriving
 _MOST_TIMES: Final = 3
 
 
@@ -59,16 +59,16 @@ class LinkConfig:
 
 
 class Transport(Protocol):
-    """Bytes out and in."""
+    """A byte transport: serial line or socket."""
 
     def write(self, data: bytes) -> None:
         """Send; OSError when the other side is gone."""
 
     def read(self, timeout_s: float) -> bytes:
-        """What came, empty when nothing did in time; OSError when the other side is gone. [s]"""
+        """Bytes received, empty on time-out; OSError when the other side is gone. [s]"""
 
     def discard(self) -> bytes:
-        """What lies there of an earlier exchange."""
+        """Discard bytes left over from an earlier exchange."""
 
     def close(self) -> None:
         """Let it go."""

@@ -1,4 +1,4 @@
-"""What other people's JSON says: paths into a document, topics by a template, and readings made of both.
+"""Mapping of foreign JSON to readings: paths into documents, topics by a template.
 
 A path is ``$``, then ``.name``, ``['any name']``, ``[0]`` or ``[*]`` for every element of an array. What does not start
 with ``$`` is the value itself; ``{name}`` in it stands for a part of the topic.
@@ -52,7 +52,7 @@ def check_path(path: str) -> str:
 
 
 def found_all(path: str, document: object) -> Iterator[object]:
-    """Everything at a path; nothing where it leads nowhere.
+    """All values at a path; empty if there is none.
 
     Examples
     --------
@@ -77,7 +77,7 @@ def _next(places: Sequence[object], step: str | int | None) -> Iterator[object]:
 
 
 def found(path: str, document: object) -> object:
-    """The first thing at a path, None where it leads nowhere."""
+    """First value at a path, None if there is none."""
     return next(found_all(path, document), None)
 
 

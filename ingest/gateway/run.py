@@ -1,4 +1,4 @@
-"""A gateway that runs: spool, forwarder, links, MQTT and HTTP, put together and reloaded without losing a link."""
+"""A running gateway: spool, forwarder, links, MQTT and HTTP; reloading keeps unchanged links open."""
 
 import logging
 import threading
@@ -64,7 +64,7 @@ class RunningGateway:
     registry : GatewayRegistry, optional
         Who may send by HTTP; without one those of the configuration.
     dry : bool
-        Devices are read and told, and nothing is kept or sent.
+        Devices are read and reported, nothing is stored or sent.
     clock : callable
         What rounds go by. [s since 1970-01-01 UTC]
     tick_s : float
@@ -246,7 +246,7 @@ def _serve(server: uvicorn.Server) -> None:
 
 
 class _Health(Collector):
-    """What a gateway can be asked at any moment."""
+    """Prometheus collector of spool, forwarder, links and devices."""
 
     def __init__(self, gateway: RunningGateway) -> None:
         self._gateway = gateway

@@ -1,4 +1,4 @@
-"""Who is on a line: asked by reading, one address after the other."""
+"""Scan of a line for meters, by read requests to one address after the other."""
 
 from collections.abc import Iterator, Sequence
 

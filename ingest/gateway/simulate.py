@@ -1,4 +1,4 @@
-"""The other side: meters that answer on the links of a configuration, made of the same codecs.
+"""Simulated meters that answer on the links of a configuration, made of the same codecs.
 
 For trying a gateway's file before the meters are wired, and for tests. Real counterparts that others wrote stand in the
 tests too, for whoever answers by the same tables that he asks by proves nothing about the tables.
@@ -38,7 +38,7 @@ _MBUS_CLOCK: Final = bytes.fromhex("046D")
 
 
 def register_at(meter: str, now_s: float) -> Decimal:
-    """What a simulated meter shows: a steady load, another one for each meter."""
+    """Register of a simulated meter: a constant load, different for each meter."""
     load = 1 + sum(meter.encode()) % 50
     return Decimal(round((now_s - _START) * load / 3600 * 100) % 10**8).scaleb(-2)
 

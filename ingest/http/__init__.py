@@ -1,4 +1,4 @@
-"""The door of everything that is served by HTTP: who may come in, with how much, and for how long."""
+"""Protection of everything served by HTTP: authentication, size limits, time limits."""
 
 from ingest.http.attempts import Attempts
 from ingest.http.guard import Authenticator, Guard, Visitor

@@ -1,4 +1,4 @@
-"""Wrong guesses by address: after some, the address waits, but for who has proven himself before."""
+"""Throttling of failed logins by address; credentials proven recently are not affected."""
 
 import ipaddress
 import time
@@ -15,7 +15,7 @@ _REMEMBERED: Final = 10_000
 
 
 class Attempts:
-    """How many wrong guesses an address has left.
+    """Budget of failed logins of each address.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Size, token, time and places of a request are judged before a byte of its body is read; the answer is hardened.
+"""Requests are checked (size, token, time, concurrency) before their body is read; answers get security headers.
 
 Plain ASGI around any application: each has its own `Guard` with its own rules, and none knows of another.
 """
@@ -52,7 +52,7 @@ class Visitor(NamedTuple):
     name : str
         As the log of logins has it, and what counts as one for `Limits.at_once_each`.
     whole : object
-        What the application knows of him: it finds it in ``scope["state"]["visitor"]``.
+        The application's own object for the visitor; it finds it in ``scope["state"]["visitor"]``.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""How much a request may take, and which requests that is said of."""
+"""Limits on requests, and the requests that they apply to."""
 
 import re
 from collections.abc import Collection
@@ -9,7 +9,7 @@ __all__ = ["Limits", "Rule"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """What a kind of request may take.
+    """Limits of a kind of request.
 
     Attributes
     ----------

@@ -23,7 +23,7 @@ _HEAD_BYTES: Final = 16 * 2**10
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConnectionLimits:
-    """What a connection may take.
+    """Limits of a connection.
 
     Attributes
     ----------

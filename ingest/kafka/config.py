@@ -1,4 +1,4 @@
-"""What ingest is told about Kafka, once, when it starts."""
+"""Kafka settings of the intake, fixed at start."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""Readings packed into block messages: some thousands of one unit, or what came within a second."""
+"""Packing of readings into block messages: some thousands of one unit, or those of one second."""
 
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -24,7 +24,7 @@ class Packed:
 
 @dataclass(slots=True)
 class _Unit:
-    """What waits of one unit; its meters are numbered once for as long as the packer lives."""
+    """Waiting readings of one unit; its meters keep their numbers for the packer's lifetime."""
 
     since: float = 0.0
     readings: int = 0

@@ -36,7 +36,7 @@ class PublishFailed(TransientError):  # noqa: N818 - named after what happened
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Counts:
-    """What a publisher has done so far; what is neither acknowledged nor failed is under way."""
+    """Counts of a publisher; messages neither acknowledged nor failed are in flight."""
 
     sent: int = 0
     acked: int = 0

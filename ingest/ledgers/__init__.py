@@ -31,7 +31,7 @@ _ROW = re.compile(r"\brow (\d{8,})")
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LedgerReport:
-    """What a ledger file holds, or everything that is wrong with it.
+    """Result of reading a ledger file: the ledger, or all its faults.
 
     Attributes
     ----------
@@ -52,7 +52,7 @@ class LedgerReport:
     inferred : list of Inferred
         Cells whose value does not stand in them.
     questions : list of LedgerQuestion
-        What the file leaves open.
+        Questions that the file leaves open.
     passed_over : int
         Rows of totals and remarks.
     sheet : str

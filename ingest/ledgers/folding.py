@@ -20,7 +20,7 @@ _FOLLOWS_FROM: Mapping[str, tuple[str, ...]] = {
     "level": ("nothing where level is", "a name where level is"),
     "multiplier": (),
 }
-"""Faults in a row that a fault in one of its cells brings with it."""
+"""Faults of a row that follow from a fault in one of its cells, and are not listed."""
 
 
 @dataclass(slots=True)

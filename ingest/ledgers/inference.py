@@ -1,4 +1,4 @@
-"""Cells that a plant's ledger leaves out and the rest of the row, its block or its headers decide; each is marked.
+"""Inference of missing cells from the rest of the row, its block or the headers; each is marked as inferred.
 
 Nothing is inferred that could be otherwise: the unit of a gas register is asked, that of water is m3.
 """
@@ -39,7 +39,7 @@ _MOST_ROWS = 200_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LedgerQuestion:
-    """Something that a ledger file does not decide.
+    """A question that a ledger file leaves open.
 
     Attributes
     ----------
@@ -63,7 +63,7 @@ class LedgerQuestion:
 
 @dataclass(slots=True)
 class Prepared:
-    """Columns in which what could be inferred stands, what was, and what is asked."""
+    """Completed columns, inferred cells, and open questions."""
 
     columns: dict[str, RawColumn]
     inferred: list[Inferred] = field(default_factory=list)

@@ -1,4 +1,4 @@
-"""What a person settles about a ledger file: options of a command, or a profile kept for the next one."""
+"""A person's options for reading a ledger file: of a command, or kept as a profile."""
 
 import tomllib
 from collections.abc import Mapping
@@ -50,7 +50,7 @@ class LedgerOptions:
                 raise UnreadableFile(f"column {header!r} must be one of {', '.join(sorted(_COLUMNS))} (got {name!r})")
 
     def over(self, other: "LedgerOptions") -> "LedgerOptions":
-        """These, and where they say nothing the others."""
+        """These options, completed by others where not set."""
         plain = ("sheet", "unit_code", "unit_name", "installed_from")
         given = {name: getattr(self, name) for name in plain if getattr(self, name) is not None}
         return replace(other, **given, columns={**other.columns, **self.columns}, units={**other.units, **self.units})

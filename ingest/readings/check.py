@@ -1,4 +1,4 @@
-"""What a file of readings comes to, without sending it: for the command line, a page and a program alike."""
+"""Dry run over a file of readings, without sending it: for the command line, pages and programs."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -21,7 +21,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReadingCheck:
-    """What was understood of a file and what would become of it.
+    """How a file was interpreted, and what would become of its readings.
 
     Attributes
     ----------

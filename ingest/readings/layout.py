@@ -1,4 +1,4 @@
-"""Where a table keeps what: its header below titles, a row a reading or a column a meter, and what each column is."""
+"""Layout of a table: header row, one reading per row or one meter per column, role of each column."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -48,7 +48,7 @@ class ValueColumn:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Layout:
-    """What the columns of a table are.
+    """Roles of the columns of a table.
 
     Attributes
     ----------

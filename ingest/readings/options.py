@@ -1,4 +1,4 @@
-"""What a person settles about a file of readings: options of a command, or a profile kept for the next file."""
+"""A person's options for reading a file of readings: of a command, or kept as a profile."""
 
 import tomllib
 from collections.abc import Mapping
@@ -66,12 +66,12 @@ class ReadingOptions:
                 raise UnreadableFile(f"column {header!r} must be one of {', '.join(sorted(_ROLES))} (got {role!r})")
 
     def role(self, header: str) -> str | None:
-        """What a header was said to mean."""
+        """Role that the options assign to a header."""
         folded = word_key(header)
         return next((role for said, role in self.columns.items() if word_key(said) == folded), None)
 
     def over(self, other: "ReadingOptions") -> "ReadingOptions":
-        """These, and where they say nothing the others."""
+        """These options, completed by others where not set."""
         given = {
             one.name: getattr(self, one.name)
             for one in fields(self)

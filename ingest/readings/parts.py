@@ -1,4 +1,4 @@
-"""What reading a file of readings gives, whatever its format."""
+"""Output of all readers of files of readings."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What a file of readings comes to, counted as its parts go by: faults folded by kind, meters, registers, times."""
+"""Statistics of a file of readings, accumulated part by part: faults by kind, meters, registers, times."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -111,7 +111,7 @@ class MeterTally:
 
 @dataclass(slots=True)
 class Tally:
-    """What the parts of a file came to.
+    """Accumulated statistics of a file.
 
     Attributes
     ----------
@@ -251,7 +251,7 @@ class Tally:
         return {pair: sorted(names) for pair, names in found.items() if MAIN not in names}
 
     def lines(self, language: str = "en") -> list[str]:
-        """What a person should know of the readings, a line each."""
+        """Summary for a person, a line each."""
         folded = sorted(self.faults.values(), key=lambda fault: -fault.count)
         lines = [fault.line(language) for fault in folded]
         bare = self.without_main

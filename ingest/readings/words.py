@@ -1,4 +1,4 @@
-"""What the headers of files of readings mean, in Chinese and English, as plants and systems write them."""
+"""Known headers of files of readings, in Chinese and English, as plants and systems write them."""
 
 import re
 from collections.abc import Mapping

@@ -64,7 +64,7 @@ class Platform:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Uploaded:
-    """What came of an upload."""
+    """Result of an upload."""
 
     accepted: int = 0
     refused: int = 0

@@ -1,4 +1,4 @@
-"""Data codes ``aa-bb-ccdd-eeffff-gg``: what a number that is uploaded is of.
+"""Data codes ``aa-bb-ccdd-eeffff-gg``, which identify uploaded quantities.
 
 ======= ===================================== =======================================
  digits  part                                  where none applies

@@ -1,4 +1,4 @@
-"""What is known before anything is sent: periods that are whole, those that are not, and whether they agree.
+"""Checks before an upload: complete and incomplete periods, and their consistency.
 
 A gap is never sent as 0, nor as anything else: a period that is not complete enough stays out and is listed.
 """
@@ -50,7 +50,7 @@ class Item:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Amount:
-    """What a point used in a period.
+    """Consumption of a point in a period.
 
     Attributes
     ----------
@@ -71,7 +71,7 @@ class Amount:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Figures:
-    """How an item stands.
+    """Completeness and consistency of an item.
 
     Attributes
     ----------
@@ -98,7 +98,7 @@ class Figures:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """What would be sent, and the figures of it."""
+    """Data to be sent, with their figures."""
 
     data: Sequence[Datum]
     figures: Sequence[Figures]

@@ -1,4 +1,4 @@
-"""What is to be uploaded, what was, and what came of it: a SQLite file, so that nothing is taken for sent that was not.
+"""Queue of data to upload and their state, in a SQLite file, so that nothing unsent is taken for sent.
 
 A datum is named by its data code, its kind of period and the start of the period. Its state is
 
@@ -67,7 +67,7 @@ class Datum(NamedTuple):
 
 
 class Kept(NamedTuple):
-    """A datum, and how it stands."""
+    """A datum with its state."""
 
     datum: Datum
     state: str
@@ -112,7 +112,7 @@ class Outbox:
         return [_datum(row) for row in self._connection.execute(query, (*states, limit))]
 
     def attempted(self, data: Sequence[Datum]) -> None:
-        """They are about to be sent."""
+        """Record an attempt to send them."""
         with self._transaction():
             self._connection.executemany(
                 "update datum set attempts = attempts + 1 where code = ? and stat_type = ? and start = ?",
@@ -120,7 +120,7 @@ class Outbox:
             )
 
     def answered(self, data: Sequence[Datum], *, accepted: bool, answer: str) -> None:
-        """What the platform said of them; a value that has changed meanwhile stays to be sent."""
+        """Record the platform's answer; a value that has changed meanwhile remains to be sent."""
         now = _now()
         with self._transaction():
             if accepted:

@@ -1,4 +1,4 @@
-"""What a platform wants, as data: a TOML file that ships, or one of a province's own."""
+"""Requirements of a platform as data: a shipped TOML file, or one of a province's own."""
 
 import tomllib
 from collections.abc import Mapping, Sequence
@@ -41,7 +41,7 @@ class Profile:
     dictionaries : sequence of int
         Indices (itemIndex) of the dictionaries that are downloaded.
     confidence, sources : str, sequence of str
-        How far it may be believed.
+        How certain the profile is.
     """
 
     id: str

@@ -82,7 +82,7 @@ def _varint(data: Bytes, at: int, end: int) -> tuple[Any, int]:
 
 @compiled_plain
 def _is_loosely(data: Bytes, at: int, size: int, text: Bytes) -> bool:
-    """Whether a content type is `text`, whatever its case, blanks around it and parameters."""
+    """Whether a content type is `text`, ignoring case, surrounding blanks and parameters."""
     end = at
     while end < at + size and data[end] != 59:  # semicolon
         end += 1

@@ -1,4 +1,4 @@
-"""Compiled: one JSON reading straight from its bytes into columns, where it is written as nearly all are.
+"""Compiled parser of single JSON readings in the usual form, straight from bytes into columns.
 
 That is an object of the members that `json_format` names, each at most once, in any order, with texts that hold no
 escapes, a number without exponent of at most 19 digits, and ISO 8601 times of the years 1970 to 2199. Whatever is
@@ -190,7 +190,7 @@ def _time(data: Bytes, at: int, end: int) -> tuple[int, int]:
 
 @compiled_plain
 def _nearest(digits: np.uint64, scale: int) -> Any:
-    """The double nearest to digits / 10 ** scale, for a scale of at most 18; ties to even, as IEEE 754 has it."""
+    """Double nearest to digits / 10 ** scale, for a scale of at most 18; ties to even (IEEE 754)."""
     if digits < _EXACT:  # both exact, so one division rounds once
         return np.float64(digits) / _TENS[scale]
     tens = _WHOLE_TENS[scale]

@@ -1,4 +1,4 @@
-"""What a decoded message is made of: blocks of readings, and the faults of what could not be read."""
+"""Results of decoding: blocks of readings, and faults of what could not be read."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -161,7 +161,7 @@ class Block:
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """What could not be read of one message, and why; a value to be counted and kept, not an exception.
+    """An unreadable message or part of it, with the reason; a value to be counted and kept, not an exception.
 
     Faults of one message with the same reason are one fault, so that a hostile message cannot make millions.
 

@@ -1,4 +1,4 @@
-"""One JSON message taken apart with care: its elements as they stood, and what is wrong with those that are unsound.
+"""Decoding of one JSON message element by element, with the fault of each that is invalid.
 
 This is the slow way, for messages that the fast one (`json_format`) could not take as a whole.
 """

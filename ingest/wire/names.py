@@ -1,4 +1,4 @@
-"""What JSON readings speak of, numbered: energy-using units, the meters of each, stated units.
+"""Numbering of the names in JSON readings: energy-using units, meters, stated units.
 
 A decoder that is given the same `Names` batch after batch does nothing in Python for a meter it has met before, and
 hands on the same `MeterList` of a unit until a new meter comes up in it, so that a cache keyed by it resolves all.
