@@ -1,1 +1,1 @@
-"""Pure steps joined to topics and to the store."""
+"""Stream processing: Kafka records through pure steps into the database, and from there to alerts and topics."""

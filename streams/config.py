@@ -1,4 +1,4 @@
-"""What the workers are told, once, when they start."""
+"""Settings of the workers, fixed at start."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

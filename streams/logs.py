@@ -27,7 +27,7 @@ _STANDARD = frozenset(vars(logging.LogRecord("", 0, "", 0, "", None, None))) | {
 
 _EVERY_S: Final = 60.0
 _AT_ONCE: Final = 5
-"""So often something of ours is said before it is only counted; others' words once."""
+"""Our own messages are logged this many times before repeats are only counted; those of libraries once."""
 _KEYS: Final = 1000
 
 _AWAY: Final = (
@@ -88,7 +88,7 @@ class JsonLines(logging.Formatter):
 
 @dataclass(slots=True)
 class _Said:
-    """Something that was said: since when it is counted, how often it came, and how it came last."""
+    """A message being counted: since when, how often, and its latest record."""
 
     since: float
     last: logging.LogRecord
@@ -97,7 +97,7 @@ class _Said:
 
 
 class Sparing(logging.StreamHandler[TextIO]):
-    """A handler that says at once what is new, and once a minute how often it came again.
+    """Log handler that emits new messages at once, and repeats as a count once a minute.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What a worker tells Prometheus; every name starts with ``metering_``."""
+"""Prometheus metrics of a worker; every name starts with ``metering_``."""
 
 import time
 

@@ -1,4 +1,4 @@
-"""What the agents lean on: a store of partitions that takes results and position in one transaction.
+"""Interfaces that the agents depend on: a store of partitions that takes results and position in one transaction.
 
 The only promise an agent needs is this: what it writes in a `PartitionTransaction` and the fence it moves there are
 committed together or not at all, and a worker whose partition has been assigned to another since can commit nothing.

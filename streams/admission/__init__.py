@@ -1,1 +1,1 @@
-"""Admission: what gateways put into their inboxes goes on to the topic of readings, or is refused with a reason."""
+"""Admission: messages in gateways' inboxes are forwarded to the topic of readings, or rejected with a reason."""

@@ -1,4 +1,4 @@
-"""The way from the inboxes to the topic of readings: exactly once, whenever and wherever it is killed.
+"""Forwarding from the inboxes to the topic of readings, exactly once, whenever and wherever it is killed.
 
 What goes on and how far the inboxes are read is one transaction of Kafka. What is refused is stored before that
 transaction ends, under the place where it came from: an attempt that is made again stores it once, and refuses it
@@ -248,7 +248,7 @@ class _Shift:
 
 
 def may_not(gateway: Bound | None, name: str) -> MayNot:
-    """What is required of a unit's code, at a time, for a gateway to send it; empty where it may."""
+    """Why a gateway may not send a unit's readings at a time; empty if it may."""
     if gateway is None:
         return lambda _unit, _at: f"a gateway that is entered in the registry, and {name} is not"
 

@@ -1,4 +1,4 @@
-"""What goes on of an inbox's messages, and what is refused: the gateway may send readings of its own units alone."""
+"""Admission decisions: a gateway may send readings of its own units only; all others are rejected."""
 
 from collections import defaultdict
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -48,7 +48,7 @@ class Admitted:
 
 @dataclass(slots=True)
 class Decision:
-    """What becomes of some messages of one inbox: each reading is in `admitted` or in `rejected`, once."""
+    """Decision on messages of one inbox: each reading is in `admitted` or in `rejected`, exactly once."""
 
     admitted: list[Admitted] = field(default_factory=list)
     rejected: list[RejectedRow] = field(default_factory=list)

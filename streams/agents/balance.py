@@ -49,10 +49,10 @@ __all__ = ["ENGINE", "BalanceAgent"]
 log = logging.getLogger("metering.balance")
 
 ENGINE = 1
-"""Format of the kept state; another one begins anew."""
+"""Format of the stored state; a state of another format is discarded."""
 _EPOCH = date(1970, 1, 1)
 _LONGEST_H = 92 * HOURS
-"""Hours that are taken in one transaction."""
+"""Most hours processed in one transaction."""
 
 
 class Balances(Protocol):
@@ -214,7 +214,7 @@ class BalanceAgent:
     def _detections(
         self, unit: _Unit, taken: Taken, verdicts: Mapping[int, Sequence[StandingVerdict]]
     ) -> list[DetectionRow]:
-        """What is told; a meter that was found sound has to be louder."""
+        """Detections to be reported; those of meters found sound on inspection have a raised threshold."""
         rows = gain_detections(gain_rows(taken.changes, unit.ledger), unit.stored, unit.points, unit.meters, unit.id)
         told = []
         for row in rows:
@@ -244,6 +244,6 @@ def _sight_row(sight: PointVerdict, unit: _Unit, as_of_us: int) -> Observability
 
 
 def _learnt_anew(sight: PointVerdict) -> dict[str, str]:
-    """Since when the gain of a meter that was accused is learnt anew, and until about when."""
+    """Span in which the gain of a suspected meter is re-estimated."""
     span = {"learnt_since": sight.learnt_since, "learnt_until": sight.learnt_until}
     return {name: (_EPOCH + timedelta(days=day)).isoformat() for name, day in span.items() if day is not None}

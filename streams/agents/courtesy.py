@@ -1,4 +1,4 @@
-"""Readings go first: what can be done later as well takes turns, one piece at a time, while readings are on time.
+"""Scheduling of background work: one piece at a time, and only while readings are processed on time.
 
 Totals of an hour that closed, judging units and following balances are many times the work of the readings of a second,
 on the same cores and in the same database. Done at once they would keep every reading waiting; done in pieces of some
@@ -16,11 +16,11 @@ __all__ = ["Courtesy", "Traffic", "units_at_once"]
 
 _LOOK_S = 0.05
 _PATIENCE = 4.0
-"""While readings are late a piece waits at most this many times what the one before it took: a fifth of the time."""
+"""While readings are late, a piece waits this many times its predecessor's run: a fifth of the time for such work."""
 
 
 class Traffic(Protocol):
-    """Who knows how readings do."""
+    """Source of the processing state of readings."""
 
     @property
     def starting(self) -> bool:

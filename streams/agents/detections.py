@@ -1,4 +1,4 @@
-"""Detections go out to their topic: opened, better known, closed, withdrawn, each revision that lasts once.
+"""Publication of detections to their topic, one message for each revision that is not overtaken by the next.
 
 What is stored says whether its newest revision went out; one that is overtaken before is not said. After a crash
 between the two it goes out again, and the header ``identity`` (id and revision) tells the repeat.

@@ -1,4 +1,4 @@
-"""Readings that lie in a partition their unit has no more go to the one it has now, at least once.
+"""Forwarding of readings from a unit's former partition to its present one, at least once.
 
 After a crash between the two they go again; the unit's partition knows them, and refuses them as duplicates.
 """

@@ -1,4 +1,4 @@
-"""What was rejected goes out to the topic of rejected readings, with the reason and the original bytes."""
+"""Publication of rejected readings to their topic, with the reason and the original bytes."""
 
 import asyncio
 import logging

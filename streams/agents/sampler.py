@@ -1,4 +1,4 @@
-"""Every half a minute a worker writes down how it does, so that boards need nothing but the database.
+"""Periodic samples of a worker's metrics, stored in the database for the dashboards.
 
 The numbers are those of its Prometheus page; counters are told as what was added since the sample before.
 """

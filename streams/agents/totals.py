@@ -1,4 +1,4 @@
-"""Stale totals are worked out anew, and the hours behind them go out to the topic of hours.
+"""Recomputation of stale totals, and publication of the hours behind them.
 
 Every transaction of a lane marks the hours it wrote. Here the marks of the units of this worker's partitions are
 claimed, days and totals of these units are replaced, their hours are published, and the marks go with the commit: after
@@ -39,7 +39,7 @@ _LONGEST_WAIT_S = 60.0
 """Totals are made at least this often, however far readings lag behind. [s]"""
 _UNITS_AT_ONCE = 50
 _POINTS_AT_ONCE = 2_500
-"""So many points' totals take some tenths of a second."""
+"""Points per piece of work, some tenths of a second's worth."""
 _ROWS_A_MESSAGE = 2000
 _HEADERS = [(CONTENT_TYPE, CONTENT_TYPE_JSON.encode())]
 

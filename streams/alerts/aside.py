@@ -1,4 +1,4 @@
-"""Rows that cannot become, or be part of, an alert: set aside with what is wrong, so that all others go on."""
+"""Quarantine for rows that cannot be processed, with the reason, so that all others can."""
 
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence

@@ -1,4 +1,4 @@
-"""What the database keeps of alerts, laid out on a desk and put back: all within one transaction under one lock."""
+"""Loading the alerting engine's state from the database, and storing changes, in one transaction under one lock."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -79,7 +79,7 @@ _HAPPENED: Final = "insert into alert_event (alert_id, unit_id, at, action) valu
 
 @dataclass(slots=True, kw_only=True)
 class Book:
-    """A desk, and how what lies on it is called in the database."""
+    """A desk, with the database ids of what it holds."""
 
     desk: Desk
     ids: dict[str, int]

@@ -32,7 +32,7 @@ for _name in ("apprise", "urllib3", "requests"):  # what they log may hold a cha
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Channel:
-    """One way out.
+    """A delivery channel.
 
     Attributes
     ----------
@@ -55,7 +55,7 @@ class Channel:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delivery:
-    """What became of an attempt; `said` is fit to be stored."""
+    """Result of a delivery attempt; `said` is free of secrets."""
 
     sent: bool
     said: str

@@ -1,4 +1,4 @@
-"""What raising, sending and answering alerts are told, once, when they start."""
+"""Settings of raising, sending and answering alerts, fixed at start."""
 
 import tomllib
 from dataclasses import dataclass, field

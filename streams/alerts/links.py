@@ -27,7 +27,7 @@ class LinkUnknown(LinkRefused):
 
 
 class Deed(IntEnum):
-    """What a link does."""
+    """Action of a link."""
 
     ACKNOWLEDGE = 1
     VERDICT = 2

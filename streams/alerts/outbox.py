@@ -1,4 +1,4 @@
-"""The outbox: messages are written with what they tell of, claimed by the sender, and settled with a receipt."""
+"""Outbox of messages: written in the transaction that raises them, claimed by the sender, settled with a receipt."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -58,7 +58,7 @@ where state = 'failed' and (%(ids)s::int8[] is null or id = any(%(ids)s))
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Draft:
-    """A message to be; `key` stays the same at every attempt to send it."""
+    """A message before it is stored; `key` is the same in all attempts to send it."""
 
     key: UUID
     recipient: str
@@ -161,7 +161,7 @@ async def failed(connection: psycopg.AsyncConnection, message: Message, error: s
 
 
 async def strangers(connection: psycopg.AsyncConnection, channels: Sequence[str], now: datetime) -> int:
-    """Say of messages for channels that nobody has set up what is missing; how many."""
+    """Record in messages for unconfigured channels what is missing; returns their number."""
     cursor = await connection.execute(_STRANGERS, {"channels": list(channels), "now": now})
     return cursor.rowcount
 

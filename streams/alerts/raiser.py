@@ -60,7 +60,7 @@ _BEFORE: Final = timedelta(days=3)
 
 
 class Raised(NamedTuple):
-    """What one round did."""
+    """Counts of one round."""
 
     signals: int
     alerts: int
@@ -139,7 +139,7 @@ class Raiser:
         return Raised(len(found), changed, messages, len(claimed) > 0)
 
     async def _in_parts(self, connection: psycopg.AsyncConnection, now: datetime, *, verify: bool) -> Raised | None:
-        """The same work in ever smaller parts; what breaks alone is set aside."""
+        """Bisection after a failure: the same work in ever smaller parts; what fails alone is quarantined."""
         raised = Raised(0, 0, 0, more=False)
         marks = await (await connection.execute(_MARKS, (self._config.batch,))).fetchall()
         parts = [_Share(marks=[row[0] for row in marks])] if marks else []

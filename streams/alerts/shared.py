@@ -1,4 +1,4 @@
-"""What an enterprise is shown of alerts and cases: the same definition by which the database hides the rest.
+"""Visibility of alerts and cases to enterprises, by the definition that the database itself uses.
 
 `board.view` names the columns of each view that enterprises do not see. The views of schema ``enterprise`` are made
 from it, and so are the queries here.

@@ -11,7 +11,7 @@ from ingest.readings.tally import Tally
 __all__ = ["ReadingsFile"]
 
 _DENSE_BYTES, _PLAIN_BYTES = 6, 50
-"""Least bytes that a reading takes in a compressed file, and in a plain one."""
+"""Fewest bytes per reading in a compressed, and in a plain file."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -123,7 +123,7 @@ def evidence_of(
     until_us: int,
     zone: tzinfo,
 ) -> Evidence:
-    """What hours and events of points say on a day; starts and delays need readings, and are not looked at."""
+    """Evidence from hours and events on a day; starts and delays would need readings and are not evaluated."""
     known = PointHours.from_register(hours)
     days = consumption_day(known, zone)
     silent, fault = _lasting(events, len(ledger.point_codes))

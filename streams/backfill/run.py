@@ -59,9 +59,9 @@ BUCKET = 4_000_000
 """Readings that a bucket should hold; a unit with more has a bucket of its own."""
 
 _SETTLED_US = 24 * US_PER_HOUR
-"""So long after the last reading every hour that it reached is over: nothing more comes, so it is written half full."""
+"""Time after the last reading at which its hour counts as over; nothing more comes, so it is written incomplete."""
 _ALL_ENDS = 2**62
-"""What the ledger declares to have ended has ended, also after the newest reading."""
+"""Declared ends of installations count also after the newest reading."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _FAULTS = np.array([kind.value for kind in DetectionKind if kind.is_fault], np.int16)
 
@@ -86,7 +86,7 @@ class Source(Protocol):
 
 @dataclass(slots=True, kw_only=True)
 class Report:
-    """What a run did; `sent` = `accepted` + `rejected`.
+    """Result of a run; `sent` = `accepted` + `rejected`.
 
     Attributes
     ----------

@@ -15,7 +15,7 @@ log = logging.getLogger("metering.compliance")
 
 _UNITS_AT_ONCE = 20
 _POINTS_AT_ONCE = 2_500
-"""So many points are judged in some tenths of a second."""
+"""Points per piece of work, some tenths of a second's worth."""
 
 
 class ComplianceAgent:

@@ -1,4 +1,4 @@
-"""What the database says about the points of some units on a day, as the judging core takes it."""
+"""Evidence for the compliance assessment, read from the database, for the points of some units on a day."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -173,7 +173,7 @@ class Moment:
 
 
 class _Index:
-    """Where an id of the database stands in the ledger; -1 for one that is not of it."""
+    """Ledger index of database ids; -1 for ids that are not in it."""
 
     def __init__(self, ids: NDArray[np.int32]) -> None:
         self._place = {one: i for i, one in enumerate(ids.tolist())}

@@ -24,7 +24,7 @@ _YEAR = 365
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Judgement:
-    """What came of it.
+    """Result of an assessment with what it was based on.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""What is judged by, in the database: documents as they were loaded, the latest of a kind and name in force."""
+"""Documents of standards and rules in the database: as loaded, the latest of each kind and name in force."""
 
 import hashlib
 from typing import Final
@@ -53,7 +53,7 @@ async def read_documents(connection: psycopg.AsyncConnection) -> tuple[StoredDoc
 
 
 async def read_standards(connection: psycopg.AsyncConnection) -> Standards:
-    """What is judged by now."""
+    """Standards and rules in force."""
     return standards_from([one.document for one in await read_documents(connection)])
 
 

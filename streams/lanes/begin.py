@@ -1,4 +1,4 @@
-"""How a partition begins after it was assigned: with which state, at which offset, whatever became of its log.
+"""Start of a partition after its assignment: which state, at which offset, whatever happened to its log.
 
 ===================================================  ============================  ==========================
 what is found                                        state                         read from
@@ -43,7 +43,7 @@ log = logging.getLogger("metering.lanes")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Begun:
-    """How a partition begins.
+    """Starting point of a partition.
 
     Attributes
     ----------
@@ -151,7 +151,7 @@ async def _settled(
 
 
 def _rereading(assigned: Assigned, found: Log) -> tuple[int, int, Marks]:
-    """Below which offset and not newer than what records may be stored already, and the marks that hold."""
+    """Bounds on records that may be stored already (offset below, and not newer), and the marks still valid."""
     if found.parting is None:
         return assigned.reread_until, assigned.reread_before_us, from_bytes(assigned.marks)
     parting = found.parting

@@ -40,7 +40,7 @@ Decoded = tuple[list[Block], list[Fault]]
 _BEHIND = 1000
 """Records; of the largest blocks some millions of readings, of single readings not yet a second's."""
 _POISON_IN_A_ROW = 20
-"""When so many messages on end break a step, the step is broken and not they: nothing more is rejected, all waits."""
+"""This many failing messages in a row point to a bug in the step: rejection stops, and the partition waits."""
 _IDLE_S = 60.0
 """A partition that was read to its end and brought nothing for this long has nothing more to say for now. [s]"""
 _LIVE_US = 900_000_000

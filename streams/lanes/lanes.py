@@ -25,9 +25,9 @@ _LONGEST_PAUSE_S = 30.0
 _FORGIVEN_S = 120.0
 """After this long without breaking, a partition counts as sound again. [s]"""
 _FREE, _REMEMBERED = 6, 12
-"""A partition may begin again so often in that time at once: workers join, leave and are frozen."""
+"""A partition may restart without delay this many times within this time: workers join, leave and freeze."""
 _REFUSED_S = 3.0
-"""How often it is looked whether the units were moved. [s]"""
+"""Interval of checks whether the units were redistributed. [s]"""
 _REFUSED_TOLD_S = 60.0
 _LATE_S = 0.5
 """A reading that waits so much longer than it has to is late. [s]"""
@@ -180,7 +180,7 @@ class Lanes:
         self._shop.progress.tell(lane.partition, Doing.WAITING, detail, fence=lane.fence)
 
     async def _pause(self, tp: TP) -> None:
-        """Not at once again what broke again and again."""
+        """Delay before a partition that failed repeatedly is restarted."""
         now = time.monotonic()
         begun = [at for at in self._begun_at.get(tp, ()) if now - at < _FORGIVEN_S]
         self._begun_at[tp] = [*begun, now][-_REMEMBERED:]

@@ -29,7 +29,7 @@ class LogReader(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parting:
-    """Where the log parts from what is stored.
+    """Point at which Kafka's log diverges from what is stored.
 
     Attributes
     ----------
@@ -62,7 +62,7 @@ class Log:
     epoch : int or None
         Under which leader the batch at the fence was written, as far as it is there.
     parting : Parting or None
-        Where it is not the one that was stored.
+        Divergence from what is stored, if any.
     """
 
     first: int
@@ -71,7 +71,7 @@ class Log:
     parting: Parting | None
 
     def incident(self, fence: int) -> Incident | None:
-        """What happened to it."""
+        """The incident to be recorded, if any."""
         found = self.parting
         if found is None:
             return None

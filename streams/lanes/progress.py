@@ -1,4 +1,4 @@
-"""How each partition of a worker does: told to the database every few seconds, for people and for `status`."""
+"""Progress reports of a worker's partitions, written to the database every few seconds, for people and `status`."""
 
 import asyncio
 import logging
@@ -18,7 +18,7 @@ log = logging.getLogger("metering.progress")
 
 
 class Reports(Protocol):
-    """Where it is told."""
+    """Destination of progress reports."""
 
     async def report(self, reports: Sequence[PartitionReport]) -> None:
         """Tell how partitions do."""
@@ -40,7 +40,7 @@ class Progress:
         end: int | None = None,
         moved_at: float | None = None,
     ) -> None:
-        """Say how a partition does.
+        """Record the progress of a partition.
 
         Parameters
         ----------

@@ -1,4 +1,4 @@
-"""What the lanes of one worker share."""
+"""Resources shared by the lanes of one worker."""
 
 import asyncio
 import logging
@@ -30,11 +30,11 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 _DATA_FAULTS = ("22", "23")
-"""SQLSTATE classes that accuse the rows: data exception, integrity constraint violation."""
+"""SQLSTATE classes of errors caused by the rows: data exception, integrity constraint violation."""
 
 
 def blames_the_rows(error: BaseException) -> bool:
-    """Whether it is these rows that broke, and others may pass: not so where the database is set up wrongly."""
+    """Whether an error is due to these rows, so that others may pass, rather than to a misconfigured database."""
     if not isinstance(error, StoreRejected):
         return True
     cause = error.__cause__
@@ -42,7 +42,7 @@ def blames_the_rows(error: BaseException) -> bool:
 
 
 class Reader(Protocol):
-    """What a lane asks of the consumer that feeds it."""
+    """Control of the consumer by a lane."""
 
     def throttle(self, tp: TP) -> None:
         """Fetch no more of a partition."""

@@ -1,4 +1,4 @@
-"""A partition's results into the store, however long the store takes."""
+"""Storing a partition's results, with retries for as long as the database is away."""
 
 import asyncio
 import logging
@@ -122,7 +122,7 @@ class Writer:
         return np.fromiter((one in known for one in asked), np.bool_, len(readings))
 
     async def _stored_already(self, batch: Batch) -> bool:
-        """Whether a commit that broke off had happened."""
+        """Whether a commit whose connection broke had taken effect."""
         if batch.end == batch.start:
             return False
         fence = await self._shop.patiently(lambda: self._shop.store.fence(self._assigned), "tell the fence")

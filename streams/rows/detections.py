@@ -1,4 +1,4 @@
-"""Detections and events in the words of the interchange files, out of what the register core says of them."""
+"""Detections and events of the compiled rules as fields of the interchange files: magnitude, unit, evidence."""
 
 import json
 import math
@@ -96,7 +96,7 @@ def ratio_range(event: np.void) -> tuple[float, float] | None:
 
 
 def likely_ratios(ratio: float, multiplier: float = 1.0) -> list[Phrase]:
-    """What a ratio looks like, the nearest first; nothing where it looks like nothing known.
+    """Known causes with a ratio like this one, the nearest first; empty if there are none.
 
     Examples
     --------
@@ -233,7 +233,7 @@ _WHATS = {
 
 
 def magnitude(event: np.void) -> float | None:
-    """How big it is: hours for what lasts, powers of ten that a reading is too large, repeats, else the dial's jump.
+    """Magnitude of an event: duration in hours, decades of an error, number of repeats, else the dial's jump.
 
     Of a clock it is by how many seconds it is ahead, negative behind; of a wrong ratio the share that is counted too
     much, negative too little.
@@ -295,7 +295,7 @@ def magnitude_range(event: np.void) -> tuple[float | None, float | None]:
 
 
 def energy_affected(event: np.void) -> float | None:
-    """What is usually used in the time of a stuck dial, and what a wrong ratio counted too much, negative too little.
+    """Energy affected: usual consumption while a dial was stuck, or energy overcounted by a wrong ratio.
 
     None for other kinds. [the point's canonical unit]
     """
@@ -357,7 +357,7 @@ def _clock(event: np.void) -> dict[str, Any]:
 
 
 def evidence(event: np.void, ledger: Ledger) -> dict[str, Any]:
-    """What was seen, for a person to read.
+    """Evidence of an event for a person.
 
     What it is in words (`what` in Chinese, `what_en` in English). Of a register: the dial before, at and after, in its
     unit; how many readings; the amount where one is known.

@@ -1,4 +1,4 @@
-"""How Faust is told what every other client of Kafka takes from `ingest.kafka_access.KafkaAccess`."""
+"""Faust's form of the login that all other clients take from `ingest.kafka_access.KafkaAccess`."""
 
 from faust import SASLCredentials, SSLCredentials
 from faust.auth import Credentials

@@ -1,4 +1,4 @@
-"""Which incarnation of a topic the fetched records came from.
+"""Detection of topics that were deleted and recreated: which incarnation fetched records came from.
 
 A topic that is deleted and made again begins at offset 0 under its old name. aiokafka fetches by name, so records of
 the new one can look like the old one going on. Kafka gives every incarnation its own id, and incarnations follow each

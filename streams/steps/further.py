@@ -1,4 +1,4 @@
-"""Readings of registers beside the main one, within the step: newest of each, and what they reveal of the main one.
+"""Processing of registers beside the main one: newest reading of each, and redundancy checks of the main one.
 
 State is kept only for meters that have such registers. Names and quantities: `analytics.domain.registers`.
 """
@@ -70,7 +70,7 @@ class _Installed:
 
 @dataclass(slots=True, eq=False)
 class Further:
-    """What a partition keeps of further registers between two batches.
+    """State of a partition's further registers between two batches.
 
     Attributes
     ----------
@@ -139,7 +139,7 @@ class Further:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FurtherRead:
-    """What further registers gave.
+    """Result of processing further registers.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""Which verdicts on stuck dials are worth writing: those that changed, and every one now and then."""
+"""Selection of verdicts on stuck dials to be written: those that changed, and each from time to time."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ __all__ = ["SaidHabits"]
 _AGAIN_DAYS = 4
 """A row left alone for a week may be written by others."""
 _AT_ONCE = 5000
-"""All meters have their midnight at once; rows that a transaction is kept by for some tenths of a second."""
+"""Most rows per transaction, since all meters reach midnight at once."""
 
 
 class SaidHabits:

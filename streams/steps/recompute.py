@@ -1,4 +1,4 @@
-"""The past worked out anew: after readings that came late, or a ledger that was corrected.
+"""Recomputation of the past after late readings or a corrected ledger.
 
 A point's hours are a function of its readings in time order. So a late reading is put in its place among the stored
 ones and the point is followed again from a little before it to the newest reading; the rows of the time since are
@@ -36,10 +36,10 @@ __all__ = ["FOREVER", "HISTORY", "Changed", "Ints", "Recomputed", "Windows", "re
 FOREVER = np.iinfo(np.int64).max
 """Later than every instant. [µs since 1970 UTC]"""
 _LOOKBACKS = (US_PER_DAY, 16 * US_PER_DAY, 430 * US_PER_DAY, None)
-"""How far before the first late reading history is asked for, one after the other until enough came; None: all."""
+"""Lookback times tried one after the other until the history before the first late reading suffices; None: all."""
 _END_OF_HOURS = 10_000_000  # some time in the year 3110
 _WARM_UP = 16
-"""Readings of a point before the first late one that suffice to find a sound anchor: more than any run waits."""
+"""Readings before the first late one that suffice to find a valid anchor: more than any run of waiting ones."""
 
 HISTORY = np.dtype(
     [
@@ -50,9 +50,9 @@ HISTORY = np.dtype(
 """A stored reading of a meter's main register; `meter` is an index into the state's ledger."""
 
 READINGS_AT_ONCE = 500_000
-"""About so many stored readings are looked at at once while no late reading has to find its place among them."""
+"""Approximate number of stored readings held in memory when only the ledger changed."""
 HOURS_AT_ONCE = 500_000
-"""The past of points that have about so many hours together is worked out in one transaction."""
+"""Approximate number of hours recomputed in one transaction."""
 _USUAL_US = 900_000_000
 
 Ints = NDArray[np.int64]
@@ -115,7 +115,7 @@ class Changed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recomputed:
-    """What the past looks like now; `apply` makes it the state.
+    """Result of a recomputation; `apply` makes it the state.
 
     Attributes
     ----------
@@ -146,7 +146,7 @@ class Recomputed:
     conflicts: NDArray[Any]
 
     def apply(self, state: PartitionState) -> None:
-        """Make it the state of its points. What was said of silence and of repeats stays said."""
+        """Make it the state of its points; silences and repeats that were reported are not reported again."""
         old = state.points[self.point]
         new = self.points.copy()
         same = new["seen_at"] == old["seen_at"]
@@ -228,13 +228,13 @@ def _advance(
 
 
 def _remembers(state: PartitionState, point: NDArray[np.int32], start: Ints) -> NDArray[np.bool_]:
-    """Whether what points keep for long is today as it was at `start`; (p,) bool."""
+    """Whether the long-term memory of points (`MEMORY`) has not changed since `start`; (p,) bool."""
     known: NDArray[np.bool_] = state.points["learnt_day"][point].astype(np.int64) * US_PER_DAY <= start
     return known
 
 
 def seeded(state: PartitionState, point: NDArray[np.int32], known: NDArray[np.bool_]) -> NDArray[Any]:
-    """State of points at the begin of their windows."""
+    """State of points at the start of their windows."""
     points = empty_state(len(point))
     for name in MEMORY:
         points[name][known] = state.points[name][point[known]]
@@ -244,7 +244,7 @@ def seeded(state: PartitionState, point: NDArray[np.int32], known: NDArray[np.bo
 def _follow(
     state: PartitionState, changed: Changed, rows: NDArray[Any], start: Ints, *, everything: bool, late: bool
 ) -> tuple[Recomputed, NDArray[np.bool_]]:
-    """Follow points through `rows` since `start`; also says for which of them the history before `since` was enough."""
+    """Process `rows` from `start` on; also returns for which points the history before `since` sufficed."""
     at_point = state.ledger.installations.point[rows["installation"]]
     place = np.searchsorted(changed.point, at_point).clip(0, len(changed.point) - 1)
     rows = rows[changed.point[place] == at_point]
@@ -265,7 +265,7 @@ def _follow(
     seen = np.where(points["seen_at"] == NEVER, changed.since_us, points["seen_at"])
     kept = points["kept_at"].copy()
     after = _advance(state, points, rows[~before], heard[~before], ordinal[~before])
-    # a level that is taken back, or was and is no more, rewrites what was counted since before it
+    # a level reverted now, or no longer reverted, changes the hours since the anchor before it
     returned = (kept != NEVER) & ((points["kept_at"] != kept) | (state.points["kept_at"][changed.point] != kept))
     anchor = np.where(returned, np.minimum(anchor, kept), anchor)
     from_hour = anchor // US_PER_HOUR
@@ -274,7 +274,7 @@ def _follow(
     fresh = later["row"] >= 0
     said = after.disposition
     from_us = np.minimum(anchor, seen)
-    # the last reading before may still be taken back: what was written since the one before it is written anew too
+    # the last earlier reading may still turn out a spike: rewrite the hours since the one before it as well
     kept_hours = earlier.hours[earlier.hours["hour"] >= from_hour[earlier.hours["point"]]]
     kept_events = earlier.events[earlier.events["started"] >= from_us[earlier.events["point"]]]
     hours = last_of_each_hour(np.concatenate([kept_hours, after.hours]))
@@ -324,7 +324,7 @@ def _stored_until(state: PartitionState, point: NDArray[np.int32], new: NDArray[
 
 
 def _earliest_that_may_change(state: PartitionState, points: NDArray[Any], changed: Changed) -> Ints:
-    """The anchor, the good reading before it, or where a stillness began that a gateway may still catch up."""
+    """Earliest instant whose hours may change: anchor, reading before it, or start of a standstill with a catch-up."""
     anchor = np.where(points["good_at"] == NEVER, changed.since_us, points["good_at"])
     before = np.where(points["prev_at"] == NEVER, FOREVER, points["prev_at"])
     flat = points["flat_at"]
@@ -334,7 +334,7 @@ def _earliest_that_may_change(state: PartitionState, points: NDArray[Any], chang
 
 
 def _received_to_go_by(state: PartitionState, rows: NDArray[Any]) -> Ints:
-    """When received, of rows that came alone and one interval after the one before; of others when measured.
+    """Receipt time of rows that came alone, one interval after the previous one; of others the time of measurement.
 
     The first of several that come at once says nothing of its time by when it came: taken for punctual, a late spike
     at the head of an upload had all the time since the reading before it to rise in.

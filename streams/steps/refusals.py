@@ -1,4 +1,4 @@
-"""Why readings were refused, in words: what was required, what came, for which meter and time."""
+"""Texts of rejections: what was required, what came, for which meter and time."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta

@@ -1,4 +1,4 @@
-"""What a worker keeps of one partition between two batches: registers and habits of its metering points."""
+"""State of one partition between two batches: registers and usage profiles of its metering points."""
 
 import json
 from dataclasses import dataclass, field
@@ -189,7 +189,7 @@ class PartitionState:
     def put_back(self, copied: tuple[NDArray[Any], NDArray[Any], Further]) -> None:
         """Undo what was done since `copy_points`."""
         self.points, self.health, self.further = copied
-        self.said = SaidHabits()  # what was said of the steps that are undone may not have been written
+        self.said = SaidHabits()  # verdicts of the steps that are undone may not have been written
 
     def kinds_of(self, register: NDArray[np.int16]) -> NDArray[np.int16]:
         """`FurtherRegister` of each register index, 0 for the main one, -1 for a name that is not known."""

@@ -37,7 +37,7 @@ __all__ = ["StepResult", "close_hours", "columns_of", "newest_us", "step"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepResult:
-    """What a batch gave; every reading is in exactly one of `readings`, `late`, `late_further` and `refusals`.
+    """Result of a batch; every reading is in exactly one of `readings`, `late`, `late_further` and `refusals`.
 
     Attributes
     ----------
@@ -76,7 +76,7 @@ class StepResult:
 
 
 def _home_reason(state: PartitionState, block: Block) -> RejectReason | None:
-    """Why a whole block is none of this partition's business, if so."""
+    """Reason to reject a whole block as not belonging to this partition, if any."""
     if partition_of(block.unit_code, state.partitions) != state.partition:
         return RejectReason.WRONG_PARTITION
     if block.unit_code not in state.ledger.unit_index:
@@ -281,7 +281,7 @@ class _Columns:
 def _heard(
     state: PartitionState, rows: NDArray[Any], reasons: NDArray[np.uint8], followed: NDArray[np.bool_]
 ) -> NDArray[np.bool_]:
-    """What the habits of points hear of: what is followed, and what is refused as future, which speaks of the clock."""
+    """Readings passed to the health checks: those followed, and those rejected as future, which concern the clock."""
     future = reasons == RejectReason.FUTURE
     if not future.any():
         return followed

@@ -13,7 +13,7 @@ __all__ = ["threshold_factors"]
 
 
 def threshold_factors(stored: StoredLedger, verdicts: Mapping[int, Sequence[StandingVerdict]]) -> NDArray[np.float32]:
-    """Factors of the thresholds of a ledger's points, 1 where nobody has found anything.
+    """Threshold factors of a ledger's points, 1 without any inspection result.
 
     Parameters
     ----------

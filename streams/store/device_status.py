@@ -1,4 +1,4 @@
-"""How the devices are that gateways read: the newest status a meter, and since when it is so."""
+"""Newest status of each device that gateways read, and since when it holds."""
 
 from collections.abc import Sequence
 from typing import Final

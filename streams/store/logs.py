@@ -1,4 +1,4 @@
-"""Logs that are not what they were: layouts of topics, incidents, and how each partition does."""
+"""Bookkeeping of Kafka's logs: distribution of units over partitions, incidents, progress of each partition."""
 
 from collections.abc import Sequence
 from typing import Final, LiteralString, NamedTuple

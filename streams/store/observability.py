@@ -1,4 +1,4 @@
-"""What could be seen at points: one row a point and question, of whoever sees best."""
+"""Observability verdicts: one row per point and kind of fault, from the method that detects best."""
 
 from collections.abc import Sequence
 from typing import Final

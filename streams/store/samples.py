@@ -1,4 +1,4 @@
-"""How workers do, row by row: `worker_sample` and `partition_sample`, and what is too old of them."""
+"""Tables `worker_sample` and `partition_sample`: writing samples and deleting old ones."""
 
 from collections.abc import Sequence
 from datetime import datetime

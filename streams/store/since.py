@@ -1,4 +1,4 @@
-"""Readings of some registers in the order in which they were stored: what a state has not seen yet."""
+"""Readings stored later than a snapshot, in the order in which they were stored."""
 
 from collections.abc import AsyncIterator, Sequence
 from datetime import timedelta

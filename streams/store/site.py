@@ -1,4 +1,4 @@
-"""What a site has settled about its database: the zone of its days, how long a chunk is, how long readings are kept."""
+"""Settings of a site's database: time zone of days, chunk length, retention."""
 
 from dataclasses import dataclass
 from typing import Final

@@ -1,4 +1,4 @@
-"""What inspectors found, as far as it counts: the newest verdict on each detection."""
+"""Inspection results in force: the newest on each detection."""
 
 from typing import Final
 

@@ -1,1 +1,1 @@
-"""Who may come in, and who did: gateways and their units, logins and refusals."""
+"""Access control: registry of gateways, audit log, queries in the name of an enterprise."""

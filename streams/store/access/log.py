@@ -1,4 +1,4 @@
-"""The log of logins and refusals: gathered for some seconds, the same ones in one row, then written."""
+"""Audit log of logins and refusals, aggregated over some seconds before it is written."""
 
 import asyncio
 import logging

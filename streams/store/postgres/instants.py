@@ -1,4 +1,4 @@
-"""Instants as the driver takes them."""
+"""Conversion of instants for the database driver."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Final
