@@ -1,1 +1,1 @@
-"""Boards and reports over the store's views."""
+"""Presentation: Grafana boards, web pages' content and reports, over the store's views."""

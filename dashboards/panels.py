@@ -47,7 +47,7 @@ NET: Final[Json] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """From this value on, this colour."""
+    """A threshold: the colour from this value on."""
 
     at: float | None
     color: str

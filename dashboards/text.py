@@ -1,4 +1,4 @@
-"""Words in both languages, and what the codes in the store's columns are called."""
+"""Names of codes, columns and series on boards and pages, in both languages, with signs and colours."""
 
 from typing import Final, NamedTuple
 
@@ -31,7 +31,7 @@ __all__ = [
 
 
 class Word(NamedTuple):
-    """What a code is called, its sign (so that colour never says it alone) and its colour."""
+    """Name of a code with its sign (so that colour is never the only mark) and its colour."""
 
     text: Phrase
     sign: str = ""
@@ -43,7 +43,7 @@ class Word(NamedTuple):
 
 
 NO_VALUE: Final = Phrase(zh="无数据", en="no data")
-"""Where nothing is known; never 0."""
+"""Shown for unknown values; never 0."""
 NONE: Final = Phrase(zh="–", en="–")
 """Where it is known that there is none: a fault that stands has no end, the highest point no parent."""
 _MAY_BE_NONE: Final = (
@@ -173,7 +173,7 @@ _WHY: Final = {
     "it has stood still as long before, and went on by itself": "以前也停走过这么久，又自行走动",
     "its dial moves too seldom, or is read too seldom": "走字或读数太稀",
 }
-"""Why something can or cannot be seen (`analytics.drift.observability.Reason`), in Chinese."""
+"""Chinese names of reasons of observability verdicts (`analytics.drift.observability.Reason`)."""
 
 
 def _plain(texts: Phrases) -> dict[str, Word]:

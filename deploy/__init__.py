@@ -1,1 +1,1 @@
-"""The only package that reads settings and starts things."""
+"""Entry points: settings, commands and services. No other package reads the environment or starts processes."""

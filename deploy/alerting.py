@@ -1,4 +1,4 @@
-"""What the settings say to those who raise, send and answer alerts."""
+"""Alert configuration built from the settings."""
 
 from collections.abc import Callable
 
@@ -19,7 +19,7 @@ def alert_config(settings: Settings) -> AlertConfig:
 
 
 def link_secret(settings: Settings) -> Callable[[], bytes]:
-    """What links are signed with at the moment that it is asked for, made at first use.
+    """Current secret for signing links, created at first use.
 
     It is read each time, so that sender and API follow a secret that was changed.
     """

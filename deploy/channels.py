@@ -1,4 +1,4 @@
-"""Files of channels, calendars and rules that the settings name."""
+"""Reading of the files of channels, calendars and rules that the settings name."""
 
 import stat
 from pathlib import Path

@@ -57,10 +57,10 @@ ROOMS: Final = {
     **dict.fromkeys(("readings", "recompute"), "records"),
     **dict.fromkeys(("demo", "simulate"), "region"),
 }
-"""Folder of a command that has one, below `deploy.commands`."""
+"""Subfolder of `deploy.commands` of those commands that are in one."""
 
 FAULT: Final = 2
-"""Exit code of an error that is told plainly: something to mend outside the program."""
+"""Exit code of an error whose cause lies outside the program; it is printed without a traceback."""
 
 
 class LazyGroup(click.Group):

@@ -1,4 +1,4 @@
-"""Compliance from a program that is not a worker: standards loaded, units judged, what a person reads of it."""
+"""Compliance functions for commands and pages: loading standards, assessing units, output."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
@@ -48,7 +48,7 @@ def documents(dsn: str) -> Sequence[StoredDocument]:
 
 
 def unused(dsn: str, document: Document) -> Sequence[Phrase]:
-    """What is to be said of a document's factors that convert nothing, or not all of their energy."""
+    """Messages about a document's factors that convert none, or not all, of their energy."""
     entered = standards_from([document]).factors.entered
 
     async def ask(connection: psycopg.AsyncConnection) -> Sequence[Phrase]:
@@ -93,7 +93,7 @@ def _run(dsn: str, ask: Callable[[psycopg.AsyncConnection], Awaitable[_Result]])
 
 
 def as_json(judgement: Judgement, unit: int) -> dict[str, Any]:
-    """How a unit stands, for programs."""
+    """Compliance state of a unit as JSON."""
     standing = judgement.assessment.standings[unit]
     ledger, verified = judgement.stored.ledger, standing.verification
     facts = judgement.standards.facts.of(ledger.unit_codes[unit])

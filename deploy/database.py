@@ -1,4 +1,4 @@
-"""One errand to the database, for commands."""
+"""One transaction on the database, for commands."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -16,7 +16,7 @@ T = TypeVar("T")
 
 
 def inside(work: Callable[[psycopg.AsyncConnection], Awaitable[T]]) -> T:
-    """What `work` gives, within one transaction; raises `StoreUnavailable` where the database does not answer."""
+    """Run `work` in one transaction and return its result; raises `StoreUnavailable` if it does not answer."""
 
     async def run() -> T:
         connections = Connections(Stack(load()).dsn, size=1)

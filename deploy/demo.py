@@ -50,7 +50,7 @@ class DemoFailed(MeterwardenError):  # noqa: N818 - named after what happened
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DemoResult:
-    """Where every reading went, and whether everything is as it truly was."""
+    """Account of all readings, and comparison of all results with the truth."""
 
     account: Account
     ok: bool

@@ -49,7 +49,7 @@ class Descriptions:
     own: Mapping[str, Mapping[str, str]]
 
     def of(self, view: str, column: str | None) -> str:
-        """What a view is, or one of its columns; empty where nobody has said so."""
+        """Description of a view or one of its columns; empty if there is none."""
         if column is None:
             return self.views.get(view, "")
         return self.own.get(view, {}).get(column) or self.columns.get(column, "")

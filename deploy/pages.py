@@ -18,7 +18,7 @@ log = logging.getLogger("metering.pages")
 
 
 def config_of(settings: Settings) -> PagesConfig:
-    """What the settings say to the pages."""
+    """Configuration of the pages, built from the settings."""
     if settings.database.dsn is None:
         raise MeterwardenError("the pages need METERWARDEN_DATABASE; `meterwarden up` sets it")
     kafka = None

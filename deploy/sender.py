@@ -21,7 +21,7 @@ log = logging.getLogger("metering.sender")
 
 
 def config_of(settings: Settings) -> SenderConfig:
-    """What the settings say to the sender."""
+    """Configuration of the sender, built from the settings."""
     if settings.database.dsn is None:
         raise MeterwardenError("a sender needs METERWARDEN_DATABASE; `meterwarden up` sets it")
     return SenderConfig(

@@ -18,7 +18,7 @@ log = logging.getLogger("metering.api")
 
 
 def config_of(settings: Settings) -> ApiConfig:
-    """What the settings say to the API."""
+    """Configuration of the API, built from the settings."""
     if settings.database.dsn is None:
         raise MeterwardenError("the API needs METERWARDEN_DATABASE; `meterwarden up` sets it")
     return ApiConfig(

@@ -54,14 +54,14 @@ class KafkaSettings:
     ca: Path | None = None
     """Who signs the servers' certificates; None trusts whom this machine trusts."""
     certificate: Path | None = None
-    """A client's own, where servers ask for one."""
+    """Client certificate, for servers that require one."""
     key: Path | None = None
     port: int = 19092
     controller_port: int = 19093
     gateway_host: str = "127.0.0.1"
     """Where gateways reach it: the name or address that the certificate is for."""
     gateway_port: int = 0
-    """0 has no door for gateways."""
+    """Port of the listener for gateways; 0 disables."""
     gateway_certificate: Path | None = None
     gateway_key: Path | None = None
     partitions: int = 8
@@ -83,9 +83,9 @@ class DatabaseSettings:
     chunk_h: int = 0
     """Length of a chunk of narrow readings; 0 goes by the ledger."""
     pack_after_h: int = 0
-    """0 never packs."""
+    """Age at which chunks are packed; 0 never packs. [h]"""
     retain_days: int = 0
-    """0 keeps readings for ever."""
+    """Age at which readings are deleted; 0 keeps them for ever. [d]"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,9 +94,9 @@ class WorkerSettings:
 
     count: int = 1
     metrics_port: int = 19464
-    """Of the first worker, the next has the next; 0 for none."""
+    """Port of worker 1; worker n uses port + n - 1; 0 disables."""
     metrics_password: str | None = field(default=None, repr=False)
-    """Of every page that Prometheus reads, the gateway's too; None asks for none."""
+    """Password of all metrics pages, the gateway's included; None asks for none."""
     batch_readings: int = 100_000
     collect_s: float = 0.2
 
@@ -108,11 +108,11 @@ class AlertSettings:
     channels: Path | None = None
     """The file of channels; None starts no sender."""
     api_port: int = 0
-    """0 starts no API."""
+    """Port of the HTTP API; 0 disables."""
     api_url: str = ""
     board_url: str = ""
     metrics_port: int = 0
-    """Of the sender's page, the API's is the next; 0 for none."""
+    """Port of the sender's metrics; the API uses port + 1; 0 disables."""
     calendar: Path | None = None
     """Working days; None takes those that ship."""
     audit_days: int = 365
@@ -124,7 +124,7 @@ class PagesSettings:
     """The web pages."""
 
     port: int = 18280
-    """0 starts none."""
+    """Port of the web pages; 0 disables."""
     url: str = ""
 
 
@@ -151,7 +151,7 @@ class Settings:
     grafana: GrafanaSettings = GrafanaSettings()
     zone: ZoneInfo = field(default_factory=lambda: ZoneInfo("Asia/Shanghai"))
     in_service: str = ""
-    """What meters may be off in service, over the limit of their class, by carrier."""
+    """Maximum permissible error in service as a multiple of the class limit, by carrier."""
     java: str | None = None
     apt_mirror: str | None = None
     listen: str = "127.0.0.1"

@@ -1,4 +1,4 @@
-"""The one door to the terminal: what comes from outside can neither steer it nor look like what it is not.
+"""Output to the terminal: text from outside can neither control it nor imitate our own output.
 
 Senders, ledgers and file names bring text that a terminal would obey: escape sequences, carriage returns, marks that
 turn the direction of writing, and rich's own markup. All of it is shown, in JSON's way of writing it; none of it acts.

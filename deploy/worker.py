@@ -41,13 +41,13 @@ _CRASHED_STOP_S = 10.0
 _NOT_THERE = (KafkaError, AioKafkaError, StoreUnavailable, OSError)
 """Servers that are away while a worker starts; the two Kafka libraries have an error tree each."""
 _PAUSES_S = (1.0, 2.0, 5.0, 15.0, 30.0)
-"""Before a worker that broke begins again: the first time, the second time …"""
+"""Delays before a failed worker restarts: the first time, the second time … [s]"""
 _SOUND_S = 120.0
-"""Who worked for this long and then broke, broke for the first time."""
+"""After running this long without failure, a failure counts as the first. [s]"""
 
 
 def config_of(settings: Settings, *, tag: str = "") -> StreamsConfig:
-    """What the settings say to a worker.
+    """Configuration of a worker, built from the settings.
 
     Parameters
     ----------

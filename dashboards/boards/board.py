@@ -1,4 +1,4 @@
-"""What a board is, and the links between them."""
+"""Types of boards, and links between them."""
 
 from dataclasses import dataclass, field
 

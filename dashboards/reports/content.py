@@ -1,4 +1,4 @@
-"""What a report tells, in the order in which a person needs it; how it looks is another matter."""
+"""Contents of reports, independent of their form."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -38,7 +38,7 @@ class Step(NamedTuple):
 
     @classmethod
     def of(cls, findings: Sequence[Finding]) -> "Step":
-        """One errand for findings that differ in nothing but their meters."""
+        """One step for findings that differ only in their meters."""
         first, names = findings[0], list(dict.fromkeys(name for one in findings for name in _meters(one)))
         if len(findings) == 1 or not names:
             return cls(first.next_step, findings)
@@ -52,7 +52,7 @@ def _meters(finding: Finding) -> Sequence[str]:
 
 
 def _errand(finding: Finding) -> str:
-    """What is to be done, whichever meters it is about."""
+    """Text of a next step without its meters."""
     names = _meters(finding)
     return finding.next_step.zh.replace(listing(names, chinese=True), "") if names else finding.next_step.zh
 
@@ -133,7 +133,7 @@ class FilledGap(NamedTuple):
 
 
 class OwnEnergy(NamedTuple):
-    """What a unit made for itself and used in some days, of one energy: no part of its totals. [`symbol`]"""
+    """Own production of one energy, used inside the unit and not part of its totals. [`symbol`]"""
 
     carrier: str
     symbol: str
@@ -142,7 +142,7 @@ class OwnEnergy(NamedTuple):
 
 
 class Difference(NamedTuple):
-    """What a register rose by and nobody could explain: beside the totals, never in them, until a person decides.
+    """Unexplained rise of a register, reported beside the totals until a person decides.
 
     Attributes
     ----------
@@ -250,7 +250,7 @@ class UnitReport:
 
     @property
     def standing(self) -> Standing:
-        """How it stands."""
+        """Its compliance state."""
         return self.judgement.assessment.standings[0]
 
     @property

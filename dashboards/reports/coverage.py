@@ -1,4 +1,4 @@
-"""How far verification by law is, as a sheet."""
+"""Sheet on the coverage of mandatory verification."""
 
 from collections.abc import Callable, Sequence
 

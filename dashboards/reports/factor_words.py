@@ -1,4 +1,4 @@
-"""What a factor to coal equivalent says of itself, in Chinese: the text that is kept is English."""
+"""Chinese versions of the descriptions of factors, which are stored in English."""
 
 import re
 from collections.abc import Mapping

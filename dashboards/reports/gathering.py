@@ -1,4 +1,4 @@
-"""What a report needs, out of the database: a unit's month, or all units on its last day."""
+"""Data of reports, read from the database: a unit's month, or all units on its last day."""
 
 import asyncio
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -242,7 +242,7 @@ select unit_code, meter_no, body from certificate_list where cycle = 1 and (%s::
 
 
 class _Measured(NamedTuple):
-    """What was read of a unit.
+    """Measured data of a unit.
 
     Attributes
     ----------

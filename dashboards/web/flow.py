@@ -1,4 +1,4 @@
-"""Where a carrier went: from what came in over sub-units to equipment, with what nobody measured in between.
+"""Energy flow diagram of a carrier: from the inputs over sub-units to equipment, with unmetered remainders.
 
 Every point is a bar as high as its amount, its children lie beside it, and what they do not add up to is drawn grey:
 losses and uses without a meter. Where they add up to more than their parent, that is said; nothing is scaled away.

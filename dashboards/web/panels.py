@@ -1,4 +1,4 @@
-"""A board's panel as a page shows it: the second face of the same value."""
+"""Rendering of boards' panels on web pages."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace

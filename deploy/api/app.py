@@ -1,4 +1,4 @@
-"""The API put together: importing does nothing, `create_api` makes it, `ingest.http.serve` runs it."""
+"""Assembly of the HTTP API: `create_api` builds it, `ingest.http.serve` runs it; importing has no effect."""
 
 import re
 from collections.abc import Callable
@@ -44,7 +44,7 @@ _REFUSED: Final = re.compile("[\x00\ud800-\udfff]")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApiConfig:
-    """What the API is told.
+    """Configuration of the API.
 
     Attributes
     ----------
@@ -55,7 +55,7 @@ class ApiConfig:
     connections : int
         Requests that are at the database at once.
     limits : Limits
-        What a request may take; files and links have what follows from it.
+        Limits of a request; those of files and links are derived from it.
     audit_days : int
         How long the log of logins and refusals is kept. [d]
     """
@@ -69,7 +69,7 @@ class ApiConfig:
 
     @property
     def rules(self) -> tuple[Rule, ...]:
-        """Limits of what is not as the rest."""
+        """Limits of requests that differ from the default."""
         file = replace(
             self.limits,
             body_bytes=LARGEST_FILE + _FORM_BYTES,
@@ -137,7 +137,7 @@ def _told(status: int) -> Callable[[Request, Exception], JSONResponse]:
 
 
 def _malformed(_request: Request, error: RequestValidationError) -> JSONResponse:
-    """What was wrong, without what came: that may be what no JSON can hold, half a letter or infinity."""
+    """Validation errors without the input, which JSON may not be able to hold (lone surrogates, infinity)."""
     detail: list[dict[str, Any]] = [
         {
             "loc": [part if isinstance(part, int) else _printable(str(part)) for part in one["loc"]],

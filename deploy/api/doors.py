@@ -1,4 +1,4 @@
-"""Who comes in, and what they may see: a connection, a person, and rows of their own."""
+"""Authentication and authorisation of API requests: connection, person, visible rows."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime
@@ -36,7 +36,7 @@ Now = Annotated[datetime, Depends(now)]
 
 
 class People:
-    """Proves who comes by their tokens, for the guard, before a body is read.
+    """Authenticator by API tokens, used by the guard before a body is read.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""The links of messages: a page that asks, and the answer that acts.
+"""Action links in messages: a confirmation page, and the action on its submission.
 
 Opening a link changes nothing, since chat systems open links to show what is behind them.
 """

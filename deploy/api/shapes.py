@@ -1,4 +1,4 @@
-"""What goes in and comes out, as OpenAPI tells it."""
+"""Request and response models of the API, as published by OpenAPI."""
 
 from datetime import date, datetime
 from typing import Annotated, Any, Literal

@@ -1,1 +1,1 @@
-"""The boards in a Grafana: what should be there, what is, and the steps from one to the other."""
+"""Provisioning of a Grafana server: wanted state, actual state, and the steps between."""

@@ -49,7 +49,7 @@ def new_password(connection: psycopg.Connection, role: str) -> str:
 
 
 class Book:
-    """What of a Grafana is ours."""
+    """Record of the organizations that we made in a Grafana."""
 
     def __init__(self, connection: psycopg.Connection, grafana: str) -> None:
         self._connection = connection

@@ -1,4 +1,4 @@
-"""What a Grafana should hold, as values: an organization for the staff and one for each unit, and what is in them."""
+"""Wanted state of a Grafana: an organization for the staff and one for each unit, with their contents."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass

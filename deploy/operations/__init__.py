@@ -1,1 +1,1 @@
-"""What keeps an instance going: how its partitions do, and its backups."""
+"""Operation of an instance: progress of partitions, backup and restore."""

@@ -44,7 +44,7 @@ class BackupDamaged(MeterwardenError):  # noqa: N818 - named after what it is
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Manifest:
-    """What a backup is of.
+    """Contents of a backup.
 
     Attributes
     ----------

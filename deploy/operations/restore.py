@@ -43,7 +43,7 @@ _CHUNK: Final = 1 << 20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Restored:
-    """What was done.
+    """Result of a restore.
 
     Attributes
     ----------

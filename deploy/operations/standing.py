@@ -1,4 +1,4 @@
-"""How each partition does: whether what was sent is being stored, as Kafka and the database tell it."""
+"""Progress of each partition by Kafka and the database: whether what was sent is being stored."""
 
 import asyncio
 import time
@@ -20,9 +20,9 @@ __all__ = ["Standing", "State", "StoredIncident", "incidents", "judged", "standi
 State = Literal["idle", "moving", "busy", "standing", "refused", "unserved"]
 
 _HEARD_S: Final = 10.0
-"""A worker tells every two seconds; one that has not told for so long has the partition no more."""
+"""A worker reports every two seconds; after this time without a report it no longer owns the partition. [s]"""
 _BUSY_S: Final = 300.0
-"""A state that is restored, or a past that is worked out anew, may say nothing new for this long. [s]"""
+"""While a state is restored or the past recomputed, progress may pause for this long. [s]"""
 _RECENTLY_S: Final = 10.0
 _BUSY: Final = frozenset({Doing.RESTORING, Doing.REPLAYING, Doing.RECOMPUTING})
 
@@ -51,7 +51,7 @@ select exists (select from pg_attribute where attrelid = to_regclass('stream_par
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:
-    """How one partition does.
+    """Progress of one partition.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""How readings arrive: in one order for each unit, some of them late, some of them twice."""
+"""Order of arrival of simulated readings: some late, some twice, each unit's in one sequence."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What no pipeline should accept: readings that fit neither ledger nor clock, and messages that are no message."""
+"""Invalid input: readings that contradict ledger or clock, and malformed messages."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace

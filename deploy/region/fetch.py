@@ -1,4 +1,4 @@
-"""The outcome of a region as the database shows it: through the views that people and boards read."""
+"""Reading a region's results back from the database, through the views that people and boards use."""
 
 from collections.abc import Mapping
 from typing import Any, Final

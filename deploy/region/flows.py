@@ -1,4 +1,4 @@
-"""What really flows: quarter hours at every metering point, parents made of their children."""
+"""True flows of the simulation: quarter hours at every metering point; a parent is the sum of its children."""
 
 import datetime as dt
 from collections.abc import Sequence

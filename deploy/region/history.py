@@ -1,4 +1,4 @@
-"""What the ledger tells of the month: rollovers to come, declared replacements, multipliers that change on a date."""
+"""Declared events of a simulated month: rollovers, replacements, changes of multipliers."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace

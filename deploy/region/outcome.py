@@ -1,4 +1,4 @@
-"""What a pipeline made of a region, as arrays in the region's own terms: meters, points and units by their index."""
+"""Results of a pipeline on a region, as arrays indexed by the region's meters, points and units."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

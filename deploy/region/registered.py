@@ -1,4 +1,4 @@
-"""What the registers themselves say was used: differences of dial values, to the last millionth."""
+"""Consumption by register differences alone, exact to the last millionth."""
 
 from collections.abc import Sequence
 
@@ -16,7 +16,7 @@ Floats = NDArray[np.float64]
 Instants = NDArray[np.int64]
 
 _NO_VALUE = frozenset({DetectionKind.SPIKE, DetectionKind.ZERO_DIP, DetectionKind.SENTINEL, DetectionKind.SCALE})
-"""Kinds whose readings say nothing of the register."""
+"""Kinds of faults whose readings are unrelated to the register."""
 
 
 def registered_micro(region: Region) -> dict[int, tuple[int, int]]:

@@ -1,4 +1,4 @@
-"""What a demo tells a person: consumption by unit, faults found, readings refused, and the checks."""
+"""Output of the demo: consumption by unit, faults found, readings refused, and the checks."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime

@@ -1,4 +1,4 @@
-"""What faults make of one point's readings once the dial is read: rows fall out, come twice, or say something else."""
+"""Application of faults to a point's readings: rows missing, repeated, or with other values."""
 
 from dataclasses import dataclass, replace
 

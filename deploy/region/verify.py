@@ -44,7 +44,7 @@ _WHOLE = 0.9999
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Account:
-    """Where the readings went.
+    """Account of all readings.
 
     Attributes
     ----------

@@ -21,9 +21,9 @@ __all__ = ["PAUSES_S", "KeeperPart", "Patience"]
 _MODULE: Final = "deploy.keeper"
 _STATE: Final = "keeper.state"
 PAUSES_S: Final = (1.0, 2.0, 5.0, 15.0, 30.0, 60.0)
-"""Before a part that ended is started: the first time, the second time …"""
+"""Delays before a part that ended is restarted: the first time, the second time … [s]"""
 _SOUND_S: Final = 120.0
-"""What ran for this long and then ended, ended for the first time."""
+"""After running this long, an end counts as the first. [s]"""
 
 
 @dataclass(slots=True)

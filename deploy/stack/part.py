@@ -1,4 +1,4 @@
-"""What every part of the stack can do, and what is told about it."""
+"""Interface of the parts of the stack, and their status."""
 
 from dataclasses import dataclass
 from typing import Protocol

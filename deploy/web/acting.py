@@ -1,4 +1,4 @@
-"""Alerts and cases: read, and acted on by who may. Whose they are is asked as the person before anything is written."""
+"""Pages of alerts and cases. Access is checked with the person's own database role before anything is written."""
 
 from datetime import UTC, date, datetime, timedelta
 from typing import Annotated, Any, Final, Literal

@@ -1,4 +1,4 @@
-"""Pages as answers, and where an act leads."""
+"""Responses: rendered pages, and redirects after an action."""
 
 import time
 from datetime import UTC, datetime

@@ -1,4 +1,4 @@
-"""The pages put together: importing does nothing, `create_pages` makes them, `ingest.http.serve` runs them."""
+"""Assembly of the web pages: `create_pages` builds them, `ingest.http.serve` runs them; importing has no effect."""
 
 import logging
 import re
@@ -37,7 +37,7 @@ _SLOW_S: Final = 120.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PagesConfig:
-    """What the pages are told.
+    """Configuration of the pages.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""What a page asks of the database: in the name of the person who opens it, counted, in one read-only transaction."""
+"""Database queries of a page: with the person's role, in one read-only transaction, counted."""
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager

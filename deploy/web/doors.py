@@ -1,4 +1,4 @@
-"""Who opens a page: session, role, language, and that a form was ours.
+"""Sessions, roles, language, and protection of forms against cross-site requests.
 
 A page is opened by a session's cookie. What acts is a POST with the session's own token in its form, from a page of
 this very host; nothing acts by GET.

@@ -1,4 +1,4 @@
-"""How the pipeline does: whether all is well, and if not what."""
+"""Pages on the state of the pipeline."""
 
 from typing import Any, Final
 

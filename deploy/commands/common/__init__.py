@@ -1,1 +1,1 @@
-"""What several commands share: their parameters, their tables, files that they read."""
+"""Shared code of commands: parameter types, tables, reading of files."""

@@ -1,4 +1,4 @@
-"""What a ledger leaves to be learnt of how fast registers count."""
+"""Report on registers without a declared full scale or rate in a ledger."""
 
 from typing import Final
 

@@ -53,7 +53,7 @@ def ledger_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def options_of(given: dict[str, Any]) -> LedgerOptions:
-    """What was said, on the command line before what the profile says."""
+    """Options of the command line, completed by those of the profile."""
     said = LedgerOptions(
         sheet=given["sheet"],
         columns=given["columns"],
@@ -118,7 +118,7 @@ def _proposed(report: LedgerReport, language: str) -> list[str]:
 
 
 def understood_lines(report: LedgerReport, language: str) -> list[str]:
-    """What was understood of a file beyond what it says in our own words."""
+    """Lines on how headers and cells were interpreted."""
     zh = language == "zh"
     lines: list[str] = []
     if report.sheet:

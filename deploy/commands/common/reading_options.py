@@ -53,7 +53,7 @@ def reading_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def options_of(given: dict[str, Any]) -> ReadingOptions:
-    """What was said, on the command line before what the profile says; takes its options out of `given`."""
+    """Options of the command line, completed by those of the profile; removes them from `given`."""
     profile, given["save_profile"] = given.pop("profile"), given.pop("save_profile")
     said = ReadingOptions(
         **{name: given.pop(name) for name in ("encoding", "sheet", "dates", "decimal", "unit_code", "meter_no")},
@@ -124,7 +124,7 @@ class Questions:
 
 
 def understood_lines(opened: OpenedReadings, language: str) -> list[str]:
-    """What was taken for what, where a person may want to know."""
+    """Lines on how a file was interpreted."""
     zh = language == "zh"
     lines = [f"{table.name}: {note.zh if zh else note.en}" for table in opened.tables for note in table.notes]
     return lines + [f"passed over: {reason}" for reason in opened.passed_over]
