@@ -8,16 +8,18 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
 from analytics.domain.words import Language, Phrase
-from dashboards.text import NO_VALUE, NONE, NONE_WHERE_EMPTY, VALUES, Word
+from dashboards.text import GREY, NO_VALUE, NONE, NONE_WHERE_EMPTY, VALUES, Word
 
 __all__ = [
     "DATASOURCE",
     "DATASOURCE_UID",
     "NET",
+    "QUIET_ZERO",
     "Panel",
     "Step",
     "bars",
     "columns_of",
+    "flow",
     "lines",
     "note",
     "section",
@@ -45,6 +47,10 @@ NET: Final[Json] = {
 """A line over bars: what is left when the bars below zero are taken from those above."""
 
 
+QUIET_ZERO: Final[Json] = {"options": {"0": {"color": GREY, "index": 98}}, "type": "value"}
+"""A count of nothing is no alarm."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
     """A threshold: the colour from this value on."""
@@ -63,6 +69,8 @@ class Panel:
     width: int
     height: int
     query: str | None = None
+    beside: str | None = None
+    """A second question, of panels that draw two tables."""
     format: Literal["table", "time_series"] = "table"
     options: Json = field(default_factory=dict)
     defaults: Json = field(default_factory=dict)
@@ -73,14 +81,15 @@ class Panel:
     interval: str | None = None
     """Shortest interval that a point may stand for."""
     content: Phrase | None = None
-    repeat: str | None = None
+    folded: bool = False
+    """Of a section: whether what stands below it is shown only when somebody opens it."""
     cells: int | None = None
     """About how many intervals the range is cut into; else one a pixel."""
 
 
-def section(title: Phrase, description: Phrase) -> Panel:
-    """A line across the board."""
-    return Panel(kind="row", title=title, description=description, width=24, height=1)
+def section(title: Phrase, description: Phrase, *, folded: bool = False) -> Panel:
+    """A line across the board, over the panels up to the next one."""
+    return Panel(kind="row", title=title, description=description, width=24, height=1, folded=folded)
 
 
 def note(title: Phrase, description: Phrase, content: Phrase, *, width: int, height: int) -> Panel:
@@ -93,7 +102,7 @@ def stat(
     columns: Mapping[str, Json] | None = None, steps: Sequence[Step] = (), decimals: int | None = None,
 ) -> Panel:  # fmt: skip
     """Numbers of one row, each with its name; each in its own word's colour unless there are steps."""
-    defaults: Json = {"unit": unit, "mappings": [], "thresholds": thresholds(steps)}
+    defaults: Json = {"unit": unit, "mappings": [QUIET_ZERO], "thresholds": thresholds(steps)}
     defaults["color"] = {"mode": "thresholds"}
     if decimals is not None:
         defaults["decimals"] = decimals
@@ -110,7 +119,7 @@ def stat(
             "justifyMode": "auto",
             "orientation": "auto",
             "reduceOptions": {"calcs": ["lastNotNull"], "fields": "/.*/", "values": False},
-            "text": {},
+            "text": {"titleSize": 13, "valueSize": 26},  # else Grafana shrinks labels until nobody can read them
             "textMode": "value_and_name",
         },
         defaults=defaults,
@@ -168,14 +177,19 @@ def lines(
 def bars(
     title: Phrase, description: Phrase, query: str, *, width: int = 12, height: int = 8, unit: str = "short",
     interval: str | None = None, columns: Mapping[str, Json] | None = None, stacked: bool = True,
+    summed: bool = True,
 ) -> Panel:  # fmt: skip
-    """Amounts of days or hours beside or on top of each other; what was given away is below zero."""
+    """Amounts of days or hours beside or on top of each other; what was given away is below zero.
+
+    With `summed` the legend says what each comes to over the time shown.
+    """
     custom = _drawn("bars", fill=80) | {
         "axisSoftMin": 0,
         "stacking": {"group": "A", "mode": "normal" if stacked else "none"},
     }
     return _chart(title, description, query, width=width, height=height, unit=unit, interval=interval,
-                  columns=columns, low=None, high=None, steps=(), custom=custom)  # fmt: skip
+                  columns=columns, low=None, high=None, steps=(), custom=custom,
+                  calcs=("sum",) if summed else ())  # fmt: skip
 
 
 def columns_of(
@@ -221,11 +235,11 @@ def columns_of(
 def strip(
     title: Phrase, description: Phrase, query: str, *, width: int = 24, height: int = 8, unit: str = "percent",
     interval: str = "1h", steps: Sequence[Step] = (), words: Mapping[str, Word] | None = None, legend: bool = False,
-    columns: Mapping[str, Json] | None = None,
+    columns: Mapping[str, Json] | None = None, color: str = "thresholds",
 ) -> Panel:  # fmt: skip
     """A cell for each interval and thing; a cell without data stays empty."""
     defaults: Json = {
-        "color": {"mode": "thresholds"},
+        "color": {"mode": color},
         "custom": {"fillOpacity": 90, "lineWidth": 0},
         "mappings": [],
         "thresholds": thresholds(steps),
@@ -255,9 +269,25 @@ def strip(
     )
 
 
+def flow(
+    title: Phrase, description: Phrase, nodes: str, edges: str, *, width: int = 24, height: int = 12
+) -> Panel:  # fmt: skip
+    """Things and which feeds which; what they are called and their numbers are columns of the SQL."""
+    return Panel(
+        kind="nodeGraph",
+        title=title,
+        description=description,
+        width=width,
+        height=height,
+        query=nodes,
+        beside=edges,
+    )
+
+
 def _chart(
     title: Phrase, description: Phrase, query: str, *, width: int, height: int, unit: str, interval: str | None,
     columns: Mapping[str, Json] | None, low: float | None, high: float | None, steps: Sequence[Step], custom: Json,
+    calcs: Sequence[str] = (),
 ) -> Panel:  # fmt: skip
     defaults: Json = {"color": {"mode": "palette-classic"}, "custom": custom, "mappings": [], "unit": unit}
     defaults["thresholds"] = thresholds(steps)
@@ -276,7 +306,7 @@ def _chart(
         query=query,
         format="time_series",
         options={
-            "legend": {"calcs": [], "displayMode": "list", "placement": "bottom", "showLegend": True},
+            "legend": {"calcs": [*calcs], "displayMode": "list", "placement": "bottom", "showLegend": True},
             "tooltip": {"mode": "multi", "sort": "desc"},
         },
         defaults=defaults,

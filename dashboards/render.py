@@ -12,9 +12,9 @@ from typing import Any, Final
 
 from analytics.domain.words import LANGUAGES, Language, Phrase
 from dashboards.boards import BOARDS, Board, Variable
-from dashboards.panels import DATASOURCE, Json, Panel, mappings, word_mappings
+from dashboards.panels import DATASOURCE, QUIET_ZERO, Json, Panel, mappings, word_mappings
 from dashboards.queries import query
-from dashboards.text import COLUMNS, NO_VALUE, NONE, NONE_WHERE_EMPTY, SERIES, VALUES, Word
+from dashboards.text import COLUMNS, NO_VALUE, NONE, NONE_WHERE_EMPTY, PURPLE, SERIES, VALUES, Word
 
 __all__ = ["GENERATED", "render", "render_all", "text_of"]
 
@@ -26,22 +26,24 @@ _UNITS: Final = {
     "percent": ("completeness rate rate_margin share change precision estimated_share smallest_30d smallest_90d"),
     "percentunit": "confidence",
     "bytes": "bytes snapshot_bytes database_size",
-    "s": "moved_ago fence_age sample_age stale_age transaction_time",
+    "kwatt": "demand demand_mean",
+    "dthms": "waits_for moved_ago fence_age sample_age stale_age",
+    "s": "transaction_time",
     "locale": (
         "amount last_year unexplained learnt_rate dial_before dial_after energy_affected energy_affected_low "
         "energy_affected_high rows_about"
     ),
-    "h": "hours_typical hours_worst",
+    "suffix:h": "hours_typical hours_worst",
     "none": "multiplier partition next_offset ledger_version cycle_months attempts",
 }
 _INSTANTS: Final = (
-    "started_at ended_at opened_at raised_at at as_of last_at moved_at snapshot_at oldest_at last_sent_at"
+    "started_at ended_at opened_at raised_at since at as_of last_at moved_at snapshot_at oldest_at last_sent_at"
 )
 UNITS: Final = {column: unit for unit, columns in _UNITS.items() for column in columns.split()} | {
     **dict.fromkeys(_INSTANTS.split(), "time:YYYY-MM-DD HH:mm"),  # else with milliseconds, which nobody reads
     "installed_from": "time:YYYY-MM-DD",
 }
-"""Grafana's unit of a column, by its name in the SQL."""
+"""Grafana's unit of a column, by its name in the SQL; none whose name Grafana writes out in English."""
 
 _TENTHS: Final = (
     "amount last_year tce tce_last_year tce_year tce_affected energy_affected energy_affected_low energy_affected_high "
@@ -50,10 +52,18 @@ _TENTHS: Final = (
 DECIMALS: Final = {"rows_about": 0} | dict.fromkeys(_TENTHS.split(), 1)
 """Digits after the point of a column of tables."""
 
+_COUNTS: Final = "alerts overdue serious findings due_30 due_90 unknown units_failing undecided person fail"
+QUIET: Final = frozenset(_COUNTS.split())
+"""Columns of counts whose zeros say that nothing is to be done."""
+
 WIDTHS: Final = {
     **dict.fromkeys(_INSTANTS.split(), 145),
     **dict.fromkeys(("severity", "grade", "clause", "month"), 95),
     **dict.fromkeys(("verdict", "state", "case_state", "fault", "verification", "installed_from"), 118),
+    "todo": 190,
+    "attention": 260,
+    "what": 300,
+    "what_en": 340,
     "level": 130,
     "point": 105,
     "carrier": 140,
@@ -101,7 +111,7 @@ def render(board: Board, language: Language) -> Json:
         "id": None,
         "links": list(_links(board, language)),
         "liveNow": False,
-        "panels": [_panel(panel, place, language) for panel, place in _placed(board)],
+        "panels": _panels(board, language),
         "refresh": board.refresh,
         "schemaVersion": SCHEMA,
         "tags": ["meterwarden", language],
@@ -116,8 +126,30 @@ def render(board: Board, language: Language) -> Json:
     }
 
 
+def _panels(board: Board, language: Language) -> list[Json]:
+    """All of them in their places; what stands below a folded row is inside it, as Grafana has it."""
+    found: list[Json] = []
+    into = found
+    hidden = 0  # lines below folded rows, which take no room until they are opened
+    folded_from: int | None = None
+    for panel, place in _placed(board):
+        if panel.kind == "row":
+            if folded_from is not None:
+                hidden, folded_from = hidden + place["y"] - folded_from, None
+            if panel.folded:
+                folded_from = place["y"] + panel.height
+        made = _panel(panel, place, language)
+        made["gridPos"] = {**place, "y": place["y"] - hidden}
+        if panel.kind == "row":
+            into = made["panels"] if panel.folded else found
+            found.append(made)
+        else:
+            into.append(made)
+    return found
+
+
 def _placed(board: Board) -> Iterator[tuple[Panel, Json]]:
-    """Panels from left to right in lines as high as their highest."""
+    """Panels from left to right in lines as high as their highest; a row begins a line of its own."""
     x = y = tallest = 0
     for panel in board.panels:
         if x + panel.width > WIDTH:
@@ -126,9 +158,15 @@ def _placed(board: Board) -> Iterator[tuple[Panel, Json]]:
         x, tallest = x + panel.width, max(tallest, panel.height)
 
 
+def _identity(place: Json) -> int:
+    """A panel's number: its place, so that it stays when others come and go below."""
+    number: int = place["y"] * WIDTH + place["x"] + 1
+    return number
+
+
 def _panel(panel: Panel, place: Json, language: Language) -> Json:
     base: Json = {
-        "id": place["y"] * WIDTH + place["x"] + 1,  # its place, so that it stays when others come and go below
+        "id": _identity(place),
         "title": panel.title.of(language),
         "description": panel.description.of(language),
         "gridPos": place,
@@ -136,7 +174,7 @@ def _panel(panel: Panel, place: Json, language: Language) -> Json:
     }
     if panel.kind == "row":
         base.pop("description")  # a row has none
-        return {**base, "collapsed": False, "panels": []}
+        return {**base, "collapsed": panel.folded, "panels": []}
     if panel.kind == "text":
         content = panel.content.of(language) if panel.content else ""
         return {**base, "options": {"mode": "markdown", "content": content}}
@@ -146,7 +184,8 @@ def _panel(panel: Panel, place: Json, language: Language) -> Json:
         "datasource": DATASOURCE,
         "fieldConfig": {"defaults": _defaults(panel, language), "overrides": list(_overrides(panel, language))},
         "options": panel.options,
-        "targets": [_target(panel.query, panel.format)],
+        "targets": [_target(panel.query, panel.format)]
+        + ([{**_target(panel.beside, panel.format), "refId": "B"}] if panel.beside else []),
         "transparent": False,
     }
     if panel.interval:
@@ -228,6 +267,9 @@ def _cells(column: str, language: Language, given: Mapping[str, Any]) -> Iterato
         yield {"id": "custom.width", "value": WIDTHS[column]}
     if column in NONE_WHERE_EMPTY:
         yield {"id": "noValue", "value": NONE.of(language)}
+    if column in QUIET:
+        yield {"id": "mappings", "value": [QUIET_ZERO]}
+        yield {"id": "custom.cellOptions", "value": {"type": "color-text"}}
     if column in VALUES:
         yield {"id": "mappings", "value": mappings(column, language)}
         if any(word.color for word in VALUES[column].values()):
@@ -269,14 +311,30 @@ def _choices(variable: Variable, language: Language) -> str:
 
 def _annotation(board: Board, language: Language) -> Json:
     assert board.annotations is not None
+    strips = [_identity(place) for panel, place in _placed(board) if panel.kind == "status-history"]
     return {
         "datasource": DATASOURCE,
         "enable": True,
         "hide": False,
-        "iconColor": "#D55E00",
+        "filter": {"exclude": True, "ids": strips},  # a strip tells by colour what a mark would cover
+        "iconColor": PURPLE,
         "name": Phrase(zh="检出", en="detections").of(language),
-        "target": {**_target(board.annotations, "table"), "refId": "Anno"},
+        "target": {
+            **_target(board.annotations, "table"),
+            "rawSql": _marks(board.annotations, language),
+            "refId": "Anno",
+        },
     }
+
+
+def _marks(name: str, language: Language) -> str:
+    """The question that gives the marks, each with its kind in words and what it rests on."""
+    words = ", ".join(f"('{code}', '{word.of(language)}')" for code, word in VALUES["kind"].items())
+    what, colon = ("a.what", "：") if language == "zh" else ("a.what_en", ": ")
+    return (
+        f"select a.time, a.\"timeEnd\", concat_ws('{colon}', coalesce(w.word, a.code), nullif({what}, '')) as text\n"
+        f"from (\n{query(name)}\n) a\nleft join (values {words}) w (code, word) on w.code = a.code\norder by a.time"
+    )
 
 
 def _links(board: Board, language: Language) -> Iterator[Json]:

@@ -48,7 +48,7 @@ NONE: Final = Phrase(zh="–", en="–")
 """Where it is known that there is none: a fault that stands has no end, the highest point no parent."""
 _MAY_BE_NONE: Final = (
     "case_number case_state ended_at energy_unit grade magnitude_unit meter_no meters missing parent_point point "
-    "unexplained"
+    "unexplained waits_for how_many what what_en"
 )
 NONE_WHERE_EMPTY: Final = frozenset(_MAY_BE_NONE.split())
 """Columns whose empty cells say `NONE`."""
@@ -112,6 +112,20 @@ _ON_SITE: Final = _marked(
     SITE_VERDICTS, faulty=("■", VERMILION), sound=("✓", GREEN), load_changed=("●", SKY), data_path=("▲", ORANGE)
 )
 _OBSERVABLE: Final = _marked(OBSERVABILITY, observable=("✓", GREEN), weak=("▲", ORANGE), not_observable=("?", GREY))
+_TODO: Final = {
+    "unanswered": Word(Phrase(zh="严重告警无人处理", en="serious alert, unanswered"), "■", VERMILION),
+    "case_late": Word(Phrase(zh="核查任务逾期", en="case past due"), "▲", ORANGE),
+    "silent": Word(Phrase(zh="数据中断", en="data stopped"), "▲", ORANGE),
+    "overdue": Word(Phrase(zh="检定超期", en="verification overdue"), "▲", ORANGE),
+}
+_ATTENTION: Final = {
+    "all_well": Word(Phrase(zh="一切正常", en="all well"), "✓", GREEN),
+    "no_sample": Word(Phrase(zh="没有工作进程上报", en="no worker says how it does"), "■", VERMILION),
+    "not_stored": Word(Phrase(zh="读数久未入库", en="readings wait to be stored"), "■", VERMILION),
+    "stale_hours": Word(Phrase(zh="小时汇总久未更新", en="totals wait to be made anew"), "▲", ORANGE),
+    "messages_failed": Word(Phrase(zh="告警消息发送失败", en="messages could not be sent"), "■", VERMILION),
+    "messages_wait": Word(Phrase(zh="告警消息久未发出", en="messages wait to be sent"), "▲", ORANGE),
+}
 _EDITIONS: Final = {
     "GB 17167-2006": Phrase(zh="GB 17167-2006", en="GB 17167-2006"),
     "GB 17167-2006 (stands in for GB 17167-2025)": Phrase(
@@ -198,6 +212,8 @@ VALUES: Final[dict[str, dict[str, Word]]] = {
     "question": _plain(_QUESTIONS),
     "action": _plain(CASE_ACTIONS),
     "why": _plain({english: Phrase(zh=chinese, en=english) for english, chinese in _WHY.items()}),
+    "todo": _TODO,
+    "attention": _ATTENTION,
     "fault": {"none": Word(Phrase(zh="无", en="none"), "✓", GREEN)} | _SEVERITIES,
     "fault_kind": {"none": Word(NONE)} | _plain(KINDS),
 }
@@ -285,6 +301,11 @@ SERIES: Final[dict[str, Word]] = (
         "transaction_time": Word(Phrase(zh="事务时间", en="transaction"), "", BLUE),
         "database_wait": Word(Phrase(zh="等待数据库", en="waiting for the database"), "", VERMILION),
         "database_size": Word(Phrase(zh="数据库", en="database"), "", BLUE),
+        "meters": Word(Phrase(zh="器具", en="meters"), "", BLUE),
+        "demand": Word(Phrase(zh="最大小时平均功率", en="highest hour, mean power"), "", BLUE),
+        "demand_at": Word(Phrase(zh="出现时间", en="when")),
+        "demand_mean": Word(Phrase(zh="平均功率", en="mean power")),
+        "new_today": Word(Phrase(zh="近24小时新增", en="new in 24 h")),
         "last_evidence": Word(Phrase(zh="最后有数据", en="last evidence")),
         "estimated_share": Word(Phrase(zh="估算占比", en="estimated share")),
         "stale_marks": Word(Phrase(zh="待更新小时", en="stale hours")),
@@ -377,6 +398,14 @@ COLUMNS: Final[dict[str, Phrase]] = {
     "verified_on": Phrase(zh="检定日期", en="verified on"),
     "cycle_months": Phrase(zh="检定周期（月）", en="cycle in months"),
     "place": Phrase(zh="地点", en="place"),
+    "attention": Phrase(zh="状况", en="what is the matter"),
+    "waits_for": Phrase(zh="已持续", en="for"),
+    "how_many": Phrase(zh="数量", en="how many"),
+    "todo": Phrase(zh="事项", en="what to do"),
+    "since": Phrase(zh="自", en="since"),
+    "board": Phrase(zh="看板", en="board"),
+    "what": Phrase(zh="依据", en="what it rests on"),
+    "what_en": Phrase(zh="依据", en="what it rests on"),
     "title_zh": Phrase(zh="内容", en="what"),
     "title_en": Phrase(zh="内容", en="what"),
     "raised_at": Phrase(zh="告警时间", en="raised"),

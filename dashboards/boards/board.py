@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from analytics.domain.words import Language, Phrase
 from dashboards.panels import Panel
 
-__all__ = ["TO_POINT", "TO_POINT_HERE", "TO_UNIT", "Board", "Place", "Variable"]
+__all__ = ["TO_PLACE", "TO_PLACE_HERE", "TO_POINT", "TO_POINT_HERE", "TO_UNIT", "Board", "Place", "Variable"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,6 +73,27 @@ TO_POINT_HERE = {
         (
             "/d/mw-point-{language}?${{unit:queryparam}}&var-point=${{__data.fields.point:percentencode}}"
             "&${{__url_time_range}}"
+        ),
+    )
+}
+"""The same on the board of one unit."""
+_PLACE = Phrase(zh="对应的看板", en="its board")
+TO_PLACE = {
+    "link": (
+        _PLACE,
+        (
+            "/d/mw-${{__data.fields.board}}-{language}?var-unit=${{__data.fields.unit_code:percentencode}}"
+            "&var-point=${{__data.fields.point:percentencode}}&${{__url_time_range}}"
+        ),
+    )
+}
+"""From a row to the board that its column `board` names, since not every row is about one point."""
+TO_PLACE_HERE = {
+    "link": (
+        _PLACE,
+        (
+            "/d/mw-${{__data.fields.board}}-{language}?${{unit:queryparam}}"
+            "&var-point=${{__data.fields.point:percentencode}}&${{__url_time_range}}"
         ),
     )
 }

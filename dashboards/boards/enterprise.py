@@ -1,10 +1,11 @@
 """One enterprise: what it used, where it breaks the standard and what to do next, and how its meters are."""
 
 from analytics.domain.words import Phrase
-from dashboards.boards.board import TO_POINT_HERE, Board
+from dashboards.boards.board import TO_PLACE_HERE, TO_POINT_HERE, Board
 from dashboards.boards.choices import CARRIER, UNIT
-from dashboards.boards.places import AT_ENTERPRISE, AT_POINT
-from dashboards.panels import bars, lines, note, section, stat, table
+from dashboards.boards.places import AT_ENTERPRISE, AT_POINT, AT_REGION
+from dashboards.boards.shades import COMPLETE
+from dashboards.panels import bars, flow, lines, note, section, stat, strip, table
 from dashboards.text import GREY
 
 __all__ = ["ENTERPRISE"]
@@ -36,7 +37,7 @@ ENTERPRISE = Board(
         ),
     ),
     variables=(UNIT, CARRIER),
-    links=(AT_POINT,),
+    links=(AT_POINT, AT_REGION),
     since="now-30d",
     refresh="5m",
     panels=(
@@ -63,6 +64,19 @@ ENTERPRISE = Board(
             decimals=1,
         ),
         section(Phrase(zh="能耗", en="Energy"), Phrase(zh="按能源种类和时间", en="By carrier and time")),
+        stat(
+            Phrase(zh="用电负荷", en="Demand of electricity"),
+            Phrase(
+                zh="所选时段内用电最多的一小时的平均功率、出现时间和全时段平均功率；由逐小时用量得出，不是需量表的最大需量。",
+                en="Mean power of the hour with most electricity over the time shown, when it was, and the mean of all "
+                "hours; from hourly amounts, not the maximum demand of a demand meter.",
+            ),
+            "unit_demand",
+            width=24,
+            unit="kwatt",
+            columns={"demand_at": {"unit": "time:YYYY-MM-DD HH:mm"}},
+            decimals=0,
+        ),
         lines(
             Phrase(zh="逐时用量：${carrier}", en="By hour: ${carrier}"),
             Phrase(
@@ -87,6 +101,7 @@ ENTERPRISE = Board(
                 ),
             ),
             "unit_tce_hours",
+            summed=False,
             unit="tce",
             interval="1h",
             columns={"tce_last_year": _LINE_BEFORE},
@@ -181,6 +196,46 @@ ENTERPRISE = Board(
             height=7,
             columns={"point": TO_POINT_HERE},
         ),
+        section(
+            Phrase(zh="能流与分布", en="Flow and pattern"),
+            Phrase(zh="计量点之间的能流", en="From point to point"),
+            folded=True,
+        ),
+        flow(
+            Phrase(zh="能源流向：${carrier}", en="Energy flow: ${carrier}"),
+            Phrase(
+                zh="所选能源种类的计量点、所选日期内各点的用量和占上级的比例；“?”为没有数据。",
+                en="Metering points of the chosen carrier, what each metered over the days shown, and its share of the "
+                "point above; “?” has no data.",
+            ),
+            "unit_flow_nodes",
+            "unit_flow_edges",
+        ),
+        strip(
+            Phrase(zh="每日24小时用量分布：${carrier}", en="Hours of the day: ${carrier}"),
+            Phrase(
+                zh="每行一个小时（当地时间），每列一天，颜色越深用量越大；空白为没有数据。",
+                en="A row is an hour of the local day, a column a day, the deeper the more was used; an empty one has "
+                "no data.",
+            ),
+            "unit_day_hours",
+            height=14,
+            unit="short",
+            interval="1d",
+            color="continuous-blues",
+        ),
+        strip(
+            Phrase(zh="逐日数据完整率（最差的25个计量点）", en="Completeness by day: the 25 worst points"),
+            Phrase(
+                zh="每格一天；空白格表示完全没有数据，不是 0。",
+                en="A cell is a day; an empty one has no data at all, which is not 0.",
+            ),
+            "unit_points_days",
+            height=12,
+            interval="1d",
+            steps=COMPLETE,
+            legend=True,
+        ),
         section(Phrase(zh="合规", en="Compliance"), Phrase(zh="按 GB 17167 的条款", en="By clause of GB 17167")),
         table(
             Phrase(zh="问题与下一步措施", en="What does not hold, and what to do"),
@@ -190,21 +245,24 @@ ENTERPRISE = Board(
             ),
             "unit_findings",
             height=10,
-            columns={"point": TO_POINT_HERE, "required": {"custom.width": 330}},
-            hidden={"zh": ("required", "found", "next_step_en"), "en": ("required_zh", "found_zh", "next_step_zh")},
+            columns={"point": TO_PLACE_HERE, "required": {"custom.width": 330}},
+            hidden={
+                "zh": ("required", "found", "next_step_en", "board"),
+                "en": ("required_zh", "found_zh", "next_step_zh", "board"),
+            },
         ),
         table(
             Phrase(zh="按条款统计", en="By clause"),
             Phrase(zh="每个条款当前的判定数。", en="How many judgements stand under each clause."),
             "unit_clauses",
-            width=10,
+            width=9,
             height=9,
         ),
         table(
             Phrase(zh="计量器具配备率", en="Equipping rate"),
             Phrase(zh="按能源种类和级别，对照标准要求。", en="By carrier and level, against the requirement."),
             "unit_equipping",
-            width=14,
+            width=15,
             height=9,
             columns={"required": {"unit": "percent"}},
         ),
@@ -215,17 +273,16 @@ ENTERPRISE = Board(
             Phrase(zh="未解除的告警", en="Alerts that stand"),
             Phrase(zh="本单位未处理、已确认和恢复中的告警。", en="The unit's open, acknowledged and clearing alerts."),
             "unit_alerts",
-            width=16,
             height=9,
-            columns={"point": TO_POINT_HERE},
-            hidden={"zh": ("title_en",), "en": ("title_zh",)},
+            columns={"point": TO_PLACE_HERE},
+            hidden={"zh": ("title_en", "board"), "en": ("title_zh", "board")},
         ),
         note(
             Phrase(zh="月度报告", en="Monthly report"),
             Phrase(zh="报告的下载", en="Where the report is"),
             _REPORT,
-            width=8,
-            height=9,
+            width=24,
+            height=4,
         ),
         table(
             Phrase(zh="计量器具状态", en="Meters and their state"),

@@ -22,6 +22,16 @@ OPERATIONS = Board(
     since="now-6h",
     refresh="30s",
     panels=(
+        table(
+            Phrase(zh="需要处理的", en="What needs attention"),
+            Phrase(
+                zh="工作进程超过2分钟不上报、读数超过5分钟未入库、汇总超过10分钟未更新、消息失败或超过1小时未发；都没有时为“一切正常”。",
+                en="No word of a worker for 2 minutes, readings not stored for 5, totals not made anew for 10, "
+                "messages that failed or have waited for an hour; “all well” where there is none of it.",
+            ),
+            "ops_attention",
+            height=5,
+        ),
         stat(
             Phrase(zh="当前", en="Now"),
             Phrase(
@@ -63,7 +73,7 @@ OPERATIONS = Board(
                 en="Readings stored and refused a second; the line stops without samples.",
             ),
             "ops_rate",
-            unit="rps",
+            unit="suffix:/s",
             low=0,
             interval="1m",
         ),
@@ -108,6 +118,7 @@ OPERATIONS = Board(
         section(
             Phrase(zh="数据库与判定", en="Database and verdicts"),
             Phrase(zh="大小与现场核查", en="Size, and what was found on site"),
+            folded=True,
         ),
         lines(
             Phrase(zh="数据库大小", en="Size of the database"),

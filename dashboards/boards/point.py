@@ -3,7 +3,7 @@
 from analytics.domain.words import Phrase
 from dashboards.boards.board import Board
 from dashboards.boards.choices import MEASURE, POINT_CHOICE, UNIT
-from dashboards.boards.places import AT_ENTERPRISE, AT_POINT
+from dashboards.boards.places import AT_ENTERPRISE, AT_POINT, AT_REGION
 from dashboards.panels import Step, lines, section, stat, strip, table
 from dashboards.text import BLUE, GREY, ORANGE, VERMILION, Word
 
@@ -33,7 +33,7 @@ POINT = Board(
     ),
     variables=(UNIT, POINT_CHOICE, MEASURE),
     annotations="point_annotations",
-    links=(AT_ENTERPRISE,),
+    links=(AT_ENTERPRISE, AT_REGION),
     panels=(
         table(
             Phrase(zh="计量点与在用器具", en="The point and its meter"),
@@ -52,11 +52,14 @@ POINT = Board(
             ),
             "point_last",
             width=9,
-            columns={"last_evidence": {"unit": "dateTimeFromNow"}, "revised": {"unit": "none"}},
+            columns={"last_evidence": {"unit": "time:YYYY-MM-DD HH:mm"}, "revised": {"unit": "none"}},
         ),
         strip(
             Phrase(zh="每小时的数据质量", en="Quality of each hour"),
-            Phrase(zh="灰色为没有数据。", en="Grey has no data."),
+            Phrase(
+                zh="灰色为没有数据；检出的故障（停走、数量级、倍率、计量偏差）所在的小时为可疑。",
+                en="Grey has no data; hours under a fault found (stuck, power of ten, ratio, error) are suspect.",
+            ),
             "point_quality",
             width=15,
             height=4,
@@ -125,11 +128,13 @@ POINT = Board(
         table(
             Phrase(zh="检出与估计误差", en="Detections and estimated error"),
             Phrase(
-                zh="大小及其95%区间、涉及能量及其区间；没有区间时为“无数据”。",
-                en="Magnitude and energy affected with their 95 % intervals; “no data” where none can be said.",
+                zh="检出的依据、大小和涉及能量，及其95%区间；没有区间时为“无数据”。",
+                en="What it rests on, magnitude and energy affected with their 95 % intervals; “no data” where none "
+                "can be said.",
             ),
             "point_errors",
             height=8,
+            hidden={"zh": ("what_en",), "en": ("what",)},
         ),
         table(
             Phrase(zh="能否判断", en="What can be seen"),

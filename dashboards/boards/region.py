@@ -1,20 +1,12 @@
 """The region, for metering staff: who stands how, what is due, what is faulty, and how much of it is known."""
 
 from analytics.domain.words import Phrase
-from dashboards.boards.board import TO_POINT, TO_UNIT, Board
+from dashboards.boards.board import TO_PLACE, TO_POINT, TO_UNIT, Board
 from dashboards.boards.places import AT_ENTERPRISE, AT_OPERATIONS, AT_POINT, AT_REGION
-from dashboards.panels import NET, Step, bars, columns_of, lines, section, stat, strip, table
-from dashboards.text import BLUE, ORANGE, SKY, VERMILION
+from dashboards.boards.shades import COMPLETE
+from dashboards.panels import NET, bars, columns_of, lines, section, stat, strip, table
 
 __all__ = ["REGION"]
-
-COMPLETE = (
-    Step(at=None, color=VERMILION),
-    Step(at=80, color=ORANGE),
-    Step(at=95, color=SKY),
-    Step(at=99, color=BLUE),
-)
-"""Shares of data, worst to best; told apart by every kind of colour vision, and by brightness."""
 
 REGION = Board(
     name=AT_REGION.name,
@@ -37,8 +29,8 @@ REGION = Board(
         stat(
             Phrase(zh="未解除告警", en="Alerts that stand"),
             Phrase(
-                zh="未处理、已确认和恢复中的告警，按严重程度。",
-                en="Open, acknowledged and clearing alerts by severity.",
+                zh="未处理、已确认和恢复中的告警，按严重程度；以及近24小时内新增的。",
+                en="Open, acknowledged and clearing alerts by severity; and those raised within the last 24 hours.",
             ),
             "region_open_alerts",
             width=6,
@@ -53,10 +45,23 @@ REGION = Board(
             width=9,
         ),
         table(
+            Phrase(zh="今天要做的事", en="What to do today"),
+            Phrase(
+                zh="无人处理的严重告警、逾期的核查任务、数据中断的器具和超期未检的器具，每类最早的20条。点击进入对应的看板。",
+                en="Serious alerts nobody answered, cases past due, meters whose data stopped, meters overdue: the 20 "
+                "oldest of each. A click opens the board where it is seen.",
+            ),
+            "region_todo",
+            height=8,
+            columns={"unit_name": TO_UNIT, "point": TO_PLACE},
+            hidden={"zh": ("board",), "en": ("board",)},
+        ),
+        table(
             Phrase(zh="用能单位一览", en="Units"),
             Phrase(
-                zh="每个单位一行，最需要关注的在前。点击进入企业看板。",
-                en="One row a unit, those that need attention first. A click opens the unit's board.",
+                zh="每个单位一行，最需要关注的在前；合规按最近一次判定（判定日），完整率为近7个整日，超期按今天。点击进入企业看板。",
+                en="One row a unit, those that need attention first; compliance as judged on the day said, "
+                "completeness of the last 7 full days, overdue as of today. A click opens the unit's board.",
             ),
             "region_units",
             height=10,
@@ -118,7 +123,23 @@ REGION = Board(
             height=9,
             interval="1d",
         ),
-        section(Phrase(zh="数据", en="Data"), Phrase(zh="数据完整率", en="How complete the data is")),
+        columns_of(
+            Phrase(zh="检定到期日历", en="Calendar of verification"),
+            Phrase(
+                zh="本月剩余日子和以后12个月内每月到期的在用器具；已超期的不在其中。",
+                en="Installed meters whose verification ends in what is left of this month and in each of the next 12; "
+                "those overdue are not in it.",
+            ),
+            "region_due_months",
+            over="month",
+            width=24,
+            height=7,
+        ),
+        section(
+            Phrase(zh="数据与能耗", en="Data and energy"),
+            Phrase(zh="数据完整率", en="How complete the data is"),
+            folded=True,
+        ),
         strip(
             Phrase(zh="数据完整率分布（最差的25个单位）", en="Completeness by hour: the 25 worst units"),
             Phrase(
@@ -172,6 +193,7 @@ REGION = Board(
             ),
             "region_states_trend",
             width=16,
+            summed=False,
             interval="1d",
         ),
     ),

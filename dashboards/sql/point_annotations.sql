@@ -1,5 +1,6 @@
 -- Detections of the point as marks in the charts.
-select started_at as time, coalesce(ended_at, $__timeTo()::timestamptz) as "timeEnd", kind as text, concat_ws(',', severity, state) as tags
+select started_at as time, coalesce(ended_at, $__timeTo()::timestamptz) as "timeEnd", kind as code,
+       evidence ->> 'what' as what, evidence ->> 'what_en' as what_en
 from detection_list
 where point_id = (
         select point_id from ledger_point where unit_code = ${unit:sqlstring} and point = ${point:sqlstring}) and state <> 'withdrawn'

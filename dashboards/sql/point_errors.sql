@@ -1,7 +1,7 @@
--- What was found about the meter: how large, between which bounds, and how much energy it touches.
-select severity, kind, state, started_at, ended_at, k.percent * magnitude as magnitude, k.percent * magnitude_low as magnitude_low,
-       k.percent * magnitude_high as magnitude_high, magnitude_unit, energy_affected,
-       energy_affected_low, energy_affected_high, energy_unit, confidence
+-- What was found about the meter: what it rests on, how large, between which bounds, and how much energy it touches.
+select severity, kind, evidence ->> 'what' as what, evidence ->> 'what_en' as what_en, state, started_at, ended_at,
+       k.percent * magnitude as magnitude, magnitude_unit, energy_affected, energy_unit, k.percent * magnitude_low as magnitude_low,
+       k.percent * magnitude_high as magnitude_high, energy_affected_low, energy_affected_high, confidence
 from detection_list
 cross join lateral (select case magnitude_unit when 'share' then 100 else 1 end as percent) k
 where point_id = (

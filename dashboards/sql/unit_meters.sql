@@ -10,10 +10,9 @@ with fault as materialized (
         and day between (select local_day(now()) - 7) and (select local_day(now()) - 1)
     group by point_id
 )
-select v.point, v.meter_no, v.name, v.carrier, v.level, v.accuracy_class, v.state as verification,
-       v.verification_due::text as verification_due, coalesce(f.severity, 'none') as fault,
-       coalesce(f.kind, 'none') as fault_kind,
-       round((100 * c.completeness)::numeric, 1)::float8 as completeness, v.place
+select v.point, v.name, v.state as verification, v.verification_due::text as verification_due,
+       coalesce(f.severity, 'none') as fault, coalesce(f.kind, 'none') as fault_kind,
+       round((100 * c.completeness)::numeric, 1)::float8 as completeness, v.place, v.meter_no, v.carrier, v.level, v.accuracy_class
 from verification_state v
 left join fault f on f.point_id = v.point_id
 left join recent c on c.point_id = v.point_id

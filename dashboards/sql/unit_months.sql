@@ -25,7 +25,7 @@ with asked as (
     group by 1, 2, 3
 )
 select to_char(m.month, 'YYYY-MM') as month, m.carrier, m.amount, m.unit, m.tce, a.unexplained, y.amount as last_year,
-       100 * (m.amount / nullif(y.amount, 0) - 1) as change, y.tce as tce_last_year, m.days, round((100 * m.completeness)::numeric, 1)::float8 as completeness
+       100 * (m.amount / nullif(y.amount, 0) - 1) as change, m.days, round((100 * m.completeness)::numeric, 1)::float8 as completeness
 from month m
 left join before y
     on y.month = (m.month - interval '1 year')::date and y.carrier = m.carrier and y.unit = m.unit

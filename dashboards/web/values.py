@@ -111,7 +111,7 @@ def _measured(column: str, value: float, language: Language) -> str:
         return f"{number(value * (100 if unit == 'percentunit' else 1), 1)} %"
     if unit == "bytes":
         return size(value)
-    if unit == "s":
+    if unit in {"s", "dthms"}:
         return duration(timedelta(seconds=value), language)
     if column == "confidence":
         return f"{number(100 * value, 0)} %"

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
-from grafana_foundation_sdk.models import barchart, common, stat, statushistory, table, text, timeseries
+from grafana_foundation_sdk.models import barchart, common, nodegraph, stat, statushistory, table, text, timeseries
 from grafana_foundation_sdk.models.dashboard import Dashboard
 
 from analytics.alerting.case import ACTIONS
@@ -19,12 +19,13 @@ from dashboards.queries import query
 from dashboards.render import GENERATED, SCHEMA, render, render_all
 from dashboards.text import COLUMNS, SERIES, VALUES, Word
 
-CORE = {"row", "stat", "table", "timeseries", "barchart", "status-history", "text"}
+CORE = {"row", "stat", "table", "timeseries", "barchart", "status-history", "nodeGraph", "text"}
 OPTIONS: dict[str, Any] = {
     "stat": stat.Options,
     "table": table.Options,
     "timeseries": timeseries.Options,
     "barchart": barchart.Options,
+    "nodeGraph": nodegraph.Options,
     "status-history": statushistory.Options,
     "text": text.Options,
 }
@@ -45,6 +46,11 @@ def rendered(board: Any, language: Any) -> dict[str, Any]:
     found = json.loads(json.dumps(render(board, language)))
     assert isinstance(found, dict)
     return found
+
+
+def every(found: dict[str, Any]) -> list[dict[str, Any]]:
+    """Panels, also those below folded rows."""
+    return [one for panel in found["panels"] for one in (panel, *panel.get("panels", ()))]
 
 
 def test_what_is_checked_in_is_what_the_boards_say() -> None:
@@ -71,7 +77,7 @@ def test_grafanas_models_know_every_property(board: Any, language: Any) -> None:
     again = json.loads(JSONEncoder(sort_keys=True).encode(Dashboard.from_json(found)))
     # what an annotation asks is its data source's own
     assert [path for path in lost(found, again, "") if not path.startswith(".annotations.list[0].target.")] == []
-    for panel in found["panels"]:
+    for panel in every(found):
         if panel["type"] in OPTIONS:
             options = OPTIONS[panel["type"]].from_json(panel["options"])
             assert lost(panel["options"], json.loads(JSONEncoder().encode(options)), panel["type"]) == []
@@ -101,7 +107,7 @@ def lost(wanted: Any, had: Any, path: str) -> list[str]:
 @every_board
 def test_a_board_is_fit_to_be_looked_at(board: Any, language: Any) -> None:
     found = rendered(board, language)
-    panels = found["panels"]
+    panels = every(found)
     ids = [panel["id"] for panel in panels]
     assert len(set(ids)) == len(ids)
     assert found["description"]
@@ -112,7 +118,9 @@ def test_a_board_is_fit_to_be_looked_at(board: Any, language: Any) -> None:
         place = panel["gridPos"]
         assert place["x"] + place["w"] <= 24
         assert place["w"] >= 6 or panel["type"] == "row"
-    for one, other in combinations([panel["gridPos"] for panel in panels], 2):
+    together = [[below["gridPos"] for below in panel["panels"]] for panel in panels if panel.get("panels")]
+    together.append([panel["gridPos"] for panel in found["panels"]])
+    for one, other in (pair for places in together for pair in combinations(places, 2)):
         apart = (
             one["x"] + one["w"] <= other["x"] or other["x"] + other["w"] <= one["x"]
             or one["y"] + one["h"] <= other["y"] or other["y"] + other["h"] <= one["y"]
@@ -123,7 +131,7 @@ def test_a_board_is_fit_to_be_looked_at(board: Any, language: Any) -> None:
 @every_board
 def test_nothing_is_not_zero(board: Any, language: Any) -> None:
     """Every panel has a word for no value, bridges no gap and counts nothing as 0."""
-    for panel in rendered(board, language)["panels"]:
+    for panel in every(rendered(board, language)):
         if panel["type"] in {"row", "text"}:
             continue
         defaults = panel["fieldConfig"]["defaults"]
@@ -142,7 +150,7 @@ def test_a_code_without_a_word_is_shown_as_it_is(board: Any, language: Any) -> N
 @every_board
 def test_a_strip_has_room_for_its_cells_on_a_phone(board: Any, language: Any) -> None:
     """Grafana draws none where a cell has less than two pixels; it rounds intervals by half at most."""
-    for panel in rendered(board, language)["panels"]:
+    for panel in every(rendered(board, language)):
         if panel["type"] == "status-history":
             assert panel["maxDataPoints"] * 1.5 * 2 <= 360
 
@@ -152,6 +160,35 @@ def test_colours_are_those_that_all_eyes_tell_apart(board: Any, language: Any) -
     text_of_it = json.dumps(render(board, language))
     assert set(re.findall(r"#[0-9A-Fa-f]{6}\b", text_of_it)) <= OKABE_ITO
     assert not re.findall(r'"(?:red|green|yellow|orange|dark-red|semi-dark-\w+)"', text_of_it)
+
+
+@every_board
+def test_no_unit_is_one_that_grafana_writes_out_in_english(board: Any, language: Any) -> None:
+    """“16 hour”, “44 minutes ago” and “rd/s” stood on Chinese boards."""
+    units = re.findall(r'"unit", "value": "([^"]*)"|"unit": "([^"]*)"', json.dumps(render(board, language)))
+    spoken = {unit for pair in units for unit in pair if unit}
+    assert spoken
+    assert not spoken & {"h", "m", "d", "dtdurations", "dateTimeFromNow", "rps", "wps", "ops", "reqps", "cps"}
+
+
+def test_what_is_folded_away_takes_no_room() -> None:
+    for board, language in CASES:
+        found = rendered(board, language)
+        bottom = 0
+        for panel in found["panels"]:
+            place = panel["gridPos"]
+            assert place["y"] <= bottom, "a hole above it"
+            bottom = max(bottom, place["y"] + place["h"])
+            assert bool(panel.get("panels")) == panel.get("collapsed", False)
+    assert any(panel.get("collapsed") for panel in rendered(*CASES[0])["panels"])
+
+
+def test_marks_in_charts_speak_and_leave_strips_alone() -> None:
+    (board,) = (board for board in BOARDS if board.annotations)
+    strips = {panel["id"] for panel in every(rendered(board, "zh")) if panel["type"] == "status-history"}
+    (mark,) = rendered(board, "zh")["annotations"]["list"]
+    assert mark["filter"] == {"exclude": True, "ids": sorted(strips)}
+    assert "停走" in mark["target"]["rawSql"]
 
 
 def test_a_state_is_never_told_by_colour_alone() -> None:
@@ -164,7 +201,7 @@ def test_a_state_is_never_told_by_colour_alone() -> None:
 def test_a_language_is_spoken_throughout(board: Any, language: Any) -> None:
     found = rendered(board, language)
     said = [found["title"], found["description"]]
-    said += [panel[key] for panel in found["panels"] for key in ("title", "description") if key in panel]
+    said += [panel[key] for panel in every(found) for key in ("title", "description") if key in panel]
     chinese = [bool(re.search(r"[\u4e00-\u9fff]", line)) for line in said]
     assert all(chinese) if language == "zh" else not any(chinese)
 
@@ -181,7 +218,7 @@ def test_links_lead_to_boards_that_are_there(board: Any, language: Any) -> None:
     known = {other.uid(spoken) for other in BOARDS for spoken in LANGUAGES}
     targets = set(re.findall(r"/d/(mw-[a-z-]+)", json.dumps(render(board, language))))
     assert targets <= known
-    for panel in rendered(board, language)["panels"]:  # rows lead to boards of the same language
+    for panel in every(rendered(board, language)):  # rows lead to boards of the same language
         assert all(uid.endswith(language) for uid in re.findall(r"/d/(mw-[a-z-]+)", json.dumps(panel)))
 
 

@@ -12,7 +12,7 @@ from dashboards.alert_rules import RULES
 from dashboards.boards import BOARDS, ENTERPRISE_BOARDS
 from dashboards.panels import Panel
 from dashboards.queries import names, purpose, query
-from dashboards.render import render
+from dashboards.render import WIDTHS, render
 from dashboards.text import COLUMNS, SERIES, VALUES
 from tests.dashboards.conftest import login
 from tests.dashboards.grafana import Range, expand
@@ -23,11 +23,13 @@ NOW = datetime.now(UTC)
 TWO_DAYS = Range(since=NOW - timedelta(days=2), until=NOW, interval=timedelta(hours=1))
 FORTY_DAYS = Range(since=NOW - timedelta(days=40), until=NOW, interval=timedelta(days=1))
 VARIABLES = {"unit": "U1", "carrier": "electricity", "point": "P2"}
-PANELS = {panel.query: panel for board in BOARDS for panel in board.panels if panel.query}
+PANELS = {name: panel for board in BOARDS for panel in board.panels for name in (panel.query, panel.beside) if name}
 CHOICES = {variable.query for board in BOARDS for variable in board.variables}
 ANNOTATIONS = {board.annotations for board in BOARDS if board.annotations}
 OF_ENTERPRISES = (
-    {panel.query for board in ENTERPRISE_BOARDS for panel in board.panels if panel.query} | CHOICES | ANNOTATIONS
+    {name for board in ENTERPRISE_BOARDS for panel in board.panels for name in (panel.query, panel.beside) if name}
+    | CHOICES
+    | ANNOTATIONS
 )
 NUMBERS = {"int2", "int4", "int8", "float4", "float8", "numeric"}
 
@@ -86,6 +88,8 @@ def check(panel: Panel, columns: dict[str, str], rows: list[tuple[Any, ...]]) ->
     elif panel.kind == "stat":
         assert len(rows) == 1
         assert set(columns) <= set(SERIES)
+    elif panel.kind == "nodeGraph":
+        assert set(columns) in ({"id", "title", "mainstat", "secondarystat"}, {"id", "source", "target"})
     elif panel.kind == "barchart":
         assert panel.options["xField"] in columns
     else:
@@ -128,6 +132,34 @@ def test_an_enterprise_is_not_told_who_noted_what(enterprise: psycopg.Connection
     assert {row[i] for row in asked(staff, "point_cases", FORTY_DAYS)[1] for i in at} != {None}
 
 
+DESK = 1330
+"""Room for the tables of a board on a screen of 1366 px. [px]"""
+FIRST = {
+    "region_todo": "since", "region_units": "completeness", "region_equipping": "units_failing",
+    "region_faulty": "magnitude", "region_overdue": "due_90", "region_left_out": "unit", "unit_state": "findings",
+    "unit_left_out": "unit", "unit_months": "change", "unit_parts": "share", "unit_unexplained": "unexplained",
+    "unit_findings": "point", "unit_clauses": "fail", "unit_equipping": "rate", "unit_alerts": "case_number",
+    "unit_meters": "completeness", "point_facts": "place", "point_errors": "magnitude",
+    "point_observability": "smallest_30d", "point_verifications": "verification_due", "point_cases": "verdict_on_site",
+    "ops_attention": "how_many", "ops_rejected_units": "readings", "ops_partitions": "moved_ago",
+    "ops_outbox": "oldest_at", "ops_tables": "bytes", "ops_detectors": "precision",
+}  # fmt: skip
+"""The last column of each table that must be seen without scrolling."""
+
+
+@pytest.mark.parametrize("name", sorted(name for name, panel in PANELS.items() if panel.kind == "table"))
+def test_what_matters_of_a_table_fits_a_small_screen(staff: psycopg.Connection, name: str) -> None:
+    panel = PANELS[name]
+    columns, _ = asked(staff, name, TWO_DAYS)
+    for language in LANGUAGES:
+        shown = [column for column in columns if column not in panel.hidden.get(language, ())]
+        place = shown.index(FIRST[name])
+        needed = sum(
+            panel.columns.get(one, {}).get("custom.width") or WIDTHS.get(one, 90) for one in shown[: place + 1]
+        )
+        assert needed <= DESK * panel.width / 24, (shown[: place + 1], language)
+
+
 def test_no_data_is_no_value(staff: psycopg.Connection) -> None:
     """Point 4 says nothing for two days and unit 2 for ten hours: that is null, or no row, never 0."""
     silent = {**VARIABLES, "point": "P4"}
@@ -164,6 +196,54 @@ def changed(region: str) -> Iterator[psycopg.Connection]:
         """)
         yield connection
         connection.rollback()
+
+
+def test_hours_under_a_fault_are_not_called_measured(changed: psycopg.Connection) -> None:
+    """A meter that counts half of what flows gave “measured” all through it."""
+    changed.execute(
+        "update detection set started_at = now() - interval '1 day' where point_id = 2 and kind = 'ratio' and energy_affected = -1e9"
+    )
+    columns, rows = asked(changed, "point_quality", TWO_DAYS)
+    assert list(columns) == ["time", "quality"]
+    fault = NOW - timedelta(days=1)
+    assert {quality for time, quality in rows if time >= fault + timedelta(hours=1)} <= {0, 3}
+    assert 3 not in {quality for time, quality in rows if time < fault - timedelta(hours=1)}
+
+
+def test_what_is_to_be_done_today_is_named(changed: psycopg.Connection) -> None:
+    before = [row[0] for row in asked(changed, "region_todo", TWO_DAYS)[1]]
+    changed.execute("""
+        insert into detection (unit_id, point_id, meter_id, kind, started_at, detected_at, severity, state)
+        values (1, 2, 2, 'silence', now() - interval '900 days', now(), 'serious', 'open')
+    """)
+    columns, rows = asked(changed, "region_todo", TWO_DAYS)
+    found = [dict(zip(columns, row, strict=True)) for row in rows]
+    silent = [row for row in found if row["todo"] == "silent"]
+    assert (silent[0]["point"], silent[0]["board"], silent[0]["unit_code"]) == ("P2", "point", "U1")
+    assert [row["todo"] for row in found if row["todo"] != "silent"] == [code for code in before if code != "silent"]
+    overdue = [row["since"] for row in found if row["todo"] == "overdue"]
+    assert overdue
+    assert overdue == sorted(overdue)
+
+
+def test_operations_says_that_all_is_well_or_what_is_not(changed: psycopg.Connection) -> None:
+    changed.execute("delete from alert_message")
+    changed.execute("delete from dirty_hour")
+    changed.execute("update worker_samples set at = now() where at = (select max(at) from worker_samples)")
+    changed.execute(
+        "update partition_samples set at = now(), fence_age_s = 0 where at = (select max(at) from partition_samples)"
+    )
+    assert asked(changed, "ops_attention", TWO_DAYS)[1] == [("all_well", None, None)]
+    changed.execute("delete from worker_samples")
+    (row,) = asked(changed, "ops_attention", TWO_DAYS)[1]
+    assert row[0] == "no_sample"
+
+
+def test_the_flow_leads_from_every_point_that_is_fed(staff: psycopg.Connection) -> None:
+    nodes = {row[0] for row in asked(staff, "unit_flow_nodes", FORTY_DAYS)[1]}
+    edges = asked(staff, "unit_flow_edges", FORTY_DAYS)[1]
+    assert {end for _, source, target in edges for end in (source, target)} == nodes
+    assert {source for _, source, _ in edges} == {"P1"}
 
 
 @pytest.mark.parametrize(
