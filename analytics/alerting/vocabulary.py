@@ -5,7 +5,7 @@ from typing import Final, NamedTuple
 
 from analytics.domain.words import Phrase
 
-__all__ = ["ADVICE", "EVIDENCE", "PURPOSES", "Advice"]
+__all__ = ["ADVICE", "EVIDENCE", "PURPOSES", "Advice", "advice_on"]
 
 
 class Advice(NamedTuple):
@@ -37,6 +37,29 @@ _GAIN: Final = Phrase(
         "check the secondary circuit and wiring"
     ),
 )
+_CONSTANT: Final = Phrase(
+    zh="核对脉冲当量、量程和单位设置，与台账倍率比较",
+    en="check pulse value, range and unit setting against the ledger's multiplier",
+)
+_FLOW: Final = Phrase(
+    zh="与上级表、校核表比对；查安装（直管段、方向、满管）、磨损与堵塞、温度和压力补偿；必要时送检",
+    en=(
+        "compare with the parent or a check meter; check the installation (straight runs, direction, full pipe), wear "
+        "and clogging, compensation of temperature and pressure; have it verified if need be"
+    ),
+)
+_HEAT: Final = Phrase(
+    zh="与上级表、校核表比对；查配对温度传感器、流量传感器的安装和堵塞；必要时送检",
+    en=(
+        "compare with the parent or a check meter; check the paired temperature sensors, and the flow sensor's "
+        "installation and clogging; have it verified if need be"
+    ),
+)
+_SCALE: Final = Phrase(
+    zh="用标准砝码或实物复称；查零点、传感器和皮重设置",
+    en="weigh standard weights or a known load; check zero, load cells and tare",
+)
+_WEIGHED: Final = frozenset({"coal", "coke"})
 _ASK_READ: Final = Phrase(
     zh="请核对现场示值，并告知近期是否更换、检修过表计",
     en="please read the dial, and state whether the meter was changed or serviced",
@@ -152,3 +175,32 @@ EVIDENCE: Final = MappingProxyType(
         "power": Phrase(zh="功率", en="power"),
     }
 )
+
+
+def advice_on(kind: str, carrier: str) -> Advice:
+    """What to check about a kind of fault at an instrument of this carrier: no transformers at a heat meter.
+
+    Parameters
+    ----------
+    kind : str
+        One of `ADVICE`.
+    carrier : str
+        One of `analytics.domain.words.CARRIERS`; '' where it is about several.
+
+    Examples
+    --------
+    >>> advice_on("ratio", "electricity").check.en
+    "check transformer ratios, phase order and missing phases against the ledger's multiplier"
+    >>> advice_on("ratio", "hot_water").check.en
+    "check pulse value, range and unit setting against the ledger's multiplier"
+    """
+    advice = ADVICE[kind]
+    if carrier in {"", "electricity", "other"}:
+        return advice
+    if advice.check is _RATIO:
+        return advice._replace(check=_SCALE if carrier in _WEIGHED else _CONSTANT)
+    if advice.check is _GAIN:
+        if carrier in _WEIGHED:
+            return advice._replace(check=_SCALE)
+        return advice._replace(check=_HEAT if carrier == "hot_water" else _FLOW)
+    return advice

@@ -14,7 +14,7 @@ from analytics.alerting.desk import Card
 from analytics.alerting.lifecycle import Purpose
 from analytics.alerting.mailbox import Letter, Post
 from analytics.alerting.signal import VERIFICATION, Signal
-from analytics.alerting.vocabulary import ADVICE, EVIDENCE, PURPOSES
+from analytics.alerting.vocabulary import EVIDENCE, PURPOSES, advice_on
 from analytics.domain.severity import Severity
 from analytics.domain.words import CASE_STATES, KINDS, SEVERITIES, Phrase, due_phrase
 
@@ -210,7 +210,8 @@ def _points(card: Card, *, zh: bool) -> list[str]:
 
 
 def _advice(card: Card, *, zh: bool, gentle: bool) -> list[str]:
-    advice = ADVICE[card.examples[0].kind]
+    signal = card.examples[0]
+    advice = advice_on(signal.kind, signal.carrier)
     if gentle:
         return [f"请协助：{advice.ask.zh}" if zh else f"We ask you: {advice.ask.en}"]
     return [f"建议检查：{advice.check.zh}" if zh else f"Suggested check: {advice.check.en}"]

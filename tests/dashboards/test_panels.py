@@ -200,8 +200,10 @@ def changed(region: str) -> Iterator[psycopg.Connection]:
 
 def test_hours_under_a_fault_are_not_called_measured(changed: psycopg.Connection) -> None:
     """A meter that counts half of what flows gave “measured” all through it."""
+    changed.execute("update detection set state = 'withdrawn' where energy_affected is distinct from -1e9")
     changed.execute(
-        "update detection set started_at = now() - interval '1 day' where point_id = 2 and kind = 'ratio' and energy_affected = -1e9"
+        "update detection set started_at = now() - interval '1 day'"
+        " where point_id = 2 and kind = 'ratio' and energy_affected = -1e9"
     )
     columns, rows = asked(changed, "point_quality", TWO_DAYS)
     assert list(columns) == ["time", "quality"]

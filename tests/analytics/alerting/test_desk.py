@@ -162,6 +162,26 @@ def test_an_enterprise_is_asked_and_hears_of_no_other() -> None:
     assert "把握" not in text.body
 
 
+@pytest.mark.parametrize(
+    ("kind", "carrier", "word", "never"),
+    [
+        ("ratio", "electricity", "互感器", "脉冲当量"),
+        ("ratio", "hot_water", "脉冲当量", "互感器"),
+        ("gain_step", "hot_water", "温度传感器", "互感器"),
+        ("gain_drift", "natural_gas", "直管段", "互感器"),
+        ("ratio", "coal", "砝码", "互感器"),
+    ],
+)
+def test_what_is_to_be_checked_fits_the_instrument(kind: str, carrier: str, word: str, never: str) -> None:
+    """A heat meter has no current transformers."""
+    desk = desk_of(default_rules())
+    desk.signal(signal(1, kind=kind, carrier=carrier, started_at=T0 - 5 * HOUR), T0)
+    [one, *_] = run(desk, MINUTE)
+    body = compose(one.letter, desk.cards, language="zh", role="inspector", zone=ZONE, ref="7F3K").body
+    assert word in body
+    assert never not in body
+
+
 def test_a_message_says_which_since_when_how_sure_what_it_affects_and_what_to_do() -> None:
     desk = desk_of(default_rules())
     desk.signal(
