@@ -324,10 +324,14 @@ def _declared_kwh(scene: Scene) -> dict[int, tuple[float, bool]]:
 
 
 class _Judged(NamedTuple):
+    """What meters of one kind come to; their findings share `found` and `evidence`."""
+
     verdict: Verdict
     asked: Requirement
     installed: AccuracyClass | None
     electric: bool
+    found: Phrase
+    evidence: Mapping[str, object]
 
 
 def accuracy_findings(scene: Scene, free: NDArray[np.bool_]) -> Iterator[Finding]:
@@ -346,8 +350,14 @@ def accuracy_findings(scene: Scene, free: NDArray[np.bool_]) -> Iterator[Finding
     verdict = np.array([one.verdict is Verdict.PASS for one in judged], np.bool_)
     silent = np.array([one.verdict is Verdict.NOT_APPLICABLE for one in judged], np.bool_)
     told = np.flatnonzero(~verdict[kind] & ~silent[kind]) if len(point) else np.empty(0, np.int64)
-    for p, k in zip(point[told].tolist(), kind[told].tolist(), strict=True):
-        yield _finding(scene, p, judged[k], categories.get(int(scene.ledger.point_unit[p])))
+    required: dict[tuple[int, int], Phrase] = {}  # of a kind; of electricity a unit's own, which names its use
+    units = scene.ledger.point_unit[told_points := point[told]].tolist()
+    for p, k, unit in zip(told_points.tolist(), kind[told].tolist(), units, strict=True):
+        category = categories.get(unit) if judged[k].electric else None
+        asks = k, unit if category is not None else -1
+        if asks not in required:
+            required[asks] = _required(judged[k].asked, category)
+        yield _finding(scene, p, judged[k], required[asks])
     passed = point[verdict[kind]] if len(point) else point
     for group in _by_group(scene, passed):
         yield _all_well(scene, group)
@@ -433,7 +443,11 @@ def _judge(scene: Scene, point: int, categories: Mapping[int, Category]) -> _Jud
     verdict = accuracy_verdict(installed, asked.classes)
     if verdict is Verdict.PASS and asked.further:
         verdict = Verdict.PERSON
-    return _Judged(verdict, asked, installed, instrument == "electricity")
+    evidence = {
+        "required": [str(one) for one in asked.classes],
+        "installed": None if installed is None else str(installed),
+    }
+    return _Judged(verdict, asked, installed, instrument == "electricity", _found(installed), evidence)
 
 
 def _in_numbers(rules: Rules, instrument: str, installed: AccuracyClass | None) -> AccuracyClass | None:
@@ -462,17 +476,16 @@ def _clause(edition: Edition, level: str) -> str:
     return edition.clauses[f"accuracy_{level}"]
 
 
-def _finding(scene: Scene, point: int, judged: _Judged, category: Category | None) -> Finding:
+def _finding(scene: Scene, point: int, judged: _Judged, required: Phrase) -> Finding:
     ledger = scene.ledger
     unit, level = int(ledger.point_unit[point]), levels[ledger.point_level[point]]
     find = scene.finder(unit, "accuracy", _clause(scene.applied[unit].edition, level))
     meter, failed = scene.meter_no(point), judged.verdict is Verdict.FAIL
-    asked = judged.asked
     return find(
         verdict=judged.verdict,
         severity=scene.rules.severity["accuracy", level] if failed else Severity.INFO,
-        required=_required(asked, category if judged.electric else None),
-        found=_found(judged.installed),
+        required=required,
+        found=judged.found,
         next_step=_next_step(judged, meter),
         level=level,
         carrier=ledger.point_carrier[point],
@@ -480,10 +493,7 @@ def _finding(scene: Scene, point: int, judged: _Judged, category: Category | Non
         meter_no=meter,
         meters=(meter,),
         points=(ledger.point_codes[point],),
-        evidence={
-            "required": [str(one) for one in asked.classes],
-            "installed": None if judged.installed is None else str(judged.installed),
-        },
+        evidence=judged.evidence,
     )
 
 

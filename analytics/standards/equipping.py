@@ -9,6 +9,7 @@ whether some points count, the rate is an interval; if that contains the require
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cache, lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -87,6 +88,7 @@ def equipping_rate(present: int, needed: int) -> Fraction | None:
     return Fraction(100 * present, needed) if needed else None
 
 
+@lru_cache(maxsize=1 << 14)
 def rate_verdict(present: int, unknown: int, needed: int, required: Fraction | None) -> Verdict:
     """Verdict of a rate against a requirement, if some more points may or may not count in Nl.
 
@@ -172,7 +174,7 @@ def _finding(scene: Scene, rate: Rate) -> Finding:
     return find(
         verdict=rate.verdict,
         severity=scene.rules.severity["rate", rate.level] if failed else Severity.INFO,
-        required=_required(rate),
+        required=_required(rate.carrier, rate.level, rate.required, has_row=rate.has_row),
         found=_found(rate),
         next_step=next_step(rate.verdict, rate.bare, rate.unfit),
         level=rate.level,
@@ -190,12 +192,13 @@ def _finding(scene: Scene, rate: Rate) -> Finding:
     )
 
 
-def _required(rate: Rate) -> Phrase:
-    carrier, level = carrier_name(rate.carrier), level_name(rate.level)
-    if rate.required is None:
-        why = ("no requirement", "无要求") if rate.has_row else ("the table has no row for it", "表中无此能源种类")
+@cache
+def _required(carrier_code: str, level_code: str, required: Fraction | None, *, has_row: bool) -> Phrase:
+    carrier, level = carrier_name(carrier_code), level_name(level_code)
+    if required is None:
+        why = ("no requirement", "无要求") if has_row else ("the table has no row for it", "表中无此能源种类")
         return Phrase(en=f"{carrier.en}, {level.en}: {why[0]}", zh=f"{level.zh}{carrier.zh}：{why[1]}")
-    share = f"{float(rate.required):g} %"
+    share = f"{float(required):g} %"
     return Phrase(
         en=f"{carrier.en}, {level.en}: equipping rate at least {share}",
         zh=f"{level.zh}{carrier.zh}计量器具配备率不低于 {share}",
@@ -215,6 +218,7 @@ def _found(rate: Rate) -> Phrase:
     return Phrase(en=en, zh=zh)
 
 
+@lru_cache(maxsize=1 << 14)
 def shown_rate(rate: Fraction, required: Fraction | None) -> str:
     """Rate with enough decimals to appear on its side of the requirement."""
     for decimals in range(1, 12):

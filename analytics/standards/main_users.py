@@ -22,7 +22,7 @@ from analytics.domain.severity import Severity
 from analytics.domain.words import Phrase
 from analytics.standards.editions import Edition, Limit
 from analytics.standards.exemptions import EXEMPTIONS, Exemption, exemption_of, reasons_text
-from analytics.standards.scene import Scene, Use, UseKey, levels
+from analytics.standards.scene import Scene, levels
 from analytics.standards.words import carrier_name, listing
 
 __all__ = ["MainUse", "main_use"]
@@ -125,13 +125,18 @@ def _main_by_another(scene: Scene, main: Int8s) -> Mask:
     low = np.flatnonzero((main == NO) & (ledger.point_level != Level.UNIT))
     if not len(reached) or not len(low):
         return found
-    units, point_levels = ledger.point_unit.tolist(), ledger.point_level.tolist()
+    units = {*ledger.point_unit[low].tolist()}
+    reached = reached[np.isin(ledger.point_unit[reached], list(units))]
 
-    def holder(point: int) -> tuple[int, int, str, str]:
-        return units[point], point_levels[point], ledger.point_sub_unit[point], ledger.point_equipment[point]
+    def holders(points: NDArray[np.int64]) -> Iterator[tuple[int, int, str, str]]:
+        at = points.tolist()
+        yield from zip(
+            ledger.point_unit[points].tolist(), ledger.point_level[points].tolist(),
+            (ledger.point_sub_unit[p] for p in at), (ledger.point_equipment[p] for p in at), strict=True,
+        )  # fmt: skip
 
-    mains = {holder(point) for point in reached.tolist()}
-    found[[point for point in low.tolist() if holder(point) in mains]] = True
+    mains = set(holders(reached))
+    found[low] = [holder in mains for holder in holders(low)]
     return found
 
 
@@ -140,10 +145,14 @@ def _owners(scene: Scene) -> _Owner:
     point = np.flatnonzero(ledger.point_level != Level.UNIT)
     names: dict[tuple[int, int, str, str, str], int] = {}
     of_point = np.full(len(ledger.point_codes), -1, np.int32)
-    units, point_levels = ledger.point_unit.tolist(), ledger.point_level.tolist()
-    for p in point.tolist():
-        key = units[p], point_levels[p], ledger.point_sub_unit[p], ledger.point_equipment[p], ledger.point_carrier[p]
-        of_point[p] = names.setdefault(key, len(names))
+    at = point.tolist()
+    columns = (ledger.point_sub_unit, ledger.point_equipment, ledger.point_carrier)
+    keys = zip(
+        ledger.point_unit[point].tolist(), ledger.point_level[point].tolist(),
+        *([column[p] for p in at] for column in columns), strict=True,
+    )  # fmt: skip
+    setdefault = names.setdefault
+    of_point[point] = [setdefault(key, len(names)) for key in keys]
     first = np.full(len(names), -1, np.int64)
     first[of_point[point[::-1]]] = point[::-1]
     declared_amount, whole, hourly = _declared(scene, of_point, len(names))
@@ -161,9 +170,11 @@ def _of_devices(scene: Scene, names: Mapping[tuple[int, int, str, str, str], int
     """What the devices of a sub-unit are declared to take together, 0 for other owners: it takes no less itself."""
     total = np.zeros(len(names))
     if not scene.ledger.point_required.all():  # it matters where a sub-unit says that it is small
-        for (unit, level, sub_unit, _, carrier), o in names.items():
-            if level == Level.EQUIPMENT:
-                above = names.get((unit, int(Level.SUB_UNIT), sub_unit, "", carrier))
+        equipment, sub = int(Level.EQUIPMENT), int(Level.SUB_UNIT)
+        known = amount > 0
+        for ((unit, level, sub_unit, _, carrier), o), some in zip(names.items(), known.tolist(), strict=True):
+            if some and level == equipment:
+                above = names.get((unit, sub, sub_unit, "", carrier))
                 if above is not None:
                     total[above] += amount[o]
     return total
@@ -231,41 +242,53 @@ def _limited_by_power(scene: Scene) -> Mask:
 
 
 def _measured(scene: Scene, names: Mapping[tuple[int, int, str, str, str], int]) -> tuple[Int8s, Floats]:
-    verdict, amounts = [UNKNOWN] * len(names), [np.nan] * len(names)
     place = {level: i for i, level in enumerate(levels)}
-    limits: dict[tuple[int, str, str], Limit | None] = {}
-    for key, use in scene.evidence.uses.items():
-        if key.scope == "unit":
+    editions = [id(applied.edition) for applied in scene.applied]
+    held: dict[tuple[int, str, str, str], _Held | None] = {}
+    owners: list[int] = []
+    uses: list[tuple[float, float, float, float]] = []
+    for (unit, scope, sub_unit, name, carrier), use in scene.evidence.uses.items():
+        if scope == "unit":
             continue
-        o = names.get((key.unit, place[key.scope], key.sub_unit, _equipment(key), key.carrier))
-        edition = scene.applied[key.unit].edition
-        kind = id(edition), key.carrier, key.scope
-        if kind not in limits:
-            limits[kind] = edition.limit_of(key.carrier, key.scope)
-        limit = limits[kind]
-        if o is None or limit is None:
+        kind = editions[unit], carrier, scope, use.symbol
+        if kind not in held:
+            held[kind] = _held(scene.applied[unit].edition.limit_of(carrier, scope), carrier, use.symbol)
+        against = held[kind]
+        if against is None:
             continue
-        amount = _in_limit_unit(use, limit, key.carrier)
-        if amount == amount:  # noqa: PLR0124 - not NaN, a hundred times cheaper than asking numpy
-            amounts[o] = amount
-            whole = use.days >= _WHOLE_YEAR_DAYS
-            verdict[o] = YES if amount >= limit.value else NO if whole else UNKNOWN
-    return np.array(verdict, np.int8), np.array(amounts, np.float64)
+        o = names.get((unit, place[scope], sub_unit, name if scope == "equipment" else "", carrier))
+        if o is not None:
+            owners.append(o)
+            amount = use.amount if against.of_year else use.most_in_an_hour
+            uses.append((amount, use.days, against.limit, against.divisor))
+    verdict, amounts = np.full(len(names), UNKNOWN, np.int8), np.full(len(names), np.nan)
+    used, days, limit, divisor = np.array(uses, np.float64).reshape(-1, 4).T
+    used, at = used / divisor, np.array(owners, np.int64)
+    known = ~np.isnan(used)
+    below = np.where(days >= _WHOLE_YEAR_DAYS, NO, UNKNOWN)
+    verdict[at[known]] = np.where(used >= limit, YES, below)[known]
+    amounts[at[known]] = used[known]
+    return verdict, amounts
 
 
-def _equipment(key: UseKey) -> str:
-    return key.name if key.scope == "equipment" else ""
+class _Held(NamedTuple):
+    """A limit that measured use is held against, of a year or an hour, and what brings the use into its unit."""
+
+    limit: float
+    of_year: bool
+    divisor: float
 
 
-def _in_limit_unit(use: Use, limit: Limit, carrier: str) -> float:
-    """Measured use in the unit of a limit, NaN where it does not convert."""
-    symbol = "t" if carrier == "water" and use.symbol == "m3" else use.symbol
+def _held(limit: Limit | None, carrier: str, symbol: str) -> _Held | None:
+    """None where there is no limit, or the unit of measurement does not convert to its own."""
+    if limit is None:
+        return None
     quantity, _, per = limit.unit.partition("/")
-    amount = use.amount if per == "a" else use.most_in_an_hour
-    if limit.unit == "MW":
-        return amount / _GJ_A_MWH if symbol == "GJ" else np.nan
-    expected = {"kW": "kWh", "m3": "Nm3", "t": "t", "GJ": "GJ"}[quantity]
-    return amount if symbol == expected else np.nan
+    stated = "t" if carrier == "water" and symbol == "m3" else symbol
+    expected = "GJ" if limit.unit == "MW" else {"kW": "kWh", "m3": "Nm3", "t": "t", "GJ": "GJ"}[quantity]
+    if stated != expected:
+        return None
+    return _Held(limit.value, per == "a", _GJ_A_MWH if limit.unit == "MW" else 1.0)
 
 
 def _covered(scene: Scene) -> Int8s:

@@ -308,19 +308,18 @@ def _long_cycles(scene: Scene, in_use: NDArray[np.bool_]) -> Iterator[Finding]:
     ledger that enters one cycle everywhere is one question for a person, not hundreds.
     """
     months = np.fmax(scene.number("cycle_months"), _months_held(scene))
-    columns = [scene.column(name) for name in ("instrument", "accuracy_class", "purpose")]
-    limits: dict[tuple[str, ...], Cycle | None] = {}
     shortest = min((one.months for one in scene.rules.cycles), default=np.inf)
+    asked = np.flatnonzero(in_use & (months > shortest))
+    limits, kind = _limits_of(scene, asked)
+    longest = np.array([np.inf if limit is None else limit.months for limit in limits] or [np.inf])
+    beyond = months[asked] > longest[kind]
     alike: dict[tuple[int, int, str, Cycle], list[int]] = {}
     ledger = scene.ledger
-    for point in np.flatnonzero(in_use & (months > shortest)).tolist():
-        kind = tuple(column.of(point) for column in columns)
-        if kind not in limits:
-            limits[kind] = _longest(scene.rules, *kind)
-        limit = limits[kind]
-        if limit is not None and months[point] > limit.months:
-            group = int(ledger.point_unit[point]), int(ledger.point_level[point]), ledger.point_carrier[point], limit
-            alike.setdefault(group, []).append(point)
+    for point, limit in zip(asked[beyond].tolist(), kind[beyond].tolist(), strict=True):
+        fits = limits[limit]
+        assert fits is not None, "what has no limit is not beyond it"
+        group = int(ledger.point_unit[point]), int(ledger.point_level[point]), ledger.point_carrier[point], fits
+        alike.setdefault(group, []).append(point)
     many: dict[tuple[int, int, str], list[tuple[Cycle, list[int]]]] = {}
     for (unit, level, carrier, limit), points in alike.items():
         if len(points) > _MANY_CYCLES:
@@ -328,6 +327,17 @@ def _long_cycles(scene: Scene, in_use: NDArray[np.bool_]) -> Iterator[Finding]:
         else:
             yield from (_long_cycle(scene, [(limit, [point])], months) for point in points)
     yield from (_long_cycle(scene, groups, months) for groups in many.values())
+
+
+def _limits_of(scene: Scene, points: NDArray[np.int64]) -> tuple[list[Cycle | None], NDArray[np.int64]]:
+    """Longest cycle of each kind of instrument among points, and the kind of each point."""
+    columns = [scene.column(name) for name in ("instrument", "accuracy_class", "purpose")]
+    key = np.zeros(len(points), np.int64)
+    for column in columns:
+        key = key * (len(column.values) + 1) + column.codes[points]
+    _, first, kind = np.unique(key, return_index=True, return_inverse=True)
+    examples = points[first].tolist()
+    return [_longest(scene.rules, *(column.of(point) for column in columns)) for point in examples], kind
 
 
 def _months_held(scene: Scene) -> NDArray[np.float64]:
