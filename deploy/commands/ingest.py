@@ -109,7 +109,7 @@ def command(
         collector = Collector(config, publisher, as_json=wire_format == "json")
         collected = collector.collect(fresh, bars.update, opened=lambda path: opened[path])
     for check in checks:
-        for line in understood_lines(check.opened, language):
+        for line in (*understood_lines(check.opened, language), *check.tally.lines(language)):
             say(line, err=True)
     _tell(collected)
     if not collected.unsendable:

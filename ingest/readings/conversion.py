@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from analytics.domain.quality import RejectReason
 from analytics.domain.registers import MAIN
-from ingest.files import is_blank, tidy
+from ingest.files import is_blank, tidy, word_key
 from ingest.readings import numbers as number_forms
 from ingest.readings import times as time_forms
 from ingest.readings.cells import mapped, number_cells, tidied
@@ -23,7 +23,7 @@ from ingest.readings.recognition import Recognised, time_cells
 from ingest.readings.rows import Rows, blocks_and_faults
 from ingest.readings.tables import BrokenRow, RawBatch
 from ingest.readings.times import TimeForm, Times
-from ingest.readings.words import register_of
+from ingest.readings.words import register_of, title_of
 
 __all__ = ["parts_of"]
 
@@ -32,6 +32,9 @@ _TOTALS = (
     "合计|总计|小计|累计|平均|平均值|最大|最大值|最小|最小值|备注|注|说明|制表|制表人|填表人|审核|审核人"
     "|total|totals|sum|subtotal|average|avg|mean|min|max|note|notes|remark"
 )
+_GOOD = frozenset({"good", "ok", "valid", "normal", "goodnonspecific", "良好", "好", "正常", "有效", "合格"})
+_TIMES = frozenset({"measured_at", "date", "time"})
+_NAMERS = ("meter_no", "serial_no", "point", "name")
 _TOTAL_PATTERN = rf"(?i)^\s*({_TOTALS})\s*([:：(（].*)?$"
 
 
@@ -110,6 +113,8 @@ class _Maker:
             first = batch.columns[0].take(pa.array(odd))
             texts = [column.take(pa.array(odd)) for column in (*picked,)] + [first]
             total = np.zeros(len(odd), np.bool_)
+            heads = mapped(texts[0], lambda text: "head" if title_of(text).role in _TIMES else None)
+            total |= np.asarray(heads.is_valid())  # the header again, as on each page of a printed table
             for column in texts:
                 found: Any = pa.compute.match_substring_regex(tidied(column), _TOTAL_PATTERN)
                 total |= np.asarray(found.fill_null(False))
@@ -141,6 +146,8 @@ class _Maker:
         for name in ("quality", "received_at"):
             if name in self._found.layout.places:
                 columns[name] = of(tidied(batch.columns[self._found.layout.places[name]]))
+        if "quality" in columns:
+            columns["quality"] = mapped(columns["quality"], _without_good)
         layout = self._found.layout
         used = {*layout.places.values(), *(value.place for value in layout.values)}
         others = {
@@ -162,7 +169,7 @@ class _Maker:
             return _repeated(entry.unit_code, n), _repeated(entry.meter_no, n), _repeated(entry.unit, n)
         code_place = places.get("unit_code", places.get("unit_name"))
         codes = _repeated(None, n) if code_place is None else of(batch.columns[code_place])
-        name_place = next((places[role] for role in ("meter_no", "serial_no", "point") if role in places), None)
+        name_place = next((places[role] for role in _NAMERS if role in places), None)
         if one.meter_no or name_place is None:
             names = _repeated(one.meter_no or self._options.meter_no, n)
         else:
@@ -195,7 +202,8 @@ class _Maker:
         if entry is None and name.endswith(".0") and (known or not code):
             entry = self._directory.meter(name[:-2], known)
         if entry is None:
-            return known or code, name, ""
+            only = {one.unit_code for one in self._directory.meters}
+            return known or code or (only.pop() if len(only) == 1 else ""), name, ""
         return entry.unit_code, entry.meter_no, entry.unit
 
     def _unit(self, batch: RawBatch, one: ValueColumn, of: Any, ledger_unit: Any, n: int) -> Any:
@@ -222,6 +230,11 @@ class _Maker:
             row=row.row, column="", reason=RejectReason.MISSING_FIELD, required=row.required, got=row.got,
             payload=payload, readings=1, unit_code="",
         )  # fmt: skip
+
+
+def _without_good(text: str) -> str:
+    """What a sender states of the quality; nothing where it states in words that it is sound."""
+    return "" if word_key(text) in _GOOD else text
 
 
 def _said(text: str | None) -> str:

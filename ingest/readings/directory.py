@@ -13,6 +13,7 @@ from ingest.files import code_key, word_key
 
 __all__ = ["MeterDirectory", "MeterEntry"]
 
+_DASHES = re.compile("[\u2010-\u2015\u2212\ufe58\ufe63\uff0d]")
 _LETTER = re.compile(r"[0-9a-z]", re.IGNORECASE)
 
 
@@ -87,7 +88,9 @@ class MeterDirectory:
         unit_code : str, optional
             Only meters of this unit.
         """
-        key = code_key(name)
+        return self._known(code_key(name), unit_code) or self._known(code_key(_dashed(name)), unit_code)
+
+    def _known(self, key: str, unit_code: str | None) -> MeterEntry | None:
         if unit_code is not None and (unit_code, key) in self._by_pair:
             return self._by_pair[unit_code, key]
         found = [one for one in self._by_name.get(key, ()) if unit_code is None or one.unit_code == unit_code]
@@ -114,6 +117,11 @@ class MeterDirectory:
             if entry is not None:
                 best = len(name), entry, f"{folded[:at]} {folded[at + len(name) :]}".strip(" -_:/|,;")
         return None if best is None else (best[1], best[2])
+
+
+def _dashed(name: str) -> str:
+    """A number as a keyboard has it: a word processor makes other dashes of a hyphen."""
+    return _DASHES.sub("-", name)
 
 
 def _stands_alone(text: str, at: int, length: int) -> bool:

@@ -3,11 +3,12 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from analytics.domain.registers import MAIN
 from analytics.domain.units import find_unit
 from ingest.files import UnreadableFile, is_blank, tidy
 from ingest.readings.directory import MeterDirectory, MeterEntry
 from ingest.readings.options import ReadingOptions
-from ingest.readings.times import clock_of_day, is_date_only
+from ingest.readings.times import clock_of_day, is_date_only, is_dated, is_span_of_day
 from ingest.readings.words import Title, register_of, title_of
 
 __all__ = ["Layout", "ValueColumn", "find_layout"]
@@ -16,6 +17,9 @@ _HEADER_ROWS = 40
 _LOOKED_AT = 60
 _READING = ("unit_code", "meter_no", "measured_at", "value", "unit", "register", "quality", "received_at")
 _REQUIRED = ("unit_code", "meter_no", "measured_at", "value", "unit")
+_NAMED = frozenset({"meter_no", "serial_no", "point"})
+_NAMES = _NAMED | {"name"}
+"""What says whose a row is; by a name alone only where the ledger knows it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,7 +122,7 @@ def find_layout(
         header = next((row for row in rows if any(cell.strip() for cell in row)), [])
         raise UnreadableFile(_no_header(header))
     i, depth = divmod(best[1], 4)
-    cells = _header(rows, i, depth)
+    cells, depth = _with_lines_below(rows, i, depth, _header(rows, i, depth), options)
     body = [row for row in rows[i + depth :] if any(cell.strip() for cell in row)][:_LOOKED_AT]
     width = max(len(cells), _common_width(body))
     cells = [*cells, *[""] * (width - len(cells))]
@@ -140,8 +144,39 @@ def _header(rows: Sequence[Sequence[str]], first: int, depth: int) -> list[str]:
         over = upper[k] if k < len(upper) else ""
         under = lower[k] if k < len(lower) else ""
         standing = over if over.strip() else standing
-        joined.append(f"{standing} {under}".strip() if under.strip() else over)
+        same = tidy(standing) == tidy(under)  # a cell merged over both lines, as some readers give it
+        joined.append(f"{standing} {under}".strip() if under.strip() and not same else over)
     return joined
+
+
+_MOST_LINES = 3
+
+
+def _with_lines_below(
+    rows: Sequence[Sequence[str]], first: int, depth: int, header: Sequence[str], options: ReadingOptions
+) -> tuple[list[str], int]:
+    """Header with the lines that still belong to it, of names or of units of measurement, and how many lines it has.
+
+    Such a line says nothing of a time and has no number in it.
+    """
+    cells = list(header)
+    timed = {k for k, cell in enumerate(cells) if cell.strip() and _role(cell, options)[0] in _TIMES}
+    for row in rows[first + depth : first + depth + _MOST_LINES]:
+        said = {k: tidy(cell) for k, cell in enumerate(row) if tidy(cell)}
+        if not timed or not said or timed & set(said) or any(k >= len(cells) for k in said):
+            break
+        if any(_is_number(text) or is_blank(text) or len(text) > _LONGEST_LINE for text in said.values()):
+            break
+        if len(said) == 1 and len(cells) > 2 and not _unit_in(next(iter(said.values()))):
+            break  # one remark
+        for k, text in said.items():
+            cells[k] = f"{cells[k]} ({text})" if _unit_in(text) else f"{cells[k]} {text}".strip()
+        depth += 1
+    return cells, depth
+
+
+_TIMES = frozenset({"measured_at", "date", "time"})
+_LONGEST_LINE = 40
 
 
 def _score(
@@ -213,7 +248,9 @@ def _assigned(
         if role is not None and role != "ignore":
             candidates.setdefault(role, []).append((rank, place))
     places = {role: _chosen(role, found, titles, body) for role, found in candidates.items()}
+    _found_by_content(places, cells, body, directory, options)
     _settle_times(places, body)
+    _no_spans(places, titles, body, options)
     unit_code = _unit_code_said(options, directory)
     values, strangers = _values(cells, titles, places, body, directory, options, unit_code)
     used = {*places.values(), *(one.place for one in values)}
@@ -248,6 +285,46 @@ def _chosen(role: str, found: Sequence[tuple[int, int]], titles: Sequence[Title]
             f"one column must be {role} (got {texts}; --column '{titles[places[1]].text}=ignore' passes one over)"
         )
     return places[0]
+
+
+def _found_by_content(
+    places: dict[str, int],
+    cells: Sequence[str],
+    body: Sequence[Sequence[str]],
+    directory: MeterDirectory | None,
+    options: ReadingOptions,
+) -> None:
+    """What no header names and one column alone can be, since all its cells are: dates, meters of the ledger."""
+    taken = set(places.values())
+    ignored = {k for k, cell in enumerate(cells) if _role(cell, options)[0] == "ignore"}
+    free = [k for k in range(len(cells)) if k not in taken | ignored and _cells(body, k)]
+    if not _TIMES & set(places):
+        dated = [k for k in free if is_dated(_cells(body, k))]
+        if len(dated) == 1:
+            places["measured_at"] = dated[0]
+    if directory is not None and not {"meter_no", "serial_no", "point", "name"} & set(places):
+        code = _unit_code_said(options, directory)
+        meters = [
+            k for k in free if k not in places.values() and all(directory.meter(cell, code) for cell in _cells(body, k))
+        ]
+        if len(meters) == 1:
+            places["meter_no"] = meters[0]
+
+
+def _no_spans(
+    places: Mapping[str, int], titles: Sequence[Title], body: Sequence[Sequence[str]], options: ReadingOptions
+) -> None:
+    """Refuse a date beside a span of the day: nobody knows when in it the dial was read."""
+    if "measured_at" not in places or not _are(body, places["measured_at"], is_date_only):
+        return
+    for k, title in enumerate(titles):
+        if k == places.get("time") or k == places["measured_at"] or options.role(title.text) == "ignore":
+            continue
+        if _are(body, k, is_span_of_day):
+            raise UnreadableFile(
+                f"a time of day must be an instant (got {title.text!r} with {_cells(body, k)[0]!r}: it does not say "
+                f"whether the dial was read at its begin or its end; 时段未说明示值是起点还是终点的)"
+            )
 
 
 def _settle_times(places: dict[str, int], body: Sequence[Sequence[str]]) -> None:
@@ -297,16 +374,19 @@ def _values(
         place = places["value"]
         return [ValueColumn(place=place, title=titles[place].text, unit=titles[place].unit)], []
     taken = set(places.values())
+    stated = "unit" in places or options.unit is not None
     open_places = [
         k for k, cell in enumerate(cells) if k not in taken and cell.strip() and _role(cell, options)[0] != "ignore"
     ]
-    if "meter_no" in places or "serial_no" in places or "point" in places:
+    if _NAMES & set(places):
         found = [
             ValueColumn(place=k, title=titles[k].text, unit=titles[k].unit, register=name)
             for k in open_places
             if (name := register_of(titles[k].name)) is not None and _numeric(body, k)
         ]
-        return found, []
+        # a voltage of which nothing says what it counts in is no reading, and no reason to refuse its row
+        measured = [one for one in found if one.unit or stated or one.register == MAIN]
+        return measured or found, []
     return _across(open_places, cells, titles, body, directory, unit_code)
 
 
@@ -335,7 +415,7 @@ def _across(
     directory: MeterDirectory | None,
     unit_code: str | None,
 ) -> tuple[list[ValueColumn], list[str]]:
-    values, strangers = [], []
+    values, strangers, used = [], [], []
     for k in open_places:
         title = titles[k]
         if directory is None:
@@ -348,18 +428,47 @@ def _across(
                 strangers.append(title.text)
             continue
         entry, rest = found
+        said = title_of(rest).role if rest else None
+        if said in {"amount", "previous"}:  # beside the dial of the meter
+            used.append(k)
+            continue
         unit = title.unit or _unit_in(rest)
         values.append(
             ValueColumn(
                 place=k, title=title.text, entry=entry, unit=unit, register=register_of(rest) or "" if rest else ""
             )
         )
+    if used and not values:
+        raise UnreadableFile(_amounts(titles[used[0]].text))
+    _once(values)
     if not values and len(strangers) == 1 and "register" not in strangers:
         name = register_of(title_of(strangers[0]).name)
         if name is not None:  # the one column of a table that names its meter elsewhere
             k = next(k for k in open_places if titles[k].text == strangers[0])
             return [ValueColumn(place=k, title=titles[k].text, unit=titles[k].unit, register=name)], []
     return values, strangers
+
+
+def _once(values: Sequence[ValueColumn]) -> None:
+    """Refuse two columns of one register of a meter: one of them is something else."""
+    seen: dict[tuple[str, str, str], str] = {}
+    for one in values:
+        if one.entry is None:
+            continue
+        key = one.entry.unit_code, one.entry.meter_no, one.register or MAIN
+        if key in seen:
+            raise UnreadableFile(
+                f"one column must be the dial of {one.entry.meter_no} (got {seen[key]!r} and {one.title!r}; "
+                f"--column '{one.title}=ignore' passes one over)"
+            )
+        seen[key] = one.title
+
+
+def _amounts(title: str) -> str:
+    return (
+        f"must hold register values, what the dial shows (got {title!r}, which is what was used in between; "
+        f"需要表计示值，不是用量)"
+    )
 
 
 def _unit_in(text: str) -> str:
@@ -374,7 +483,7 @@ def _with_meter(
     layout: Layout, texts: Sequence[str], directory: MeterDirectory | None, options: ReadingOptions
 ) -> Layout:
     """Layout of a table whose rows name no meter, with the one that its sheet, title or file name names."""
-    if layout.is_wide or {"meter_no", "serial_no", "point"} & set(layout.places) or directory is None:
+    if layout.is_wide or _NAMES & set(layout.places) or directory is None:
         return layout
     code = _unit_code_said(options, directory)
     if options.meter_no is not None:
@@ -416,7 +525,8 @@ def _missing(layout: Layout, directory: MeterDirectory | None, options: ReadingO
         "unit_code": bool({"unit_code", "unit_name"} & places)
         or options.unit_code is not None
         or directory is not None,
-        "meter_no": bool({"meter_no", "serial_no", "point"} & places)
+        "meter_no": bool(_NAMED & places)
+        or ("name" in places and directory is not None)
         or layout.is_wide
         or layout.meter is not None
         or options.meter_no is not None,

@@ -20,6 +20,7 @@ from ingest.readings.numbers import NumberForm, NumberSurvey
 from ingest.readings.options import ReadingOptions
 from ingest.readings.tables import RawTable
 from ingest.readings.times import TimeForm, TimeSurvey, clock_of_day
+from ingest.readings.turned import turned
 
 __all__ = ["Question", "Recognised", "Unsettled", "recognised"]
 
@@ -130,6 +131,7 @@ def recognised(
     UnreadableFile
         If a column is missing or contradicts another.
     """
+    table = turned(table, name, options)
     layout = _found(table, name, directory, options)
     check_layout(layout, name, directory, options)
     survey = _surveyed(table, layout, directory, options, latest_us)
@@ -298,7 +300,7 @@ def _about_units(
                 choices={code: Phrase(en=code, zh=code) for code in several[:20]},
             )
         )
-    names_meter = bool({"meter_no", "serial_no", "point"} & set(layout.places)) or layout.is_wide
+    names_meter = bool({"meter_no", "serial_no", "point", "name"} & set(layout.places)) or layout.is_wide
     if not names_meter and layout.meter is None and options.meter_no is None:
         found.append(
             Question(

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+import msgspec
 import numpy as np
 
 from analytics.domain.instants import US_PER_HOUR
@@ -20,6 +21,9 @@ from ingest.wire.block import REGISTER_SEPARATOR
 __all__ = ["FoldedFault", "MeterTally", "Tally"]
 
 _EXAMPLES = 3
+_LEAST_STEPS = 8
+_OF_LEDGER = "a meter of the ledger"
+_NOTHING = frozenset({"null", "nothing"})
 _NOBODY: tuple[str, str] = ("", "")
 
 
@@ -78,6 +82,8 @@ class MeterTally:
         Units of measurement stated.
     intervals : dict of int to int
         How often two readings are so far apart. [s]
+    steps, falls : int
+        Readings that follow one at another time, and of these the ones below it: a dial does not fall.
     """
 
     readings: int = 0
@@ -85,7 +91,10 @@ class MeterTally:
     last_us: int = np.iinfo(np.int64).min
     units: set[str] = field(default_factory=set)
     intervals: dict[int, int] = field(default_factory=dict)
+    steps: int = 0
+    falls: int = 0
     _last_seen: int | None = None
+    _last: tuple[int, float] | None = None
 
     def add(self, times: Any, units: set[str]) -> None:
         """Take in readings in the order of the file."""
@@ -101,6 +110,20 @@ class MeterTally:
             apart, counts = apart[order], counts[order]
         for seconds, n in zip(apart.tolist(), counts.tolist(), strict=True):
             self.intervals[seconds] = self.intervals.get(seconds, 0) + n
+
+    def follow(self, times: Any, values: Any) -> None:
+        """Count steps and falls of readings in the order of the file, which may be either order of time."""
+        if self._last is not None:
+            times, values = np.append(self._last[0], times), np.append(self._last[1], values)
+        self._last = int(times[-1]), float(values[-1])
+        later = np.sign(np.diff(times))
+        self.steps += int(np.count_nonzero(later))
+        self.falls += int(np.count_nonzero(np.diff(values) * later < 0))
+
+    @property
+    def is_like_amounts(self) -> bool:
+        """Whether it falls so often that it can be no dial."""
+        return self.steps >= _LEAST_STEPS and self.falls * 4 >= self.steps
 
     @property
     def interval_s(self) -> int | None:
@@ -121,6 +144,8 @@ class Tally:
         [us since 1970-01-01 UTC]
     readings, skipped, notes : int
         Readings in sound rows, values that say nothing, rows of totals and remarks.
+    strangers : int
+        Readings in rows at fault since the ledger has no such meter, which would have said the rest.
     faults : dict
         By reason, column and requirement.
     meters : dict
@@ -135,6 +160,7 @@ class Tally:
     notes: int = 0
     faults: dict[tuple[RejectReason, str, str], FoldedFault] = field(default_factory=dict)
     meters: dict[tuple[str, str, str], MeterTally] = field(default_factory=dict)
+    strangers: int = 0
     _known: dict[tuple[str, str], MeterEntry | None] = field(default_factory=dict)
 
     def add(self, part: FilePart) -> None:
@@ -149,7 +175,25 @@ class Tally:
     def add_faults(self, faults: Iterable[RowFault]) -> None:
         """Count rows at fault."""
         for fault in faults:
+            stranger = self._stranger(fault)
+            if stranger:
+                self._fault(RejectReason.UNKNOWN_METER, "meter_no", _OF_LEDGER).add(
+                    [fault.row], fault.readings, repr(stranger)
+                )
+                self.strangers += fault.readings
+                continue
             self._fault(fault.reason, fault.column, fault.required).add([fault.row], fault.readings, fault.got)
+
+    def _stranger(self, fault: RowFault) -> str:
+        """Number of a meter that the ledger does not have, of a row that lacks only what the ledger would have said."""
+        if self.directory is None or fault.column not in {"unit", "unit_code"} or fault.got not in _NOTHING:
+            return ""
+        try:
+            said = msgspec.json.decode(fault.payload)
+        except msgspec.DecodeError:
+            return ""
+        number = said.get("meter_no") if isinstance(said, dict) else None
+        return number if isinstance(number, str) and self.directory.meter(number) is None else ""
 
     def _fault(self, reason: RejectReason, column: str, required: str) -> FoldedFault:
         key = reason, column, required
@@ -167,6 +211,7 @@ class Tally:
             key = block.unit_code, name, register or MAIN
             tally = self.meters.setdefault(key, MeterTally())
             units = {block.units[i] for i in np.unique(block.unit[rows]).tolist()}
+            tally.follow(block.measured_at[rows], block.value[rows])
             if self.detailed:
                 tally.add(block.measured_at[rows], units)
             else:
@@ -187,7 +232,7 @@ class Tally:
         if entry is None:
             known = directory.units.get(block.unit_code.casefold()) is not None
             reason = RejectReason.UNKNOWN_METER if known else RejectReason.UNKNOWN_UNIT_CODE
-            required = "a meter of the ledger" if known else "a unit of the ledger"
+            required = _OF_LEDGER if known else "a unit of the ledger"
             example = f"{name!r} of {block.unit_code!r}" if known else repr(block.unit_code)
             self._fault(reason, "meter_no" if known else "unit_code", required).add(numbers, len(rows), example)
             return
@@ -234,7 +279,8 @@ class Tally:
         """All readings, sound or not."""
         at_fault = {RejectReason.UNKNOWN_METER, RejectReason.UNKNOWN_UNIT_CODE, RejectReason.NOT_INSTALLED,
                     RejectReason.UNKNOWN_UNIT, RejectReason.UNIT_MISMATCH, RejectReason.FUTURE}  # fmt: skip
-        return self.readings + sum(fault.count for fault in self.faults.values() if fault.reason not in at_fault)
+        whole = sum(fault.count for fault in self.faults.values() if fault.reason not in at_fault)
+        return self.readings + whole + self.strangers
 
     @property
     def worst(self) -> FoldedFault | None:
@@ -267,7 +313,23 @@ class Tally:
                 + (f", nor of {more} other meters" if more else "")
                 + ": they have no consumption"
             )
+        falling = self.like_amounts
+        if falling:
+            names = ", ".join(falling[:6])
+            lines.append(
+                f"{len(falling)} 块表的示值有四分之一以上比前一次小（{names}）：请核对文件中是否为用量而不是表计示值"
+                if language == "zh"
+                else f"of {len(falling)} meters a quarter of the values and more are below the one before ({names}): "
+                f"are they what was used in between, and not what the dial shows?"
+            )
         return lines
+
+    @property
+    def like_amounts(self) -> list[str]:
+        """Meters whose main register falls too often for a dial."""
+        return sorted(
+            name for (_, name, register), one in self.meters.items() if register == MAIN and one.is_like_amounts
+        )
 
 
 def _when(us: int) -> str:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from ingest.wire.times import FIRST_YEAR, LAST_YEAR, MONTH_START, instants_of_wall, parse_times
 
-__all__ = ["TimeForm", "TimeSurvey", "Times", "clock_of_day", "is_date_only", "parse"]
+__all__ = ["TimeForm", "TimeSurvey", "Times", "clock_of_day", "is_date_only", "is_dated", "is_span_of_day", "parse"]
 
 Longs = NDArray[np.int64]
 Bools = NDArray[np.bool_]
@@ -427,6 +427,8 @@ _TIME_OF_DAY = (
     r"(?:(?P<minute>\d{1,2})(?:\s*[:分]\s*(?P<second>\d{1,2})(?:\.(?P<part>\d{1,6}))?)?)?"
     r"\s*[分秒]?\s*(?P<late>(?i:AM|PM))?$"
 )
+_SPAN_OF_DAY = r"^\d{1,2}\s*[:时點点]?\s*(?:\d{2})?\s*(?:[-~—–−～]|至|到|to)\s*\d{1,2}\s*[:时點点]\s*(?:\d{2})?$"
+_HOUR = r"^\d{1,2}$"
 _FRACTION_OF_DAY = r"^(?:0?\.\d+|0|1(?:\.0*)?)$"
 _DATE_ONLY = (
     r"^\d{1,4}\s*[-/.年_]\s*\d{1,2}\s*[-/.月_]\s*\d{1,4}\s*[日号號]?(?:\s*[T ]\s*0{1,2}:00(?::00(?:\.0*)?)?)?$"
@@ -435,7 +437,7 @@ _DATE_ONLY = (
 
 
 def clock_of_day(texts: Sequence[str]) -> list[str] | None:
-    """Times of day as ``HH:MM:SS``; None where one of them is none.
+    """Times of day as ``HH:MM:SS``; None where one of them is none. Whole numbers are hours.
 
     Examples
     --------
@@ -443,6 +445,8 @@ def clock_of_day(texts: Sequence[str]) -> list[str] | None:
     (['00:15:00', '24:00:00', '13:00:00'], None)
     """
     cells = pa.array(list(texts), pa.string())
+    if _count(cells, _HOUR) == len(cells) and all(int(text) <= 24 for text in texts):
+        return [f"{int(text):02d}:00:00" for text in texts]
     if _count(cells, _FRACTION_OF_DAY) == len(cells):
         seconds = [round(float(text) * _DAY_S) for text in texts]
         return [f"{s // 3600:02d}:{s // 60 % 60:02d}:{s % 60:02d}" for s in seconds]
@@ -459,3 +463,25 @@ def is_date_only(texts: Sequence[str]) -> bool:
     """Whether all texts are dates without a time of day."""
     cells = pa.array(list(texts), pa.string())
     return len(cells) > 0 and _count(cells, _DATE_ONLY) == len(cells)
+
+
+def is_dated(texts: Sequence[str]) -> bool:
+    """Whether all texts are days of a year, with or without a time of day; bare numbers are not.
+
+    Examples
+    --------
+    >>> is_dated(["2026-06-30 24:00", "30/06/2026"]), is_dated(["2026-06"]), is_dated(["46203"])
+    (True, False, False)
+    """
+    cells = pa.array(list(texts), pa.string())
+    patterns = [_YMD, _DAY_NAME, _NAME_DAY, _ABC.replace(r"(?P<c>\d{4}|\d{1,2})", r"(?P<c>\d{4})")]
+    matched = np.zeros(len(cells), np.bool_)
+    for pattern in patterns:
+        matched |= np.asarray(_compute.match_substring_regex(cells, pattern))
+    return len(cells) > 0 and bool(matched.all())
+
+
+def is_span_of_day(texts: Sequence[str]) -> bool:
+    """Whether all texts are spans of a day, such as ``22:00-23:00``."""
+    cells = pa.array(list(texts), pa.string())
+    return len(cells) > 0 and _count(cells, _SPAN_OF_DAY) == len(cells)

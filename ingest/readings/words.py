@@ -40,8 +40,8 @@ name        name 计量器具名称 表计名称 仪表名称 设备名称 计�
 measured_at measured_at 采集时间 计量时间 抄表时间 | 日期时间 数据时间 记录时间 采样时间 读数时间 测量时间
 measured_at | 统计时间 时标 时间戳 冻结时间
 measured_at | 数据采集时间 抄读时间 抄录时间 示值时间 读取时间 数据时标 发生时间 timestamp datetime date_time
-measured_at | time_stamp reading_time
-measured_at | read_at read_time reading_date read_date measurement_time measured local_time ts sample_time
+measured_at | time_stamp
+measured_at | read_at measurement_time measured local_time ts sample_time
 measured_at | date/time datetime_local
 date        日期 | 抄表日期 数据日期 冻结日期 采集日期 统计日期 date day reading_day 记录日期
 time        时间 | 时刻 抄表时刻 采集时刻 time time_of_day hour 时点
@@ -65,6 +65,14 @@ register    register 寄存器 示值类型 | 数据项 读数类型 数据类�
 register    | obis_code channel quantity
 register    | parameter data_item register_name 参数 参数名称 指标 抄表类型 费率类型 数据项名称 数据项目
 quality     quality 质量码 质量 | 数据质量 质量标志 quality_code quality_flag 品质
+meter_no    | tag_name tagname 变量名 meter_ref energy_meter energy_meter_id energy_meter_no 表计标识 仪表标识 电表id
+meter_no    | zählernummer zaehlernummer zähler zählernr
+measured_at | 采集日期时间 抄表日期时间 本次抄表时间 本次抄表日期 结束时间 截止时间 抄见时间 end_time data_time datatime
+measured_at | date_and_time collect_time acquisition_time read_datetime period_end zeitstempel zeitpunkt ablesezeit
+date        | read_date reading_date datum ablesedatum 抄见日期
+time        | read_time reading_time uhrzeit 小时 整点
+value       | cumulative_energy cumulative_reading cumulative_volume meter_index energy_reading accumulated_energy
+value       | 标况累计 标况累计量 标况累计流量 标况总量 标况体积 标况累积量 累计电度 表计示数 zaehlerstand stand
 received_at received_at 接收时间 | 上报时间 入库时间 接收时标 arrival_time received 到达时间
 """
 
@@ -203,11 +211,21 @@ _MAIN_WORDS = frozenset(
             "total_active_energy",
             "energy_total",
             "forward_active",
+            "active_energy_import_total",
+            "import_active_energy",
+            "active_energy_delivered",
+            "kwh_del",
+            "kwh_delivered",
+            "ep_imp",
+            "epi",
+            "正向有功电度",
+            "正向有功总电度",
+            "有功电度",
         ],
     )
 )
 _OTHER_WORDS = re.compile(
-    r"反向|无功|尖|峰|平|谷|需量|电压|电流|功率|温度|压力|瞬时|频率|1\.8\.[1-9]|2\.8\.|[3-9]\.8\.|reverse|export|reactive|power|"
+    r"工况|反向|无功|尖|峰|平|谷|需量|电压|电流|功率|温度|压力|瞬时|频率|1\.8\.[1-9]|2\.8\.|[3-9]\.8\.|reverse|export|reactive|power|"
     r"voltage|current|temperature|demand|flow$|tariff",
     re.IGNORECASE,
 )

@@ -51,9 +51,30 @@ class SheetTable:
         """Its first rows."""
         return self._rows
 
+    def _filled(self) -> Iterator[Sequence[object]]:
+        """Rows in which what is merged over several stands in each, as a person sees it."""
+        begun: dict[int, list[tuple[int, int]]] = {}
+        for (top, left), (bottom, _) in self._sheet.merged_cell_ranges or ():
+            if bottom > top:
+                begun.setdefault(top, []).append((left, bottom))
+        if not begun:
+            yield from self._iterate()
+            return
+        standing: dict[int, tuple[int, object]] = {}
+        for number, row in enumerate(self._iterate()):
+            standing = {place: one for place, one in standing.items() if number <= one[0]}
+            cells = list(row)
+            for place, (_, value) in standing.items():
+                cells += [""] * (place + 1 - len(cells))
+                cells[place] = value if cells[place] in {"", None} else cells[place]
+            for place, bottom in begun.get(number, ()):
+                if place < len(cells):
+                    standing[place] = bottom, cells[place]
+            yield cells
+
     def batches(self, below: int, width: int, needed: int) -> Iterator[RawBatch]:  # noqa: ARG002 - a sheet is as wide as it is
         """All rows below one of the first."""
-        rows = islice(self._iterate(), below + 1, None)
+        rows = islice(self._filled(), below + 1, None)
         first = below + 2
         while chunk := list(islice(rows, _ROWS)):
             columns = [_column(cells) for cells in _turned(chunk, width)]

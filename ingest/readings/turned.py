@@ -1,0 +1,140 @@
+"""Tables whose times stand across, a column each: turned so that each reading has a row of its own."""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from ingest.files import UnreadableFile, tidy
+from ingest.readings.options import ReadingOptions
+from ingest.readings.tables import BrokenRow, RawBatch, RawTable
+from ingest.readings.times import clock_of_day, is_dated
+from ingest.readings.words import title_of
+
+__all__ = ["TurnedTable", "turned"]
+
+_HEADER_ROWS = 40
+_LEAST = 3
+"""So many times in a row across are a header of times."""
+_IDS = frozenset({"meter_no", "serial_no", "point", "name"})
+_KEPT = _IDS | {"unit_code", "unit_name", "unit", "register", "date", "measured_at"}
+_DAYLESS = re.compile(
+    r"(?:\d{4}\s*[-/.年]\s*)?(?:1[0-2]|0?[1-9])\s*月(?:份|\s*(?:表底|示数|读数|止码|抄见数))?|\d{4}[-/.](?:1[0-2]|0?[1-9])"
+)
+_DAY = re.compile(r"(?:3[01]|[12]\d|0?[1-9])\s*[日号號]")
+
+
+@dataclass(frozen=True, slots=True)
+class _Across:
+    """Header row of a table, places of the columns that are kept, and of those headed by a time."""
+
+    row: int
+    kept: tuple[int, ...]
+    times: tuple[int, ...]
+    words: tuple[str, ...]
+
+
+class TurnedTable:
+    """A table a row a meter and a column a time, as one of a row a reading.
+
+    Parameters
+    ----------
+    table : RawTable
+    across : _Across
+    """
+
+    def __init__(self, table: RawTable, across: _Across) -> None:
+        self._table, self._across = table, across
+        self.where, self.title, self.typed, self.delimiter = table.where, table.title, table.typed, table.delimiter
+
+    @property
+    def head(self) -> Sequence[Sequence[str]]:
+        """Its first rows."""
+        rows, across = self._table.head, self._across
+        made = [list(row) for row in rows[: across.row]]
+        header = rows[across.row]
+        titles = [header[place] for place in across.kept]
+        time, value = _new_titles(titles)
+        made.append([*titles, time, value])
+        for row in rows[across.row + 1 :]:
+            kept = [row[place] if place < len(row) else "" for place in across.kept]
+            made += [
+                [*kept, word, row[place] if place < len(row) else ""]
+                for place, word in zip(across.times, across.words, strict=True)
+            ]
+        return made
+
+    def batches(self, below: int, width: int, needed: int) -> Iterator[RawBatch]:  # noqa: ARG002 - as wide as it is
+        """All rows below one of the first, those of a meter next to each other."""
+        across = self._across
+        full = max(*across.kept, *across.times) + 1
+        for batch in self._table.batches(across.row, full, min(across.times) + 1):
+            n, m = len(batch.number), len(across.times)
+            rows: Any = pa.array(np.repeat(np.arange(n), m))
+            columns = [batch.columns[place].take(rows) for place in across.kept]
+            columns.append(pa.array(list(across.words) * n, pa.string()))
+            order: Any = pa.array(np.arange(n * m).reshape(m, n).T.reshape(-1))
+            columns.append(pa.concat_arrays([batch.columns[place] for place in across.times]).take(order))
+            broken = [BrokenRow(one.row, one.cells, one.required, one.got) for one in batch.broken]
+            yield RawBatch(columns=columns, number=np.repeat(batch.number, m), share=batch.share, broken=broken)
+
+
+def _new_titles(titles: Sequence[str]) -> tuple[str, str]:
+    """Headers of the two new columns: a time of day where a date is kept."""
+    dated = any(title_of(title).role in {"date", "measured_at"} for title in titles)
+    return ("时间" if dated else "采集时间"), "示值"
+
+
+def turned(table: RawTable, name: str, options: ReadingOptions) -> RawTable:
+    """The table, turned where its times stand across.
+
+    Raises
+    ------
+    UnreadableFile
+        If what stands across says a month or a day of it alone, so that nobody knows when the dials were read; or if
+        the table is of amounts.
+    """
+    found = _across(table.head, options)
+    if found is None:
+        return table
+    if found.words and not _is_instant(found, table.head):
+        raise UnreadableFile(
+            f"{name}: the columns of a table with times across must each say when the dial was read, year, month and "
+            f"day (got {', '.join(found.words[:3])} …: write the dates in full, such as 2026-06-30 24:00; "
+            f"表头只写了月份或日，无法确定抄表时刻，请写全日期)"
+        )
+    return TurnedTable(table, found)
+
+
+def _across(rows: Sequence[Sequence[str]], options: ReadingOptions) -> _Across | None:
+    for number, row in enumerate(rows[:_HEADER_ROWS]):
+        cells = [tidy(cell) for cell in row]
+        roles = [options.role(cell) or title_of(cell).role for cell in cells]
+        kept = [place for place, role in enumerate(roles) if role in _KEPT]
+        if not any(roles[place] in _IDS for place in kept):
+            continue
+        dated = any(roles[place] in {"date", "measured_at"} for place in kept)
+        if "value" in roles:
+            continue
+        times = [
+            place for place, cell in enumerate(cells) if cell and roles[place] is None and _is_time(cell, dated=dated)
+        ]
+        if len(times) >= _LEAST:
+            return _Across(number, tuple(kept), tuple(times), tuple(cells[place] for place in times))
+    return None
+
+
+def _is_time(cell: str, *, dated: bool) -> bool:
+    if dated:
+        return clock_of_day([cell]) is not None and not cell.replace(".", "").isdigit()
+    return is_dated([cell]) or _DAYLESS.fullmatch(cell) is not None or _DAY.fullmatch(cell) is not None
+
+
+def _is_instant(found: _Across, rows: Sequence[Sequence[str]]) -> bool:
+    header = rows[found.row]
+    if _new_titles([header[place] for place in found.kept])[0] == "时间":
+        return True
+    return is_dated(found.words)

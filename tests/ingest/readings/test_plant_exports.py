@@ -1,0 +1,339 @@
+"""Exports as plants, makers and historians write them: taken as a person reads them, or refused with the reason."""
+
+import csv
+import io
+import zipfile
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import openpyxl
+import pytest
+
+from analytics.domain.ledger import build_ledger
+from ingest.readings import MeterDirectory, UnreadableFile, open_readings
+from ingest.readings.check import ReadingCheck, check_readings
+
+ZONE = ZoneInfo("Asia/Shanghai")
+NOW = 1_795_220_100_000_000
+BEGIN = datetime(2026, 6, 13, 22)  # noqa: DTZ001 - a wall clock
+METERS = ("DB-001", "DB-002", "SB-007", "QB-003")
+NAMES = ("总进线电能表", "空压机房电能表", "厂区总水表", "锅炉房天然气流量计")
+POINTS = ("JD-01", "JD-02", "JS-01", "JQ-01")
+SERIALS = ("20230001", "20230002", "W778812", "G00917")
+UNITS = ("kWh", "kWh", "m3", "Nm3")
+BASE = (12345.25, 2345.5, 901.75, 88012.5)
+N = 5
+ALL, POWER = (0, 1, 2, 3), (0, 1)
+
+Table = Sequence[Sequence[object]]
+Found = list[tuple[str, int, float]]
+
+
+def directory() -> MeterDirectory:
+    ledger, faults = build_ledger(
+        {
+            "unit_code": ["9132X"] * 4, "unit_name": ["东海纺织有限公司"] * 4, "level": ["unit"] * 4,
+            "point": list(POINTS), "carrier": ["electricity", "electricity", "water", "natural_gas"],
+            "meter_no": list(METERS), "serial_no": list(SERIALS), "name": list(NAMES),
+            "instrument": ["electricity", "electricity", "water_flow", "gas_flow"], "unit": list(UNITS),
+            "installed_from": ["2020-01-01"] * 4,
+        }
+    )  # fmt: skip
+    assert not faults
+    return MeterDirectory.of(ledger)
+
+
+def value(k: int, i: int) -> float:
+    """Dial of meter k at time i."""
+    return BASE[k] + i * (k + 1)
+
+
+def at(i: int, form: str = "%Y-%m-%d %H:%M:%S") -> str:
+    return (BEGIN + timedelta(hours=i)).strftime(form)
+
+
+def day(i: int) -> datetime:
+    return datetime(2026, 6, 13) + timedelta(days=i)  # noqa: DTZ001 - a wall clock
+
+
+def hour(i: int) -> datetime:
+    return BEGIN + timedelta(hours=i)
+
+
+def long(
+    heads: Sequence[str], row: Callable[[int, int], list[object]], which: Sequence[int] = ALL, times: int = N
+) -> Table:
+    return [heads, *(row(k, i) for i in range(times) for k in which)]
+
+
+def wide(*heads: Sequence[object]) -> Table:
+    return [*heads, *([at(i), *(value(k, i) for k in ALL)] for i in range(N))]
+
+
+def as_csv(rows: Table, delimiter: str = ",", encoding: str = "utf-8") -> bytes:
+    text = io.StringIO()
+    csv.writer(text, delimiter=delimiter).writerows(rows)
+    return text.getvalue().encode(encoding)
+
+
+def as_xlsx(rows: Table, *merged: str) -> bytes:
+    book = openpyxl.Workbook()
+    sheet = book.active
+    assert sheet is not None
+    for row in rows:
+        sheet.append([cell if cell != "" else None for cell in row])
+    for span in merged:
+        sheet.merge_cells(span)
+    out = io.BytesIO()
+    book.save(out)
+    return out.getvalue()
+
+
+def checked(data: bytes, name: str) -> ReadingCheck:
+    opened = open_readings(data, name=name, directory=directory(), latest_us=NOW)
+    return check_readings(opened, name, zone=ZONE, received_at=NOW, directory=directory())
+
+
+def found(data: bytes, name: str) -> Found:
+    """Meter, instant and value of what is taken as the main register; nothing may be refused."""
+    opened = open_readings(data, name=name, directory=directory(), latest_us=NOW)
+    parts = list(opened.parts(zone=ZONE, received_at=NOW))
+    faults = [fault for part in parts for fault in part.faults]
+    assert not faults, faults[:2]
+    return sorted(
+        (block.meters.names[int(block.meter[i])], int(block.measured_at[i]), float(block.value[i]))
+        for part in parts
+        for block in part.blocks
+        for i in range(len(block))
+        if "\x1f" not in block.meters.names[int(block.meter[i])]
+    )
+
+
+def expected(which: Sequence[int] = ALL, when: Callable[[int], datetime] = hour) -> Found:
+    return sorted(
+        (METERS[k], int(when(i).replace(tzinfo=ZONE).timestamp()) * 1_000_000, value(k, i))
+        for k in which
+        for i in range(N)
+    )
+
+
+TAKEN: dict[str, tuple[bytes, str, Found]] = {
+    "names for numbers": (
+        as_csv(long(["仪表名称", "时间", "读数"], lambda k, i: [NAMES[k], at(i), value(k, i)])), "a.csv", expected(),
+    ),
+    "serial numbers for numbers, a date and a time of day": (
+        as_csv(
+            long(
+                ["Meter Serial", "Read Date", "Read Time", "Reading (kWh)"],
+                lambda k, i: [SERIALS[k], at(i, "%d/%m/%Y"), at(i, "%H:%M"), value(k, i)],
+                POWER,
+            )
+        ),
+        "a.csv",
+        expected(POWER),
+    ),
+    "dashes of a word processor": (
+        as_csv(long(["表号", "时间", "示值"], lambda k, i: [METERS[k].replace("-", "–"), at(i), value(k, i)])),
+        "a.csv",
+        expected(),
+    ),
+    "two header rows, kinds over numbers": (
+        as_xlsx(
+            wide(["日期", "电表(kWh)", "", "水表(m³)", "天然气(Nm³)"], ["", *METERS]), "A1:A2", "B1:C1"
+        ),
+        "a.xlsx",
+        expected(),
+    ),
+    "two header rows, names over numbers": (
+        as_xlsx(wide(["采集时间", *NAMES], ["", *METERS]), "A1:A2"), "a.xlsx", expected(),
+    ),
+    "three header rows": (
+        as_xlsx(wide(["采集时间", *METERS], ["", *NAMES], ["", *UNITS]), "A1:A3"), "a.xlsx", expected(),
+    ),
+    "a row of units below the header": (as_csv(wide(["时间", *METERS], ["", *UNITS])), "a.csv", expected()),
+    "dial and use side by side": (
+        as_xlsx(
+            [
+                ["时间", "DB-001", "", "DB-002", ""],
+                ["", "表底", "电量", "表底", "电量"],
+                *([at(i), value(0, i), 1, value(1, i), 2] for i in range(N)),
+            ],
+            "A1:A2", "B1:C1", "D1:E1",
+        ),
+        "a.xlsx",
+        expected(POWER),
+    ),
+    "times across": (
+        as_csv([["表号", *(at(i) for i in range(N))], *([METERS[k], *(value(k, i) for i in range(N))] for k in ALL)]),
+        "a.csv",
+        expected(),
+    ),
+    "hours across, a row a day": (
+        as_csv(
+            [
+                ["表号", "日期", *(f"{hour}时" for hour in range(N))],
+                *([METERS[k], "2026-06-13", *(value(k, i) for i in range(N))] for k in ALL),
+            ]
+        ),
+        "a.csv",
+        expected(when=lambda i: day(0) + timedelta(hours=i)),
+    ),
+    "a column of hours": (
+        as_csv(long(["表号", "日期", "小时", "示值"], lambda k, i: [METERS[k], "2026-06-13", i, value(k, i)])),
+        "a.csv",
+        expected(when=lambda i: day(0) + timedelta(hours=i)),
+    ),
+    "dates only": (
+        as_csv(long(["表号", "日期", "表底"], lambda k, i: [METERS[k], f"{day(i):%Y/%m/%d}", value(k, i)])),
+        "a.csv",
+        expected(when=day),
+    ),
+    "merged numbers": (
+        as_xlsx(
+            [
+                ["表号", "时间", "示值"],
+                *([METERS[k] if i == 0 else "", hour(i), value(k, i)] for k in ALL for i in range(N)),
+            ],
+            *(f"A{2 + N * k}:A{1 + N * (k + 1)}" for k in ALL),
+        ),
+        "a.xlsx",
+        expected(),
+    ),
+    "merged times": (
+        as_xlsx(
+            [
+                ["时间", "表号", "示值"],
+                *([hour(i) if k == 0 else "", METERS[k], value(k, i)] for i in range(N) for k in ALL),
+            ],
+            *(f"A{2 + 4 * i}:A{5 + 4 * i}" for i in range(N)),
+        ),
+        "a.xlsx",
+        expected(),
+    ),
+    "the header again on each page": (
+        as_csv(
+            [
+                *long(["表号", "时间", "示值"], lambda k, i: [METERS[k], at(i), value(k, i)], times=2),
+                ["表号", "时间", "示值"],
+                *([METERS[k], at(i), value(k, i)] for i in range(2, N) for k in ALL),
+            ]
+        ),
+        "a.csv",
+        expected(),
+    ),
+    "this time beside the time before": (
+        as_csv(
+            long(
+                ["表号", "上次抄表时间", "上次示数", "本次抄表时间", "本次示数"],
+                lambda k, i: [METERS[k], at(i - 1), value(k, i - 1), at(i), value(k, i)],
+            )
+        ),
+        "a.csv",
+        expected(),
+    ),
+    "a historian's tags": (
+        as_csv(long(["TagName", "DateTime", "Value", "Quality"], lambda k, i: [METERS[k], at(i), value(k, i), "Good"])),
+        "a.csv",
+        expected(),
+    ),
+    "a German utility": (
+        as_csv(
+            long(
+                ["Zählernummer", "Zeitstempel", "Zählerstand"],
+                lambda k, i: [METERS[k], at(i, "%d.%m.%Y %H:%M"), str(value(k, i)).replace(".", ",")],
+            ),
+            ";",
+            "utf-8-sig",
+        ),
+        "a.csv",
+        expected(),
+    ),
+    "columns that say what they are by every cell": (
+        as_csv(long(["Gerät", "Wann", "Cumulative Energy (kWh)"], lambda k, i: [METERS[k], at(i), value(k, i)], POWER)),
+        "a.csv",
+        expected(POWER),
+    ),
+    "voltages without a unit beside the dial": (
+        as_csv(
+            long(
+                ["表号", "时间", "A相电压", "B相电压", "正向有功总电能"],
+                lambda k, i: [METERS[k], at(i), 231.2, 230.8, value(k, i)],
+                POWER,
+            )
+        ),
+        "a.csv",
+        expected(POWER),
+    ),
+    "gas as it flows and at standard state": (
+        as_csv(
+            long(
+                ["位号", "时间", "工况累计(m3)", "标况累计(Nm3)"],
+                lambda k, i: [METERS[k], at(i), value(k, i) / 7, value(k, i)],
+                (3,),
+            )
+        ),
+        "a.csv",
+        expected((3,)),
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", TAKEN)
+def test_an_export_is_read_as_a_person_reads_it(case: str) -> None:
+    data, name, readings = TAKEN[case]
+    assert found(data, name) == readings
+
+
+REFUSED: dict[str, tuple[Table, str]] = {
+    "months across": (
+        [["表号", "1月", "2月", "3月"], *([METERS[k], 1.0, 2.0, 3.0] for k in ALL)],
+        "year, month and day",
+    ),
+    "spans of the day": (
+        long(
+            ["表号", "日期", "时段", "示值"],
+            lambda k, i: [METERS[k], "2026-06-13", f"{i}:00-{i + 1}:00", value(k, i)],
+        ),
+        "begin or its end",
+    ),
+    "a meter in two columns": ([["时间", "DB-001", "总进线电能表"], *([at(i), 1.0, 2.0] for i in range(N))], "ignore"),
+    "uses alone": (
+        [["时间", "DB-001 用电量", "DB-002 用电量"], *([at(i), 1.0, 2.0] for i in range(N))],
+        "what the dial shows",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_what_a_person_could_not_read_either_is_refused_with_the_reason(case: str) -> None:
+    rows, said = REFUSED[case]
+    with pytest.raises(UnreadableFile, match=said):
+        checked(as_csv(rows), "a.csv")
+
+
+def test_uses_under_the_name_of_a_dial_are_told() -> None:
+    use = (3.0, 5.0, 2.0, 4.0)
+    rows = long(["表号", "时间", "示值"], lambda k, i: [METERS[k], at(i), use[i % 4]], times=12)
+    sound = long(["表号", "时间", "示值"], lambda k, i: [METERS[k], at(i), value(k, i)], times=12)
+    assert any("what the dial shows" in line for line in checked(as_csv(rows), "a.csv").lines())
+    newest_first = [sound[0], *reversed(sound[1:])]
+    for table in (sound, newest_first):
+        assert not any("what the dial shows" in line for line in checked(as_csv(table), "a.csv").lines())
+
+
+def test_a_number_of_no_meter_is_named() -> None:
+    rows = long(["表号", "时间", "示值"], lambda k, i: [f"X{k}", at(i), value(k, i)])
+    check = checked(as_csv(rows), "a.csv")
+    assert (check.tally.total, check.tally.refused) == (4 * N, 4 * N)
+    assert any("a meter of the ledger" in line and "'X0'" in line for line in check.lines())
+
+
+def test_files_of_a_zip_each_name_their_meter() -> None:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as archive:
+        for k, meter in enumerate(METERS):
+            rows = [["时间", "示值"], *([at(i), value(k, i)] for i in range(N))]
+            archive.writestr(f"6月/{meter}.csv", as_csv(rows, encoding="gb18030"))
+        archive.writestr("__MACOSX/._a.csv", b"\0\5\x16\7")
+    assert found(out.getvalue(), "a.zip") == expected()
