@@ -8,8 +8,8 @@ from typing import Any
 import click
 import psycopg
 
-from analytics.alerting.rehearsal import Rehearsed, rehearse
-from analytics.alerting.rules import Person, Rules
+from analytics.alerting.rehearsal import Rehearsed
+from analytics.alerting.rules import Rules
 from deploy.alerting import alert_config
 from deploy.channels import channels_text, read_text
 from deploy.commands.common.parameters import Instant
@@ -18,21 +18,16 @@ from deploy.database import inside
 from deploy.settings import load as settings
 from deploy.stack.places import Places
 from deploy.terminal import say
-from streams.alerts import sources
 from streams.alerts.channels import deliver, read_channels
 from streams.alerts.config import read_rules, shipped_rules
 from streams.alerts.outbox import resend
 from streams.alerts.people import acknowledge, person_of, rows, silence
-from streams.alerts.raiser import rules_in_force
+from streams.alerts.rehearsing import rehearsed
 
 __all__ = ["command"]
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 _AS = click.option("--as", "login", required=True, metavar="LOGIN", help="Who does it.")
-_PEOPLE = """
-select p.login, p.name, p.role, coalesce(u.code, '') as unit_code, p.language, p.channel, p.address
-from person p left join unit u on u.id = p.unit_id where p.active order by p.login
-"""
 
 
 @click.group()
@@ -116,15 +111,8 @@ def dry_run(*, since: datetime, file: Path | None, full: bool, as_json: bool) ->
     given = None if file is None else read_rules(read_text(file, "--rules"), str(file))
     until = datetime.now(UTC)
 
-    async def work(connection: psycopg.AsyncConnection) -> tuple[list[Rehearsed], int]:
-        rules = given or (await rules_in_force(connection))[1]
-        people = [Person(**row) for row in await rows(connection, _PEOPLE)]
-        found = await sources.history(connection, since, rules.severities)
-        signals = [one.signal for one in found]
-        zone = settings().zone
-        return rehearse(rules, signals, people=people, zone=zone, since=since, until=until), len(signals)
-
-    sent, signals = inside(work)
+    zone = settings().zone
+    sent, signals = inside(lambda connection: rehearsed(connection, given, since=since, until=until, zone=zone))
     for one in sent:
         at = one.at.astimezone(settings().zone)
         if as_json:

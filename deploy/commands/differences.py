@@ -1,7 +1,6 @@
 """`meterwarden differences`: what registers rose by and nobody could explain, and a person's word on it."""
 
 import asyncio
-import json
 from datetime import datetime
 from typing import Any, Final, LiteralString
 from zoneinfo import ZoneInfo
@@ -9,14 +8,13 @@ from zoneinfo import ZoneInfo
 import click
 import psycopg
 
-from analytics.domain.ledger import Ledger, LedgerRows
-from analytics.domain.ledger.decision import decided, undecided
 from deploy.commands.common.parameters import ZoneName
 from deploy.commands.common.tables import AS_JSON, listed
 from deploy.settings import load as settings
 from deploy.stack import Stack
 from deploy.terminal import say
-from streams.store.ledger import LoadReport, load_ledger, read_ledger
+from streams.store.ledger import LoadReport
+from streams.store.ledger.differences import decide
 from streams.store.postgres.connections import understood
 
 __all__ = ["command"]
@@ -32,14 +30,6 @@ join metering_point p on p.id = d.point_id
 left join measure_unit s on s.code = p.amount_unit
 where d.kind = 'jump' and d.state <> 'withdrawn' and d.unexplained > 0
 order by d.started_at
-"""
-_ONE: Final = """
-select (d.evidence ->> 'before')::float8, (d.evidence ->> 'at')::float8
-from detection d
-join unit u on u.id = d.unit_id
-join meter m on m.id = d.meter_id
-where d.kind = 'jump' and d.state <> 'withdrawn' and d.unexplained > 0
-    and u.code = %s and m.meter_no = %s and d.started_at = %s
 """
 _DECIDED: Final = "select loaded_at, source from ledger_version where source like 'difference %' order by id"
 _ZONE = click.option("--zone", type=ZoneName(), help="Zone of local times; else that of the settings.")
@@ -126,23 +116,7 @@ async def _decided(unit_code: str, meter_no: str, at: datetime, what: str, *, co
     async with understood():
         connection = await _connected()
         async with connection:
-            stored = await read_ledger(connection, None, lambda code: code == unit_code)
-            at_us = round(at.timestamp()) * 1_000_000
-            if count is None:
-                rows: LedgerRows = undecided(stored.ledger.rows, unit_code=unit_code, meter_no=meter_no, at_us=at_us)
-            else:
-                row = await (await connection.execute(_ONE, (unit_code, meter_no, at))).fetchone()
-                if row is None:
-                    raise click.ClickException(
-                        f"a difference of {unit_code} {meter_no} at {at:%Y-%m-%d %H:%M:%S} must be listed (got none)"
-                    )
-                rows = decided(
-                    stored.ledger.rows, unit_code=unit_code, meter_no=meter_no, at_us=at_us,
-                    before=float(row[0]), after=float(row[1]), count=count,
-                )  # fmt: skip
-            named = json.dumps([unit_code, meter_no], ensure_ascii=False)
-            source = f"difference {named} {at.isoformat()} {what}"
-            return await load_ledger(connection, Ledger.from_rows(rows), source, correct=count is None, since=None)
+            return await decide(connection, unit_code, meter_no, at, what, count=count)
 
 
 async def _connected() -> psycopg.AsyncConnection[Any]:

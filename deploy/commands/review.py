@@ -4,14 +4,13 @@ import secrets
 from collections.abc import Awaitable, Callable
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, TypeVar
 
 import click
 import psycopg
 
-from analytics.domain.finding import Verdict
 from analytics.review import process
-from analytics.review.process import Recorded, ReviewRefused, Terms
+from analytics.review.process import Recorded, Terms
 from analytics.standards.review import ReviewResult
 from dashboards.reports.review_sheets import items_in, write_handover, write_items, write_year
 from dashboards.reports.standing import write_standing
@@ -22,8 +21,8 @@ from deploy.database import inside
 from deploy.settings import load as settings
 from deploy.terminal import say
 from ingest.files.sheet import read_sheet
-from streams.compliance.evidence import Moment
-from streams.compliance.judge import judge, review_of
+from streams.compliance.reviewing import PAPERS, judged, record_items, terms
+from streams.compliance.reviewing import conclude as conclude_one
 from streams.compliance.standards import read_standards
 from streams.store.review import reviews
 from streams.store.review.standing import standing as read_standing
@@ -38,12 +37,6 @@ _ON = click.option("--on", "on", type=click.DateTime(["%Y-%m-%d"]), help="Day; t
 _YEAR = click.option("--year", type=click.IntRange(2000, 2199), help="This year without it.")
 _OUT = click.option("--out", type=click.Path(dir_okay=False, path_type=Path), required=True)
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
-_PAPERS: Final = (
-    *("profile", "self_check_report", "rules", "statistics"),
-    *("B.1", "B.2", "B.3", "B.4", "B.5", "B.6", "B.7", "B.8", "B.9", "B.10"),
-    *("figure_B.1", "figure_B.2", "figure_B.3", "figure_B.4"),
-)
-"""What a unit hands in (JJF 1356, 9.3.1)."""
 
 
 @click.group()
@@ -150,7 +143,7 @@ def open_command(review: int, *, leader: str, members: tuple[str, ...], visit: d
 
 @command.command()
 @_ID
-@click.option("--received", "names", multiple=True, type=click.Choice(_PAPERS), required=True)
+@click.option("--received", "names", multiple=True, type=click.Choice(PAPERS), required=True)
 @_ON
 @_BY
 def papers(review: int, *, names: tuple[str, ...], on: datetime | None, by: str) -> None:
@@ -160,7 +153,7 @@ def papers(review: int, *, names: tuple[str, ...], on: datetime | None, by: str)
     async def work(connection: psycopg.AsyncConnection) -> list[str]:
         _, facts = await reviews.read(connection, review)
         await reviews.add_papers(connection, review, dict.fromkeys(names, day), by)
-        return [one for one in _PAPERS if one not in {*facts["papers"], *names}]
+        return [one for one in PAPERS if one not in {*facts["papers"], *names}]
 
     missing = inside(work)
     say(f"missing: {', '.join(missing)}" if missing else "all papers are there")
@@ -185,9 +178,7 @@ def sheet(review: int, *, out: Path) -> None:
 
 
 async def _judged(connection: psycopg.AsyncConnection, code: str) -> ReviewResult:
-    zone = settings().zone
-    moment = Moment.of(_today(), now=datetime.now(UTC), zone=zone)
-    return review_of(await judge(connection, await read_standards(connection), moment, code.__eq__), 0)
+    return await judged(connection, code, datetime.now(UTC), settings().zone)
 
 
 @command.command()
@@ -216,14 +207,7 @@ def record(
         raise click.UsageError("--file, or --item with --result or --photo, must be given")
 
     async def work(connection: psycopg.AsyncConnection) -> int:
-        before, _ = await reviews.read(connection, review)
-        if before.state != "open":  # also a self-check, which is open from the first
-            raise ReviewRefused(f"the review must be under review for that (it is {process.STATES[before.state].en})")
-        known = {one.number for one in (await read_standards(connection)).review.items}
-        wrong = sorted(({*items, *([item] if item else [])}) - known)
-        if wrong:
-            raise ReviewRefused(f"items must be of the sheet (got {', '.join(map(str, wrong))})")
-        changed = await reviews.record(connection, review, items, by)
+        changed = await record_items(connection, review, items, by, also=item)
         for photo in photos:
             await reviews.attach_photo(connection, review, item or 0, photo.name, photo.read_bytes(), by)
         return changed
@@ -243,29 +227,11 @@ def conclude(review: int, *, on: datetime | None, by: str, note: str) -> None:
     day = _day(on)
 
     async def work(connection: psycopg.AsyncConnection) -> process.Review:
-        before, facts = await reviews.read(connection, review)
-        if facts["origin"] == "self_check":
-            raise ReviewRefused(f"a review must be the authority's ({review} is a self-check: `self-check sign`)")
-        standards = await read_standards(connection)
-        judged = await _judged(connection, facts["unit_code"])
-        after = process.concluded(
-            before,
-            {one.number: one.may_not_apply for one in standards.review.items},
-            await reviews.recorded(connection, review),
-            {one.item.number for one in judged.results if one.by == "data" and one.verdict is Verdict.FAIL},
-            basic_up_to=standards.review.basic_up_to,
-            day=day,
-            terms=_terms(standards.rules.review_terms),
-            calendar=alert_config(settings()).calendar,
-        )
-        await reviews.keep(connection, review, after, by, "conclude", note=note, rules=standards.review.number)
-        return after
+        calendar, zone = alert_config(settings()).calendar, settings().zone
+        now = datetime.now(UTC)
+        return await conclude_one(connection, review, by=by, day=day, at=now, zone=zone, calendar=calendar, note=note)
 
     _told(review, inside(work))
-
-
-def _terms(days: tuple[int, int]) -> Terms:
-    return Terms(correction=days[0], recheck=days[1])
 
 
 @command.command()
@@ -276,9 +242,6 @@ def _terms(days: tuple[int, int]) -> Terms:
 def corrected(review: int, *, on: datetime | None, by: str, note: str) -> None:
     """The unit says that it has corrected; the re-check is due within the term."""
     day, calendar = _day(on), alert_config(settings()).calendar
-
-    async def terms(connection: psycopg.AsyncConnection) -> Terms:
-        return _terms((await read_standards(connection)).rules.review_terms)
 
     _step(review, by, "corrected", lambda before, of: process.corrected(before, day, of, calendar), terms, note=note)
 
@@ -292,9 +255,6 @@ def corrected(review: int, *, on: datetime | None, by: str, note: str) -> None:
 def recheck(review: int, *, result: str, on: datetime | None, by: str, note: str) -> None:
     """Check again: closed where everything was corrected, else corrected within another term."""
     day, calendar = _day(on), alert_config(settings()).calendar
-
-    async def terms(connection: psycopg.AsyncConnection) -> Terms:
-        return _terms((await read_standards(connection)).rules.review_terms)
 
     def after(before: process.Review, of: Terms) -> process.Review:
         return process.rechecked(before, passed=result == "passed", day=day, terms=of, calendar=calendar)

@@ -51,7 +51,7 @@ _READ: Final = """
 select r.id, u.code as unit_code, u.name as unit_name, r.unit_id, r.year, r.origin, r.draw_id, r.papers, r.rules,
        r.state, r.leader, r.members, r.visited_on, r.conclusion, r.failed, r.concluded_on, r.due, r.due_certain,
        r.corrected_on, r.rechecked_on, r.closed_on, r.reason
-from review r join unit u on u.id = r.unit_id where r.id = %s for update of r
+from review r join unit u on u.id = r.unit_id where r.id = %s
 """
 _KEEP: Final = """
 update review set state = %(state)s, leader = %(leader)s, members = %(members)s, visited_on = %(visited_on)s,
@@ -188,9 +188,11 @@ async def verify_draw(connection: psycopg.AsyncConnection, identity: int) -> dic
     return {**one, "repeats": list(drawn(one["pool"], len(one["drawn"]), one["seed"])) == one["drawn"]}
 
 
-async def read(connection: psycopg.AsyncConnection, identity: int) -> tuple[Review, dict[str, Any]]:
-    """A review, locked, and what else its row says; raises `ReviewRefused` where there is none."""
-    found = await rows_of(connection, _READ, (identity,))
+async def read(
+    connection: psycopg.AsyncConnection, identity: int, *, lock: bool = True
+) -> tuple[Review, dict[str, Any]]:
+    """A review, locked to take a step, and what else its row says; raises `ReviewRefused` where there is none."""
+    found = await rows_of(connection, _READ + (" for update of r" if lock else ""), (identity,))
     if not found:
         raise ReviewRefused(f"a review must be one that is there (got {identity})")
     row = found[0]
@@ -245,18 +247,29 @@ async def recorded(connection: psycopg.AsyncConnection, identity: int) -> dict[i
 
 
 async def attach_photo(
-    connection: psycopg.AsyncConnection, identity: int, item: int, name: str, content: bytes, by: str
+    connection: psycopg.AsyncConnection,
+    identity: int,
+    item: int,
+    name: str,
+    content: bytes,
+    by: str,
+    *,
+    once: bool = False,
 ) -> int:
     """Keep a photo of an item; its number. In the caller's transaction.
 
-    Raises `ReviewRefused` for a file that is too large, neither JPEG, PNG nor PDF, or one more than a review may have.
+    With `once`, the same photo of the item again is the one that is there. Raises `ReviewRefused` for a file that is
+    too large, neither JPEG, PNG nor PDF, or one more than a review may have.
     """
     kind = media_type(content)
     if kind is None or len(content) > LARGEST_FILE:
         raise ReviewRefused(f"{name!r} must be a JPEG, PNG or PDF file of at most {LARGEST_FILE} bytes")
-    if len(await photos(connection, identity)) >= _MOST_PHOTOS:
+    digest, taken = hashlib.sha256(content).digest(), await photos(connection, identity)
+    same = [one["id"] for one in taken if once and (one["item"], one["sha256"]) == (item, digest.hex())]
+    if same:
+        return int(same[0])
+    if len(taken) >= _MOST_PHOTOS:
         raise ReviewRefused(f"a review must have at most {_MOST_PHOTOS} photos")
-    digest = hashlib.sha256(content).digest()
     facts = {"id": identity, "item": item, "name": name, "type": kind, "sha256": digest, "content": content, "by": by}
     row = await (await connection.execute(_PHOTO, facts)).fetchone()
     assert row is not None, "the review was read before"
