@@ -38,6 +38,7 @@ _FACTS: Final = """
 select current_setting('server_version'), (select extversion from pg_extension where extname = 'timescaledb'),
     (select array_agg(name order by number) from schema_migration)
 """
+_NOTE: Final = "insert into backup_made (made_at, bytes, kept_s) values (%s, %s, %s)"
 _FENCES: Final = "select topic, partition, next_offset from stream_fence order by topic, partition, assigned_at"
 _KEPT_OUT: Final = ("_DATABASE", "_KAFKA", "_PASSWORD", "_SETTINGS")
 """Endings of settings that are addresses or passwords, which belong to the machine."""
@@ -64,9 +65,23 @@ def back_up(settings: Settings, folder: Path, *, told: Callable[[int, int], None
             "own means, which must be physical (pg_basebackup, pgBackRest), for a dump does not keep what the workers' "
             "states are brought up by"
         )
-    stack, places = Stack(settings), Places.of(settings)
+    stack = Stack(settings)
     kept_s = _kept_s(stack)
-    with _connected(stack.dsn) as connection, _written(folder) as path, opened(path) as writer:
+    with _connected(stack.dsn) as connection:
+        path, manifest = _copied(connection, settings, folder, kept_s, told)
+        connection.execute(_NOTE, (manifest.made_at, path.stat().st_size, kept_s))
+    return path, manifest
+
+
+def _copied(
+    connection: psycopg.Connection,
+    settings: Settings,
+    folder: Path,
+    kept_s: float | None,
+    told: Callable[[int, int], None],
+) -> tuple[Path, Manifest]:
+    stack, places = Stack(settings), Places.of(settings)
+    with _written(folder) as path, opened(path) as writer:
         slot = f"meterwarden_backup_{os.getpid()}"
         connection.execute(_SLOT, (slot,))  # what is written meanwhile is kept until it was copied
         with writer.file(BASE) as stream:
