@@ -173,9 +173,17 @@ class Stack:
         return [pid for chosen in self._chosen([part]) for pid in chosen.kill()]
 
     def status(self) -> list[PartStatus]:
-        """Every part as it is now, and the keeper where there is one."""
+        """Every part as it is now, and the keeper where there is one.
+
+        Beside a demo, which has its own pages and ran its own worker, the parts that nobody started are left out.
+        """
         keeper = [self._keeper().status()] if self.settings.keeper == "on" and self.watched() else []
-        return [part.status() for part in self._chosen(PARTS)] + keeper
+        parts, demo = [part.status() for part in self._chosen(PARTS)], self._demo_pages().status()
+        if demo.pids:
+            started = {part.name for name in self.watched() if (part := self._part_of(name)) is not None}
+            parts = [one for one in parts if one.pids or one.external or one.name in started]
+            parts.append(demo)
+        return parts + keeper
 
     def watched(self) -> list[str]:
         """Processes that were started and not stopped by `down`, whether they run or not."""

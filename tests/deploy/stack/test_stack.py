@@ -19,6 +19,7 @@ from deploy.settings import DatabaseSettings, KafkaSettings, Settings, environme
 from deploy.stack import SERVERS, PartStatus, Stack, StackError
 from deploy.stack.errors import PartFailed
 from deploy.stack.kafka_server import MESSAGE_BYTES
+from deploy.stack.ports import free_ports
 from deploy.stack.processes import until
 from tests.conftest import kafka_settings
 
@@ -304,3 +305,19 @@ def test_a_topic_that_nobody_made_does_not_appear(stack: Stack, topic_prefix: st
 def test_unknown_parts_are_refused(instance: Settings) -> None:
     with pytest.raises(StackError, match=r"postgresql, kafka, workers, alerts, pages \(got redis\)"):
         Stack(instance).up(["redis"])
+
+
+def test_beside_a_demo_the_parts_that_nobody_started_are_not_called_down(stack: Stack, database: str) -> None:
+    pages = dataclasses.replace(stack.settings.pages, port=free_ports(1)[0])
+    demo = Stack(dataclasses.replace(stack.settings, pages=pages))
+    before = {one.name for one in demo.status()}
+    assert {"workers", "pages"} <= before, "without one they are asked for"
+    try:
+        url = demo.show(database)
+        found = {one.name: one for one in demo.status()}
+        assert {"workers", "pages"}.isdisjoint(found)
+        assert (found["pages-demo"].healthy, found["pages-demo"].detail) == (True, url)
+        assert all(one.healthy for one in found.values())
+    finally:
+        demo.down(("pages",))
+    assert {one.name for one in demo.status()} == before
