@@ -81,6 +81,9 @@ class AccessEvent(NamedTuple):
     reason: str
 
 
+Worded = Callable[[Scope, int, str], tuple[Sequence[tuple[bytes, bytes]], bytes]]
+
+
 class _Refusal(NamedTuple):
     status: int
     detail: str
@@ -194,6 +197,8 @@ class Guard:
         Shared by doors where a wrong guess at one shall count at the other.
     on_event : callable, optional
         Hears of logins and refusals; must not block.
+    worded : callable, optional
+        Headers and body of a refusal, from the request's scope, the status and why; JSON without it.
     """
 
     def __init__(
@@ -206,7 +211,9 @@ class Guard:
         authenticator: Authenticator | None = None,
         attempts: Attempts | None = None,
         on_event: Callable[[AccessEvent], None] = lambda _event: None,
+        worded: Worded = lambda _scope, _status, detail: _as_json(detail),
     ) -> None:
+        self._worded = worded
         self.app = app
         self.name = name
         self._rules = [(rule, _Places(rule.limits)) for rule in rules]
@@ -320,12 +327,8 @@ class Guard:
             self._on_event(AccessEvent(event, who, client, scope["method"][:16], route, status, reason))
 
     async def _refuse(self, refusal: _Refusal, scope: Scope, receive: Receive, send: Send) -> None:
-        body = json.dumps({"detail": refusal.detail}).encode()
-        headers = [
-            (b"content-type", b"application/json"),
-            (b"content-length", str(len(body)).encode()),
-            *refusal.headers,
-        ]
+        said, body = self._worded(scope, refusal.status, refusal.detail)
+        headers = [*said, (b"content-length", str(len(body)).encode()), *refusal.headers]
         unread = _has_body(scope)
         if unread:
             headers.append((b"connection", b"close"))
@@ -338,6 +341,10 @@ class Guard:
             finally:
                 self._lingering -= 1
         await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+def _as_json(detail: str) -> tuple[Sequence[tuple[bytes, bytes]], bytes]:
+    return [(b"content-type", b"application/json")], json.dumps({"detail": detail}).encode()
 
 
 def _stranger() -> _Refusal:
