@@ -8,6 +8,7 @@ from deploy.alerting import alert_config
 from deploy.kafka_access import access_of
 from deploy.settings import Settings, load
 from deploy.web import PagesConfig, create_pages
+from deploy.web.openid import OpenId
 from ingest.http import serve
 from ingest.kafka.config import KafkaConfig
 from streams.logs import log_to
@@ -30,7 +31,17 @@ def config_of(settings: Settings) -> PagesConfig:
             partitions=settings.kafka.partitions,
             zone=settings.zone,
         )
-    return PagesConfig(dsn=settings.database.dsn, alerts=alert_config(settings), kafka=kafka)
+    pages, openid = settings.pages, None
+    if pages.openid_issuer and pages.openid_client and pages.openid_secret:
+        openid = OpenId(
+            issuer=pages.openid_issuer,
+            client=pages.openid_client,
+            secret=pages.openid_secret,
+            claim=pages.openid_claim,
+        )
+    return PagesConfig(
+        dsn=settings.database.dsn, alerts=alert_config(settings), kafka=kafka, home=settings.home, openid=openid
+    )
 
 
 def main() -> int:

@@ -126,6 +126,10 @@ class PagesSettings:
     port: int = 18280
     """Port of the web pages; 0 disables."""
     url: str = ""
+    openid_issuer: str = ""
+    openid_client: str = ""
+    openid_secret: str | None = field(default=None, repr=False)
+    openid_claim: str = "preferred_username"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -564,6 +568,34 @@ FIELDS: Final[tuple[Field, ...]] = (
         meaning="Where people reach the pages, https://...; messages then link to their alert there.",
     ),
     Field(
+        name="METERWARDEN_PAGES_OPENID",
+        path="pages.openid_issuer",
+        parse=_web,
+        default="",
+        meaning="Issuer of an OpenID Connect provider by which people may sign in, too; none without it.",
+    ),
+    Field(
+        name="METERWARDEN_PAGES_OPENID_CLIENT",
+        path="pages.openid_client",
+        parse=_text,
+        default="",
+        meaning="What that provider calls these pages (client_id); it sends people back to …/sign-in/openid/back.",
+    ),
+    Field(
+        name="METERWARDEN_PAGES_OPENID_SECRET",
+        path="pages.openid_secret",
+        parse=_text,
+        default="",
+        meaning="By what the pages prove it (client_secret).",
+    ),
+    Field(
+        name="METERWARDEN_PAGES_OPENID_CLAIM",
+        path="pages.openid_claim",
+        parse=_text,
+        default="preferred_username",
+        meaning="What of a person's token is their login here: preferred_username, email, ...",
+    ),
+    Field(
         name="METERWARDEN_GRAFANA",
         path="grafana.url",
         parse=_web,
@@ -650,7 +682,9 @@ FIELDS: Final[tuple[Field, ...]] = (
 )
 
 
-SECRET_PATHS: Final = frozenset({"database.dsn", "kafka.password", "grafana.password", "workers.metrics_password"})
+SECRET_PATHS: Final = frozenset(
+    {"database.dsn", "kafka.password", "grafana.password", "workers.metrics_password", "pages.openid_secret"}
+)
 """Settings whose values are shown to nobody."""
 
 
@@ -686,9 +720,19 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
             got = "a value that is not shown" if spec.path in SECRET_PATHS else repr(text)
             faults.append(f"{source} {error} (got {got})")
     faults += _of_kafka(values)
+    faults += _of_pages(values)
     if faults:
         raise ConfigurationError("settings: " + "; ".join(faults))
     return _build(values, environ)
+
+
+def _of_pages(values: Mapping[str, Any]) -> Iterator[str]:
+    """What does not go together of signing in by a provider."""
+    parts = ("openid_issuer", "openid_client", "openid_secret")
+    given = [name for name in parts if f"pages.{name}" in values]
+    if given and len(given) < len(parts):
+        names = "METERWARDEN_PAGES_OPENID, METERWARDEN_PAGES_OPENID_CLIENT and METERWARDEN_PAGES_OPENID_SECRET"
+        yield f"{names} must come together"
 
 
 def _of_kafka(values: Mapping[str, Any]) -> Iterator[str]:

@@ -111,8 +111,25 @@ install_python() {
     printf '%s\n' "$made_of" >"$venv/.made-of"
 }
 
+# a provider of OpenID Connect to sign in by, from npm where that is there
+install_openid() {
+    from=tests/deploy/web/openid
+    cmp -s $from/package-lock.json "$venv/openid/made-of" && return 0
+    if command -v npm >/dev/null; then
+        say "fetching an OpenID Connect provider for tests"
+        mkdir -p "$venv/openid"
+        cp $from/package.json $from/package-lock.json "$venv/openid/"
+        if (cd "$venv/openid" && npm ci --no-audit --no-fund --silent </dev/null >/dev/null 2>&1); then
+            cp $from/package-lock.json "$venv/openid/made-of"
+            return 0
+        fi
+    fi
+    say "WITHOUT npm AND ITS PACKAGES THE TEST OF OPENID CONNECT IS SKIPPED; ask root for: apt-get install npm"
+}
+
 if [ "${1:-}" = tools ]; then
     install_tools
+    install_openid
     exit 0
 fi
 install_packages

@@ -1,4 +1,4 @@
-"""Pages as HTML: templates and texts in, text out. No script runs on any of them, and every asset is ours."""
+"""Pages as HTML: templates and texts in, text out. No script runs but on the page of a visit; every asset is ours."""
 
 import hashlib
 from collections.abc import Callable, Mapping
@@ -11,13 +11,15 @@ from jinja2 import Environment, FunctionLoader, StrictUndefined
 from analytics.domain.words import Language
 from dashboards.web.words import PAGES
 
-__all__ = ["POLICY", "asset", "asset_path", "page", "question", "texts"]
+__all__ = ["POLICY", "WORKING_POLICY", "asset", "asset_path", "page", "question", "script", "texts"]
 
 POLICY: Final = (
     "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
 """Content security policy of the pages: no script at all."""
-_TYPES: Final = {"css": "text/css; charset=utf-8", "svg": "image/svg+xml"}
+WORKING_POLICY: Final = f"{POLICY}; script-src 'self'; connect-src 'self'; worker-src 'self'"
+"""Of the one page that works without a net: its own two scripts alone, no inline one."""
+_TYPES: Final = {"css": "text/css; charset=utf-8", "svg": "image/svg+xml", "js": "text/javascript; charset=utf-8"}
 
 
 def texts(name: str, language: Language) -> Callable[[str], str]:
@@ -49,6 +51,11 @@ def asset_path(name: str) -> str:
     """Where an asset is fetched, with a digest of its content in its name."""
     stem, _, kind = name.rpartition(".")
     return f"/assets/{stem}.{_digest(name)}.{kind}"
+
+
+def script(name: str) -> bytes:
+    """A script that is asked for under a path of its own."""
+    return (files("dashboards.web") / "assets" / name).read_bytes()
 
 
 def asset(path: str) -> tuple[bytes, str] | None:

@@ -10,11 +10,16 @@ from decimal import Decimal
 from typing import Any, Final
 
 from analytics.domain.words import Language, Phrase
+from analytics.review.certificates import CONCLUSIONS as CERTIFIED
+from analytics.review.certificates import KINDS as CERTIFICATES
+from analytics.review.process import CONCLUSIONS, STATES
 from dashboards.render import DECIMALS, UNITS
 from dashboards.text import COLUMNS as _BOARDS
 from dashboards.text import NO_VALUE, NONE, NONE_WHERE_EMPTY, VALUES, Word
 from dashboards.web.words import ALERT_ACTIONS, ROLES, UPLOAD_STATES
 from dashboards.web.words import COLUMNS as _OWN
+from dashboards.web.work_words import COLUMNS as _WORK
+from dashboards.web.work_words import GATEWAY_STATES, NO_REVIEW, REVIEW_ACTIONS, REVIEW_ORIGINS
 
 __all__ = ["Cell", "cell", "duration", "heading", "instant", "number", "size"]
 
@@ -30,6 +35,14 @@ _WORDS: Final = {
     **VALUES,
     "alert_action": {code: Word(text) for code, text in ALERT_ACTIONS.items()},
     "upload_state": {code: Word(text) for code, text in UPLOAD_STATES.items()},
+    "certificate_kind": {code: Word(text) for code, text in CERTIFICATES.items()},
+    "certificate_conclusion": {code: Word(text) for code, text in CERTIFIED.items()},
+    "gateway_state": {code: Word(text) for code, text in GATEWAY_STATES.items()},
+    "review_origin": {code: Word(text) for code, text in REVIEW_ORIGINS.items()},
+    "review_state": {code: Word(text) for code, text in STATES.items()},
+    "this_year": {code: Word(text) for code, text in {**STATES, **NO_REVIEW}.items()},
+    "review_conclusion": {code: Word(text) for code, text in CONCLUSIONS.items()},
+    "review_action": {code: Word(text) for code, text in REVIEW_ACTIONS.items()},
     "role": {code: Word(text) for code, text in ROLES.items()},
 }
 _EMPTY: Final = NONE_WHERE_EMPTY | {
@@ -40,6 +53,16 @@ _EMPTY: Final = NONE_WHERE_EMPTY | {
     "grade",
     "loaded_by",
     "note",
+    "closed_on",
+    "concluded_on",
+    "corrected_on",
+    "kafka_since",
+    "last_backup",
+    "last_signed",
+    "valid_until",
+    "review_conclusion",
+    "scan",
+    "visited_on",
     "serial_no",
     "source",
     "unit_code",
@@ -77,7 +100,7 @@ class Cell:
 
 def heading(column: str, language: Language) -> str:
     """What a column is called; its own name where nobody named it."""
-    named = _OWN.get(column) or _BOARDS.get(column)
+    named = _OWN.get(column) or _WORK.get(column) or _BOARDS.get(column)
     return named.of(language) if named else column
 
 

@@ -5,6 +5,7 @@ from types import MappingProxyType
 from typing import Final
 
 from analytics.domain.words import Phrases, phrases
+from dashboards.web import work_words
 
 __all__ = ["ALERT_ACTIONS", "COLUMNS", "PAGES", "ROLES", "UPLOAD_STATES"]
 
@@ -94,6 +95,7 @@ _COMMON: Final = phrases(
     units=("用能单位", "Units"),
     alerts=("告警", "Alerts"),
     cases=("核查任务", "Cases"),
+    reviews=("审查与自查", "Reviews"),
     ledger=("台账", "Ledger"),
     readings=("读数上传", "Readings"),
     people=("人员", "People"),
@@ -125,6 +127,13 @@ _SIGN_IN: Final = phrases(
     password=("密码", "Password"),
     wrong=("登录名或密码不对。", "Login or password is wrong."),
     wait=("尝试次数过多，请稍后再试。", "Too many attempts; try again later."),
+    ended=("登录已失效，刚才提交的内容没有收到；请登录后重新提交。",
+           "You were signed out, and what you sent was not taken; sign in and send it again."),
+    openid=("使用统一身份认证登录", "Sign in with the organisation's account"),
+    not_proven=("统一身份认证没有确认您的身份，请重试。",
+                "The organisation's sign-in did not prove who you are; try again."),
+    not_entered=("身份已确认，但您尚未登记；请向管理员申请。",
+                 "It is proven who you are, but you are not entered here; ask the administrator."),
     lost=("没有密码或忘记密码时，请向管理员索取一次性链接。",
           "Without a password, or when it is forgotten, ask the administrator for a one-time link."),
 )  # fmt: skip
@@ -162,17 +171,15 @@ _TODAY: Final = phrases(
 )
 _UNITS: Final = phrases(
     title=("用能单位", "Units"),
-    search=("查找名称、代码、器具管理编号或出厂编号", "Find a name, code, meter number or serial number"),
+    search=(
+        "查找名称、代码、器具编号，或扫描铭牌二维码得到的文字",
+        "Find a name, code or number of a meter, or the text of a plate's QR code",
+    ),
     find=("查找", "Find"),
     found_none=("没有找到。", "Nothing was found."),
     most=("至多列出200条；请用查找缩小范围。", "At most 200 are listed; search to narrow it down."),
 )
 _UNIT: Final = phrases(
-    overview=("概况", "Overview"),
-    energy=("用能", "Energy"),
-    compliance=("合规", "Compliance"),
-    meters=("计量器具", "Meters"),
-    reports=("报告", "Reports"),
     unexplained=("未计入用量的示值差", "Differences that are not counted"),
     unexplained_why=(
         "示值上升但原因不明的部分，不计入用量，待人工判定。",
@@ -187,20 +194,33 @@ _UNIT: Final = phrases(
     month=("月份", "Month"),
     workbook=("工作簿（.xlsx）", "Workbook (.xlsx)"),
     web_page=("网页（.html）", "Page (.html)"),
+    labels=("打印器具标签（二维码）", "Print labels with QR codes"),
+    papers=("监管文书", "Papers"),
+    papers_why=(
+        "按今日的判定生成（.docx）；没有录入的内容留空。",
+        "From what is judged today (.docx); what was not entered stays blank.",
+    ),
+    paper=("文书", "Paper"),
+    paper_number=("文号", "Number"),
+    authority=("出具机关", "Authority"),
+    basis=("责令改正的依据（按主管部门的写法）", "Provision that an order rests on, as the authority writes it"),
+    due=("改正期限", "To be corrected until"),
+    inspectors=("检查人员（以逗号分隔）", "Inspectors (apart by commas)"),
+    make_paper=("生成", "Make it"),
     reports_why=(
         "按 JJF 1356 表式的月度报告；当月只含已结束的日子。",
         "The month in the forms of JJF 1356; of the month under way, the days that are over.",
     ),
 )
 _POINT: Final = phrases(
-    data=("数据", "Data"),
-    health=("误差与故障", "Errors and faults"),
     evidence=("检出与证据", "Detections and evidence"),
     evidence_why=("每次检出的依据。", "What each detection rests on."),
     alerts=("告警", "Alerts"),
     unit=("所属单位", "Unit"),
 )
 _ALERTS: Final = phrases(
+    silences=("计划工作", "Planned work"),
+    rules=("规则", "Rules"),
     title=("告警", "Alerts"),
     standing=("未解除", "Standing"),
     every=("全部", "All"),
@@ -261,6 +281,14 @@ _ACCOUNT: Final = phrases(
           "At least 10 characters, 5 of them different, without the login. You sign in again afterwards."),
 )  # fmt: skip
 _PEOPLE: Final = phrases(
+    people=("人员", "People"),
+    gateways=("采集网关", "Gateways"),
+    tokens=("API 令牌", "API tokens"),
+    token_once=("API 令牌，只显示这一次：", "Token for the HTTP API, shown this once:"),
+    days=("有效天数", "Days"),
+    label=("用途", "What it is for"),
+    make_token=("发放令牌", "Make a token"),
+    end_tokens=("全部停用", "End all of them"),
     title=("人员", "People"),
     add=("新增或修改人员", "Add or change a person"),
     login=("登录名", "Login"),
@@ -278,6 +306,7 @@ _PEOPLE: Final = phrases(
 )  # fmt: skip
 _LEDGER: Final = phrases(
     title=("台账", "Ledger"),
+    facts=("事实", "Facts"),
     upload=("上传台账", "Upload a ledger"),
     why=(
         "先检查并列出与现行台账的差异，确认后才导入；有误则全部不导入。",
@@ -291,6 +320,10 @@ _LEDGER: Final = phrases(
     sheet=("工作表", "Sheet"),
     check=("检查", "Check"),
     uploads=("上传的台账", "Uploaded ledgers"),
+    whole=(
+        "没有完整收到的文件不会列出；请重新上传。",
+        "A file that did not come whole is not listed; upload it again.",
+    ),
     faults=("有误之处", "Faults"),
     no_faults=("没有错误。", "No faults."),
     understood=("表头按此理解", "Headers are taken for"),
@@ -319,6 +352,10 @@ _READINGS: Final = phrases(
     check=("预览", "Preview"),
     preview=("预览", "Preview"),
     before=("已发送的文件", "Files that were sent"),
+    whole=(
+        "没有完整收到或没有发送完的文件不会列出；请重新上传，重复的示值不会重复计入。",
+        "A file that did not come or go whole is not listed; upload it again: nothing counts twice.",
+    ),
     again=("此文件以前发送过。", "This file was sent before."),
     questions=("文件未写明，请选择", "What the file leaves open"),
     send_answers=("确定", "Settle it"),
@@ -335,6 +372,7 @@ _OPERATIONS: Final = phrases(
     not_well=("有异常，见下", "Something is not well, see below"),
     unknown=("没有工作进程的上报", "No worker has reported"),
     now=("当前", "Now"),
+    upkeep=("磁盘与备份", "Disk and backup"),
     flow=("数据流", "Flow"),
     store=("数据库", "Database"),
 )
@@ -347,8 +385,8 @@ PAGES: Final[Mapping[str, Phrases]] = MappingProxyType(
         "failed": _FAILED,
         "today": _TODAY,
         "units": _UNITS,
-        "unit": _UNIT,
-        "point": _POINT,
+        "unit": MappingProxyType({**work_words.PAGES["unit_tabs"], **_UNIT}),
+        "point": MappingProxyType({**work_words.PAGES["point_tabs"], **_POINT}),
         "alerts": _ALERTS,
         "alert": _ALERT,
         "cases": _CASES,
@@ -358,6 +396,7 @@ PAGES: Final[Mapping[str, Phrases]] = MappingProxyType(
         "ledger": _LEDGER,
         "readings": _READINGS,
         "operations": _OPERATIONS,
+        **work_words.PAGES,
     }
 )
 """Texts by page; ``common`` is on every one."""

@@ -18,7 +18,7 @@ from deploy.web.units import tabs_of
 from streams.alerts.cases import LARGEST_FILE, attach, open_case, take_step
 from streams.alerts.people import NotFound, acknowledge, comment, give_verdict, rows
 
-__all__ = ["router"]
+__all__ = ["alert_tabs", "router"]
 
 router = APIRouter()
 Identity = Annotated[int, Path(ge=1, lt=2**63)]
@@ -45,9 +45,17 @@ async def list_alerts(
     async with asking(request, visit) as ask:
         table = await ask.table("alerts", state=state, severity=severity or None)
     here = "serious" if severity == "serious" else "every" if state == "all" else "standing"
+    return answer(
+        request, "list", visit=visit, here="alerts", table=table, tabs=alert_tabs(visit, here), words="alerts"
+    )
+
+
+def alert_tabs(visit: Visit, here: str) -> list[dict[str, Any]]:
+    """Lists of alerts, and what is planned and by which rules they are sent, which is the authority's."""
     tabs = {"standing": "/alerts", "serious": "/alerts?severity=serious", "every": "/alerts?state=all"}
-    tabs_ = tabs_of(visit, "alerts", here, tabs)
-    return answer(request, "list", visit=visit, here="alerts", table=table, tabs=tabs_, words="alerts")
+    if visit.person.role != "enterprise":
+        tabs |= {"silences": "/silences", "rules": "/rules"}
+    return tabs_of(visit, "alerts", here, tabs)
 
 
 @router.get("/alerts/{alert}")

@@ -3,15 +3,16 @@
 import time
 from datetime import UTC, datetime
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 from fastapi import Request
 from fastapi.responses import HTMLResponse, RedirectResponse
 
 from dashboards.web.rendering import POLICY, page
 from dashboards.web.values import instant
-from deploy.web.doors import Visit, language_of
+from deploy.web.doors import Visit, language_of, within
 
-__all__ = ["HEADERS", "answer", "failed", "go"]
+__all__ = ["HEADERS", "answer", "failed", "go", "refused_at_the_door"]
 
 HEADERS: Final = {"Content-Security-Policy": POLICY, "Cache-Control": "no-store", "Referrer-Policy": "same-origin"}
 
@@ -50,6 +51,24 @@ def answer(
 def failed(request: Request, why: str, status: int, detail: str = "") -> HTMLResponse:
     """The page that says what did not work."""
     return answer(request, "failed", visit=getattr(request.state, "visit", None), status=status, why=why, detail=detail)
+
+
+def refused_at_the_door(request: Request, status: int, detail: str) -> HTMLResponse:
+    """What the guard refuses before a page is asked: a session that is over signs in again, and then goes back."""
+    if status != 401:
+        return failed(request, "refused", status, detail)
+    came = urlsplit(request.headers.get("referer", ""))
+    here = came.netloc == request.headers.get("host")
+    back = within(came.path + (f"?{came.query}" if came.query else "")) if here else "/"
+    return answer(
+        request,
+        "sign_in",
+        status=401,
+        back=back,
+        fault="ended",
+        login="",
+        openid=request.app.state.config.openid is not None,
+    )
 
 
 def go(path: str) -> RedirectResponse:

@@ -3,9 +3,11 @@
 import logging
 import re
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlencode
 
@@ -17,15 +19,35 @@ from starlette.exceptions import HTTPException as PlainHTTPException
 from analytics.domain.errors import MeterwardenError, StoreUnavailable
 from dashboards.web.rendering import asset
 from deploy.api.life import life_of
-from deploy.web import acting, ledgers, operations, people, points, reading, readings, sign_in, units
-from deploy.web.answers import failed
+from deploy.web import (
+    acting,
+    certificates,
+    facts,
+    gateways,
+    ledgers,
+    openid,
+    operations,
+    papers,
+    people,
+    point_work,
+    points,
+    reading,
+    readings,
+    reviews,
+    sign_in,
+    silences,
+    units,
+)
+from deploy.web.answers import failed, refused_at_the_door
 from deploy.web.doors import NotAllowed, Sessions, SignInNeeded, Stale
+from deploy.web.openid import OpenId
 from ingest.http import Attempts, Guard, Limits, Rule
-from ingest.http.guard import AccessEvent
+from ingest.http.guard import AccessEvent, Scope
 from ingest.kafka.config import KafkaConfig
 from streams.alerts.cases import LARGEST_FILE
 from streams.alerts.config import AlertConfig
 from streams.alerts.people import NotFound
+from streams.store.postgres.connections import Connections
 
 __all__ = ["PagesConfig", "create_pages"]
 
@@ -33,6 +55,25 @@ log = logging.getLogger("metering.pages")
 
 _FORM_BYTES: Final = 64 * 2**10
 _SLOW_S: Final = 120.0
+_PARTS: Final = (
+    sign_in,
+    openid,
+    reading,
+    units,
+    certificates,
+    points,
+    point_work,
+    acting,
+    reviews,
+    papers,
+    silences,
+    gateways,
+    facts,
+    ledgers,
+    readings,
+    people,
+    operations,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,8 +86,12 @@ class PagesConfig:
         The database, as the API's role.
     kafka : KafkaConfig, optional
         Where uploaded readings are sent; without it none are taken.
+    openid : OpenId, optional
+        A provider by which people may sign in, beside a password.
+    home : Path, optional
+        Where the instance keeps its data, whose disk is watched.
     connections : int
-        Pages that are at the database at once.
+        Pages that ask the database at once, and as many that write.
     audit_days : int
         How long the log of logins and refusals is kept. [d]
     """
@@ -54,6 +99,8 @@ class PagesConfig:
     dsn: str = field(repr=False)
     alerts: AlertConfig = field(default_factory=AlertConfig)
     kafka: KafkaConfig | None = None
+    home: Path | None = None
+    openid: OpenId | None = None
     connections: int = 8
     limits: Limits = field(
         default_factory=lambda: Limits(body_bytes=_FORM_BYTES, proven=False, at_once=128, at_once_each=64)
@@ -76,9 +123,24 @@ class PagesConfig:
         link = replace(self.limits, guessable=True, at_once=8, at_once_each=4)
         return (
             Rule(name="/cases/{case}/files", path=re.compile(r"/cases/\d+/files"), limits=file, methods={"POST"}),
-            Rule(name="/ledger", path=re.compile(r"/ledger|/readings"), limits=file, methods={"POST"}),
+            Rule(
+                name="/certificates/{certificate}/scan",
+                path=re.compile(r"/unit/certificates|/certificates/\d+/scan|/reviews/\d+/photos"),
+                limits=file,
+                methods={"POST"},
+            ),
+            Rule(
+                name="/ledger",
+                path=re.compile(r"/ledger|/readings|/(facts|rules)(/\w+)?"),
+                limits=file,
+                methods={"POST"},
+            ),
             Rule(name="/ledger/{upload}", path=re.compile(r"/(ledger|readings)/\d+(/load|/send)?"), limits=slow),
-            Rule(name="/reports", path=re.compile(r"/report\.(xlsx|html)"), limits=slow),
+            Rule(
+                name="/reports",
+                path=re.compile(r"/report\.(xlsx|html)|/unit/(paper|products)|/reviews/\d+/.*x"),
+                limits=slow,
+            ),
             Rule(name="/invitation/{token}", path=re.compile(r"/invitation/.*", re.DOTALL), limits=link),
         )
 
@@ -93,13 +155,20 @@ def create_pages(config: PagesConfig, *, attempts: Attempts | None = None) -> Gu
         Shared with other doors of the same process.
     """
     attempts = attempts or Attempts()
+    life = life_of(config.dsn, connections=config.connections, name="meterwarden pages", audit_days=config.audit_days)
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with life(app):
+            # a page that writes holds one connection while it asks by another: from one pool, all could wait for all
+            app.state.questions = Connections(config.dsn, size=config.connections, name="meterwarden pages")
+            yield
+            await app.state.questions.close()
 
     app = FastAPI(
         title="Meterwarden",
         version=version("meterwarden"),
-        lifespan=life_of(
-            config.dsn, connections=config.connections, name="meterwarden pages", audit_days=config.audit_days
-        ),
+        lifespan=lifespan,
         docs_url=None,
         redoc_url=None,
         openapi_url=None,
@@ -108,13 +177,17 @@ def create_pages(config: PagesConfig, *, attempts: Attempts | None = None) -> Gu
     app.state.attempts = attempts
     app.state.doors = sign_in.Doors(attempts)
     app.middleware("http")(_timed)
-    for part in (sign_in, reading, units, points, acting, ledgers, readings, people, operations):
+    for part in _PARTS:
         app.include_router(part.router)
     app.get("/assets/{name}")(_asset)
     _refusals(app)
 
     def note(event: AccessEvent) -> None:
         app.state.access_log.note(door="pages", **event._asdict())
+
+    def worded(scope: Scope, status: int, detail: str) -> tuple[list[tuple[bytes, bytes]], bytes]:
+        said = refused_at_the_door(Request({**scope, "app": app}), status, detail)
+        return [one for one in said.raw_headers if one[0] != b"content-length"], bytes(said.body)
 
     return Guard(
         app,
@@ -124,6 +197,7 @@ def create_pages(config: PagesConfig, *, attempts: Attempts | None = None) -> Gu
         authenticator=Sessions(lambda: app.state.connections),
         attempts=attempts,
         on_event=note,
+        worded=worded,
     )
 
 

@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Final
 from urllib.parse import urlencode
 
 import psycopg
@@ -20,6 +20,15 @@ from streams.alerts.people import NotFound, rows
 from streams.store.access.tenancy import as_staff, as_unit
 
 __all__ = ["Questions", "asking", "panels_of", "point_href", "span_of", "unit_href"]
+
+
+_LEADS: Final = {
+    **dict.fromkeys(("alert", "title_zh", "title_en"), ("alert", "/alerts/{}")),
+    **dict.fromkeys(("number", "case_number"), ("_case", "/cases/{}")),
+    "scan": ("_certificate", "/certificates/{}/scan"),
+    "review_no": ("_review", "/reviews/{}"),
+}
+"""Where a cell leads by its column, and by which other cell of its row."""
 
 
 def unit_href(unit: str, tab: str = "", **more: str) -> str:
@@ -120,7 +129,7 @@ class Questions:
 async def asking(request: Request, visit: Visit) -> AsyncIterator[Questions]:
     """Questions in the name of the person: an enterprise's by its own database role, all others by the staff's."""
     person = visit.person
-    connections = request.app.state.connections
+    connections = request.app.state.questions
     if person.role == "enterprise":
         assert person.unit_id is not None, "the table says so"
         opened = as_unit(connections, person.unit_id)
@@ -144,8 +153,5 @@ def _href(column: str, row: Mapping[str, Any], unit: str) -> str:
             return unit_href(unit)
         case "point" | "parent_point" if unit and row[column]:
             return point_href(unit, str(row[column]))
-        case "alert" | "title_zh" | "title_en" if row.get("alert"):
-            return f"/alerts/{row['alert']}"
-        case "number" | "case_number" if row.get("_case"):
-            return f"/cases/{row['_case']}"
-    return ""
+    key, where = _LEADS.get(column, ("", ""))
+    return where.format(row[key]) if row.get(key) and row[column] else ""

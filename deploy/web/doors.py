@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 import psycopg
 from fastapi import Depends, Request
-from starlette.datastructures import FormData
+from starlette.datastructures import FormData, UploadFile
 
 from analytics.domain.words import LANGUAGES, Language
 from ingest.http.guard import Scope, Visitor, header
@@ -27,6 +27,7 @@ __all__ = [
     "LANGUAGE_COOKIE",
     "Acting",
     "ActingAdministrator",
+    "ActingFields",
     "ActingInspector",
     "ActingStaff",
     "ActingViewer",
@@ -57,15 +58,23 @@ _MENUS: Final[dict[str, tuple[tuple[str, str], ...]]] = {
         ("units", "/units"),
         ("alerts", "/alerts"),
         ("cases", "/cases"),
+        ("reviews", "/reviews"),
         ("ledger", "/ledger"),
         ("readings", "/readings"),
         ("operations", "/operations"),
     ),
-    "inspector": (("today", "/today"), ("units", "/units"), ("alerts", "/alerts"), ("cases", "/cases")),
+    "inspector": (
+        ("today", "/today"),
+        ("units", "/units"),
+        ("alerts", "/alerts"),
+        ("cases", "/cases"),
+        ("reviews", "/reviews"),
+    ),
     "enterprise": (
         ("mine", "/unit"),
         ("alerts", "/alerts"),
         ("cases", "/cases"),
+        ("reviews", "/reviews"),
         ("ledger", "/ledger"),
         ("readings", "/readings"),
     ),
@@ -118,6 +127,18 @@ class Visit:
         """A field of the form as text, without blanks at its ends; '' where it is not there or no text."""
         value = self.form.get(name, "") if self.form is not None else ""
         return value.strip()[:most].replace("\0", "") if isinstance(value, str) else ""
+
+    async def file(self, name: str, most: int) -> tuple[str, bytes] | None:
+        """Name and content of a file of the form, one byte more than `most` at most; None where none was chosen."""
+        given = self.form.get(name) if self.form is not None else None
+        if not isinstance(given, UploadFile) or not given.filename:
+            return None
+        return printable(given.filename), await given.read(most + 1)
+
+
+def printable(name: str) -> str:
+    """A file's name without what cannot be shown, its last 200 letters."""
+    return "".join(letter for letter in name[-200:] if letter.isprintable()) or "file"
 
 
 def cookie_name(scope: Scope) -> str:
@@ -190,17 +211,24 @@ async def visit(request: Request) -> Visit:
     return found
 
 
-async def acting(request: Request, found: Annotated[Visit, Depends(visit)]) -> AsyncIterator[Visit]:
-    """Who acts by a form of ours, whose files are there until the page is answered; raises `Stale`."""
-    async with request.form(max_files=4, max_fields=60) as form:
-        found.form = form
-        if not from_here(request) or not hmac.compare_digest(found.field("csrf", 100).encode(), found.csrf.encode()):
-            raise Stale
-        yield found
+def _acting(fields: int) -> Callable[..., AsyncIterator[Visit]]:
+    async def acting(request: Request, found: Annotated[Visit, Depends(visit)]) -> AsyncIterator[Visit]:
+        """Who acts by a form of ours, whose files are there until the page is answered; raises `Stale`."""
+        async with request.form(max_files=4, max_fields=fields) as form:
+            found.form = form
+            given = found.field("csrf", 100).encode()
+            if not from_here(request) or not hmac.compare_digest(given, found.csrf.encode()):
+                raise Stale
+            yield found
+
+    return acting
 
 
+acting = _acting(60)
 Reader = Annotated[Visit, Depends(visit)]
 Acting = Annotated[Visit, Depends(acting)]
+ActingFields = Annotated[Visit, Depends(_acting(400))]
+"""Of a form as long as a sheet of items."""
 
 
 def _role(base: Callable[..., Any], *roles: str, administrator: bool = False) -> Any:

@@ -15,7 +15,6 @@ import psycopg
 from fastapi import APIRouter, Request, Response
 from fastapi import Path as PathField
 from psycopg.types.json import Jsonb
-from starlette.datastructures import UploadFile
 
 from analytics.domain.errors import LedgerError
 from analytics.domain.ledger import COLUMNS
@@ -23,13 +22,14 @@ from dashboards.web.panels import Table, table_of
 from deploy.ledger_loading import Proposal, history, load, proposed
 from deploy.web.answers import answer, go
 from deploy.web.doors import Acting, ActingStaff, NotAllowed, Now, Reader, Visit, Writing
+from deploy.web.units import tabs_of
 from ingest.ledgers import LedgerOptions, LedgerReport, read_ledger
 from ingest.ledgers.folding import folded
 from ingest.ledgers.wording import in_chinese
 from streams.alerts.people import NotFound, rows
 from streams.store.ledger import Origin
 
-__all__ = ["LARGEST_LEDGER", "router"]
+__all__ = ["LARGEST_LEDGER", "keep_upload", "ledger_tabs", "router"]
 
 router = APIRouter(prefix="/ledger")
 Identity = Annotated[int, PathField(ge=1, lt=2**63)]
@@ -100,36 +100,57 @@ async def start(request: Request, visit: Reader, connection: Writing) -> Respons
         for row in listed
     ]
     uploads = _table(request, visit, shown)
-    return answer(request, "ledger", visit=visit, here="ledger", uploads=uploads, loads=loads)
+    tabs = ledger_tabs(visit, "ledger")
+    return answer(request, "ledger", visit=visit, here="ledger", uploads=uploads, loads=loads, tabs=tabs)
+
+
+def ledger_tabs(visit: Visit, here: str) -> list[dict[str, Any]]:
+    """The ledger, and what the staff enters beside it."""
+    return tabs_of(visit, "ledger", here, {"ledger": "/ledger", "facts": "/facts"}) if _is_staff(visit) else []
+
+
+def _is_staff(visit: Visit) -> bool:
+    return visit.person.role == "staff"
 
 
 @router.post("")
 async def upload(request: Request, visit: Acting, connection: Writing) -> Response:
     """Take a file and show what it says; nothing is loaded."""
     _require(visit)
-    given = visit.form.get("file") if visit.form is not None else None
-    if not isinstance(given, UploadFile) or not given.filename:
+    given = await visit.file("file", LARGEST_LEDGER)
+    if given is None:
         raise LedgerError("a ledger must be a file (got none)")
-    content = await given.read(LARGEST_LEDGER + 1)
+    name, content = given
     if len(content) > LARGEST_LEDGER:
         raise LedgerError(f"a ledger must have at most {LARGEST_LEDGER} bytes (got more)")
-    name = "".join(letter for letter in given.filename[-200:] if letter.isprintable())
     options = {key: visit.field(key, 200) for key in ("unit_code", "unit_name", "installed_from", "sheet")}
     options = {key: text for key, text in options.items() if text}
     if visit.person.role == "enterprise":
         options.setdefault("unit_code", visit.person.unit_code)
+    return go(f"/ledger/{await keep_upload(request, visit, connection, content, name, options)}")
+
+
+async def keep_upload(
+    request: Request,
+    visit: Visit,
+    connection: psycopg.AsyncConnection,
+    content: bytes,
+    name: str,
+    options: Mapping[str, str],
+) -> int:
+    """Keep a ledger as it came, to be looked at; its number."""
     seen = await _seen(request, visit, content, name, options)
     facts = {
         "person": visit.person.id,
         "unit": visit.person.unit_id,
         "name": name,
         "content": content,
-        "options": Jsonb(options),
+        "options": Jsonb(dict(options)),
         "sound": seen.sound,
     }
     [row] = await rows(connection, _KEEP, facts)
     await connection.execute("delete from sign_in.upload where uploaded_at < now() - interval '31 days'")
-    return go(f"/ledger/{row['id']}")
+    return int(row["id"])
 
 
 @router.get("/{identity}")

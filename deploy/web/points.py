@@ -7,10 +7,10 @@ from fastapi import APIRouter, Query, Request, Response
 from deploy.web.answers import answer
 from deploy.web.asking import asking, panels_of, point_href, span_of, unit_href
 from deploy.web.doors import Viewer, Visit
-from deploy.web.units import Code, Range, own_code, ranges_of, tabs_of
+from deploy.web.units import Code, Range, here_of, own_code, ranges_of, tabs_of
 from streams.alerts.people import NotFound
 
-__all__ = ["router"]
+__all__ = ["Point", "point_tabs", "router"]
 
 router = APIRouter()
 _DATA: Final = panels_of(
@@ -35,11 +35,11 @@ async def data(request: Request, visit: Viewer, point: Point, unit: Code = "", s
         request,
         "point",
         visit=visit,
-        here=_here(visit),
+        here=here_of(visit),
         unit=found,
         unit_href=unit_href(code),
         point=point,
-        tabs=_tabs(visit, code, point, "data"),
+        tabs=point_tabs(visit, code, point, "data"),
         ranges=ranges_of(visit, chosen, point_href(code, point)),
         panels=panels,
     )
@@ -60,11 +60,11 @@ async def health(request: Request, visit: Viewer, point: Point, unit: Code = "")
         request,
         "point",
         visit=visit,
-        here=_here(visit),
+        here=here_of(visit),
         unit=found,
         unit_href=unit_href(code),
         point=point,
-        tabs=_tabs(visit, code, point, "health"),
+        tabs=point_tabs(visit, code, point, "health"),
         ranges=(),
         panels=panels,
         alerts=alerts,
@@ -77,9 +77,7 @@ def _require(found: list[dict[str, Any]], point: str) -> None:
         raise NotFound(f"a metering point must be one that is there, and yours to see (got {point!r})")
 
 
-def _tabs(visit: Visit, code: str, point: str, here: str) -> list[dict[str, Any]]:
-    return tabs_of(visit, "point", here, {"data": point_href(code, point), "health": point_href(code, point, "health")})
-
-
-def _here(visit: Visit) -> str:
-    return "mine" if visit.person.role == "enterprise" else "units"
+def point_tabs(visit: Visit, code: str, point: str, here: str) -> list[dict[str, Any]]:
+    """Parts of a point's page."""
+    hrefs = {"data": point_href(code, point)} | {name: point_href(code, point, name) for name in ("health", "work")}
+    return tabs_of(visit, "point", here, hrefs)

@@ -1,13 +1,14 @@
 """The start by role, today's work, and the list of units."""
 
 from typing import Annotated, Final
+from urllib.parse import parse_qs, urlsplit
 
 from fastapi import APIRouter, Query, Request, Response
 
 from dashboards.web.panels import Figure
 from dashboards.web.values import cell, heading
 from deploy.web.answers import answer, go
-from deploy.web.asking import asking
+from deploy.web.asking import asking, point_href
 from deploy.web.doors import Inspector, Reader
 
 __all__ = ["router"]
@@ -40,14 +41,27 @@ async def today(request: Request, visit: Inspector) -> Response:
 
 
 @router.get("/units")
-async def units(request: Request, visit: Inspector, q: Annotated[str, Query(max_length=100)] = "") -> Response:
-    """Units with their state, or those that a text finds: name, code, meter number or serial number."""
+async def units(request: Request, visit: Inspector, q: Annotated[str, Query(max_length=400)] = "") -> Response:
+    """Units with their state, or those that a text finds: name, code, number of a meter, or all that a plate says."""
     text = q.replace("\0", "").strip() or None
+    labelled = _labelled(text or "")
+    if labelled is not None:
+        return go(point_href(*labelled))
     like = None if text is None else f"%{_escaped(text)}%"
     async with asking(request, visit) as ask:
         hidden = ("meter_no", "point") if text is None else ()
         table = await ask.table("units_found", hidden, text=text, like=like)
     return answer(request, "units", visit=visit, here="units", table=table, q=text or "")
+
+
+def _labelled(text: str) -> tuple[str, str] | None:
+    """Unit and point of a label of ours, whose code is the address of the point's page."""
+    address = urlsplit(text)
+    if address.scheme not in {"http", "https"} or address.path != "/point":
+        return None
+    said = parse_qs(address.query)
+    found = said.get("unit", [""])[0], said.get("point", [""])[0]
+    return found if all(found) else None
 
 
 def _escaped(text: str) -> str:

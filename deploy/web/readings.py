@@ -15,7 +15,6 @@ import psycopg
 from fastapi import APIRouter, Request, Response
 from fastapi import Path as PathField
 from psycopg.types.json import Jsonb
-from starlette.datastructures import UploadFile
 
 from dashboards.web.panels import table_of
 from deploy.web.answers import answer, go
@@ -91,16 +90,16 @@ async def start(request: Request, visit: Reader, connection: Writing) -> Respons
 async def upload(request: Request, visit: Acting, connection: Writing) -> Response:
     """Take a file; nothing is sent."""
     _require(request, visit)
-    given = visit.form.get("file") if visit.form is not None else None
-    if not isinstance(given, UploadFile) or not given.filename:
+    given = await visit.file("file", LARGEST_READINGS)
+    if given is None:
         raise UnreadableFile("readings must be a file (got none)")
-    content = await given.read(LARGEST_READINGS + 1)
+    name, content = given
     if len(content) > LARGEST_READINGS:
         raise UnreadableFile(f"a file must have at most {LARGEST_READINGS} bytes (got more)")
     facts = {
         "person": visit.person.id,
         "unit": visit.person.unit_id,
-        "name": "".join(letter for letter in given.filename[-200:] if letter.isprintable()),
+        "name": name,
         "content": content,
         "options": Jsonb({}),
     }

@@ -41,7 +41,7 @@ from streams.alerts.sign_in import (
     use_invitation,
 )
 
-__all__ = ["Doors", "router"]
+__all__ = ["Doors", "note_sign_in", "router", "signed_in"]
 
 router = APIRouter()
 _COOKIE_S: Final = 7 * 86_400
@@ -98,7 +98,7 @@ Ours = Depends(ours)
 @router.get("/sign-in")
 async def ask_sign_in(request: Request, back: Annotated[str, Query(max_length=1000)] = "/") -> Response:
     """The form."""
-    return answer(request, "sign_in", back=within(back), fault="", login="")
+    return answer(request, "sign_in", back=within(back), fault="", login="", openid=_openid(request))
 
 
 @router.post("/sign-in", dependencies=[Ours])
@@ -106,10 +106,10 @@ async def sign_in(request: Request, login: Text, password: Text, at: Now, back: 
     """Sign in."""
     doors: Doors = request.app.state.doors
     login, client = login.strip().lower(), _client(request)
-    again: dict[str, Any] = {"back": within(back), "login": login}
+    again: dict[str, Any] = {"back": within(back), "login": login, "openid": _openid(request)}
     wait_s = doors.wait_s(client, login)
     if wait_s > 0:
-        _note(request, "limited", login, 429, "too many wrong passwords")
+        note_sign_in(request, "limited", login, 429, "too many wrong passwords")
         late = answer(request, "sign_in", status=429, fault="wait", **again)
         late.headers["Retry-After"] = str(math.ceil(wait_s))
         return late
@@ -117,11 +117,11 @@ async def sign_in(request: Request, login: Text, password: Text, at: Now, back: 
         account = await account_of(connection, login)
     if not await doors.is_password(account[2] if account else None, password) or account is None:
         doors.wrong(client, login)
-        _note(request, "refused", login, 401, "a wrong login or password")
+        note_sign_in(request, "refused", login, 401, "a wrong login or password")
         return answer(request, "sign_in", status=401, fault="wrong", **again)
     doors.right(client, login)
-    _note(request, "login", login, 200, "")
-    return await _signed_in(request, account[0], account[1], at, within(back))
+    note_sign_in(request, "login", login, 200, "")
+    return await signed_in(request, account[0], account[1], at, within(back))
 
 
 @router.post("/sign-out")
@@ -159,8 +159,8 @@ async def choose_password(request: Request, token: str, password: Text, again: T
     async with connections.connection() as connection, connection.transaction():
         await use_invitation(connection, token, at)
         await keep_password(connection, person.id, kept)
-    _note(request, "login", person.login, 200, "by an invitation")
-    return await _signed_in(request, person.id, person.standing, at, "/")
+    note_sign_in(request, "login", person.login, 200, "by an invitation")
+    return await signed_in(request, person.id, person.standing, at, "/")
 
 
 @router.post("/language", dependencies=[Ours])
@@ -219,7 +219,7 @@ async def _account(
     return answer(request, "account", visit=visit, here="account", status=status, table=table, ids=ids, fault=fault)
 
 
-async def _signed_in(request: Request, person_id: int, standing: int, at: datetime, to: str) -> Response:
+async def signed_in(request: Request, person_id: int, standing: int, at: datetime, to: str) -> Response:
     """A new session, and an end to the one that the browser had."""
     async with request.app.state.connections.connection() as connection, connection.transaction():
         before = session_token(request.scope)
@@ -228,8 +228,8 @@ async def _signed_in(request: Request, person_id: int, standing: int, at: dateti
         agent = request.headers.get("user-agent", "")
         agent = "".join(letter for letter in agent if letter.isprintable())
         token = await start_session(connection, person_id, standing, at, client=_client(request), agent=agent)
-    signed_in = go(to)
-    signed_in.set_cookie(
+    inside = go(to)
+    inside.set_cookie(
         cookie_name(request.scope),
         token,
         max_age=_COOKIE_S,
@@ -238,7 +238,7 @@ async def _signed_in(request: Request, person_id: int, standing: int, at: dateti
         httponly=True,
         samesite="lax",
     )
-    return signed_in
+    return inside
 
 
 def _fault(password: str, again: str, person: Who) -> str:
@@ -259,11 +259,16 @@ def _client(request: Request) -> str:
     return address_of(request.client.host if request.client else "")
 
 
+def _openid(request: Request) -> bool:
+    """Whether people may sign in by a provider of OpenID Connect."""
+    return request.app.state.config.openid is not None
+
+
 def _secure(request: Request) -> bool:
     return request.url.scheme == "https"
 
 
-def _note(request: Request, event: str, login: str, status: int, reason: str) -> None:
+def note_sign_in(request: Request, event: str, login: str, status: int, reason: str) -> None:
     """Into the log of logins and refusals; what was claimed is kept apart from who it proved to be."""
     proven = event == "login"
     request.app.state.access_log.note(

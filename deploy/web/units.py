@@ -12,20 +12,29 @@ from fastapi.responses import HTMLResponse
 from analytics.domain.words import CARRIERS, name_of
 from dashboards.reports import unit_page, unit_workbook
 from dashboards.reports.gathering import unit_report
+from dashboards.reports.papers import PAPERS
 from dashboards.web.asking import RANGES
 from dashboards.web.flow import flow
+from dashboards.web.panels import table_of
+from dashboards.web.qr import qr_code
 from dashboards.web.rendering import texts
 from deploy.web.answers import answer
-from deploy.web.asking import asking, panels_of, span_of, unit_href
+from deploy.web.asking import asking, panels_of, point_href, span_of, unit_href
 from deploy.web.doors import Viewer, Visit
 
-__all__ = ["ranges_of", "router", "tabs_of"]
+__all__ = ["here_of", "own_code", "ranges_of", "router", "tabs_of", "unit_tabs"]
 
 router = APIRouter()
 Code = Annotated[str, Query(max_length=200, pattern=r"^[^\x00]*$")]
 Range = Annotated[str, Query(alias="range", max_length=10)]
 Month = Annotated[str, Query(pattern=r"^(19|20)\d\d-(0[1-9]|1[0-2])$")]
-_TABS: Final = ("overview", "energy", "compliance", "meters", "reports")
+MonthOrNone = Annotated[str, Query(pattern=r"^((19|20)\d\d-(0[1-9]|1[0-2]))?$")]
+_LABELS: Final = """
+select distinct on (point) point, meter_no, serial_no, place from ledger_meter
+where unit_code = %(unit)s and (%(point)s::text is null or point = %(point)s)
+order by point, installed_from desc limit 500
+"""
+_TABS: Final = ("overview", "energy", "compliance", "meters", "certificates", "products", "reports")
 _OVERVIEW: Final = panels_of("enterprise", "unit_state", "unit_tce", "unit_alerts", "unit_tce_days", "unit_months")
 _ENERGY: Final = panels_of(
     "enterprise", "unit_hours", "unit_days_year", "unit_tce_days", "unit_completeness_days", "unit_parts"
@@ -54,7 +63,8 @@ def ranges_of(visit: Visit, here: str, path: str) -> list[dict[str, Any]]:
     return [{"name": text(f"last_{name}"), "href": f"{path}&range={name}", "here": name == here} for name in RANGES]
 
 
-def _tabs(visit: Visit, code: str, here: str) -> list[dict[str, Any]]:
+def unit_tabs(visit: Visit, code: str, here: str) -> list[dict[str, Any]]:
+    """Parts of a unit's page."""
     return tabs_of(visit, "unit", here, {name: unit_href(code, "" if name == "overview" else name) for name in _TABS})
 
 
@@ -70,12 +80,13 @@ async def overview(request: Request, visit: Viewer, unit: Code = "", span: Range
         request,
         "unit",
         visit=visit,
-        here=_here(visit),
+        here=here_of(visit),
         unit=found,
-        tabs=_tabs(visit, code, "overview"),
+        tabs=unit_tabs(visit, code, "overview"),
         ranges=ranges_of(visit, chosen, unit_href(code)),
         carriers=(),
         panels=panels,
+        labels_href="",
     )
 
 
@@ -105,12 +116,13 @@ async def energy(request: Request, visit: Viewer, unit: Code = "", span: Range =
         request,
         "unit",
         visit=visit,
-        here=_here(visit),
+        here=here_of(visit),
         unit=found,
-        tabs=_tabs(visit, code, "energy"),
+        tabs=unit_tabs(visit, code, "energy"),
         ranges=ranges_of(visit, chosen, unit_href(code, "energy", carrier=one)),
         carriers=carriers,
         panels=panels,
+        labels_href="",
         unexplained=unexplained,
         flow=flow(points, title=name, language=visit.language),
     )
@@ -137,12 +149,13 @@ async def _plain(request: Request, visit: Visit, code: str, tab: str) -> Respons
         request,
         "unit",
         visit=visit,
-        here=_here(visit),
+        here=here_of(visit),
         unit=found,
-        tabs=_tabs(visit, code, tab),
+        tabs=unit_tabs(visit, code, tab),
         ranges=(),
         carriers=(),
         panels=panels,
+        labels_href=unit_href(code, "labels") if tab == "meters" else "",
     )
 
 
@@ -158,14 +171,66 @@ async def reports(request: Request, visit: Viewer, unit: Code = "") -> Response:
         request,
         "unit",
         visit=visit,
-        here=_here(visit),
+        here=here_of(visit),
         unit=found,
-        tabs=_tabs(visit, code, "reports"),
+        tabs=unit_tabs(visit, code, "reports"),
         ranges=(),
         carriers=(),
         panels=(),
+        labels_href="",
         months=months,
+        papers=[
+            (kind, title)
+            for kind, (title, _) in PAPERS.items()
+            if visit.person.role != "enterprise" or kind == "self-check"
+        ],
     )
+
+
+@router.get("/unit/products")
+async def products(request: Request, visit: Viewer, unit: Code = "", month: MonthOrNone = "") -> Response:
+    """Energy for each unit of product, month by month: of the month that is over last, or of another."""
+    code = own_code(visit, unit)
+    async with asking(request, visit) as ask:
+        found = await ask.unit(code)
+        there = [row["month"] for row in await ask.own("unit_months_there", unit=code)]
+        zone = ask.zone
+    chosen = month or (there[1] if len(there) > 1 else there[0])
+    made = (await _gathered(request, code, chosen)).products
+    rows = [
+        {
+            "product": one.product,
+            "output": one.amount,
+            "output_unit": one.unit,
+            "product_tce": one.tce,
+            "intensity": None if one.per_unit is None else 1000 * one.per_unit,
+            "how": one.why.of(visit.language),
+        }
+        for one in made
+    ]
+    return answer(
+        request,
+        "products",
+        visit=visit,
+        here=here_of(visit),
+        unit=found,
+        tabs=unit_tabs(visit, code, "products"),
+        month=chosen,
+        months=[(one, unit_href(code, "products", month=one)) for one in there],
+        table=table_of(rows, language=visit.language, zone=zone, href=lambda _column, _row: ""),
+    )
+
+
+@router.get("/unit/labels")
+async def labels(request: Request, visit: Viewer, unit: Code = "", point: Code = "") -> Response:
+    """Labels to print and stick to meters: a QR code that opens the point's page."""
+    code = own_code(visit, unit)
+    async with asking(request, visit) as ask:
+        found = await ask.unit(code)
+        meters = await ask.rows(_LABELS, {"unit": code, "point": point or None})
+    here = str(request.base_url).rstrip("/")
+    made = [{**row, "code": qr_code(f"{here}{point_href(code, row['point'])}")} for row in meters]
+    return answer(request, "labels", visit=visit, here=here_of(visit), unit=found, labels=made, words="labels")
 
 
 @router.get("/report.html")
@@ -210,5 +275,6 @@ def _report_href(kind: str, code: str, month: str) -> str:
     return unit_href(code, month=month).replace("/unit?", f"/report.{kind}?")
 
 
-def _here(visit: Visit) -> str:
+def here_of(visit: Visit) -> str:
+    """Where a unit stands in the menu."""
     return "mine" if visit.person.role == "enterprise" else "units"

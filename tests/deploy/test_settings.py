@@ -111,3 +111,16 @@ def test_every_setting_is_in_the_table_of_the_readme() -> None:
     for spec in FIELDS:
         assert spec.meaning in rows[spec.name]
         assert (spec.default or "none") in rows[spec.name]
+
+
+def test_a_provider_of_sign_in_comes_whole_or_not_at_all() -> None:
+    given = {
+        "METERWARDEN_PAGES_OPENID": "https://login.example.org/",
+        "METERWARDEN_PAGES_OPENID_CLIENT": "pages",
+        "METERWARDEN_PAGES_OPENID_SECRET": "of these tests",
+    }
+    assert load(HOME | given).pages.openid_issuer == "https://login.example.org"
+    assert "of these tests" not in repr(load(HOME | given))
+    for name in given:
+        with pytest.raises(ConfigurationError, match="must come together"):
+            load(HOME | {other: text for other, text in given.items() if other != name})

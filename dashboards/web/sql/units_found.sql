@@ -1,4 +1,4 @@
--- Units as they stand today, and those whose name, code, meter number or serial number has the text that is looked for.
+-- Units as they stand today, and those whose name, code or meter a text finds; a plate's text has a serial number in it.
 with found as (
     select u.unit_id, u.unit_code, u.unit_name, null::text as meter_no, null::text as point
     from unit_list u
@@ -7,7 +7,8 @@ with found as (
     select * from (
         select distinct on (m.unit_id, m.meter_no) m.unit_id, m.unit_code, m.unit_name, m.meter_no, m.point
         from ledger_meter m
-        where %(text)s::text is not null and (m.meter_no ilike %(like)s or m.serial_no ilike %(like)s)
+        where %(text)s::text is not null and (m.meter_no ilike %(like)s or m.serial_no ilike %(like)s
+            or (length(m.serial_no) >= 5 and position(lower(m.serial_no) in lower(%(text)s)) > 0))
         order by m.unit_id, m.meter_no, m.installed_from desc
         limit 100
     ) m

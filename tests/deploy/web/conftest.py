@@ -16,6 +16,7 @@ from ingest.kafka.config import KafkaConfig
 from ingest.kafka.publisher import create_topics
 from tests.dashboards.test_isolation import MARK_B
 from tests.dashboards.world import World, fill
+from tests.deploy.commands.test_compliance import GOLDEN, PLANT, called
 from tests.deploy.web.office import HOST, Office, enter
 
 GIVEN = ("person", "unit", "sub_unit", "main_equipment", "metering_point", "meter", "register", "energy_series")
@@ -36,5 +37,16 @@ def office(module_database: str, stack: Stack) -> Iterator[Office]:
     kafka = KafkaConfig(bootstrap=access.bootstrap, security=access.security, prefix=prefix, partitions=2)
     create_topics(kafka)  # as `up` does; who sends may not
     app = create_pages(PagesConfig(dsn=api, kafka=kafka), attempts=Attempts(burst=1000))
+    with TestClient(app, base_url=HOST, follow_redirects=False) as door:
+        yield Office(module_database, app.app, door)  # type: ignore[arg-type]  # a FastAPI inside its guard
+
+
+@pytest.fixture(scope="module")
+def plant(module_database: str) -> Iterator[Office]:
+    """Pages over a ledger that was really loaded, with an enterprise's person of its plant."""
+    assert called("ledger", "load", GOLDEN / "ledger_plant.csv", dsn=module_database).exit_code == 0
+    enter(module_database, {"chief": ("staff", ""), "li.na": ("inspector", ""), "first": ("enterprise", PLANT)})
+    api = service_address(module_database, "api", secret="of these tests")
+    app = create_pages(PagesConfig(dsn=api), attempts=Attempts(burst=1000))
     with TestClient(app, base_url=HOST, follow_redirects=False) as door:
         yield Office(module_database, app.app, door)  # type: ignore[arg-type]  # a FastAPI inside its guard

@@ -7,8 +7,10 @@ import pytest
 from fastapi.testclient import TestClient
 
 from deploy.api import ApiConfig, create_api
+from deploy.web import PagesConfig, create_pages
+from ingest.http import Attempts
 from streams.alerts.people import new_token, person_of
-from tests.deploy.web.office import PASSWORD, Office, inside
+from tests.deploy.web.office import HOST, PASSWORD, Office, inside
 
 pytestmark = pytest.mark.integration
 
@@ -63,3 +65,11 @@ def test_an_operator_is_no_authority_by_a_token_either(office: Office) -> None:
     with TestClient(create_api(ApiConfig(dsn=office.dsn, secret=lambda: b"s" * 32))) as client:
         assert client.get("/alerts", headers=headers).status_code == 403
         assert client.get("/cases", headers=headers).status_code == 403
+
+
+def test_pages_that_write_and_ask_do_not_wait_for_each_other(office: Office) -> None:
+    [(case,)] = office.rows("select min(id) from case_file where unit_id = 1")
+    config = PagesConfig(dsn=office.app.state.config.dsn, connections=1)
+    with TestClient(create_pages(config, attempts=Attempts(burst=1000)), base_url=HOST, follow_redirects=False) as door:
+        assert door.post("/sign-in", data={"login": "chief", "password": PASSWORD}).status_code == 303
+        assert door.get(f"/cases/{case}").status_code == 200, "it holds one connection, and asks by another"

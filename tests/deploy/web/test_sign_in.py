@@ -6,7 +6,7 @@ import pytest
 
 from deploy.web.doors import within
 from ingest.http import Attempts
-from tests.deploy.web.office import PASSWORD, Office
+from tests.deploy.web.office import HOST, PASSWORD, Office
 
 pytestmark = pytest.mark.integration
 
@@ -163,3 +163,19 @@ def _csrf(text: str) -> str:
     found = re.search(r'name="csrf" value="([0-9a-f]+)"', text)
     assert found is not None
     return found[1]
+
+
+def test_a_session_that_ran_out_at_an_upload_signs_in_again_and_goes_back(office: Office) -> None:
+    browser = office.browser("second")
+    office.rows("update sign_in.session set expires_at = now() returning id")
+    file = {"file": ("台账.csv", b"unit_code\nU1\n")}
+    answer = browser.post("/ledger", files=file, headers={"Referer": f"{HOST}/ledger"})
+    assert (answer.status_code, answer.headers["content-type"]) == (401, "text/html; charset=utf-8")
+    assert "刚才提交的内容没有收到" in answer.text
+    assert '<input type="hidden" name="back" value="/ledger">' in answer.text
+    again = browser.post("/sign-in", data={"login": "second", "password": PASSWORD, "back": "/ledger"})
+    assert again.headers["location"] == "/ledger"
+    abroad = browser.post("/sign-out", headers={"Referer": "http://elsewhere.example/x"})
+    assert "elsewhere" not in abroad.text
+    large = browser.post("/ledger", content=b"", headers={"Content-Length": str(2**40)})
+    assert (large.status_code, "<!doctype html>" in large.text) == (413, True)

@@ -1,0 +1,97 @@
+"""Reviews and self-checks on pages: from the plan to the re-check, and who may fill in and sign what."""
+
+import re
+from datetime import datetime, timedelta
+from io import BytesIO
+from zoneinfo import ZoneInfo
+
+import pytest
+from openpyxl import load_workbook
+
+from tests.deploy.commands.test_compliance import PLANT
+from tests.deploy.web.office import Office
+
+pytestmark = pytest.mark.integration
+PNG = b"\x89PNG\r\n\x1a\n a photo"
+TODAY = datetime.now(ZoneInfo("Asia/Shanghai")).date()
+
+
+def answers(fails: int = 0) -> dict[str, str]:
+    """Every item of the sheet, the first ones found wrong."""
+    items = {f"item_{n}": "fail" if n <= fails else "pass" for n in range(1, 53)}
+    return items | {f"remark_{n}": f"现场查看 {n}" for n in range(1, 53)}
+
+
+def test_from_the_plan_to_the_re_check(plant: Office) -> None:
+    chief, inspector, first = (plant.browser(login) for login in ("chief", "li.na", "first"))
+    planned = plant.act(chief, "/reviews", "/reviews", unit=PLANT, year=str(TODAY.year))
+    at = planned.headers["location"]
+    assert re.fullmatch(r"/reviews/\d+", at)
+    assert "under way" in plant.act(chief, "/reviews", "/reviews", unit=PLANT, year=str(TODAY.year)).text
+    early = plant.act(inspector, at, f"{at}/items", item_1="pass")
+    assert early.status_code == 409, "nothing is recorded before the team is named"
+    visit = str(TODAY - timedelta(days=1))
+    team = {"leader": "王审查员", "members": "李审查员、赵审查员", "visited_on": visit}
+    assert plant.act(inspector, at, f"{at}/open", **team).status_code == 303
+    assert plant.act(inspector, at, f"{at}/papers", **{"paper_B.1": "yes"}).status_code == 303
+    assert "items must all be recorded" in plant.act(inspector, at, f"{at}/conclude").text
+    assert plant.act(inspector, at, f"{at}/items", **answers(fails=2)).status_code == 303
+    for _ in range(2):  # a phone that heard no answer sends it again
+        photo = plant.act(inspector, at, f"{at}/photos", item="2", files={"photo": ("铅封.png", PNG)})
+        assert photo.headers["location"] == f"{at}#item-2"
+    [(kept,)] = plant.rows("select id from review_photo")
+    assert inspector.get(f"{at}/photos/{kept}").content == PNG
+    assert plant.act(inspector, at, f"{at}/photos", item="53", files={"photo": ("x.png", PNG)}).status_code == 409
+    assert plant.act(inspector, at, f"{at}/items", item_3="maybe").status_code == 409
+    book = load_workbook(BytesIO(inspector.get(f"{at}/sheet.xlsx").content))
+    assert "现场查看 2" in {cell.value for row in book["现场审查表"].iter_rows() for cell in row}
+    assert "现场查看 2" in inspector.get(at).text
+    page = first.get(at).text
+    assert "现场查看 2" not in page, "the enterprise reads nothing of it before the conclusion"
+    assert first.get(f"{at}/photos/{kept}").status_code == 403
+    assert first.get(f"{at}/visit").status_code == 403
+    assert plant.act(inspector, at, f"{at}/conclude").status_code == 303
+    assert plant.rows("select state, failed from review") == [("correcting", 2)]
+    page = first.get(at).text
+    assert "现场查看 2" in page
+    assert "现场查看 3" not in page
+    assert plant.act(first, at, f"{at}/recheck", result="passed").status_code == 403
+    assert plant.act(first, at, f"{at}/corrected", note="已整改").status_code == 303
+    assert plant.act(inspector, at, f"{at}/recheck", result="perhaps").status_code == 409
+    assert plant.act(inspector, at, f"{at}/recheck", result="failed").status_code == 303
+    assert plant.act(inspector, at, f"{at}/hand_over").status_code == 409, "not without a reason"
+    assert inspector.get(f"{at}/hand-over.docx").status_code == 404
+    assert plant.act(inspector, at, f"{at}/hand_over", note="逾期未改正").status_code == 303
+    assert inspector.get(f"{at}/hand-over.docx").content.startswith(b"PK")
+    assert first.get(f"{at}/hand-over.docx").status_code == 403
+
+
+def test_an_enterprise_signs_its_own_self_check_and_begins_the_next_with_its_answers(plant: Office) -> None:
+    first, inspector = plant.browser("first"), plant.browser("li.na")
+    year = TODAY.year - 1
+    at = plant.act(first, "/reviews", "/self-checks", year=str(year)).headers["location"]
+    assert plant.act(inspector, at, f"{at}/items", **answers()).status_code == 403, "it is the enterprise's own"
+    assert "items must all be recorded" in plant.act(first, at, f"{at}/sign").text
+    assert plant.act(first, at, f"{at}/items", **answers(fails=1)).status_code == 303
+    assert plant.act(inspector, "/account", f"{at}/sign").status_code == 403
+    assert plant.act(first, at, f"{at}/sign").status_code == 303
+    assert plant.act(first, "/account", f"{at}/items", item_1="pass").status_code == 409, "once signed it stays"
+    again = plant.act(first, "/reviews", "/self-checks", year=str(TODAY.year)).headers["location"]
+    assert f"（沿用 {year} 年）现场查看 1" in first.get(again).text
+    assert "现场查看 1" in inspector.get(at).text
+    [(number,)] = plant.rows("select count(*) from standard_document where source = 'self-check'")
+    assert number == 1, "units are judged from it"
+
+
+def test_the_page_of_a_visit_runs_its_own_scripts_alone(plant: Office) -> None:
+    first = plant.browser("first")
+    [(review,)] = plant.rows("select max(id) from review where origin = 'self_check' and state = 'open'")
+    answer = first.get(f"/reviews/{review}/visit")
+    policy = answer.headers["content-security-policy"]
+    assert "script-src 'self'" in policy
+    assert "unsafe" not in policy
+    [script] = re.findall(r'<script src="([^"]+)" defer></script>', answer.text)
+    found = first.get(script)
+    assert (found.status_code, found.headers["content-type"]) == (200, "text/javascript; charset=utf-8")
+    assert "script-src" not in first.get(f"/reviews/{review}").headers["content-security-policy"]
+    assert "script-src 'self'" in first.get("/reviews/worker.js").headers["content-security-policy"]
