@@ -15,7 +15,7 @@ soak: setup tools
 	@$(BIN)/python -m pytest -m soak -p no:randomly -s
 
 bench: setup
-	@$(BIN)/python -m pytest tests/benchmarks -m benchmark -p no:randomly -s
+	@$(BIN)/python -m tests.benchmarks.scores bench
 
 lint: setup
 	@$(BIN)/ruff check
