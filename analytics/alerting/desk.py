@@ -15,29 +15,29 @@ from analytics.alerting.lifecycle import (
     Alert,
     Cleared,
     Event,
-    Joined,
-    Left,
     Notice,
     Phase,
     Policy,
     Purpose,
+    SignalJoined,
+    SignalLeft,
     Tick,
     next_at,
     step,
 )
-from analytics.alerting.mailbox import Letter, Mailbox, Post, deliver
+from analytics.alerting.mailbox import AddressedNotice, Letter, Mailbox, deliver
 from analytics.alerting.rules import Person, Recipient, Rule, Rules, audience
 from analytics.alerting.signal import Signal
 from analytics.domain.severity import SEVERITIES
 
-__all__ = ["Card", "Desk", "Member", "Outgoing", "Silence"]
+__all__ = ["AddressedLetter", "AlertCard", "Desk", "SignalState", "Silence"]
 
 _EXAMPLES = 8
 """An alert's message quotes at most this many of its signals; of the others it gives the number."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Card:
+class AlertCard:
     """An alert with the facts that its messages need.
 
     Attributes
@@ -74,7 +74,7 @@ class Card:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Member:
+class SignalState:
     """Last known state of a signal and the alert it belongs to."""
 
     key: str
@@ -93,7 +93,7 @@ class Silence:
     point: str = ""
     kind: str = ""
 
-    def covers(self, card: Card, now: datetime) -> bool:
+    def covers(self, card: AlertCard, now: datetime) -> bool:
         """Whether an alert is covered now; one of several points only by a silence of the whole unit."""
         signals = card.examples
         return (
@@ -105,7 +105,7 @@ class Silence:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Outgoing:
+class AddressedLetter:
     """A letter and its recipient."""
 
     recipient: Recipient
@@ -140,22 +140,22 @@ class Desk:
         self._audience = audience_of or (
             lambda names, unit: audience(names, unit_code=unit, rules=rules, people=people, zone=zone)  # type: ignore[arg-type]  # ZoneInfo wherever there are people
         )
-        self.cards: dict[str, Card] = {}
-        self.members: dict[tuple[str, int], Member] = {}
+        self.cards: dict[str, AlertCard] = {}
+        self.members: dict[tuple[str, int], SignalState] = {}
         self.mailboxes: dict[str, Mailbox] = {}
         self.changed: set[str] = set()
         self.moved: set[tuple[str, int]] = set()
         self.posted: set[str] = set()
         self.opened: list[str] = []
         self._by_subject: dict[str, set[str]] = {}
-        self._posts: dict[str, list[Post]] = {}
+        self._posts: dict[str, list[AddressedNotice]] = {}
         self._recipients: dict[str, Recipient] = {}
         self._clock: list[tuple[datetime, str]] = []  # a heap; an alert may stand in it more than once
 
     def lay(
         self,
-        cards: Iterable[Card] = (),
-        members: Mapping[tuple[str, int], Member] | None = None,
+        cards: Iterable[AlertCard] = (),
+        members: Mapping[tuple[str, int], SignalState] | None = None,
         mailboxes: Mapping[str, Mailbox] | None = None,
     ) -> None:
         """Load alerts, members and mailboxes that coming events will need."""
@@ -206,7 +206,7 @@ class Desk:
         """Clear an alert by hand; raises `AlertIsOver` if it is cleared or dropped already."""
         self._step(key, Cleared(at=now, silenced_until=self._silenced_until(self.cards[key], now)))
 
-    def letters(self, now: datetime, *, waiting: Iterable[Recipient] = ()) -> list[Outgoing]:
+    def letters(self, now: datetime, *, waiting: Iterable[Recipient] = ()) -> list[AddressedLetter]:
         """What leaves now: posts since the last call, and mailboxes that are due, whose owners `waiting` has."""
         for recipient in waiting:
             self._recipients.setdefault(recipient.name, recipient)
@@ -220,7 +220,7 @@ class Desk:
             mailbox, letters = deliver(self.mailboxes.get(name, Mailbox()), posts, now, recipient.habits)
             self.mailboxes[name] = mailbox
             self.posted.add(name)
-            out += [Outgoing(recipient=recipient, letter=letter) for letter in letters]
+            out += [AddressedLetter(recipient=recipient, letter=letter) for letter in letters]
         self._posts = {}
         return out
 
@@ -231,16 +231,16 @@ class Desk:
         times = [at for at, _ in self._clock[:1]] + [mailbox.next_at for mailbox in self.mailboxes.values()]
         return min((time for time in times if time is not None), default=None)
 
-    def due_at(self, card: Card) -> datetime | None:
+    def due_at(self, card: AlertCard) -> datetime | None:
         """Time at which the next timer of one alert is due; None if it has none."""
         return next_at(card.alert, self.policy(card))
 
-    def policy(self, card: Card) -> Policy:
+    def policy(self, card: AlertCard) -> Policy:
         """The times of an alert's rule; the plain ones where the rule is gone."""
         rule = self.rules.named(card.rule)
         return rule.policy if rule else Policy()
 
-    def _wind(self, card: Card) -> None:
+    def _wind(self, card: AlertCard) -> None:
         at = self.due_at(card)
         if at is not None:
             heapq.heappush(self._clock, (at, card.key))
@@ -257,7 +257,7 @@ class Desk:
     def _join(self, signal: Signal, rule: Rule, now: datetime) -> str:
         subject = rule.subject(signal)
         card = self._standing(subject, signal, rule)
-        event = Joined(
+        event = SignalJoined(
             at=now,
             severity=signal.severity,
             started_at=signal.started_at,
@@ -266,7 +266,7 @@ class Desk:
         if card is None:
             key = f"{subject}@{now.isoformat()}#{signal.source}-{signal.source_id}"
             born = Alert(phase=Phase.HELD, severity=signal.severity, since=signal.started_at, seen_at=now, ever=1)
-            blank = Card(
+            blank = AlertCard(
                 key=key,
                 subject=subject,
                 rule=rule.name,
@@ -284,7 +284,7 @@ class Desk:
         self._remember(signal, key)
         return key
 
-    def _standing(self, subject: str, signal: Signal, rule: Rule) -> Card | None:
+    def _standing(self, subject: str, signal: Signal, rule: Rule) -> AlertCard | None:
         cards = [self.cards[key] for key in self._by_subject.get(subject, ())]
         near = [
             card
@@ -297,7 +297,7 @@ class Desk:
         ]
         return min(near, key=lambda card: (abs(card.last_start - signal.started_at), card.key), default=None)
 
-    def _again(self, signal: Signal, known: Member, now: datetime) -> str:
+    def _again(self, signal: Signal, known: SignalState, now: datetime) -> str:
         key = known.key
         stands = signal.standing and not signal.withdrawn and not signal.instant
         self.cards[key] = self._with(self.cards[key], signal, known)
@@ -305,17 +305,17 @@ class Desk:
         if stands and not known.standing:
             self._step(
                 key,
-                Joined(at=now, severity=signal.severity, started_at=signal.started_at, new=False),
+                SignalJoined(at=now, severity=signal.severity, started_at=signal.started_at, new=False),
             )
         elif not stands and known.standing:
-            self._step(key, Left(at=now, withdrawn=signal.withdrawn))
+            self._step(key, SignalLeft(at=now, withdrawn=signal.withdrawn))
         elif signal.withdrawn and not known.standing:
-            self._step(key, Left(at=now, withdrawn=True))
+            self._step(key, SignalLeft(at=now, withdrawn=True))
         self._remember(signal, key)
         return key
 
     def _remember(self, signal: Signal, key: str) -> None:
-        self.members[signal.identity] = Member(
+        self.members[signal.identity] = SignalState(
             key=key,
             standing=signal.standing and not signal.withdrawn and not signal.instant,
             energy=signal.energy or 0.0,
@@ -324,7 +324,7 @@ class Desk:
         self.moved.add(signal.identity)
 
     @staticmethod
-    def _with(card: Card, signal: Signal, known: Member | None) -> Card:
+    def _with(card: AlertCard, signal: Signal, known: SignalState | None) -> AlertCard:
         """The card with a signal's latest facts."""
         others = [example for example in card.examples if example.identity != signal.identity]
         listed = len(others) < len(card.examples)
@@ -349,7 +349,7 @@ class Desk:
             last_start=max(card.last_start, signal.started_at),
         )
 
-    def _silenced_until(self, card: Card, now: datetime) -> datetime | None:
+    def _silenced_until(self, card: AlertCard, now: datetime) -> datetime | None:
         return max((silence.ends_at for silence in self.silences if silence.covers(card, now)), default=None)
 
     def _step(self, key: str, event: Event, *, new: bool = False) -> None:
@@ -380,7 +380,7 @@ class Desk:
                 continue
             self._recipients[recipient.name] = recipient
             self._posts.setdefault(recipient.name, []).append(
-                Post(
+                AddressedNotice(
                     alert=key,
                     purpose=notice.purpose,
                     severity=card.alert.severity,

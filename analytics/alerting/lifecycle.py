@@ -27,12 +27,12 @@ __all__ = [
     "AlertIsOver",
     "Cleared",
     "Event",
-    "Joined",
-    "Left",
     "Notice",
     "Phase",
     "Policy",
     "Purpose",
+    "SignalJoined",
+    "SignalLeft",
     "Tick",
     "next_at",
     "step",
@@ -103,7 +103,7 @@ class Policy:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Joined:
+class SignalJoined:
     """A signal became active: a new one, or one that had ended and came back.
 
     `instant` marks a signal that has already ended and still has to be reported.
@@ -118,7 +118,7 @@ class Joined:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Left:
+class SignalLeft:
     """A signal ended; `withdrawn` if it turned out to be false."""
 
     at: datetime
@@ -150,7 +150,7 @@ class Tick:
     silenced_until: datetime | None = None
 
 
-Event = Joined | Left | Acknowledged | Cleared | Tick
+Event = SignalJoined | SignalLeft | Acknowledged | Cleared | Tick
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -214,7 +214,7 @@ def step(alert: Alert | None, event: Event, policy: Policy) -> tuple[Alert, tupl
     Parameters
     ----------
     alert : Alert or None
-        None before its first signal, which must be a `Joined`.
+        None before its first signal, which must be a `SignalJoined`.
     event : Event
         Its `silenced_until` is the end of a silence in force at that time, None without one: nothing is told then,
         and what still stands afterwards is.
@@ -226,7 +226,7 @@ def step(alert: Alert | None, event: Event, policy: Policy) -> tuple[Alert, tupl
         If the alert is cleared or dropped.
     """
     if alert is None:
-        if not isinstance(event, Joined):
+        if not isinstance(event, SignalJoined):
             raise AlertIsOver(f"an alert must begin with a signal (got a {type(event).__name__} at {event.at})")
         alert = _born(event, policy)
     elif alert.phase.over:
@@ -255,7 +255,7 @@ def next_at(alert: Alert, policy: Policy) -> datetime | None:
     return min((time for time in times if time is not None), default=None)
 
 
-def _born(event: Joined, policy: Policy) -> Alert:
+def _born(event: SignalJoined, policy: Policy) -> Alert:
     alert = Alert(
         phase=Phase.HELD,
         severity=event.severity,
@@ -270,9 +270,9 @@ def _born(event: Joined, policy: Policy) -> Alert:
 
 def _changed(alert: Alert, event: Event, policy: Policy) -> Alert:
     match event:
-        case Joined():
+        case SignalJoined():
             return _joined(alert, event, policy)
-        case Left():
+        case SignalLeft():
             return _left(alert, event, policy)
         case Acknowledged():
             return alert if alert.acknowledged_at else replace(alert, acknowledged_at=event.at)
@@ -282,7 +282,7 @@ def _changed(alert: Alert, event: Event, policy: Policy) -> Alert:
             return alert
 
 
-def _joined(alert: Alert, event: Joined, policy: Policy) -> Alert:
+def _joined(alert: Alert, event: SignalJoined, policy: Policy) -> Alert:
     alert = replace(
         alert,
         severity=worse(alert.severity, event.severity),
@@ -300,7 +300,7 @@ def _joined(alert: Alert, event: Joined, policy: Policy) -> Alert:
     return replace(alert, phase=Phase.OPEN, due_at=None, returns=returns[-policy.flaps :], flaps=alert.flaps + 1)
 
 
-def _left(alert: Alert, event: Left, policy: Policy) -> Alert:
+def _left(alert: Alert, event: SignalLeft, policy: Policy) -> Alert:
     alert = replace(alert, standing=max(alert.standing - 1, 0))
     if alert.standing:
         return alert

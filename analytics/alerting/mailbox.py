@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 from analytics.alerting.lifecycle import Purpose
 from analytics.domain.severity import SEVERITIES, Severity
 
-__all__ = ["Habits", "Letter", "Mailbox", "Post", "deliver"]
+__all__ = ["AddressedNotice", "Habits", "Letter", "Mailbox", "deliver"]
 
 _STRENGTH: Final = {Purpose.UPDATE: 0, Purpose.RAISE: 1, Purpose.ESCALATE: 2, Purpose.CLEAR: 3}
 
@@ -68,7 +68,7 @@ class Habits:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Post:
+class AddressedNotice:
     """One notice of one alert to this recipient; `first` if it is the first about that alert."""
 
     alert: str
@@ -83,7 +83,7 @@ class Post:
 class Letter:
     """Posts that are sent as one message, the most severe first."""
 
-    posts: tuple[Post, ...]
+    posts: tuple[AddressedNotice, ...]
     at: datetime
 
 
@@ -91,20 +91,20 @@ class Letter:
 class Mailbox:
     """State of one recipient: waiting posts, times of recent letters, and when the next may be sent."""
 
-    waiting: tuple[Post, ...] = ()
+    waiting: tuple[AddressedNotice, ...] = ()
     left_at: tuple[datetime, ...] = ()
     next_at: datetime | None = None
 
 
 def deliver(
-    mailbox: Mailbox, posts: Sequence[Post], now: datetime, habits: Habits
+    mailbox: Mailbox, posts: Sequence[AddressedNotice], now: datetime, habits: Habits
 ) -> tuple[Mailbox, tuple[Letter, ...]]:
     """Queue posts and return the letters that may be sent now.
 
     Parameters
     ----------
     mailbox : Mailbox
-    posts : sequence of Post
+    posts : sequence of AddressedNotice
         New ones, in order; empty when only a timer is due.
     now : datetime
     habits : Habits
@@ -129,7 +129,7 @@ def deliver(
     )
 
 
-def _folded(waiting: Sequence[Post], posts: Sequence[Post]) -> tuple[Post, ...]:
+def _folded(waiting: Sequence[AddressedNotice], posts: Sequence[AddressedNotice]) -> tuple[AddressedNotice, ...]:
     """At most one post per alert, the most important; a raise and clear both unsent cancel each other."""
     by_alert = {post.alert: post for post in waiting}
     for post in posts:
@@ -144,11 +144,11 @@ def _folded(waiting: Sequence[Post], posts: Sequence[Post]) -> tuple[Post, ...]:
     return tuple(by_alert.values())
 
 
-def _passes(post: Post, habits: Habits) -> bool:
+def _passes(post: AddressedNotice, habits: Habits) -> bool:
     return SEVERITIES.index(post.severity) >= SEVERITIES.index(habits.passes) and post.purpose is not Purpose.CLEAR
 
 
-def _letters(ready: Sequence[Post], now: datetime, room: int) -> tuple[Letter, ...]:
+def _letters(ready: Sequence[AddressedNotice], now: datetime, room: int) -> tuple[Letter, ...]:
     ordered = sorted(ready, key=lambda post: (-SEVERITIES.index(post.severity), -_STRENGTH[post.purpose]))
     if len(ordered) <= room:
         return tuple(Letter(posts=(post,), at=now) for post in ordered)
@@ -156,7 +156,7 @@ def _letters(ready: Sequence[Post], now: datetime, room: int) -> tuple[Letter, .
 
 
 def _next(
-    waiting: Sequence[Post],
+    waiting: Sequence[AddressedNotice],
     now: datetime,
     quiet_until: datetime | None,
     full_until: datetime | None,

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from analytics.alerting.desk import Desk, Outgoing, Silence
+from analytics.alerting.desk import AddressedLetter, Desk, Silence
 from analytics.alerting.rules import Person, Rules
 from analytics.alerting.signal import Signal
 from analytics.alerting.words import compose
@@ -80,7 +80,7 @@ def _run(desk: Desk, until: datetime, zone: ZoneInfo) -> list[Rehearsed]:
     return sent
 
 
-def _written(desk: Desk, letters: Sequence[Outgoing], zone: ZoneInfo) -> list[Rehearsed]:
+def _written(desk: Desk, letters: Sequence[AddressedLetter], zone: ZoneInfo) -> list[Rehearsed]:
     written = []
     for one in letters:
         text = compose(

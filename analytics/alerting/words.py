@@ -10,15 +10,15 @@ from datetime import date, datetime, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from analytics.alerting.desk import Card
+from analytics.alerting.desk import AlertCard
 from analytics.alerting.lifecycle import Purpose
-from analytics.alerting.mailbox import Letter, Post
+from analytics.alerting.mailbox import AddressedNotice, Letter
 from analytics.alerting.signal import VERIFICATION, Signal
 from analytics.alerting.vocabulary import EVIDENCE, PURPOSES, advice_on
 from analytics.domain.severity import Severity
 from analytics.domain.words import CASE_STATES, KINDS, SEVERITIES, Phrase, due_phrase
 
-__all__ = ["LINKS", "CaseFacts", "Text", "case_text", "compose", "title"]
+__all__ = ["LINKS", "CaseFacts", "LetterText", "case_text", "compose", "title"]
 
 LINKS: Final = "{{links}}"
 _LISTED: Final = 12
@@ -28,7 +28,7 @@ _SHOWN: Final = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Text:
+class LetterText:
     """Subject and body of a message."""
 
     title: str
@@ -50,12 +50,12 @@ class CaseFacts:
     certain: bool
 
 
-def title(card: Card, language: str) -> str:
+def title(card: AlertCard, language: str) -> str:
     """What an alert is about in one line, without its severity.
 
     Parameters
     ----------
-    card : Card
+    card : AlertCard
     language : str
         ``zh`` or ``en``.
     """
@@ -72,7 +72,7 @@ def title(card: Card, language: str) -> str:
     return f"{where} {n}{share} 处{what}" if zh else f"{where}: {what} at {n}{share} points"
 
 
-def _kind(kind: str, card: Card) -> Phrase:
+def _kind(kind: str, card: AlertCard) -> Phrase:
     """A kind's name; of one verification by how many days it is overdue or due."""
     days_left = card.examples[0].evidence.get("days_left")
     if kind == VERIFICATION and card.single and isinstance(days_left, int):
@@ -81,14 +81,21 @@ def _kind(kind: str, card: Card) -> Phrase:
 
 
 def compose(
-    letter: Letter, cards: Mapping[str, Card], *, language: str, role: str, zone: ZoneInfo, ref: str, board: str = ""
-) -> Text:
+    letter: Letter,
+    cards: Mapping[str, AlertCard],
+    *,
+    language: str,
+    role: str,
+    zone: ZoneInfo,
+    ref: str,
+    board: str = "",
+) -> LetterText:
     """The words of a letter.
 
     Parameters
     ----------
     letter : Letter
-    cards : mapping of str to Card
+    cards : mapping of str to AlertCard
         The alerts that its posts name.
     language : str
         ``zh`` or ``en``.
@@ -106,7 +113,7 @@ def compose(
     return _digest(letter, cards, language, zone, ref, board)
 
 
-def case_text(facts: CaseFacts, *, language: str, ref: str) -> Text:
+def case_text(facts: CaseFacts, *, language: str, ref: str) -> LetterText:
     """A reminder of a case's deadline."""
     words = CASE_STATES[facts.state]
     late = facts.days_left < 0
@@ -120,7 +127,7 @@ def case_text(facts: CaseFacts, *, language: str, ref: str) -> Text:
             f"承办：{facts.assignee or '未指派'}",
         ]
         lines += [] if facts.certain else ["注：日历中没有该年度的节假日，期限按周末推算"]
-        return Text(
+        return LetterText(
             title=f"核查任务 {facts.number} {words.zh}：{when}", body="\n".join([*lines, LINKS, f"编号：{ref}"])
         )
     when = f"overdue by {-facts.days_left} working days" if late else f"{facts.days_left} working days left"
@@ -132,19 +139,19 @@ def case_text(facts: CaseFacts, *, language: str, ref: str) -> Text:
         f"With: {facts.assignee or 'nobody yet'}",
     ]
     lines += [] if facts.certain else ["Note: the calendar has no holidays of that year; weekends alone were counted"]
-    return Text(title=f"Case {facts.number} {words.en}: {when}", body="\n".join([*lines, LINKS, f"Ref: {ref}"]))
+    return LetterText(title=f"Case {facts.number} {words.en}: {when}", body="\n".join([*lines, LINKS, f"Ref: {ref}"]))
 
 
 def _one(
-    post: Post,
-    cards: Mapping[str, Card],
+    post: AddressedNotice,
+    cards: Mapping[str, AlertCard],
     language: str,
     role: str,
     zone: ZoneInfo,
     ref: str,
     board: str,
     now: datetime,
-) -> Text:
+) -> LetterText:
     card = cards[post.alert]
     zh = language == "zh"
     gentle = role == "enterprise"
@@ -157,10 +164,10 @@ def _one(
     if board:
         lines.append(f"查看：{board}" if zh else f"See: {board}")
     lines += [LINKS, f"编号：{ref}" if zh else f"Ref: {ref}"]
-    return Text(title=head + title(card, language), body="\n".join(lines))
+    return LetterText(title=head + title(card, language), body="\n".join(lines))
 
 
-def _facts(card: Card, *, zh: bool, gentle: bool, zone: ZoneInfo, now: datetime) -> list[str]:
+def _facts(card: AlertCard, *, zh: bool, gentle: bool, zone: ZoneInfo, now: datetime) -> list[str]:
     signal = card.examples[0]
     colon = "：" if zh else ": "
 
@@ -198,7 +205,7 @@ def _whose(signal: Signal, *, zh: bool) -> str:
     return f"{signal.unit_name}（{signal.unit_code}）" if zh else f"{signal.unit_name} ({signal.unit_code})"
 
 
-def _points(card: Card, *, zh: bool) -> list[str]:
+def _points(card: AlertCard, *, zh: bool) -> list[str]:
     named = list(dict.fromkeys(signal.point or signal.meter_no for signal in card.examples))[:_SHOWN]
     rest = card.alert.ever - len(named)
     listed = ("、" if zh else ", ").join(name for name in named if name)
@@ -209,7 +216,7 @@ def _points(card: Card, *, zh: bool) -> list[str]:
     return [f"Points: {listed}{more}; {card.alert.standing} still stand"]
 
 
-def _advice(card: Card, *, zh: bool, gentle: bool) -> list[str]:
+def _advice(card: AlertCard, *, zh: bool, gentle: bool) -> list[str]:
     signal = card.examples[0]
     advice = advice_on(signal.kind, signal.carrier)
     if gentle:
@@ -246,7 +253,9 @@ def _span(span: timedelta, *, zh: bool) -> str:
     return " ".join(f"{n}{cn if zh else en}" for n, cn, en in shown)
 
 
-def _digest(letter: Letter, cards: Mapping[str, Card], language: str, zone: ZoneInfo, ref: str, board: str) -> Text:
+def _digest(
+    letter: Letter, cards: Mapping[str, AlertCard], language: str, zone: ZoneInfo, ref: str, board: str
+) -> LetterText:
     zh = language == "zh"
     units = {cards[post.alert].unit_code for post in letter.posts}
     n = len(letter.posts)
@@ -264,10 +273,10 @@ def _digest(letter: Letter, cards: Mapping[str, Card], language: str, zone: Zone
     if board:
         lines.append(f"查看：{board}" if zh else f"See: {board}")
     lines += [f"编号：{ref}" if zh else f"Ref: {ref}"]
-    return Text(title=head, body="\n".join(lines))
+    return LetterText(title=head, body="\n".join(lines))
 
 
-def _row(post: Post, card: Card, *, zh: bool, zone: ZoneInfo) -> str:
+def _row(post: AddressedNotice, card: AlertCard, *, zh: bool, zone: ZoneInfo) -> str:
     language = "zh" if zh else "en"
     marks = (SEVERITIES[post.severity].of(language), PURPOSES[post.purpose].of(language))
     mark = ("·" if zh else ", ").join(filter(None, marks))

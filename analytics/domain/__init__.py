@@ -47,7 +47,7 @@ mark (of totals)    dirty flag                                  hours of a unit 
 incarnation         topic id                                    a topic deleted and made again is another one
 inbox, admission    per-producer topic, authorisation           where a gateway writes, and what goes on from there
 spool               store-and-forward buffer                    what waits on a gateway's disk for Kafka
-card, desk          alert record, alerting engine               see `analytics.alerting.desk`
+desk                alerting engine                             see `analytics.alerting.desk`
 notice, letter      notification, digest                        what an alert has to say; what a person receives
 layer               storage tier                                new readings narrow, old ones packed
 at rest             immutable, cold                             a chunk that nothing is added to any more

@@ -10,12 +10,12 @@ import msgspec
 import psycopg
 from psycopg.types.json import Jsonb
 
-from analytics.alerting.desk import Card, Desk, Member, Silence
+from analytics.alerting.desk import AlertCard, Desk, SignalState, Silence
 from analytics.alerting.mailbox import Mailbox
 from analytics.alerting.rules import Person, Rules
 from analytics.alerting.words import title
 from streams.alerts.aside import Aside
-from streams.alerts.sources import Found
+from streams.alerts.sources import LocatedSignal
 
 __all__ = ["LOCK", "Book", "identities_of", "lay_out"]
 
@@ -88,7 +88,7 @@ class Book:
     people: dict[str, int]
     now: datetime
 
-    async def keep(self, connection: psycopg.AsyncConnection, found: Mapping[tuple[str, int], Found]) -> None:
+    async def keep(self, connection: psycopg.AsyncConnection, found: Mapping[tuple[str, int], LocatedSignal]) -> None:
         """Put back what changed."""
         desk = self.desk
         fresh = [key for key in desk.changed if key not in self.ids]
@@ -117,7 +117,7 @@ class Book:
             if turned:
                 await cursor.executemany(_HAPPENED, turned)
 
-    def _row(self, key: str, found: Mapping[tuple[str, int], Found]) -> dict[str, Any]:
+    def _row(self, key: str, found: Mapping[tuple[str, int], LocatedSignal]) -> dict[str, Any]:
         card = self.desk.cards[key]
         alert = card.alert
         about = found.get(card.examples[0].identity)
@@ -152,7 +152,7 @@ class Book:
         }
         return row
 
-    def _source(self, identity: tuple[str, int], found: Found) -> tuple[Any, ...]:
+    def _source(self, identity: tuple[str, int], found: LocatedSignal) -> tuple[Any, ...]:
         member = self.desk.members[identity]
         return (
             *identity,
@@ -171,7 +171,7 @@ class Book:
         return name, mailbox.next_at, _json(mailbox)
 
 
-def identities_of(found: Iterable[Found]) -> dict[tuple[str, int], Found]:
+def identities_of(found: Iterable[LocatedSignal]) -> dict[tuple[str, int], LocatedSignal]:
     """Signals by what stays the same of them."""
     return {one.signal.identity: one for one in found}
 
@@ -186,7 +186,7 @@ async def lock(connection: psycopg.AsyncConnection, *, wait: bool) -> bool:
 async def lay_out(
     connection: psycopg.AsyncConnection,
     rules: Rules,
-    found: Sequence[Found],
+    found: Sequence[LocatedSignal],
     now: datetime,
     *,
     zone: ZoneInfo,
@@ -213,7 +213,8 @@ async def lay_out(
     members = await (await connection.execute(_MEMBERS, sources)).fetchall()
     desk.lay(
         members={
-            (row[0], row[1]): Member(key=row[2], standing=row[3], energy=row[4], energy_unit=row[5]) for row in members
+            (row[0], row[1]): SignalState(key=row[2], standing=row[3], energy=row[4], energy_unit=row[5])
+            for row in members
         }
     )
     subjects = {rule.subject(signal) for signal in signals if (rule := rules.rule_of(signal)) is not None}
@@ -231,7 +232,7 @@ async def lay_out(
 def _lay_cards(book: Book, rows: Iterable[tuple[Any, ...]], aside: Aside) -> None:
     def lay(row: tuple[Any, ...]) -> None:
         identity, key, state, unit_id, life = row
-        book.desk.lay([msgspec.convert(life, Card)])
+        book.desk.lay([msgspec.convert(life, AlertCard)])
         book.ids[key], book.units[key], book.states[key] = identity, unit_id, state
 
     aside.each("alert", rows, lay, lambda row: row[0])

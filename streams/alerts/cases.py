@@ -17,7 +17,7 @@ from analytics.alerting.workdays import Deadline
 from analytics.domain.words import SITE_VERDICTS
 from streams.alerts.aside import Aside
 from streams.alerts.config import AlertConfig
-from streams.alerts.outbox import Draft, ref_of
+from streams.alerts.outbox import NewMessage, ref_of
 from streams.store.review.attachments import LARGEST_FILE, media_type
 
 __all__ = ["LARGEST_FILE", "MOST_BYTES", "MOST_FILES", "Actor", "attach", "open_case", "remind", "take_step"]
@@ -223,7 +223,7 @@ async def remind(
     rules: Rules,
     people: Mapping[str, int],
     aside: Aside | None = None,
-) -> list[Draft]:
+) -> list[NewMessage]:
     """Messages about deadlines that are near or over, each stage of one told once; in the caller's transaction."""
     today = now.astimezone(config.zone).date()
     if config.calendar.left(today, today) or not _awake(now, config):
@@ -239,11 +239,11 @@ async def remind(
         known = await (await cursor.execute(_EVERYBODY)).fetchall()
     everybody = aside.each("person", known, lambda row: Person(**row), lambda row: row["login"])
 
-    def written(one: tuple[dict[str, Any], str]) -> tuple[int, str, list[Draft]]:
+    def written(one: tuple[dict[str, Any], str]) -> tuple[int, str, list[NewMessage]]:
         row, stage = one
         return row["id"], stage, _reminders(row, stage, everybody, rules, people, today, config)
 
-    drafts: list[Draft] = []
+    drafts: list[NewMessage] = []
     for case, stage, letters in aside.each("case_file", due, written, lambda one: one[0]["id"]):
         await connection.execute(_REMINDED, (stage, case))
         drafts += letters
@@ -262,7 +262,7 @@ def _reminders(
     people: Mapping[str, int],
     today: date,
     config: AlertConfig,
-) -> list[Draft]:
+) -> list[NewMessage]:
     names = ["inspectors"] if not row["login"] else []
     names += ["staff"] if "overdue" in stage else []
     told = {one.name: one for one in audience(names, unit_code="", rules=rules, people=everybody, zone=config.zone)}
@@ -278,10 +278,10 @@ def _reminders(
     }
     drafts = []
     for recipient in told.values():
-        key = Draft.new_key()
+        key = NewMessage.new_key()
         text = case_text(_facts(row, today, config), language=recipient.language, ref=ref_of(key))
         drafts.append(
-            Draft(
+            NewMessage(
                 key=key,
                 recipient=recipient.name,
                 channel=recipient.channel,

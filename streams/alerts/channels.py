@@ -19,7 +19,7 @@ from analytics.domain.errors import ConfigurationError
 from analytics.domain.toml import parse_toml
 from streams.alerts.address import is_one_address
 
-__all__ = ["Channel", "Delivery", "cleaned", "deliver", "read_channels"]
+__all__ = ["Channel", "MessageReceipt", "cleaned", "deliver", "read_channels"]
 
 _KEY_HEADER: Final = "X-Meterwarden-Key"
 _ASSET: Final = AppriseAsset(app_id="Meterwarden", app_desc="Meterwarden", app_url="", secure_logging=True)
@@ -54,7 +54,7 @@ class Channel:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Delivery:
+class MessageReceipt:
     """Result of a delivery attempt; `said` is free of secrets."""
 
     sent: bool
@@ -79,7 +79,7 @@ def read_channels(text: str, source: str) -> dict[str, Channel]:
 
 def deliver(
     channel: Channel, *, address: str, key: str, severity: str, title: str, body: str, picture: str | None
-) -> Delivery:
+) -> MessageReceipt:
     """Send one message, now; blocks until it is accepted, refused or the time is over.
 
     Parameters
@@ -93,11 +93,13 @@ def deliver(
         Path of a PNG.
     """
     if address and not is_one_address(address):  # entered before addresses were checked
-        return Delivery(sent=False, said="an address must be one: without blanks, commas and semicolons (it is not)")
+        return MessageReceipt(
+            sent=False, said="an address must be one: without blanks, commas and semicolons (it is not)"
+        )
     url = _url(channel, address)
     plugin = Apprise.instantiate(url, asset=_ASSET, suppress_exceptions=True)
     if plugin is None:
-        return Delivery(
+        return MessageReceipt(
             sent=False, said=f"the URL of channel {channel.name} must be one that apprise knows (it is not)"
         )
     headers = getattr(plugin, "headers", None)
@@ -118,8 +120,8 @@ def deliver(
     )
     words = cleaned("; ".join(said)[:2000], url)[:500]
     if result:
-        return Delivery(sent=True, said=f"accepted by {channel.name}")
-    return Delivery(sent=False, said=words or f"{channel.name} did not take it")
+        return MessageReceipt(sent=True, said=f"accepted by {channel.name}")
+    return MessageReceipt(sent=False, said=words or f"{channel.name} did not take it")
 
 
 def cleaned(text: str, url: str) -> str:

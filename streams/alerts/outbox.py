@@ -10,7 +10,7 @@ import psycopg
 from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
-__all__ = ["Draft", "Message", "claim", "failed", "last_minute", "ref_of", "resend", "sent", "strangers", "write"]
+__all__ = ["Message", "NewMessage", "claim", "failed", "last_minute", "ref_of", "resend", "sent", "strangers", "write"]
 
 _WRITE: Final = """
 insert into alert_message (key, recipient, channel, address, person_id, unit_id, alert_ids, case_id, purpose, severity,
@@ -57,7 +57,7 @@ where state = 'failed' and (%(ids)s::int8[] is null or id = any(%(ids)s))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Draft:
+class NewMessage:
     """A message before it is stored; `key` is the same in all attempts to send it."""
 
     key: UUID
@@ -111,7 +111,7 @@ class Message:
     role: str | None = None
 
 
-async def write(connection: psycopg.AsyncConnection, drafts: Sequence[Draft], now: datetime) -> None:
+async def write(connection: psycopg.AsyncConnection, drafts: Sequence[NewMessage], now: datetime) -> None:
     """Put messages into the outbox, in the caller's transaction."""
     if not drafts:
         return
@@ -119,7 +119,7 @@ async def write(connection: psycopg.AsyncConnection, drafts: Sequence[Draft], no
         await cursor.executemany(_WRITE, [_row(draft, now) for draft in drafts])
 
 
-def _row(draft: Draft, now: datetime) -> dict[str, Any]:
+def _row(draft: NewMessage, now: datetime) -> dict[str, Any]:
     return {
         "key": draft.key,
         "recipient": draft.recipient,

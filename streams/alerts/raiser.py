@@ -2,9 +2,10 @@
 
 A mark is a row of `alert_inbox`. The triggers `alert_mark_insert` and `alert_mark_update` of migration 0009 write one
 for each row of `detection` and `finding` that is new or changed, in the transaction that changes it; a meter's
-verification needs none, it falls due by the clock. From there on: mark, `Found` (a `Signal` and where it belongs),
-`Card` (an alert as it stands), `Notice` (what an alert has to say), `Draft` (in whose words, to whom), `Message` (a row
-of the outbox).
+verification needs none, it falls due by the clock. From there on five things follow each other: a *signal* (what was
+found; `LocatedSignal` with its ids), an *alert* (`AlertCard`), a *notice* (what an alert has to say; `AddressedNotice`
+to one recipient), a *letter* (notices sent together; `AddressedLetter`, `LetterText`) and a *message* (a row of the
+outbox: `NewMessage`, `Message` once claimed, `MessageReceipt` once tried).
 
 Killed anywhere before the commit, nothing of it happened and the marks are still there; after it, all of it did. One
 worker at a time does it, by an advisory lock that goes with the transaction.
@@ -18,7 +19,7 @@ from typing import Any, Final, NamedTuple
 
 import psycopg
 
-from analytics.alerting.desk import Card, Outgoing
+from analytics.alerting.desk import AddressedLetter, AlertCard
 from analytics.alerting.lifecycle import Purpose
 from analytics.alerting.rules import Recipient, Rules, audience
 from analytics.alerting.words import compose
@@ -30,8 +31,8 @@ from streams.alerts.board_link import board_link
 from streams.alerts.book import Book, identities_of, lay_out, lock
 from streams.alerts.cases import open_case, remind
 from streams.alerts.config import AlertConfig, read_rules, shipped_rules
-from streams.alerts.outbox import Draft, ref_of
-from streams.alerts.sources import Found
+from streams.alerts.outbox import NewMessage, ref_of
+from streams.alerts.sources import LocatedSignal
 
 __all__ = ["Raised", "Raiser", "rules_in_force", "write_letters"]
 
@@ -175,7 +176,12 @@ class Raiser:
         return await (await connection.execute(_CLAIM_THESE, (list(share.marks),))).fetchall()
 
     async def _post(
-        self, connection: psycopg.AsyncConnection, book: Book, found: Sequence[Found], now: datetime, aside: Aside
+        self,
+        connection: psycopg.AsyncConnection,
+        book: Book,
+        found: Sequence[LocatedSignal],
+        now: datetime,
+        aside: Aside,
     ) -> int:
         letters = book.desk.letters(now, waiting=_owners(book, self._config))
         by_identity = identities_of(found)
@@ -209,7 +215,7 @@ class Raiser:
         now: datetime,
         share: "_Share",
         aside: Aside,
-    ) -> list[Found]:
+    ) -> list[LocatedSignal]:
         seen = [row[1] for row in claimed if row[0] == "detection"]
         judged = [row[1] for row in claimed if row[0] == "finding"]
         found = await sources.detections(connection, seen, now, rules.severities, aside) if seen else []
@@ -279,7 +285,7 @@ async def _meters_due(connection: psycopg.AsyncConnection, now: datetime) -> lis
     return [one.meter_id for one in await _verifications(connection, now, Aside()) if one.meter_id is not None]
 
 
-async def _verifications(connection: psycopg.AsyncConnection, now: datetime, aside: Aside) -> list[Found]:
+async def _verifications(connection: psycopg.AsyncConnection, now: datetime, aside: Aside) -> list[LocatedSignal]:
     """Verifications that are due, and those that were and are no longer."""
     due = await sources.verifications(connection, now, aside)
     still = {one.meter_id for one in due}
@@ -305,13 +311,13 @@ def _owners(book: Book, config: AlertConfig) -> tuple[Recipient, ...]:
     return tuple(one for name, one in found.items() if name in waiting)
 
 
-def write_letters(book: Book, letters: Sequence[Outgoing], config: AlertConfig) -> list[Draft]:
+def write_letters(book: Book, letters: Sequence[AddressedLetter], config: AlertConfig) -> list[NewMessage]:
     """Letters as messages of the outbox."""
     return [_draft(book, one, config) for one in letters]
 
 
-def _draft(book: Book, one: Outgoing, config: AlertConfig) -> Draft:
-    key = Draft.new_key()
+def _draft(book: Book, one: AddressedLetter, config: AlertConfig) -> NewMessage:
+    key = NewMessage.new_key()
     posts = one.letter.posts
     cards = [book.desk.cards[post.alert] for post in posts]
     ids = [book.ids[post.alert] for post in posts]
@@ -335,7 +341,7 @@ def _draft(book: Book, one: Outgoing, config: AlertConfig) -> Draft:
         ref=ref_of(key),
         board=board,
     )
-    return Draft(
+    return NewMessage(
         key=key,
         recipient=one.recipient.name,
         channel=one.recipient.channel,
@@ -352,7 +358,7 @@ def _draft(book: Book, one: Outgoing, config: AlertConfig) -> Draft:
     )
 
 
-def _picture(card: Card, now: datetime) -> dict[str, Any] | None:
+def _picture(card: AlertCard, now: datetime) -> dict[str, Any] | None:
     signal = card.examples[0]
     if not card.single or not signal.point or signal.source.value != "detection":
         return None

@@ -24,7 +24,7 @@ from analytics.alerting.words import LINKS
 from analytics.domain.errors import StoreUnavailable
 from analytics.domain.words import Phrase
 from streams.alerts import outbox
-from streams.alerts.channels import Channel, Delivery, deliver
+from streams.alerts.channels import Channel, MessageReceipt, deliver
 from streams.alerts.links import Deed, Link, sign_link
 from streams.alerts.outbox import Message
 from streams.alerts.picture import draw, read_hours
@@ -156,7 +156,7 @@ class Sender:
         await self._settle(message, delivery)
         return True
 
-    async def _deliver(self, channel: Channel, message: Message, picture: bytes | None) -> Delivery:
+    async def _deliver(self, channel: Channel, message: Message, picture: bytes | None) -> MessageReceipt:
         with tempfile.TemporaryDirectory(prefix="meterwarden-") as folder:
             path = Path(folder) / "evidence.png"
             if picture is not None:
@@ -173,9 +173,9 @@ class Sender:
                     picture=str(path) if picture is not None else None,
                 )
             except Exception as error:  # noqa: BLE001 - whatever a channel does, the message is kept
-                return Delivery(sent=False, said=f"channel {channel.name} broke: {type(error).__name__}")
+                return MessageReceipt(sent=False, said=f"channel {channel.name} broke: {type(error).__name__}")
 
-    async def _settle(self, message: Message, delivery: Delivery) -> None:
+    async def _settle(self, message: Message, delivery: MessageReceipt) -> None:
         """Keep what became of it, however long the database takes: a receipt that is lost is a message sent twice."""
         now = datetime.now(UTC)
         while True:

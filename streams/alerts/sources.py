@@ -11,7 +11,7 @@ from analytics.domain.severity import Severity
 from streams.alerts.aside import Aside
 from streams.store.postgres.reading import rows_of
 
-__all__ = ["Found", "detections", "findings", "history", "verifications", "verified"]
+__all__ = ["LocatedSignal", "detections", "findings", "history", "verifications", "verified"]
 
 _DETECTIONS: Final = """
 select d.id, u.code as unit_code, u.name as unit_name, p.code as point, coalesce(m.meter_no, '') as meter_no,
@@ -53,7 +53,7 @@ where s.source = 'verification' and s.source_id = any(%(ids)s)
 """
 
 
-class Found(NamedTuple):
+class LocatedSignal(NamedTuple):
     """A signal and the ids of what it is about."""
 
     signal: Signal
@@ -68,7 +68,7 @@ async def detections(
     now: datetime,
     severities: Mapping[str, Severity],
     aside: Aside | None = None,
-) -> list[Found]:
+) -> list[LocatedSignal]:
     """Detections of these ids that can make an alert."""
     parameters = {"kinds": sorted(KINDS), "ids": list(ids)}
     rows = await rows_of(connection, _DETECTIONS + "and d.id = any(%(ids)s) order by d.started_at, d.id", parameters)
@@ -77,7 +77,7 @@ async def detections(
 
 async def findings(
     connection: psycopg.AsyncConnection, ids: Sequence[int], now: datetime, aside: Aside | None = None
-) -> list[Found]:
+) -> list[LocatedSignal]:
     """Findings of these ids; one that does not fail (any more) stands no longer."""
     rows = await rows_of(
         connection, _FINDINGS + "and f.id = any(%(ids)s) order by f.opened_at, f.id", {"ids": list(ids)}
@@ -85,7 +85,9 @@ async def findings(
     return (aside or Aside()).each("finding", rows, lambda row: _finding(row, now), _id)
 
 
-async def verifications(connection: psycopg.AsyncConnection, now: datetime, aside: Aside | None = None) -> list[Found]:
+async def verifications(
+    connection: psycopg.AsyncConnection, now: datetime, aside: Aside | None = None
+) -> list[LocatedSignal]:
     """Meters whose verification is over or has 30 days left at most."""
     rows = await rows_of(connection, _VERIFICATIONS, {})
     return (aside or Aside()).each(
@@ -95,7 +97,7 @@ async def verifications(connection: psycopg.AsyncConnection, now: datetime, asid
 
 async def history(
     connection: psycopg.AsyncConnection, since: datetime, severities: Mapping[str, Severity]
-) -> list[Found]:
+) -> list[LocatedSignal]:
     """Detections and findings that were open or seen at `since` or later, as they are known now."""
     parameters = {"kinds": sorted(KINDS), "since": since}
     seen = await rows_of(
@@ -117,7 +119,7 @@ def _id(row: Mapping[str, Any]) -> object:
     return row["id"]
 
 
-def _detection(row: Mapping[str, Any], now: datetime, severities: Mapping[str, Severity]) -> Found:
+def _detection(row: Mapping[str, Any], now: datetime, severities: Mapping[str, Severity]) -> LocatedSignal:
     signal = Signal(
         source=Source.DETECTION,
         source_id=row["id"],
@@ -141,7 +143,7 @@ def _detection(row: Mapping[str, Any], now: datetime, severities: Mapping[str, S
         evidence=row["evidence"] if isinstance(row["evidence"], dict) else {},
         unit_meters=row["meters"] or 0,
     )
-    return Found(signal, row["unit_id"], row["point_id"], row["meter_id"])
+    return LocatedSignal(signal, row["unit_id"], row["point_id"], row["meter_id"])
 
 
 def _only_watched(evidence: object) -> bool:
@@ -149,7 +151,7 @@ def _only_watched(evidence: object) -> bool:
     return isinstance(evidence, dict) and (evidence.get("watched") is True or evidence.get("ending") == "withdrawn")
 
 
-def _finding(row: Mapping[str, Any], now: datetime) -> Found:
+def _finding(row: Mapping[str, Any], now: datetime) -> LocatedSignal:
     fails = row["verdict"] == "fail"
     signal = Signal(
         source=Source.FINDING,
@@ -175,10 +177,10 @@ def _finding(row: Mapping[str, Any], now: datetime) -> Found:
             "found_en": row["found"],
         },
     )
-    return Found(signal, row["unit_id"], row["point_id"], row["meter_id"])
+    return LocatedSignal(signal, row["unit_id"], row["point_id"], row["meter_id"])
 
 
-def _verification(row: Mapping[str, Any], now: datetime) -> Found:
+def _verification(row: Mapping[str, Any], now: datetime) -> LocatedSignal:
     signal = Signal(
         source=Source.VERIFICATION,
         source_id=row["meter_id"],
@@ -194,12 +196,12 @@ def _verification(row: Mapping[str, Any], now: datetime) -> Found:
         seen_at=now,
         evidence={"verification_due": row["verification_due"].isoformat(), "days_left": row["days_left"]},
     )
-    return Found(signal, row["unit_id"], row["point_id"], row["meter_id"])
+    return LocatedSignal(signal, row["unit_id"], row["point_id"], row["meter_id"])
 
 
 async def verified(
     connection: psycopg.AsyncConnection, meter_ids: Sequence[int], now: datetime, aside: Aside | None = None
-) -> list[Found]:
+) -> list[LocatedSignal]:
     """Verifications that were due and are no longer, or whose meter is gone."""
     if not meter_ids:
         return []
@@ -207,7 +209,7 @@ async def verified(
     return (aside or Aside()).each("alert_source", rows, lambda row: _no_longer_due(row, now), _id)
 
 
-def _no_longer_due(row: Mapping[str, Any], now: datetime) -> Found:
+def _no_longer_due(row: Mapping[str, Any], now: datetime) -> LocatedSignal:
     signal = Signal(
         source=Source.VERIFICATION,
         source_id=row["id"],
@@ -221,4 +223,4 @@ def _no_longer_due(row: Mapping[str, Any], now: datetime) -> Found:
         ended_at=now,
         standing=False,
     )
-    return Found(signal, row["unit_id"], None, row["id"])
+    return LocatedSignal(signal, row["unit_id"], None, row["id"])

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from analytics.alerting.desk import Desk, Outgoing, Silence
+from analytics.alerting.desk import AddressedLetter, Desk, Silence
 from analytics.alerting.lifecycle import Phase, Purpose
 from analytics.alerting.rule_table import parse_rules
 from analytics.alerting.signal import Source
@@ -16,7 +16,7 @@ from tests.analytics.alerting.makers import MINUTE, T0, ZONE, default_rules, des
 HOUR = 60 * MINUTE
 
 
-def run(desk: Desk, until: timedelta) -> list[Outgoing]:
+def run(desk: Desk, until: timedelta) -> list[AddressedLetter]:
     """Everything that leaves until then, the clock asked whenever it is due."""
     out = []
     now = T0
@@ -30,7 +30,7 @@ def run(desk: Desk, until: timedelta) -> list[Outgoing]:
     raise AssertionError("never comes to rest")
 
 
-def purposes(out: list[Outgoing], recipient: str) -> list[Purpose]:
+def purposes(out: list[AddressedLetter], recipient: str) -> list[Purpose]:
     return [post.purpose for one in out if one.recipient.name == recipient for post in one.letter.posts]
 
 

@@ -11,12 +11,12 @@ from analytics.alerting.lifecycle import (
     AlertIsOver,
     Cleared,
     Event,
-    Joined,
-    Left,
     Notice,
     Phase,
     Policy,
     Purpose,
+    SignalJoined,
+    SignalLeft,
     Tick,
     next_at,
     step,
@@ -58,8 +58,10 @@ steps = st.lists(
 )
 
 
-def joined(at: datetime, *, severity: Severity = Severity.WARNING, new: bool = True, instant: bool = False) -> Joined:
-    return Joined(at=at, severity=severity, started_at=at, new=new, instant=instant)
+def joined(
+    at: datetime, *, severity: Severity = Severity.WARNING, new: bool = True, instant: bool = False
+) -> SignalJoined:
+    return SignalJoined(at=at, severity=severity, started_at=at, new=new, instant=instant)
 
 
 class Life:
@@ -117,7 +119,7 @@ def lived(policy: Policy, script: list[tuple[str, int, Severity]]) -> Life:
             life.feed(joined(at, severity=severity, new=False))
             standing, away = standing + 1, away - 1
         elif what in {"leave", "withdraw"} and standing:
-            life.feed(Left(at=at, withdrawn=what == "withdraw"))
+            life.feed(SignalLeft(at=at, withdrawn=what == "withdraw"))
             standing, away = standing - 1, away + 1
         elif what == "instant":
             life.feed(joined(at, severity=severity, instant=True))
@@ -127,7 +129,7 @@ def lived(policy: Policy, script: list[tuple[str, int, Severity]]) -> Life:
             life.silent_until = at + timedelta(minutes=wait)
     for _ in range(standing):
         if life.alert is not None and not life.alert.phase.over:
-            life.feed(Left(at=life.now))
+            life.feed(SignalLeft(at=life.now))
     return life
 
 
@@ -208,7 +210,7 @@ def test_what_the_clock_says_is_when_it_changes(policy: Policy, script: list[tup
 def test_what_ends_within_the_hold_is_told_nobody() -> None:
     life = Life(POLICY)
     life.feed(joined(T0))
-    life.feed(Left(at=T0 + 9 * MINUTE))
+    life.feed(SignalLeft(at=T0 + 9 * MINUTE))
     assert life.alert is not None
     assert life.alert.phase is Phase.DROPPED
     assert life.told == []
@@ -219,10 +221,10 @@ def test_flapping_is_one_alert_and_is_held_down() -> None:
     life.feed(joined(T0))
     at = T0 + 15 * MINUTE
     for _ in range(10):
-        life.feed(Left(at=at))
+        life.feed(SignalLeft(at=at))
         life.feed(joined(at + 5 * MINUTE, new=False))
         at += 20 * MINUTE
-    life.feed(Left(at=at))
+    life.feed(SignalLeft(at=at))
     life.run(at + 4 * HOUR)
     assert life.purposes == [Purpose.RAISE, Purpose.ESCALATE, Purpose.ESCALATE]
     assert life.alert is not None
@@ -256,7 +258,7 @@ def test_what_was_over_before_the_silence_was_is_told_nobody() -> None:
     life = Life(POLICY)
     life.silent_until = T0 + 5 * HOUR
     life.feed(joined(T0))
-    life.feed(Left(at=T0 + HOUR))
+    life.feed(SignalLeft(at=T0 + HOUR))
     life.run(T0 + 10 * HOUR)
     assert life.told == []
     assert life.alert is not None
@@ -276,7 +278,7 @@ def test_an_instant_fault_is_told_at_once_and_clears_by_itself() -> None:
 def test_a_withdrawn_detection_clears_its_alert_at_once() -> None:
     life = Life(POLICY)
     life.feed(joined(T0))
-    life.feed(Left(at=T0 + HOUR / 2, withdrawn=True))
+    life.feed(SignalLeft(at=T0 + HOUR / 2, withdrawn=True))
     assert life.purposes == [Purpose.RAISE, Purpose.CLEAR]
 
 

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from analytics.alerting.lifecycle import Purpose
-from analytics.alerting.mailbox import Habits, Letter, Mailbox, Post, deliver
+from analytics.alerting.mailbox import AddressedNotice, Habits, Letter, Mailbox, deliver
 from analytics.domain.severity import SEVERITIES, Severity
 from tests.analytics.alerting.makers import MINUTE, T0, ZONE
 
@@ -12,10 +12,12 @@ HABITS = Habits(zone=ZONE, quiet_from=time(22), quiet_to=time(7), burst=3, windo
 NIGHT = T0 + timedelta(hours=14)  # midnight in Shanghai
 
 
-def post(alert: str, purpose: Purpose = Purpose.RAISE, at: datetime = T0, **facts: object) -> Post:
+def post(alert: str, purpose: Purpose = Purpose.RAISE, at: datetime = T0, **facts: object) -> AddressedNotice:
     severity = facts.pop("severity", Severity.WARNING)
     assert isinstance(severity, Severity)
-    return Post(alert=alert, purpose=purpose, severity=severity, level=0, at=at, first=bool(facts.pop("first", True)))
+    return AddressedNotice(
+        alert=alert, purpose=purpose, severity=severity, level=0, at=at, first=bool(facts.pop("first", True))
+    )
 
 
 class Reader:
@@ -27,7 +29,7 @@ class Reader:
         self.letters: list[Letter] = []
         self.now = T0
 
-    def feed(self, posts: list[Post], at: datetime) -> None:
+    def feed(self, posts: list[AddressedNotice], at: datetime) -> None:
         self.run(at)
         self._deliver(posts, at)
 
@@ -40,7 +42,7 @@ class Reader:
             raise AssertionError("never comes to rest")
         self.now = max(until, self.now)
 
-    def _deliver(self, posts: list[Post], at: datetime) -> None:
+    def _deliver(self, posts: list[AddressedNotice], at: datetime) -> None:
         self.now = at
         self.mailbox, letters = deliver(self.mailbox, posts, at, self.habits)
         self.letters += letters
