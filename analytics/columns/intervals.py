@@ -322,7 +322,7 @@ def _seconds(hour: int, zone: tzinfo) -> int:
 def _offset_at(instant_s: int, zone: tzinfo) -> int:
     offset = datetime.fromtimestamp(instant_s, zone).utcoffset()
     if offset is None:
-        raise ConfigurationError(f"zone {zone} has no offset from UTC, so local days cannot be told")
+        raise ConfigurationError(f"zone {zone} has no offset from UTC, so its local days are unknown")
     return round(offset.total_seconds())
 
 

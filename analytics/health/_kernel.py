@@ -79,9 +79,9 @@ HABIT_ROW = np.dtype(
         ("typical_h", "<f4"), ("worst_h", "<f4"), ("still", "<f4"), ("away", "<f4"), ("rested", "?"),
     ]
 )  # fmt: skip
-"""How long a jam could hide at a point, by its habit at the newest reading `at` of a UTC day: hours to be told in the
-middle and at the worst; share of still hours; hours for which its users may be away; whether a stillness that ended by
-itself asks for more than usual."""
+"""How long a jam could hide at a point, by its habit at the newest reading `at` of a UTC day: hours until it would be
+reported in the middle and at the worst; share of still hours; hours for which its users may be away; whether a still
+span that ended by itself asks for more than usual."""
 
 UNSURE, AHEAD, BEHIND, DRIFTS = 0, 1, 2, 3
 """What is known of a clock: it or the way to us is late; it is ahead; it went back; it runs away slowly."""

@@ -18,7 +18,7 @@ another level something shifted: readings that arrive before they were measured 
 that goes on while its times go back proves one that fell behind; a lateness that grows without any jump is a clock
 that drifts. A jump by more than an interval without such a proof is taken for a slower way to us, and learnt anew.
 
-**Astray.** While a clock is behind, readings come whose time was told before while the dial is further on. Where they
+**Astray.** While a clock is behind, readings come whose time came before while the dial is further on. Where they
 come in the place of ordinary ones, from a meter known to be punctual, their time cannot be right: they are marked and
 left out of the hours; the dial's total is not touched.
 

@@ -79,7 +79,7 @@ CHECK_STATE = np.dtype(
         ("sum", "<f8", (3,)), ("count", "<i4", (3,)), ("hour", "<i8"), ("share", "<f8", (3,)), ("load", "<f8"),
         ("hours", "<i4"), ("alive", "<i4", (3,)), ("dead", "<i4", (3,)), ("run", "<i4", (3,)), ("longest", "<i4", (3,)),
         ("against", "<i4", (3,)), ("low", "<f8", (3,)), ("pair", "<i4", (3,)), ("run_at", "<f8", (3,)),
-        # what is told: since when, what was counted, what should have been
+        # what is reported: since when, what was counted, what should have been
         ("since", "<f8"), ("off_k", "<f8"), ("told", "<f8"),
         ("off_n", "<f8"), ("off_e", "<f8"), ("off_i", "<f8"), ("off_ee", "<f8"), ("off_ei", "<f8"), ("off_ii", "<f8"),
         # sums of the block that is being filled
