@@ -148,18 +148,20 @@ def _uses(hours: PointHours, ledger: Ledger, day: int, zone: tzinfo) -> Mapping[
     amount = np.bincount(series, by_day.amount_micro[inside], minlength=len(keys)) / MICRO
     count = np.bincount(series, minlength=len(keys))
     most = np.full(len(keys), np.nan)
-    np.fmax.at(most, by_hour.series, by_hour.amount_micro / MICRO)
-    return {
-        UseKey(
-            key.unit,
-            key.scope,
-            {"unit": "", "sub_unit": key.name, "equipment": key.sub_unit}[key.scope],
-            key.name,
-            key.carrier,
-        ): Use(amount=float(amount[i]), days=int(count[i]), most_in_an_hour=float(most[i]), symbol=key.symbol)
-        for i, key in enumerate(keys)
-        if count[i]
-    }
+    lately = local_day(by_hour.at, zone) if len(by_hour.at) else np.empty(0, np.int32)
+    lately_inside = (lately > day - _YEAR) & (lately <= day)
+    np.fmax.at(most, by_hour.series[lately_inside], by_hour.amount_micro[lately_inside] / MICRO)
+    found: dict[UseKey, Use] = {}
+    for i, key in enumerate(keys):
+        if not count[i]:
+            continue
+        part = {"unit": "", "sub_unit": key.name, "equipment": key.sub_unit}[key.scope]
+        whose = UseKey(key.unit, key.scope, part, key.name, key.carrier)
+        hourly = float(most[i]) if key.scope != "unit" else np.nan  # no limit is asked of a unit's hours
+        use = Use(amount=float(amount[i]), days=int(count[i]), most_in_an_hour=hourly, symbol=key.symbol)
+        if whose not in found or use.amount > found[whose].amount:  # of steam in t and in GJ the greater one
+            found[whose] = use
+    return found
 
 
 def _completeness(
@@ -176,9 +178,16 @@ def _completeness(
     began = np.full(points, np.iinfo(np.int64).max)
     np.minimum.at(began, made.point, made.installed_from // (24 * US_PER_HOUR) + 1)
     start = np.maximum(np.maximum(first[ledger.point_unit], last - window_days + 1), began)
-    due = last - days_between_readings(made, points) - start + 1
+    apart = days_between_readings(made, points)
+    due = last - apart - start + 1
     inside = (at <= last) & (at > last - window_days)
     received = np.bincount(hours["point"][inside], share[inside], minlength=points) / 24
+    rare = 2 * apart > window_days  # read so seldom that the window says nothing: its own, twice as long
+    if rare.any():
+        own = np.maximum(np.maximum(first[ledger.point_unit], last - 2 * apart + 1), began)
+        due = np.where(rare, last - apart - own + 1, due)
+        mine = (at <= last) & (at > last - 2 * apart[hours["point"]])
+        received[rare] = (np.bincount(hours["point"][mine], evident[mine], minlength=points) / 24)[rare]
     return np.where(due > 0, np.minimum(received / np.maximum(due, 1), 1.0), np.nan)
 
 
