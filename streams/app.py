@@ -14,7 +14,6 @@ from faust.types import TP
 
 from analytics.columns.intervals import FIRST_HOUR, local_day
 from analytics.columns.register import RegisterTable, advance, close, empty_state
-from analytics.domain.errors import StoreUnavailable
 from analytics.domain.ledger import Ledger
 from ingest import wire
 from ingest.metrics_page import MetricsPage, Pulse
@@ -34,7 +33,7 @@ from streams.lanes import readings
 from streams.lanes.lanes import Lanes
 from streams.lanes.workshop import Workshop
 from streams.metrics import WorkerMetrics
-from streams.ports import StoreRejected
+from streams.patience import in_rounds
 from streams.rows.layout import Doing
 from streams.source.broker import Broker, TopicFacts
 from streams.source.consumer import BatchApp, BatchOptions, Position
@@ -237,17 +236,14 @@ class WorkerApp(BatchApp):
         self._tasks.append(asyncio.create_task(work, name=f"metering.{name}"))
 
     async def _keep_layers(self) -> None:
-        """Index, pack and drop what has come to rest, one worker at a time; a fault is told and tried again."""
+        """Index, pack and drop what has come to rest, one worker at a time; a fault is logged and tried again."""
         layers = self.store.layers(self.config.layers)
-        while True:
-            await asyncio.sleep(self.config.layers_s)
-            try:
-                done = await layers.maintain(datetime.now(UTC))
-            except (StoreUnavailable, StoreRejected) as error:
-                log.warning("the layers of readings are left for later: %s", error)
-                continue
-            if done:
+
+        async def maintain() -> None:
+            if done := await layers.maintain(datetime.now(UTC)):
                 log.info("layers of readings: %s", done)
+
+        await in_rounds(maintain, self.config.layers_s, "the layers of readings are left for later", log=log)
 
     async def _watch_ledger(self) -> None:
         """Notice a newer ledger, or a newer verdict of an inspector, within seconds."""

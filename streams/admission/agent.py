@@ -19,13 +19,12 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.errors import KafkaError
 from kafka.errors import KafkaError as AdminError
 
-from analytics.domain.errors import StoreUnavailable
 from ingest.wire import partition_of
 from ingest.wire.records import Records
 from streams.admission.decide import Decision, MayNot, decide
 from streams.config import StreamsConfig
 from streams.metrics import WorkerMetrics
-from streams.ports import StoreRejected
+from streams.patience import AWAY, Backoff
 from streams.rows.layout import RejectedRow, TopicPartition
 from streams.source.broker import TopicFacts
 from streams.source.fetch import give_fetches
@@ -108,19 +107,17 @@ class Admission:
 
     async def run(self) -> None:
         """Until cancelled."""
-        pause_s = _LOOK_S
+        backoff = Backoff(_LOOK_S, _LONGEST_S)
         while True:
             try:
                 if self._mine() and await self._topics.topics(self._config.inboxes):
                     await self._serve()
-                pause_s = _LOOK_S
-            except (KafkaError, AdminError, StoreUnavailable, StoreRejected, OSError) as error:
+                backoff = Backoff(_LOOK_S, _LONGEST_S)
+            except (KafkaError, AdminError, *AWAY, OSError) as error:
                 log.warning("what is in the inboxes of gateways waits: %r", error)
-                pause_s = min(2 * pause_s, _LONGEST_S)
             except Exception:
                 log.exception("what is in the inboxes of gateways waits")
-                pause_s = min(2 * pause_s, _LONGEST_S)
-            await asyncio.sleep(pause_s)
+            await backoff.wait()
 
     async def _serve(self) -> None:
         """Admit while this worker is to do it; whatever breaks, the next attempt begins at what was committed."""

@@ -1,13 +1,12 @@
 """Alerts are raised by one worker at a time, in rounds: whichever gets the lock, the others find it taken."""
 
-import asyncio
 import logging
 from datetime import UTC, datetime
 
-from analytics.domain.errors import ConfigurationError, StoreUnavailable
+from analytics.domain.errors import ConfigurationError
 from streams.alerts.config import AlertConfig
 from streams.alerts.raiser import Raiser
-from streams.ports import StoreRejected
+from streams.patience import AWAY, in_rounds
 from streams.store.postgres.connections import Connections
 
 __all__ = ["AlertsAgent"]
@@ -30,19 +29,15 @@ class AlertsAgent:
         self._raiser = Raiser(config)
 
     async def run(self, every_s: float) -> None:
-        """Until cancelled; a fault is told and tried again, and no mark is lost by it."""
+        """Until cancelled; a fault is logged and tried again, and no mark is lost by it."""
         try:
-            while True:
-                await asyncio.sleep(every_s)
-                try:
-                    while await self.once():
-                        pass
-                except (StoreUnavailable, StoreRejected, ConfigurationError) as error:
-                    log.warning("alerts wait: %s", error)
-                except Exception:
-                    log.exception("alerts wait")
+            await in_rounds(self._round, every_s, "alerts wait", log=log, away=(ConfigurationError, *AWAY))
         finally:
             await self._connections.close()
+
+    async def _round(self) -> None:
+        while await self.once():
+            pass
 
     async def once(self) -> bool:
         """One round; whether there may be more to take at once."""

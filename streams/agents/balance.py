@@ -5,7 +5,6 @@ State, detections, balances and what could be seen are committed together: after
 the first time. A unit is one worker's at a time.
 """
 
-import asyncio
 import json
 import logging
 import math
@@ -19,7 +18,6 @@ import numpy as np
 
 from analytics.columns.aggregation import MICRO, PointHours
 from analytics.domain.accuracy import in_service_factors
-from analytics.domain.errors import StoreUnavailable
 from analytics.domain.instants import US_PER_HOUR
 from analytics.domain.ledger import Ledger
 from analytics.drift.groups import BalanceGroups
@@ -29,7 +27,8 @@ from analytics.drift.state import BalanceState, StateMismatch
 from analytics.health.sensitivity import StandingVerdict, factor_of
 from streams.agents.courtesy import Courtesy
 from streams.lanes.workshop import Workshop
-from streams.ports import LedgersInUse, StoreRejected
+from streams.patience import in_rounds
+from streams.ports import LedgersInUse
 from streams.rows.layout import DetectionRow, Hours, Int32s, KeptBalance, ObservabilityRow, StoredLedger
 from streams.steps.balance import (
     HOURS,
@@ -124,17 +123,13 @@ class BalanceAgent:
 
     async def run(self, every_s: float) -> None:
         """Until cancelled."""
-        while True:
-            await asyncio.sleep(every_s)
-            if self._ledgers.behind():
-                continue
-            try:
-                for stored in self._ledgers.ledgers():
-                    await self.once(stored)
-            except (StoreUnavailable, StoreRejected) as error:
-                log.warning("balances wait: %s", error)
-            except Exception:
-                log.exception("balances wait")
+        await in_rounds(self._round, every_s, "balances wait", log=log)
+
+    async def _round(self) -> None:
+        if self._ledgers.behind():
+            return
+        for stored in self._ledgers.ledgers():
+            await self.once(stored)
 
     async def once(self, stored: StoredLedger) -> int:
         """Take all settled days of the units of a ledger; how many units went on."""

@@ -9,12 +9,11 @@ from typing import Protocol
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError, MessageSizeTooLargeError
 
-from analytics.domain.errors import StoreUnavailable
 from analytics.domain.quality import RejectReason
 from ingest.kafka_access import KafkaAccess
 from ingest.wire import REJECTED_TOPIC, rejected_headers
 from streams.metrics import WorkerMetrics
-from streams.ports import StoreRejected
+from streams.patience import AWAY, in_rounds
 from streams.store.rejected import RejectedRecord
 
 __all__ = ["Outbox", "Publisher", "Relay", "keep_publishing"]
@@ -81,17 +80,13 @@ async def keep_publishing(
     page : int
         Rows of a full page, after which there may be more. [1]
     """
-    while True:
-        try:
-            while await once() == page:
-                pass
-        except (KafkaError, StoreUnavailable, StoreRejected) as error:
-            log.warning("%s wait: %s", what, error)
-            await publisher.close()
-        except Exception:
-            log.exception("%s wait", what)
-            await publisher.close()
-        await asyncio.sleep(every_s)
+
+    async def all_pages() -> None:
+        while await once() == page:
+            pass
+
+    away = (KafkaError, *AWAY)
+    await in_rounds(all_pages, every_s, f"{what} wait", log=log, away=away, failed=publisher.close)
 
 
 class Relay:

@@ -3,16 +3,14 @@
 The numbers are those of its Prometheus page; counters are told as what was added since the sample before.
 """
 
-import asyncio
 import logging
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Protocol
 
-from analytics.domain.errors import StoreUnavailable
 from streams.metrics import WorkerMetrics
-from streams.ports import StoreRejected
+from streams.patience import in_rounds
 from streams.store.samples import PartitionSample, WorkerSample
 
 __all__ = ["Sampler", "Samples", "counted", "partitions"]
@@ -46,12 +44,7 @@ class Sampler:
 
     async def run(self, every_s: float) -> None:
         """Until cancelled; a sample that cannot be stored is part of the next one."""
-        while True:
-            await asyncio.sleep(every_s)
-            try:
-                await self.once(datetime.now(UTC))
-            except (StoreUnavailable, StoreRejected) as error:
-                log.warning("a sample waits: %s", error)
+        await in_rounds(lambda: self.once(datetime.now(UTC)), every_s, "a sample waits", log=log)
 
     async def once(self, at: datetime) -> None:
         """Store what was done since the last one."""

@@ -20,13 +20,13 @@ import numpy as np
 from aiokafka.errors import KafkaError
 from numpy.typing import NDArray
 
-from analytics.domain.errors import StoreUnavailable
 from analytics.domain.units import unit_of
 from ingest.wire import CONTENT_TYPE, CONTENT_TYPE_JSON
 from streams.agents.courtesy import Courtesy, units_at_once
 from streams.agents.relay import Publisher
 from streams.lanes.workshop import Workshop
-from streams.ports import LedgersInUse, StoreRejected, TotalsTransaction
+from streams.patience import AWAY, in_rounds
+from streams.ports import LedgersInUse, TotalsTransaction
 from streams.rows.layout import Hours, Int32s, Int64s, StoredLedger
 from streams.steps.totals import Spans, TotalsMaker
 from streams.store.factors import factors_of
@@ -139,21 +139,17 @@ class TotalsAgent:
 
     async def run(self, every_s: float) -> None:
         """Until cancelled."""
-        while True:
-            await asyncio.sleep(every_s)
-            if self._ledgers.behind() and time.monotonic() - self._done_at < _LONGEST_WAIT_S:
-                continue
-            self._done_at = time.monotonic()
-            try:
-                for stored in self._ledgers.ledgers():
-                    while await self._turn(stored):
-                        pass
-            except (KafkaError, StoreUnavailable, StoreRejected) as error:
-                log.warning("totals wait: %s", error)
-                await self._publisher.close()
-            except Exception:
-                log.exception("totals wait")
-                await self._publisher.close()
+        away = (KafkaError, *AWAY)
+        await in_rounds(self._round, every_s, "totals wait", log=log, away=away, failed=self._publisher.close)
+
+    async def _round(self) -> None:
+        """All that is stale of all ledgers; while readings pile up, only after a long wait."""
+        if self._ledgers.behind() and time.monotonic() - self._done_at < _LONGEST_WAIT_S:
+            return
+        self._done_at = time.monotonic()
+        for stored in self._ledgers.ledgers():
+            while await self._turn(stored):
+                pass
 
     async def _turn(self, stored: StoredLedger) -> bool:
         """Some units, when it is their turn; whether there may be more."""

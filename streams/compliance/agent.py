@@ -1,12 +1,12 @@
 """Units of this worker's partitions are judged again when what they are judged by or from has changed."""
 
-import asyncio
 import logging
 
-from analytics.domain.errors import ConfigurationError, StoreUnavailable
+from analytics.domain.errors import ConfigurationError
 from streams.agents.courtesy import Courtesy, units_at_once
 from streams.compliance.stale import ComplianceStore
-from streams.ports import LedgersInUse, StoreRejected
+from streams.patience import AWAY, in_rounds
+from streams.ports import LedgersInUse
 from streams.rows.layout import StoredLedger
 
 __all__ = ["ComplianceAgent"]
@@ -35,16 +35,12 @@ class ComplianceAgent:
         self._ledgers = ledgers
 
     async def run(self, every_s: float) -> None:
-        """Until cancelled; a fault is told and tried again."""
-        while True:
-            await asyncio.sleep(every_s)
-            try:
-                for stored in self._ledgers.ledgers():
-                    await self.once(stored)
-            except (StoreUnavailable, StoreRejected, ConfigurationError) as error:
-                log.warning("compliance waits: %s", error)
-            except Exception:
-                log.exception("compliance waits")
+        """Until cancelled; a fault is logged and tried again."""
+        await in_rounds(self._round, every_s, "compliance waits", log=log, away=(ConfigurationError, *AWAY))
+
+    async def _round(self) -> None:
+        for stored in self._ledgers.ledgers():
+            await self.once(stored)
 
     async def once(self, stored: StoredLedger) -> int:
         """Judge what is stale of a ledger's units; how many. While readings pile up, one batch at a time."""

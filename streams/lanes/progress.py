@@ -1,6 +1,5 @@
 """Progress reports of a worker's partitions, written to the database every few seconds, for people and `status`."""
 
-import asyncio
 import logging
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -8,8 +7,7 @@ from typing import Protocol
 
 from faust.types import TP
 
-from analytics.domain.errors import StoreUnavailable
-from streams.ports import StoreRejected
+from streams.patience import in_rounds
 from streams.rows.layout import Doing, PartitionReport, TopicPartition
 
 __all__ = ["Progress"]
@@ -70,10 +68,6 @@ class Progress:
         return list(self._reports.values())
 
     async def run(self, store: Reports, every_s: float) -> None:
-        """Tell them until cancelled; what cannot be told now is told later."""
-        while True:
-            await asyncio.sleep(every_s)
-            try:
-                await store.report(self.reports)
-            except (StoreUnavailable, StoreRejected) as error:
-                log.debug("how partitions do is told later: %s", error)
+        """Report them until cancelled; what cannot be reported now is reported in a later round."""
+        what = "how partitions do is reported later"
+        await in_rounds(lambda: store.report(self.reports), every_s, what, log=log, level=logging.DEBUG)

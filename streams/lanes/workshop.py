@@ -12,11 +12,11 @@ from typing import Any, ParamSpec, Protocol, TypeVar
 import psycopg
 from faust.types import TP
 
-from analytics.domain.errors import StoreUnavailable
 from ingest.wire import Fetched, partition_of
 from streams.config import StreamsConfig
 from streams.lanes.progress import Progress
 from streams.metrics import WorkerMetrics
+from streams.patience import AWAY, Backoff
 from streams.ports import PartitionStore, StoreRejected
 from streams.rows.layout import StoredLedger
 from streams.source.incarnation import TopicGuard
@@ -123,15 +123,13 @@ class Workshop:
 
     async def patiently(self, ask: Callable[[], Coroutine[Any, Any, T]], what: str) -> T:
         """Ask the database until it answers."""
-        wait_s = 0.2
+        backoff = Backoff()
         while True:
             try:
                 return await ask()
-            except (StoreUnavailable, StoreRejected) as error:
+            except AWAY as error:
                 log.warning("waiting for the database to %s: %s", what, error)
-            await asyncio.sleep(wait_s)
-            self.metrics.database_wait.inc(wait_s)
-            wait_s = min(2 * wait_s, 5.0)
+            self.metrics.database_wait.inc(await backoff.wait())
 
     async def ledger(self, version: int, partition: int, partitions: int) -> StoredLedger:
         """A version of the ledger of the units of one of some partitions."""

@@ -1,6 +1,5 @@
 """Storing a partition's results, with retries for as long as the database is away."""
 
-import asyncio
 import logging
 import time
 from typing import Any
@@ -12,6 +11,7 @@ from streams.lanes.batch import Batch
 from streams.lanes.marks import from_bytes, with_mark
 from streams.lanes.past import superseded, work_out, write_late, write_late_further, write_past
 from streams.lanes.workshop import Workshop, blames_the_rows
+from streams.patience import Backoff
 from streams.ports import FenceLost, PartitionTransaction, StoreRejected
 from streams.rows.layout import Assigned, RejectedRow, Snapshot, StoredLedger
 from streams.rows.of_results import Registers, device_statuses, dirty_spans, reading_rows
@@ -47,7 +47,7 @@ class Writer:
 
     async def write(self, batch: Batch, state: PartitionState) -> Recomputed | None:
         """Store a batch; gives what late readings make of the state's past, not yet applied."""
-        wait_s = 0.2
+        backoff = Backoff()
         done: Recomputed | None = None
         while True:
             try:
@@ -63,9 +63,7 @@ class Writer:
                     raise
                 self.trouble = f"waits for the database: {error}"
                 log.warning("partition %d waits for the database: %s", self._partition, error)
-            await asyncio.sleep(wait_s)
-            self._shop.metrics.database_wait.inc(wait_s)
-            wait_s = min(2 * wait_s, 5.0)
+            self._shop.metrics.database_wait.inc(await backoff.wait())
             if await self._stored_already(batch):
                 break
         self.fence, self.trouble = batch.end, ""

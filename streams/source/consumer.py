@@ -29,6 +29,7 @@ from faust.types.tuples import ack_lock
 
 from analytics.domain.errors import ConfigurationError
 from ingest import wire
+from streams.patience import Backoff
 from streams.source.fetch import BatchConsumerThread, BatchOptions, Fetched, Position, PositionOf, Run
 
 __all__ = ["BatchApp", "BatchConsumer", "BatchOptions", "Position", "PositionOf", "RecordsSchema", "Run"]
@@ -108,7 +109,7 @@ class BatchConsumer(driver.Consumer):
             running.cancel()
 
     async def _find_position(self, tp: TP, turn: int) -> None:
-        wait_s = 0.5
+        backoff = Backoff(0.5, 10.0)
         while True:
             try:
                 offset, epoch = await self.options.position_of(tp)
@@ -120,8 +121,7 @@ class BatchConsumer(driver.Consumer):
                 )  # fmt: skip
             except Exception:
                 log.exception("partition %d of %s could not be begun, it is tried again", tp.partition, tp.topic)
-            await asyncio.sleep(wait_s)
-            wait_s = min(2 * wait_s, 10.0)
+            await backoff.wait()
         if self._turn.get(tp) != turn or not await self._thread.seek_safely(tp, offset):
             return
         if self._turn.get(tp) != turn:
