@@ -40,9 +40,9 @@ COMMANDS: Final = {
     "backfill": "Work files of readings out into result files, without servers.",
     "differences": "Decide on differences of registers that nobody could explain.",
     "gaps": "Evaluate spans without data, beside what was measured.",
-    "alerts": "Set who is told of what, and see what stands and was sent.",
+    "alerts": "Set who is notified of what, and see what stands and was sent.",
     "cases": "Follow an alert until what was found is corrected.",
-    "people": "Enter who is told of alerts and who may act on them.",
+    "people": "Enter who is notified of alerts and who may act on them.",
     "gateway": "Read meters, take in HTTP and MQTT, and bring it all to Kafka.",
     "gateways": "Enter who may bring readings, of which units.",
     "dashboards": "Put the boards into Grafana, enterprises apart.",
@@ -88,7 +88,7 @@ class LazyGroup(click.Group):
             formatter.write_dl(list(COMMANDS.items()))
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run it; our own errors are told without a traceback."""
+        """Run it; our own errors are shown without a traceback."""
         try:
             return super().invoke(ctx)
         except MeterwardenError as error:

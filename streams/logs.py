@@ -32,7 +32,7 @@ _KEYS: Final = 1000
 
 _AWAY: Final = (
     "Kafka does not answer; it is asked again until it does, and nothing is lost meanwhile "
-    "(`meterwarden status` tells whether it runs)"
+    "(`meterwarden status` shows whether it runs)"
 )
 _GROUP: Final = (
     "the worker is out of touch with its group: another may take its partitions, and nothing is lost or stored twice; "

@@ -7,7 +7,7 @@
       │                    ▲  acknowledge, escalate,    │
       │ ended before       │  update                    │ stands again: a flap, no message
       ▼                    └────────────────────────────┘
-    dropped (nobody was told)
+    dropped (nobody was notified)
 
 What is behind an alert is counted, not listed: who feeds events knows which signal is new. A cleared or dropped alert
 takes no event any more; what comes later is another alert.
@@ -216,7 +216,7 @@ def step(alert: Alert | None, event: Event, policy: Policy) -> tuple[Alert, tupl
     alert : Alert or None
         None before its first signal, which must be a `SignalJoined`.
     event : Event
-        Its `silenced_until` is the end of a silence in force at that time, None without one: nothing is told then,
+        Its `silenced_until` is the end of a silence in force at that time, None without one: nothing is sent then,
         and what still stands afterwards is.
     policy : Policy
 
@@ -364,7 +364,7 @@ def _told(alert: Alert, now: datetime, policy: Policy, notices: list[Notice]) ->
 
 
 def _updates_at(alert: Alert, policy: Policy) -> datetime | None:
-    assert alert.told_at is not None, "was told"
+    assert alert.told_at is not None, "was sent"
     if worse(alert.severity, alert.told_severity) is not alert.told_severity:
         return alert.told_at
     return alert.told_at + policy.update if alert.ever >= alert.told * _GROWTH else None
@@ -373,5 +373,5 @@ def _updates_at(alert: Alert, policy: Policy) -> datetime | None:
 def _escalates_at(alert: Alert, policy: Policy) -> datetime | None:
     if alert.acknowledged_at is not None or alert.level >= len(policy.escalate):
         return None
-    assert alert.raised_at is not None, "was told"
+    assert alert.raised_at is not None, "was sent"
     return alert.raised_at + policy.escalate[alert.level]

@@ -100,7 +100,7 @@ def compose(
     language : str
         ``zh`` or ``en``.
     role : str
-        Of the recipient: `enterprise` is asked, others are told.
+        Of the recipient: `enterprise` is asked, others are informed.
     zone : ZoneInfo
         Whose clock times are given in.
     ref : str

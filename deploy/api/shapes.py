@@ -214,7 +214,7 @@ class CloseIn(NoteIn):
 
 
 class SilenceIn(_In):
-    """Planned work: nothing is told of what it covers."""
+    """Planned work: nothing is sent of what it covers."""
 
     unit: Annotated[str, StringConstraints(max_length=200, pattern=r"^[^\x00]*$")] = ""
     point: Annotated[str, StringConstraints(max_length=200, pattern=r"^[^\x00]*$")] = ""

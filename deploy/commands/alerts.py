@@ -32,7 +32,7 @@ _AS = click.option("--as", "login", required=True, metavar="LOGIN", help="Who do
 
 @click.group()
 def command() -> None:
-    """Who is told of what, what stands, and what was sent."""
+    """Who is notified of what, what stands, and what was sent."""
 
 
 @command.command()
@@ -72,7 +72,7 @@ def show_rules(*, shipped: bool) -> None:
 
 @command.command("channels")
 def check_channels() -> None:
-    """Check the channels' file, and tell the channels without their secrets."""
+    """Check the channels' file, and list the channels without their secrets."""
     path = settings().alerts.channels
     for name, channel in read_channels(channels_text(settings()), str(path)).items():
         picture = "with pictures" if channel.pictures else "text alone"
@@ -166,7 +166,7 @@ def ack(alert: int, *, login: str, note: str) -> None:
 @click.option("--reason", required=True)
 @_AS
 def plan(*, login: str, starts_at: datetime | None, ends_at: datetime, **what: str) -> None:
-    """Plan work: nothing is told of what it covers; what still stands afterwards is."""
+    """Plan work: nothing is sent of what it covers; what still stands afterwards is."""
     begin = starts_at or datetime.now(UTC)
     if ends_at <= begin:
         raise click.BadParameter(f"--to must be after {begin.isoformat()} (got {ends_at.isoformat()})")

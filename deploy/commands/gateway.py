@@ -59,7 +59,7 @@ def check(context: click.Context, file: Path, ledger: Path | None) -> None:
 def _unknown(config: GatewayConfig, path: Path) -> list[str]:
     report = read_ledger(path, zone=config.zone)
     if report.faults:
-        raise ConfigurationError(f"{path} must be a ledger without faults (`meterwarden ledger check` tells them)")
+        raise ConfigurationError(f"{path} must be a ledger without faults (`meterwarden ledger check` lists them)")
     ledger = report.ledger
     known = {
         (ledger.unit_codes[unit], number) for unit, number in zip(ledger.meter_unit, ledger.meter_nos, strict=True)

@@ -1,4 +1,4 @@
-"""`meterwarden people`: who is told, who may act, and their tokens."""
+"""`meterwarden people`: who is notified, who may act, and their tokens."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -20,7 +20,7 @@ __all__ = ["command"]
 
 @click.group()
 def command() -> None:
-    """Enter who is told of alerts and who may act on them."""
+    """Enter who is notified of alerts and who may act on them."""
 
 
 @command.command()
@@ -29,7 +29,7 @@ def command() -> None:
 @click.option("--role", type=click.Choice(["staff", "inspector", "enterprise", "operator"]), required=True)
 @click.option("--unit", default="", metavar="CODE", help="Whose; of the enterprise's role alone.")
 @click.option("--language", type=click.Choice(["zh", "en"]), default="zh", show_default=True)
-@click.option("--channel", default="", help="A name of the channels' file; without it nothing is told.")
+@click.option("--channel", default="", help="A name of the channels' file; without it nothing is sent.")
 @click.option("--address", default="", help="What {address} in the channel's URL stands for.")
 def add(**facts: str) -> None:
     """Enter a person, or change what is known of one."""

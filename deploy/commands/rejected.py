@@ -113,7 +113,7 @@ def replay(*, reason: str | None, unit: str | None, since: datetime | None, dry_
 def clear(
     *, reason: str | None, unit: str | None, since: datetime | None, until: datetime | None, replayed: bool, yes: bool
 ) -> None:
-    """Forget what was refused, for good: tells how many rows it would be, and asks."""
+    """Forget what was refused, for good: shows how many rows it would be, and asks."""
     dsn = Stack(load()).dsn
     chosen = asyncio.run(_chosen(dsn, reason=reason, unit_code=unit, since=since, until=until, replayed=replayed))
     found = asyncio.run(_count_of(dsn, chosen))
@@ -150,7 +150,7 @@ async def _removed(dsn: str, chosen: Chosen) -> int:
 async def _replayed(dsn: str, publisher: Publisher, filters: dict[str, Any]) -> tuple[Counter[str], int]:
     """Send page by page; a page is marked after its last acknowledgement.
 
-    Killed between, a page is sent twice, and the worker tells the readings of the second time as duplicates: nothing
+    Killed between, a page is sent twice, and the worker marks the readings of the second time as duplicates: nothing
     is lost and nothing is doubled.
     """
     rows: Counter[str] = Counter()

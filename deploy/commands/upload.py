@@ -69,7 +69,7 @@ def plan(context: click.Context, file: Path, since: datetime | None, until: date
 @click.option("--until", type=Instant(), help="Until when; the last local midnight without it.")
 @click.pass_context
 def run(context: click.Context, file: Path, since: datetime | None, until: datetime | None) -> None:
-    """Register, check versions, tell the configuration, and send what is not acknowledged; for a daily timer."""
+    """Register, check versions, show the configuration, and send what is not acknowledged; for a daily timer."""
     config = _read(file)
     found = _plan(config, since, until)
     _show(found.figures)

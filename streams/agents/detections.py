@@ -1,7 +1,7 @@
 """Publication of detections to their topic, one message for each revision that is not overtaken by the next.
 
 What is stored says whether its newest revision went out; one that is overtaken before is not said. After a crash
-between the two it goes out again, and the header ``identity`` (id and revision) tells the repeat.
+between the two it goes out again, and the header ``identity`` (id and revision) marks the repeat.
 """
 
 import asyncio

@@ -90,7 +90,7 @@ async def keep_publishing(
 
 
 class Relay:
-    """Publishes rejected rows, at least once; the header ``identity`` tells repeats."""
+    """Publishes rejected rows, at least once; the header ``identity`` marks repeats."""
 
     def __init__(
         self, outbox: Outbox, publisher: Publisher, metrics: WorkerMetrics, *, topic: str = REJECTED_TOPIC

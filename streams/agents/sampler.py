@@ -1,6 +1,6 @@
 """Periodic samples of a worker's metrics, stored in the database for the dashboards.
 
-The numbers are those of its Prometheus page; counters are told as what was added since the sample before.
+The numbers are those of its Prometheus page; of a counter, what was added since the sample before.
 """
 
 import logging

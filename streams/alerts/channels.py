@@ -64,7 +64,7 @@ class MessageReceipt:
 def read_channels(text: str, source: str) -> dict[str, Channel]:
     """Channels out of TOML: tables named after them with url, per_minute, pictures, timeout_s.
 
-    Raises `ConfigurationError` telling every fault at once, and no URL.
+    Raises `ConfigurationError` listing every fault at once, and no URL.
     """
     try:
         table = parse_toml(text)

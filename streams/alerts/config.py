@@ -26,7 +26,7 @@ def shipped_calendar() -> Calendar:
 
 
 def read_rules(text: str, source: str) -> Rules:
-    """Rules out of TOML; `ConfigurationError` tells every fault at once."""
+    """Rules out of TOML; `ConfigurationError` lists every fault at once."""
     try:
         table = parse_toml(text)
     except tomllib.TOMLDecodeError as error:
@@ -38,7 +38,7 @@ def read_rules(text: str, source: str) -> Rules:
 
 
 def read_calendar(text: str, source: str) -> Calendar:
-    """A calendar out of TOML; `ConfigurationError` tells every fault at once."""
+    """A calendar out of TOML; `ConfigurationError` lists every fault at once."""
     try:
         table = parse_toml(text)
     except tomllib.TOMLDecodeError as error:

@@ -47,7 +47,7 @@ _WORDS: Final = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SenderConfig:
-    """What the sender is told.
+    """Configuration of the sender.
 
     Attributes
     ----------

@@ -28,7 +28,7 @@ _ROW = np.dtype(
     ]
 )  # fmt: skip
 _STATED_UNITS = 256
-"""So many different units of measurement a block can tell apart."""
+"""Most units of measurement that a block can distinguish."""
 
 
 @dataclass(frozen=True, slots=True)

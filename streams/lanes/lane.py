@@ -463,7 +463,7 @@ class Lane:
         self.state.factors = threshold_factors(stored, found)
         self._verdict = newest
 
-    # -- what is told ----------------------------------------------------------------------------------------------
+    # -- reports ---------------------------------------------------------------------------------------------------
 
     def _count(self, batch: Batch, done: Recomputed | None, piece: Piece | None) -> None:
         metrics = self.shop.metrics

@@ -60,7 +60,7 @@ class Lanes:
     async def position_of(self, tp: TP) -> Position:
         """Take a partition over and bring its state back; where to begin reading. Waits as long as it takes."""
         self._opened_at.setdefault(tp, time.monotonic())
-        await self._end(tp)  # what was told of it last stays: it is taken up again
+        await self._end(tp)  # its last report stays: it is taken up again
         await self._pause(tp)
         begun = await self._begin(tp)
         if self._closing:

@@ -373,7 +373,7 @@ class KeptBalance:
 class ObservabilityRow:
     """What could be seen at a point: `verdict` is ``observable``, ``weak`` or ``not_observable``.
 
-    Smallest errors are shares; hours are those until a stuck dial is told.
+    Smallest errors are shares; hours are those until a stuck dial is detected.
     """
 
     point_id: int

@@ -288,7 +288,7 @@ class BatchConsumer(driver.Consumer):
             await super()._add_gap(tp, offset_from, offset_to)
 
     def verify_event_path(self, now: float, tp: TP) -> None:
-        """Nothing: Faust's watch for stuck streams takes a database that is away for a bug; our metrics tell it."""
+        """Nothing: Faust's watch for stuck streams takes a database that is away for a bug; our metrics show it."""
 
 
 class BatchTransport(driver.Transport):

@@ -109,7 +109,7 @@ class Run:
 class Fetched:
     """What one fetch gave of a partition: records, perhaps none, and the position it was from.
 
-    The position tells a hole before the first record from a lost fetch.
+    By the position a hole before the first record is distinguished from a lost fetch.
     """
 
     records: Records

@@ -144,7 +144,7 @@ class FurtherRead:
     Attributes
     ----------
     late : (n,) bool
-        Readings older than the newest of their register: what is stored tells whether they are new.
+        Readings older than the newest of their register: whether they are new is looked up in the store.
     events : (e,) EVENT_ROW
     sights : (s,) SIGHT_ROW
     """

@@ -54,7 +54,7 @@ def template(file: Path) -> None:
     settings, given = load(), origins()
     lines = [
         "# Settings of Meterwarden: name this file in METERWARDEN_SETTINGS. The environment beats it, it beats the",
-        "# defaults; `meterwarden settings show` tells what is in force. It may hold passwords: keep it to yourself.",
+        "# defaults; `meterwarden settings show` shows what is in force. It may hold passwords: keep it to yourself.",
     ]
     for spec in FIELDS:
         lines += ["", f"# {spec.meaning}", f"# {spec.name}, default: {spec.default or 'none'}"]

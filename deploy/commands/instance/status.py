@@ -60,7 +60,7 @@ def command(context: click.Context, *, as_json: bool, language: Language, patien
 
 
 class _Report:
-    """All that is told."""
+    """All that is reported."""
 
     def __init__(self, settings: Settings, parts: list[PartStatus], disk: DiskUse) -> None:
         self._home = str(settings.home)

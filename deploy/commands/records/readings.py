@@ -30,7 +30,7 @@ from reading
 where measured_at >= {since} and measured_at < {until} and day between {first} and {last}
     and unit_code = coalesce({unit}, unit_code)
 """
-"""Of `quality` what the sender stated, and not what was told on arrival."""
+"""Of `quality` what the sender stated, and not what was found on arrival."""
 _METERS: Final = " and meter_no = any ({meters})"
 _POINTS: Final = " and point = any ({points})"
 _ORDER: Final = " order by unit_code, meter_no, register, measured_at"
