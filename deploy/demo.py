@@ -211,7 +211,7 @@ class _Meter:
         return self._began + self.seconds
 
     def at(self, done: int) -> None:
-        """So many are done."""
+        """Show how many are done, and the rate."""
         self.seconds = time.monotonic() - self._began
         rate = f"{done * self._share / max(self.seconds, 1e-3):,.0f} readings/s"
         self._progress.update(self._task, completed=done, rate=rate)

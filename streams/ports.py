@@ -342,7 +342,7 @@ class PartitionStore(Protocol):
         ...
 
     async def asked_again(self, after: int, until: int, point_ids: Int32s) -> Mapping[int, int]:
-        """Since when points, by id, are to be worked out again, of what came with versions after one until another.
+        """Start of the recomputation of points, by id, asked for by the versions after one until another.
 
         [us since 1970-01-01 UTC]
         """

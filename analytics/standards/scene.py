@@ -105,7 +105,7 @@ class Certificates:
         return cls(meter=meter[stated], verified_on=verified_on[stated], due=due[stated], failed=none)
 
     def joined(self, more: Self) -> Self:
-        """Both."""
+        """These verifications followed by `more`."""
         return type(self)(
             meter=np.concatenate([self.meter, more.meter]),
             verified_on=np.concatenate([self.verified_on, more.verified_on]),

@@ -44,7 +44,7 @@ LEDGER_HEADS: Final = (
     Phrase(zh="检定周期/校准间隔", en="verification cycle or calibration interval"),
     Phrase(zh="状态（合格/准用/停用）", en="status (qualified, limited use, out of use)"),
 )
-"""Of B.3 to B.7."""
+"""Heads that the forms B.3 to B.7 have in common."""
 FOOT: Final = (
     Phrase(zh="填表单位（盖章）", en="unit (seal)"),
     Phrase(zh="填表人", en="filled in by"),

@@ -79,7 +79,7 @@ class _Speaker:
         self.language = language
 
     def text(self, en: str, zh: str) -> str:
-        """One of two texts."""
+        """The text in the language of the page."""
         return zh if self.language == "zh" else en
 
     def of(self, phrase: Phrase) -> str:

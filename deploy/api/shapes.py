@@ -52,7 +52,7 @@ class Problem(BaseModel):
 
 
 class PersonOut(BaseModel):
-    """Who asks."""
+    """The person who is signed in."""
 
     login: str
     name: str
@@ -189,7 +189,7 @@ class NoteIn(_In):
 
 
 class GivenAssignee(NoteIn):
-    """Who goes there, or takes over."""
+    """The person who goes to the site, or takes the case over."""
 
     assignee: Name
 

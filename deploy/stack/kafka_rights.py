@@ -59,12 +59,12 @@ class Right:
 
     @classmethod
     def of(cls, acl: ACL) -> "Right":
-        """As Kafka keeps it."""
+        """The right that an ACL read from Kafka grants."""
         pattern = acl.resource_pattern
         return cls(pattern.resource_type, pattern.resource_name, acl.operation, pattern.pattern_type)
 
     def acl(self, principal: str) -> ACL:
-        """As Kafka is told of it."""
+        """The ACL that grants this right to a principal."""
         pattern = ResourcePattern(self.kind, self.name, self.pattern)
         return ACL(principal, "*", self.operation, ACLPermissionType.ALLOW, pattern)
 

@@ -144,7 +144,7 @@ class Recoded:
         return True
 
     def read(self, size: int = -1) -> bytes:
-        """So many bytes of UTF-8, fewer at the end."""
+        """The next bytes as UTF-8, fewer at the end of the file."""
         pieces = [self._rest]
         held = len(self._rest)
         while size < 0 or held < size:

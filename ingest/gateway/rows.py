@@ -43,7 +43,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """What came of a message.
+    """Outcome of a message: what was accepted and what was rejected.
 
     Attributes
     ----------

@@ -30,7 +30,7 @@ _LINGER_S: Final = 2.0
 _LINGER_BYTES: Final = 4 * 2**20
 """What a refused client is still sending is thrown away for so long, or its system drops our answer unread."""
 _LINGERING: Final = 32
-"""So many at once."""
+"""Most connections that are drained at once."""
 _PROOF_S: Final = 15.0
 """Longest time that proving who comes may take. [s]"""
 _POLICY: Final = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"

@@ -327,7 +327,7 @@ class _Work:
                     break
 
     def starts(self) -> None:
-        """Since when a meter is there, where the file does not say it."""
+        """Date of installation of a meter for which the file states none."""
         blanks = [row for row in self._blanks("installed_from") if self._has_meter(row)]
         if not blanks:
             return

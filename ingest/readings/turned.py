@@ -18,7 +18,7 @@ __all__ = ["TurnedTable", "turned"]
 
 _HEADER_ROWS = 40
 _LEAST = 3
-"""So many times in a row across are a header of times."""
+"""Least number of times in a row for it to be a header of times."""
 _IDS = frozenset({"meter_no", "serial_no", "point", "name"})
 _KEPT = _IDS | {"unit_code", "unit_name", "unit", "register", "date", "measured_at"}
 _DAYLESS = re.compile(

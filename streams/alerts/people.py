@@ -88,7 +88,7 @@ class SilenceRefused(MeterwardenError):  # noqa: N818 - named after what happene
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Who:
-    """Who asks."""
+    """A person who is signed in."""
 
     id: int
     login: str

@@ -87,7 +87,7 @@ from consumption_hour h
 where h.point_id = any(%(point_ids)s::int4[]) and h.start >= %(first)s and h.start < %(last)s
 """
 _FEW_WINDOWS: Final = 4
-"""So many windows that points share are asked for one after the other: that is up to ten times as quick."""
+"""Up to this number of windows that points share, one query each: up to ten times as quick as all points in one."""
 _REMOVE: Final = """
 delete from consumption_hour h
 using unnest(%(point_ids)s::int4[], %(start_us)s::int8[]) as w (point_id, start_us)

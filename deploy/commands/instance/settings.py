@@ -79,6 +79,6 @@ def _plain(default: str) -> str:
 
 
 def _text(value: object) -> str:
-    """As TOML writes it."""
+    """A value in the syntax of TOML."""
     text = "" if value is None else str(value)
     return text if text.replace(".", "", 1).isdigit() else json.dumps(text, ensure_ascii=False)

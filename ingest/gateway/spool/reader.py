@@ -91,7 +91,7 @@ class Reader:
         self._chunk.clear()
 
     def _bytes(self, segment: Segment, count: int) -> bytes:
-        """So many bytes from where the reader stands, or fewer at the end; read ahead in chunks."""
+        """The next `count` bytes, fewer at the end of the file; read ahead in chunks."""
         if len(self._chunk) < count:
             if self._file is None or self._file[0] != segment.first:
                 self.close()

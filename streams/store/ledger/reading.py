@@ -72,7 +72,7 @@ class LedgerShelf:
         self._expiry: asyncio.TimerHandle | None = None
 
     async def ledger(self, version: int, units: Callable[[str], bool]) -> StoredLedger:
-        """As `read_ledger` gives it."""
+        """The ledger of some units, kept until another version is asked for; see `read_ledger`."""
         async with self._reading:
             if self._kept is None or self._kept[0] != version:
                 self._kept = None

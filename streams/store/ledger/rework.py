@@ -57,7 +57,7 @@ async def ask(connection: psycopg.AsyncConnection, found: Rework, since: datetim
 
 
 async def asked(connection: psycopg.AsyncConnection, after: int, until: int, point_ids: Int32s) -> Mapping[int, int]:
-    """Since when points are to be worked out again, by id, of what was asked with some versions. [us since 1970 UTC]
+    """Start of the recomputation of points, by id, asked for by some versions. [us since 1970 UTC]
 
     Parameters
     ----------
