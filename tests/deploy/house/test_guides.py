@@ -10,7 +10,7 @@ import pytest
 
 from deploy.cli import COMMANDS, cli
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 GUIDES = ROOT / "deploy" / "guides"
 PAGES = [ROOT / "README.md", *sorted((ROOT / "deploy").glob("README*.md")), *sorted(GUIDES.glob("*.md"))]
 PARTIAL = {"metering-staff"}

@@ -1,0 +1,1 @@
+"""Tests of what people read: guides, scores, and one home for a concept."""
