@@ -13,6 +13,7 @@ from dashboards.web.asking import Span, statement
 from dashboards.web.charts import chart
 from dashboards.web.flow import flow
 from dashboards.web.values import cell, number
+from dashboards.web.words import PAGES
 
 ZONE = ZoneInfo("Asia/Shanghai")
 NOW = datetime(2026, 11, 30, 4, tzinfo=UTC)
@@ -20,6 +21,13 @@ SPAN = Span(since=NOW - timedelta(hours=6), until=NOW)
 HOUR = timedelta(hours=1)
 POINT = next(board for board in BOARDS if board.name == "point")
 HOURS = next(panel for panel in POINT.panels if panel.query == "point_hours")
+
+
+@pytest.mark.parametrize("page", sorted(set(PAGES) - {"common"}))
+def test_no_page_renames_what_is_on_every_one(page: str) -> None:
+    menu = {"today", "units", "alerts", "cases", "reviews", "ledger", "readings", "people", "operations", "mine"}
+    renamed = {key for key in menu & set(PAGES[page]) if PAGES[page][key] != PAGES["common"][key]}
+    assert renamed == set(), "the menu says one thing on every page"
 
 
 @pytest.mark.parametrize("name", names())
