@@ -13,7 +13,8 @@ LOG = logging.getLogger("metering.of these tests")
 
 def test_a_round_that_fails_does_not_end_the_work(caplog: pytest.LogCaptureFixture) -> None:
     """A database that is away is a line, a fault of ours a traceback; both leave the rounds to go on."""
-    rounds, tidied = [], []
+    rounds: list[int] = []
+    tidied: list[object] = []
 
     async def work() -> None:
         rounds.append(len(rounds))

@@ -131,7 +131,7 @@ def test_pages_that_the_provider_does_not_know_or_tell_let_nobody_in(
 def begun_with(office: Office, asked: OpenId, wrong: dict[str, str]) -> object:
     """The configuration before it is a wrong one."""
     before = office.app.state.config
-    office.app.state.config = replace(before, openid=replace(asked, **wrong))  # type: ignore[arg-type]  # of its fields
+    office.app.state.config = replace(before, openid=replace(asked, **wrong))
     return before
 
 

@@ -333,7 +333,7 @@ def test_files_of_a_zip_each_name_their_meter() -> None:
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w") as archive:
         for k, meter in enumerate(METERS):
-            rows = [["时间", "示值"], *([at(i), value(k, i)] for i in range(N))]
+            rows: Table = [["时间", "示值"], *([at(i), value(k, i)] for i in range(N))]
             archive.writestr(f"6月/{meter}.csv", as_csv(rows, encoding="gb18030"))
         archive.writestr("__MACOSX/._a.csv", b"\0\5\x16\7")
     assert found(out.getvalue(), "a.zip") == expected()

@@ -87,7 +87,7 @@ async def stored_evidence(dsn: str, stored: StoredLedger, hours: NDArray[Any], e
                 pass
     moment = Moment.of(DAY, now=datetime.now(UTC) + timedelta(days=3650), zone=SHANGHAI)
     async with connected(dsn) as connection:
-        return await read_evidence(connection, stored, moment, standards_from().rules.data_quality)
+        return await read_evidence(connection, stored, moment, rules=standards_from().rules.data_quality)
 
 
 @pytest.mark.parametrize("seed", [1, 2])
