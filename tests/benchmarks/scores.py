@@ -16,6 +16,7 @@ import json
 import os
 import platform
 import re
+import shlex
 import subprocess
 import sys
 import time
@@ -132,7 +133,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         called = [sys.executable, "-m", "pytest", *tests, "-m", "benchmark", "-p", "no:randomly", "-s", "-q"]
     else:
         called = [sys.executable, "-m", f"tests.benchmarks.{chosen.command}", *rest]
-    name = " ".join([chosen.command, *rest])
+    name = shlex.join([chosen.command, *rest])
     head = _circumstances(f"python -m tests.benchmarks.scores {name}")
     began = time.perf_counter()
     lines = list(_printed(called))
