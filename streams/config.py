@@ -95,11 +95,11 @@ class StreamsConfig:
     samples_s : float
         How often the worker writes down how it does. [s]
     progress_s : float
-        How often the worker says how its partitions do. [s]
+        Interval between reports on its partitions. [s]
     session_s : float
-        A worker that is not heard of for this long loses its partitions. [s]
+        A worker without a heartbeat for this long loses its partitions. [s]
     heartbeat_s : float
-        How often it says that it lives. [s]
+        Interval between heartbeats. [s]
     max_message_bytes : int
         A larger message is rejected unread. [byte]
     metrics_port : int

@@ -356,7 +356,7 @@ def close(
     Parameters
     ----------
     state : (p,) POINT_STATE
-        Changed in place: what was said once is not said again.
+        Changed in place: what was reported once is not reported again.
     now_us : int
         The wall clock. [µs since 1970 UTC]
     wait_us : (p,) int64, optional

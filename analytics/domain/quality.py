@@ -6,9 +6,9 @@ __all__ = ["DetectionKind", "HourFlag", "ReadingFlag", "RejectReason", "hour_fla
 
 
 class ReadingFlag(IntFlag):
-    """Bits of a stored reading's `quality`; 0 is a reading exactly as a sound meter says it.
+    """Bits of a stored reading's `quality`; 0 is a reading without any mark.
 
-    The low byte is what the sender stated (ESPI QualityOfReading code, 0 where nothing was said), the bits above
+    The low byte is what the sender stated (ESPI QualityOfReading code, 0 where nothing was stated), the bits above
     it are facts known on arrival. What is learnt later (a spike, a stuck run) is a detection, never an update.
     """
 

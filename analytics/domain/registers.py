@@ -1,7 +1,7 @@
 """Further registers of a meter beside the main one: what their names mean, by convention.
 
 A reading says which register it is of (`register`, the main one where it says none). These names are known; each has
-one quantity, and a reading may state it in any unit of that quantity. A reading of another name is kept as said.
+one quantity, and a reading may state it in any unit of that quantity. A reading of another name is kept as sent.
 
 ===================== =========== ==================================================================================
 name                  canonical   meaning

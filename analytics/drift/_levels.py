@@ -71,7 +71,7 @@ def agreement(mine: Evidence, here: Place, other: Evidence, there: Place, streng
         Of the batches of the two places.
     here, there : Place
     strength : (k,) float64
-        Standard deviations of `mine` for each day, 0 where nothing may be said.
+        Standard deviations of `mine` for each day, 0 where no statement is allowed.
     """
     at = int(strength.argmax())
     day = int(np.searchsorted(other.day, mine.day[at]))

@@ -284,7 +284,7 @@ def smallest_change(
 ) -> tuple[Floats, Floats, Floats]:
     """Gain change detected with probability 1/2 after `days`; its standard deviation; the siblings' share of that.
 
-    What the days to come will tell is taken from what as many past days told. The threshold rises with the deviation
+    The information of the days to come is taken to be that of as many past days. The threshold rises with the deviation
     and falls with the days, as it does for alarms.
     """
     n, rules = batch.mask.shape[1], batch.rules

@@ -82,7 +82,7 @@ class Certificate:
     due : date or None
         Last day on which it holds; None where it states none, and where the instrument failed.
     accuracy_class : str
-        As it is certified, empty where it is not said.
+        As it is certified, empty where it is not stated.
     """
 
     unit_code: str

@@ -458,7 +458,7 @@ def _in_numbers(rules: Rules, instrument: str, installed: AccuracyClass | None) 
 
 
 def installed_class(scene: Scene, point: int) -> AccuracyClass | None:
-    """Class of the meter that stands at a point: as stated, else of its parts together; None where nothing says it."""
+    """Class of the meter that stands at a point: as stated, else of its parts together; None where neither is known."""
     installation = int(scene.installation[point])
     row = int(scene.ledger.installations.row[installation]) if installation >= 0 else -1
     stated = "" if row < 0 else _cell(scene, "accuracy_class", row)

@@ -84,7 +84,7 @@ def mandatory_basis(scene: Scene, point: int) -> Phrase:
 
 
 def _purposes(text: str) -> frozenset[str]:
-    """Words of the rules that a purpose cell says."""
+    """Words of the rules that a purpose cell contains."""
     facts = purpose_of(text)
     said = {text, *(("trade",) if facts.trade else ()), *((facts.motion,) if facts.motion else ())}
     return frozenset(said)

@@ -83,7 +83,7 @@ class ByLaw:
     purposes : frozenset of str
         For which it is; whatever it is used for where empty.
     source : str
-        What says so.
+        Source of the requirement.
     """
 
     instrument: str

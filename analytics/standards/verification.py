@@ -243,7 +243,7 @@ def _valid(scene: Scene, points: NDArray[np.int64]) -> Finding:
 
 
 def _unknown(scene: Scene, points: NDArray[np.int64]) -> Iterator[Finding]:
-    """Meters of which nothing says until when their verification holds, or whose only one lies in the future."""
+    """Meters without a known end of their verification, or whose only verification lies in the future."""
     future = _verified_later(scene)
     for point in points[future[points] != NO_DAY].tolist():
         yield _not_yet(scene, point, int(future[point]))

@@ -18,7 +18,7 @@ class Value:
     point : str
         Its name in the protocol's table or the device's profile, as `energy_forward`.
     register : str
-        Its name in readings: `main`, one of `analytics.domain.registers`, or another name that is kept as said.
+        Its name in readings: `main`, one of `analytics.domain.registers`, or another name that is kept as sent.
     value : Decimal
         Before the multiplier. [unit]
     unit : str

@@ -60,7 +60,7 @@ class Outcome:
     Attributes
     ----------
     values : list of Value
-        What it said.
+        Its answer.
     clock : datetime or None
         Its clock, local time of the site, where it has one and was asked.
     faults : list of DeviceFault

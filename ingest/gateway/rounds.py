@@ -195,7 +195,7 @@ def entry_of(device: DeviceConfig, readings: Sequence[Reading]) -> Entry:
 def readings_of(
     state: DeviceState, outcome: Outcome, now_s: float, zone: ZoneInfo, *, max_clock_error_s: float
 ) -> list[Reading]:
-    """Readings in what a device said.
+    """Readings in a device's answer.
 
     The time of a value is the meter's own where it froze it, or where its clock agrees with ours; else that of the
     reading. What it said before, with the same time, is not said again.

@@ -86,7 +86,7 @@ class Judge:
         blocks, faults = self._decoded([body], now_us)
         if not faults:
             return _allowed(blocks, [], units, by_message=False)
-        # something is wrong with it: every row on its own, so that each is told
+        # something is wrong with it: every row on its own, so that each is reported
         elements = split(body)
         if not isinstance(elements, Elements) or elements.single or not elements.parsed:
             return _allowed(blocks, faults, units, by_message=False)

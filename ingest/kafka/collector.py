@@ -18,7 +18,7 @@ _JSON = [(CONTENT_TYPE, CONTENT_TYPE_JSON.encode())]
 _KEPT_FAULTS = 20
 
 Progress = Callable[[Path, float, int], None]
-"""Is told the file, the share of it that has been read (0 to 1), and the readings handed over in all."""
+"""Called with the file, the share of it that has been read (0 to 1), and the readings handed over in all."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -100,7 +100,7 @@ def lag(config: KafkaConfig, topic: str, group: str) -> dict[int, int]:
 
 
 def reach(config: KafkaConfig) -> None:
-    """Wait until one of the servers takes connections; `TransientError`, with what each said, if none does in time.
+    """Wait until one of the servers takes connections; `TransientError`, with what each answered, if none does in time.
 
     kafka-python leaves sockets and a thread behind when its first connection fails; so it is not let try.
     """

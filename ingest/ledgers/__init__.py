@@ -165,7 +165,7 @@ def _row_of_sheet(found: re.Match[str]) -> str:
 
 
 def _sheets(table: LedgerTable) -> str:
-    """What is to be said of the sheets that were taken: nothing where the workbook has one alone."""
+    """Note on which sheets were taken; none where the workbook has only one."""
     if table.parts:
         return ", ".join(f"{number} {name}" for number, (name, _) in enumerate(table.parts, 1))
     return table.sheet if table.other_sheets else ""

@@ -64,7 +64,7 @@ def csv_table(source: Path | bytes, said: Mapping[str, str] | None = None, *, mo
     Parameters
     ----------
     said : mapping of str to str, optional
-        What a person said that headers mean.
+        Meanings of headers as stated by a person.
     most : int, optional
         Rows to read.
     """

@@ -214,7 +214,7 @@ class Header:
         Parameters
         ----------
         said : mapping of str to str
-            What a person said that headers mean (a column, or ``ignore``), by header.
+            Meanings of headers as stated by a person (a column, or ``ignore``), by header.
         """
         agreed = {word_key(header): name for header, name in said.items()}
         texts = ["" if cell is None else " ".join(str(cell).split()) for cell in cells]
@@ -282,7 +282,7 @@ def find_header(rows: Sequence[Sequence[object]], said: Mapping[str, str] = _NOT
     rows : sequence of rows
         From row 1 on; at most `HEADER_ROWS` are looked at.
     said : mapping of str to str
-        What a person said that headers mean.
+        Meanings of headers as stated by a person.
     """
     best: Header | None = None
     for number, cells in enumerate(rows[:HEADER_ROWS], start=1):

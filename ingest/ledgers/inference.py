@@ -293,7 +293,7 @@ class _Work:
         return str(value)
 
     def measures(self) -> None:
-        """The register's unit of measurement: the header's, what a person said, or the only one there is."""
+        """The register's unit of measurement: the header's, the one a person stated, or the only one there is."""
         asked: set[str] = set()
         stated = self._table.header.unit if self._table.header is not None else ""
         for row in self._blanks("unit"):

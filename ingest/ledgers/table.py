@@ -202,7 +202,7 @@ def table_of(
     text_only : bool
         Whether every cell is a string or None.
     said : mapping of str to str, optional
-        What a person said that headers mean.
+        Meanings of headers as stated by a person.
     most : int, optional
         Rows below the header to read.
     """

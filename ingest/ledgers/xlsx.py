@@ -190,7 +190,7 @@ def xlsx_table(
     sheet : str, optional
         Its name; without it, the visible sheets whose headers are a ledger's, joined.
     said : mapping of str to str, optional
-        What a person said that headers mean.
+        Meanings of headers as stated by a person.
     most : int, optional
         Rows to read.
     """

@@ -173,7 +173,7 @@ def check_readings(
     directory : MeterDirectory, optional
         Meters of the ledger in force: what it would refuse is counted too.
     tell : callable
-        Is told the share that has been read, and the readings so far.
+        Called with the share that has been read, and the readings so far.
     """
     tally = Tally(directory=directory, received_at=received_at)
     check = ReadingCheck(name=name, opened=opened, tally=tally, zone=zone)

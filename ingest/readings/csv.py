@@ -36,7 +36,7 @@ class CsvTable:
     ----------
     content : Content
     encoding, delimiter : str, optional
-        What a person said; found out without it.
+        As stated by a person; found out without it.
     """
 
     where = ""

@@ -150,7 +150,7 @@ class NumberSurvey:
         Parameters
         ----------
         decimal : str or None
-            ``point`` or ``comma``, what a person said.
+            ``point`` or ``comma``, as stated by a person.
         """
         unit = next(iter(self.units)) if len(self.units) == 1 else ""
         if decimal is not None:

@@ -120,7 +120,7 @@ def recognised(
     directory : MeterDirectory, optional
         Meters of the ledger; without it a file must say unit, meter and unit of measurement itself.
     options : ReadingOptions
-        What a person said.
+        What a person stated.
     latest_us : int
         Now: no reading was taken later. [us since 1970-01-01 UTC]
 

@@ -202,7 +202,7 @@ class TimeSurvey:
         Parameters
         ----------
         order : str or None
-            What a person said of its dates.
+            Order of its dates as stated by a person.
         offset_s : int or None
             Offset that the header states. [s]
         typed : bool

@@ -21,7 +21,7 @@ __all__ = ["ReadingColumns", "write_readings"]
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class ReadingColumns:
-    """n readings of any units and meters as columns; None for an optional one that is not said.
+    """n readings of any units and meters as columns; None for an optional one that is not stated.
 
     Attributes
     ----------

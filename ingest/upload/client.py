@@ -45,7 +45,7 @@ class Platform:
     region : str
         Six-digit area code.
     enterprise : mapping
-        What is said of the enterprise with the configuration, besides its code.
+        Facts of the enterprise sent with the configuration, besides its code.
     """
 
     url: str

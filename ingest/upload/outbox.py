@@ -150,7 +150,7 @@ class Outbox:
         ]
 
     def remember(self, name: str, body: str) -> None:
-        """Keep what the platform told: the registration, versions, dictionaries."""
+        """Keep what the platform answered: the registration, versions, dictionaries."""
         self._connection.execute(
             "insert into memory values (?, ?) on conflict (name) do update set body = excluded.body", (name, body)
         )

@@ -118,7 +118,7 @@ def _decimal(data: Bytes, at: int, end: int) -> Any:
 
 @compiled_plain
 def _stated(data: Bytes, at: int, end: int) -> tuple[int, int, bool]:
-    """Of a record's headers: what they call the value, when it was received (-1: not said), whether they fill it."""
+    """Of a record's headers: what they call the value, when it was received (-1: not stated), whether they fill it."""
     kind, received = 0, -1
     count, at = _varint(data, at, end)
     while at >= 0 and count > 0:

@@ -118,7 +118,7 @@ class Block:
     unit : (n,) uint8
         Index into `units`, always within.
     received_at : (n,) int64
-        When the collector got it; the Kafka record's time where the sender said nothing. [us since 1970-01-01 UTC]
+        When the collector got it; the Kafka record's time where the sender stated none. [us since 1970-01-01 UTC]
     quality : (n,) int16
         Low byte: what the sender stated; `ReadingFlag.ZONE_ASSUMED` where the time had no offset.
     message : (n,) int32

@@ -83,9 +83,9 @@ def encode_block(
     unit : (n,) int or None
         Index into `units`; None where all are the first.
     received_at : (n,) int64, int or None
-        One for each reading, one for all, or not said. [us since 1970-01-01 UTC]
+        One for each reading, one for all, or none stated. [us since 1970-01-01 UTC]
     quality : (n,) int or None
-        ESPI code in the low byte and `ReadingFlag.ZONE_ASSUMED`; None where nothing is said.
+        ESPI code in the low byte and `ReadingFlag.ZONE_ASSUMED`; None where nothing is stated.
 
     Raises
     ------
@@ -136,7 +136,7 @@ def _check_index(name: str, index: NDArray[np.integer], size: int) -> None:
 def encode_rows(block: Block, rows: "slice | NDArray[np.intp] | NDArray[np.bool_]") -> bytes:
     """Block message of some rows of a decoded block, complete in itself.
 
-    This is the payload of readings rejected out of a block: sent again, they say all they said the first time.
+    This is the payload of readings rejected out of a block: sent again, they hold all they held the first time.
     """
     meter, inverse = np.unique(block.meter[rows], return_inverse=True)
     names = block.meters.names

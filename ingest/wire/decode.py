@@ -41,7 +41,7 @@ def decode_records(
     headers : sequence of headers, optional
         The records' headers, where there are any.
     timestamps_us : (n,) int64
-        The records' times: what `received_at` is where the sender says nothing. [us since 1970-01-01 UTC]
+        The records' times: what `received_at` is where the sender states none. [us since 1970-01-01 UTC]
     zone : ZoneInfo
         Zone of times without an offset.
     max_bytes : int

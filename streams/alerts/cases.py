@@ -224,7 +224,7 @@ async def remind(
     people: Mapping[str, int],
     aside: Aside | None = None,
 ) -> list[NewMessage]:
-    """Messages about deadlines that are near or over, each stage of one told once; in the caller's transaction."""
+    """Messages about deadlines that are near or over, each stage of one sent once; in the caller's transaction."""
     today = now.astimezone(config.zone).date()
     if config.calendar.left(today, today) or not _awake(now, config):
         return []

@@ -123,7 +123,7 @@ def _times(register_ids: Int32s, at_us: NDArray[np.int64]) -> list[tuple[int, in
 
 
 def superseded(hours: Hours, done: Recomputed, stored: StoredLedger) -> NDArray[np.bool_]:
-    """Which hours of a batch a recomputation in the same transaction says better.
+    """Hours of a batch that a recomputation in the same transaction replaces.
 
     Parameters
     ----------
@@ -138,7 +138,7 @@ def superseded(hours: Hours, done: Recomputed, stored: StoredLedger) -> NDArray[
 
 
 async def write_past(tx: PartitionTransaction, done: Recomputed, stored: StoredLedger) -> None:
-    """Replace hours and detections of points by what a recomputation says."""
+    """Replace hours and detections of points by those of a recomputation."""
     point_ids = stored.point_ids[done.point]
     before = await tx.read_hours(point_ids, done.from_hour, done.to_hour)
     hours = hour_rows(done.hours, stored)

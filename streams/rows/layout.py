@@ -311,7 +311,7 @@ class RegisterName(NamedTuple):
 
 
 class DeviceStatus(NamedTuple):
-    """What a gateway said of a device; `at_us` is when. [us since 1970-01-01 UTC]"""
+    """What a gateway stated about a device; `at_us` is when. [us since 1970-01-01 UTC]"""
 
     register_id: int
     code: int

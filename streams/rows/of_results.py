@@ -119,7 +119,7 @@ def reading_rows(rows: NDArray[Any], register_ids: Int32s) -> Readings:
 
 
 def device_statuses(rows: NDArray[Any], register_ids: Int32s, names: Sequence[str]) -> list[DeviceStatus]:
-    """What gateways said of their devices among accepted readings.
+    """What gateways stated about their devices among accepted readings.
 
     Parameters
     ----------

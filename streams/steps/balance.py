@@ -182,7 +182,7 @@ def last_words(changes: Iterable[GainChange]) -> list[GainChange]:
 
 
 def gain_rows(changes: Iterable[GainChange], ledger: Ledger) -> list[GainRow]:
-    """Detections of a balance as rows; each once, as it was last told."""
+    """Detections of a balance as rows; each once, in its last revision."""
     return [_row(change, ledger) for change in last_words(changes)]
 
 

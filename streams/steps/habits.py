@@ -25,7 +25,7 @@ class SaidHabits:
         self._waiting: NDArray[Any] = np.empty(0, HABIT_ROW)
 
     def news(self, habits: NDArray[Any], n_points: int) -> NDArray[Any]:
-        """Those of which something is to be written now: a steady fleet says a quarter of its points again each day.
+        """Those to be written now: of a steady fleet a quarter of the points is written again each day.
 
         What is too much at once waits for the next batches.
 

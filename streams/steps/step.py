@@ -52,7 +52,7 @@ class StepResult:
     events : (e,) analytics.columns.register.EVENT_ROW
     refusals : list of Refusal
     sights : (s,) analytics.health.redundancy.SIGHT_ROW
-        What further registers let see of a meter, where that is said anew.
+        Observability of meters by further registers, where it is published anew.
     habits : (p,) analytics.health.arrival.HABIT_ROW
         How long a jam could hide, of points that a UTC day is over for; at most one row a point.
     elsewhere : list of int

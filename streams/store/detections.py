@@ -194,7 +194,7 @@ async def replace(
 ) -> int:
     """Write `rows` and withdraw what else started in the windows; see `streams.ports.PartitionTransaction`.
 
-    A gap that nobody has been told of is removed.
+    A gap that was never reported is removed.
     """
     changed = await upsert(connection, rows)
     parameters = {

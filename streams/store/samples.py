@@ -39,7 +39,7 @@ class WorkerSample(NamedTuple):
 
 
 class PartitionSample(NamedTuple):
-    """How one partition is now; None where the worker has not said."""
+    """How one partition is now; None where the worker has not reported it."""
 
     partition: int
     lag: int | None

@@ -1,4 +1,4 @@
-"""A meter replaced at a point, as the ledger says it: each has its own row with its own dial."""
+"""A meter replaced at a point, as the ledger states it: each has its own row with its own dial."""
 
 import math
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ __all__ = ["Replacement", "replaced"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Replacement:
-    """What a person says of it.
+    """What a person enters of it.
 
     Attributes
     ----------

@@ -67,7 +67,7 @@ CHECK_STATE = np.dtype(
         # newest settled value and time of each register; energy that waits for the next other reading
         ("value", "<f8", (SLOTS,)), ("at", "<f8", (SLOTS,)), ("pending_at", "<f8"), ("pending", "<f8"),
         ("pending_scale", "<f8"), ("pending_most", "<f8"),
-        # the energy reading that opened the running cell, and what the others have said since
+        # the energy reading that opened the running cell, and what the other registers read since
         ("edge_at", "<f8"), ("edge", "<f8"), ("edge_scale", "<f8"), ("cell", "<f8"), ("cell_noise", "<f8"),
         ("cell_ok", "i1"), ("stood", "i1"), ("heat", "<f8"),
         # the running window, and the digits of the registers

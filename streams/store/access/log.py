@@ -53,7 +53,7 @@ class AccessLog:
     ----------
     connections : Connections
     keep_days : int
-        How long rows are kept; at least half a year whatever is said. [d]
+        How long rows are kept; at least half a year whatever is set. [d]
     """
 
     def __init__(self, connections: Connections, *, keep_days: int = 365) -> None:
