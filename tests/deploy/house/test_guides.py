@@ -13,8 +13,6 @@ from deploy.cli import COMMANDS, cli
 ROOT = Path(__file__).parents[3]
 GUIDES = ROOT / "deploy" / "guides"
 PAGES = [ROOT / "README.md", *sorted((ROOT / "deploy").glob("README*.md")), *sorted(GUIDES.glob("*.md"))]
-PARTIAL = {"metering-staff"}
-"""Guides whose Chinese text says at its beginning that it is a part of the English one."""
 BILINGUAL = sorted(path.name.removesuffix(".zh.md") for path in GUIDES.glob("*.zh.md"))
 
 
@@ -66,7 +64,7 @@ def test_commands_of_a_guide_exist_and_take_their_options(page: Path) -> None:
             pytest.fail(f"{page.name}: meterwarden {' '.join(words)}: {error.format_message()}")
 
 
-@pytest.mark.parametrize("guide", [name for name in BILINGUAL if name not in PARTIAL])
+@pytest.mark.parametrize("guide", BILINGUAL)
 def test_a_guide_in_two_languages_shows_the_same_commands(guide: str) -> None:
     def names(page: Path) -> list[str]:
         return [command_of(words)[1] for words in called(page)]
