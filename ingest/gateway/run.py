@@ -22,6 +22,7 @@ from ingest.gateway.links import Link
 from ingest.gateway.mqtt import MqttIntake
 from ingest.gateway.rounds import DeviceState, LinkWorker, Recorder
 from ingest.gateway.spool import Spool
+from ingest.http.server import ConnectionLimits, server_of
 
 __all__ = ["FixedRegistry", "RunningGateway", "Told"]
 
@@ -213,20 +214,14 @@ class RunningGateway:
             readings=self._counts,
             metrics_password=self._metrics_password,
         )
-        server = uvicorn.Server(
-            uvicorn.Config(
-                create_app(intake),
-                host=config.host,
-                port=config.port,
-                ssl_certfile=config.certificate,
-                ssl_keyfile=config.key,
-                ssl_ca_certs=str(config.client_ca) if config.client_ca else None,
-                ssl_cert_reqs=2 if config.client_ca else 0,
-                log_config=None,
-                access_log=False,
-                timeout_keep_alive=75,
-                server_header=False,
-            )
+        server = server_of(
+            create_app(intake),
+            host=config.host,
+            port=config.port,
+            limits=ConnectionLimits(idle_s=75.0),
+            certificate=config.certificate,
+            key=config.key,
+            client_ca=config.client_ca,
         )
         thread = threading.Thread(target=_serve, args=(server,), name="http", daemon=True)
         thread.start()

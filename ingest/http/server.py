@@ -112,6 +112,7 @@ def server_of(
     limits: ConnectionLimits | None = None,
     certificate: Path | None = None,
     key: Path | None = None,
+    client_ca: Path | None = None,
     trusted_proxies: str = "127.0.0.1",
 ) -> uvicorn.Server:
     """A server that is not started yet.
@@ -122,6 +123,8 @@ def server_of(
         Within a `Guard`: this here bounds connections, not requests.
     certificate, key : Path, optional
         PEM files; without them it speaks plain HTTP, for a proxy on the same machine.
+    client_ca : Path, optional
+        Who vouches for clients: then each must show a certificate of it.
     trusted_proxies : str
         Addresses whose word on the client's address and on TLS is taken, with commas between.
     """
@@ -144,6 +147,8 @@ def server_of(
         ssl_certfile=certificate,
         ssl_keyfile=key,
         ssl_version=ssl.PROTOCOL_TLS_SERVER,
+        ssl_ca_certs=str(client_ca) if client_ca is not None else None,
+        ssl_cert_reqs=ssl.CERT_REQUIRED if client_ca is not None else ssl.CERT_NONE,
     )
     if certificate is not None:
         config.load()
