@@ -282,15 +282,18 @@ async def _body(request: Request, limit: int) -> bytes:
 
 def _unpacked(body: bytes, limit: int) -> bytes:
     """Body of gzip, no longer than `limit` whatever its bytes claim."""
-    unpacker = zlib.decompressobj(wbits=31)
-    try:
-        data = unpacker.decompress(body, limit + 1)
-    except zlib.error as error:
-        raise _Refused(400, f"gzip is required, as Content-Encoding says (got {error})") from None
-    if len(data) > limit:
-        raise _Refused(413, f"a body must have at most {limit} bytes when unpacked")
-    if not unpacker.eof:
-        raise _Refused(400, "a whole gzip stream is required (got one cut off)")
+    data = b""
+    while body:  # a file of gzip may have several members, one behind the other
+        unpacker = zlib.decompressobj(wbits=31)
+        try:
+            data += unpacker.decompress(body, limit + 1 - len(data))
+        except zlib.error as error:
+            raise _Refused(400, f"gzip is required, as Content-Encoding says (got {error})") from None
+        if len(data) > limit:
+            raise _Refused(413, f"a body must have at most {limit} bytes when unpacked")
+        if not unpacker.eof:
+            raise _Refused(400, "a whole gzip stream is required (got one cut off)")
+        body = unpacker.unused_data
     return data
 
 

@@ -171,6 +171,15 @@ def test_size_and_encoding_are_limited(tmp_path: Path) -> None:
     place.close()
 
 
+def test_gzip_of_several_members_is_kept_whole(place: Place) -> None:
+    members = [gzip.compress(part) for part in (b"[", as_json(reading()), b",", as_json(reading(meter_no="M2")), b"]")]
+    answer = place.post(b"".join(members), **{"Content-Encoding": "gzip"})
+    assert (answer.status_code, answer.json()["accepted"]) == (202, 2)
+    assert place.post(gzip.compress(b"[]") + b"rest", **{"Content-Encoding": "gzip"}).status_code == 400
+    bomb = gzip.compress(b" " * 2**20) * 17
+    assert place.post(bomb, **{"Content-Encoding": "gzip"}).status_code == 413
+
+
 def test_too_fast_is_429_with_the_time_to_wait(tmp_path: Path) -> None:
     place = Place(tmp_path, readings_per_s=10.0, burst_s=2.0)
     content = as_json([reading()] * 15)
