@@ -160,6 +160,11 @@ class Rules:
     name: str = ""
     values: Sequence[ValueRule] = field(default_factory=tuple)
 
+    @property
+    def is_timed_by_arrival(self) -> bool:
+        """Whether its readings have the time at which they came."""
+        return bool(self.values) and not self.measured_at
+
     def readings(self, payload: bytes, parts: Mapping[str, str], now_us: int) -> list[bytes]:
         """Readings in a payload, as JSON; the payload itself where it cannot be read: it is refused with the reason."""
         if not self.values:

@@ -93,6 +93,7 @@ class _Came:
     payload: bytes
     mid: int
     qos: int
+    retained: bool = False
 
 
 @dataclass(slots=True)
@@ -240,6 +241,11 @@ class MqttIntake:
         for subscription in self._config.subscriptions:
             parts = subscription.template.parts(came.topic)
             if parts is not None:
+                if came.retained and subscription.rules.is_timed_by_arrival:
+                    log.warning(
+                        "MQTT: a retained message of %s is passed over: nobody knows when it was true", came.topic
+                    )
+                    return []
                 return subscription.rules.readings(came.payload, parts, now_us)
         return [came.payload]
 
@@ -327,7 +333,7 @@ class MqttIntake:
     def _on_message(self, _client: paho.Client, _data: object, message: paho.MQTTMessage) -> None:
         if not self._came:
             self._since = time.monotonic()
-        self._came.append(_Came(message.topic, bytes(message.payload), message.mid, message.qos))
+        self._came.append(_Came(message.topic, bytes(message.payload), message.mid, message.qos, message.retain))
 
 
 def _as_text(payload: bytes, why: str) -> bytes:

@@ -197,3 +197,24 @@ def test_recipe_with_mosquitto_pub(tmp_path: Path) -> None:
         )  # fmt: skip
         until(lambda: gateway.counts[0] == 1)
         assert gateway.look().kept == [("M1", 9.0)]
+
+
+def test_retained_message_without_a_time_is_no_reading_of_now(tmp_path: Path) -> None:
+    needs("mosquitto")
+    arrival = Subscription(
+        template=Template("now/{meter_no}"),
+        rules=Rules(unit_code="U1", measured_at="", values=[ValueRule(path="$.kwh", unit="kWh")]),
+    )
+    with mosquitto(tmp_path / "broker") as port:
+        other = Publisher(port)
+        # what was true yesterday, and what says itself when
+        other.client.publish("now/M1", json.dumps({"kwh": 5.0}), qos=1, retain=True).wait_for_publish(20)
+        other.client.publish("meters/M2/state", json.dumps({"kwh": 6.0, "ts": 1}), qos=1, retain=True).wait_for_publish(
+            20
+        )
+        with place(tmp_path / "spool", port, subscriptions=[arrival, FIELDS]) as made:
+            other.send("now/M1", json.dumps({"kwh": 7.0}))
+            until(lambda: made.counts[0] >= 2)
+            time.sleep(0.3)
+            assert sorted(made.look().kept) == [("M1", 7.0), ("M2", 6.0)]
+        other.close()
