@@ -33,6 +33,8 @@ tools:
 lock: setup
 	@$(UV) pyproject.toml --extra dev --output-file deploy/locks/dev.txt
 	@printf 'setuptools>=77\nuv\n' | $(UV) - --output-file deploy/locks/tools.txt
+	@for one in iec104=hat-drivers==0.10.10 dlt698=dlt698==1.0.1 opcua=asyncua==2.1.0; do \
+		echo "$${one#*=}" | $(UV) - --output-file deploy/locks/counterparts/$${one%%=*}.txt; done
 	@printf 'opendsm==1.2.7\n' | $(UV) - --no-deps --output-file deploy/locks/samples.txt
 
 clean:

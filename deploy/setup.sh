@@ -3,7 +3,8 @@
 # missing), the virtual environment .venv from the locks, and the programs of the embedded stack.
 # Safe to repeat; with all in place it ends at once.
 # Usage: deploy/setup.sh          what the product needs
-#        deploy/setup.sh tools    servers and masters that tests run against: an MQTT broker, a Modbus master, pty pairs, a browser
+#        deploy/setup.sh tools    what tests run against: an MQTT broker, a Modbus master, pty pairs, a browser, and devices
+#                                 that others wrote (deploy/locks/counterparts), each in an environment of its own
 set -eu
 
 cd "$(dirname "$0")/.."
@@ -127,9 +128,29 @@ install_openid() {
     say "WITHOUT npm AND ITS PACKAGES THE TEST OF OPENID CONNECT IS SKIPPED; ask root for: apt-get install npm"
 }
 
+# devices and stations that others wrote, each in an environment of its own: what they need does not fit together
+install_counterparts() {
+    for lock in $locks/counterparts/*.txt; do
+        place=$venv/counterparts/$(basename "$lock" .txt)
+        made_of=$(cksum <"$lock")
+        [ ! -e "$place/.made-of" ] || [ "$(cat "$place/.made-of")" != "$made_of" ] || continue
+        say "installing $(basename "$lock" .txt) for tests"
+        if "$venv/bin/python" -m venv --clear "$place" && {
+            "$venv/bin/uv" pip install -q --python "$place/bin/python" --no-deps --require-hashes -r "$lock" ||
+                "$place/bin/python" -m pip install -q --disable-pip-version-check --no-deps --require-hashes -r "$lock"
+        }; then
+            printf '%s\n' "$made_of" >"$place/.made-of"
+        else
+            rm -rf "$place"
+            say "WITHOUT $(basename "$lock" .txt) THE TESTS AGAINST IT ARE SKIPPED"
+        fi
+    done
+}
+
 if [ "${1:-}" = tools ]; then
     install_tools
     install_openid
+    [ ! -x "$venv/bin/uv" ] || install_counterparts
     exit 0
 fi
 install_packages

@@ -95,11 +95,15 @@ def _show(config: GatewayConfig, device: DeviceConfig, outcome: Outcome) -> None
     state = DeviceState(device, driver_of(device, config.profiles))
     now_s = time.time()
     readings = readings_of(state, outcome, now_s, config.zone, max_clock_error_s=config.max_clock_error_s)
-    raw = {device.registers.get(value.point, value.register): (value.point, value.raw) for value in outcome.values}
+    # a register may be there twice: running, and as it was frozen
+    raw = {
+        (device.registers.get(value.point, value.register), float(value.value)): (value.point, value.raw)
+        for value in outcome.values
+    }
     for one in readings:
-        point, data = raw.get(one.register, ("", b""))
+        point, data = raw.get((one.register, one.value), ("", b""))
         at = datetime.fromtimestamp(one.measured_us / 1e6, config.zone)
-        say(f"{one.register:24} {one.value:>16g} {one.unit:6} {at:%Y-%m-%d %H:%M:%S}  {point} [{hex_of(data)}]")
+        say(f"{one.register:24} {one.value:>18.15g} {one.unit:6} {at:%Y-%m-%d %H:%M:%S}  {point} [{hex_of(data)}]")
     for fault in outcome.faults:
         say(f"{fault.code}: {fault.detail}", err=True)
     say(f"table: {outcome.source}")
@@ -147,20 +151,22 @@ def _tell(state: DeviceState, outcome: Outcome | None) -> None:
 @_FILE
 @click.option("--for", "for_s", type=float, help="How long; until Ctrl-C without it. [s]")
 def simulate(file: Path, for_s: float | None) -> None:
-    """Answer in place of the devices of a file, on its ports of this machine and its serial lines."""
+    """Answer in place of the devices of a file, on its ports of this machine; a serial line that is missing is made."""
     config = load_config(file)
-    links = [
-        SimulatedLink(link, config.devices_of(link.name), config.zone, profiles=config.profiles).start()
-        for link in config.links
-    ]
-    say(f"gateway simulate: links={len(links)} devices={len(config.devices)}", err=True)
+    links: list[SimulatedLink] = []
     try:
+        for link in config.links:
+            far = SimulatedLink(link, config.devices_of(link.name), config.zone, profiles=config.profiles)
+            links.append(far.start())
+            here = "" if link.where == far.where else f" (to read it, write this instead of {link.where})"
+            say(f"gateway simulate: {link.name} answers on {far.where}{here}", err=True)
+        say(f"gateway simulate: links={len(links)} devices={len(config.devices)}", err=True)
         threading.Event().wait(for_s)
     except KeyboardInterrupt:
         pass
     finally:
-        for link in links:
-            link.close()
+        for far in links:
+            far.close()
 
 
 @command.command()

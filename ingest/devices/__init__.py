@@ -10,6 +10,7 @@ module              protocol                                                    
 `cjt188`            CJ/T 188 water, heat and gas meters                              own codec
 `mbus`              M-Bus (EN 13757)                                                 pyMeterBus
 `modbus`            Modbus registers by a profile (`profiles/*.toml`)                pymodbus (in the gateway)
+`dlt698`            DL/T 698.45 electricity meters, GET without security             own codec
 `iec104`            IEC 60870-5-104, controlling station                             own codec
 =================== ================================================================ =================
 """

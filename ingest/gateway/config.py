@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from analytics.domain.errors import ConfigurationError
 from analytics.domain.toml import parse_toml
 from ingest.gateway.device_files import read_devices
-from ingest.gateway.drivers import DeviceConfig, driver_of
+from ingest.gateway.drivers import LINKS, DeviceConfig, driver_of
 from ingest.gateway.http import HttpLimits
 from ingest.gateway.links import LinkConfig
 from ingest.gateway.mapping import Rules, Template, ValueRule, check_path
@@ -159,6 +159,7 @@ class _Reader:
         )
         head.done()
         self._twice(links, devices)
+        self._alone(links, devices)
         if self.faults:
             count = f"{len(self.faults)} faults" if len(self.faults) > 1 else "a fault"
             raise ConfigurationError(f"{count} in {self.path}:\n  " + "\n  ".join(self.faults))
@@ -317,8 +318,10 @@ class _Reader:
         return rule
 
     def _link(self, table: Table) -> LinkConfig:
-        kind: Any = table.choice("kind", ("serial", "tcp"), "tcp")
+        kind: Any = table.choice("kind", ("serial", "tcp", "opcua"), "tcp")
         serial = kind == "serial"
+        if kind == "opcua":
+            return self._opcua(table)
         given = LinkConfig(
             name=table.text("name", required=True),
             kind=kind,
@@ -334,6 +337,25 @@ class _Reader:
         )
         if not serial and not given.tcp_port:
             table.fault("port must be a whole number from 1 to 65535")
+        table.done()
+        return given
+
+    def _opcua(self, table: Table) -> LinkConfig:
+        given = LinkConfig(
+            name=table.text("name", required=True),
+            kind="opcua",
+            url=table.text("url", required=True),
+            user=table.text("user"),
+            password=_secret(table.existing("password_file")),
+            certificate=table.existing("certificate"),
+            key=table.existing("key"),
+            server_certificate=table.existing("server_certificate"),
+            timeout_s=table.seconds("timeout", 4.0),
+        )
+        if given.url and not re.fullmatch(r"opc\.tcp://[^/\s]+:\d{1,5}(/\S*)?", given.url):
+            table.fault(f"url must be opc.tcp://host:port/path (got {given.url!r})")
+        if len({given.certificate is None, given.key is None, given.server_certificate is None}) > 1:
+            table.fault("certificate, key and server_certificate must all be files, or none of them")
         table.done()
         return given
 
@@ -428,6 +450,19 @@ class _Reader:
                 other = places.setdefault((what, *key), device.place)
                 if other != device.place:
                     self.faults.append(f"{device.place} {what} {key[-1]} is that of {other} already")
+
+    def _alone(self, links: Sequence[LinkConfig], devices: Sequence[DeviceConfig]) -> None:
+        """Protocols that hold a conversation have a link of the right kind, and nothing else on it."""
+        for link in links:
+            here = [device for device in devices if device.link == link.name]
+            spoken = {device.protocol for device in here}
+            for device in here:
+                kind = LINKS.get(device.protocol)
+                if kind is not None and (kind != link.kind or len(spoken) > 1):
+                    self.faults.append(
+                        f"{device.place} link must be of kind {kind} with devices of {device.protocol} alone "
+                        f"(got {link.kind} with {', '.join(sorted(spoken))})"
+                    )
 
 
 def _secret(path: Path | None) -> str:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from importlib import import_module
 from itertools import count
 from pathlib import Path
 from typing import Final, Protocol
@@ -14,7 +15,7 @@ from ingest.devices.modbus_frames import Framing, Request, registers_in
 from ingest.devices.values import Value
 from ingest.gateway.links import Link
 
-__all__ = ["DRIVERS", "DeviceConfig", "Driver", "Outcome", "driver_of"]
+__all__ = ["DRIVERS", "EXTRAS", "LINKS", "DeviceConfig", "Driver", "Outcome", "driver_of"]
 
 MAIN: Final = "main"
 _MOST_PARTS: Final = 16
@@ -325,6 +326,12 @@ DRIVERS: Final[Mapping[str, Callable[[DeviceConfig, Path | None], Driver]]] = {
 }
 """Protocols of the base package; `driver_of` knows the extras too."""
 
+EXTRAS: Final[Mapping[str, str]] = {"dlt698": "dlt698", "iec104": "iec104", "opcua": "opcua"}
+"""Protocols whose modules of `ingest.gateway.extras` are imported when a device asks for them."""
+
+LINKS: Final[Mapping[str, str]] = {"iec104": "tcp", "opcua": "opcua"}
+"""Kinds of link of protocols that have a link to themselves."""
+
 
 def driver_of(device: DeviceConfig, folder: Path | None = None) -> Driver:
     """Driver of a device; ConfigurationError where its protocol, address, profile or points are none.
@@ -334,9 +341,13 @@ def driver_of(device: DeviceConfig, folder: Path | None = None) -> Driver:
     folder : Path, optional
         Where a user's own profiles are.
     """
+    if device.protocol in EXTRAS:
+        module = import_module(f"ingest.gateway.extras.{EXTRAS[device.protocol]}")
+        return module.DRIVER(device, folder)  # type: ignore[no-any-return]  # each module's DRIVER makes one
     made = DRIVERS.get(device.protocol)
     if made is None:
-        raise ConfigurationError(f"protocol must be one of {', '.join(DRIVERS)} (got {device.protocol!r})")
+        known = ", ".join([*DRIVERS, *EXTRAS])
+        raise ConfigurationError(f"protocol must be one of {known} (got {device.protocol!r})")
     return made(device, folder)
 
 

@@ -4,15 +4,18 @@ import contextlib
 import logging
 import select
 import socket
+import termios
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Final, Literal, Protocol, TypeVar
+from dataclasses import dataclass, field
+from importlib import import_module
+from pathlib import Path
+from typing import Any, Final, Literal, Protocol, TypeVar
 
 import serial
 
-from ingest.devices.faults import NoAnswer, OtherAnswer
+from ingest.devices.faults import BadFrame, NoAnswer, OtherAnswer
 from ingest.devices.frames import Format, first_frame, why_none
 from ingest.devices.values import hex_of
 
@@ -21,6 +24,7 @@ __all__ = ["Link", "LinkConfig", "Transport"]
 log = logging.getLogger("metering.gateway.links")
 
 T = TypeVar("T")
+S = TypeVar("S", bound="Tended")
 _FIRST_PAUSE_S: Final = 1.0
 _LONGEST_PAUSE_S: Final = 30.0
 _MOST_BYTES: Final = 4096
@@ -38,10 +42,14 @@ class LinkConfig:
         How long an answer may take to begin. [s]
     gap_s : float
         Silence kept between an answer and the next request. [s]
+    url, user, password : str
+        Of an OPC UA server.
+    certificate, key, server_certificate : Path or None
+        Messages to it are signed and encrypted with these (Basic256Sha256); None: neither.
     """
 
     name: str
-    kind: Literal["serial", "tcp"]
+    kind: Literal["serial", "tcp", "opcua"]
     port: str = ""
     host: str = ""
     tcp_port: int = 0
@@ -51,10 +59,18 @@ class LinkConfig:
     stopbits: float = 1
     timeout_s: float = 2.0
     gap_s: float = 0.05
+    url: str = ""
+    user: str = ""
+    password: str = field(default="", repr=False)
+    certificate: Path | None = None
+    key: Path | None = None
+    server_certificate: Path | None = None
 
     @property
     def where(self) -> str:
         """For people."""
+        if self.kind == "opcua":
+            return self.url
         return self.port if self.kind == "serial" else f"{self.host}:{self.tcp_port}"
 
 
@@ -106,15 +122,20 @@ class _Tcp:
 
 class _Serial:
     def __init__(self, config: LinkConfig) -> None:
-        self._line = serial.Serial(
-            config.port,
-            config.baud,
-            bytesize=config.bytesize,
-            parity=config.parity,
-            stopbits=config.stopbits,
-            timeout=0,
-            exclusive=True,
-        )
+        pseudo = str(Path(config.port).resolve()).startswith("/dev/pts/")
+        try:
+            self._line = serial.Serial(
+                config.port,
+                config.baud,
+                bytesize=config.bytesize,
+                parity="N" if pseudo else config.parity,  # it has none to set, and refuses at the second time
+                stopbits=config.stopbits,
+                timeout=0,
+                exclusive=True,
+            )
+        except termios.error as error:  # which is no OSError
+            settings = f"{config.baud} {config.bytesize}{config.parity}{config.stopbits:g}"
+            raise OSError(f"the line must take {settings} ({error.args[-1]})") from error
 
     def write(self, data: bytes) -> None:
         self._line.write(data)
@@ -141,7 +162,34 @@ class _Serial:
         self._line.close()
 
 
+class Tended(Protocol):
+    """A conversation that lives as long as its connection, and is looked after between exchanges."""
+
+    def tend(self) -> None:
+        """Take what came and do what is due; OSError when the other side is gone."""
+
+
+class _Traced:
+    """A transport whose bytes are noted."""
+
+    def __init__(self, transport: Transport, note: Callable[[str, bytes], None]) -> None:
+        self._transport, self._note = transport, note
+        self.discard, self.close = transport.discard, transport.close
+
+    def write(self, data: bytes) -> None:
+        self._note("→", data)
+        self._transport.write(data)
+
+    def read(self, timeout_s: float) -> bytes:
+        data = self._transport.read(timeout_s)
+        if data:
+            self._note("←", data)
+        return data
+
+
 def _opened(config: LinkConfig) -> Transport:
+    if config.kind == "opcua":
+        return import_module("ingest.gateway.extras.opcua").Server(config)  # type: ignore[no-any-return]  # by its name
     return _Serial(config) if config.kind == "serial" else _Tcp(config)
 
 
@@ -167,6 +215,7 @@ class Link:
         self.config = config
         self._opened, self._clock, self._trace = opened, clock, trace
         self._transport: Transport | None = None
+        self._conversation: Any = None
         self._lock = threading.Lock()
         self._quiet_until = 0.0
         self._open_at = 0.0
@@ -212,6 +261,45 @@ class Link:
                 raise NoAnswer(f"link {self.config.name}: {self.config.where}: {error}") from error
             finally:
                 self._quiet_until = self._clock() + self.config.gap_s
+
+    def converse(self, begin: Callable[[Any], S], use: Callable[[S], T]) -> T:
+        """Use a conversation that stays open with its connection; begun where there is none.
+
+        Parameters
+        ----------
+        begin : callable
+            Gets the transport: the bytes of a socket, or what a link of another kind opened.
+
+        Raises
+        ------
+        DeviceFault
+            `NoAnswer` when the other side is gone or does not begin; what `use` raises. After a `BadFrame` the
+            connection is closed, since nothing that follows can be understood.
+        """
+        with self._lock:
+            transport = self._open()
+            self.exchanges += 1
+            try:
+                if self._conversation is None:
+                    frames = self.config.kind == "tcp"
+                    self._conversation = begin(_Traced(transport, self._note) if frames else transport)
+                return use(self._conversation)
+            except OSError as error:
+                self._broke(error)
+                raise NoAnswer(f"link {self.config.name}: {self.config.where}: {error}") from error
+            except BadFrame:
+                self._drop()
+                raise
+
+    def tend(self) -> None:
+        """Look after a conversation that is open; call it every second or so."""
+        with self._lock:
+            if self._conversation is None:
+                return
+            try:
+                self._conversation.tend()
+            except (OSError, BadFrame) as error:
+                self._broke(error)
 
     def close(self) -> None:
         """Let the line go."""
@@ -271,6 +359,7 @@ class Link:
         log.warning("link %s: %s: %s", self.config.name, self.config.where, error)
 
     def _drop(self) -> None:
+        self._conversation = None
         if self._transport is not None:
             transport, self._transport = self._transport, None
             with contextlib.suppress(OSError):

@@ -237,7 +237,8 @@ def readings_of(
 def _time_of(value: Value, clock: datetime | None, running_us: int, zone: ZoneInfo) -> int:
     if value.at is None or value.at == clock:
         return running_us
-    return (value.at.replace(tzinfo=zone).astimezone(UTC) - _EPOCH) // timedelta(microseconds=1)
+    at = value.at if value.at.tzinfo is not None else value.at.replace(tzinfo=zone)
+    return (at.astimezone(UTC) - _EPOCH) // timedelta(microseconds=1)
 
 
 class LinkWorker:
@@ -318,15 +319,17 @@ class LinkWorker:
                 log.exception("link %s: device %s", self.link.config.name, state.config.meter_no)
 
     def _next(self) -> DeviceState | None:
-        """The device that is due first, when it is due; None at the end."""
-        with self._changed:
-            while not self._closing:
+        """The device that is due first, when it is due; None at the end. Until then the link is looked after."""
+        while True:
+            with self._changed:
+                if self._closing:
+                    return None
                 state = min(self._states.values(), key=lambda one: one.due_s, default=None)
                 wait_s = 3600.0 if state is None else state.due_s - self._clock()
                 if state is not None and wait_s <= 0:
                     return state
                 self._changed.wait(min(wait_s, self._tick_s))  # the clock may be set
-        return None
+            self.link.tend()
 
     def round(self, state: DeviceState) -> None:
         """Read one device now, and settle when it is due again."""

@@ -6,23 +6,28 @@ tests too, for whoever answers by the same tables that he asks by proves nothing
 
 import contextlib
 import logging
+import os
 import select
 import socket
 import threading
 import time
+import tty
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from decimal import Decimal
+from importlib import import_module
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final, Protocol, Self
 from zoneinfo import ZoneInfo
 
 import serial
 
+from analytics.domain.errors import ConfigurationError
 from ingest.devices import cjt188, dlt645, mbus, modbus
 from ingest.devices.faults import BadFrame
 from ingest.devices.frames import first_frame
 from ingest.devices.modbus_frames import encode_pdu, parse_rtu, parse_tcp
+from ingest.devices.point_lists import ListedPoint
 from ingest.gateway.drivers import Cjt188, DeviceConfig
 from ingest.gateway.links import LinkConfig
 
@@ -192,13 +197,101 @@ class _ModbusMeter:
         return {"V": Decimal(230), "Hz": Decimal(50)}.get(point.unit, Decimal(1))
 
 
+def _dlt698_meter(device: DeviceConfig, zone: ZoneInfo, clock: Clock, _profiles: Path | None) -> _Meter:
+    meter = import_module("ingest.gateway.extras.dlt698").SimulatedMeter
+    return meter(device, zone, clock, register=register_at, power=power_of)  # type: ignore[no-any-return]  # by its name
+
+
 _METERS: Final[dict[str, Callable[[DeviceConfig, ZoneInfo, Clock, Path | None], _Meter]]] = {
     "dlt645-2007": _Dlt645Meter,
+    "dlt698": _dlt698_meter,
     "cjt188": _Cjt188Meter,
     "mbus": _MBusMeter,
     "modbus-rtu": _ModbusMeter,
     "modbus-tcp": _ModbusMeter,
 }
+
+
+class _Pty:
+    """A serial line of this machine's own: we hold one end, `name` is the other."""
+
+    def __init__(self) -> None:
+        self._ours, self._theirs = os.openpty()  # theirs stays open, or reading fails while nobody is there
+        tty.setraw(self._theirs)
+        self.name = os.ttyname(self._theirs)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        os.close(self._ours)
+        os.close(self._theirs)
+
+    def fileno(self) -> int:
+        """To wait for."""
+        return self._ours
+
+    def read(self, size: int) -> bytes:
+        """What came."""
+        return os.read(self._ours, size)
+
+    def write(self, data: bytes) -> int:
+        """Answer."""
+        return os.write(self._ours, data)
+
+
+def _listening(config: LinkConfig) -> socket.socket:
+    try:
+        return socket.create_server(("127.0.0.1", config.tcp_port))
+    except OSError as error:
+        raise ConfigurationError(
+            f"link {config.name}: port {config.tcp_port} must be free here, and above 1023 but for root ({error})"
+        ) from None
+
+
+def _far_line(config: LinkConfig) -> "serial.Serial | _Pty":
+    """The line itself where it is there: the far end is wired to it; else one of our own."""
+    if not Path(config.port).exists():
+        return _Pty()
+    try:
+        return serial.Serial(config.port, config.baud, timeout=0)
+    except (OSError, ValueError) as error:
+        raise ConfigurationError(f"link {config.name}: line {config.port} must be free ({error})") from None
+
+
+def _far_end(
+    devices: Sequence[DeviceConfig], zone: ZoneInfo, profiles: Path | None, clock: Clock
+) -> Callable[[], Callable[[bytes], bytes]] | None:
+    """Makes the far end of a connection where the devices of a link hold conversations; else None."""
+    found = [device for device in devices if device.protocol == "iec104"]
+    if not found:
+        return None
+    station = import_module("ingest.gateway.extras.iec104_station").Station
+    driver = import_module("ingest.gateway.extras.iec104").Iec104
+    points = {int(device.address): driver(device, profiles).points for device in found}
+    meters = {int(device.address): device.meter_no for device in found}
+
+    def value(address: int, point: ListedPoint) -> Decimal:
+        meter = meters[address]
+        return register_at(meter, clock()) if point.unit in ("kWh", "m3", "GJ") else power_of(meter)
+
+    return lambda: station(points, value, zone, clock).feed
+
+
+def _nodes(devices: Sequence[DeviceConfig], profiles: Path | None, clock: Clock) -> dict[str, Callable[[], Decimal]]:
+    """What the nodes of an OPC UA server show."""
+
+    def shows(meter: str, point: ListedPoint) -> Callable[[], Decimal]:
+        if point.unit in ("kWh", "m3", "GJ"):
+            return lambda: register_at(meter, clock()) / point.scale
+        return lambda: power_of(meter) / point.scale
+
+    driver = import_module("ingest.gateway.extras.opcua").OpcUa
+    return {
+        str(point.place): shows(device.meter_no, point)
+        for device in devices
+        for point in driver(device, profiles).points
+    }
 
 
 class SimulatedLink:
@@ -229,14 +322,25 @@ class SimulatedLink:
         ]
         self.mute: set[str] = set()
         self.answers = 0
+        self._far_end = _far_end(devices, zone, profiles, clock)
         self._closing = threading.Event()
         self._server: socket.socket | None = None
-        self._line: serial.Serial | None = None
-        if config.kind == "tcp":
-            self._server = socket.create_server(("127.0.0.1", config.tcp_port))
+        self._line: serial.Serial | _Pty | None = None
+        self._nodes = _nodes(devices, profiles, clock) if config.kind == "opcua" else {}
+        if config.kind == "opcua":
+            pass  # its server listens by itself
+        elif config.kind == "tcp":
+            self._server = _listening(config)
         else:
-            self._line = serial.Serial(config.port, config.baud, timeout=0)
+            self._line = _far_line(config)
         self._thread = threading.Thread(target=self._run, name=f"simulated {config.name}", daemon=True)
+
+    @property
+    def where(self) -> str:
+        """Where it answers, for people."""
+        if self._server is not None:
+            return f"127.0.0.1:{self.port}"
+        return self._line.name if isinstance(self._line, _Pty) else self._config.where
 
     @property
     def port(self) -> int:
@@ -256,6 +360,12 @@ class SimulatedLink:
 
     def _run(self) -> None:
         with contextlib.ExitStack() as stack:
+            if self._config.kind == "opcua":
+                module = import_module("ingest.gateway.extras.opcua")
+                port = int(self._config.url.split("://")[1].partition("/")[0].rpartition(":")[2])
+                stack.callback(module.SimulatedServer(port, self._nodes).close)
+                self._closing.wait()
+                return
             if self._line is not None:
                 line = stack.enter_context(self._line)
                 self._serve(line.fileno, lambda: bytes(line.read(4096)), line.write)
@@ -271,7 +381,26 @@ class SimulatedLink:
     def _client(self, connection: socket.socket) -> None:
         with connection, contextlib.suppress(OSError):
             connection.setsockopt(socket.SOL_TCP, socket.TCP_NODELAY, 1)
+            if self._far_end is not None:
+                self._hold(connection, self._far_end())
+                return
             self._serve(connection.fileno, lambda: connection.recv(4096), connection.sendall)
+
+    def _hold(self, connection: socket.socket, feed: Callable[[bytes], bytes]) -> None:
+        """A conversation: what came goes in, what is to be sent comes out."""
+        while not self._closing.is_set():
+            if not select.select([connection], [], [], 0.1)[0]:
+                continue
+            data = connection.recv(4096)
+            if not data:
+                return
+            try:
+                answer = feed(data)
+            except BadFrame as fault:
+                log.warning("simulated %s: %s", self._config.name, fault)
+                return
+            self.answers += bool(answer)
+            connection.sendall(answer)
 
     def _serve(self, fileno: Callable[[], int], read: Callable[[], bytes], write: Callable[[bytes], object]) -> None:
         buffer = b""

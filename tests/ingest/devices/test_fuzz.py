@@ -5,10 +5,14 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from ingest.devices import cjt188, dlt645, mbus, modbus
+from ingest.devices import cjt188, dlt645, dlt698, iec104, mbus, modbus
 from ingest.devices.faults import DeviceFault
 from ingest.devices.frames import checksum, first_frame, why_none
+from tests.ingest.devices.test_dlt698 import VECTORS as DLT698
+from tests.ingest.devices.test_iec104 import VECTORS as IEC104
 from tests.ingest.devices.vectors import VECTORS, frame
+
+SOURCES = VECTORS | {"iec104": [one for one in IEC104["apdu"] if "type" in one], "dlt698": DLT698["frame"][1:6]}
 
 
 def read_645(data: bytes) -> None:
@@ -48,11 +52,49 @@ def read_modbus(data: bytes) -> None:
         assert isinstance(value, DeviceFault) or value.value.is_finite()
 
 
+def read_104(data: bytes) -> None:
+    why_none(data, iec104.FORMAT)
+    found = first_frame(data, iec104.FORMAT)
+    apdu = found[0] if found else iec104.decode(data)
+    asdu = iec104.decode_asdu(apdu.asdu)
+    for one in asdu.objects:
+        if asdu.type in iec104.ELEMENTS:
+            assert iec104.value_of(asdu.type, one.element).is_finite()
+    iec104.confirmation(iec104.interrogation(asdu.type, asdu.common_address), asdu)
+
+
+def read_698(data: bytes) -> None:
+    found = first_frame(data, dlt698.FORMAT)
+    why_none(data, dlt698.FORMAT)
+    # the two checks would keep nearly all of it out: what is inside is tried as it is
+    answer = found[0] if found else dlt698.Frame("201709320072", dlt698.ANSWER, data[14:])
+    number = answer.apdu[2] & 0x3F if len(answer.apdu) > 2 else 0
+    for request in (
+        dlt698.get_list(["00100200"], number),
+        dlt698.get_list(["00100200", "20040200"], number),
+        dlt698.get_newest("50040200", ["20210200", "00100200"], number),
+    ):
+        asked = dlt698.Frame(answer.address, 0x43, request)
+        try:
+            if request[1] == 3:
+                said: dict[str, object] = dict(dlt698.record_in(answer, asked))
+            else:
+                said = dict(dlt698.results_in(answer, asked))
+        except DeviceFault:
+            continue
+        for one in said.values():
+            if isinstance(one, dlt698.Typed):
+                dlt698.time_of(one)
+                dlt698.values_of(dlt698.items()["energy_forward"], one)
+
+
 CODECS: dict[str, tuple[Callable[[bytes], None], str]] = {
     "dlt645": (read_645, "dlt645_2007"),
     "cjt188": (read_188, "cjt188"),
     "mbus": (read_mbus, "mbus"),
     "modbus": (read_modbus, "mbus"),
+    "iec104": (read_104, "iec104"),
+    "dlt698": (read_698, "dlt698"),
 }
 
 
@@ -77,7 +119,7 @@ def mutated(seed: int, count: int, sources: list[bytes]) -> Iterator[bytes]:
 
 def fuzz(codec: str, count: int, seed: int) -> int:
     read, of = CODECS[codec]
-    sources = [frame(vector) for vector in VECTORS[of]]
+    sources = [frame(vector) for vector in SOURCES[of]]
     good = 0
     for data in mutated(seed, count, sources):
         try:
