@@ -15,7 +15,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 
 from ingest.gateway.commit import GroupCommit
 from ingest.gateway.mapping import Rules, Template, ValueRule
-from ingest.gateway.mqtt import MqttConfig, MqttIntake, Subscription
+from ingest.gateway.mqtt import MqttConfig, MqttIntake, Subscription, _Client
 from ingest.gateway.spool import JSON, Spool
 from ingest.wire import decode_records
 from tests.ingest.gateway.brokers import certificate, mosquitto, needs
@@ -197,6 +197,83 @@ def test_recipe_with_mosquitto_pub(tmp_path: Path) -> None:
         )  # fmt: skip
         until(lambda: gateway.counts[0] == 1)
         assert gateway.look().kept == [("M1", 9.0)]
+
+
+class Bytes:
+    """A socket that gives what it has in pieces of a size."""
+
+    def __init__(self, data: bytes, piece: int) -> None:
+        self.data, self.piece, self.sent = data, piece, b""
+
+    def recv(self, size: int) -> bytes:
+        if not self.data:
+            raise BlockingIOError
+        size = min(size, self.piece)
+        part, self.data = self.data[:size], self.data[size:]
+        return part
+
+    def send(self, data: bytes) -> int:
+        self.sent += data
+        return len(data)
+
+    def close(self) -> None:
+        pass
+
+
+def listening(data: bytes, piece: int, *, five: bool) -> tuple[_Client, Bytes, list[Any]]:
+    protocol = paho.MQTTv5 if five else paho.MQTTv311
+    client = _Client(
+        CallbackAPIVersion.VERSION2, client_id="x", clean_session=None if five else False, protocol=protocol,
+        manual_ack=True,
+    )  # fmt: skip
+    came: list[Any] = []
+    client.arrived = came.append
+    client._sock = line = Bytes(data, piece)  # type: ignore[assignment]  # a socket as far as it is one
+    return client, line, came
+
+
+def publish(topic: bytes, mid: int, payload: bytes, *, first: int = 0x32, properties: bytes = b"") -> bytes:
+    body = len(topic).to_bytes(2, "big") + topic + (mid.to_bytes(2, "big") if first & 6 else b"") + properties + payload
+    length = bytes([len(body) & 127 | 128, len(body) >> 7]) if len(body) > 127 else bytes([len(body)])
+    return bytes([first]) + length + body
+
+
+@pytest.mark.parametrize("piece", [1, 3, 50, 10**6])
+@pytest.mark.parametrize("five", [True, False])
+def test_messages_are_read_whatever_the_pieces_they_come_in(piece: int, *, five: bool) -> None:
+    # a content type ("json"), a user property
+    some = b"\x0f\x03\x00\x04json\x26\x00\x01a\x00\x01b" if five else b""
+    none = b"\x00" if five else b""
+    data = (
+        publish(b"a/b", 7, b"x" * 300, properties=some) + publish(b"c", 0, b"", first=0x30, properties=none)
+        + publish("表/1".encode(), 65535, b"y", first=0x3B, properties=none)
+    )  # fmt: skip
+    client, line, came = listening(data, piece, five=five)
+    for _ in range(3 * len(data)):
+        client.loop_read()
+    assert [(one.topic, one.payload, one.mid, one.qos, one.retained) for one in came] == [
+        ("a/b", b"x" * 300, 7, 1, False), ("c", b"", 0, 0, False), ("表/1", b"y", 65535, 1, True),
+    ]  # fmt: skip
+    client.acknowledge([7, 65535])
+    assert line.sent == bytes.fromhex("400200074002ffff")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"\x00",
+        b"\x00\x09a",
+        b"\x00\x01a\x00",
+        b"\x00\x01a\x00\x07",
+        b"\x00\x01a\x00\x07\x09",
+        b"\x00\x01\xff\x00\x07\x00",
+    ],
+)
+def test_what_is_no_message_ends_the_connection(body: bytes) -> None:
+    client, _, came = listening(bytes([0x32, len(body)]) + body, 100, five=True)
+    assert client.loop_read() != paho.MQTT_ERR_SUCCESS
+    assert came == []
 
 
 def test_retained_message_without_a_time_is_no_reading_of_now(tmp_path: Path) -> None:
