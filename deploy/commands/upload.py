@@ -1,9 +1,13 @@
 """`meterwarden upload`: to the official platform, by profile."""
 
+import json
+import signal
+import sys
+import threading
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime, time, timedelta
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any, Final
@@ -18,17 +22,20 @@ from deploy.commands.common.tables import table
 from deploy.database import inside
 from deploy.settings import load
 from deploy.terminal import say
-from ingest.upload.client import Platform, Uploader
+from ingest.upload.client import REGISTRATION, Platform, Uploaded, Uploader
 from ingest.upload.codes import parse_code
 from ingest.upload.figures import COMPLETE, Amount, Figures, Item, Plan, plan_of
 from ingest.upload.outbox import Outbox
 from ingest.upload.profile import platform_profile
+from ingest.upload.slot import keep_uploading, slot_of
+from streams.logs import log_to
 
 __all__ = ["command"]
 
 INCOMPLETE: Final = 1
 """Exit code where data was refused, or is less complete than platforms ask for."""
 _ESTIMATED: Final = 1
+_PLANNED: Final = "planned until"
 _HOURS: Final = """
 select p.code, h.hour, h.amount, h.completeness, h.quality
 from consumption_hour h join metering_point p on p.id = h.point_id join unit u on u.id = p.unit_id
@@ -43,6 +50,7 @@ class _Config:
     items: Sequence[Item]
     outbox: Path
     required: float
+    slot: time | None = None
 
 
 @click.group()
@@ -58,24 +66,39 @@ def command() -> None:
 def plan(context: click.Context, file: Path, since: datetime | None, until: datetime | None) -> None:
     """Show what would be sent and how complete it is; nothing is sent."""
     config = _read(file)
-    found = _plan(config, since, until)
+    found, _ = _plan(config, since, until)
     _show(found.figures)
     context.exit(INCOMPLETE if _incomplete(found.figures) else 0)
 
 
 @command.command()
 @_FILE
-@click.option("--since", type=Instant(), help="From when; the day before yesterday without it.")
+@click.option("--since", type=Instant(), help="From when; where the last run ended, or the day before yesterday.")
 @click.option("--until", type=Instant(), help="Until when; the last local midnight without it.")
+@click.option("--daily", is_flag=True, help="Stay, and do it every day at the slot that the platform gave.")
 @click.pass_context
-def run(context: click.Context, file: Path, since: datetime | None, until: datetime | None) -> None:
-    """Register, check versions, show the configuration, and send what is not acknowledged; for a daily timer."""
+def run(context: click.Context, file: Path, since: datetime | None, until: datetime | None, *, daily: bool) -> None:
+    """Register, check versions, send the configuration, and send what is not acknowledged."""
     config = _read(file)
-    found = _plan(config, since, until)
-    _show(found.figures)
+    if daily:
+        if since or until:
+            raise click.UsageError("--daily knows since when and until when")
+        log_to(sys.stderr)
+        _stay(config)
+        return
+    done, waiting = _upload(config, since, until)
+    context.exit(INCOMPLETE if done.refused or waiting else 0)
+
+
+def _upload(config: _Config, since: datetime | None = None, until: datetime | None = None) -> tuple[Uploaded, int]:
+    """Upload once; what came of it, and how many data wait still."""
     outbox = Outbox(config.outbox)
     try:
+        found, end = _plan(config, since or _last_end(outbox), until)
+        _show(found.figures)
         outbox.put(found.data)
+        if since is None:
+            outbox.remember(_PLANNED, end.isoformat())
         uploader = Uploader(config.platform, outbox)
         uploader.check_versions()
         uploader.configure(config.items)
@@ -83,13 +106,47 @@ def run(context: click.Context, file: Path, since: datetime | None, until: datet
         counts = outbox.counts()
     finally:
         outbox.close()
+    waiting = counts.get("waiting", 0)
     say(
         f"upload: accepted={done.accepted} refused={done.refused} "
-        f"waiting={counts.get('waiting', 0)} corrected={counts.get('corrected', 0)}"
+        f"waiting={waiting} corrected={counts.get('corrected', 0)}"
     )
     if done.refused:
         say(done.answer, err=True)
-    context.exit(INCOMPLETE if done.refused else 0)
+    return done, waiting
+
+
+def _last_end(outbox: Outbox) -> datetime | None:
+    """A day before the last run's end, where that is earlier than usual: days that nobody ran are not left out."""
+    kept = outbox.remembered(_PLANNED)
+    if kept is None:
+        return None
+    usual = _midnight() - timedelta(days=2)
+    return min(datetime.fromisoformat(kept) - timedelta(days=1), usual)
+
+
+def _slot(config: _Config) -> time | None:
+    if config.slot is not None:
+        return config.slot
+    outbox = Outbox(config.outbox)
+    try:
+        given = outbox.remembered(REGISTRATION)
+    finally:
+        outbox.close()
+    text = json.loads(given).get("uploadTime") if given is not None else None
+    return slot_of(str(text)) if text else None
+
+
+def _stay(config: _Config) -> None:
+    stopping = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stopping.set())
+    zone = load().zone
+
+    def once() -> bool:
+        return not _upload(config)[1]
+
+    keep_uploading(once, lambda: _slot(config), now=lambda: datetime.now(zone).replace(tzinfo=None), wait=stopping.wait)
 
 
 @command.command()
@@ -97,12 +154,15 @@ def run(context: click.Context, file: Path, since: datetime | None, until: datet
 @click.option("--state", type=click.Choice(["waiting", "sent", "refused", "corrected"]), help="Show these data.")
 def status(file: Path, state: str | None) -> None:
     """Tell what was sent, what waits, what was refused, and what was corrected after it was accepted."""
-    outbox = Outbox(_read(file).outbox)
+    config = _read(file)
+    outbox = Outbox(config.outbox)
     try:
         if state is None:
             rows: list[dict[str, Any]] = [
                 {"state": name, "data": count} for name, count in sorted(outbox.counts().items())
             ]
+            slot = _slot(config)
+            say(f"slot of every day: {slot or 'not known before the registration'}", err=True)
         else:
             rows = [
                 {
@@ -135,14 +195,18 @@ def _incomplete(figures: Sequence[Figures]) -> bool:
     return any(one.completeness < COMPLETE for one in figures)
 
 
-def _plan(config: _Config, since: datetime | None, until: datetime | None) -> Plan:
-    zone = load().zone
-    midnight = datetime.now(zone).replace(hour=0, minute=0, second=0, microsecond=0)
+def _midnight() -> datetime:
+    return datetime.now(load().zone).replace(hour=0, minute=0, second=0, microsecond=0)
+
+
+def _plan(config: _Config, since: datetime | None, until: datetime | None) -> tuple[Plan, datetime]:
+    """What is to be sent, and until when."""
+    zone, midnight = load().zone, _midnight()
     end = (until or midnight).astimezone(zone)
     begin = (since or midnight - timedelta(days=2)).astimezone(zone)
     points = sorted({point for item in config.items for point in item.points})
     hours = inside(lambda connection: _hours(connection, config.platform.enterprise_code, points, begin, end, zone))
-    return plan_of(
+    planned = plan_of(
         config.items,
         hours,
         since=begin.replace(tzinfo=None),
@@ -150,6 +214,7 @@ def _plan(config: _Config, since: datetime | None, until: datetime | None) -> Pl
         required=config.required,
         stat_types=[one for one in config.platform.profile.stat_types if one <= 2],
     )
+    return planned, end
 
 
 async def _hours(
@@ -186,6 +251,11 @@ def _read(path: Path) -> _Config:
         for name in ("url", "region", "enterprise_code", "profile")
         if not isinstance(head.get(name), str) or not head[name]
     ]
+    slot = None
+    try:
+        slot = slot_of(str(head["slot"])) if "slot" in head else None
+    except ConfigurationError as error:
+        faults.append(f"[platform] {error}")
     items = [
         item
         for number, row in enumerate(found.get("item", ()), 1)
@@ -208,6 +278,7 @@ def _read(path: Path) -> _Config:
         items=items,
         outbox=path.parent / str(head.get("outbox", "outbox.sqlite")),
         required=float(head.get("completeness", 1.0)),
+        slot=slot,
     )
 
 

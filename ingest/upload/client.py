@@ -19,13 +19,14 @@ from ingest.upload.outbox import Datum, Outbox
 from ingest.upload.profile import Profile
 from ingest.upload.sm4 import encrypted, key_of
 
-__all__ = ["Platform", "PlatformRefused", "Uploaded", "Uploader"]
+__all__ = ["REGISTRATION", "Platform", "PlatformRefused", "Uploaded", "Uploader"]
 
 log = logging.getLogger("metering.upload")
 
 _TIMEOUT_S: Final = 30.0
 _MOST_ANSWER: Final = 64 * 2**20
-_REGISTRATION: Final = "registration"
+REGISTRATION: Final = "registration"
+"""Under which name an outbox keeps what the platform answered to it."""
 _VERSIONS: Final = "versions"
 _CONFIGURATION: Final = "configuration"
 
@@ -86,7 +87,7 @@ class Uploader:
 
     def register(self, *, again: bool = False) -> Mapping[str, Any]:
         """Register, or take the registration that is kept; raises `PlatformRefused` and `TransientError`."""
-        kept = self._outbox.remembered(_REGISTRATION)
+        kept = self._outbox.remembered(REGISTRATION)
         if kept is not None and not again:
             return dict(json.loads(kept))
         platform = self._platform
@@ -96,7 +97,7 @@ class Uploader:
             raise PlatformRefused("the platform must give a deviceId with the registration (it gave none)")
         if platform.profile.encrypt:
             key_of(str(answer.get("secretKey", "")))
-        self._outbox.remember(_REGISTRATION, json.dumps(answer, ensure_ascii=False))
+        self._outbox.remember(REGISTRATION, json.dumps(answer, ensure_ascii=False))
         return answer
 
     def check_versions(self) -> bool:
