@@ -44,6 +44,7 @@ _MOST_WAITING: Final = 20_000
 _SESSION_S: Final = 7 * 86_400
 _PAUSE_S: Final = 1.0
 _LONGEST_PAUSE_S: Final = 30.0
+_HOLDS_S: Final = 10.0  # a connection that lasts so long was a good one
 _RECEIVE_MAXIMUM: Final = 5000
 _MOST_KEPT: Final = 2**19
 """Of a refused message; a text of its beginning stands for a longer one. [byte]"""
@@ -202,6 +203,7 @@ class MqttIntake:
         self._since = 0.0
         self._retry_at = 0.0
         self._connected = False
+        self._connected_at = 0.0
         self._closing = threading.Event()
         self._client = self._new_client()
         self._thread = threading.Thread(target=self._run, name=f"mqtt {config.host}", daemon=True)
@@ -249,7 +251,7 @@ class MqttIntake:
             try:
                 self._connect()
                 while not self._closing.is_set() and self._turn():
-                    if self._connected:
+                    if self._connected and time.monotonic() - self._connected_at >= _HOLDS_S:
                         pause_s = _PAUSE_S
             except (OSError, ValueError) as error:
                 self.error = f"{self._config.host}:{self._config.port}: {error}"
@@ -257,6 +259,10 @@ class MqttIntake:
                 self.error = str(error) or type(error).__name__
                 log.exception("MQTT %s", self._config.host)
             if not self._closing.is_set():
+                if self._connected_at and time.monotonic() - self._connected_at < _HOLDS_S:
+                    # two of one name would take the session from each other every second
+                    self.error += f" (does another client use the name {self._config.client_id}?)"
+                self._connected_at = 0.0
                 log.warning("MQTT: %s; the next try in %g s", self.error or "disconnected", pause_s)
                 self._forget()
                 self._closing.wait(pause_s)
@@ -385,6 +391,7 @@ class MqttIntake:
             self.error = f"{self._config.host}:{self._config.port} refuses: {code}"
             return
         self._connected, self.error = True, ""
+        self._connected_at = time.monotonic()
         client.subscribe([(one.template.subscription, 1) for one in self._config.subscriptions])
         log.info("MQTT: connected to %s:%d", self._config.host, self._config.port)
 

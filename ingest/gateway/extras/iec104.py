@@ -81,7 +81,7 @@ class Session:
 
     def tend(self) -> None:
         """Take what came, acknowledge it, and test a connection that is silent."""
-        while any(True for _ in self._take(0.0)):
+        while sum(1 for _ in self._take(0.0)):
             pass
         self._keep_time()
 
@@ -230,9 +230,12 @@ class Iec104:
                 continue
             try:
                 objects = link.converse(Session.begin, partial(self._ask, command, link.config.timeout_s))
-            except DeviceFault as fault:
-                if isinstance(fault, NoAnswer) and not outcome.values:
+            except (NoAnswer, BadFrame) as fault:
+                if not outcome.values and not outcome.faults:
                     raise
+                outcome.faults.append(fault)
+                break
+            except DeviceFault as fault:
                 outcome.faults.append(fault)
                 continue
             for point in self.points:

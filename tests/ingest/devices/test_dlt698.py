@@ -76,10 +76,10 @@ def spoiled(at: int, byte: int) -> bytes:
     [
         (b"", "got nothing"),
         (GOOD[:-1], "as L says"),
-        (spoiled(-1, 0), "the last byte must be 16"),
+        (spoiled(len(GOOD) - 1, 0), "the last byte must be 16"),
         (spoiled(12, 0), "HCS must be F2 96"),
         (spoiled(20, 9), "FCS must be"),
-        (spoiled(-2, 0), "FCS must be"),
+        (spoiled(len(GOOD) - 2, 0), "FCS must be"),
     ],
 )
 def test_bad_frames_give_the_error_that_names_what_is_wrong(raw: bytes, text: str) -> None:

@@ -242,7 +242,7 @@ def publish(topic: bytes, mid: int, payload: bytes, *, first: int = 0x32, proper
 @pytest.mark.parametrize("five", [True, False])
 def test_messages_are_read_whatever_the_pieces_they_come_in(piece: int, *, five: bool) -> None:
     # a content type ("json"), a user property
-    some = b"\x0f\x03\x00\x04json\x26\x00\x01a\x00\x01b" if five else b""
+    some = b"\x0e\x03\x00\x04json\x26\x00\x01a\x00\x01b" if five else b""
     none = b"\x00" if five else b""
     data = (
         publish(b"a/b", 7, b"x" * 300, properties=some) + publish(b"c", 0, b"", first=0x30, properties=none)
@@ -295,3 +295,19 @@ def test_retained_message_without_a_time_is_no_reading_of_now(tmp_path: Path) ->
             time.sleep(0.3)
             assert sorted(made.look().kept) == [("M1", 7.0), ("M2", 6.0)]
         other.close()
+
+
+def test_another_client_of_the_same_name_is_said_and_fought_ever_more_rarely(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    needs("mosquitto")
+    with mosquitto(tmp_path / "broker") as port, place(tmp_path / "spool", port) as made:
+        for _ in range(3):
+            other = paho.Client(CallbackAPIVersion.VERSION2, client_id="gateway-1", protocol=paho.MQTTv5)
+            other.connect("127.0.0.1", port)
+            other.loop(0.1)
+            until(lambda: "does another client use the name gateway-1?" in made.intake.error)
+            until(lambda: not made.intake.error)
+            other.disconnect()
+    tries = [record.getMessage().rpartition("try in ")[2] for record in caplog.records if "try in" in record.msg]
+    assert tries == ["1 s", "2 s", "4 s"]
