@@ -64,8 +64,9 @@ def decide(
 ) -> Decision:
     """Decide on messages of one inbox, in their order.
 
-    A message that is of one unit, and that unit the gateway's, goes on as it came: what is wrong with single readings
-    of it the worker says. Any other is taken apart. None goes on as received later than Kafka got it.
+    A message that is of one unit, and that unit the gateway's, goes on as it came where nothing in it speaks of
+    another's unit: what is wrong with single readings of it the worker says. Any other is taken apart. None goes on as
+    received later than Kafka got it.
 
     Parameters
     ----------
@@ -92,6 +93,10 @@ def decide(
             else:
                 good.append((block, rows))
         whole = len(good) == len(parts.get(number, ())) and len({blocks[block].unit_code for block, _ in good}) == 1
+        # a worker would set what it cannot read of another's unit among the refused readings of that unit
+        whole = whole and not any(
+            fault.unit_code and may_not(fault.unit_code, sent_us[number]) for fault in wrong.get(number, ())
+        )
         if not whole:
             kept += wrong.get(number, ())
         if good:

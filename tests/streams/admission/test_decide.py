@@ -91,6 +91,16 @@ def test_what_cannot_be_read_is_refused_here() -> None:
     ]
 
 
+def test_what_cannot_be_read_of_another_s_unit_is_refused_here_and_not_among_that_unit_s() -> None:
+    forged = single(FOREIGN).replace(b'"value":', b'"value":"look here","was":')
+    message = b"[" + single(OWN) + b"," + forged + b"]"
+    decision = of((message, JSON))
+    assert [(one.unit_code, one.value) for one in decision.admitted] == [(OWN, array(OWN))]
+    assert [(row.unit_code, row.position, row.readings) for row in decision.rejected] == [(None, 1, 1)]
+    own = of((b"[" + single(OWN) + b"," + forged.replace(FOREIGN.encode(), OWN.encode()) + b"]", JSON))
+    assert own.rejected == [], "the worker says what is wrong with those of its own"
+
+
 def test_no_gateway_and_one_that_is_over_send_nothing_and_one_that_was_in_force_then_does() -> None:
     assert [row.required for row in of((single(OWN), JSON), gateway=None).rejected] == [
         "a gateway that is entered in the registry, and g is not"
