@@ -50,11 +50,12 @@ class Gateway:
         self.process = self.start()
 
     def start(self) -> "subprocess.Popen[bytes]":
-        self.process = subprocess.Popen(
-            [sys.executable, "-c", "from deploy.cli import main; main()", "gateway", "run", str(self.file)],
-            stdout=subprocess.DEVNULL,
-            stderr=self.file.with_suffix(".log").open("ab"),
-        )
+        with self.file.with_suffix(".log").open("ab") as sink:
+            self.process = subprocess.Popen(
+                [sys.executable, "-c", "from deploy.cli import main; main()", "gateway", "run", str(self.file)],
+                stdout=subprocess.DEVNULL,
+                stderr=sink,
+            )
         return self.process
 
     def kill(self) -> None:
