@@ -199,7 +199,7 @@ select p.id, p.unit_id, p.id, p.carrier, p.id %% 2 = 0, '依据 ' || p.id, 'basi
 from metering_point p where p.code in ('P1', 'P2');
 insert into review (unit_id, year, origin, state, leader, members, visited_on, conclusion, failed, concluded_on, due,
                     reason, planned_by)
-select u, 2020 + u, 'plan', 'correcting', '组长 ' || u, array['成员 ' || u], %(end)s::date - 20 - u, 'basic', u,
+select u, 2020 + u %% 100, 'plan', 'correcting', '组长 ' || u, array['成员 ' || u], %(end)s::date - 20 - u, 'basic', u,
        %(end)s::date - 10 - u, %(end)s::date + u, 'between us ' || u, '李工'
 from generate_series(1, %(units)s) u;
 insert into review_item (review_id, unit_id, item, result, remark, recorded_by)
