@@ -20,6 +20,7 @@ from analytics.domain.errors import MeterwardenError
 
 __all__ = [
     "BASE",
+    "SECRETS",
     "SUFFIX",
     "BackupDamaged",
     "Manifest",
@@ -32,6 +33,7 @@ __all__ = [
 ]
 
 BASE: Final = "base.tar"
+SECRETS: Final = "secrets/"
 SUFFIX: Final = ".meterwarden-backup"
 _MANIFEST: Final = "manifest.json"
 _FORMAT: Final = 1
@@ -61,6 +63,10 @@ class Manifest:
         The settings by their variables; without passwords and addresses.
     sums : mapping
         SHA-256 of each file within.
+    tables : tuple of str
+        Of a backup of tables, in the order in which they are put back; empty where it is of the database's files.
+    sequences : mapping
+        Of a backup of tables: the last number that each sequence has given.
     """
 
     made_at: datetime
@@ -72,6 +78,8 @@ class Manifest:
     fences: Mapping[str, Mapping[str, int]]
     settings: Mapping[str, str]
     sums: Mapping[str, str] = field(default_factory=dict)
+    tables: tuple[str, ...] = ()
+    sequences: Mapping[str, int] = field(default_factory=dict)
     format: int = _FORMAT
 
 
@@ -142,14 +150,15 @@ def manifest_of(path: Path) -> Manifest:
         try:
             facts: dict[str, Any] = json.loads(archive.read(_MANIFEST))
             facts["made_at"] = datetime.fromisoformat(facts["made_at"])
-            facts["migrations"] = tuple(facts["migrations"])
+            for name in ("migrations", "tables"):
+                facts[name] = tuple(facts.get(name, ()))
             manifest = Manifest(**facts)
         except (KeyError, ValueError, TypeError, zipfile.BadZipFile) as error:
             raise BackupDamaged(f"{path} must hold a manifest that can be read ({error!r})") from None
         if manifest.format != _FORMAT:
             raise BackupDamaged(f"{path} must be of format {_FORMAT} (it is {manifest.format})")
         inside = {name for name in archive.namelist() if name != _MANIFEST}
-        if inside != set(manifest.sums) or BASE not in inside:
+        if inside != set(manifest.sums) or (BASE not in inside and not manifest.tables):
             wrong = sorted(inside ^ set(manifest.sums)) or [BASE]
             raise BackupDamaged(f"{path} must hold the files of its manifest (it differs in {', '.join(wrong)})")
     return manifest
@@ -159,7 +168,7 @@ def files_of(path: Path, manifest: Manifest) -> dict[str, bytes]:
     """The small files, checked."""
     with reading(path) as archive:
         found = {}
-        for name in sorted(manifest.sums.keys() - {BASE}):
+        for name in sorted(name for name in manifest.sums if name.startswith(SECRETS)):
             with checked(archive, path, manifest, name) as stream:
                 found[name] = stream.read()
         return found

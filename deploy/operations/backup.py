@@ -1,7 +1,7 @@
 """A backup of an instance while it runs: the database as it is at one instant, fence and results together.
 
-The copy is physical (`pg_basebackup` of the embedded PostgreSQL). A logical dump would not do: which readings were
-stored after a snapshot is known by the ages of their transactions (`streams.store.since`), which a dump does not keep.
+The copy of the embedded PostgreSQL is physical (`pg_basebackup`). A database of somebody else's is copied table by
+table (`deploy.operations.tables`), for which its owner needs no more rights than for work.
 """
 
 import asyncio
@@ -19,8 +19,9 @@ import psycopg
 from kafka.errors import KafkaError
 from psycopg.conninfo import conninfo_to_dict
 
-from analytics.domain.errors import ConfigurationError, MeterwardenError
-from deploy.operations.archive import BASE, SUFFIX, Manifest, opened
+from analytics.domain.errors import MeterwardenError
+from deploy.operations.archive import BASE, SECRETS, SUFFIX, Manifest, opened
+from deploy.operations.tables import Copied, copy_out, snapshot
 from deploy.settings import Settings, environment
 from deploy.stack import Stack
 from deploy.stack.places import Places
@@ -28,9 +29,8 @@ from deploy.stack.prefix import prefix
 from ingest.wire import READINGS_TOPIC
 from streams.source.broker import Broker
 
-__all__ = ["SECRETS", "back_up"]
+__all__ = ["back_up"]
 
-SECRETS: Final = "secrets/"
 _CHUNK: Final = 1 << 20
 _SIZE: Final = "select sum(pg_database_size(oid))::int8 from pg_database"
 _SLOT: Final = "select pg_create_physical_replication_slot(%s, true, true)"
@@ -54,17 +54,9 @@ def back_up(settings: Settings, folder: Path, *, told: Callable[[int, int], None
 
     Raises
     ------
-    ConfigurationError
-        Where the database is not this instance's own.
     MeterwardenError
         Where it does not run, or the backup cannot be written; then nothing is left of it.
     """
-    if settings.database.dsn is not None:
-        raise ConfigurationError(
-            "`meterwarden backup` copies the instance's own database; one of METERWARDEN_DATABASE is backed up by its "
-            "own means, which must be physical (pg_basebackup, pgBackRest), for a dump does not keep what the workers' "
-            "states are brought up by"
-        )
     stack = Stack(settings)
     kept_s = _kept_s(stack)
     with _connected(stack.dsn) as connection:
@@ -82,17 +74,22 @@ def _copied(
 ) -> tuple[Path, Manifest]:
     stack, places = Stack(settings), Places.of(settings)
     with _written(folder) as path, opened(path) as writer:
-        slot = f"meterwarden_backup_{os.getpid()}"
-        connection.execute(_SLOT, (slot,))  # what is written meanwhile is kept until it was copied
-        with writer.file(BASE) as stream:
-            for data in _base(settings, stack.dsn, total=_number(connection, _SIZE), told=told):
-                stream.write(data)
-        made_at = datetime.now(UTC)
-        for file in sorted((places.home / "secrets").iterdir()):
+        if settings.database.dsn is not None:
+            with snapshot(connection):
+                made_at = datetime.now(UTC)
+                copied = copy_out(connection, writer, told)
+                manifest = _manifest(connection, settings, made_at, kept_s, copied)
+        else:
+            slot = f"meterwarden_backup_{os.getpid()}"
+            connection.execute(_SLOT, (slot,))  # what is written meanwhile is kept until it was copied
+            with writer.file(BASE) as stream:
+                for data in _base(settings, stack.dsn, total=_number(connection, _SIZE), told=told):
+                    stream.write(data)
+            manifest = _manifest(connection, settings, datetime.now(UTC), kept_s)
+        for file in sorted((places.home / "secrets").glob("*")):
             if file.is_file() and file.suffix not in {".new", ".next"}:
                 with writer.file(SECRETS + file.name) as stream:
                     stream.write(file.read_bytes())
-        manifest = _manifest(connection, settings, made_at, kept_s)
         writer.finish(manifest)
     return path, manifest
 
@@ -151,7 +148,13 @@ def _base(settings: Settings, dsn: str, *, total: int, told: Callable[[int, int]
     told(read, read)
 
 
-def _manifest(connection: psycopg.Connection, settings: Settings, made_at: datetime, kept_s: float | None) -> Manifest:
+def _manifest(
+    connection: psycopg.Connection,
+    settings: Settings,
+    made_at: datetime,
+    kept_s: float | None,
+    copied: Copied | None = None,
+) -> Manifest:
     row = connection.execute(_FACTS).fetchone()
     assert row is not None, "such a query always has a row"
     fences: dict[str, dict[str, int]] = {}
@@ -167,6 +170,8 @@ def _manifest(connection: psycopg.Connection, settings: Settings, made_at: datet
         migrations=tuple(row[2] or ()),
         fences=fences,
         settings=shown,
+        tables=copied.tables if copied else (),
+        sequences=copied.sequences if copied else {},
     )
 
 

@@ -1,4 +1,4 @@
-"""A backup put back: into an empty instance, or in place of what an instance holds. Kafka's log stays what it is.
+"""A backup put back: into an empty instance or database, or in place of what an instance holds. Kafka's log stays.
 
 What Kafka holds above the restored fence is stored again by the workers, since fence and results are of one instant.
 """
@@ -14,10 +14,13 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import IO, Any, Final, cast
 
+import psycopg
+
 from analytics.domain.errors import ConfigurationError, MeterwardenError
-from deploy.migrate import migrations
+from deploy.migrate import migrate, migrations, site_of
 from deploy.operations.archive import (
     BASE,
+    SECRETS,
     SUFFIX,
     BackupDamaged,
     Manifest,
@@ -26,9 +29,9 @@ from deploy.operations.archive import (
     manifest_of,
     reading,
 )
-from deploy.operations.backup import SECRETS
+from deploy.operations.tables import Copied, is_empty, put_in
 from deploy.settings import Settings, environment
-from deploy.stack import Stack
+from deploy.stack import SERVERS, Stack
 from deploy.stack.errors import StackError
 from deploy.stack.places import Places, exclusive
 from deploy.stack.postgres_server import PostgresServer
@@ -48,8 +51,8 @@ class Restored:
     Attributes
     ----------
     manifest : Manifest
-    cluster : Path
-        Where the database lies now.
+    cluster : Path or None
+        Where the database lies now; None for one of somebody else's.
     aside : Path or None
         Where what lay there before was put.
     settings : mapping
@@ -57,7 +60,7 @@ class Restored:
     """
 
     manifest: Manifest
-    cluster: Path
+    cluster: Path | None
     aside: Path | None
     settings: Mapping[str, tuple[str, str]]
 
@@ -97,20 +100,26 @@ def put_back(
     BackupDamaged
         Where the file is not what was written.
     ConfigurationError
-        Where the instance uses a database of somebody else's, or the backup is of a newer version.
+        Where the backup is of the other kind of database, or of a newer version.
     StackError
         Where something runs, or a database is there that may not be replaced.
     """
-    if settings.database.dsn is not None:
-        raise ConfigurationError(
-            "`meterwarden restore` puts back the instance's own database (METERWARDEN_DATABASE is set)"
-        )
     places = Places.of(settings)
     places.make()
     with exclusive(places.run / "lock", what="`meterwarden up` or `down`", timeout_s=10.0):
         _refuse_running(settings)
         manifest = manifest_of(path)
         small = files_of(path, manifest)
+        if bool(manifest.tables) != (settings.database.dsn is not None):
+            raise ConfigurationError(
+                "a backup of tables must go into a database of METERWARDEN_DATABASE, one of files into the instance's "
+                f"own (got one of {'tables' if manifest.tables else 'files'}; METERWARDEN_DATABASE is "
+                f"{'set' if settings.database.dsn else 'not set'})"
+            )
+        if settings.database.dsn is not None:
+            _put_tables(settings.database.dsn, settings, path, manifest, told)
+            _write_secrets(places, small)
+            return Restored(manifest=manifest, cluster=None, aside=None, settings=_others(manifest, settings))
         programs = prefix(settings.cache, mirror=settings.apt_mirror)
         _refuse_other_versions(manifest, programs)
         cluster = PostgresServer(settings, places).cluster
@@ -125,8 +134,38 @@ def put_back(
     return Restored(manifest=manifest, cluster=cluster, aside=aside, settings=_others(manifest, settings))
 
 
+def _put_tables(dsn: str, settings: Settings, path: Path, manifest: Manifest, told: Callable[[int], None]) -> None:
+    """Copies of tables into a database that is there and holds nothing yet; the whole file is checked before."""
+    ours = tuple(migration.name for migration in migrations())
+    if manifest.migrations != ours:
+        differing = ", ".join(sorted(set(ours) ^ set(manifest.migrations)))
+        raise ConfigurationError(
+            f"a backup of tables must be put back by the version that made it, {manifest.version}, and upgraded then "
+            f"(they differ in {differing})"
+        )
+    with reading(path) as archive:
+        for name in manifest.sums:
+            with checked(archive, path, manifest, name):
+                pass
+    migrate(dsn, site=site_of(settings))
+    copied = Copied(tables=manifest.tables, sequences=manifest.sequences)
+    with psycopg.connect(dsn, autocommit=True, application_name="meterwarden restore") as connection:
+        if not is_empty(connection):
+            raise StackError(
+                "the database of METERWARDEN_DATABASE must hold nothing yet: make a new one for the backup"
+            )
+        try:
+            with reading(path) as archive:
+                put_in(connection, copied, lambda name: checked(archive, path, manifest, name), told)
+        except psycopg.Error as error:
+            raise MeterwardenError(
+                f"the backup could not be put into the database, which has to be made anew: {str(error).strip()}"
+            ) from error
+
+
 def _refuse_running(settings: Settings) -> None:
-    running = [part.name for part in Stack(settings).status() if part.pids]
+    servers = SERVERS if settings.database.dsn is not None else ()  # they stay: workers must not run
+    running = [part.name for part in Stack(settings).status() if part.pids and part.name not in servers]
     if running:
         raise StackError(f"nothing of the instance may run ({', '.join(running)} does): run `meterwarden down` first")
 

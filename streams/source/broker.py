@@ -77,12 +77,12 @@ class Broker:
         return await self._ask(ask)
 
     async def kept_s(self, name: str) -> float | None:
-        """How long a topic keeps its records; None for ever. [s]"""
+        """How long a topic keeps its records; None for ever, and where there is no such topic. [s]"""
         asked = ConfigResource(ConfigResourceType.TOPIC, name)
 
         def ask(admin: KafkaAdminClient) -> float | None:
             (found,) = (topics[name] for topics in admin.describe_configs([asked], config_filter="all").values())
-            kept_ms = int(found["retention.ms"]["value"])
+            kept_ms = int(found["retention.ms"]["value"]) if found else -1  # there is no such topic yet
             return None if kept_ms < 0 else kept_ms / 1000
 
         return await self._ask(ask)

@@ -3,13 +3,18 @@
 import asyncio
 import copy
 import dataclasses
+import shutil
 import stat
+import time
+import uuid
 import zipfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import psycopg
 import pytest
 from click.testing import CliRunner
 
@@ -18,8 +23,9 @@ from deploy.migrate import migrate
 from deploy.operations.archive import BackupDamaged, Manifest, manifest_of
 from deploy.operations.backup import back_up
 from deploy.operations.restore import newest, put_back, too_old
-from deploy.settings import Settings, environment
+from deploy.settings import DatabaseSettings, Settings, environment
 from deploy.stack import Stack, StackError
+from deploy.stack.places import Places
 from tests.conftest import private_instance, private_settings
 from tests.faults.harness import Arena, arena
 from tests.faults.model import Traffic
@@ -123,6 +129,84 @@ def test_put_back_into_an_empty_machine_the_states_go_on(made: Made, instance: S
         assert worker.stop() == 0
 
 
+def test_a_database_of_somebody_else_is_copied_while_all_runs_and_goes_on_in_an_empty_one(
+    stack: Stack, database: str, empty_database: str, topic_prefix: str, home: Path
+) -> None:
+    asyncio.run(load(database, SITE.ledger()))
+    theirs = dataclasses.replace(stack.settings, home=home, database=DatabaseSettings(dsn=database))
+    Places.of(theirs).make()
+    shutil.copytree(stack.settings.home / "secrets", home / "secrets", dirs_exist_ok=True)
+    with arena(stack.access, database, topic_prefix + "tables", home) as place:
+        worker = place.worker("a", snapshot_s=1.0)
+        live = place.live(Traffic(SITE), pause_s=0.02)
+        place.wait(lambda: sum(place.fences().values()) > 200, 120)
+        path, manifest = back_up(theirs, home / "backups", told=lambda *_: None)
+        assert "public.reading_hot" in manifest.tables
+        place.wait(lambda: sum(place.fences().values()) > sum(manifest.fences[place.topic].values()) + 200, 120)
+        traffic = live.end()
+        place.settle()
+        assert worker.stop() == 0
+        after, _ = back_up(theirs, home / "after", told=lambda *_: None)
+        run = CliRunner(env=environment(theirs)).invoke
+        full = run(cli, ["restore", str(path)])
+        assert full.exit_code == 2
+        assert "must hold nothing yet" in full.output
+        done = run(cli, ["restore", str(path)], env={"METERWARDEN_DATABASE": empty_database})
+        assert done.exit_code == 0, done.output
+        assert "put back to the database of METERWARDEN_DATABASE" in done.output
+        again = Arena(stack.access, empty_database, place.topic, 4, home)
+        try:
+            [(before,)] = again.query("select count(*) from reading_hot")
+            assert 0 < before < traffic.accepted, "the backup is of an instant on the way"
+            worker = again.worker("b")
+            again.wait_until_stored()
+            more = copy.deepcopy(traffic)
+            again.send(more.next(3))
+            again.send(more.rest())
+            again.settle()
+            again.check(more)
+            assert worker.stop() == 0
+        finally:
+            again.close()
+        place.delete_topic()
+        time.sleep(1.0)
+    with database_beside(empty_database) as third:
+        put_back(dataclasses.replace(theirs, database=DatabaseSettings(dsn=third)), after)
+        assert ages(third) == ages(database), "states are brought up by what was stored after them"
+        with arena(stack.access, third, topic_prefix + "tables", home) as place:  # a topic made anew
+            worker = place.worker("c")
+            place.send(traffic.next(12))
+            place.send(traffic.rest())
+            place.wait(lambda: place.incarnations() == 2, 60)
+            place.settle()
+            place.check(traffic)
+            assert worker.stop() == 0
+
+
+@contextmanager
+def database_beside(dsn: str) -> Iterator[str]:
+    """One more empty database on the same server."""
+    name = f"test_{uuid.uuid4().hex[:12]}"
+    address = dsn.rpartition("/")[0] + f"/{name}"
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        connection.execute(f"create database {name} template template0".encode())
+        try:
+            with psycopg.connect(address, autocommit=True) as empty:
+                empty.execute("create extension if not exists timescaledb")
+            yield address
+        finally:
+            connection.execute(f"drop database {name} with (force)".encode())
+
+
+def ages(dsn: str) -> list[tuple[int, int]]:
+    """How many readings each partition's snapshot has not seen."""
+    with psycopg.connect(dsn) as connection:
+        return connection.execute(
+            "select s.partition, (select count(*) from reading_hot h where age(h.xmin) < age(s.xmin))"
+            " from stream_snapshot s order by s.partition"
+        ).fetchall()
+
+
 def test_a_backup_is_for_its_owner_alone_and_holds_what_belongs_to_it(made: Made) -> None:
     path = made.path
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
@@ -173,9 +257,9 @@ def test_the_commands_say_how_old_a_backup_may_be(own: Settings, made: Made, hom
     manifest = dataclasses.replace(manifest_of(made.path), kept_s=3600.0)
     assert too_old(manifest, manifest.made_at + timedelta(minutes=50)) is None
     assert too_old(manifest, manifest.made_at + timedelta(hours=3)) == timedelta(hours=2)
-    foreign = run(cli, ["backup", str(home)], env={"METERWARDEN_DATABASE": "postgresql://u@h/d"})
+    foreign = run(cli, ["restore", str(made.path)], env={"METERWARDEN_DATABASE": "postgresql://u@127.0.0.1:1/d"})
     assert foreign.exit_code == 2
-    assert "its own means" in foreign.output
+    assert "a backup of tables must go into a database of METERWARDEN_DATABASE" in foreign.output
 
 
 def test_a_backup_of_a_newer_version_is_not_put_back(made: Made, home: Path) -> None:

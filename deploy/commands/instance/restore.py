@@ -57,7 +57,7 @@ def _tell(settings: Settings, path: Path, manifest: Manifest) -> None:
 
 
 def _tell_done(done: Restored) -> None:
-    say(f"put back to {done.cluster}")
+    say(f"put back to {done.cluster or 'the database of METERWARDEN_DATABASE'}")
     if done.aside is not None:
         say(f"what lay there before is in {done.aside}; remove it when all is well")
     for name, (then, now) in sorted(done.settings.items()):
