@@ -3,19 +3,22 @@
 Every second it looks which parts `up` started and have ended since (a killed process, a Kafka whose disk was full), and
 starts them again with pauses that grow from 1 s to 60 s. What `down` stopped stays down: `down` removes its record.
 While `up` or `down` works, the keeper waits. It ends by itself when nothing is left to watch.
+
+A Kafka that has answered and then does not for a minute is ended too, and so comes back.
 """
 
 import logging
 import signal
 import sys
 import threading
+import time
 from typing import Final
 
 from analytics.domain.errors import ConfigurationError, MeterwardenError
 from deploy.private import keep_private
 from deploy.settings import load
 from deploy.stack import Stack
-from deploy.stack.keeper import KeeperPart, Patience
+from deploy.stack.keeper import Hearing, KeeperPart, Patience
 from deploy.stack.places import Places
 from streams.logs import LOG_BYTES, log_to
 
@@ -24,15 +27,18 @@ __all__ = ["Keeper", "main"]
 log = logging.getLogger("metering.keeper")
 
 _EVERY_S: Final = 1.0
+_ASK_S: Final = 5.0
 
 
 class Keeper:
     """See the module's docstring."""
 
-    def __init__(self, stack: Stack, part: KeeperPart) -> None:
+    def __init__(self, stack: Stack, part: KeeperPart, hearing: Hearing | None = None) -> None:
         self._stack = stack
         self._part = part
         self._patience = Patience()
+        self._hearing = hearing or Hearing()
+        self._asked_at = time.monotonic()
 
     def run(self, stop: threading.Event) -> None:
         """Until stopped, or until nothing is left to watch."""
@@ -41,8 +47,20 @@ class Keeper:
             if not self._stack.watched():
                 log.info("nothing is left to watch")
                 return
+            self.ask()
             self.look()
             stop.wait(_EVERY_S)
+
+    def ask(self) -> None:
+        """End what no longer answers, and keep logs within their bounds."""
+        if time.monotonic() - self._asked_at < _ASK_S:
+            return
+        self._stack.trim_logs()
+        for name, (pid, answers) in self._stack.answers().items():
+            if self._hearing.deaf(name, pid, answers=answers):
+                log.error("%s has not answered for %.0f s and is ended", name, self._hearing.patience_s)
+                self._stack.end(name, pid)
+        self._asked_at = time.monotonic()
 
     def look(self) -> None:
         """Start what is due."""

@@ -64,6 +64,10 @@ class KafkaSettings:
     """Port of the listener for gateways; 0 disables."""
     gateway_certificate: Path | None = None
     gateway_key: Path | None = None
+    gateway_kib_s: int = 4096
+    gateway_percent: int = 50
+    gateway_connections: int = 100
+    inbox_mb: int = 2048
     partitions: int = 8
     heap_mb: int = 512
     flush_ms: int = 1000
@@ -86,6 +90,8 @@ class DatabaseSettings:
     """Age at which chunks are packed; 0 never packs. [h]"""
     retain_days: int = 0
     """Age at which readings are deleted; 0 keeps them for ever. [d]"""
+    log_mb: int = 96
+    """Size of the server's own logs together. [MiB]"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,6 +105,8 @@ class WorkerSettings:
     """Password of all metrics pages, the gateway's included; None asks for none."""
     batch_readings: int = 100_000
     collect_s: float = 0.2
+    session_s: int = 6
+    """A worker that is not heard of for this long loses its partitions. [s]"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -393,6 +401,34 @@ FIELDS: Final[tuple[Field, ...]] = (
         meaning="PEM file of its key (PKCS #8).",
     ),
     Field(
+        name="METERWARDEN_KAFKA_GATEWAY_KIB_S",
+        path="kafka.gateway_kib_s",
+        parse=_whole(1, 1_048_576),
+        default="4096",
+        meaning="What each gateway may send by Kafka; one that sends faster is made to wait. [KiB/s]",
+    ),
+    Field(
+        name="METERWARDEN_KAFKA_GATEWAY_PERCENT",
+        path="kafka.gateway_percent",
+        parse=_whole(1, 10_000),
+        default="50",
+        meaning="What each gateway may take of the time of one of Kafka's threads. [%]",
+    ),
+    Field(
+        name="METERWARDEN_KAFKA_GATEWAY_CONNECTIONS",
+        path="kafka.gateway_connections",
+        parse=_whole(10, 10_000),
+        default="100",
+        meaning="Connections at that port; half of them from one address, a tenth of them new in a second.",
+    ),
+    Field(
+        name="METERWARDEN_KAFKA_INBOX_MB",
+        path="kafka.inbox_mb",
+        parse=_whole(16, 1_048_576),
+        default="2048",
+        meaning="Room of each gateway's inbox; above it what came first is dropped, whether or not it was read. [MiB]",
+    ),
+    Field(
         name="METERWARDEN_KAFKA_PARTITIONS",
         path="kafka.partitions",
         parse=_whole(1, 1024),
@@ -470,6 +506,13 @@ FIELDS: Final[tuple[Field, ...]] = (
         meaning="Readings this old are dropped, their consumption stays; 0 never. [d]",
     ),
     Field(
+        name="METERWARDEN_DATABASE_LOG_MB",
+        path="database.log_mb",
+        parse=_whole(6, 65_536),
+        default="96",
+        meaning="Room of our PostgreSQL's own logs; above it the oldest go. [MiB]",
+    ),
+    Field(
         name="METERWARDEN_WORKERS",
         path="workers.count",
         parse=_whole(0, 256),
@@ -503,6 +546,13 @@ FIELDS: Final[tuple[Field, ...]] = (
         parse=_seconds,
         default="0.2",
         meaning="How long a reading may wait for others to share its transaction. [s]",
+    ),
+    Field(
+        name="METERWARDEN_SESSION_S",
+        path="workers.session_s",
+        parse=_whole(2, 300),
+        default="6",
+        meaning="A worker not heard of for so long loses its partitions; an existing Kafka must allow less than 6. [s]",
     ),
     Field(
         name="METERWARDEN_CHANNELS",

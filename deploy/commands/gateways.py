@@ -121,13 +121,16 @@ def give_login(name: str) -> None:
     from there, what is not is refused with the reason.
     """
     from deploy.kafka_gateways import let_in  # noqa: PLC0415 - slow to import, and the other commands need it not
+    from deploy.stack.kafka_quotas import share_of  # noqa: PLC0415 - likewise
 
     stack = Stack(load())
     found = inside(read_bindings).get(name)
     if found is None or (found.valid_to is not None and found.valid_to <= datetime.now(UTC)):
         raise RegistryError(f"a gateway must be one that is entered and not over (got {name!r})")
-    password = let_in(stack.access, name, known=found.kafka)
-    inside(lambda connection: mark_kafka(connection, name, known=True))
+    since = datetime.now(UTC)
+    password = stack.gateway_password(name, since)
+    password = let_in(stack.access, name, share=share_of(stack.settings.kafka), known=found.kafka, password=password)
+    inside(lambda connection: mark_kafka(connection, name, since))
     say(f"{name} sends to {inbox_of(name)} at {_door(stack)}", err=True)
     say(password)
 
@@ -148,7 +151,7 @@ def end(name: str) -> None:
         try:
             keep_out(Stack(load()).access, name)
         except MeterwardenError:
-            inside(lambda connection: mark_kafka(connection, name, known=True))
+            inside(lambda connection: mark_kafka(connection, name, datetime.now(UTC)))
             say(
                 f"its readings are refused from now on; its login in Kafka ends when `end {name}` is run again",
                 err=True,

@@ -1,17 +1,19 @@
 """Apache Kafka's jars in a folder of their own, fetched by Maven and checked against the sums kept beside the pom."""
 
 import hashlib
+import io
 import re
 import shutil
 import subprocess
 import tempfile
+import zipfile
 from pathlib import Path
 from typing import Final
 
 from deploy.stack.errors import StackError, ToolMissing
 from deploy.stack.places import exclusive, tool
 
-__all__ = ["JAVA_NEEDED", "RESOURCES", "VERSION", "check", "complete", "jars", "java"]
+__all__ = ["JAVA_NEEDED", "RESOURCES", "VERSION", "check", "complete", "jars", "java", "snappy_jar"]
 
 RESOURCES: Final = Path(__file__).parent / "kafka"
 JAVA_NEEDED: Final = 17
@@ -47,6 +49,18 @@ def jars(cache: Path) -> Path:
                 fetched.chmod(0o755)
                 fetched.rename(folder)
     return folder
+
+
+def snappy_jar() -> bytes:
+    """A jar to go before the others: snappy that believes no length of a chunk that its bytes cannot hold.
+
+    Its class is `SnappyInputStream.java`, compiled by ``javac --release 11 -g:none``: where Kafka runs is no compiler.
+    """
+    made = io.BytesIO()
+    with zipfile.ZipFile(made, "w") as jar:
+        name = "SnappyInputStream.class"
+        jar.writestr(f"org/xerial/snappy/{name}", (RESOURCES / name).read_bytes())
+    return made.getvalue()
 
 
 def java(setting: str | None) -> str:

@@ -13,6 +13,7 @@ __all__ = ["SCRAM_MODULE", "GatewayListener", "gateway_listener"]
 
 SCRAM_MODULE: Final = "org.apache.kafka.common.security.scram.ScramLoginModule"
 _NAME: Final = "GATEWAYS"
+_ANY: Final = 2**31 - 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +36,11 @@ def gateway_listener(kafka: KafkaSettings) -> GatewayListener:
     properties = {
         "listener.name.gateways.sasl.enabled.mechanisms": "SCRAM-SHA-512",
         "listener.name.gateways.scram-sha-512.sasl.jaas.config": f"{SCRAM_MODULE} required;",
+        # who has no login yet takes half a MiB a connection, and the processor to say no
+        "listener.name.gateways.max.connections": str(kafka.gateway_connections),
+        "listener.name.gateways.max.connection.creation.rate": str(kafka.gateway_connections // 10),
+        "max.connections.per.ip": str(kafka.gateway_connections // 2),
+        "max.connections.per.ip.overrides": f"127.0.0.1:{_ANY}",
     }
     certificate, key = kafka.gateway_certificate, kafka.gateway_key
     protocol = "SASL_PLAINTEXT"

@@ -24,6 +24,7 @@ from kafka.errors import KafkaError
 from deploy.kafka_access import Login, principal_of, user_of
 from deploy.stack.errors import PartFailed
 from deploy.stack.kafka_probe import ask
+from deploy.stack.kafka_quotas import Share, refresh_shares
 from deploy.stack.processes import until
 from ingest.gateway.access import INBOX
 from ingest.kafka_access import KafkaAccess
@@ -89,8 +90,10 @@ RIGHTS: Final[Mapping[Login, Sequence[Right]]] = {
 }
 
 
-def set_up_logins(owner: KafkaAccess, logins: Mapping[Login, KafkaAccess]) -> None:
+def set_up_logins(owner: KafkaAccess, logins: Mapping[Login, KafkaAccess], share: Share) -> None:
     """Let our services in with their passwords, and let each do its work; safe to repeat.
+
+    Gateways that were let in before are held to the share that they have now.
 
     Parameters
     ----------
@@ -98,6 +101,8 @@ def set_up_logins(owner: KafkaAccess, logins: Mapping[Login, KafkaAccess]) -> No
         Of one who may do everything.
     logins : mapping of login to KafkaAccess
         The way in that each shall have.
+    share : Share
+        What each gateway may take.
 
     Raises
     ------
@@ -113,6 +118,7 @@ def set_up_logins(owner: KafkaAccess, logins: Mapping[Login, KafkaAccess]) -> No
             for login in logins:
                 give_rights(admin, user_of(login), RIGHTS[login])
             _give_passwords(admin, missing)
+            refresh_shares(admin, share)
     except KafkaError as error:
         raise PartFailed(f"the logins of our services could not be set up in Kafka (got {error})") from error
     for access in missing:

@@ -21,7 +21,7 @@ from deploy.kafka_access import LOGINS, Login, access_of, scram, service_access,
 from deploy.settings import KafkaSettings, Settings
 from deploy.stack.daemon import Daemon, plain_environment
 from deploy.stack.errors import PartFailed, StackError
-from deploy.stack.jars import RESOURCES, VERSION, jars, java
+from deploy.stack.jars import RESOURCES, VERSION, jars, java, snappy_jar
 from deploy.stack.kafka_listener import SCRAM_MODULE, gateway_listener
 from deploy.stack.kafka_probe import Answer, ask, brokers
 from deploy.stack.part import PartStatus
@@ -34,6 +34,7 @@ __all__ = ["MESSAGE_BYTES", "ExternalKafka", "KafkaServer"]
 
 # a 50 MB message shall arrive, so that it is us who refuse it and keep its beginning
 MESSAGE_BYTES: Final = 64 << 20
+_REQUEST_BYTES: Final = MESSAGE_BYTES + (8 << 20)
 _MAIN: Final = "kafka.Kafka"
 _BROKER: Final = user_of("broker")
 
@@ -58,6 +59,10 @@ class KafkaServer:
     def access(self, login: Login) -> KafkaAccess:
         """How a service of ours logs in."""
         return service_access(self.bootstrap, login, secret=self._places.known_secret("kafka"))
+
+    def gateway_secret(self) -> str:
+        """What passwords of gateways are made from."""
+        return self._places.known_secret("kafka")
 
     def check(self) -> None:
         """Refuse a taken port, a short disk, a Java that is too old."""
@@ -96,7 +101,8 @@ class KafkaServer:
             "log4j2.properties", (RESOURCES / "log4j2.properties").read_text(encoding="utf-8")
         )
         command += [f"-Dlog4j2.configurationFile={logging}"]
-        command += ["-cp", f"{library}/*"]
+        snappy = self._places.write_conf("snappy.jar", snappy_jar())
+        command += ["-cp", f"{snappy}:{library}/*"]
         self._format(command)
         self._daemon.start(
             [*command, _MAIN, str(self._properties)],
@@ -106,7 +112,8 @@ class KafkaServer:
 
     def ready(self) -> None:
         """Wait until it answers for its metadata, and give our services their logins."""
-        from deploy.stack.kafka_rights import set_up_logins  # noqa: PLC0415 - slow to import, and only `up` needs it
+        from deploy.stack.kafka_quotas import share_of  # noqa: PLC0415 - slow to import, and only `up` needs it
+        from deploy.stack.kafka_rights import set_up_logins  # noqa: PLC0415 - likewise
 
         first = KafkaAccess(self.bootstrap, scram(_BROKER, self._broker_password(), mechanism="PLAIN"))
         with _knowingly_plain():
@@ -115,7 +122,8 @@ class KafkaServer:
                 self._settings.start_timeout_s,
                 more=self._places.own_logs(self.name) / "server.log",
             )
-            set_up_logins(first, {login: self.access(login) for login in LOGINS})
+            logins = {login: self.access(login) for login in LOGINS}
+            set_up_logins(first, logins, share_of(self._settings.kafka))
 
     def stop(self) -> bool:
         """Stop it; its log is closed cleanly."""
@@ -138,6 +146,10 @@ class KafkaServer:
             version=VERSION,
             detail="does not run" if answer is None else self.bootstrap if healthy else answer.refusal,
         )
+
+    def answers(self) -> bool:
+        """Whether it answers at its door for us; at that of gateways strangers may be in the way."""
+        return self._answer().brokers > 0
 
     def _answer(self) -> Answer:
         try:
@@ -181,7 +193,9 @@ class KafkaServer:
             "auto.create.topics.enable": "false",
             "message.max.bytes": MESSAGE_BYTES,
             "replica.fetch.max.bytes": MESSAGE_BYTES,
-            "socket.request.max.bytes": 2 * MESSAGE_BYTES,
+            # room is taken when a request states its size: without a bound few of them fill the heap, and all ends
+            "socket.request.max.bytes": _REQUEST_BYTES,
+            "queued.max.request.bytes": _REQUEST_BYTES,
             # one node: one copy of everything, and nobody to wait for
             "default.replication.factor": 1,
             "min.insync.replicas": 1,
@@ -193,6 +207,7 @@ class KafkaServer:
             "share.coordinator.state.topic.replication.factor": 1,
             "share.coordinator.state.topic.min.isr": 1,
             "group.initial.rebalance.delay.ms": 0,
+            "group.min.session.timeout.ms": 2000,
             # with no second copy, what is acknowledged must reach the disk soon
             "log.flush.interval.ms": kafka.flush_ms,
             "log.flush.scheduler.interval.ms": kafka.flush_ms,

@@ -16,7 +16,7 @@ from deploy.stack.daemon import Daemon
 from deploy.stack.part import PartStatus
 from deploy.stack.places import Places
 
-__all__ = ["PAUSES_S", "KeeperPart", "Patience"]
+__all__ = ["PAUSES_S", "Hearing", "KeeperPart", "Patience"]
 
 _MODULE: Final = "deploy.keeper"
 _STATE: Final = "keeper.state"
@@ -99,6 +99,44 @@ class Patience:
             name: {"back": part.back, "back_at": part.back_at, "next_at": part.next_at, "trouble": part.trouble}
             for name, part in self.parts.items()
         }
+
+
+@dataclass(slots=True)
+class Hearing:
+    """Which processes run and answer no longer, though they did once: threads of theirs have died, or all stand.
+
+    Parameters
+    ----------
+    patience_s : float
+        So long one may not answer. [s]
+    clock : callable
+        [s]
+
+    Examples
+    --------
+    >>> now = [0.0]
+    >>> hearing = Hearing(patience_s=60.0, clock=lambda: now[0])
+    >>> hearing.deaf("kafka", 4711, answers=False), hearing.deaf("kafka", 4711, answers=True)
+    (False, False)
+    >>> hearing.deaf("kafka", 4711, answers=False)
+    False
+    >>> now[0] += 60.0
+    >>> hearing.deaf("kafka", 4711, answers=False)
+    True
+    """
+
+    patience_s: float = 60.0
+    clock: Callable[[], float] = time.monotonic
+    heard: dict[str, tuple[int, float]] = field(default_factory=dict)
+    """Pid and time of the last answer."""
+
+    def deaf(self, name: str, pid: int, *, answers: bool) -> bool:
+        """Whether a process shall be ended; one that never answered yet still starts, however long that takes."""
+        now = self.clock()
+        if answers:
+            self.heard[name] = (pid, now)
+        known = self.heard.get(name)
+        return known is not None and known[0] == pid and now - known[1] >= self.patience_s
 
 
 class KeeperPart:

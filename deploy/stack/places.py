@@ -103,16 +103,16 @@ class Places:
         for folder, setting in ((self.home, "METERWARDEN_HOME"), (self.cache, "METERWARDEN_CACHE")):
             self._require_reach(folder, setting)
 
-    def write_conf(self, name: str, text: str) -> Path:
+    def write_conf(self, name: str, content: str | bytes) -> Path:
         """Write a configuration file that the servers' account and we can read, wherever the checkout is."""
         path = self.conf / name
         path.unlink(missing_ok=True)  # one of an earlier version may be open to everybody
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(handle, "w", encoding="utf-8") as stream:
+        with os.fdopen(handle, "wb") as stream:
             if self.account is not None:
                 os.fchown(handle, -1, self.account.gid)
                 os.fchmod(handle, 0o640)
-            stream.write(text)
+            stream.write(content.encode() if isinstance(content, str) else content)
         return path
 
     def write_own_conf(self, name: str, text: str) -> Path:

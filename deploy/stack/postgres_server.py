@@ -27,6 +27,7 @@ DATABASE: Final = "meterwarden"
 _USER: Final = "meterwarden"
 _SECRET: Final = "database_password"  # noqa: S105 - the name of the file
 _SOCKET_PATH_BYTES: Final = 107  # sun_path less its closing zero
+_LOGS: Final = 6
 _ORPHANS_S: Final = 30.0
 
 
@@ -67,6 +68,7 @@ class PostgresServer:
         self._places.make_own(self._places.own_logs(self.name))
         self._initialise(programs)
         self._clear_lock_file()
+        self.trim_logs()
         configuration = self._places.write_conf("postgresql.conf", self._configuration())
         self._daemon.start(
             [str(programs.bin / "postgres"), "-D", str(self._data), "-c", f"config_file={configuration}"],
@@ -98,6 +100,14 @@ class PostgresServer:
     def kill(self) -> list[int]:
         """Kill it at once."""
         return self._daemon.kill()
+
+    def trim_logs(self) -> None:
+        """Remove the oldest of its own logs while all together are over their bound; the newest stays."""
+        left = self._settings.database.log_mb << 20
+        for log in sorted(self._places.own_logs(self.name).glob("*.log"), key=lambda log: log.stat().st_mtime)[::-1]:
+            left -= log.stat().st_size
+            if left < 0 and log != self._newest_log():
+                log.unlink(missing_ok=True)
 
     def status(self) -> PartStatus:
         """How it is now."""
@@ -234,10 +244,9 @@ class PostgresServer:
             "log_timezone": "UTC",
             "logging_collector": "on",
             "log_directory": self._places.own_logs(self.name),
-            "log_filename": "%a.log",  # a week, one file a day
+            "log_filename": "%Y%m%dT%H%M%S.log",  # what there are too many of `trim_logs` removes
             "log_rotation_age": "1d",
-            "log_rotation_size": 0,
-            "log_truncate_on_rotation": "on",
+            "log_rotation_size": f"{max(database.log_mb // _LOGS, 1)}MB",
             "log_line_prefix": "%m [%p] %u@%d ",
         }
         text = "".join(f"{name} = '{value}'\n" for name, value in values.items())

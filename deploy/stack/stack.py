@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
 from deploy.kafka_access import Login
@@ -122,6 +123,27 @@ class Stack:
             bootstrap=access.bootstrap, security=access.security, partitions=partitions, zone=self.settings.zone
         )
 
+    def gateway_password(self, name: str, since: datetime) -> str:
+        """Password of a gateway that is given one now; empty where Kafka is somebody else's."""
+        from deploy.kafka_gateways import password_of  # noqa: PLC0415 - slow to import
+
+        if not isinstance(self._kafka, KafkaServer):
+            return ""
+        return password_of(name, since, secret=self._kafka.gateway_secret())
+
+    def let_gateways_in(self) -> list[str]:
+        """Make the logins again that gateways had in Kafka, where it is new and the database is not; their names."""
+        if not isinstance(self._kafka, KafkaServer):
+            return []
+        from deploy.kafka_gateways import let_in_again, logins_of  # noqa: PLC0415 - slow to import
+        from deploy.stack.kafka_quotas import share_of  # noqa: PLC0415 - likewise
+
+        secret, share = self._kafka.gateway_secret(), share_of(self.settings.kafka)
+        made = let_in_again(self.access, logins_of(self.dsn), share=share, secret=secret)
+        if made:
+            self._say(f"gateways get in to Kafka again with the passwords that they had: {', '.join(made)}")
+        return made
+
     def up(self, parts: Collection[str] = PARTS) -> list[str]:
         """Start what is gone of these parts, and wait until all of them are healthy.
 
@@ -148,6 +170,7 @@ class Stack:
                 self._migrate()
             if "workers" in parts:
                 self._create_topics()
+                self.let_gateways_in()
                 started += self._start([self._workers()])
             if "alerts" in parts:
                 started += self._start([self._notices()])
@@ -194,6 +217,26 @@ class Stack:
         """Those that do not run."""
         recorded = ((name, Process.read(self._places.record(name))) for name in self.watched())
         return [name for name, process in recorded if process is not None and not process.alive()]
+
+    def trim_logs(self) -> None:
+        """Keep servers' own logs within their bounds."""
+        if isinstance(self._database, PostgresServer):
+            self._database.trim_logs()
+
+    def answers(self) -> dict[str, tuple[int, bool]]:
+        """Of servers of ours that run: their pid, and whether they answer us."""
+        kafka = self._kafka
+        process = Process.read(self._places.record(kafka.name))
+        if process is None or not process.alive() or not isinstance(kafka, KafkaServer):
+            return {}
+        return {kafka.name: (process.pid, kafka.answers())}
+
+    def end(self, process: str, pid: int) -> None:
+        """Kill a process at once if it still is this one, and neither `up` nor `down` is at work."""
+        with held(self._places.run / "lock") as alone:
+            part, known = self._part_of(process), Process.read(self._places.record(process))
+            if alone and part is not None and known is not None and known.pid == pid:
+                part.kill()
 
     def revive(self, process: str) -> bool:
         """Start what is gone of the part that a process belongs to; False while `up` or `down` is at work.

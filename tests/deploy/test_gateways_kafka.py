@@ -1,6 +1,7 @@
 """Gateways that send by Kafka: a login for each, an inbox for each, and admission between that and the readings."""
 
 import asyncio
+import dataclasses
 import gc
 import ssl
 import threading
@@ -8,6 +9,7 @@ import time
 import uuid
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, closing
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
@@ -21,14 +23,16 @@ from kafka import KafkaAdminClient
 from analytics.domain.errors import ConfigurationError
 from deploy.cli import cli
 from deploy.kafka_gateways import keep_out, let_in
+from deploy.settings import DatabaseSettings, KafkaSettings
 from deploy.stack import Stack
 from deploy.stack.kafka_probe import ask
+from deploy.stack.kafka_quotas import share_of
 from deploy.stack.processes import until
 from ingest.gateway.access import INBOX, inbox_of
 from ingest.kafka.publisher import create_topics
 from ingest.kafka_access import KafkaAccess
 from ingest.wire import READINGS_TOPIC
-from streams.store.access.gateways import add_gateway
+from streams.store.access.gateways import add_gateway, end_gateway, mark_kafka
 from tests.conftest import kafka_by_settings
 from tests.faults.harness import Arena, arena
 from tests.ingest.gateway.brokers import certificate
@@ -39,6 +43,7 @@ pytestmark = [pytest.mark.integration, pytest.mark.filterwarnings("ignore::pytes
 
 SITE = Site(units=2, meters=20)
 OWN, FOREIGN = SITE.codes
+SHARE = share_of(KafkaSettings())
 
 
 @pytest.fixture(autouse=True)
@@ -102,8 +107,8 @@ async def read(access: KafkaAccess, topic: str) -> None:
 def test_a_gateway_writes_to_its_own_inbox_and_does_nothing_else(stack: Stack, name: str) -> None:
     create_topics(stack.kafka_config)
     other = f"{name}-b"
-    access = door(stack, name, let_in(stack.access, name))
-    let_in(stack.access, other)
+    access = door(stack, name, let_in(stack.access, name, share=SHARE))
+    let_in(stack.access, other, share=SHARE)
     own, message = inbox_of(name), next(SITE.blocks(0, 1))
     asyncio.run(send(access, own, message))
     for topic in (READINGS_TOPIC, inbox_of(other)):
@@ -113,8 +118,8 @@ def test_a_gateway_writes_to_its_own_inbox_and_does_nothing_else(stack: Stack, n
         with pytest.raises(TopicAuthorizationFailedError):
             asyncio.run(read(access, topic))
     with pytest.raises(ConfigurationError, match="no other user"):
-        let_in(stack.access, name)
-    again = door(stack, name, let_in(stack.access, name, known=True))
+        let_in(stack.access, name, share=SHARE)
+    again = door(stack, name, let_in(stack.access, name, share=SHARE, known=True))
     refused_soon(access)  # a new password ends the old one
     keep_out(stack.access, name)
     keep_out(stack.access, name)
@@ -123,7 +128,7 @@ def test_a_gateway_writes_to_its_own_inbox_and_does_nothing_else(stack: Stack, n
 
 
 def test_the_door_of_gateways_proves_who_it_is(stack: Stack, name: str, tmp_path: Path) -> None:
-    access = door(stack, name, let_in(stack.access, name))
+    access = door(stack, name, let_in(stack.access, name, share=SHARE))
     assert ask(access).brokers == 1
     other = str(certificate(tmp_path).certificate)
     assert ask(KafkaAccess(access.bootstrap, {**access.security, "ssl_cafile": other})).brokers == 0
@@ -140,7 +145,7 @@ def test_what_a_gateway_may_send_goes_on_and_the_rest_is_refused_through_kills_o
 ) -> None:
     asyncio.run(load(database, SITE.ledger()))
     asyncio.run(entered(database, name, OWN))
-    access = door(stack, name, let_in(stack.access, name))
+    access = door(stack, name, let_in(stack.access, name, share=SHARE))
     with arena(stack.access, database, topic_prefix + "admitted", tmp_path, partitions=2, inboxes=INBOX) as place:
         worker, sender = place.worker("a"), Sender(access, inbox_of(name))
         sender.start()
@@ -213,6 +218,31 @@ def test_commands_let_a_gateway_in_and_out(
     run("end", name)
     refused_soon(access)
     assert CliRunner().invoke(cli, ["gateways", "kafka", name]).exit_code == 2, "it is over"
+
+
+def test_a_kafka_that_is_new_lets_gateways_in_with_the_passwords_that_they_had(
+    stack: Stack, database: str, name: str
+) -> None:
+    since, over = datetime.now(UTC), f"{name}-over"
+
+    async def enter() -> None:
+        async with await psycopg.AsyncConnection.connect(database, autocommit=True) as connection:
+            for one in (name, over):
+                await add_gateway(connection, one, unit_codes=[OWN])
+                await mark_kafka(connection, one, since)
+            await end_gateway(connection, over)
+
+    asyncio.run(enter())
+    access = door(stack, name, let_in(stack.access, name, share=SHARE, password=stack.gateway_password(name, since)))
+    restored = Stack(dataclasses.replace(stack.settings, database=DatabaseSettings(dsn=database)))
+    assert restored.let_gateways_in() == [], "it is there"
+    keep_out(stack.access, name)
+    with closing(KafkaAdminClient(**stack.access.options())) as admin:
+        admin.delete_topics([inbox_of(name)])
+    refused_soon(access)
+    assert restored.let_gateways_in() == [name]
+    assert until(lambda: ask(access).brokers == 1, 10.0)
+    asyncio.run(send(access, inbox_of(name), next(SITE.blocks(0, 1))))
 
 
 def refused_soon(access: KafkaAccess) -> None:

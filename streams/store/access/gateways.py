@@ -19,6 +19,7 @@ __all__ = [
     "add_gateway",
     "bind",
     "end_gateway",
+    "kafka_logins",
     "list_gateways",
     "mark_kafka",
     "read_bindings",
@@ -35,6 +36,7 @@ select g.id, g.name, g.all_units, g.valid_from, nullif(g.valid_to, 'infinity') a
        array(select u.unit_code from gateway_unit u where u.gateway_id = g.id order by u.unit_code) as unit_codes
 from gateway g order by g.name
 """
+_KAFKA: Final = "select name, kafka_at from gateway where kafka_at is not null and valid_to > now() order by name"
 _TOKENS: Final = """
 select t.digest, g.name, nullif(t.expires_at, 'infinity') as expires_at
 from gateway_token t join gateway g on g.id = t.gateway_id where t.expires_at > now()
@@ -144,12 +146,16 @@ async def end_gateway(connection: psycopg.AsyncConnection, name: str) -> None:
     )
 
 
-async def mark_kafka(connection: psycopg.AsyncConnection, name: str, *, known: bool) -> None:
-    """Note whether Kafka has a credential of a gateway."""
+async def mark_kafka(connection: psycopg.AsyncConnection, name: str, since: datetime) -> None:
+    """Note since when Kafka has a credential of a gateway."""
     identity = await _identity(connection, name)
-    await connection.execute(
-        "update gateway set kafka_at = case when %s then now() end where id = %s", (known, identity)
-    )
+    await connection.execute("update gateway set kafka_at = %s where id = %s", (since, identity))
+
+
+async def kafka_logins(connection: psycopg.AsyncConnection) -> dict[str, datetime]:
+    """Gateways in force that have a credential in Kafka, and since when."""
+    found = await rows_of(connection, _KAFKA)
+    return {row["name"]: row["kafka_at"] for row in found}
 
 
 async def unknown_units(connection: psycopg.AsyncConnection, unit_codes: Collection[str]) -> list[str]:

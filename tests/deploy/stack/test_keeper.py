@@ -5,16 +5,21 @@ import dataclasses
 import json
 import os
 import signal
+import threading
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
+import psycopg
 import pytest
 
+from deploy.keeper import Keeper
 from deploy.settings import Settings
 from deploy.stack import PartStatus, Stack
-from deploy.stack.keeper import PAUSES_S, Patience
+from deploy.stack.keeper import PAUSES_S, Hearing, KeeperPart, Patience
+from deploy.stack.places import Places
 from deploy.stack.processes import until
 from streams.config import GROUP
 from tests.conftest import private_instance
@@ -134,9 +139,49 @@ def test_what_was_stopped_stays_down_what_cannot_start_is_told_and_down_stops_th
 
 
 @pytest.mark.integration
+def test_logs_of_postgresql_stay_within_their_room(kept: Settings) -> None:
+    settings = dataclasses.replace(kept, keeper="off", database=dataclasses.replace(kept.database, log_mb=6))
+    stack = Stack(settings)
+    stack.down()
+    stack.up(["postgresql"])
+    keeper, logs = Keeper(stack, KeeperPart(settings, Places.of(settings))), settings.home / "logs" / "postgresql"
+    with psycopg.connect(stack.dsn, autocommit=True) as connection:
+        for number in range(60):
+            with pytest.raises(psycopg.errors.UndefinedColumn):
+                connection.execute(b"select nothing -- " + bytes([48 + number % 10]) * 250_000)
+    assert until(lambda: _size(logs) > 7 << 20, 10.0), "15 MB were said"
+    time.sleep(5.1)  # it looks every five seconds
+    keeper.ask()
+    assert 0 < _size(logs) <= 7 << 20
+    assert stack.down() == ["postgresql"]
+
+
+def _size(folder: Path) -> int:
+    return sum(file.stat().st_size for file in folder.glob("*.log"))
+
+
+@pytest.mark.integration
 def test_a_keeper_that_is_switched_off_is_not_there(kept: Settings) -> None:
     stack = Stack(dataclasses.replace(kept, keeper="off"))
     stack.up(["postgresql"])
     assert "keeper" not in {status.name for status in stack.status()}
     assert not list((kept.home / "run").glob("keeper.json"))
     stack.down()
+
+
+@pytest.mark.integration
+def test_a_kafka_that_runs_and_answers_nobody_is_ended_and_comes_back(kept: Settings) -> None:
+    stack = Stack(dataclasses.replace(kept, keeper="off"))
+    stack.up(["kafka"])
+    (before,) = part(stack, "kafka").pids
+    stop, keeper = threading.Event(), Keeper(stack, KeeperPart(kept, Places.of(kept)), Hearing(patience_s=6.0))
+    watching = threading.Thread(target=keeper.run, args=[stop], daemon=True)
+    watching.start()
+    try:
+        assert not until(lambda: part(stack, "kafka").pids != (before,), 12.0), "what answers stays"
+        os.kill(before, signal.SIGSTOP)
+        assert until(lambda: _another(stack, "kafka", before), 60.0)
+    finally:
+        stop.set()
+        watching.join(30.0)
+    assert not watching.is_alive()

@@ -54,7 +54,7 @@ def test_a_gateway_is_entered_bound_anew_rotated_and_ended(world: str) -> None:
             False,
         )
         await bind(connection, "boiler", unit_codes=["U2"])
-        await mark_kafka(connection, "boiler", known=True)
+        await mark_kafka(connection, "boiler", datetime.now(UTC))
         found = (await read_gateways(connection)).of_token(token, now())
         assert found is not None
         assert (found.unit_codes, found.kafka) == (frozenset({"U2"}), True)
