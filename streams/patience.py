@@ -15,7 +15,7 @@ from streams.ports import StoreRejected
 
 __all__ = ["AWAY", "Backoff", "in_rounds"]
 
-AWAY: Final[tuple[type[Exception], ...]] = (StoreUnavailable, StoreRejected)
+AWAY: Final = (StoreUnavailable, StoreRejected)
 """What work expects of a database that is away, or refuses for the moment."""
 
 
