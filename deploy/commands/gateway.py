@@ -112,7 +112,9 @@ def _show(config: GatewayConfig, device: DeviceConfig, outcome: Outcome) -> None
 @command.command()
 @_FILE
 @click.argument("link")
-@click.option("--protocol", type=click.Choice(["dlt645-2007", "modbus-rtu", "modbus-tcp", "mbus"]), required=True)
+@click.option(
+    "--protocol", type=click.Choice(["dlt645-2007", "dlt698", "modbus-rtu", "modbus-tcp", "mbus"]), required=True
+)
 @click.option("--first", default=1, show_default=True, help="First address (Modbus, M-Bus).")
 @click.option("--last", default=247, show_default=True, help="Last address.")
 @click.option("--timeout", "timeout_s", default=0.3, show_default=True, help="How long each may take. [s]")

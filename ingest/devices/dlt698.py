@@ -25,10 +25,13 @@ from ingest.devices.frames import Format
 from ingest.devices.values import Value, hex_of
 
 __all__ = [
+    "ADDRESS",
     "ANSWER",
+    "ANY_METER",
     "CLOCK",
     "FORMAT",
     "FREEZE_TIME",
+    "REQUEST",
     "Frame",
     "Item",
     "Typed",
@@ -46,8 +49,10 @@ __all__ = [
     "values_of",
 ]
 
+ANY_METER: Final = "AAAAAAAAAAAA"
 REQUEST: Final = 0x43
 ANSWER: Final = 0xC3
+ADDRESS: Final = "40010200"
 CLOCK: Final = "40000200"
 FREEZE_TIME: Final = "20210200"
 

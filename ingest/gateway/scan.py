@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from ingest.devices import dlt645, mbus
+from ingest.devices import dlt645, dlt698, mbus
 from ingest.devices.faults import BadFrame, DeviceFault, NoAnswer, Refused
 from ingest.devices.modbus_frames import Framing, Request, registers_in
 from ingest.gateway.links import Link
@@ -16,13 +16,15 @@ def scan_link(link: Link, protocol: str, addresses: Sequence[int], *, timeout_s:
     Parameters
     ----------
     protocol : str
-        dlt645-2007 finds the one meter of a line (several answer at once, and nobody is understood), modbus-rtu,
-        modbus-tcp and mbus ask every address.
+        dlt645-2007 and dlt698 find the one meter of a line (several answer at once, and nobody is understood),
+        modbus-rtu, modbus-tcp and mbus ask every address.
     timeout_s : float
         How long each may take. [s]
     """
     if protocol == "dlt645-2007":
         yield from _only_meter(link)
+    elif protocol == "dlt698":
+        yield from _only_698(link)
     elif protocol == "mbus":
         for address in addresses:
             if address <= 250:
@@ -46,6 +48,18 @@ def _only_meter(link: Link) -> Iterator[str]:
         return
     else:
         yield f"dlt645-2007 address {data[::-1].hex() or frame.address}"
+
+
+def _only_698(link: Link) -> Iterator[str]:
+    request = dlt698.Frame(dlt698.ANY_METER, dlt698.REQUEST, dlt698.get_list([dlt698.ADDRESS], 1))
+    try:
+        frame = link.exchange(b"\xfe" * 4 + dlt698.encode(request), dlt698.FORMAT, dlt698.is_answer)
+    except BadFrame as fault:
+        yield f"dlt698: several meters answer, or noise; read them by their addresses ({fault.detail})"
+    except DeviceFault:
+        return
+    else:
+        yield f"dlt698 address {frame.address}"
 
 
 def _mbus(link: Link, address: int, timeout_s: float) -> Iterator[str]:

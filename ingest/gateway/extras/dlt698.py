@@ -117,7 +117,8 @@ class SimulatedMeter:
     def answer(self, buffer: bytes) -> bytes | None:
         """What it answers to what is on the line; None where nothing is for it (yet)."""
         found = first_frame(buffer, dlt698.FORMAT, lambda frame: not dlt698.is_answer(frame))
-        if found is None or found[0].address != self._device.address or found[0].apdu[:1] != b"\x05":
+        addresses = (self._device.address, dlt698.ANY_METER)
+        if found is None or found[0].address not in addresses or found[0].apdu[:1] != b"\x05":
             return None
         apdu = found[0].apdu
         head = b"\x85" + apdu[1:3]
@@ -137,6 +138,8 @@ class SimulatedMeter:
     def _result(self, oad: str) -> bytes:
         if oad == dlt698.CLOCK:
             return b"\x01" + _time(self._now())
+        if oad == dlt698.ADDRESS:
+            return b"\x01\x09\x06" + bytes.fromhex(self._device.address)
         data = self._data(oad, self._clock())
         return b"\0\x06" if data is None else b"\x01" + data
 

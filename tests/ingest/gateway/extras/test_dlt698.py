@@ -17,6 +17,7 @@ from ingest.devices import dlt698
 from ingest.devices.faults import NoAnswer, Refused
 from ingest.gateway.drivers import DeviceConfig, driver_of
 from ingest.gateway.links import Link, LinkConfig
+from ingest.gateway.scan import scan_link
 from ingest.gateway.simulate import SimulatedLink, register_at
 from tests.ingest.gateway.extras.counterparts import counterpart, python_of
 
@@ -51,6 +52,7 @@ def test_a_meter_that_nobody_here_wrote_is_read() -> None:
             driver_of(device(points=("day_freeze_forward",))).read(link)
         with pytest.raises(NoAnswer):
             driver_of(device(address="000000000001")).read(link)
+        assert list(scan_link(link, "dlt698", range(0), timeout_s=1.0)) == []  # it answers to its own address alone
         link.close()
 
 
@@ -88,6 +90,7 @@ def test_our_simulated_meter_gives_what_runs_and_what_is_frozen() -> None:
         assert abs((outcome.clock.replace(tzinfo=ZONE) - datetime.now(UTC)).total_seconds()) < 5
         assert not outcome.faults
         assert driver_of(device(address="000000000002", meter_no="M2")).read(link).values
+        assert list(scan_link(link, "dlt698", range(0), timeout_s=1.0)) == [f"dlt698 address {METER}"]
     finally:
         link.close()
         far.close()
@@ -105,10 +108,11 @@ def test_the_log_in_of_a_meter_is_passed_over() -> None:
         def __init__(self) -> None:
             self.parts = [login, b"\xfe\xfe" + answer[:9], answer[9:]]
 
-        def write(self, _data: bytes) -> None:
-            pass
+        def write(self, data: bytes) -> None:
+            self.asked = data
 
-        def read(self, _timeout_s: float) -> bytes:
+        def read(self, timeout_s: float) -> bytes:
+            assert timeout_s >= 0
             return self.parts.pop(0) if self.parts else b""
 
         def discard(self) -> bytes:

@@ -1,6 +1,6 @@
 """OPC UA against asyncua's server in a process of its own, and our simulated one; skipped where asyncua is missing."""
 
-import importlib
+import importlib.util
 import subprocess
 import sys
 import time
