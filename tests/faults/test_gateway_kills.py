@@ -68,6 +68,32 @@ class Gateway:
         self.process.wait(60)
 
 
+class KeptWorker(threading.Thread):
+    """A worker that is started again when it ends, as the keeper does: one may give up when its broker is killed."""
+
+    def __init__(self, place: Place, folder: Path) -> None:
+        super().__init__(daemon=True)
+        self._place, self._folder = place, folder
+        self._stopping = threading.Event()
+        self.starts = 0
+
+    @property
+    def log(self) -> Path:
+        return self._folder / f"worker-{self.starts}.log"
+
+    def run(self) -> None:
+        while not self._stopping.is_set():
+            self.starts += 1
+            with working(self._place, home=self._folder / "home", log=self.log, tick_s=5.0) as process:
+                while process.poll() is None and not self._stopping.wait(0.2):
+                    pass
+            self._stopping.wait(1.0)
+
+    def stop(self) -> None:
+        self._stopping.set()
+        self.join()
+
+
 class Sender(threading.Thread):
     """Sends until it is stopped; what was not acknowledged it sends again, as a gateway must."""
 
@@ -85,6 +111,7 @@ class Sender(threading.Thread):
             if self.post(self.readings(number)):
                 self.acknowledged += METERS
                 number += 1
+                time.sleep(0.01)  # what is asked here is whether all comes, not how fast
             else:
                 time.sleep(0.05)
 
@@ -143,7 +170,9 @@ def run(place: Place, folder: Path, *, kills: int, seed: int, stack: Stack | Non
     with ExitStack() as ends:
         (folder / "ledger.csv").write_text(LEDGER, encoding="utf-8")
         load(place, folder / "ledger.csv")
-        ends.enter_context(working(place, home=folder / "home", log=folder / "worker.log", tick_s=5.0))
+        worker = KeptWorker(place, folder)
+        worker.start()
+        ends.callback(worker.stop)
         disk = ends.enter_context(small_disk(folder / "disk"))
         gateway = Gateway(folder, disk / "spool", place)
         ends.callback(gateway.stop)
@@ -169,14 +198,15 @@ def run(place: Place, folder: Path, *, kills: int, seed: int, stack: Stack | Non
         until(
             lambda: stored(place)[0] >= sent,
             400.0,
-            lambda: (sent, stored(place), refusals(place)),
+            lambda: standing(place, gateway, worker) | {"sent": sent},
         )
         time.sleep(2.0)
         # one batch may have been kept and not told of
         assert stored(place)[0] in (sent, sent + METERS)
         assert stored(place)[0] == stored(place)[1]
         line = (
-            f"{kills} faults, {sent:,} readings acknowledged, {sender.refused} times refused: none lost, none doubled"
+            f"{kills} faults, {sent:,} readings acknowledged, {sender.refused} times refused, "
+            f"the worker started {worker.starts} times: none lost, none doubled"
         )
         print(f"\n  {line}")  # noqa: T201 - whoever runs it looks on
 
@@ -186,6 +216,24 @@ def stored(place: Place) -> tuple[int, int]:
         row = connection.execute(COUNTS.encode()).fetchone()
     assert row is not None
     return int(row[0]), int(row[1])
+
+
+def standing(place: Place, gateway: Gateway, worker: KeptWorker) -> dict[str, object]:
+    """Where readings are that have not come: in the spool, in Kafka, or nowhere."""
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{gateway.port}/metrics", timeout=10) as page:
+            lines = page.read().decode().splitlines()
+    except OSError as error:
+        lines = [f"metering_gateway {error}"]
+    return {
+        "stored": stored(place),
+        "refused": refusals(place),
+        "gateway": [line for line in lines if line.startswith(("metering_gateway_spool", "metering_gateway_kafka"))],
+        "gateway ended": gateway.process.poll(),
+        "worker starts": worker.starts,
+        "worker said": worker.log.read_text(encoding="utf-8", errors="replace")[-2000:],
+        "gateway said": gateway.file.with_suffix(".log").read_text(encoding="utf-8", errors="replace")[-2000:],
+    }
 
 
 def refusals(place: Place) -> list[tuple[object, ...]]:
