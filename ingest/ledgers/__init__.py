@@ -139,7 +139,7 @@ def read_ledger(source: Path | bytes, *, zone: tzinfo = DEFAULT_ZONE, options: L
     made = built(ready.columns, zone=zone, row_numbers=table.row_numbers)
     known = {(fault.row, fault.column) for fault in table.faults}
     faults = [fault for fault in made.faults if (fault.row, fault.column) not in known]
-    all_faults = in_order([*table.faults, *faults])
+    all_faults = in_order([*table.faults, *ready.faults, *faults])
     if table.parts:
         all_faults = [replace(one, required=_ROW.sub(_row_of_sheet, one.required)) for one in all_faults]
     header = table.header

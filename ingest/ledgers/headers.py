@@ -14,7 +14,17 @@ from analytics.domain.ledger import COLUMNS, LedgerFault
 from analytics.domain.spelling import tidy, word_key
 from analytics.domain.units import find_unit
 
-__all__ = ["CT_RATIO", "HEADER_ROWS", "PT_RATIO", "WORDS", "Header", "column_of", "find_header", "proposal_of"]
+__all__ = [
+    "BRACKETED",
+    "CT_RATIO",
+    "HEADER_ROWS",
+    "PT_RATIO",
+    "WORDS",
+    "Header",
+    "column_of",
+    "find_header",
+    "proposal_of",
+]
 
 HEADER_ROWS = 20
 """A header stands within these rows: a title above it is common."""
@@ -22,7 +32,8 @@ HEADER_ROWS = 20
 CT_RATIO, PT_RATIO = "ct_ratio", "pt_ratio"
 """Columns that are no column of the ledger and together make the multiplier."""
 
-_BRACKETED = re.compile(r"[(\[【]([^()\[\]【】]*)[)\]】]$")
+BRACKETED = re.compile(r"[(\[【]([^()\[\]【】]*)[)\]】]$")
+"""What stands in brackets behind a header that is folded in width: mostly its unit."""
 _NOTHING: Mapping[str, str] = MappingProxyType({})
 
 # Beside the names of the schema: words of the trade that mean one column and no other.
@@ -60,10 +71,10 @@ purpose 用途 计量用途 用途/计量目的
 accuracy_class 准确度 精度 精度等级 准确级 准确等级 等级 精确度 表计精度 accuracy class
 status 检定状态 状态标识 状态(合格/准用/停用) 检定/校准状态 管理状态 使用状态 器具状态
 verified_on 最近检定日期 检定时间 上次检定日期 检定/校准日期 检定校准日期 校准日期 本次检定日期 最近一次检定日期
-verified_on 检定(校准)日期 verification_date calibration_date
+verified_on 检定(校准)日期 verification_date calibration_date cal_date cal.date last_calibration last_verification
 cycle_months 检定周期(月) 检定周期/校准间隔 校准间隔 检定校准周期 周期 周期(月) verification_cycle
 verification_due 有效期 到期日期 检定有效期 下次检定日期 有效日期 检定到期日 有效期限 有效期至 证书有效期
-verification_due valid_until due_date
+verification_due valid_until due_date next_cal next_calibration next_verification calibration_due cal_due expiry_date
 unit 单位 示值单位 计量单位 读数单位 unit_of_measure uom units
 multiplier 倍率 综合倍率 电表倍率 变比 互感器变比 互感器倍率 计量倍率 倍数 ratio factor
 ct_ratio ct变比 电流互感器变比 ct 电流变比 电流互感器 ct_ratio ta变比 流变 ct倍率
@@ -145,7 +156,7 @@ def column_of(cell: object) -> str | None:
     if not isinstance(cell, str):
         return None
     key = word_key(cell)
-    return _NAMES.get(key) or _NAMES.get(word_key(_BRACKETED.sub("", tidy(cell))))
+    return _NAMES.get(key) or _NAMES.get(word_key(BRACKETED.sub("", tidy(cell))))
 
 
 def proposal_of(cell: object) -> str | None:
@@ -158,7 +169,7 @@ def proposal_of(cell: object) -> str | None:
     """
     if not isinstance(cell, str) or not cell.strip():
         return None
-    key = word_key(_BRACKETED.sub("", tidy(cell)))
+    key = word_key(BRACKETED.sub("", tidy(cell)))
     if not key or key in _SERIAL_ROW:
         return None
     known = _NAMES.get(key)
@@ -262,12 +273,12 @@ class Header:
 
 
 def _bare(text: str) -> str:
-    return word_key(_BRACKETED.sub("", text))
+    return word_key(BRACKETED.sub("", text))
 
 
 def _unit_of(titles: Mapping[str, str]) -> str:
     for name in ("first_reading", "last_reading", "full_scale"):
-        bracket = _BRACKETED.search(titles.get(name, ""))
+        bracket = BRACKETED.search(titles.get(name, ""))
         unit = find_unit(bracket[1]) if bracket else None
         if unit is not None:
             return unit.symbol

@@ -3,17 +3,21 @@
 Nothing is inferred that could be otherwise: the unit of a gas register is asked, that of water is m3.
 """
 
+import contextlib
+import itertools
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import tzinfo
 
-from analytics.domain.ledger import Inferred, RawColumn
+from analytics.domain.ledger import Inferred, LedgerFault, RawColumn
 from analytics.domain.ledger.cells import CellError, Taken, is_empty
 from analytics.domain.ledger.vocabulary import CARRIER_WORDS, parsers, spellings
-from analytics.domain.spelling import tidy
+from analytics.domain.spelling import code_key, tidy
+from analytics.domain.units import UnitError, conversion_factor, find_unit, parse_unit
 from analytics.domain.words import Phrase
-from ingest.ledgers.headers import CT_RATIO, PT_RATIO
+from ingest.files.ranges import SHEET_ROWS
+from ingest.ledgers.headers import BRACKETED, CT_RATIO, PT_RATIO
 from ingest.ledgers.options import LedgerOptions
 from ingest.ledgers.table import LedgerTable
 
@@ -63,11 +67,12 @@ class LedgerQuestion:
 
 @dataclass(slots=True)
 class Prepared:
-    """Completed columns, inferred cells, and open questions."""
+    """Completed columns, inferred cells, open questions and contradictions."""
 
     columns: dict[str, RawColumn]
     inferred: list[Inferred] = field(default_factory=list)
     questions: list[LedgerQuestion] = field(default_factory=list)
+    faults: list[LedgerFault] = field(default_factory=list)
 
 
 def prepared(table: LedgerTable, options: LedgerOptions, zone: tzinfo) -> Prepared:
@@ -88,10 +93,10 @@ def prepared(table: LedgerTable, options: LedgerOptions, zone: tzinfo) -> Prepar
     work = _Work(table, options, zone)
     for step in (
         work.fill_blocks, work.units_of_use, work.ratios, work.points, work.carriers, work.levels, work.instruments,
-        work.measures, work.classes, work.starts,
+        work.measures, work.classes, work.starts, work.replaced, work.scales,
     ):  # fmt: skip
         step()
-    return Prepared(work.columns(columns), work.inferred, work.questions)
+    return Prepared(work.columns(columns), work.inferred, work.questions, work.faults)
 
 
 class _Work:
@@ -104,6 +109,7 @@ class _Work:
         self._parse = parsers(zone)
         self.inferred: list[Inferred] = []
         self.questions: list[LedgerQuestion] = []
+        self.faults: list[LedgerFault] = []
 
     def columns(self, known: Mapping[str, RawColumn]) -> dict[str, RawColumn]:
         return {**known, **{name: RawColumn.of(self._cells[name]) for name in self._changed}}
@@ -116,9 +122,9 @@ class _Work:
 
     def _blanks(self, name: str) -> list[int]:
         raw = self._table.columns.get(name)
-        if raw is None:
+        if raw is None and name not in self._cells:
             return list(range(self._n))
-        if name not in self._cells and not any(map(is_empty, raw.values)):
+        if raw is not None and name not in self._cells and not any(map(is_empty, raw.values)):
             return []
         return [i for i, cell in enumerate(self._of(name)) if is_empty(cell)]
 
@@ -219,11 +225,81 @@ class _Work:
         """The multiplier from the ratios of the transformers, where these have columns of their own."""
         if not {CT_RATIO, PT_RATIO} & set(self._table.columns):
             return
-        for row in self._blanks("multiplier"):
+        blanks = set(self._blanks("multiplier"))
+        for row in range(self._n):
             parts = [str(cell) for name in (CT_RATIO, PT_RATIO) if not is_empty(cell := self._of(name)[row])]
-            if parts:
-                text = "×".join(parts)
+            text = "×".join(parts)
+            if parts and row in blanks:
                 self._set("multiplier", row, text, Phrase(en=f"CT × PT: {text}", zh=f"CT×PT：{text}"))
+            elif parts:
+                self._hold_ratios(row, text)
+
+    def _hold_ratios(self, row: int, text: str) -> None:
+        """A multiplier that is stated beside the ratios of its transformers must be their product."""
+        stated, product = (self._number("multiplier", cell) for cell in (self._of("multiplier")[row], text))
+        if stated is not None and product is not None and abs(stated - product) > _SAME * product:
+            required = f"what its transformers make, {text} = {product:.15g}"
+            self.faults.append(LedgerFault(self._line[row], "multiplier", required, f"{stated:.15g}"))
+
+    def _number(self, name: str, cell: object) -> float | None:
+        try:
+            value = self._parse[name](cell)
+        except CellError:
+            return None
+        value = value.value if isinstance(value, Taken) else value
+        return float(value) if isinstance(value, float | int) else None
+
+    def replaced(self) -> None:
+        """The end of a meter in whose place a later row of the same point and number has another one."""
+        pairs: dict[tuple[object, ...], list[tuple[float, int]]] = {}
+        for row in range(self._n):
+            since = self._number("installed_from", self._of("installed_from")[row])
+            names = [self._of(name)[row] for name in ("unit_code", "point", "meter_no")]
+            if since is not None and not is_empty(names[2]):
+                pairs.setdefault(tuple(code_key(str(name)) for name in names), []).append((since, row))
+        for found in pairs.values():
+            found.sort()
+            for (_, old), (_, new) in itertools.pairwise(found):
+                serials = [str(self._of("serial_no")[row] or "") for row in (old, new)]
+                if is_empty(self._of("installed_to")[old]) and all(serials) and serials[0] != serials[1]:
+                    row = self._line[new]
+                    why = Phrase(en=f"replaced by the meter of row {row}", zh=f"由第 {row} 行的表计替换")
+                    self._set("installed_to", old, self._of("installed_from")[new], why)
+
+    def scales(self) -> None:
+        """Numbers that their header states in another unit than the ledger's: years, minutes, MW, 万kWh."""
+        for name in _SCALED:
+            if name in self._table.columns:
+                for row in range(self._n):
+                    if not is_empty(self._of(name)[row]):
+                        self._scale(name, row)
+
+    def _scale(self, name: str, row: int) -> None:
+        bracket = BRACKETED.search(self._title(name, row))
+        cell = self._of(name)[row]
+        if bracket is None or self._number(name, cell) is None or _has_unit(cell):
+            return
+        stated = bracket[1].strip()
+        why = Phrase(en=f"the header counts in {stated}", zh=f"表头注明单位为{stated}")
+        if name in _IN_WORDS:
+            word = f"{cell}{stated}"
+            if self._number(name, word) not in {None, self._number(name, cell)}:
+                self._set(name, row, word, why)
+            return
+        factor = _factor(name, stated, self._word("carrier", row))
+        if factor is None:
+            lost = Phrase(en=f"stated in {stated}, which does not convert", zh=f"以{stated}计，无法换算，未采用")
+            self._set(name, row, None, lost)
+        elif factor != 1.0:
+            number = self._number(name, cell)
+            self._set(name, row, float(f"{number * factor:.12g}") if number is not None else None, why)
+
+    def _title(self, name: str, row: int) -> str:
+        """Header over a cell, of its own sheet."""
+        header = self._table.header
+        if self._table.parts:
+            header = self._table.parts[self._line[row] // SHEET_ROWS][1]
+        return "" if header is None else tidy(header.titles.get(name, ""))
 
     def points(self) -> None:
         """A meter's own number for its point, where plants have no points but meters."""
@@ -262,6 +338,8 @@ class _Work:
             if not self._has_meter(row):
                 continue
             found = self._named_instrument(row)
+            if found == "electricity" and carrier not in {"", "electricity"}:
+                found = ""  # the name is of another instrument
             why = Phrase(en="from its name", zh="由器具名称推断")
             if not found and carrier == "hot_water":
                 found = "heat" if self._word("unit", row) in {"GJ", "MJ", "kWh", "MWh"} else "water_flow"
@@ -348,6 +426,22 @@ class _Work:
             )
 
 
+def _has_unit(cell: object) -> bool:
+    return isinstance(cell, str) and any(letter.isalpha() for letter in tidy(cell))
+
+
+def _factor(name: str, stated: str, carrier: str) -> float | None:
+    """What brings a number in the stated unit into the ledger's; 1 where the text is no unit, None for another kind."""
+    unit = find_unit(re.sub(r"/(?:h|小时|时|a|年)$", "", stated))
+    if unit is None or not carrier:
+        return 1.0
+    wanted = "kW" if name == "rated_power_kw" else _TABLE_UNIT.get(carrier, "GJ")
+    for target in {"t": ("t", "m3") if carrier == "water" else ("t",), "m3": ("m3", "Nm3")}.get(wanted, (wanted,)):
+        with contextlib.suppress(UnitError):
+            return conversion_factor(unit, parse_unit(target))
+    return None
+
+
 def _unit_question(carrier: str) -> LedgerQuestion:
     chinese = CARRIER_WORDS[carrier][0]
     return LedgerQuestion(
@@ -360,6 +454,15 @@ def _unit_question(carrier: str) -> LedgerQuestion:
         choices=_UNIT_CHOICES[carrier],
     )
 
+
+_SAME = 1e-6
+_IN_WORDS = frozenset({"cycle_months", "interval_s"})
+_SCALED = ("cycle_months", "interval_s", "rated_power_kw", "annual_use", "hourly_use")
+_TABLE_UNIT = {
+    "electricity": "kWh", "coal": "t", "coke": "t", "crude_oil": "t", "refined_oil": "t", "lpg": "t",
+    "heavy_oil": "t", "residual_oil": "t", "coal_gas": "m3", "natural_gas": "m3", "water": "t",
+}  # fmt: skip
+"""Units of GB 17167 table 1, in which a ledger states use; GJ for the others."""
 
 _CARRIER_KEYS = frozenset(spellings("carrier")) - {"其他", "其它", "other", "power"}
 _LEVEL_KEYS = frozenset(word for word in spellings("level") if len(word) > 1) - {"车间", "设备"}

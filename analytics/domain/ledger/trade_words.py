@@ -16,9 +16,9 @@ IN_USE: Final = "in_use"
 """Status of a meter of which the ledger says that it runs, not how its verification went."""
 
 _LINES = """
-level unit 一级 1级 i级 一级计量 一级表 总表 进厂 1
-level sub_unit 二级 2级 ii级 二级计量 二级表 车间 2
-level equipment 三级 3级 iii级 三级计量 三级表 设备 3
+level unit 一级 1级 i级 一级计量 一级表 总表 进厂 1 进厂总表 进厂表 总表计 进出厂 厂级 公司级 企业级 全厂
+level sub_unit 二级 2级 ii级 二级计量 二级表 车间 2 车间级 分厂级
+level equipment 三级 3级 iii级 三级计量 三级表 设备 3 设备级 重点设备 重点用能设备 主要设备
 direction in 购入 外购 购进
 direction out 外供 外销 转供 输出外供
 carrier electricity 市电 外购电 外购电力 用电 电量 电力能源 power
@@ -65,11 +65,13 @@ ALSO: Mapping[str, Mapping[str, tuple[str, ...]]] = _also()
 """Further spellings of the columns that say one of a few words, by column and English word."""
 
 _FOREVER = frozenset(["长期", "长期有效", "永久", "无期限", "长效", "longterm", "permanent", "unlimited"])
+_ONCE = frozenset(["首检", "首次检定", "仅首检", "只首检", "首检不后续", "首次强制检定"])
 _NO_END = frozenset(["至今", "现在", "在用", "使用中", "长期", "未停用", "present", "now"])
 _NO_DUE = Phrase(en="long-term: no day is stated, so none is known", zh="“长期”未写明日期，按未知计")
 NOTHING_WORDS: Final = (
     ("verification_due", _FOREVER, _NO_DUE),
     ("cycle_months", _FOREVER, _NO_DUE),
+    ("cycle_months", _ONCE, Phrase(en="verified once: there is no cycle", zh="首次检定的器具没有检定周期")),
     ("installed_to", _NO_END, Phrase(en="still there", zh="仍在用")),
 )
 """Words that stand for no date, by column, and what they are taken for."""

@@ -12,6 +12,7 @@ from analytics.domain.ledger.cells import CellError, Parser, Taken, code, day, i
 from analytics.domain.ledger.faults import listed
 from analytics.domain.ledger.schema import COLUMNS
 from analytics.domain.ledger.trade_words import ALSO, NOTHING_WORDS, in_digits, multiplier, taken_for
+from analytics.domain.spelling import tidy
 from analytics.domain.units import UnitError, parse_unit
 from analytics.domain.words import CARRIERS, DIRECTIONS, INSTRUMENTS, LEVELS, STATUSES, Phrase, Phrases
 
@@ -85,7 +86,11 @@ _FLAG_WORDS: Words = MappingProxyType(
     }
 )
 
-_MONTHS = {"月": 1.0, "个月": 1.0, "months": 1.0, "month": 1.0, "年": 12.0, "years": 12.0, "year": 12.0}
+_MONTHS = {
+    **dict.fromkeys(("月", "个月", "months", "month"), 1.0),
+    **dict.fromkeys(("年", "years", "year", "yr", "y", "a"), 12.0),
+}
+_YEARS = {"半": 0.5, **{numeral: float(i) for i, numeral in enumerate("一二三四五六七八九十", 1)}, "两": 2.0}
 _SECONDS = {
     **dict.fromkeys(("s", "秒"), 1.0),
     **dict.fromkeys(("min", "分", "分钟"), 60.0),
@@ -147,6 +152,9 @@ _MULTIPLIER = _bounded(1e-6, 1e9, "a number above 0, from 1e-06 to 1e+09", stric
 
 
 def _cycle_months(cell: object) -> float:
+    plain = tidy(cell) if isinstance(cell, str) else ""
+    if len(plain) == 2 and plain[1] == "年" and plain[0] in _YEARS:
+        return 12 * _YEARS[plain[0]]
     months = span(cell, _MONTHS, "whole months, such as 12")
     if months != int(months) or not 1 <= months <= _LONGEST_CYCLE_MONTHS:
         raise CellError(f"whole months from 1 to {_LONGEST_CYCLE_MONTHS}")
@@ -154,6 +162,9 @@ def _cycle_months(cell: object) -> float:
 
 
 def _interval_s(cell: object) -> float:
+    plain = tidy(cell) if isinstance(cell, str) else ""
+    if plain.startswith("每"):
+        cell = plain[1:] if plain[1:2].isdigit() else f"1{plain[1:]}"
     seconds = span(cell, _SECONDS, "seconds, such as 900")
     if not 0.001 <= seconds <= _LONGEST_INTERVAL_S:
         raise CellError(f"seconds above 0, at most {_LONGEST_INTERVAL_S} (366 days)")

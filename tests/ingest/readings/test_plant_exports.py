@@ -317,7 +317,7 @@ def test_uses_under_the_name_of_a_dial_are_told() -> None:
     rows = long(["表号", "时间", "示值"], lambda k, i: [METERS[k], at(i), use[i % 4]], times=12)
     sound = long(["表号", "时间", "示值"], lambda k, i: [METERS[k], at(i), value(k, i)], times=12)
     assert any("what the dial shows" in line for line in checked(as_csv(rows), "a.csv").lines())
-    newest_first = [sound[0], *reversed(sound[1:])]
+    newest_first: Table = [sound[0], *reversed(sound[1:])]
     for table in (sound, newest_first):
         assert not any("what the dial shows" in line for line in checked(as_csv(table), "a.csv").lines())
 
