@@ -134,13 +134,19 @@ _PATTERNS: Final = tuple(
             rf"assessable|inside a(?: separately)? assessable unit{_HAS}|表 ?2 ?(?:的)?注 ?1",
         ),
         ("assessable", rf"(?:所在|所属|位于)?(?:的)?{_UNIT}(?:内)?{_METERED}"),
-        ("assessable", rf"(?:由)?(?:所在|所属)?(?:的)?{_UNIT}(?:总表)?(?:统一|集中)计量"),
+        (
+            "assessable",
+            rf"(?:由)?(?:所在|所属)?(?:的)?{_UNIT}(?:内)?(?:已|均)?(?:由)?(?:总表|统一|集中){{1,2}}(?:进行)?计量",
+        ),
         (
             "group",
             rf"group|(?:inside )?(?:a )?centrally managed(?: group)?(?: of like devices)?{_HAS}|表 ?2 ?(?:的)?注 ?2",
         ),
         ("group", rf"(?:所在|所属|位于)?(?:的)?{_GROUP}(?:内)?(?:{_METERED}|集中管理)"),
-        ("group", rf"(?:由)?(?:所在|所属)?(?:的)?{_GROUP}(?:总表)?(?:统一|集中)(?:管理|计量)"),
+        (
+            "group",
+            rf"(?:由)?(?:所在|所属)?(?:的)?{_GROUP}(?:内)?(?:已|均)?(?:由)?(?:总表|统一|集中){{1,2}}(?:进行)?(?:管理|计量)",
+        ),
         ("group", r"集中管理(?:的)?同类(?:用能)?设备"),
         ("below_limit", r"below_limit|below (?:the )?limits?(?: of table [12])?"),
         ("below_limit", rf"{_USED}(?:低于|小于|未达到?|未超过|达不到|不足|不到){_OF}{_LIMIT}(?:以下)?"),
@@ -152,7 +158,7 @@ _NEUTRAL: Final = re.compile(
     r"|无需(?:单独)?配备(?:计量器具)?|可不(?:单独)?(?:配备|装表)|免配",
     re.IGNORECASE,
 )
-_SPLIT: Final = re.compile(r"[,;:。、\n]+")
+_SPLIT: Final = re.compile(r"[,;:。、()\n]+")
 _LEAD: Final = re.compile(r"^(?:因为?|由于|属于?|系|原因是?:?|依据:?|gb ?17167(?:-\d{4})?:?)\s*", re.IGNORECASE)
 
 

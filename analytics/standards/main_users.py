@@ -4,9 +4,10 @@ Declared and measured use are each held against the limit of the energy (≥, an
 passed on). Neither is guessed: a sum that is not whole can reach a limit, but cannot stay below it. An hour's measured
 use says the power; water counts one tonne a cubic metre; gas counts at standard state only.
 
-Of the points that the ledger does not exempt, those at the unit's edge count, and below it those that the limits do not
-rule out. One that it exempts does not count while its reason holds; where the ledger itself refutes the reason it does,
-and where nobody can tell it is undecided.
+Of the points that the ledger does not exempt, those at the unit's edge count, and below it those that reach a limit, or
+that have a meter and are not ruled out; where nothing says whether one without a meter reaches it, a person has to. One
+that the ledger exempts does not count while its reason holds; where the ledger itself refutes the reason it does, and
+where nobody can tell it is undecided.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -95,8 +96,9 @@ def main_use(scene: Scene) -> MainUse:
     other = _main_by_another(scene, main)
     required = scene.ledger.point_required
     counted = required & ((scene.ledger.point_level == Level.UNIT) | (main != NO))
-    undecided = np.zeros(len(counted), np.bool_)
-    findings: list[Finding] = []
+    undecided = counted & (scene.ledger.point_level != Level.UNIT) & (main == UNKNOWN) & ~scene.stands
+    counted &= ~undecided
+    findings: list[Finding] = list(_nothing_known(scene, undecided))
     covered = _covered(scene) if not required.all() else np.zeros(len(counted), np.int8)
     for point in np.flatnonzero(~required).tolist():
         finding = _exemption(scene, point, int(main[point]), other=bool(other[point]), metered=int(covered[point]))
@@ -386,6 +388,40 @@ def _by_another(scene: Scene, point: int) -> Finding:
         point=name,
         points=(name,),
     )
+
+
+def _nothing_known(scene: Scene, points: Mask) -> Iterator[Finding]:
+    """Points without a meter of which neither a figure nor data say whether they are of a main sub-unit or device."""
+    ledger = scene.ledger
+    groups: dict[tuple[int, int, int], list[int]] = {}
+    for point in np.flatnonzero(points).tolist():
+        key = int(ledger.point_unit[point]), int(ledger.point_level[point]), int(scene.carrier[point])
+        groups.setdefault(key, []).append(point)
+    for (unit, level, carrier), group in groups.items():
+        edition = scene.applied[unit].edition
+        find = scene.finder(unit, "main_unknown", _clause(edition, levels[level]))
+        names = scene.point_names(np.array(group, np.int64))
+        alone = {"point": names[0]} if len(names) == 1 else {}
+        energy = carrier_name(scene.carriers[carrier])
+        yield find(
+            verdict=Verdict.PERSON,
+            severity=Severity.WARNING,
+            required=Phrase(
+                en="what reaches the limit of table 1 or 2 has a meter", zh="达到表1、表2限定值的应配备计量器具"
+            ),
+            found=Phrase(
+                en=f"{energy.en} of {len(names)} points without a meter: no figure says whether it reaches the limit",
+                zh=f"{energy.zh}：{len(names)} 个计量点未配备计量器具，台账数据不足以判断是否达到限定值",
+            ),
+            next_step=Phrase(
+                en=f"Enter power or use of {listing(names)}, or install meters.",
+                zh=f"请补录 {listing(names, chinese=True)} 的功率或用能量，或加装计量器具。",
+            ),
+            level=levels[level],
+            carrier=scene.carriers[carrier],
+            points=names,
+            **alone,
+        )
 
 
 def _refuted(scene: Scene, point: int, why: str, why_zh: str) -> Finding:

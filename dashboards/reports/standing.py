@@ -8,6 +8,8 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import Any, Final
 
+from ingest.files.text_cells import csv_text
+
 __all__ = ["COLUMNS", "write_standing"]
 
 COLUMNS: Final[Mapping[str, tuple[str, str, str]]] = {
@@ -75,6 +77,6 @@ def _cell(value: object) -> object:
         return ""
     if isinstance(value, bool):
         return "true" if value else "false"
-    if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")):
-        return f"'{value}"  # a spreadsheet would take it for a formula
+    if isinstance(value, str):
+        return csv_text(value)
     return value.isoformat() if isinstance(value, date) else value

@@ -10,7 +10,7 @@ import psycopg
 from analytics.domain.errors import ConfigurationError
 from analytics.review.certificates import CONCLUSIONS, KINDS, Certificate, certificate_rows, faults_of
 from deploy.commands.common.parameters import LANGUAGE
-from deploy.commands.common.tables import table
+from deploy.commands.common.tables import AS_JSON, listed
 from deploy.compliance import today
 from deploy.database import inside
 from deploy.settings import load as settings
@@ -46,9 +46,11 @@ def command() -> None:
 @_UNIT
 @click.option("--meter", metavar="NUMBER", help="Management number.")
 @click.option("--all", "every", is_flag=True, help="Every certificate, not the last two of each instrument.")
-def list_command(*, unit: str | None, meter: str | None, every: bool) -> None:
+@AS_JSON
+def list_command(*, unit: str | None, meter: str | None, every: bool, as_json: bool) -> None:
     """Show certificates, the newest first: the last two cycles of each instrument (GB 17167 5.3.3)."""
-    say(table(inside(lambda connection: certificates(connection, unit=unit, meter=meter, every=every))))
+    rows = inside(lambda connection: certificates(connection, unit=unit, meter=meter, every=every))
+    say(listed(rows, as_json=as_json))
 
 
 @command.command()
@@ -150,10 +152,11 @@ def withdraw_command(certificate: int, *, reason: str, by: str) -> None:
 @command.command()
 @_UNIT
 @click.option("--days", type=click.IntRange(0, 3660), default=90, show_default=True, help="How far ahead.")
-def due(*, unit: str | None, days: int) -> None:
+@AS_JSON
+def due(*, unit: str | None, days: int, as_json: bool) -> None:
     """Name the meters in use that are overdue, soon due, or of which nothing is known."""
     found: list[dict[str, Any]] = inside(lambda connection: due_meters(connection, days=days, unit=unit))
-    say(table(found))
+    say(listed(found, as_json=as_json))
 
 
 @command.command()

@@ -8,7 +8,7 @@ import psycopg
 
 from analytics.review.gaps import METHODS, Evaluation, GapRefused, like_days, neighbours
 from deploy.commands.common.parameters import LANGUAGE, Instant
-from deploy.commands.common.tables import table
+from deploy.commands.common.tables import AS_JSON, listed
 from deploy.database import inside
 from deploy.terminal import say
 from streams.store.review import gaps
@@ -28,9 +28,11 @@ def command() -> None:
 @command.command("list")
 @click.option("--unit", metavar="CODE")
 @click.option("--all", "every", is_flag=True, help="Those that were withdrawn, too.")
-def list_command(*, unit: str | None, every: bool) -> None:
+@AS_JSON
+def list_command(*, unit: str | None, every: bool, as_json: bool) -> None:
     """Show evaluations."""
-    say(table(inside(lambda connection: gaps.evaluations(connection, unit=unit, every=every))))
+    rows = inside(lambda connection: gaps.evaluations(connection, unit=unit, every=every))
+    say(listed(rows, as_json=as_json))
 
 
 @command.command()

@@ -15,7 +15,7 @@ from analytics.standards.review import ReviewResult
 from dashboards.reports.review_sheets import items_in, write_handover, write_items, write_year
 from dashboards.reports.standing import write_standing
 from deploy.alerting import alert_config
-from deploy.commands.common.tables import table
+from deploy.commands.common.tables import AS_JSON, listed, table
 from deploy.compliance import today
 from deploy.database import inside
 from deploy.settings import load as settings
@@ -118,16 +118,19 @@ async def _pool(connection: psycopg.AsyncConnection, year: int, grades: tuple[st
 @command.command("list")
 @_YEAR
 @click.option("--unit", metavar="CODE")
-def list_command(*, year: int | None, unit: str | None) -> None:
+@AS_JSON
+def list_command(*, year: int | None, unit: str | None, as_json: bool) -> None:
     """Show reviews, the overdue first."""
-    say(table(inside(lambda connection: reviews.listed(connection, year=year, unit=unit))))
+    rows = inside(lambda connection: reviews.listed(connection, year=year, unit=unit))
+    say(listed(rows, as_json=as_json))
 
 
 @command.command()
 @_ID
-def show(review: int) -> None:
+@AS_JSON
+def show(review: int, *, as_json: bool) -> None:
     """Show every step of a review."""
-    say(table(inside(lambda connection: reviews.history(connection, review))))
+    say(listed(inside(lambda connection: reviews.history(connection, review)), as_json=as_json))
 
 
 @command.command("open")

@@ -5,7 +5,7 @@ from datetime import date, datetime
 import click
 
 from analytics.review import process
-from deploy.commands.common.tables import table
+from deploy.commands.common.tables import AS_JSON, listed
 from deploy.compliance import today
 from deploy.database import inside
 from deploy.settings import load as settings
@@ -55,14 +55,17 @@ def sign(self_check: int, *, on: datetime | None, by: str) -> None:
 @command.command("list")
 @_YEAR
 @click.option("--unit", metavar="CODE")
-def list_command(*, year: int | None, unit: str | None) -> None:
+@AS_JSON
+def list_command(*, year: int | None, unit: str | None, as_json: bool) -> None:
     """Show self-checks."""
-    say(table(inside(lambda connection: reviews.listed(connection, year=year, unit=unit, self_checks=True))))
+    rows = inside(lambda connection: reviews.listed(connection, year=year, unit=unit, self_checks=True))
+    say(listed(rows, as_json=as_json))
 
 
 @command.command()
 @_YEAR
-def due(*, year: int | None) -> None:
+@AS_JSON
+def due(*, year: int | None, as_json: bool) -> None:
     """Name the units that have signed no self-check of the year."""
     of = year or today(settings().zone).year
-    say(table(inside(lambda connection: reviews.without_self_check(connection, of))))
+    say(listed(inside(lambda connection: reviews.without_self_check(connection, of)), as_json=as_json))

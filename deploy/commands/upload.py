@@ -18,7 +18,7 @@ import psycopg
 
 from analytics.domain.errors import ConfigurationError
 from deploy.commands.common.parameters import Instant
-from deploy.commands.common.tables import table
+from deploy.commands.common.tables import AS_JSON, listed
 from deploy.database import inside
 from deploy.settings import load
 from deploy.terminal import say
@@ -152,7 +152,8 @@ def _stay(config: _Config) -> None:
 @command.command()
 @_FILE
 @click.option("--state", type=click.Choice(["waiting", "sent", "refused", "corrected"]), help="Show these data.")
-def status(file: Path, state: str | None) -> None:
+@AS_JSON
+def status(file: Path, state: str | None, *, as_json: bool) -> None:
     """Tell what was sent, what waits, what was refused, and what was corrected after it was accepted."""
     config = _read(file)
     outbox = Outbox(config.outbox)
@@ -176,7 +177,7 @@ def status(file: Path, state: str | None) -> None:
                 }
                 for kept in outbox.list(state)
             ]
-        say(table(rows))
+        say(listed(rows, as_json=as_json))
     finally:
         outbox.close()
 

@@ -1,13 +1,24 @@
-"""Texts in workbooks that we write: one that begins like a formula stays a text, in the file and when it is edited."""
+"""Texts in workbooks and CSV files that we write: one that begins like a formula stays a text when it is edited."""
 
 from typing import Final
 
 from openpyxl.cell import Cell, MergedCell
 from openpyxl.worksheet.worksheet import Worksheet
 
-__all__ = ["keep_text", "keep_texts"]
+__all__ = ["csv_text", "keep_text", "keep_texts"]
 
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
+
+
+def csv_text(text: str) -> str:
+    """A text as a CSV cell that no spreadsheet takes for a formula; our readers leave the mark out again.
+
+    Examples
+    --------
+    >>> csv_text("=1+1"), csv_text("-DB-1"), csv_text("M-1")
+    ("'=1+1", "'-DB-1", 'M-1')
+    """
+    return f"'{text}" if text.startswith(_FORMULA) else text
 
 
 def keep_text(cell: Cell | MergedCell) -> None:

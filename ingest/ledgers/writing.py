@@ -14,6 +14,7 @@ from openpyxl.worksheet.datavalidation import DataValidation
 
 from analytics.domain.ledger import COLUMNS, DEFAULT_ZONE, ColumnSpec, Ledger, Storage
 from analytics.domain.ledger.vocabulary import CHOICES
+from ingest.files.text_cells import csv_text
 
 __all__ = ["Language", "write_ledger_csv", "write_ledger_template"]
 
@@ -108,7 +109,8 @@ def write_ledger_csv(ledger: Ledger, path: Path, *, language: Language = "en", z
     for name in COLUMNS:
         words = {english: chinese[0] for english, chinese in CHOICES.get(name, {}).items()} if language == "zh" else {}
         written = _cell(zone, words, ("是", "否") if language == "zh" else ("yes", "no"))
-        columns.append(map(written, ledger.rows.values(name)))
+        cells = map(written, ledger.rows.values(name))
+        columns.append(map(csv_text, cells) if COLUMNS[name].storage is Storage.TEXT else cells)
     with path.open("w", encoding="utf-8-sig", newline="") as file:  # with its mark, or spreadsheets garble Chinese
         writer = csv.writer(file)
         writer.writerow([_header(spec, language) for spec in COLUMNS.values()])

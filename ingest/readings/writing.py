@@ -13,10 +13,14 @@ import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from ingest.files.text_cells import csv_text
 from ingest.readings.parts import UnreadableFile
 from ingest.wire.times import format_utc
 
 __all__ = ["ReadingColumns", "write_readings"]
+
+
+_TEXTS = frozenset({"unit_code", "meter_no", "unit", "register"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -50,12 +54,23 @@ def write_readings(path: Path, readings: ReadingColumns) -> None:
     if name.endswith(".parquet"):
         pq.write_table(_table(readings, as_text=False), path)
     elif name.endswith(".csv"):
-        pacsv.write_csv(_table(readings, as_text=True), path)
+        pacsv.write_csv(_kept_texts(_table(readings, as_text=True)), path)
     elif name.endswith((".jsonl", ".ndjson", ".jsonl.gz", ".ndjson.gz")):
         text = b"".join(_lines(_table(readings, as_text=True)))
         path.write_bytes(gzip.compress(text) if name.endswith(".gz") else text)
     else:
         raise UnreadableFile(f"{path.name}: must end in .csv, .parquet, .jsonl, .ndjson or the latter's .gz")
+
+
+def _kept_texts(table: pa.Table) -> pa.Table:
+    """The same with texts that no spreadsheet takes for formulas."""
+    for place, name in enumerate(table.column_names):
+        if name in _TEXTS:
+            cells = table.column(name).to_pylist()
+            if any(cell and csv_text(cell) != cell for cell in cells):
+                kept = [None if cell is None else csv_text(cell) for cell in cells]
+                table = table.set_column(place, name, pa.array(kept, pa.string()))
+    return table
 
 
 def _table(readings: ReadingColumns, *, as_text: bool) -> pa.Table:

@@ -226,7 +226,7 @@ async def remind(
 ) -> list[NewMessage]:
     """Messages about deadlines that are near or over, each stage of one sent once; in the caller's transaction."""
     today = now.astimezone(config.zone).date()
-    if config.calendar.left(today, today) or not _awake(now, config):
+    if not config.calendar.works(today) or not _awake(now, config):
         return []
     async with connection.cursor(row_factory=dict_row) as cursor:
         rows = await (await cursor.execute(_DUE, (config.calendar.after(today, _SOON_D).day,))).fetchall()

@@ -6,6 +6,7 @@ import shlex
 import stat
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
@@ -65,6 +66,27 @@ def test_every_example_can_be_typed(line: str) -> None:
     _, left, _ = command.make_parser(context).parse_args(words)  # an unknown option is an error
     assert left == [], "arguments that nothing takes"
     assert f"  meterwarden {line}\n" in f"{command.get_help(context)}\n"
+
+
+def _leaves(command: click.Command, path: str) -> Iterator[tuple[str, click.Command]]:
+    if isinstance(command, click.Group):
+        for name in command.list_commands(click.Context(command)):
+            below = command.get_command(click.Context(command), name)
+            assert below is not None
+            yield from _leaves(below, f"{path} {name}".strip())
+    else:
+        yield path, command
+
+
+def test_every_command_shows_an_example() -> None:
+    assert [path for path, _ in _leaves(cli, "") if path not in EXAMPLES] == []
+
+
+def test_every_list_can_be_read_by_a_program() -> None:
+    lists = {"certificates due", "self-check due", "review show", "partitions", "upload status", "gateways list"}
+    for path, command in _leaves(cli, ""):
+        if path in lists or path.rpartition(" ")[2] in {"list", "history", "status"}:
+            assert any("--json" in parameter.opts for parameter in command.params), path
 
 
 def test_a_shell_completes_what_is_typed() -> None:

@@ -3,7 +3,8 @@ from pathlib import Path
 import pytest
 
 from analytics.domain.errors import ConfigurationError
-from deploy.settings import FIELDS, Settings, environment, load
+from deploy.settings import FIELDS, PREFIX, Settings, environment, load
+from deploy.settings_words import MEANINGS
 
 HOME = {"METERWARDEN_HOME": "/srv/meters"}
 
@@ -124,3 +125,8 @@ def test_a_provider_of_sign_in_comes_whole_or_not_at_all() -> None:
     for name in given:
         with pytest.raises(ConfigurationError, match="must come together"):
             load(HOME | {other: text for other, text in given.items() if other != name})
+
+
+def test_every_setting_has_a_meaning_in_chinese() -> None:
+    assert set(MEANINGS) == {one.name.removeprefix(PREFIX) for one in FIELDS}
+    assert all(text.endswith(("。", "]")) for text in MEANINGS.values())

@@ -38,6 +38,7 @@ _INVISIBLE = re.compile("[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff]")
 _CONTROL = re.compile("[\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f\ud800-\udfff]")  # all but line breaks and tabs
 _SHEET_ERRORS = frozenset({"#N/A", "#REF!", "#VALUE!", "#DIV/0!", "#NAME?", "#NULL!", "#NUM!", "#SPILL!", "#CALC!"})
 _NUMBER = re.compile(r"[+-]?(?:\d+|\d{1,3}(?:[,' ]\d{3})+)(?:\.\d*)?(?:[eE][+-]?\d{1,3})?")
+_MARKED = re.compile(r"'[=+\-@]")
 _SPAN = re.compile(r"(?P<count>\d+(?:\.\d+)?)\s*(?P<unit>\D*)")
 _DATE = re.compile(
     r"(?P<year>\d{4})(?:\s*[-/.年]\s*(?P<month>\d{1,2})\s*[-/.月]\s*(?P<day>\d{1,2})\s*日?|(?P<mm>\d{2})(?P<dd>\d{2}))"
@@ -95,6 +96,8 @@ def text(cell: object, limit: int = 1000) -> str:
                 raise CellError("text without control characters")
             cell = _INVISIBLE.sub("", cell)
         plain = " ".join(cell.split())
+        if _MARKED.match(plain):  # a mark that keeps a spreadsheet from taking the text for a formula
+            plain = plain[1:]
         if plain in _SHEET_ERRORS:
             raise CellError("a value (the sheet's formula has an error)")
         if len(plain) > limit:

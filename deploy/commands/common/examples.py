@@ -16,6 +16,8 @@ doctor
 doctor --language zh
 settings show --all
 settings template settings.toml
+settings template settings.toml --language zh
+settings show --all --language zh
 completion bash >> ~/.bashrc
 ledger template form.xlsx --example
 ledger check 台账.xlsx --language zh
@@ -73,9 +75,74 @@ gateway run gateway.toml
 gateways add east --unit {_UNIT}
 partitions
 partitions 16
+partitions --json
 upload plan upload.toml
 upload run upload.toml --since 2026-11-01
 dashboards apply --plan
+migrate
+backup /srv/backups
+restore /srv/backups/20261130T020000Z.tar --replace
+certificates add --unit {_UNIT} --meter M-E0 --number J-2026-118 --body 市计量测试院 --on 2026-11-20 \
+--conclusion qualified --by 王工
+certificates attach 12 证书.pdf --by 王工
+certificates due --unit {_UNIT} --days 60
+certificates due --days 30 --json
+certificates list --unit {_UNIT} --meter M-E0
+certificates load 证书.xlsx --by 王工
+certificates plan --unit {_UNIT} --year 2027 --out 检定计划.xlsx --language zh
+certificates scan 12 --out 证书.pdf
+certificates withdraw 12 --reason 另一台的证书 --by 王工
+review draw --count 5 --seed 20261130 --by 李工
+review draw --verify 3
+review plan --unit {_UNIT} --by 李工
+review open 7 --leader 王审查员 --member 李审查员 --visit 2026-12-08 --by 李工
+review papers 7 --received B.1 --received rules --by 李工
+review sheet 7 --out 现场审查表.xlsx
+review record 7 --file 现场审查表.xlsx --by 王审查员
+review record 7 --item 12 --result fail --remark 台账未更新 --by 王审查员
+review conclude 7 --by 王审查员
+review corrected 7 --by 李工 --note 已整改
+review recheck 7 --result passed --by 王审查员
+review hand-over 7 --reason 逾期未改正 --out 移送书.docx --by 李工
+review list --year 2026 --json
+review show 7
+review standing --out standing --by 李工
+review summary --year 2026 --out 年度汇总.xlsx
+self-check due --year 2026
+self-check list --unit {_UNIT}
+self-check open --unit {_UNIT} --by 王工
+self-check sign 9 --by 王总
+gaps list --unit {_UNIT}
+gaps fill --unit {_UNIT} --point P-E0 --from 2026-11-20T08:00 --to 2026-11-20T11:00 --method like_days --by 王工
+gaps approve 4 --by 李主任
+gaps withdraw 4 --reason 找到了原始记录 --by 李主任
+upload status upload.toml
+upload status upload.toml --state refused --json
+alerts channels
+alerts check rules.toml
+alerts load rules.toml
+alerts outbox --failed
+alerts outbox --resend
+alerts renew-links
+alerts rules --shipped
+alerts set-aside
+alerts statistics --json
+cases open 17 --as li.na
+people end li.na
+people invite li.na
+people list
+people revoke li.na
+people sign-out li.na
+gateway scan gateway.toml meters --protocol dlt645-2007
+gateway simulate gateway.toml --for 10m
+gateway token
+gateways bind east --unit {_UNIT}
+gateways end east
+gateways kafka east
+gateways list
+gateways rotate east --overlap 24h
+dashboards remove --plan
+dashboards write boards --language zh
 simulate --speed 60 --for 10m
 demo --days 7 --units 3
 """
@@ -84,7 +151,7 @@ demo --days 7 --units 3
 def _by_command() -> Mapping[str, tuple[str, ...]]:
     found: dict[str, tuple[str, ...]] = {}
     groups = {"ledger", "standard", "readings", "rejected", "differences", "alerts", "cases", "people", "gateway"}
-    groups |= {"gateways", "upload", "dashboards", "settings"}
+    groups |= {"gateways", "upload", "dashboards", "settings", "certificates", "review", "self-check", "gaps"}
     for line in _TEXT.strip().splitlines():
         words = line.split()
         path = " ".join(words[:2]) if words[0] in groups else words[0]

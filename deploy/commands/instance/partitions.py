@@ -13,6 +13,7 @@ from kafka import KafkaAdminClient
 from kafka.admin import NewPartitions
 
 from analytics.domain.errors import ConfigurationError
+from deploy.commands.common.tables import AS_JSON, listed
 from deploy.settings import Settings, load
 from deploy.stack import Stack
 from deploy.terminal import say
@@ -42,7 +43,8 @@ from stream_layout l where l.consumer_group = %s and l.topic_id = %s
 @click.option(
     "--drain-s", default=120.0, show_default=True, help="How long readings sent before may take to be stored. [s]"
 )
-def command(count: int | None, topic: str, group: str, drain_s: float) -> None:
+@AS_JSON
+def command(count: int | None, topic: str, group: str, drain_s: float, *, as_json: bool) -> None:
     """Spread the units of the topic over COUNT partitions; without COUNT, say over how many they are spread.
 
     First what was sent before is stored, then the topic grows, then the states of the units move, all or none. Workers
@@ -53,7 +55,10 @@ def command(count: int | None, topic: str, group: str, drain_s: float) -> None:
     stack = Stack(settings)
     facts = asyncio.run(_facts(stack.access, topic))
     laid, _ = _standing(stack.dsn, group, facts)
-    say(f"{topic}: Kafka has {facts.partitions} partitions, its units are spread over {laid or 'none yet'}")
+    if as_json:
+        say(listed([{"topic": topic, "partitions": facts.partitions, "spread_over": laid}], as_json=True))
+    else:
+        say(f"{topic}: Kafka has {facts.partitions} partitions, its units are spread over {laid or 'none yet'}")
     if count is None:
         return
     if count < max(facts.partitions, laid or 0):

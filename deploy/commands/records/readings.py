@@ -23,14 +23,16 @@ from deploy.terminal import say
 __all__ = ["command"]
 
 _SELECT: Final = """
-select unit_code, meter_no, to_char(measured_at, 'YYYY-MM-DD"T"HH24:MI:SS.USTZH:TZM') as measured_at, value, unit,
-       nullif(register, 'main') as register, nullif(quality & 255, 0) as quality,
+select {unit_code}, {meter_no}, to_char(measured_at, 'YYYY-MM-DD"T"HH24:MI:SS.USTZH:TZM') as measured_at, value, unit,
+       nullif({register}, 'main') as register, nullif(quality & 255, 0) as quality,
        to_char(received_at, 'YYYY-MM-DD"T"HH24:MI:SS.USTZH:TZM') as received_at
 from reading
 where measured_at >= {since} and measured_at < {until} and day between {first} and {last}
     and unit_code = coalesce({unit}, unit_code)
 """
 """Of `quality` what the sender stated, and not what was found on arrival."""
+_TEXT: Final = "case when {0} ~ '^[=+@-]' then '''' || {0} else {0} end"
+"""A text that no spreadsheet takes for a formula; `ingest` leaves the mark out again."""
 _METERS: Final = " and meter_no = any ({meters})"
 _POINTS: Final = " and point = any ({points})"
 _ORDER: Final = " order by unit_code, meter_no, register, measured_at"
@@ -105,7 +107,11 @@ def _query(
     unit: str | None, meters: tuple[str, ...], points: tuple[str, ...], since: datetime, until: datetime
 ) -> sql.Composed:
     text = _SELECT + (_METERS if meters else "") + (_POINTS if points else "") + _ORDER
+    texts = {name: sql.SQL(_TEXT).format(sql.Identifier(name)) for name in ("unit_code", "meter_no", "register")}
     chosen = sql.SQL(text).format(
+        unit_code=texts["unit_code"] + sql.SQL(" as unit_code"),
+        meter_no=texts["meter_no"] + sql.SQL(" as meter_no"),
+        register=texts["register"],
         since=sql.Literal(since),
         until=sql.Literal(until),
         first=sql.Literal(since.astimezone(UTC).date()),

@@ -121,14 +121,16 @@ def test_settings_are_shown_with_where_they_were_set_and_no_secret(run: Run, tmp
         assert "hunter2" not in run("settings", *words).output
 
 
-def test_the_commented_file_says_what_is_in_force_and_can_be_used(run: Run, tmp_path: Path) -> None:
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_the_commented_file_says_what_is_in_force_and_can_be_used(run: Run, tmp_path: Path, language: str) -> None:
     run.set(WORKERS=3, DATABASE="postgresql://me:hunter2@db/x", ZONE="Asia/Urumqi")
     before = load()
     file = tmp_path / "settings.toml"
-    assert run("settings", "template", file).exit_code == 0
+    assert run("settings", "template", file, "--language", language).exit_code == 0
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     text = file.read_text(encoding="utf-8")
     assert "hunter2" not in text
+    assert ("自带 Kafka 的端口" in text) == (language == "zh")
     assert all(spec.key in text for spec in FIELDS)
     assert tomllib.loads(text)["workers"] == 3
     from_file = load({"METERWARDEN_SETTINGS": str(file), "METERWARDEN_DATABASE": before.database.dsn or ""})

@@ -219,6 +219,18 @@ def test_a_written_ledger_is_read_back_the_same(tmp_path: Path, language: str, z
     assert path.read_bytes().startswith(codecs.BOM_UTF8)
 
 
+def test_a_name_like_a_formula_is_a_text_in_a_csv_file_and_comes_back(tmp_path: Path) -> None:
+    heads = "unit_code,level,point,carrier,meter_no,name,place,instrument,unit,installed_from"
+    row = "U1,unit,-P1,electricity,+M1,=1+1,@屋顶,electricity,kWh,2020-01-01"
+    ledger = read_ledger(f"{heads}\n{row}\n".encode()).ledger
+    assert len(ledger.rows) == 1
+    path = tmp_path / "ledger.csv"
+    write_ledger_csv(ledger, path)
+    written = path.read_text("utf-8-sig").splitlines()[1].split(",")
+    assert not [cell for cell in written if cell.startswith(("=", "+", "-", "@"))]
+    assert same(read_ledger(path).ledger, ledger)
+
+
 def test_a_midnight_is_written_as_a_date_and_any_other_time_with_its_offset(tmp_path: Path) -> None:
     path = tmp_path / "ledger.csv"
     write_ledger_csv(read_ledger(PLANT).ledger, path)

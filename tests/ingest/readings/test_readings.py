@@ -338,6 +338,17 @@ def test_any_bytes_in_a_csv_file_give_readings_or_faults_or_a_reason(tmp_path: P
     assert all(fault.readings == 1 and decode(fault.payload)[1] for fault in faults)
 
 
+def test_a_code_like_a_formula_is_a_text_in_a_csv_file(tmp_path: Path) -> None:
+    one = ReadingColumns(
+        unit_code=["=U"], meter_no=["-M"], measured_at=np.zeros(1, int), value=np.array([-1.5]), unit=["kWh"]
+    )
+    write_readings(tmp_path / "r.csv", one)
+    _, row = (tmp_path / "r.csv").read_text().splitlines()
+    assert row.replace('"', "") == "'=U,'-M,1970-01-01T00:00:00Z,-1.5,kWh"
+    (block,), _ = read(tmp_path / "r.csv")
+    assert (block.unit_code, block.meters.names) == ("=U", ("-M",))
+
+
 def test_unknown_suffix_is_not_written(tmp_path: Path) -> None:
     one = ReadingColumns(unit_code=["u"], meter_no=["m"], measured_at=np.zeros(1, int), value=np.zeros(1), unit=["t"])
     with pytest.raises(UnreadableFile, match="must end in"):

@@ -211,6 +211,17 @@ def test_a_deadline_that_is_over_is_reminded_of_once_a_stage(module_database: st
     assert rows(dsn, reminded)[-1][1] == "核查任务 C000001 待派发：已逾期 1 个工作日"
 
 
+def test_nobody_is_reminded_on_a_holiday(module_database: str) -> None:
+    dsn = settled(module_database, ALWAYS.replace('tell = ["inspectors"]', 'tell = ["inspectors"]\ncase = true'))
+    detect(dsn)
+    saturday = datetime(2026, 11, 21, 2, tzinfo=UTC)  # 10:00 in Shanghai
+    reminded = "select recipient from alert_message where purpose = 'reminder'"
+    raised(dsn, saturday)
+    assert rows(dsn, reminded) == []
+    raised(dsn, saturday + timedelta(days=2))
+    assert rows(dsn, reminded) == [("person:li.na",)]
+
+
 def test_the_agent_of_a_worker_takes_what_waits(module_database: str) -> None:
     dsn = settled(module_database)
     detect(dsn)

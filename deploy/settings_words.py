@@ -1,0 +1,71 @@
+"""Settings in Chinese: by the name of each, what it is for."""
+
+from collections.abc import Mapping
+from typing import Final
+
+__all__ = ["MEANINGS", "NO_DEFAULT"]
+
+_TEXT: Final = """
+HOME 实例存放数据、日志、进程号和口令的目录。
+CACHE 程序（Kafka 的 jar 包、PostgreSQL）存放的目录，多个实例可以共用。
+KAFKA 已有的 Kafka 服务器，主机:端口,…；填写后不再自行启动 Kafka。
+KAFKA_SECURITY 与这些服务器通信的方式；SSL 会核对其证书和主机名。
+KAFKA_MECHANISM 用户向这些服务器证明口令的方式。
+KAFKA_USER 在这些服务器上的用户；不填则不登录。
+KAFKA_PASSWORD 该用户的口令。
+KAFKA_PASSWORD_FILE 首行为该口令的文件，可代替上一项。
+KAFKA_CA 签发这些服务器证书的机构的 PEM 文件。
+KAFKA_CERTIFICATE 本机证书的 PEM 文件，仅在这些服务器要求时填写。
+KAFKA_KEY 本机证书私钥的 PEM 文件。
+KAFKA_PORT 自带 Kafka 的端口，仅在 127.0.0.1 上。
+KAFKA_CONTROLLER_PORT 自带 Kafka 控制器的端口，仅在 127.0.0.1 上。
+KAFKA_GATEWAY_PORT 自带 Kafka 供网关接入的端口，每台网关有自己的登录；0 为不开。
+KAFKA_GATEWAY_HOST 网关连接该端口所用的本机名称或地址；本机以外必须用 TLS。
+KAFKA_GATEWAY_CERTIFICATE 该端口证书及其签发链的 PEM 文件；填写后该端口使用 TLS。
+KAFKA_GATEWAY_KEY 该证书私钥的 PEM 文件（PKCS #8）。
+KAFKA_PARTITIONS 新建主题的分区数。
+KAFKA_HEAP_MB 自带 Kafka 的堆内存。[MiB]
+KAFKA_FLUSH_MS 消息最长多久写入自带 Kafka 的磁盘，即断电可能丢失的时间。[ms]
+DATABASE 已有的 TimescaleDB 数据库，postgresql://…；填写后不再自行启动数据库。
+DATABASE_ROLES 工作进程、发送进程、API 和开通各用自己的数据库角色（own），或都用属主（same）。
+DATABASE_PORT 自带 PostgreSQL 的端口，仅在 127.0.0.1 上。
+DATABASE_BUFFERS_MB 自带 PostgreSQL 的 shared_buffers。[MiB]
+DATABASE_WAL_MB 自带 PostgreSQL 的 max_wal_size。[MiB]
+CHUNK_H 新示值数据块的时长；0 按台账确定，最长一天且不超过 120 万条示值。[h]
+PACK_AFTER_H 早于此时长的示值压缩到约十分之一；0 为不压缩。[h]
+RETAIN_DAYS 早于此天数的示值删除，消费量保留；0 为不删除。[d]
+WORKERS “up” 启动的流处理工作进程数。
+METRICS_PORT 第一个工作进程的 Prometheus 页面端口，仅在 127.0.0.1 上，其余依次加一；0 为不开。
+METRICS_PASSWORD Prometheus 读取工作进程或网关指标时须提供的口令（basic_auth，用户名任意）。
+BATCH_READINGS 工作进程一次事务最多容纳的示值条数。
+COLLECT_S 一条示值为合并到同一事务最多等待的时间。[s]
+CHANNELS 告警发送渠道的文件，只允许属主读取；填写后 “up” 启动发送进程。
+API_PORT HTTP API 的端口，仅在 127.0.0.1 上；0 为不开。
+ALERTS_METRICS_PORT 发送进程指标页面的端口，API 的为其后一个；0 为不开。
+API_URL 外部访问 API 的地址，https://…；不填则消息中没有可供答复的链接。
+BOARD_URL 消息链接到的页面；其中 {alert}、{unit}、{point}、{language}、{from}、{to} 会被替换。
+CALENDAR 工作日历的 TOML 文件；不填用随附的日历。
+AUDIT_DAYS API 保存登录与拒绝记录的时间，至少半年。[d]
+PAGES_PORT 网页的端口，仅在 127.0.0.1 上；0 为不开。演示实例用其后一个。
+PAGES_URL 外部访问网页的地址，https://…；填写后消息链接到网页上的告警。
+PAGES_OPENID OpenID Connect 身份提供方的地址，人员也可由它登录；不填则没有。
+PAGES_OPENID_CLIENT 该提供方对本网页的称呼（client_id）；登录后返回 …/sign-in/openid/back。
+PAGES_OPENID_SECRET 网页向该提供方证明身份的密钥（client_secret）。
+PAGES_OPENID_CLAIM 令牌中哪一项是本系统的登录名：preferred_username、email 等。
+GRAFANA “meterwarden dashboards apply” 写入看板的 Grafana，http://主机:3000。
+GRAFANA_USER 该 Grafana 的服务器管理员，须有权建立组织。
+GRAFANA_PASSWORD 该管理员的口令。
+ZONE 不带时差的时间所用的时区，也是本地日的时区。
+IN_SERVICE 使用中的计量器具允许的误差为其等级限值的倍数：electricity=1,water=2（已知为此值）。
+JAVA java 程序，17 或更高版本。
+APT_MIRROR 下载 PostgreSQL 和 TimescaleDB 的 Debian 镜像。
+LISTEN API 和指标页面监听的地址；改为其他地址时前面须有代理。
+KEEPER “up” 留下一个进程，重新启动退出的部分（on），或由其他程序负责（off）。
+DISK_FREE_MB 剩余空间小于此值时 “up” 拒绝启动。[MiB]
+START_TIMEOUT_S 一个部分启动到正常最多等待的时间。[s]
+STOP_TIMEOUT_S 一个部分正常停止最多等待的时间，超过则强制结束。[s]
+"""
+
+MEANINGS: Final[Mapping[str, str]] = dict(line.split(" ", 1) for line in _TEXT.strip().splitlines())
+"""By the name of a setting without its prefix."""
+NO_DEFAULT: Final = "无"
