@@ -15,7 +15,7 @@ from analytics.standards.facts.form import Instrument, Person
 from analytics.standards.tables import TableRow, mapping, raise_faults, table_rows
 from analytics.standards.words import listing
 
-__all__ = ["ANSWERS", "Entered", "Item", "ItemResult", "ReviewResult", "ReviewSheet", "load_review", "review"]
+__all__ = ["ANSWERS", "OPEN", "Entered", "Item", "ItemResult", "ReviewResult", "ReviewSheet", "load_review", "review"]
 
 ANSWERS: Final = (
     *("levels", "equipping", "sector", "ledger", "verification", "withdrawal", "collection", "self_check"),
@@ -109,7 +109,8 @@ def _items(row: TableRow) -> Iterator[Item]:
         )
 
 
-_OPEN: Final = Phrase(en="needs a person", zh="需人工核查")
+OPEN: Final = Phrase(en="needs a person", zh="需人工核查")
+"""Why of an item of which the data say nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -167,7 +168,7 @@ def _conclusion(failed: int, still_open: int, basic_up_to: int) -> Phrase:
         return least
     return Phrase(
         en=f"at best: {least.en} ({still_open} items are open)",
-        zh=f"目前最好为：{least.zh}（另有 {still_open} 项待人工核查）",
+        zh=f"待定（{still_open} 项待人工核查，均符合时为“{least.zh}”）",
     )
 
 
@@ -197,13 +198,13 @@ def _by_data(item: Item, findings: Sequence[Finding], entered: Entered, day: int
 
 def _by_findings(item: Item, findings: Sequence[Finding]) -> tuple[Verdict, Phrase]:
     if item.answer not in _RULES:
-        return Verdict.PERSON, _OPEN
+        return Verdict.PERSON, OPEN
     about = [finding for finding in findings if finding.rule in _RULES[item.answer]]
     failed = [finding for finding in about if finding.verdict is Verdict.FAIL]
     if failed:
         return Verdict.FAIL, _first_of(failed)
     if item.part or not about or any(finding.verdict is Verdict.PERSON for finding in about):
-        return Verdict.PERSON, _OPEN
+        return Verdict.PERSON, OPEN
     return Verdict.PASS, Phrase(en=f"{len(about)} findings, none fails", zh=f"{len(about)} 项判定均未发现不符合")
 
 

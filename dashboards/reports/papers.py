@@ -12,11 +12,14 @@ from typing import Any, Final
 
 from docx import Document
 from docx.enum.text import WD_ALIGN_PARAGRAPH
+from docx.oxml import OxmlElement
 from docx.oxml.ns import qn
 from docx.shared import Cm, Pt, RGBColor
 
 from analytics.domain.finding import Finding, Verdict
 from analytics.domain.words import VERDICTS
+from analytics.standards.review import OPEN
+from analytics.standards.scene import levels
 from analytics.standards.words import clause_name
 from dashboards.reports.content import UnitReport
 
@@ -104,6 +107,7 @@ def _plain_style(paper: Any) -> None:
     section = paper.sections[0]
     section.page_width, section.page_height = Cm(21), Cm(29.7)
     section.left_margin = section.right_margin = Cm(2.4)
+    _page_numbers(section)
 
 
 def paper_table(paper: Any, heads: Sequence[str], rows: Sequence[Sequence[str]], widths: Sequence[float]) -> None:
@@ -113,6 +117,7 @@ def paper_table(paper: Any, heads: Sequence[str], rows: Sequence[Sequence[str]],
     for cell, head in zip(table.rows[0].cells, heads, strict=True):
         cell.text = ""
         cell.paragraphs[0].add_run(head).bold = True
+    _on_each_page(table.rows[0])
     for row in rows:
         for cell, text in zip(table.add_row().cells, row, strict=True):
             cell.text = text
@@ -121,6 +126,29 @@ def paper_table(paper: Any, heads: Sequence[str], rows: Sequence[Sequence[str]],
     for row in table.rows:
         for cell, width in zip(row.cells, widths, strict=True):
             cell.width = Cm(width)
+
+
+def _on_each_page(row: Any) -> None:
+    """Let the heads stand above the table on each page that it goes on to."""
+    mark = OxmlElement("w:tblHeader")
+    mark.set(qn("w:val"), "true")
+    row._tr.get_or_add_trPr().append(mark)  # noqa: SLF001 - the library has no word for it
+
+
+def _page_numbers(section: Any) -> None:
+    """第 N 页 in the foot of each page."""
+    foot = section.footer.paragraphs[0]
+    foot.alignment = WD_ALIGN_PARAGRAPH.CENTER
+    foot.add_run("第 ")
+    number = foot.add_run()
+    for kind, text in (("begin", ""), ("", "PAGE"), ("end", "")):
+        part = OxmlElement("w:instrText" if text else "w:fldChar")
+        if text:
+            part.text = text
+        else:
+            part.set(qn("w:fldCharType"), kind)
+        number._r.append(part)  # noqa: SLF001 - likewise
+    foot.add_run(" 页")
 
 
 def _failed(report: UnitReport) -> Sequence[Finding]:
@@ -141,9 +169,20 @@ def _about(one: Finding) -> str:
     return "、".join(filter(None, names[:8])) + (f" 等 {len(names)} 处" if len(names) > 8 else "")
 
 
+def _clause(one: Finding) -> str:
+    """The clause, and whether it is one of the mandatory ones: an order rests on these."""
+    name = clause_name(one.clause).zh
+    return f"{name}（强制性）" if one.mandatory else name
+
+
+def _evidence(why: str) -> str:
+    """What is at hand; that a person has to look is the verdict, and no evidence."""
+    return "无" if why == OPEN.zh else why
+
+
 def _findings_table(paper: Any, findings: Sequence[Finding]) -> None:
     rows = [
-        (str(i), clause_name(one.clause).zh, one.required.zh, one.found.zh, _about(one), one.next_step.zh)
+        (str(i), _clause(one), one.required.zh, one.found.zh, _about(one), one.next_step.zh)
         for i, one in enumerate(findings, 1)
     ]
     paper_table(paper, ("序号", "条款", "要求", "现状", "涉及", "改正措施"), rows, (1.1, 1.5, 4.2, 4.0, 2.4, 3.4))
@@ -163,6 +202,7 @@ def signed(paper: Any, *names: str) -> None:
 def _order(paper: Any, report: UnitReport, facts: PaperFacts) -> None:
     # figures of online monitoring and of a standard that was replaced are no ground for an order
     failed = [one for one in _failed(report) if one.edition == report.standing.edition]
+    failed.sort(key=lambda one: not one.mandatory)
     if not failed:
         raise ValueError(f"an order to correct must have something that does not conform (unit {report.code} has none)")
     paper.add_paragraph(f"{report.name}（统一社会信用代码：{report.code}）：")
@@ -187,10 +227,11 @@ def _visit(paper: Any, report: UnitReport, facts: PaperFacts) -> None:
     paper.add_heading("一、待核查事项", level=2)
     asked = [*_failed(report), *_open(report)]
     rows = [
-        (str(i), VERDICTS[one.verdict].zh, one.found.zh, _about(one), "", "") for i, one in enumerate(asked, 1)
-    ] or [("", "", "无", "", "", "")]
-    heads = ("序号", "判定", "平台判定的现状", "涉及", "现场情况", "照片编号")
-    paper_table(paper, heads, rows, (1.1, 2.0, 5.0, 3.0, 4.0, 1.6))
+        (str(i), VERDICTS[one.verdict].zh, one.required.zh, one.found.zh, _about(one), "", "")
+        for i, one in enumerate(asked, 1)
+    ] or [("", "", "无", "", "", "", "")]
+    heads = ("序号", "判定", "要求", "平台判定的现状", "涉及", "现场情况", "照片编号")
+    paper_table(paper, heads, rows, (1.1, 1.7, 3.9, 3.6, 2.2, 3.0, 1.3))
     paper.add_heading("二、现场示值", level=2)
     meters = [(row.point, row.meter_no, row.serial_no, row.place, "", "") for row in report.meters if row.meter_no]
     heads = ("计量点", "用能单位管理编号", "出厂编号", "安装使用地点", "现场示值", "读取时间")
@@ -200,6 +241,12 @@ def _visit(paper: Any, report: UnitReport, facts: PaperFacts) -> None:
     paper.add_heading("三、结论", level=2)
     paper.add_paragraph(f"{_BLANK}{_BLANK}{_BLANK}")
     signed(paper, "核查人员", "被核查单位")
+
+
+def _rates(report: UnitReport) -> Sequence[Finding]:
+    """Equipping rates from the unit's edge down."""
+    found = [one for one in report.findings if one.rule == "rate"]
+    return sorted(found, key=lambda one: (levels.index(one.level), one.carrier))
 
 
 def _review(paper: Any, report: UnitReport, facts: PaperFacts) -> None:
@@ -214,13 +261,19 @@ def _review(paper: Any, report: UnitReport, facts: PaperFacts) -> None:
     )
     paper.add_heading("二、计量器具配备情况", level=2)
     rows = [
-        (str(i), one.required.zh, one.found.zh, VERDICTS[one.verdict].zh)
-        for i, one in enumerate((one for one in report.findings if one.rule == "rate"), 1)
+        (str(i), one.required.zh, one.found.zh, VERDICTS[one.verdict].zh) for i, one in enumerate(_rates(report), 1)
     ]
     paper_table(paper, ("序号", "要求", "现状", "判定"), rows, (1.2, 6.5, 6.5, 2.4))
     paper.add_heading("三、逐项审查", level=2)
     items = [
-        (str(one.item.number), one.item.clause, one.item.subject.zh, one.why.zh, VERDICTS[one.verdict].zh, "")
+        (
+            str(one.item.number),
+            one.item.clause,
+            one.item.subject.zh,
+            _evidence(one.why.zh),
+            VERDICTS[one.verdict].zh,
+            "",
+        )
         for one in review.results
     ]
     paper_table(paper, ("序号", "条款", "审查内容", "已有证据", "结论", "备注"), items, (1.1, 1.6, 4.4, 5.0, 2.3, 2.2))
@@ -242,7 +295,7 @@ def _self_check(paper: Any, report: UnitReport, facts: PaperFacts) -> None:
     )
     _basis(paper, report)
     items = [
-        (str(one.item.number), one.item.subject.zh, one.why.zh, VERDICTS[one.verdict].zh, "")
+        (str(one.item.number), one.item.subject.zh, _evidence(one.why.zh), VERDICTS[one.verdict].zh, "")
         for one in report.review.results
     ]
     paper_table(paper, ("序号", "自查内容", "已有证据", "平台判定", "自查结果"), items, (1.2, 5.2, 5.2, 2.6, 2.4))

@@ -44,6 +44,37 @@ def test_an_order_lists_every_failure_and_invents_no_provision(tmp_path: Path) -
     assert any("依据某规定第一条，责令你单位于2026年12月23日前改正" in text for text in texts(path))
 
 
+def test_an_order_says_which_clauses_are_mandatory_and_names_them_first(tmp_path: Path) -> None:
+    path = tmp_path / "paper.docx"
+    write_paper("order", report(), FACTS, path)
+    clauses = [row.cells[1].text for row in Document(str(path)).tables[0].rows[1:]]
+    assert clauses == ["4.3.5（强制性）", "4.3.10", "5.3.6"]
+    footer = Document(str(path)).sections[0].footer.paragraphs[0]
+    assert "PAGE" in footer._p.xml
+
+
+def test_a_visit_says_of_each_question_what_is_required(tmp_path: Path) -> None:
+    made, path = report(), tmp_path / "paper.docx"
+    write_paper("visit", made, FACTS, path)
+    rows = Document(str(path)).tables[0].rows
+    assert rows[0].cells[2].text == "要求"
+    assert all(row.cells[2].text for row in rows[1:])
+
+
+def test_a_review_names_rates_from_the_edge_down_and_calls_no_question_an_evidence(tmp_path: Path) -> None:
+    path = tmp_path / "paper.docx"
+    write_paper("review", report(), FACTS, path)
+    rates, items = Document(str(path)).tables[:2]
+    assert [row.cells[1].text[:6] for row in rates.rows[1:]] == [
+        "进出用能单位",
+        "进出用能单位",
+        "进出主要次级",
+        "主要用能设备",
+    ]
+    assert not [row for row in items.rows if row.cells[3].text == "需人工核查"]
+    assert any("均符合时为“基本符合要求，需整改”" in text for text in texts(path))
+
+
 def test_the_review_has_all_52_items(tmp_path: Path) -> None:
     made, path = report(), tmp_path / "paper.docx"
     write_paper("review", made, FACTS, path)
