@@ -185,7 +185,7 @@ def _findings_table(paper: Any, findings: Sequence[Finding]) -> None:
         (str(i), _clause(one), one.required.zh, one.found.zh, _about(one), one.next_step.zh)
         for i, one in enumerate(findings, 1)
     ]
-    paper_table(paper, ("序号", "条款", "要求", "现状", "涉及", "改正措施"), rows, (1.1, 1.5, 4.2, 4.0, 2.4, 3.4))
+    paper_table(paper, ("序号", "条款", "要求", "现状", "涉及", "改正措施"), rows, (1.0, 2.3, 3.8, 3.7, 2.2, 3.4))
 
 
 def _basis(paper: Any, report: UnitReport) -> None:
