@@ -5,6 +5,7 @@ all rows that may apply are asked: a class that satisfies all of them passes, on
 these a person has to enter what is missing.
 """
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -168,8 +169,11 @@ def _known(monthly_kwh: float, kva: float | None, *, whole: bool) -> Phrase:
     en, zh = [], []
     if not np.isnan(monthly_kwh):
         at_least = "" if whole else "at least "
-        en.append(f"{at_least}{monthly_kwh:,.0f} kWh a month")
-        zh.append(f"月均用电{'' if whole else '不少于'} {monthly_kwh:,.0f} kWh")
+        shown = f"{math.floor(monthly_kwh * 10) / 10:,.1f}".removesuffix(
+            ".0"
+        )  # never up to a limit that is not reached
+        en.append(f"{at_least}{shown} kWh a month")
+        zh.append(f"月均用电{'' if whole else '不少于'} {shown} kWh")
     if kva is not None:
         en.append(f"transformers of {kva:g} kVA")
         zh.append(f"变压器容量 {kva:g} kVA")

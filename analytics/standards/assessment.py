@@ -244,7 +244,7 @@ def grade_of(
     completeness : float or None
         [1]
     """
-    share = 100.0 * verified.valid / verified.meters if verified.meters else None
+    least, most = _verified_share(verified)
     for grade in grades:
         allowed = int(grade.share * needed / 100)
         held: list[bool | None] = [_at_most(serious, serious + undecided, grade.serious)]
@@ -253,11 +253,24 @@ def grade_of(
             for limit, value in ((grade.warnings, warnings), (grade.person, person))
         ]
         held.append(_at_least(None if completeness is None else 100.0 * completeness, grade.completeness))
-        held.append(_at_least(share, grade.verified))
+        held.append(_between(least, most, grade.verified))
         if False in held:
             continue
         return "" if None in held else grade.name
     return ""
+
+
+def _verified_share(verified: VerificationCount) -> tuple[float | None, float | None]:
+    """Share of the meters within their verification, at least and at most: of some nothing is known. [%]"""
+    if not verified.meters:
+        return None, None
+    return 100.0 * verified.valid / verified.meters, 100.0 * (verified.valid + verified.unknown) / verified.meters
+
+
+def _between(least: float | None, most: float | None, limit: float | None) -> bool | None:
+    if limit is None or (least is not None and least >= limit):
+        return True
+    return False if most is not None and most < limit else None
 
 
 def _at_most(least: int, most: int, limit: int | None) -> bool | None:

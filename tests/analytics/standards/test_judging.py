@@ -420,6 +420,7 @@ COUNT = VerificationCount(meters=10, valid=10, due_90=0, due_30=0, overdue=0, un
         ({"completeness": None}, ""),
         ({"completeness": None, "serious": 1}, "C"),
         ({"verified": COUNT._replace(valid=9)}, "C"),
+        ({"verified": COUNT._replace(valid=9, unknown=1)}, ""),  # of one nothing is known
         ({"warnings": 1, "needed": 99}, "B"),
         ({"warnings": 1, "needed": 100}, "A"),  # one in a hundred
         ({"warnings": 6, "needed": 119}, "C"),
