@@ -47,7 +47,7 @@ NO_VALUE: Final = Phrase(zh="无数据", en="no data")
 NONE: Final = Phrase(zh="–", en="–")
 """Where it is known that there is none: a fault that stands has no end, the highest point no parent."""
 _MAY_BE_NONE: Final = (
-    "case_number case_state ended_at energy_unit grade magnitude_unit meter_no meters missing parent_point point "
+    "body case_number case_state ended_at energy_unit grade magnitude_unit meter_no meters missing parent_point point "
     "unexplained waits_for how_many what what_en"
 )
 NONE_WHERE_EMPTY: Final = frozenset(_MAY_BE_NONE.split())
@@ -322,6 +322,10 @@ COLUMNS: Final[dict[str, Phrase]] = {
     "unit_name": Phrase(zh="用能单位", en="unit"),
     "carrier": Phrase(zh="能源种类", en="carrier"),
     "level": Phrase(zh="级别", en="level"),
+    "body": Phrase(zh="检定机构", en="verified by"),
+    "instruments": Phrase(zh="强制检定器具", en="instruments"),
+    "in_force": Phrase(zh="检定有效", en="valid"),
+    "covered": Phrase(zh="受检率", en="coverage"),
     "needed": Phrase(zh="应配", en="needed"),
     "present": Phrase(zh="实配", en="present"),
     "undecided": Phrase(zh="是否应配待核查", en="undecided"),

@@ -135,6 +135,18 @@ REGION = Board(
             width=24,
             height=7,
         ),
+        table(
+            Phrase(zh="强制检定覆盖情况", en="Coverage of verification by law"),
+            Phrase(
+                zh="依法强制检定的在用器具中在检定有效期内的比例，按能源种类和最近一次检定机构；机构空白为未录入证书。",
+                en="Instruments verified by law that are within their verification, by carrier and by the body that "
+                "verified last; no body is named where no certificate was entered.",
+            ),
+            "region_mandatory",
+            width=24,
+            height=7,
+            columns={"covered": {"unit": "percent"}},
+        ),
         section(
             Phrase(zh="数据与能耗", en="Data and energy"),
             Phrase(zh="数据完整率", en="How complete the data is"),

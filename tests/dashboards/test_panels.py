@@ -136,7 +136,8 @@ DESK = 1330
 """Room for the tables of a board on a screen of 1366 px. [px]"""
 FIRST = {
     "region_todo": "since", "region_units": "completeness", "region_equipping": "units_failing",
-    "region_faulty": "magnitude", "region_overdue": "due_90", "region_left_out": "unit", "unit_state": "findings",
+    "region_faulty": "magnitude", "region_overdue": "due_90", "region_mandatory": "covered", "region_left_out": "unit",
+    "unit_state": "findings",
     "unit_left_out": "unit", "unit_months": "change", "unit_parts": "share", "unit_unexplained": "unexplained",
     "unit_findings": "point", "unit_clauses": "fail", "unit_equipping": "rate", "unit_alerts": "case_number",
     "unit_meters": "completeness", "point_facts": "place", "point_errors": "magnitude",
