@@ -53,7 +53,7 @@ from streams.steps.step import StepResult, close_hours, step
 
 __all__ = ["Report", "Source", "backfill", "end_of_day"]
 
-SLICE = 1_000_000
+SLICE = 500_000
 """Readings that go through the steps at once."""
 BUCKET = 4_000_000
 """Readings that a bucket should hold; a unit with more has a bucket of its own."""
@@ -274,8 +274,10 @@ class _Run:
         ends_us = _ALL_ENDS if self.limit_us is None else self.limit_us
         closed = close_hours(state, now_us=self.report.until_us, ends_us=ends_us)
         settled = close_hours(state, now_us=self.report.until_us + _SETTLED_US, ends_us=ends_us)
+        known_hours = last_of_each_hour(np.concatenate([*hours, closed.hours, settled.hours]))
+        hours.clear()
         self._write(
-            last_of_each_hour(np.concatenate([*hours, closed.hours, settled.hours])),
+            known_hours,
             last_of_each_event(np.concatenate([*events, closed.events])),
             np.concatenate(sights),
             np.concatenate(habits),
