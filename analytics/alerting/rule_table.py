@@ -1,7 +1,7 @@
 """Rules out of a table as TOML gives it: every fault at once, each with its place, what was required and what came."""
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import time, timedelta
+from datetime import date, time, timedelta
 from typing import Any, Final, NamedTuple, TypeVar
 
 from analytics.alerting.lifecycle import Policy
@@ -97,10 +97,21 @@ def parse_rules(table: Mapping[str, Any]) -> tuple[Rules, tuple[RuleFault, ...]]
     )
     rows = root.get("rule", (), _list, "tables [[rule]]")
     rules = tuple(_rule(_Table(_called(i, row), row, faults)) for i, row in enumerate(rows, 1))
+    self_check = _Table("self_check", root.get("self_check", {}, _mapping, "a table"), faults)
+    by = self_check.get("by", None, _month_and_day, "a month and a day, such as 12-31")
+    self_check.end()
     root.end()
-    found = Rules(rules=rules, regions=regions, recipients=recipients, severities=severities, people=people)
+    found = Rules(
+        rules=rules, regions=regions, recipients=recipients, severities=severities, people=people, self_check_by=by
+    )
     _agree(found, faults)
     return found, tuple(faults)
+
+
+def _month_and_day(value: object) -> tuple[int, int]:
+    month, day = (int(part) for part in str(value).split("-"))
+    date(2001, month, day)  # a day of every year
+    return month, day
 
 
 def _agree(found: Rules, faults: list[RuleFault]) -> None:

@@ -161,6 +161,8 @@ class Rules:
     """Severities by kind that override those of the signals."""
     people: RecipientRule = RecipientRule(name="")
     """Default quiet hours and rate limit of people without a recipient entry."""
+    self_check_by: tuple[int, int] | None = None
+    """Month and day by which enterprises sign the year's self-check; None reminds nobody."""
 
     def rule_of(self, signal: Signal) -> Rule | None:
         """First rule that matches a signal; None if none does."""

@@ -18,7 +18,7 @@ from analytics.alerting.vocabulary import EVIDENCE, PURPOSES, advice_on
 from analytics.domain.severity import Severity
 from analytics.domain.words import CASE_STATES, KINDS, SEVERITIES, Phrase, due_phrase
 
-__all__ = ["LINKS", "CaseFacts", "LetterText", "case_text", "compose", "title"]
+__all__ = ["LINKS", "CaseFacts", "DutyFacts", "LetterText", "case_text", "compose", "duty_text", "title"]
 
 LINKS: Final = "{{links}}"
 _LISTED: Final = 12
@@ -48,6 +48,25 @@ class CaseFacts:
     days_left: int
     assignee: str
     certain: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DutyFacts:
+    """What a reminder of a duty speaks of: ``correction``, ``recheck`` or ``self_check``."""
+
+    duty: str
+    unit_name: str
+    year: int
+    due_on: date
+    days_left: int
+    certain: bool
+
+
+_DUTIES: Final = {
+    "correction": Phrase(zh="能源计量审查不符合项整改", en="correction after the review"),
+    "recheck": Phrase(zh="能源计量审查整改复查", en="re-check after the correction"),
+    "self_check": Phrase(zh="能源计量年度自查", en="yearly self-check"),
+}
 
 
 def title(card: AlertCard, language: str) -> str:
@@ -140,6 +159,39 @@ def case_text(facts: CaseFacts, *, language: str, ref: str) -> LetterText:
     ]
     lines += [] if facts.certain else ["Note: the calendar has no holidays of that year; weekends alone were counted"]
     return LetterText(title=f"Case {facts.number} {words.en}: {when}", body="\n".join([*lines, LINKS, f"Ref: {ref}"]))
+
+
+def duty_text(facts: DutyFacts, *, language: str, ref: str) -> LetterText:
+    """A reminder of a duty's term.
+
+    Examples
+    --------
+    >>> facts = DutyFacts(
+    ...     duty="recheck", unit_name="U", year=2026, due_on=date(2026, 12, 1), days_left=-1, certain=True
+    ... )
+    >>> duty_text(facts, language="zh", ref="R").title
+    'U 2026年能源计量审查整改复查：已逾期 1 个工作日'
+    """
+    late, count = facts.days_left < 0, abs(facts.days_left)
+    what = _DUTIES[facts.duty]
+    if language == "zh":
+        when = f"已逾期 {count} 个工作日" if late else f"还剩 {count} 个工作日" if count else "今日到期"
+        lines = [
+            f"单位：{facts.unit_name}",
+            f"事项：{facts.year}年{what.zh}",
+            f"期限：{facts.due_on.isoformat()}，{when}",
+        ]
+        lines += [] if facts.certain else ["注：日历中没有该年度的节假日，期限按周末推算"]
+        return LetterText(
+            title=f"{facts.unit_name} {facts.year}年{what.zh}：{when}",
+            body="\n".join([*lines, LINKS, f"编号：{ref}"]),
+        )
+    when = f"overdue by {count} working days" if late else f"{count} working days left" if count else "due today"
+    lines = [f"Unit: {facts.unit_name}", f"About: {what.en}, {facts.year}", f"Due: {facts.due_on.isoformat()}, {when}"]
+    lines += [] if facts.certain else ["Note: the calendar has no holidays of that year; weekends alone were counted"]
+    return LetterText(
+        title=f"{facts.unit_name}, {what.en} of {facts.year}: {when}", body="\n".join([*lines, LINKS, f"Ref: {ref}"])
+    )
 
 
 def _one(

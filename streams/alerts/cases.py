@@ -20,7 +20,10 @@ from streams.alerts.config import AlertConfig
 from streams.alerts.outbox import NewMessage, ref_of
 from streams.store.review.attachments import LARGEST_FILE, media_type
 
-__all__ = ["LARGEST_FILE", "MOST_BYTES", "MOST_FILES", "Actor", "attach", "open_case", "remind", "take_step"]
+__all__ = [
+    "EVERYBODY", "LARGEST_FILE", "MOST_BYTES", "MOST_FILES", "Actor", "attach", "is_office_hour", "open_case", "remind",
+    "stage_of", "take_step",
+]  # fmt: skip
 
 MOST_FILES: Final = 50
 """A case may have so many photos and certificates."""
@@ -81,7 +84,7 @@ left join person h on h.id = c.assignee_id
 where c.closed_at is null and c.due_on <= %s
 """
 _REMINDED: Final = "update case_file set reminded = %s where id = %s"
-_EVERYBODY: Final = """
+EVERYBODY: Final = """
 select p.login, p.name, p.role, coalesce(u.code, '') as unit_code, p.language, p.channel, p.address
 from person p left join unit u on u.id = p.unit_id where p.active order by p.login
 """
@@ -226,17 +229,17 @@ async def remind(
 ) -> list[NewMessage]:
     """Messages about deadlines that are near or over, each stage of one sent once; in the caller's transaction."""
     today = now.astimezone(config.zone).date()
-    if not config.calendar.works(today) or not _awake(now, config):
+    if not config.calendar.works(today) or not is_office_hour(now, config):
         return []
     async with connection.cursor(row_factory=dict_row) as cursor:
         rows = await (await cursor.execute(_DUE, (config.calendar.after(today, _SOON_D).day,))).fetchall()
     aside = aside or Aside()
-    staged = aside.each("case_file", rows, lambda row: (row, _stage(row["due_on"], today, config)), _id)
+    staged = aside.each("case_file", rows, lambda row: (row, stage_of(row["due_on"], today, config)), _id)
     due = [(row, stage) for row, stage in staged if stage and stage != row["reminded"]]
     if not due:
         return []
     async with connection.cursor(row_factory=dict_row) as cursor:
-        known = await (await cursor.execute(_EVERYBODY)).fetchall()
+        known = await (await cursor.execute(EVERYBODY)).fetchall()
     everybody = aside.each("person", known, lambda row: Person(**row), lambda row: row["login"])
 
     def written(one: tuple[dict[str, Any], str]) -> tuple[int, str, list[NewMessage]]:
@@ -299,14 +302,15 @@ def _reminders(
     return drafts
 
 
-def _awake(now: datetime, config: AlertConfig) -> bool:
+def is_office_hour(now: datetime, config: AlertConfig) -> bool:
     """Reminders come in office hours."""
     return 8 <= now.astimezone(config.zone).hour < 18
 
 
-def _stage(due: date, today: date, config: AlertConfig) -> str:
+def stage_of(due: date, today: date, config: AlertConfig, soon_d: int = _SOON_D) -> str:
+    """How near a deadline is, empty where it is further off than `soon_d` working days."""
     left = config.calendar.left(today, due)
-    if left > _SOON_D:
+    if left > soon_d:
         return ""
     if left > 0:
         return f"{due}: soon"

@@ -31,6 +31,7 @@ from streams.alerts.board_link import board_link
 from streams.alerts.book import Book, identities_of, lay_out, lock
 from streams.alerts.cases import open_case, remind
 from streams.alerts.config import AlertConfig, read_rules, shipped_rules
+from streams.alerts.duties import remind_of_duties
 from streams.alerts.outbox import NewMessage, ref_of
 from streams.alerts.sources import LocatedSignal
 
@@ -192,6 +193,7 @@ class Raiser:
             if rule is not None and rule.case:
                 await open_case(connection, book.ids[key], None, now, self._config)
         drafts += await remind(connection, now, self._config, book.desk.rules, book.people, aside)
+        drafts += await remind_of_duties(connection, now, self._config, book.desk.rules, book.people)
         await outbox.write(connection, drafts, now)
         return len(drafts)
 
