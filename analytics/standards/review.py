@@ -19,7 +19,7 @@ __all__ = ["ANSWERS", "OPEN", "Entered", "Item", "ItemResult", "ReviewResult", "
 
 ANSWERS: Final = (
     *("levels", "equipping", "sector", "ledger", "verification", "withdrawal", "collection", "self_check"),
-    *("staff", "portable", "standards"),
+    *("staff", "portable", "standards", "archive"),
 )
 _KINDS: Final = {"portable": "portable", "standards": "standard"}
 """Kind of instrument that an item is about."""
@@ -127,6 +127,8 @@ class Entered:
         Whether a self-check of this or the last year was recorded; None where no records are kept here.
     staff : sequence of Person
     instruments : mapping of management number to Instrument
+    certificates : sequence of int
+        Of each meter in use, how many of its verifications are on record.
     """
 
     answers: Mapping[int, Answer]
@@ -134,6 +136,7 @@ class Entered:
     self_checked: bool | None
     staff: Sequence[Person] = ()
     instruments: Mapping[str, Instrument] = field(default_factory=dict)
+    certificates: Sequence[int] = ()
 
 
 def review(sheet: ReviewSheet, findings: Sequence[Finding], entered: Entered, day: int) -> ReviewResult:
@@ -189,6 +192,8 @@ def _by_data(item: Item, findings: Sequence[Finding], entered: Entered, day: int
         return _self_check(entered.self_checked)
     if item.answer == "staff":
         return _staff(entered.staff, day)
+    if item.answer == "archive":
+        return _archive(entered.certificates)
     if item.answer in _KINDS:
         return _instruments(_KINDS[item.answer], entered.instruments, day)
     if item.answer == "sector" and not entered.sector:
@@ -227,6 +232,17 @@ def _staff(staff: Sequence[Person], day: int) -> tuple[Verdict, Phrase]:
     )
 
 
+def _archive(held: Sequence[int]) -> tuple[Verdict, Phrase]:
+    """How many meters have two cycles on record here; the certificates in the cabinet, a person looks at."""
+    if not any(held):
+        return Verdict.PERSON, Phrase(en="no verification is on record here", zh="系统内无检定/校准记录")
+    both, one = sum(count >= 2 for count in held), sum(count == 1 for count in held)
+    return Verdict.PERSON, Phrase(
+        en=f"of {len(held)} meters in use {both} have two cycles of verification on record here, {one} have one",
+        zh=f"在用 {len(held)} 台：系统内有两个周期检定/校准记录的 {both} 台，仅一个周期的 {one} 台",
+    )
+
+
 def _instruments(kind: str, entered: Mapping[str, Instrument], day: int) -> tuple[Verdict, Phrase]:
     """An instrument in use past its certificate fails the item; whether there are enough is a person's decision."""
     about = {number: one for number, one in entered.items() if one.kind == kind}
@@ -244,12 +260,12 @@ def _instruments(kind: str, entered: Mapping[str, Instrument], day: int) -> tupl
 
 def _first_of(failed: Sequence[Finding]) -> Phrase:
     first, more = failed[0], len(failed) - 1
-    en, zh = f"{first.required.en}: {first.found.en}", f"{first.required.zh}:{first.found.zh}"
+    en, zh = f"{first.required.en}: {first.found.en}", f"{first.required.zh}：{first.found.zh}"
     return Phrase(en=en + (f" (and {more} more)" if more else ""), zh=zh + (f"（另 {more} 项）" if more else ""))
 
 
 _RULES: Final[Mapping[str, frozenset[str]]] = {
-    "levels": frozenset({"equipped", "exemption", "main"}),
+    "levels": frozenset({"equipped", "exemption", "main", "main_by_another", "main_unknown"}),
     "equipping": frozenset({"rate", "accuracy"}),
     "ledger": frozenset({"ledger"}),
     "verification": frozenset({"verification", "verification_unknown", "certificates"}),

@@ -1,10 +1,11 @@
 """Units judged from what is stored: ledger and evidence out of the database, the pure core in a thread."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
+import numpy as np
 import psycopg
 
 from analytics.standards.assessment import Assessment, assess
@@ -12,6 +13,7 @@ from analytics.standards.documents import Standards
 from analytics.standards.energy import EnergyDays, UnitEnergy, unit_energy
 from analytics.standards.factors import EPOCH_ORDINAL
 from analytics.standards.review import Entered, ReviewResult, review
+from analytics.standards.scene import Scene
 from streams.compliance.evidence import Moment, read_energy, read_evidence
 from streams.compliance.ledger_past import read_past
 from streams.rows.layout import StoredLedger
@@ -129,6 +131,18 @@ def review_of(judgement: Judgement, unit: int) -> ReviewResult:
             self_checked=bool(checks & {year, year - 1}) if checks else None,
             staff=facts.staff_of(code),
             instruments=facts.instruments_of(code),
+            certificates=_certificates(judgement.assessment.scene, unit),
         ),
         judgement.moment.number,
     )
+
+
+def _certificates(scene: Scene, unit: int) -> Sequence[int]:
+    """Of each meter of a unit that is in use, how many verifications up to the day are on record."""
+    start, end = scene.ledger.unit_point_start[unit : unit + 2].tolist()
+    meters = scene.meter[start:end][scene.in_use[start:end]]
+    known = scene.evidence.certificates
+    if known is None:
+        return [0] * len(meters)
+    held = np.bincount(known.meter[known.verified_on <= scene.day], minlength=len(scene.ledger.meter_nos))
+    return [int(count) for count in held[meters]]

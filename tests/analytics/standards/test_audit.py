@@ -22,6 +22,9 @@ BY_NOTE = {
     "表2注1": "assessable",
     "所在装置已配备计量器具": "assessable",
     "泵房集中管理": "group",
+    "辅助能源（低于表2限定值）": "auxiliary",
+    "由锅炉房总表计量": "group",
+    "装置内已统一计量": "assessable",
     "功率低于限定值": "below_limit",
     "低于表1规定的限定值": "below_limit",
     "below the limit": "below_limit",
@@ -31,7 +34,7 @@ FREE_TEXT = (
     "采暖系统检修，表未到",
     "不低于限定值", "辅助", "装置", "锅炉房", "非采暖用蒸汽", "低于限定值，待核实", "seasonal production",
     "no auxiliary energy",
-    "功率低于100kW", "暂不具备安装条件", "同意",
+    "功率低于100kW", "暂不具备安装条件", "同意", "辅助能源（待核实）", "由锅炉房计划计量",
 )  # fmt: skip
 
 
@@ -114,6 +117,32 @@ def test_devices_say_the_least_that_their_sub_unit_takes() -> None:
 def test_the_ledger_refutes_its_own_reason_for_every_energy(carrier: str, use: float, limit: bool) -> None:
     found = judge([exempt("L", carrier=carrier, annual_use=use)])
     assert [one.verdict for one in named(found, "exemption")] == ([Verdict.FAIL] if limit else [])
+
+
+@pytest.mark.parametrize(
+    ("facts", "verdict"),
+    [
+        ({}, Verdict.PERSON),
+        ({"annual_use": 50_000.0}, Verdict.PERSON),  # 5.7 kW in the mean says nothing of the most
+        ({"annual_use": 87_600.0}, Verdict.FAIL),  # 10 kW in the mean
+        ({"rated_power_kw": 9.99}, None),
+        ({"rated_power_kw": 10.0}, Verdict.FAIL),
+    ],
+)
+def test_who_lists_a_workshop_without_a_figure_is_asked_and_not_accused(
+    facts: Mapping[str, object], verdict: Verdict | None
+) -> None:
+    bare = {"point": "L", "level": "sub_unit", "sub_unit": "甲", "carrier": "electricity", **facts}
+    found = judge([metered("E"), bare])
+    rates = [one.verdict for one in found.rates if one.level == "sub_unit"]
+    assert rates == ([] if verdict is None else [verdict])
+    assert [one.point for one in named(found, "main_unknown")] == (["L"] if verdict is Verdict.PERSON else [])
+    assert found.standings[0].state == {None: "compliant", Verdict.PERSON: "unknown"}.get(verdict, "findings")
+
+
+def test_use_is_not_rounded_up_to_a_limit_that_it_does_not_reach() -> None:
+    found = judge([metered("E", annual_use=11_999_999.0, accuracy_class="1.0")])
+    assert "月均用电 999,999.9 kWh" in named(found, "accuracy")[0].required.zh
 
 
 def test_unknown_use_stays_unknown() -> None:

@@ -111,6 +111,7 @@ def test_what_was_entered_for_the_forms_reaches_the_sheet() -> None:
         self_checked=None,
         staff=FORMS.staff_of("U"),
         instruments=FORMS.instruments_of("U"),
+        certificates=(2, 3, 1, 0),
     )
     by_item = {one.item.number: one for one in review(SHEET, SOUND, entered, DAY).results}
     assert {by_item[item].why.en for item in range(11, 17)} == {"2 people entered, 1 with a certificate that holds"}
@@ -120,9 +121,12 @@ def test_what_was_entered_for_the_forms_reaches_the_sheet() -> None:
     the_day_before = {one.item.number: one for one in review(SHEET, SOUND, entered, DAY - 1).results}
     assert the_day_before[30].verdict is Verdict.PERSON
     assert "2 with a certificate" in the_day_before[11].why.en
+    archive = "在用 4 台：系统内有两个周期检定/校准记录的 2 台，仅一个周期的 1 台"
+    assert (by_item[27].verdict, by_item[27].why.zh) == (Verdict.PERSON, archive)
     nothing = {one.item.number: one for one in filled({}).results}
     assert "(B.1)" in nothing[11].why.en
     assert "（B.7）" in nothing[18].why.zh
+    assert nothing[27].why.zh == "系统内无检定/校准记录"
 
 
 def test_a_sheet_with_a_hole_is_refused() -> None:
