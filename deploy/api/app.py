@@ -13,7 +13,7 @@ from fastapi.responses import JSONResponse
 from analytics.alerting.case import CaseRefused
 from analytics.alerting.lifecycle import AlertIsOver
 from analytics.domain.errors import MeterwardenError, StoreUnavailable
-from deploy.api import alerts, cases, links
+from deploy.api import alerts, cases, certificates, links
 from deploy.api.doors import People
 from deploy.api.life import life_of
 from ingest.http import Attempts, Guard, Limits, Rule
@@ -82,6 +82,7 @@ class ApiConfig:
         open_to_all = replace(self.limits, proven=False, body_bytes=0, at_once=8, at_once_each=4)
         return (
             Rule(name="/cases/{case_id}/files", path=re.compile(r"/cases/\d+/files(/\d+)?"), limits=file),
+            Rule(name="/certificates/{certificate_id}/scan", path=re.compile(r"/certificates/\d+/scan"), limits=file),
             Rule(name="/act/{token}", path=re.compile(r"/act/.*", re.DOTALL), limits=link),
             Rule(name="/openapi.json", path=re.compile(r"/openapi\.json"), limits=open_to_all),
         )
@@ -107,7 +108,7 @@ def create_api(config: ApiConfig, *, attempts: Attempts | None = None) -> Guard:
         redoc_url=None,
     )
     app.state.config = config
-    for router in (alerts.router, cases.router, links.router):
+    for router in (alerts.router, cases.router, certificates.router, links.router):
         app.include_router(router)
     for kind, status in _STATUS.items():
         app.add_exception_handler(kind, _told(status))

@@ -13,7 +13,18 @@ from streams.alerts.people import NotFound, Who, digest_of, rows, who
 from streams.alerts.shared import SharedViews
 from streams.store.postgres.connections import Connections
 
-__all__ = ["Connection", "Inspector", "Me", "Now", "People", "Staff", "own_alert", "own_case", "seen"]
+__all__ = [
+    "Connection",
+    "Inspector",
+    "Me",
+    "Now",
+    "People",
+    "Staff",
+    "own_alert",
+    "own_case",
+    "own_certificate",
+    "seen",
+]
 
 _BEARER = HTTPBearer(auto_error=False, description="A token of your own: `meterwarden people token LOGIN`")
 
@@ -101,6 +112,11 @@ async def own_alert(connection: psycopg.AsyncConnection, person: Who, alert_id: 
 async def own_case(connection: psycopg.AsyncConnection, person: Who, case_id: int) -> dict[str, Any]:
     """A case that this person may see; another unit's is not there for them."""
     return await _one(connection, await seen(connection, "case_list", person), case_id, "a case")
+
+
+async def own_certificate(connection: psycopg.AsyncConnection, person: Who, certificate_id: int) -> dict[str, Any]:
+    """A certificate that this person may see; another unit's is not there for them."""
+    return await _one(connection, await seen(connection, "certificate_list", person), certificate_id, "a certificate")
 
 
 async def _one(connection: psycopg.AsyncConnection, relation: str, identity: int, what: str) -> dict[str, Any]:

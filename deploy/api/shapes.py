@@ -11,6 +11,8 @@ __all__ = [
     "Ask",
     "AttachmentOut",
     "CaseOut",
+    "CertificateIn",
+    "CertificateOut",
     "CloseIn",
     "EventOut",
     "GivenAssignee",
@@ -86,6 +88,39 @@ class AlertOut(BaseModel):
     level: int | None
     case_id: int | None
     case_number: str | None
+
+
+class CertificateIn(_In):
+    """A certificate as it was issued."""
+
+    unit_code: Name
+    meter_no: Name
+    kind: Literal["verification", "calibration"] = "verification"
+    number: Name
+    body: Name
+    verified_on: date
+    conclusion: Literal["qualified", "limited", "failed"]
+    due: date | None = None
+    accuracy_class: Annotated[str, StringConstraints(max_length=20, pattern=r"^[^\x00]*$")] = ""
+    note: Words = ""
+
+
+class CertificateOut(BaseModel):
+    """A certificate; `cycle` 1 is the instrument's newest."""
+
+    id: int
+    unit_code: str
+    unit_name: str
+    meter_no: str
+    cycle: int
+    kind: str
+    number: str
+    body: str
+    verified_on: date
+    conclusion: str
+    due: date | None
+    accuracy_class: str
+    scan: str | None
 
 
 class EventOut(BaseModel):

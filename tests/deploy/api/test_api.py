@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import psycopg
 import pytest
@@ -268,3 +269,28 @@ def world(dsn: str) -> list[Any]:
             "meter_verdict",
         )
         return [connection.execute(f"select * from {name} order by 1".encode()).fetchall() for name in tables]
+
+
+def test_an_enterprise_enters_its_own_certificates_and_sees_no_others(office: Office) -> None:
+    today = datetime.now(ZoneInfo("Asia/Shanghai")).date()
+    facts = {"unit_code": "U1", "meter_no": "M1", "number": "J-1", "body": "市计量测试院", "conclusion": "qualified"}
+    dates = {"verified_on": str(today - timedelta(days=30)), "due": str(today + timedelta(days=335))}
+    stored = office.got("first", "POST", "/certificates", json=facts | dates)
+    at = f"/certificates/{stored['id']}/scan"
+    assert office.ask("first", "POST", "/certificates", json=facts | dates).status_code == 409, "entered once"
+    assert office.ask("second", "POST", "/certificates", json=facts | dates | {"number": "J-2"}).status_code == 400
+    assert office.ask("second", "GET", at).status_code == 404
+    assert office.ask("first", "GET", at).status_code == 404, "no scan yet"
+    office.got("first", "POST", at, files={"file": ("证书.png", PNG)})
+    scan = office.ask("first", "GET", at)
+    assert (scan.content, scan.headers["content-type"]) == (PNG, "image/png")
+    assert office.ask("first", "POST", at, files={"file": ("x.exe", b"MZ")}).status_code == 400
+    listed = office.got("first", "GET", "/certificates", params={"meter": "M1"})
+    assert [(one["number"], one["scan"], one["cycle"]) for one in listed] == [("J-1", "证书.png", 1)]
+    assert office.got("second", "GET", "/certificates") == []
+    assert [one["unit_code"] for one in office.got("wang", "GET", "/certificates")] == ["U1"]
+    wrong = office.ask("first", "POST", "/certificates", json=facts | dates | {"due": None, "number": "J-3"})
+    assert (wrong.status_code, "due must be given" in wrong.json()["detail"]) == (400, True)
+    late = {"verified_on": str(today + timedelta(days=2)), "number": "J-4"}
+    assert office.ask("first", "POST", "/certificates", json=facts | dates | late).status_code == 400
+    assert office.ask("first", "POST", "/certificates", json=facts | dates | {"meter_no": "X"}).status_code == 400
