@@ -1,5 +1,6 @@
 """Layout of a table: header row, one reading per row or one meter per column, role of each column."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -150,6 +151,7 @@ def _header(rows: Sequence[Sequence[str]], first: int, depth: int) -> list[str]:
 
 
 _MOST_LINES = 3
+_DATE = re.compile(r"\s*\d{4}\s*[-/.年]\s*\d{1,2}\s*[-/.月]\s*\d{1,2}")
 
 
 def _with_lines_below(
@@ -184,6 +186,8 @@ def _score(
 ) -> float:
     """How much a row is a header: distinct columns that it names, and meters."""
     roles = {role for cell in cells if cell.strip() and (role := _role(cell, options)[0]) not in {None, "ignore"}}
+    if any(_DATE.match(cell) for cell in cells):
+        return 0.0  # a reading, or a line that says when the dials were read
     meters = registers = 0
     for cell in cells:
         if not cell.strip() or len(cell) > 80 or _role(cell, options)[0] is not None:

@@ -20,7 +20,7 @@ from ingest.readings.numbers import NumberForm, NumberSurvey
 from ingest.readings.options import ReadingOptions
 from ingest.readings.tables import RawTable
 from ingest.readings.times import TimeForm, TimeSurvey, clock_of_day
-from ingest.readings.turned import turned
+from ingest.readings.turned import dated, turned
 
 __all__ = ["Question", "Recognised", "Unsettled", "recognised"]
 
@@ -133,6 +133,9 @@ def recognised(
     """
     table = turned(table, name, options)
     layout = _found(table, name, directory, options)
+    if not {"measured_at", "date", "time"} & set(layout.places) and (above := dated(table, layout.below)) is not None:
+        table = above
+        layout = _found(table, name, directory, options)
     check_layout(layout, name, directory, options)
     survey = _surveyed(table, layout, directory, options, latest_us)
     _agree_on_units(name, layout, survey)

@@ -1,9 +1,9 @@
-"""Tables whose times stand across, a column each: turned so that each reading has a row of its own."""
+"""Tables whose times stand outside their rows, across the top or in a line above: made into a column of their own."""
 
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
@@ -14,7 +14,7 @@ from ingest.readings.tables import BrokenRow, RawBatch, RawTable
 from ingest.readings.times import clock_of_day, is_dated
 from ingest.readings.words import title_of
 
-__all__ = ["TurnedTable", "turned"]
+__all__ = ["DatedTable", "TurnedTable", "dated", "turned"]
 
 _HEADER_ROWS = 40
 _LEAST = 3
@@ -70,7 +70,7 @@ class TurnedTable:
     def batches(self, below: int, width: int, needed: int) -> Iterator[RawBatch]:  # noqa: ARG002 - as wide as it is
         """All rows below one of the first, those of a meter next to each other."""
         across = self._across
-        full = max(*across.kept, *across.times) + 1
+        full = max(len(self._table.head[across.row]), *(place + 1 for place in (*across.kept, *across.times)))
         for batch in self._table.batches(across.row, full, min(across.times) + 1):
             n, m = len(batch.number), len(across.times)
             rows: Any = pa.array(np.repeat(np.arange(n), m))
@@ -86,6 +86,60 @@ def _new_titles(titles: Sequence[str]) -> tuple[str, str]:
     """Headers of the two new columns: a time of day where a date is kept."""
     dated = any(title_of(title).role in {"date", "measured_at"} for title in titles)
     return ("时间" if dated else "采集时间"), "示值"
+
+
+class DatedTable:
+    """A table of one reading time, which stands above it, with that time in each row.
+
+    Parameters
+    ----------
+    table : RawTable
+    row : int
+        Index of its header row.
+    time : str
+        As it stands above.
+    """
+
+    def __init__(self, table: RawTable, row: int, time: str) -> None:
+        self._table, self._row, self._time = table, row, time
+        self._width = len(table.head[row])
+        self.where, self.title, self.typed, self.delimiter = table.where, table.title, table.typed, table.delimiter
+
+    @property
+    def head(self) -> Sequence[Sequence[str]]:
+        """Its first rows."""
+        rows = self._table.head
+        made = [list(row) for row in rows[: self._row]]
+        made.append([*rows[self._row], "采集时间"])
+        for row in rows[self._row + 1 :]:
+            said = any(cell.strip() for cell in row)
+            made.append([*row[: self._width], *[""] * (self._width - len(row)), self._time if said else ""])
+        return made
+
+    def batches(self, below: int, width: int, needed: int) -> Iterator[RawBatch]:
+        """All rows below one of the first."""
+        for batch in self._table.batches(below, width - 1, min(needed, width - 1)):
+            filled: Any = pa.array([self._time] * len(batch.number), pa.string())
+            yield RawBatch(
+                columns=[*batch.columns, filled], number=batch.number, share=batch.share, broken=batch.broken
+            )
+
+
+_READ_AT: Final = re.compile(
+    r"(?:抄表|抄见|读表|读数|采集|计量|冻结|数据|reading|read|meter)\s*(?:日期|时间|时刻|date|time)?(?:日期|时间|date|time)\s*[:：]?\s*(.+)",
+    re.IGNORECASE,
+)
+_DATE: Final = re.compile(
+    r"\d{4}\s*[-/.年]\s*\d{1,2}\s*[-/.月]\s*\d{1,2}\s*日?(?:\s*\d{1,2}[:时点]\d{0,2}(?::\d{2})?分?)?"
+)
+
+
+def dated(table: RawTable, row: int) -> RawTable | None:
+    """The table with the one time that a line above its header says it was read at; None where none or several do."""
+    lines = [" ".join(tidy(cell) for cell in line if cell.strip()) for line in table.head[:row]]
+    said = [match[1] for line in lines if (match := _READ_AT.search(line))]
+    times = {time for text in said for time in _DATE.findall(text)}
+    return DatedTable(table, row, times.pop().strip()) if len(times) == 1 else None
 
 
 def turned(table: RawTable, name: str, options: ReadingOptions) -> RawTable:

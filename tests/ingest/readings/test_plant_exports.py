@@ -169,6 +169,28 @@ TAKEN: dict[str, tuple[bytes, str, Found]] = {
         "a.csv",
         expected(),
     ),
+    "times across and a column of sums": (
+        as_csv(
+            [
+                ["表号", *(at(i) for i in range(N)), "合计"],
+                *([METERS[k], *(value(k, i) for i in range(N)), 99.0] for k in ALL),
+            ]
+        ),
+        "a.csv",
+        expected(),
+    ),
+    "the time of all in a line above": (
+        as_csv(
+            [["6月抄表记录"], ["抄表日期：2026年6月13日"], ["表号", "示值"], *([METERS[k], value(k, 0)] for k in ALL)]
+        ),
+        "a.csv",
+        expected(when=day)[::N],
+    ),
+    "the time of all in a cell above": (
+        as_xlsx([["抄表时间", BEGIN], ["表号", "示值"], *([METERS[k], value(k, 0)] for k in ALL)]),
+        "a.xlsx",
+        expected()[::N],
+    ),
     "hours across, a row a day": (
         as_csv(
             [
@@ -289,6 +311,14 @@ REFUSED: dict[str, tuple[Table, str]] = {
     "months across": (
         [["表号", "1月", "2月", "3月"], *([METERS[k], 1.0, 2.0, 3.0] for k in ALL)],
         "year, month and day",
+    ),
+    "the day on which the table was made": (
+        [["制表日期：2026年6月13日"], ["表号", "示值"], *([METERS[k], value(k, 0)] for k in ALL)],
+        "measured_at missing",
+    ),
+    "two days above": (
+        [["抄表日期：2026-06-01 至 2026-06-30"], ["表号", "示值"], *([METERS[k], value(k, 0)] for k in ALL)],
+        "measured_at missing",
     ),
     "spans of the day": (
         long(
