@@ -57,6 +57,7 @@ class Requirement:
     what: Phrase
     lacking: Phrase
     further: str = ""
+    further_zh: str = ""
 
 
 class Category(NamedTuple):
@@ -228,15 +229,15 @@ def requirement(
     if kind == "electricity_meter" and level != "unit":
         classes = [table.relaxed(one) for one in classes]
     trade = table.trade.get((kind, carrier)) if facts.trade and level == "unit" else None
-    further = ""
+    further = further_zh = ""
     if trade is not None:
         asked = trade.required_review if rules.refined_oil_by_review and trade.required_review else trade.required
         classes = [asked] if asked is not None else classes
-        further = trade.further
+        further, further_zh = trade.further, trade.further_zh
     name, fluid = instrument_name(instrument), carrier_name(carrier)
     what = Phrase(en=f"{name.en} meter ({fluid.en})", zh=f"{name.zh}（{fluid.zh}）")
     unique = tuple(dict.fromkeys(classes))
-    return Requirement(classes=unique, what=what, lacking=lacking, further=further)
+    return Requirement(classes=unique, what=what, lacking=lacking, further=further, further_zh=further_zh)
 
 
 _Keys: TypeAlias = tuple[str, tuple[str, ...], Phrase]
@@ -513,7 +514,7 @@ def _required(asked: Requirement, category: Category | None) -> Phrase:
         zh += f"（{names}，{category.why.zh}）"
     if asked.further:
         en += f", and {asked.further}"
-        zh += f"，并符合 {asked.further}"
+        zh += f"，并符合 {asked.further_zh}"
     return Phrase(en=en, zh=zh)
 
 
@@ -544,7 +545,7 @@ def _next_step(judged: _Judged, meter: str) -> Phrase:
     if asked.lacking.en:
         return Phrase(en=f"Enter for {meter}: {asked.lacking.en}.", zh=f"请补录{asked.lacking.zh}（{meter}）。")
     if asked.further:
-        return Phrase(en=f"Check {meter} against {asked.further}.", zh=f"请按 {asked.further} 核查 {meter}。")
+        return Phrase(en=f"Check {meter} against {asked.further}.", zh=f"请按 {asked.further_zh} 核查 {meter}。")
     return Phrase(en=f"Compare the class of {meter} by hand.", zh=f"请人工核对 {meter} 的准确度等级。")
 
 

@@ -178,6 +178,7 @@ def _trade(row: TableRow) -> TradeRow:
         required=_class(row, "class") if row.has("class") else None,
         required_review=_class(row, "class_jjf1356") if row.has("class_jjf1356") else None,
         further=row.text("further", ""),
+        further_zh=row.text("further_zh", "") or row.text("further", ""),
     )
 
 

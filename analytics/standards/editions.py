@@ -62,7 +62,7 @@ class TradeRow:
     required : AccuracyClass or None
     required_review : AccuracyClass or None
         What the review rules (JJF 1356) print instead.
-    further : str
+    further, further_zh : str
         A document whose contents are not in this edition's data.
     """
 
@@ -71,6 +71,7 @@ class TradeRow:
     required: AccuracyClass | None
     required_review: AccuracyClass | None
     further: str
+    further_zh: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

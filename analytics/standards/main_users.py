@@ -102,7 +102,9 @@ def main_use(scene: Scene) -> MainUse:
     covered = _covered(scene) if not required.all() else np.zeros(len(counted), np.int8)
     for point in np.flatnonzero(~required).tolist():
         finding = _exemption(scene, point, int(main[point]), other=bool(other[point]), metered=int(covered[point]))
-        if finding is not None:
+        if finding is not None and scene.in_use[point]:
+            counted[point] = True  # it has its meter: whatever the reason is worth, nothing is lacking
+        elif finding is not None:
             counted[point] = finding.verdict is Verdict.FAIL
             undecided[point] = finding.verdict is Verdict.PERSON
             findings.append(finding)

@@ -145,6 +145,26 @@ def test_use_is_not_rounded_up_to_a_limit_that_it_does_not_reach() -> None:
     assert "月均用电 999,999.9 kWh" in named(found, "accuracy")[0].required.zh
 
 
+def test_an_exempt_point_that_has_its_meter_lacks_nothing() -> None:
+    said = {"level": "sub_unit", "sub_unit": "甲", "rated_power_kw": 50.0, "required": False, "exemption": "低于限定值"}
+    found = judge([metered("E", purpose="dc"), metered("L", purpose="dc", **said)])
+    assert not named(found, "exemption")
+    assert [(one.present, one.needed) for one in found.rates if one.level == "sub_unit"] == [(1, 1)]
+    assert found.standings[0].state == "compliant"
+    bare = {name: value for name, value in metered("L", **said).items() if name in {"point", *said}}
+    assert [one.verdict for one in named(judge([metered("E"), bare]), "exemption")] == [Verdict.FAIL]
+
+
+def test_what_a_person_reads_in_chinese_has_no_english_in_it() -> None:
+    gas = metered(
+        "G", carrier="natural_gas", instrument="gas_flow", purpose="trade", accuracy_class="1", cycle_months=99.0
+    )
+    found = judge([gas])
+    texts = [text.zh for one in found.findings for text in (one.required, one.found, one.next_step)]
+    assert any("附录A、附录B" in text for text in texts)
+    assert not [text for text in texts if "annex" in text or " a；" in text or " a;" in text]
+
+
 def test_unknown_use_stays_unknown() -> None:
     found = judge([exempt("L", carrier="coal")])
     assert [one.verdict for one in named(found, "exemption")] == [Verdict.PERSON]

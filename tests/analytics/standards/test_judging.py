@@ -76,7 +76,8 @@ def test_rounding_never_decides(needed: int, data: st.DataObject) -> None:
 
 def test_a_shown_rate_stands_on_its_side_of_the_requirement() -> None:
     rows = [metered(f"E{i}", level="equipment", sub_unit="S", equipment=f"E{i}") for i in range(94)]
-    rows += [{"point": f"X{i}", "level": "equipment", "sub_unit": "S", "equipment": f"X{i}"} for i in range(5)]
+    bare = {"level": "equipment", "sub_unit": "S", "rated_power_kw": 150.0}
+    rows += [{"point": f"X{i}", "equipment": f"X{i}", **bare} for i in range(5)]
     found = named(judge(rows), "rate")[0]
     assert found.found.en == "94.9 % (94 of 99)"  # 94.9494…, and not 95
 
@@ -101,7 +102,7 @@ def test_a_loaded_edition_is_in_force_from_its_day(edition_document: Mapping[str
     )
     book = EditionBook([load_edition(edition_document), newer])
     device = metered("A", level="equipment", sub_unit="S", equipment="E")
-    bare = {"point": "B", "level": "equipment", "sub_unit": "S", "equipment": "F"}
+    bare = {"point": "B", "level": "equipment", "sub_unit": "S", "equipment": "F", "rated_power_kw": 150.0}
     third = metered("C", level="equipment", sub_unit="S", equipment="G")
     before = judge([device, bare, third], day=day_of("2026-01-31"), book=book)
     after = judge([device, bare, third], day=day_of("2026-02-01"), book=book)
@@ -189,17 +190,18 @@ def test_a_group_that_is_metered_covers_its_devices() -> None:
 
 
 @pytest.mark.parametrize(
-    ("facts", "needed"),
+    ("facts", "needed", "asked"),
     [
-        ({"hourly_use": 1.0}, 1),  # t/h: the limit itself
-        ({"hourly_use": 0.99}, 0),
-        ({"annual_use": 100.0}, 1),  # a mean says nothing of the most: it counts, since it is listed
-        ({"annual_use": 9000.0, "hourly_use": 0.5}, 0),  # what is said of the hour counts before the year
+        ({"hourly_use": 1.0}, 1, 0),  # t/h: the limit itself
+        ({"hourly_use": 0.99}, 0, 0),
+        ({"annual_use": 100.0}, 0, 1),  # a mean says nothing of the most: a person has to
+        ({"annual_use": 9000.0, "hourly_use": 0.5}, 0, 0),  # what is said of the hour counts before the year
     ],
 )
-def test_the_most_in_an_hour_decides_table_2(facts: Mapping[str, object], needed: int) -> None:
+def test_the_most_in_an_hour_decides_table_2(facts: Mapping[str, object], needed: int, asked: int) -> None:
     row = {"point": "B", "level": "equipment", "sub_unit": "S", "equipment": "锅炉", "carrier": "coal", **facts}
-    assert sum(one.needed for one in judge([row]).rates) == needed
+    rates = judge([row]).rates
+    assert (sum(one.needed for one in rates), sum(one.unknown for one in rates)) == (needed, asked)
 
 
 def test_declared_below_and_measured_above_is_found() -> None:

@@ -70,7 +70,7 @@ def test_the_printed_rates(level: str, equipping: int, metering: int) -> None:
 def test_the_equipping_rate_at_its_limit(bare_points: int, verdict: Verdict) -> None:
     place = {"level": "sub_unit", "sub_unit": "S"}
     rows = [water(f"W{i}", **place) for i in range(20 - bare_points)]
-    rows += [bare(f"X{i}", **place) for i in range(bare_points)]  # 19 of 20 are 95 %
+    rows += [bare(f"X{i}", annual_use=6000.0, **place) for i in range(bare_points)]  # 19 of 20 are 95 %
     one = found(rows, "water_rate")[0]
     assert (one.clause, one.verdict) == ("GB 24789-2009 Rp", verdict)
     assert one.edition == "GB 24789-2009 (stands in for GB/T 24789-2022, which has replaced it)"
