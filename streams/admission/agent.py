@@ -27,7 +27,7 @@ from streams.metrics import WorkerMetrics
 from streams.patience import AWAY, Backoff
 from streams.rows.layout import RejectedRow, TopicPartition
 from streams.source.broker import TopicFacts
-from streams.source.fetch import give_fetches
+from streams.source.fetch import Fetched, give_fetches
 
 __all__ = ["Admission", "may_not"]
 
@@ -169,6 +169,7 @@ class Admission:
             if shift.inboxes.get(tp) != inbox:
                 committed = await shift.consumer.committed(tp)
                 shift.refused[tp] = await self._store.refused(inbox, committed or 0)
+                shift.read_to[tp] = committed or 0
         shift.inboxes = inboxes
         log.info("inboxes of gateways: %s", ", ".join(sorted(found)) or "none")
 
@@ -180,6 +181,7 @@ class Admission:
         found = await shift.consumer.getmany(timeout_ms=_WAIT_MS)
         if not found:
             return
+        self._tell_dropped(shift, found)
         await self._read_registry()
         decisions = {tp: await asyncio.to_thread(self._decide, shift, tp, found[tp].records) for tp in found}
         await shift.producer.begin_transaction()
@@ -190,9 +192,18 @@ class Admission:
         ends = {tp: fetched.end for tp, fetched in found.items()}
         await shift.producer.send_offsets_to_transaction(ends, self._group)
         await shift.producer.commit_transaction()
+        shift.read_to |= {tp: fetched.end for tp, fetched in found.items()}
         for rows in refused.values():
             for row in rows:
                 self._metrics.reject(row.reason, row.readings)
+
+    def _tell_dropped(self, shift: "_Shift", found: Mapping[Any, Fetched]) -> None:
+        """Say what an inbox dropped before it was read: it was full, or lay unread for longer than it is kept."""
+        for tp, fetched in found.items():
+            dropped = fetched.start - shift.read_to[tp]
+            if dropped > 0:
+                log.error("%s dropped %d records before they were read: it holds no more", tp.topic, dropped)
+                self._metrics.incidents.labels("inbox_full").inc()
 
     def _decide(self, shift: "_Shift", tp: Any, records: Records) -> Decision:
         name = tp.topic.removeprefix(self._config.inboxes)
@@ -241,6 +252,7 @@ class _Shift:
         self.producer = producer
         self.inboxes: dict[Any, TopicPartition] = {}
         self.refused: dict[Any, set[tuple[int, int]]] = {}
+        self.read_to: dict[Any, int] = {}
         self.looked_at = -1e9
 
 

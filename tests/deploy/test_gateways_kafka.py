@@ -18,7 +18,7 @@ import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.errors import TopicAuthorizationFailedError
 from click.testing import CliRunner
-from kafka import KafkaAdminClient
+from kafka import KafkaAdminClient, TopicPartition
 
 from analytics.domain.errors import ConfigurationError
 from deploy.cli import cli
@@ -167,6 +167,27 @@ def test_what_a_gateway_may_send_goes_on_and_the_rest_is_refused_through_kills_o
         )[0]
         assert (required, got) == (f"a unit that gateway {name} may send: {OWN}", f"readings of {FOREIGN}")
         assert topic == inbox_of(name)
+        assert worker.stop() == 0
+
+
+def test_what_an_inbox_dropped_before_it_was_read_is_told(
+    stack: Stack, database: str, topic_prefix: str, name: str, tmp_path: Path
+) -> None:
+    asyncio.run(load(database, SITE.ledger()))
+    asyncio.run(entered(database, name, OWN))
+    access, message = door(stack, name, let_in(stack.access, name, share=SHARE)), next(SITE.blocks(0, 1))
+    with arena(stack.access, database, topic_prefix + "dropped", tmp_path, partitions=2, inboxes=INBOX) as place:
+        worker = place.worker("a")
+        asyncio.run(send(access, inbox_of(name), message))
+        place.wait(lambda: readings(place.dsn)[0] == SITE.meters, 60)
+        assert worker.stop() == 0
+        asyncio.run(send(access, inbox_of(name), *[message] * 3))
+        with closing(KafkaAdminClient(**stack.access.options())) as admin:
+            admin.delete_records({TopicPartition(inbox_of(name), 0): -1})  # as retention does
+        worker = place.worker("b")
+        asyncio.run(send(access, inbox_of(name), Message("", b"?", JSON, 1)))
+        place.wait(lambda: refused(place.dsn) == {"malformed": 1}, 60)
+        assert worker.said(f"{inbox_of(name)} dropped 3 records before they were read")
         assert worker.stop() == 0
 
 
