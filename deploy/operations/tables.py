@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from graphlib import TopologicalSorter
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 import psycopg
 from psycopg import sql
@@ -56,13 +56,6 @@ select schemaname || '.' || sequencename, coalesce(last_value, 0) from pg_sequen
 where schemaname in ('public', 'sign_in')
 """
 _SIZE: Final = "select pg_database_size(current_database())"
-
-
-class Source(Protocol):
-    """A file of a backup."""
-
-    def read(self, size: int = -1) -> bytes:
-        """Some of it; nothing at its end."""
 
 
 Opened = Callable[[str], Any]
@@ -128,7 +121,7 @@ def copy_out(connection: psycopg.Connection, writer: Writer, told: Callable[[int
         statement = sql.SQL("copy ({}) to stdout (format binary)").format(query)
         with writer.file(f"tables/{name}") as stream, connection.cursor().copy(statement) as copy:
             for data in copy:
-                stream.write(data)
+                stream.write(bytes(data))
                 read += len(data)
                 told(read, max(total, read))
     told(read, read)

@@ -229,7 +229,8 @@ def test_sound_snappy_is_taken_as_ever(stack: Stack, gateway: Gateway, frame: Ca
 
 
 def test_requests_that_only_state_their_size_do_not_fill_the_memory(stack: Stack, gateway: Gateway) -> None:
-    before, wires = kafka_pid(stack), []
+    before = kafka_pid(stack)
+    wires: list[Wire] = []
     try:
         for _ in range(12):
             with suppress(OSError, EOFError):  # while there is no room, nobody is served
@@ -245,7 +246,8 @@ def test_requests_that_only_state_their_size_do_not_fill_the_memory(stack: Stack
 
 
 def test_strangers_fill_the_door_of_gateways_and_neither_the_memory_nor_our_own_door(stack: Stack) -> None:
-    before, wires = kafka_pid(stack), []
+    before = kafka_pid(stack)
+    wires: list[Wire] = []
     most = stack.settings.kafka.gateway_connections
     try:
         for _ in range(most + 5):

@@ -201,10 +201,11 @@ def database_beside(dsn: str) -> Iterator[str]:
 def ages(dsn: str) -> list[tuple[int, int]]:
     """How many readings each partition's snapshot has not seen."""
     with psycopg.connect(dsn) as connection:
-        return connection.execute(
+        found = connection.execute(
             "select s.partition, (select count(*) from reading_hot h where age(h.xmin) < age(s.xmin))"
             " from stream_snapshot s order by s.partition"
-        ).fetchall()
+        )
+        return [(int(partition), int(count)) for partition, count in found]
 
 
 def test_a_backup_is_for_its_owner_alone_and_holds_what_belongs_to_it(made: Made) -> None:
