@@ -291,10 +291,28 @@ class BatchConsumer(driver.Consumer):
         """Nothing: Faust's watch for stuck streams takes a database that is away for a bug; our metrics show it."""
 
 
+class ClosedProducer(driver.Producer):
+    """Faust's producer, which leaves none of aiokafka's behind where Kafka does not answer when it starts."""
+
+    _producer: aiokafka.AIOKafkaProducer | None
+
+    async def on_start(self) -> None:
+        """Connect, or close what could not be connected."""
+        try:
+            await super().on_start()
+        except BaseException:
+            producer, self._producer = self._producer, None
+            if producer is not None:
+                with suppress(Exception):
+                    await producer.stop()
+            raise
+
+
 class BatchTransport(driver.Transport):
     """aiokafka with the batch consumer."""
 
     Consumer: ClassVar[type[BatchConsumer]] = BatchConsumer
+    Producer: ClassVar[type[ClosedProducer]] = ClosedProducer
 
 
 class BatchApp(faust.App):
@@ -308,6 +326,9 @@ class BatchApp(faust.App):
 
     def _new_transport(self) -> BatchTransport:
         return BatchTransport(self.conf.broker_consumer, self)
+
+    def _new_producer_transport(self) -> BatchTransport:
+        return BatchTransport(self.conf.broker_producer, self)
 
     def _create_directories(self) -> None:
         """None: nothing is kept on this machine's disk."""

@@ -5,6 +5,7 @@ import logging
 import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Container, Coroutine, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeVar
 
@@ -226,8 +227,14 @@ class BatchConsumerThread(driver.AIOKafkaConsumerThread):
         return consumer
 
     async def on_start(self) -> None:
-        """Connect to Kafka."""
-        await super().on_start()
+        """Connect to Kafka, or close what could not be connected."""
+        try:
+            await super().on_start()
+        except BaseException:
+            if self._consumer is not None:
+                with suppress(Exception):
+                    await self._consumer.stop()
+            raise
         give_fetches(self._ensure_consumer(), self.app.batch_options.topics)
 
     async def _commit(self, offsets: Mapping[TP, int]) -> bool:

@@ -104,8 +104,8 @@ async def _end(access: KafkaAccess, topic: str, partitions: int) -> int:
     from aiokafka import AIOKafkaConsumer, TopicPartition  # noqa: PLC0415 - seconds, and only where it is needed
 
     consumer = AIOKafkaConsumer(isolation_level="read_committed", **access.aio_options())
-    await consumer.start()
     try:
+        await consumer.start()
         ends = await consumer.end_offsets([TopicPartition(topic, number) for number in range(partitions)])
     finally:
         await consumer.stop()

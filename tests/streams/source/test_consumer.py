@@ -1,6 +1,7 @@
 """The batch consumer against the sources it leans on, and against a real Kafka."""
 
 import asyncio
+import gc
 import hashlib
 import inspect
 import logging
@@ -29,6 +30,7 @@ from kafka.admin import NewTopic
 
 from analytics.domain.errors import ConfigurationError
 from deploy.stack import Stack
+from deploy.stack.ports import free_ports
 from ingest.wire import warm_up
 from streams.source import consumer
 from streams.source.consumer import BatchApp, BatchOptions, Position, RecordsSchema, Run
@@ -484,3 +486,41 @@ def test_two_share_partitions_and_take_over(stack: Stack, fresh_topic: Callable[
             await asyncio.sleep(0.05)
 
     asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("client", ["producer", "consumer"])
+def test_a_client_that_cannot_connect_is_closed(client: str) -> None:
+    """aiokafka says of one that is not that it is unclosed, minutes later and in the middle of anything."""
+
+    async def position_of(_tp: TP) -> Position:
+        raise AssertionError("nothing is assigned")
+
+    async def on_revoked(_tps: set[TP]) -> None:
+        """Nothing was there."""
+
+    async def start() -> list[dict[str, Any]]:
+        said: list[dict[str, Any]] = []
+        asyncio.get_running_loop().set_exception_handler(lambda _loop, context: said.append(context))
+        (port,) = free_ports(1)
+        app = BatchApp(
+            "nobody",
+            batch=BatchOptions(topics=frozenset(), position_of=position_of, on_revoked=on_revoked),
+            broker=f"kafka://127.0.0.1:{port}",
+            store="memory://",
+            web_enabled=False,
+            topic_disable_leader=True,
+        )
+        if client == "producer":
+            service: Any = app.producer
+        else:
+            service = app.consumer._thread
+            service.thread_loop.close()  # it is not started: its work is done here
+            service.thread_loop = asyncio.get_running_loop()
+        with pytest.raises(KafkaConnectionError):
+            await service.on_start()
+        del service, app
+        gc.collect()
+        await asyncio.sleep(0)
+        return [context for context in said if "Unclosed" in context["message"]]
+
+    assert asyncio.run(start()) == []
