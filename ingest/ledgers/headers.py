@@ -219,13 +219,17 @@ class Header:
     faults: tuple[LedgerFault, ...] = ()
 
     @classmethod
-    def of(cls, row: int, cells: Sequence[object], said: Mapping[str, str] = _NOTHING) -> "Header":
+    def of(
+        cls, row: int, cells: Sequence[object], said: Mapping[str, str] = _NOTHING, *, proposing: bool = True
+    ) -> "Header":
         """Header of a row's cells.
 
         Parameters
         ----------
         said : mapping of str to str
             Meanings of headers as stated by a person (a column, or ``ignore``), by header.
+        proposing : bool
+            Whether to look for what unknown headers may mean, which takes a while.
         """
         agreed = {word_key(header): name for header, name in said.items()}
         texts = ["" if cell is None else " ".join(str(cell).split()) for cell in cells]
@@ -249,7 +253,7 @@ class Header:
         ]
         proposed = {
             text: name
-            for text in unknown
+            for text in (unknown if proposing else ())
             if (name := proposal_of(text)) is not None and name not in titles and word_key(text) not in agreed
         }
         understood = {
@@ -297,7 +301,7 @@ def find_header(rows: Sequence[Sequence[object]], said: Mapping[str, str] = _NOT
     """
     best: Header | None = None
     for number, cells in enumerate(rows[:HEADER_ROWS], start=1):
-        header = Header.of(number, cells, said)
+        header = Header.of(number, cells, said, proposing=False)
         if header.titles and (best is None or header.weight > best.weight):
             best = header
-    return best
+    return None if best is None else Header.of(best.row, rows[best.row - 1], said)
