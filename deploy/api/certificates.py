@@ -51,7 +51,7 @@ async def add_certificate(
     one = Certificate(**given.model_dump())
     faults = list(faults_of(one, at.astimezone(request.app.state.config.alerts.zone).date()))
     if faults:
-        raise HTTPException(400, "; ".join(faults))
+        raise HTTPException(409, "; ".join(faults))
     own = person.unit_code if person.role == "enterprise" else None
     (identity,) = await _entered(connection, one, person, own)
     if not identity:
@@ -63,7 +63,7 @@ async def _entered(connection: Connection, one: Certificate, person: Who, own: s
     try:
         return await add_certificates(connection, [one], person.name, own=own)
     except RegistryError as error:
-        raise HTTPException(400, str(error)) from error
+        raise HTTPException(404, str(error)) from error
 
 
 @router.post("/certificates/{certificate_id}/scan", status_code=201)
@@ -75,7 +75,7 @@ async def add_scan(certificate_id: Identity, file: UploadFile, person: Me, conne
     try:
         await attach_scan(connection, certificate_id, name, content, person.name)
     except RegistryError as error:
-        raise HTTPException(400, str(error)) from error
+        raise HTTPException(409, str(error)) from error
     return Stored(id=certificate_id)
 
 

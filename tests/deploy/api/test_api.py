@@ -20,6 +20,9 @@ from tests.streams.alerts.place import NOW, detect, raised, rows, settled
 pytestmark = pytest.mark.integration
 SECRET = b"s" * 32
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(64)
+CERTIFICATE = {
+    "number": "J-1", "body": "市计量测试院", "conclusion": "qualified", "verified_on": "2026-03-01", "due": "2027-02-28"
+}  # fmt: skip
 LOGINS = ("li.na", "wang", "first", "second")
 
 
@@ -165,7 +168,7 @@ def test_without_a_token_or_with_one_that_is_over_nothing_is_told(office: Office
     for path in paths:
         for method in office.app.openapi()["paths"][path]:
             for headers in ({}, {"Authorization": "Bearer mw_nonsense"}, {"Authorization": "Basic eDp5"}):
-                filled = path.format(alert_id=1, case_id=1, file_id=1, silence_id=1)
+                filled = path.format(alert_id=1, case_id=1, file_id=1, silence_id=1, certificate_id=1)
                 answer = office.client.request(method, filled, headers=headers)
                 assert answer.status_code == 401, (method, path, answer.status_code)
     rows(office.dsn, "update api_token set revoked_at = now()")
@@ -187,16 +190,18 @@ def test_a_person_of_one_enterprise_at_every_door_of_another(office: Office) -> 
     for path, methods in office.app.openapi()["paths"].items():
         if path.startswith("/act"):
             continue
-        filled = path.format(alert_id=1, case_id=case, file_id=file, silence_id=1)
+        filled = path.format(alert_id=1, case_id=case, file_id=file, silence_id=1, certificate_id=1)
         for method in methods:
             given: dict[str, Any] = {"json": bodies.get(path.rpartition("/")[2], {"note": "x"})}
             if path == "/silences":
                 given = {"json": plan}
-            if path.endswith("/files") and method == "post":
+            if path == "/certificates":
+                given = {"json": {"unit_code": "U1", "meter_no": "M1", **CERTIFICATE}}
+            if path.endswith(("/files", "/scan")) and method == "post":
                 given = {"files": {"file": ("a.png", PNG)}}
             answer = office.ask("second", method, filled, **({} if method in {"get", "delete"} else given))
             seen += 1
-            if path in {"/me", "/alerts", "/cases"}:
+            if path in {"/me", "/alerts", "/cases"} or (method, path) == ("get", "/certificates"):
                 assert answer.status_code == 200
                 assert answer.json() == [] or path == "/me"
             else:
@@ -273,24 +278,24 @@ def world(dsn: str) -> list[Any]:
 
 def test_an_enterprise_enters_its_own_certificates_and_sees_no_others(office: Office) -> None:
     today = datetime.now(ZoneInfo("Asia/Shanghai")).date()
-    facts = {"unit_code": "U1", "meter_no": "M1", "number": "J-1", "body": "市计量测试院", "conclusion": "qualified"}
+    facts = {"unit_code": "U1", "meter_no": "M1", **CERTIFICATE}
     dates = {"verified_on": str(today - timedelta(days=30)), "due": str(today + timedelta(days=335))}
     stored = office.got("first", "POST", "/certificates", json=facts | dates)
     at = f"/certificates/{stored['id']}/scan"
     assert office.ask("first", "POST", "/certificates", json=facts | dates).status_code == 409, "entered once"
-    assert office.ask("second", "POST", "/certificates", json=facts | dates | {"number": "J-2"}).status_code == 400
+    assert office.ask("second", "POST", "/certificates", json=facts | dates | {"number": "J-2"}).status_code == 404
     assert office.ask("second", "GET", at).status_code == 404
     assert office.ask("first", "GET", at).status_code == 404, "no scan yet"
     office.got("first", "POST", at, files={"file": ("证书.png", PNG)})
     scan = office.ask("first", "GET", at)
     assert (scan.content, scan.headers["content-type"]) == (PNG, "image/png")
-    assert office.ask("first", "POST", at, files={"file": ("x.exe", b"MZ")}).status_code == 400
+    assert office.ask("first", "POST", at, files={"file": ("x.exe", b"MZ")}).status_code == 409
     listed = office.got("first", "GET", "/certificates", params={"meter": "M1"})
     assert [(one["number"], one["scan"], one["cycle"]) for one in listed] == [("J-1", "证书.png", 1)]
     assert office.got("second", "GET", "/certificates") == []
     assert [one["unit_code"] for one in office.got("wang", "GET", "/certificates")] == ["U1"]
     wrong = office.ask("first", "POST", "/certificates", json=facts | dates | {"due": None, "number": "J-3"})
-    assert (wrong.status_code, "due must be given" in wrong.json()["detail"]) == (400, True)
+    assert (wrong.status_code, "due must be given" in wrong.json()["detail"]) == (409, True)
     late = {"verified_on": str(today + timedelta(days=2)), "number": "J-4"}
-    assert office.ask("first", "POST", "/certificates", json=facts | dates | late).status_code == 400
-    assert office.ask("first", "POST", "/certificates", json=facts | dates | {"meter_no": "X"}).status_code == 400
+    assert office.ask("first", "POST", "/certificates", json=facts | dates | late).status_code == 409
+    assert office.ask("first", "POST", "/certificates", json=facts | dates | {"meter_no": "X"}).status_code == 404
