@@ -120,7 +120,7 @@ def give_login(name: str) -> None:
     It logs in as NAME (SCRAM-SHA-512) and may send to its own inbox, metering.inbox.NAME. What is of its units goes on
     from there, what is not is refused with the reason.
     """
-    from deploy.kafka_gateways import let_in  # noqa: PLC0415 - slow to import, and the other commands need it not
+    from deploy.stack.kafka_gateways import let_in  # noqa: PLC0415 - slow to import, and the other commands need it not
     from deploy.stack.kafka_quotas import share_of  # noqa: PLC0415 - likewise
 
     stack = Stack(load())
@@ -146,7 +146,7 @@ def end(name: str) -> None:
         return known is not None and known.kafka
 
     if inside(work):
-        from deploy.kafka_gateways import keep_out  # noqa: PLC0415 - as above
+        from deploy.stack.kafka_gateways import keep_out  # noqa: PLC0415 - as above
 
         try:
             keep_out(Stack(load()).access, name)

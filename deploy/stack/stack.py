@@ -125,7 +125,7 @@ class Stack:
 
     def gateway_password(self, name: str, since: datetime) -> str:
         """Password of a gateway that is given one now; empty where Kafka is somebody else's."""
-        from deploy.kafka_gateways import password_of  # noqa: PLC0415 - slow to import
+        from deploy.stack.kafka_gateways import password_of  # noqa: PLC0415 - slow to import
 
         if not isinstance(self._kafka, KafkaServer):
             return ""
@@ -135,7 +135,7 @@ class Stack:
         """Make the logins again that gateways had in Kafka, where it is new and the database is not; their names."""
         if not isinstance(self._kafka, KafkaServer):
             return []
-        from deploy.kafka_gateways import let_in_again, logins_of  # noqa: PLC0415 - slow to import
+        from deploy.stack.kafka_gateways import let_in_again, logins_of  # noqa: PLC0415 - slow to import
         from deploy.stack.kafka_quotas import share_of  # noqa: PLC0415 - likewise
 
         secret, share = self._kafka.gateway_secret(), share_of(self.settings.kafka)

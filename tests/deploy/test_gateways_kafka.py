@@ -22,9 +22,9 @@ from kafka import KafkaAdminClient, TopicPartition
 
 from analytics.domain.errors import ConfigurationError
 from deploy.cli import cli
-from deploy.kafka_gateways import keep_out, let_in
 from deploy.settings import DatabaseSettings, KafkaSettings
 from deploy.stack import Stack
+from deploy.stack.kafka_gateways import keep_out, let_in
 from deploy.stack.kafka_probe import ask
 from deploy.stack.kafka_quotas import share_of
 from deploy.stack.processes import until
