@@ -23,6 +23,10 @@ KAFKA_GATEWAY_PORT 自带 Kafka 供网关接入的端口，每台网关有自己
 KAFKA_GATEWAY_HOST 网关连接该端口所用的本机名称或地址；本机以外必须用 TLS。
 KAFKA_GATEWAY_CERTIFICATE 该端口证书及其签发链的 PEM 文件；填写后该端口使用 TLS。
 KAFKA_GATEWAY_KEY 该证书私钥的 PEM 文件（PKCS #8）。
+KAFKA_GATEWAY_KIB_S 每个网关经 Kafka 发送的速率上限；超过时 Kafka 让它等待。[KiB/s]
+KAFKA_GATEWAY_PERCENT 每个网关最多占用 Kafka 一个线程时间的比例。[%]
+KAFKA_GATEWAY_CONNECTIONS 该端口的连接数上限；同一地址至多一半，每秒新建至多十分之一。
+KAFKA_INBOX_MB 每个网关收件箱的容量；超出时删除最早的消息，不论是否已读取。[MiB]
 KAFKA_PARTITIONS 新建主题的分区数。
 KAFKA_HEAP_MB 自带 Kafka 的堆内存。[MiB]
 KAFKA_FLUSH_MS 消息最长多久写入自带 Kafka 的磁盘，即断电可能丢失的时间。[ms]
@@ -34,11 +38,13 @@ DATABASE_WAL_MB 自带 PostgreSQL 的 max_wal_size。[MiB]
 CHUNK_H 新示值数据块的时长；0 按台账确定，最长一天且不超过 120 万条示值。[h]
 PACK_AFTER_H 早于此时长的示值压缩到约十分之一；0 为不压缩。[h]
 RETAIN_DAYS 早于此天数的示值删除，消费量保留；0 为不删除。[d]
+DATABASE_LOG_MB 内置 PostgreSQL 自身日志的总容量；超出时删除最早的。[MiB]
 WORKERS “up” 启动的流处理工作进程数。
 METRICS_PORT 第一个工作进程的 Prometheus 页面端口，仅在 127.0.0.1 上，其余依次加一；0 为不开。
 METRICS_PASSWORD Prometheus 读取工作进程或网关指标时须提供的口令（basic_auth，用户名任意）。
 BATCH_READINGS 工作进程一次事务最多容纳的示值条数。
 COLLECT_S 一条示值为合并到同一事务最多等待的时间。[s]
+SESSION_S 工作进程失联超过此时长即失去其分区；已有的 Kafka 须允许小于 6 的值。[s]
 CHANNELS 告警发送渠道的文件，只允许属主读取；填写后 “up” 启动发送进程。
 API_PORT HTTP API 的端口，仅在 127.0.0.1 上；0 为不开。
 ALERTS_METRICS_PORT 发送进程指标页面的端口，API 的为其后一个；0 为不开。
