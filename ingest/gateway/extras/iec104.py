@@ -33,6 +33,8 @@ K: Final = 12
 W: Final = 8
 """I formats that come before one is acknowledged."""
 
+_MOST_TURNS: Final = 200
+_MOST_OBJECTS: Final = 2**16
 _MOST_TIMES: Final = 10  # an interrogation may take so many time-outs while data comes
 
 
@@ -81,8 +83,9 @@ class Session:
 
     def tend(self) -> None:
         """Take what came, acknowledge it, and test a connection that is silent."""
-        while sum(1 for _ in self._take(0.0)):
-            pass
+        for _ in range(_MOST_TURNS):  # a station that never stops sending must not keep its link from reading
+            if not sum(1 for _ in self._take(0.0)):
+                break
         self._keep_time()
 
     def interrogate(self, kind: int, common_address: int, timeout_s: float) -> list[tuple[int, Object]]:
@@ -113,6 +116,8 @@ class Session:
                 confirmed = confirmed or bool(said)
                 if confirmed and asdu.common_address == common_address and asdu.type in iec104.ELEMENTS:
                     found += [(asdu.type, one) for one in asdu.objects]
+                if len(found) > _MOST_OBJECTS:
+                    raise BadFrame(f"IEC 104: at most {_MOST_OBJECTS} objects are taken (got more)")
                 deadline = self._clock() + timeout_s
             self._keep_time()
         if not confirmed:

@@ -178,6 +178,45 @@ def test_a_command_that_is_not_acknowledged_ends_the_connection_after_t1() -> No
         session.tend()
 
 
+def test_a_station_that_never_stops_sending_does_not_keep_the_link() -> None:
+    far, session = started()
+    number = 0
+
+    def read(_timeout_s: float) -> bytes:
+        nonlocal number
+        number += 1
+        return iec104.encode(Apdu("I", number - 1, 0, VALUE))
+
+    far.read = read  # type: ignore[method-assign]  # a flood instead of what waits
+    session.tend()
+    assert 100 <= number <= 1000
+
+
+def test_a_station_that_sends_objects_without_end_is_left() -> None:
+    element = iec104.Asdu(
+        type=15, cause=37, common_address=1, objects=tuple(iec104.Object(i, bytes(5)) for i in range(30))
+    )
+    asdu = iec104.encode_asdu(element)
+    sent = 0
+
+    def answers(apdu: Apdu) -> list[Apdu]:
+        nonlocal sent
+        if apdu.kind == "I":
+            command = iec104.decode_asdu(apdu.asdu)
+            confirmed = iec104.Asdu(
+                type=command.type, cause=iec104.CONFIRMED, common_address=1, objects=command.objects
+            )
+            sent = 3001
+            head = [Apdu("I", 0, 1, iec104.encode_asdu(confirmed))]
+            return head + [Apdu("I", i, 1, asdu) for i in range(1, sent)]
+        return []
+
+    far, session = started(answers)
+    with pytest.raises(BadFrame, match="at most 65536 objects"):
+        session.interrogate(iec104.COUNTER_INTERROGATION, 1, 2.0)
+    assert far.came
+
+
 def test_no_more_than_k_commands_are_open() -> None:
     far, session = started()
     for number in range(K):

@@ -23,6 +23,7 @@ from tests.ingest.gateway.brokers import wait_for
 from tests.ingest.gateway.extras.counterparts import HOME, counterpart, python_of
 
 ZONE = ZoneInfo("Asia/Shanghai")
+RECIPE = Path(__file__).parents[4] / "deploy" / "guides" / "recipes" / "opcua-points.toml"
 LIST = """source = "the server's own"
 [[point]]
 name = "energy"
@@ -99,12 +100,12 @@ def test_a_server_that_nobody_here_wrote_is_read(profiles: Path) -> None:
 @pytest.mark.usefixtures("asyncua")
 def test_our_simulated_server_answers(profiles: Path) -> None:
     (port,) = free_ports(1)
-    (profiles / "press.toml").write_text(LIST, encoding="utf-8")
+    (profiles / "press.toml").write_text(RECIPE.read_text(encoding="utf-8"), encoding="utf-8")
     link = link_to(port)
-    far = SimulatedLink(link.config, [device()], ZONE, profiles=profiles).start()
+    far = SimulatedLink(link.config, [device(points=None)], ZONE, profiles=profiles).start()
     try:
         wait_for(port, 30.0)
-        values = {one.register: one for one in driver_of(device(), profiles).read(link).values}
+        values = {one.register: one for one in driver_of(device(points=None), profiles).read(link).values}
         assert abs(values["main"].value - register_at("M1", time.time())) < 1
         assert "power" in values
     finally:
