@@ -13,6 +13,7 @@ from ingest.gateway.access import GatewayRegistry, inbox_of
 from ingest.gateway.config import GatewayConfig, KafkaTarget, load_config
 from ingest.gateway.run import RunningGateway, Told
 from ingest.gateway.spool import BLOCK, JSON
+from ingest.gateway.status import write_status
 from ingest.kafka.config import KafkaConfig
 from ingest.kafka.publisher import Publisher
 from ingest.metrics_page import MetricsPage
@@ -116,9 +117,11 @@ def keep_running(
         )
     try:
         gateway.start()
+        write_status(gateway)
         log.info("gateway %s runs: %d links, %d devices", config.id, len(config.links), len(config.devices))
         seen = _times(path, config)
         while not stopping.wait(_LOOK_S if not again.is_set() else 0.1):
+            write_status(gateway)
             now = _times(path, gateway.config)
             if again.is_set() or now != seen:
                 again.clear()

@@ -23,6 +23,7 @@ from ingest.gateway.links import Link, LinkConfig
 from ingest.gateway.rounds import DeviceState, readings_of
 from ingest.gateway.scan import scan_link
 from ingest.gateway.simulate import SimulatedLink
+from ingest.gateway.status import faults_of, read_status
 from ingest.ledgers import read_ledger
 from streams.logs import log_to
 
@@ -147,6 +148,27 @@ def run(file: Path, *, dry_run: bool) -> None:
 def _tell(state: DeviceState, outcome: Outcome | None) -> None:
     said = ", ".join(f"{value.register} {value.value} {value.unit}" for value in outcome.values) if outcome else ""
     say(f"{datetime.now(UTC):%H:%M:%S}Z {state.config.meter_no}: {state.status} {said or state.detail}")
+
+
+@command.command()
+@_FILE
+@click.pass_context
+def status(context: click.Context, file: Path) -> None:
+    """How the gateway that runs by a file on this machine is: spool, Kafka, brokers, devices."""
+    config = load_config(file)
+    found, now_s = read_status(config), time.time()
+    spool = found.get("spool", {})
+    devices = found.get("devices", ())
+    well = sum(one["status"] == "ok" for one in devices)
+    say(
+        f"gateway status: waiting={spool.get('readings', 0)} oldest={spool.get('oldest_s', 0.0):.0f}s "
+        f"bytes={spool.get('bytes', 0)} of={spool.get('max_bytes', 0)} dropped={spool.get('dropped_readings', 0)} "
+        f"sent={found.get('kafka', {}).get('sent_readings', 0)} devices={len(devices)} ok={well}"
+    )
+    faults = faults_of(found, now_s=now_s)
+    for fault in faults:
+        say(fault, err=True)
+    context.exit(FAILED if faults else 0)
 
 
 @command.command()

@@ -210,6 +210,11 @@ class MqttIntake:
         self.error = "not connected yet"
         """Why nothing comes at the moment, empty where all is well."""
 
+    @property
+    def host(self) -> str:
+        """The broker, for people."""
+        return f"{self._config.host}:{self._config.port}"
+
     def start(self) -> None:
         """Begin."""
         self._thread.start()
