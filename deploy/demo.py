@@ -29,7 +29,7 @@ from deploy.region.workshop import DAYS as WORKSHOP_DAYS
 from deploy.region.workshop import UNIT_CODE, build_workshop, named, settled
 from deploy.settings import Settings
 from deploy.stack import Stack
-from deploy.stack.places import exclusive
+from deploy.stack.places import Places, exclusive
 from ingest.wire import REJECTED_TOPIC
 from streams.config import StreamsConfig
 
@@ -93,7 +93,9 @@ def demo(
     StackError
         If a server cannot be started, or another demo runs in this instance.
     """
-    with exclusive(settings.home / "run" / "demo.lock", what="another `meterwarden demo`", timeout_s=0.0):
+    places = Places.of(settings)
+    places.make()  # before the lock: a home that the lock made would be closed to the servers' account
+    with exclusive(places.run / "demo.lock", what="another `meterwarden demo`", timeout_s=0.0):
         return _demo(settings, console, seed=seed, days=days, units=units)
 
 

@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import httpx
 import psycopg
@@ -23,9 +24,25 @@ from deploy.region.session import fresh_place
 from deploy.stack import Stack, StackError
 from deploy.stack.places import exclusive
 from deploy.stack.ports import free_ports
+from tests.conftest import private_settings
 
 LINE = re.compile(r"demo: sent=(\d+) accepted=(\d+) rejected=(\d+) lost=(\d+) doubled=(\d+)")
 NOW = 1_795_312_345_678_901
+
+
+def test_a_home_that_is_not_there_yet_is_one_that_the_servers_reach(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The demo's lock is the first file of a fresh instance; made under our umask, its folder shut the servers out."""
+    settings = private_settings(home / "fresh")
+    reached: list[int] = []
+    monkeypatch.setattr("deploy.demo._demo", lambda *_, **__: reached.append(settings.home.stat().st_mode & 0o777))
+    umask = os.umask(0o077)
+    try:
+        demo(settings, console=Console(file=io.StringIO()))
+    finally:
+        os.umask(umask)
+    assert reached == [0o711 if os.geteuid() == 0 else 0o700]
 
 
 @pytest.mark.parametrize("minutes", [0, 7, 14, 15, 29, 44, 59])
