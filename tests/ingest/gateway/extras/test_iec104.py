@@ -182,8 +182,9 @@ def test_a_station_that_never_stops_sending_does_not_keep_the_link() -> None:
     far, session = started()
     number = 0
 
-    def read(_timeout_s: float) -> bytes:
+    def read(timeout_s: float) -> bytes:
         nonlocal number
+        assert timeout_s == 0.0
         number += 1
         return iec104.encode(Apdu("I", number - 1, 0, VALUE))
 
