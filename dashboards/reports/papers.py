@@ -234,8 +234,8 @@ def _visit(paper: Any, report: UnitReport, facts: PaperFacts) -> None:
     paper_table(paper, heads, rows, (1.1, 1.7, 3.9, 3.6, 2.2, 3.0, 1.3))
     paper.add_heading("二、现场示值", level=2)
     meters = [(row.point, row.meter_no, row.serial_no, row.place, "", "") for row in report.meters if row.meter_no]
-    heads = ("计量点", "用能单位管理编号", "出厂编号", "安装使用地点", "现场示值", "读取时间")
-    paper_table(paper, heads, meters[:40], (2.4, 3.0, 2.8, 3.4, 2.6, 2.5))
+    of_meters = ("计量点", "用能单位管理编号", "出厂编号", "安装使用地点", "现场示值", "读取时间")
+    paper_table(paper, of_meters, meters[:40], (2.4, 3.0, 2.8, 3.4, 2.6, 2.5))
     if len(meters) > 40:
         paper.add_paragraph(f"另有 {len(meters) - 40} 台未列出。")
     paper.add_heading("三、结论", level=2)

@@ -68,7 +68,7 @@ async def end(request: Request, visit: ActingAdministrator, name: str, connectio
     known = (await read_bindings(connection)).get(name)
     await end_gateway(connection, name)
     if known is not None and known.kafka:
-        await mark_kafka(connection, name, known=True)
+        await mark_kafka(connection, name, datetime.now(UTC))
         return await _shown(request, visit, connection, kafka=name)
     return go("/gateways")
 

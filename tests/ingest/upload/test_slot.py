@@ -42,7 +42,7 @@ def test_every_day_at_the_slot() -> None:
 
 
 def test_again_with_growing_pauses_until_all_is_acknowledged() -> None:
-    site = Site([TransientError("away")] * 3 + [False], until=NIGHT + timedelta(days=1))
+    site = Site([*[TransientError("away")] * 3, False], until=NIGHT + timedelta(days=1))
     assert site.run(lambda: time(1, 38)) == ["01 01:38", "01 01:39", "01 01:41", "01 01:45", "01 01:53"]
 
 
