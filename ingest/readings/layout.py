@@ -130,7 +130,7 @@ def find_layout(
     above = " ".join(tidy(cell) for row in rows[:i] for cell in row if cell.strip())
     found = _assigned(cells, body, directory, options)
     found = replace(found, below=i + depth - 1, width=width)
-    return _with_meter(found, [title, above], directory, options)
+    return _with_meter(found, [title, above], body, directory, options)
 
 
 def _header(rows: Sequence[Sequence[str]], first: int, depth: int) -> list[str]:
@@ -484,12 +484,18 @@ def _unit_in(text: str) -> str:
 
 
 def _with_meter(
-    layout: Layout, texts: Sequence[str], directory: MeterDirectory | None, options: ReadingOptions
+    layout: Layout,
+    texts: Sequence[str],
+    body: Sequence[Sequence[str]],
+    directory: MeterDirectory | None,
+    options: ReadingOptions,
 ) -> Layout:
     """Layout of a table whose rows name no meter, with the one that its sheet, title or file name names."""
-    if layout.is_wide or _NAMES & set(layout.places) or directory is None:
+    if layout.is_wide or _NAMED & set(layout.places) or directory is None:
         return layout
     code = _unit_code_said(options, directory)
+    if "name" in layout.places and any(directory.meter(cell, code) for cell in _cells(body, layout.places["name"])):
+        return layout
     if options.meter_no is not None:
         return replace(layout, meter=directory.meter(options.meter_no, code))
     for text in texts:

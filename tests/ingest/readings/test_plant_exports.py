@@ -169,6 +169,11 @@ TAKEN: dict[str, tuple[bytes, str, Found]] = {
         "a.csv",
         expected(),
     ),
+    "a sheet named after its meter, whose names the ledger does not know": (
+        as_csv([["设备名称", "时间", "示值"], *(["1#柜", at(i), value(1, i)] for i in range(N))]),
+        "DB-002.csv",
+        expected((1,)),
+    ),
     "times across and a column of sums": (
         as_csv(
             [
