@@ -28,7 +28,7 @@ POINT = Board(
     title=AT_POINT.title,
     description=Phrase(
         zh="一个计量点：原始示值、用量及其质量、检出的故障、上下级平衡、估计误差、检定和核查任务。",
-        en="One metering point: the dial as said, consumption and its quality, detections, balance, estimated error, "
+        en="One metering point: register as sent, consumption and its quality, detections, balance, estimated error, "
         "verification and cases.",
     ),
     variables=(UNIT, POINT_CHOICE, MEASURE),
@@ -96,10 +96,10 @@ POINT = Board(
             },
         ),
         lines(
-            Phrase(zh="原始示值", en="The dial as said"),
+            Phrase(zh="原始示值", en="Register as sent"),
             Phrase(
                 zh="器具上报的示值，未乘倍率、未作修正。",
-                en="As the meter said it: before the multiplier, never corrected.",
+                en="As the meter sent it: before the multiplier, never corrected.",
             ),
             "point_readings",
             interval="1m",

@@ -137,7 +137,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     head = _circumstances(f"python -m tests.benchmarks.scores {name}")
     began = time.perf_counter()
     lines = list(_printed(called))
-    body = bench_table(lines) if chosen.command == "bench" else "\n".join(lines).strip()
+    text = "\n".join(line for line in lines if _read(line) is None).strip()
+    body = bench_table(lines) if chosen.command == "bench" else text
     took = f"It took {time.perf_counter() - began:.0f} s."
     chosen.page.write_text(
         with_block(chosen.page.read_text(encoding="utf-8"), name, f"{head}\n\n{body}\n\n{took}\n"), encoding="utf-8"

@@ -60,3 +60,11 @@ def test_the_changes_of_the_version_are_told() -> None:
     folder = ROOT / "deploy" / "changes" / version[1]
     assert any(folder.glob("*.md")), f"{folder} must hold fragments"
     assert [path.name for path in folder.parent.glob("*.md")] == ["README.md"]
+
+
+@pytest.mark.parametrize("page", [README, CHINESE], ids=lambda page: page.name)
+def test_the_first_page_shows_one_picture_of_the_pages_that_loads_at_once(page: Path) -> None:
+    (picture,) = re.findall(r"!\[[^\]]+\]\(([^)]+)\)", page.read_text(encoding="utf-8"))
+    data = (page.parent / picture).read_bytes()
+    assert data.startswith(b"\x89PNG")
+    assert len(data) <= 200_000
