@@ -1,16 +1,19 @@
 """Counting: the rise from the last good reading (the anchor) to the next, spread over the hours between."""
 
+import math
+
 import numpy as np
 
 from analytics.columns._events_kernel import write_event
-from analytics.columns._layout import BREAK, NEVER, RHYTHM, SCALE, SUSPECT
-from analytics.columns._rates_kernel import further_turns, learn_rate, turns_at, usual_rise
+from analytics.columns._layout import BREAK, JUMP, NEVER, RHYTHM, SCALE, SUSPECT
+from analytics.columns._rates_kernel import TURNED, YOUNG, further_turns, learn_rate, turns_at, usual_rise
 from analytics.columns._values_kernel import micro_of
 from analytics.compiled import compiled_plain
 from analytics.domain.instants import US_PER_DAY, US_PER_HOUR, US_PER_MINUTE, US_PER_SECOND
 from analytics.domain.quality import DetectionKind, HourFlag
 
 __all__ = [
+    "back_to_stillness",
     "break_to",
     "count",
     "emit_event",
@@ -117,6 +120,17 @@ def keep_stillness(s):
 
 
 @compiled_plain
+def back_to_stillness(s):
+    """Make the instant at which the dial began to stand still the anchor; the caller counts from there anew."""
+    s.good_at = s.flat_at
+    s.hour = s.flat_at // US_PER_HOUR
+    s.amount = s.flat_amount
+    s.covered = s.flat_covered
+    s.estimated = s.flat_estimated
+    s.flags = s.flat_flags
+
+
+@compiled_plain
 def remember_anchor(s):
     """Keep the state at the anchor, before the next reading becomes the anchor."""
     s.prev_at = s.good_at
@@ -200,6 +214,10 @@ def count(s, p, t, v, r, k, extra, work):
     if rolled or more > 0:
         emit_event(s, p, _EV_ROLLOVER, s.good_at, t, t, s.good_value, v, v, rolled + more, micro, work)
         extra |= _ROLLOVER
+        if s.learnt_n <= YOUNG and math.isnan(work.tab[k].full_scale):
+            extra |= SUSPECT  # nobody declared where it turns: a reset near there looks the same
+            s.learnt_n = TURNED
+            s.learnt_day = t // US_PER_DAY + 1
     if more > 0:  # the total is known but for whole turns of the dial
         extra |= _ESTIMATED
     remember_anchor(s)
@@ -208,6 +226,7 @@ def count(s, p, t, v, r, k, extra, work):
     else:
         s.flat_at = NEVER
     if dt > work.rules.longest_gap:
+        emit_event(s, p, JUMP, t, t, t, s.good_value, v, v, 1, micro, work)
         break_to(s, p, t, BREAK, work)
     elif dt > 0:
         _spread(s, p, t, micro, span_limit(s, work.tab[k], work.rules.measured_span), extra, work)

@@ -5,8 +5,9 @@ import math
 import numpy as np
 
 from analytics.columns._counting_kernel import break_to, count, emit_event, forget_kept, open_at, set_anchor
-from analytics.columns._layout import NEVER, SUSPECT
+from analytics.columns._layout import JUMP, NEVER, SUSPECT
 from analytics.columns._rates_kernel import has_rolled, is_believed
+from analytics.columns._values_kernel import is_filled, micro_of
 from analytics.columns._waiting_kernel import accept_run, end_run
 from analytics.compiled import compiled, compiled_plain
 from analytics.domain.instants import US_PER_DAY
@@ -97,8 +98,12 @@ def install(s, p, target, t, v, r, work):
     if s.installation < 0:
         s.installation = target
         start, first = work.tab[target].installed_from, work.tab[target].first_reading
-        if not math.isnan(first) and start < t and t - start <= work.rules.opening_span:
-            open_at(s, p, start, first, r, work)
+        if not math.isnan(first) and start < t:
+            if t - start <= work.rules.opening_span:
+                open_at(s, p, start, first, r, work)
+            elif first < v < work.tab[target].top and not is_filled(v):  # nobody can say when it was used
+                amount = np.int64(micro_of(v, work.tab[target].factor) - micro_of(first, work.tab[target].factor))
+                emit_event(s, p, JUMP, t, t, t, first, v, v, 1, amount, work)
         return
     while s.installation < target:
         k = s.installation

@@ -39,9 +39,19 @@ from analytics.columns._layout import (
     SPIKE,
     SUSPECT,
 )
-from analytics.columns._rates_kernel import YOUNG, has_rolled, is_believed, is_surprising, scale_slip
+from analytics.columns._rates_kernel import (
+    TURNED,
+    YOUNG,
+    goes_on_from_kept,
+    has_rolled,
+    is_believed,
+    is_surprising,
+    scale_slip,
+    turns_at,
+    usual_rise,
+)
 from analytics.columns._values_kernel import is_filled, is_sentinel, micro_of, resolution
-from analytics.columns._waiting_kernel import accept_run, end_run, set_aside
+from analytics.columns._waiting_kernel import accept_run, end_run, is_still_scaled, reset_run, set_aside
 from analytics.compiled import compiled, compiled_plain
 from analytics.domain.instants import US_PER_DAY, US_PER_HOUR, US_PER_MINUTE, US_PER_SECOND
 from analytics.domain.quality import DetectionKind
@@ -88,9 +98,27 @@ def _take(s, p, t, v, r, k, work):
         accept_run(s, p, r, k, 0, work)
         count(s, p, t, v, r, k, 0, work)
         return
+    turned = v < s.good_value and s.run_kind == 0 and s.run_value == 0.0 and s.last_value == 0.0
+    if s.run_n > 0 and turned:  # through 0 by chance, or without a value just then: no fault is sure
+        reset_run(s)
     suspect = SUSPECT if s.run_n > 0 else 0
     end_run(s, p, t, v, work.tab[k], work)
     count(s, p, t, v, r, k, suspect, work)
+
+
+@compiled_plain
+def _could_turn(s, c, t, v, rules):
+    """Whether a fall to v may be a turn of the dial: if it began with readings that wait, it was one when it began."""
+    if is_filled(v):
+        return False
+    if scale_slip(s, c, s.good_at, s.good_value, t, v, rules) != 0:  # by chance, or it is that
+        usual = usual_rise(s, c, t - s.good_at, rules)
+        full = turns_at(s, c, s.good_value, v, usual)
+        known = s.learnt_n >= TURNED and full == 10.0 ** np.rint(np.log10(full))  # it has turned there before
+        if v + full - s.good_value > usual or (math.isnan(c.full_scale) and not known):
+            return False
+    waiting = s.run_n > 0 and s.run_kind == 0 and s.run_value <= v
+    return not waiting or has_rolled(s, c, s.good_at, s.good_value, s.run_at, s.run_value, rules)
 
 
 @compiled_plain
@@ -106,10 +134,17 @@ def _read(s, p, t, v, r, k, work):
         return
     if t <= s.good_at:  # exactly at a declared replacement the ledger's dial takes precedence
         return
+    if s.run_n > 0 and is_still_scaled(s, c, t, v, work.rules):
+        set_aside(s, p, t, v, r, k, SCALE, s.run_scale, work)
+        return
     shown = 0.0 <= v < c.top
     if shown and (
         (is_believed(s, c, s.good_at, s.good_value, t, v, work.rules) and not is_surprising(s, c, t, v, work.rules))
-        or (has_rolled(s, c, s.good_at, s.good_value, t, v, work.rules) and not is_filled(v))
+        or (
+            v > 0.0
+            and has_rolled(s, c, s.good_at, s.good_value, t, v, work.rules)
+            and _could_turn(s, c, t, v, work.rules)
+        )
     ):
         _take(s, p, t, v, r, k, work)
         return
@@ -128,6 +163,8 @@ def _read(s, p, t, v, r, k, work):
         set_aside(s, p, t, v, r, k, SENTINEL, 0, work)
         return
     scale = scale_slip(s, c, s.good_at, s.good_value, t, v, work.rules)
+    if goes_on_from_kept(s, c, t, v, work.rules):
+        scale = 0
     if not shown:
         set_aside(s, p, t, v, r, k, SCALE if scale != 0 else SPIKE, scale, work)
         return

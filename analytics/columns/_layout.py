@@ -19,6 +19,7 @@ __all__ = [
     "DUPLICATE",
     "HOUR_ROW",
     "INSTALLATION_ROW",
+    "JUMP",
     "LATE",
     "NEVER",
     "POINT_STATE",
@@ -118,5 +119,6 @@ BREAK = int(HourFlag.BREAK)
 SPIKE = int(DetectionKind.SPIKE)
 SENTINEL = int(DetectionKind.SENTINEL)
 SCALE = int(DetectionKind.SCALE)
+JUMP = int(DetectionKind.JUMP)
 CONFIRM = 3  # consecutive readings that must agree before a new level is accepted
 RHYTHM = 6  # equal spacings in a row that contradict the ledger's interval

@@ -37,6 +37,7 @@ _SLIP_STEPS = 100.0  # below this many steps a factor of 10^n is likely by chanc
 # A rise is accepted at once up to these multiples of the highest rate so far: the fewer rises seen, the wider.
 _MARGIN, _MARGIN_YOUNG, _MARGIN_FIRST = 4.0, 16.0, 64.0
 _FIRST, YOUNG = 8, 24
+TURNED = YOUNG + 1  # in `learnt_n`: as many moves, and a turn of a dial whose full scale nobody declared
 MODERATE_H = 24.0  # hours at that rate: a larger rise is not counted, even if the register continues from it
 MODERATE = 32.0  # the same for readings far apart, as a multiple of that rate
 SAME_LOAD = 10.0  # a new load continues at no less than a tenth of the rate of its first rise, an offset does not
@@ -46,6 +47,7 @@ _UNLEARNT_PASS = 0.05  # the same through the full scale, as a share of it
 _SUSPICIOUS = 3  # after this many intervals a fill value (`FILLS`) needs confirmation even if it could be reached
 # hours of usual rise that a dial must stand above zero for a rollover to be distinguishable from a reset
 _TURN_HOURS = 20.0
+_TURNED_HOURS = 4.0  # the same for a dial that was seen to turn before
 
 
 @compiled_plain
@@ -96,6 +98,28 @@ def usual_rise(s, c, dt, rules):
 
 
 @compiled_plain
+def unlearnt_reach(s, v0, v1):
+    """Largest plausible rise of a register of which no rate is known. [dial]
+
+    96.0 after 95.97 does not mean that the dial has no decimals.
+    """
+    step = resolution(v1)
+    if s.seen_at != NEVER and s.seen_value > 0.0:
+        step = min(step, resolution(s.seen_value))
+    if s.run_n > 0 and s.run_value > 0.0:
+        step = min(step, resolution(s.run_value))
+    return max(_UNLEARNT * v0, _UNLEARNT_STEPS * step)
+
+
+@compiled_plain
+def goes_on_from_kept(s, c, t, v, rules):
+    """Whether (t, v) continues from the anchor saved before the present level, by no more than a usual rise."""
+    if s.kept_at == NEVER or v <= s.good_value or v < s.kept_value:
+        return False
+    return v - s.kept_value <= usual_rise(s, c, t - s.kept_at, rules) + resolution(v)
+
+
+@compiled_plain
 def is_believed(s, c, t0, v0, t1, v1, rules):
     """Whether a rise from v0 to v1 between t0 and t1 is plausible."""
     if v1 < v0:
@@ -103,7 +127,7 @@ def is_believed(s, c, t0, v0, t1, v1, rules):
     d = v1 - v0
     reach = _believable(s, c, t1 - t0, rules)
     if math.isinf(reach):
-        reach = max(_UNLEARNT * v0, _UNLEARNT_STEPS * resolution(v1))
+        reach = unlearnt_reach(s, v0, v1)
     return d <= reach or d <= reach + max(resolution(v0), resolution(v1))
 
 
@@ -124,7 +148,8 @@ def follows_run(s, c, t0, v0, t1, v1, jump, jump_t, rules):
 @compiled_plain
 def turns_at(s, c, v0, v1, usual):
     """Full scale: the ledger's, or the next power of ten or two if a usual rise passes it; NaN if unknown. [dial]"""
-    if not math.isnan(c.full_scale) or v1 >= v0 or v1 < 0.0 or s.learnt_n < YOUNG or v0 < _TURN_HOURS * usual:
+    above = _TURNED_HOURS if s.learnt_n >= TURNED else _TURN_HOURS
+    if not math.isnan(c.full_scale) or v1 >= v0 or v1 < 0.0 or s.learnt_n < YOUNG or v0 < above * usual:
         return c.full_scale
     for base in TURNS:
         full = base * 10.0 ** np.ceil(np.log10(v0 / base)) if base == 1.0 else base
@@ -167,7 +192,8 @@ def scale_slip(s, c, t0, v0, t1, v1, rules):
     dt = t1 - t0
     reach = _believable(s, c, dt, rules)
     if s.learnt > 0.0 and v1 > v0:
-        if v1 - v0 <= moderate_surprise(s, c, dt, rules):
+        young = v0 < _TURN_HOURS * usual_rise(s, c, dt, rules)
+        if young and v1 < c.top and v1 - v0 <= moderate_surprise(s, c, dt, rules):
             return 0
     elif v1 > v0 and v0 < _SLIP_STEPS * resolution(v0):
         return 0
@@ -219,10 +245,13 @@ def is_surprising(s, c, t, v, rules):
     if s.learnt == 0.0:
         return is_filled(v) and d > 2.0 * resolution(v)
     usual = usual_rise(s, c, dt, rules) + resolution(v)
-    if is_filled(v) and (d > usual or (c.interval > 0 and dt > _SUSPICIOUS * c.interval)):
+    near = usual if s.learnt_n >= YOUNG else _MARGIN * usual
+    if is_filled(v) and (d > near or (c.interval > 0 and dt > _SUSPICIOUS * c.interval)):
         return True
     if d <= usual:
         return False
+    if goes_on_from_kept(s, c, t, v, rules):
+        return True
     # after a stillness the gateway may be catching up
     stood = s.flat_at != NEVER and s.good_at - s.flat_at >= 2 * dt
     if stood and s.learnt_n >= _FIRST // 2 and is_believed(s, c, s.flat_at, s.good_value, t, v, rules):

@@ -44,7 +44,7 @@ FILLS = np.array(
 """Further error values, accepted if the register rises to them: all nines, sign bits, repeated bytes."""
 
 _MAX_SCALE = 6
-_DIGITS = 50.0  # least steps of a value for its own resolution to limit the comparison
+DIGITS = 50.0  # steps that a value must have to be held against another to the accuracy of its step
 
 
 @compiled_plain
@@ -79,7 +79,7 @@ def scale_of(v0, v1, reach):
     n = int(decades)
     w = v1 * 10.0**n
     step = resolution(v0)
-    if v1 >= _DIGITS * resolution(v1):
+    if v1 >= DIGITS * resolution(v1):
         step = max(step, resolution(v1) * 10.0**n)
     if w < v0 - step or w > v0 + reach + step:
         return 0

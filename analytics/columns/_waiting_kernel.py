@@ -4,11 +4,18 @@ import math
 
 import numpy as np
 
-from analytics.columns._counting_kernel import break_to, count, emit_event, forget_kept, keep_level, set_anchor
-from analytics.columns._layout import BREAK, CONFIRM, NEVER, SCALE, SENTINEL, SPIKE, SUSPECT
+from analytics.columns._counting_kernel import (
+    back_to_stillness,
+    break_to,
+    count,
+    emit_event,
+    forget_kept,
+    keep_level,
+    set_anchor,
+)
+from analytics.columns._layout import BREAK, CONFIRM, JUMP, NEVER, SCALE, SENTINEL, SPIKE, SUSPECT
 from analytics.columns._rates_kernel import (
     MODERATE,
-    MODERATE_H,
     SAME_LOAD,
     follows_run,
     has_rolled,
@@ -16,20 +23,21 @@ from analytics.columns._rates_kernel import (
     hours_between,
     is_believed,
     moderate_surprise,
+    unlearnt_reach,
+    usual_rise,
 )
-from analytics.columns._values_kernel import micro_of, resolution
+from analytics.columns._values_kernel import DIGITS, micro_of, resolution
 from analytics.compiled import compiled_plain
 from analytics.domain.instants import US_PER_DAY, US_PER_HOUR
 from analytics.domain.quality import DetectionKind
 
-__all__ = ["accept_run", "end_run", "set_aside"]
+__all__ = ["accept_run", "end_run", "is_still_scaled", "reset_run", "set_aside"]
 
 _ROLLBACK = int(DetectionKind.ROLLBACK)
 _RESET = int(DetectionKind.RESET)
 _ZERO_DIP = int(DetectionKind.ZERO_DIP)
 _UNDECLARED = int(DetectionKind.UNDECLARED_REPLACEMENT)
 _EV_CATCH_UP = int(DetectionKind.CATCH_UP)
-_JUMP = int(DetectionKind.JUMP)
 
 _ROLLBACK_SHARE = 0.01
 _LOST_SHARE = 0.25  # share of the dial: a reset leaves less, a rollback takes less
@@ -38,6 +46,7 @@ _LOW_SHARE = 0.01
 # multiples of the learnt rate: above the first a new load needs more evidence, above the second it is none
 _LOAD, _LOAD_MOST = 300.0, 10_000.0
 _LOAD_READINGS = 6  # and a day: evidence for a load above `_LOAD`
+_STILL_READINGS = 8  # and a day, after which a fall to a value that does not move is reported
 _PATIENCE = 2 * US_PER_HOUR  # wait before an implausible rise is settled, in case the register returns
 _UP = 128  # in `kept_flags`: the level was reported as a jump
 
@@ -61,7 +70,7 @@ def end_run(s, p, decided, after, c, work):
     rate = highest_rate(s, c)
     kind = s.run_kind
     if s.run_told != 0:
-        kind = _JUMP if s.run_value > s.good_value else _fallen_to(s, rate, work.rules)
+        kind = JUMP if s.run_value > s.good_value else _fallen_to(s, rate, work.rules)
     elif kind == 0:
         fall = s.good_value - s.run_value
         small = max(_DAY_H * rate if not math.isinf(rate) else 0.0, _ROLLBACK_SHARE * s.good_value)
@@ -85,17 +94,12 @@ def _caught_up(s, p, t, v, r, k, work):
     since, at, value = s.flat_at, s.run_at, s.run_value
     amount = np.int64(micro_of(value, work.tab[k].factor) - micro_of(s.good_value, work.tab[k].factor))
     emit_event(s, p, _EV_CATCH_UP, since, at, t, s.good_value, value, v, 1, amount, work)
-    s.good_at = since
-    s.hour = since // US_PER_HOUR
-    s.amount = s.flat_amount
-    s.covered = s.flat_covered
-    s.estimated = s.flat_estimated
-    s.flags = s.flat_flags
+    back_to_stillness(s)
     count(s, p, at, value, r, k, SUSPECT, work)
 
 
 @compiled_plain
-def _reset_run(s):
+def reset_run(s):
     s.run_n = 0
     s.run_kind = 0
     s.run_scale = 0
@@ -106,7 +110,7 @@ def _reset_run(s):
 def accept_run(s, p, r, k, extra, work):
     """Accept the run: count its first and last reading."""
     run_at, run_value, last_at, last_value = s.run_at, s.run_value, s.last_at, s.last_value
-    _reset_run(s)
+    reset_run(s)
     count(s, p, run_at, run_value, r, k, extra, work)
     if last_at > run_at:
         count(s, p, last_at, last_value, r, k, 0, work)
@@ -116,7 +120,7 @@ def accept_run(s, p, r, k, extra, work):
 def _go_on(s, p, t, v, r, k, work):
     """Count the rest of the run from the new anchor, and the reading that decided."""
     last_at, last_value = s.last_at, s.last_value
-    _reset_run(s)
+    reset_run(s)
     if last_at > s.good_at:
         count(s, p, last_at, last_value, r, k, 0, work)
     count(s, p, t, v, r, k, 0, work)
@@ -127,7 +131,7 @@ def _returned(s, c, rules):
     """Whether the run continues from the saved anchor, so that the level in between was false."""
     if s.kept_at == NEVER or s.run_at - s.kept_at > rules.longest_gap:
         return False
-    if s.run_value < s.good_value and s.run_value <= MODERATE_H * s.learnt / (c.factor * 1e6):
+    if s.run_value < s.good_value and s.run_value <= usual_rise(s, c, s.run_at - s.good_at, rules):
         return False  # this low, it may be a reset as well
     return s.run_value >= s.kept_value and is_believed(s, c, s.kept_at, s.kept_value, s.run_at, s.run_value, rules)
 
@@ -137,7 +141,7 @@ def _take_level_back(s, p, t, v, r, k, work):
     """Revert a false level: count from the anchor saved before it, and rewrite the hours since."""
     began, run_at, run_value = s.kept_run, s.run_at, s.run_value
     if run_value < s.good_value:
-        kind = _JUMP if s.kept_flags & _UP else SPIKE
+        kind = JUMP if s.kept_flags & _UP else SPIKE
         emit_event(s, p, kind, began, run_at, t, s.kept_value, s.good_value, run_value, 1, 0, work)
     s.good_at = s.kept_at
     s.good_value = s.kept_value
@@ -158,8 +162,9 @@ def _same_load(s, c, t, v, rules):
     """Whether the register continues at a rate similar to that of the rise: a load was switched on."""
     jump = s.run_value - s.good_value
     rate = jump / hours_between(s.run_at - s.good_at, rules)
-    times = rate * c.factor * 1e6 / s.learnt if s.learnt > 0.0 else 1.0
-    if times > _LOAD and (times > _LOAD_MOST or s.run_n < _LOAD_READINGS or t - s.run_at < US_PER_DAY):
+    times = rate * c.factor * 1e6 / s.learnt if s.learnt > 0.0 else jump / unlearnt_reach(s, s.good_value, v)
+    early = s.learnt > 0.0 and (s.run_n < _LOAD_READINGS or t - s.run_at < US_PER_DAY)
+    if times > _LOAD and (times > _LOAD_MOST or early):
         return False  # beyond any plausible load; swapped register words would also continue at a similar rate
     since = (v - s.run_value) / hours_between(t - s.run_at, rules)
     last = (v - s.last_value) / hours_between(t - s.last_at, rules)
@@ -173,9 +178,10 @@ def _decide(s, p, t, v, r, k, work):
     """Classify a run of at least three consistent readings; False if that needs more readings."""
     c = work.tab[k]
     moved = v > s.run_value
-    if moved and _returned(s, c, work.rules):
-        _take_level_back(s, p, t, v, r, k, work)
-        return True
+    if _returned(s, c, work.rules):
+        if moved:
+            _take_level_back(s, p, t, v, r, k, work)
+        return moved
     # a new level is accepted only if the register continues at its former rate, or not much faster for a day
     level = moved and _level(s, c, t, v, work.rules)
     if s.run_value < s.good_value or s.run_kind == SCALE:
@@ -195,7 +201,7 @@ def _decide(s, p, t, v, r, k, work):
         accept_run(s, p, r, k, 0, work)
         count(s, p, t, v, r, k, 0, work)
         return True
-    if t - s.run_at < _PATIENCE and not _alone(s):
+    if t - s.run_at < _PATIENCE and not _alone(s, c):
         return False
     if s.run_value - s.good_value <= moderate_surprise(s, c, s.run_at - s.good_at, work.rules):
         keep_level(s, s.run_at, t, 0)
@@ -206,7 +212,7 @@ def _decide(s, p, t, v, r, k, work):
         _broken_off(s, p, t, v, r, k, work)
         _go_on(s, p, t, v, r, k, work)
     elif moved and s.run_told == 0:
-        emit_event(s, p, _JUMP, s.run_at, NEVER, t, s.good_value, s.run_value, v, s.run_n, 0, work)
+        emit_event(s, p, JUMP, s.run_at, NEVER, t, s.good_value, s.run_value, v, s.run_n, 0, work)
         s.run_told = 1
     return level
 
@@ -228,37 +234,50 @@ def _strong(s, t, v, rules):
 
 
 @compiled_plain
-def _alone(s):
-    """Whether the anchor is a first reading that no other has confirmed."""
-    return s.prev_at == NEVER and math.isnan(s.prev_value)
+def _alone(s, c):
+    """Whether the anchor is a first reading that none but further zeros has confirmed."""
+    return (s.prev_at == NEVER and math.isnan(s.prev_value)) or (
+        s.good_value == 0.0 and s.learnt == 0.0 and math.isnan(c.first_reading)
+    )
+
+
+@compiled_plain
+def _doubt_zeros(s, p, r, k, work):
+    """The register showed 0 until it had booted: mark the hours of that time."""
+    until = s.good_at
+    back_to_stillness(s)
+    count(s, p, until, s.good_value, r, k, SUSPECT, work)
 
 
 @compiled_plain
 def _broken_off(s, p, t, v, r, k, work):
     """Continue from the run's level: report the kind and the unexplained difference; the time between has no hours."""
     old, first = s.good_value, s.run_value
-    kind = _JUMP if first > old else _fallen_to(s, highest_rate(s, work.tab[k]), work.rules)
+    kind = JUMP if first > old else _fallen_to(s, highest_rate(s, work.tab[k]), work.rules)
     if s.run_kind == SCALE:  # reported already: the first reading was the one off by 10^n
         kind = SCALE
     amount = np.int64(0)
-    alone = _alone(s)
-    if kind == _JUMP and not alone:
+    alone = _alone(s, work.tab[k])
+    if kind == JUMP and not alone:
         amount = np.int64(micro_of(first, work.tab[k].factor) - micro_of(old, work.tab[k].factor))
     emit_event(s, p, kind, s.run_at, s.run_at, t, old, first, v, s.run_n + 1, amount, work)
     if not alone:
-        keep_level(s, s.run_at, t, SUSPECT | (_UP if kind == _JUMP else 0))
+        keep_level(s, s.run_at, t, SUSPECT | (_UP if kind == JUMP else 0))
+    if alone and s.flat_at != NEVER and s.run_at - s.flat_at <= work.rules.catch_up:
+        _doubt_zeros(s, p, r, k, work)
     break_to(s, p, s.run_at, BREAK, work)
     set_anchor(s, s.run_at, s.run_value, r)
 
 
 @compiled_plain
-def _tell_fall(s, p, t, v, rate, work):
+def _tell_fall(s, p, t, v, c, work):
     """Report a fall of the dial once a second reading confirms it; counting resumes there after a third.
 
-    Zeros that do not move may still be a transient.
+    Zeros that do not move may still be a transient, and any value that does not move an error value.
     """
-    if s.run_told == 0 and s.run_value < s.good_value and v > 0.0:
-        kind = _fallen_to(s, rate, work.rules)
+    moves = v > s.run_value or (s.run_n >= _STILL_READINGS and t - s.run_at >= US_PER_DAY)
+    if s.run_told == 0 and s.run_value < s.good_value and v > 0.0 and moves and not _returned(s, c, work.rules):
+        kind = _fallen_to(s, highest_rate(s, c), work.rules)
         emit_event(s, p, kind, s.run_at, NEVER, t, s.good_value, s.run_value, v, s.run_n, 0, work)
         s.run_told = 1
 
@@ -278,7 +297,24 @@ def _scaled_on(s, c, t, v, rules):
     before, now = s.last_value * by, v * by
     if now < before - step:
         return now > 0.0 and has_rolled(s, c, s.last_at, before, t, now, rules)
-    return now <= before or is_believed(s, c, s.last_at, before, t, max(before, now - step), rules)
+    if now <= before or is_believed(s, c, s.last_at, before, t, max(before, now - step), rules):
+        return True
+    return s.run_n >= CONFIRM and now - before <= moderate_surprise(s, c, t - s.last_at, rules)  # a new load meanwhile
+
+
+@compiled_plain
+def is_still_scaled(s, c, t, v, rules):
+    """Whether (t, v) goes on at that power of ten, and not at the register's own scale.
+
+    The anchor is as old as the run: after weeks much else fits it, so it is asked last.
+    """
+    if s.run_kind != SCALE or not _scaled_on(s, c, t, v, rules):
+        return False
+    would = s.last_value * 10.0**s.run_scale  # what the register itself would have shown
+    rise = v * 10.0**s.run_scale - would
+    if rise >= 0.0 and (s.run_scale < 0 or rise <= usual_rise(s, c, t - s.last_at, rules)):
+        return True  # just after a turn both may fit: that it returned just then is the less likely
+    return v < would - resolution(would) or not is_believed(s, c, s.last_at, would, t, max(v, would), rules)
 
 
 @compiled_plain
@@ -287,30 +323,34 @@ def set_aside(s, p, t, v, r, k, kind, scale, work):
     c = work.tab[k]
     jump, jump_t = s.run_value - s.good_value, s.run_at - s.good_at
     if s.run_n > 0 and s.run_kind == SCALE and kind != SENTINEL and _scaled_on(s, c, t, v, work.rules):
-        if _alone(s) and s.run_n + 1 >= CONFIRM and v > s.run_value:
+        if _alone(s, c) and s.run_n + 1 >= CONFIRM and v > s.run_value:
             _decide(s, p, t, v, r, k, work)
         else:
             _waits_on(s, t, v)
         return
     if s.run_n > 0:
         follows = follows_run(s, c, s.last_at, s.last_value, t, v, jump, jump_t, work.rules)
+        short = s.run_value < DIGITS * resolution(s.run_value)  # too few digits to show a power of ten
+        if kind == SCALE and s.run_kind == 0 and follows and (s.run_told != 0 or not short):
+            kind = 0  # a dial that began anew, or has jumped, passes a power of ten by chance
         if kind == 0 and s.run_kind == 0 and follows:
             if s.run_n + 1 >= CONFIRM and _decide(s, p, t, v, r, k, work):
                 return
             _waits_on(s, t, v)
-            _tell_fall(s, p, t, v, highest_rate(s, c), work)
+            _tell_fall(s, p, t, v, c, work)
             return
         if kind not in (0, SCALE) and s.run_kind == kind:
             _waits_on(s, t, v)
             return
         if kind == 0 and s.run_kind == SCALE and follows:
+            emit_event(s, p, SCALE, s.run_at, t, t, s.good_value, s.run_value, v, s.run_n, 0, work)
             s.run_kind = 0  # not a 10^n error after all: it does not follow the register at that scale
             s.run_scale = 0
             _waits_on(s, t, v)
-            _tell_fall(s, p, t, v, highest_rate(s, c), work)
+            _tell_fall(s, p, t, v, c, work)
             return
-        if kind == SCALE and s.run_kind == 0 and follows and s.run_told == 0:
-            s.run_kind = SCALE  # its first reading had too few digits to show the 10^n
+        if kind == SCALE and s.run_kind == 0 and follows:
+            s.run_kind = SCALE
             s.run_scale = scale
             _waits_on(s, t, v)
             emit_event(s, p, kind, s.run_at, NEVER, t, s.good_value, s.run_value, v, s.run_n, 0, work)
