@@ -327,10 +327,24 @@ def test_points_that_a_person_asks_for_are_worked_out_again_from_then_on() -> No
     memory.state, changed = switch(memory.state, corrected(), {1: clock("10:00")})
     assert (changed.point.tolist(), changed.since_us.tolist()) == ([1], [clock("10:00")])
     memory.answer(recompute_changed(memory.state, changed))
-    first = clock("10:00") // HOUR_US - 1  # a reading on the hour closes the one before
+    first = clock("09:30") // HOUR_US  # the second reading before: the last one may prove a spike yet
     assert memory.hours == {key: before[key] if key[1] >= first else spoilt[key] for key in before}
     memory.state, changed = switch(memory.state, corrected(), {1: clock("23:00")})
     assert not len(changed.point), "nothing was read since"
+
+
+def test_an_asked_for_period_begins_two_readings_before_it_however_far_back() -> None:
+    """The last reading before it may prove a spike yet: hours since the one before that are written anew, no others."""
+    rows = [("M2", clock("00:00") + i * 3 * HOUR_US, 100.0 + i) for i in range(12)]
+    memory = Memory(corrected())
+    memory.take(block_of(rows))
+    before = dict(memory.hours)
+    spoilt = {key: (7, *v[1:]) for key, v in before.items()}
+    memory.hours.update(spoilt)
+    memory.state, changed = switch(memory.state, corrected(), {1: clock("10:30")})
+    memory.answer(recompute_changed(memory.state, changed))
+    first = clock("06:00") // HOUR_US
+    assert memory.hours == {key: before[key] if key[1] >= first else spoilt[key] for key in before}
 
 
 def test_a_past_of_any_length_is_followed_through_short_slices_with_the_same_result(
