@@ -69,7 +69,7 @@ def test_a_word_on_a_difference_goes_into_the_ledger(plant: Office) -> None:
     assert stranger.status_code == 404, "a meter of another point"
     answer = plant.act(chief, here, "/point/difference", **facts)
     assert answer.status_code == 303, answer.text
-    [(source, by)] = plant.rows("select source, loaded_by from ledger_version where source like 'difference%'")
+    [(source, by)] = plant.rows("select source, loaded_by from ledger_version where starts_with(source, 'difference')")
     assert ("counted by chief: 换班漏抄" in source, by) == (True, "chief")
     again = plant.act(chief, here, "/point/difference", **facts)
     assert again.status_code == 409, "decided once"
