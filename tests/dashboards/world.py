@@ -241,7 +241,7 @@ insert into detection (unit_id, point_id, meter_id, kind, started_at, ended_at, 
 select p.unit_id, p.id, p.id, 'jump', %(end)s::timestamptz - interval '9 days',
        %(end)s::timestamptz - interval '9 days', %(end)s::timestamptz - interval '9 days', 'warning', 'closed',
        jsonb_build_object('unexplained', 500.0 + p.id, 'before', 1000.0, 'at', 1500.0 + p.id)
-from metering_point p where p.id = (select min(q.id) from metering_point q where q.unit_id = p.unit_id);
+from metering_point p where p.id in (select min(q.id) from metering_point q group by q.unit_id);
 insert into observability (unit_id, point_id, question, verdict, reason, smallest_30d, smallest_90d, as_of)
 select p.unit_id, p.id, 'drift', case when p.id %% 5 = 0 then 'not_observable' else 'observable' end,
        case when p.id %% 5 = 0 then 'no complete balance and no second meter holds this one to account'
