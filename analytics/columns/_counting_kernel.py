@@ -216,8 +216,9 @@ def count(s, p, t, v, r, k, extra, work):
         extra |= _ROLLOVER
         if s.learnt_n <= YOUNG and math.isnan(work.tab[k].full_scale):
             extra |= SUSPECT  # nobody declared where it turns: a reset near there looks the same
-            s.learnt_n = TURNED
-            s.learnt_day = t // US_PER_DAY + 1
+            if s.learnt_n == YOUNG:
+                s.learnt_n = TURNED
+                s.learnt_day = t // US_PER_DAY + 1
     if more > 0:  # the total is known but for whole turns of the dial
         extra |= _ESTIMATED
     remember_anchor(s)

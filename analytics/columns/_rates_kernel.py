@@ -29,8 +29,8 @@ __all__ = [
     "usual_rise",
 ]
 
-TURNS = np.array([1.0, *(float(2**bits) / 10**decimals for bits in (16, 23, 24, 31, 32) for decimals in range(5))])
-"""Full scales of usual dials and counters: 1 stands for any power of ten, others are 16 to 32 bits with decimals."""
+TURNS = np.array([float(2**bits) / 10**decimals for bits in (16, 23, 24, 31, 32) for decimals in range(5)])
+"""Full scales of usual counters beside powers of ten: 16 to 32 bits with decimals."""
 
 _SCALE_WINDOW = 0.05  # a reading times 10^n must land this close above the register, else it may be chance
 _SLIP_STEPS = 100.0  # below this many steps a factor of 10^n is likely by chance
@@ -47,6 +47,7 @@ _UNLEARNT_PASS = 0.05  # the same through the full scale, as a share of it
 _SUSPICIOUS = 3  # after this many intervals a fill value (`FILLS`) needs confirmation even if it could be reached
 # hours of usual rise that a dial must stand above zero for a rollover to be distinguishable from a reset
 _TURN_HOURS = 20.0
+_DECIMAL_HOURS = 8.0  # the same at a power of ten, where most dials turn
 _TURNED_HOURS = 4.0  # the same for a dial that was seen to turn before
 
 
@@ -148,13 +149,17 @@ def follows_run(s, c, t0, v0, t1, v1, jump, jump_t, rules):
 @compiled_plain
 def turns_at(s, c, v0, v1, usual):
     """Full scale: the ledger's, or the next power of ten or two if a usual rise passes it; NaN if unknown. [dial]"""
-    above = _TURNED_HOURS if s.learnt_n >= TURNED else _TURN_HOURS
-    if not math.isnan(c.full_scale) or v1 >= v0 or v1 < 0.0 or s.learnt_n < YOUNG or v0 < above * usual:
+    if not math.isnan(c.full_scale) or v1 >= v0 or v1 < 0.0:
         return c.full_scale
-    for base in TURNS:
-        full = base * 10.0 ** np.ceil(np.log10(v0 / base)) if base == 1.0 else base
-        if v0 < full and full - v0 + v1 <= usual:
-            return full
+    turned = s.learnt_n >= TURNED
+    full = 10.0 ** np.ceil(np.log10(v0))
+    known = s.learnt_n >= _FIRST // 2 and v0 >= (_TURNED_HOURS if turned else _DECIMAL_HOURS) * usual
+    if known and v0 < full and full - v0 + v1 <= usual:
+        return full
+    if s.learnt_n >= YOUNG and v0 >= (_TURNED_HOURS if turned else _TURN_HOURS) * usual:
+        for full in TURNS:
+            if v0 < full and full - v0 + v1 <= usual:
+                return full
     return c.full_scale
 
 
