@@ -179,14 +179,14 @@ def test_what_an_inbox_dropped_before_it_was_read_is_told(
     with arena(stack.access, database, topic_prefix + "dropped", tmp_path, partitions=2, inboxes=INBOX) as place:
         worker = place.worker("a")
         asyncio.run(send(access, inbox_of(name), message))
-        place.wait(lambda: readings(place.dsn)[0] == SITE.meters, 60)
+        place.wait(lambda: readings(place.dsn)[0] == SITE.meters, 120, worker.tail)
         assert worker.stop() == 0
         asyncio.run(send(access, inbox_of(name), *[message] * 3))
         with closing(KafkaAdminClient(**stack.access.options())) as admin:
             admin.delete_records({TopicPartition(inbox_of(name), 0): -1})  # as retention does
         worker = place.worker("b")
         asyncio.run(send(access, inbox_of(name), Message("", b"?", JSON, 1)))
-        place.wait(lambda: refused(place.dsn) == {"malformed": 1}, 60)
+        place.wait(lambda: refused(place.dsn) == {"malformed": 1}, 120, worker.tail)
         assert worker.said(f"{inbox_of(name)} dropped 3 records before they were read")
         assert worker.stop() == 0
 
