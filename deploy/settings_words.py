@@ -8,7 +8,7 @@ __all__ = ["MEANINGS", "NO_DEFAULT"]
 _TEXT: Final = """
 HOME 实例存放数据、日志、进程号和口令的目录。
 CACHE 程序（Kafka 的 jar 包、PostgreSQL）存放的目录，多个实例可以共用。
-KAFKA 已有的 Kafka 服务器，主机:端口,…；填写后不再自行启动 Kafka。
+KAFKA 已有的 Kafka 服务器，形如 HOST:PORT,…；填写后不再自行启动 Kafka。
 KAFKA_SECURITY 与这些服务器通信的方式；SSL 会核对其证书和主机名。
 KAFKA_MECHANISM 用户向这些服务器证明口令的方式。
 KAFKA_USER 在这些服务器上的用户；不填则不登录。
@@ -58,7 +58,7 @@ PAGES_OPENID OpenID Connect 身份提供方的地址，人员也可由它登录�
 PAGES_OPENID_CLIENT 该提供方对本网页的称呼（client_id）；登录后返回 …/sign-in/openid/back。
 PAGES_OPENID_SECRET 网页向该提供方证明身份的密钥（client_secret）。
 PAGES_OPENID_CLAIM 令牌中哪一项是本系统的登录名：preferred_username、email 等。
-GRAFANA “meterwarden dashboards apply” 写入看板的 Grafana，http://主机:3000。
+GRAFANA “meterwarden dashboards apply” 写入看板的 Grafana，http://HOST:3000。
 GRAFANA_USER 该 Grafana 的服务器管理员，须有权建立组织。
 GRAFANA_PASSWORD 该管理员的口令。
 ZONE 不带时差的时间所用的时区，也是本地日的时区。

@@ -204,9 +204,9 @@ ENTERPRISE = Board(
         flow(
             Phrase(zh="能源流向：${carrier}", en="Energy flow: ${carrier}"),
             Phrase(
-                zh="所选能源种类的计量点、所选日期内各点的用量和占上级的比例；“?”为没有数据。",
+                zh="所选能源种类的计量点、所选日期内各点的用量和占上级的比例；“–”为没有数据。",
                 en="Metering points of the chosen carrier, what each metered over the days shown, and its share of the "
-                "point above; “?” has no data.",
+                "point above; “–” has no data.",
             ),
             "unit_flow_nodes",
             "unit_flow_edges",

@@ -8,7 +8,7 @@ with used as materialized (
     group by 1, 2, 3, 4
 )
 select u.point as id, concat_ws(' ', u.point, nullif(u.name, '')) as title,
-       coalesce(to_char(round(u.amount), 'FM999,999,999,990') || ' ' || u.unit, '?') as mainstat,
+       coalesce(to_char(round(u.amount), 'FM999,999,999,990') || ' ' || u.unit, '–') as mainstat,
        coalesce(to_char(100 * u.amount / nullif(a.amount, 0), 'FM990.0') || ' %', '') as secondarystat
 from used u
 left join used a on a.point = u.parent_point
