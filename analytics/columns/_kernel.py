@@ -111,7 +111,8 @@ def _could_turn(s, c, t, v, rules):
     """Whether a fall to v may be a turn of the dial: if it began with readings that wait, it was one when it began."""
     if is_filled(v):
         return False
-    if scale_slip(s, c, s.good_at, s.good_value, t, v, rules) != 0:  # by chance, or it is that
+    sure = not math.isnan(c.full_scale) and not math.isinf(c.rate)
+    if not sure and scale_slip(s, c, s.good_at, s.good_value, t, v, rules) != 0:  # by chance, or it is that
         usual = usual_rise(s, c, t - s.good_at, rules)
         full = turns_at(s, c, s.good_value, v, usual)
         known = s.learnt_n >= TURNED and full == 10.0 ** np.rint(np.log10(full))  # it has turned there before
