@@ -64,6 +64,7 @@ _REPEAT = int(DetectionKind.DUPLICATE)
 _INTERVAL = int(DetectionKind.INTERVAL)
 
 _NOISE_SHARE = 0.01  # a fall of one or two steps and below this share of the dial is noise
+_YOUNG_TURN = 4.0  # a turn of a dial that is declared may rise so much more than the few rises seen before it
 UNSPACED = 200  # initial `spaced_n`: the spacing is unknown, fewer repeats suffice
 
 
@@ -116,7 +117,8 @@ def _could_turn(s, c, t, v, rules):
         usual = usual_rise(s, c, t - s.good_at, rules)
         full = turns_at(s, c, s.good_value, v, usual)
         known = s.learnt_n >= TURNED and full == 10.0 ** np.rint(np.log10(full))  # it has turned there before
-        if v + full - s.good_value > usual or (math.isnan(c.full_scale) and not known):
+        reach = usual if s.learnt_n >= YOUNG else _YOUNG_TURN * usual
+        if v + full - s.good_value > reach or (math.isnan(c.full_scale) and not known):
             return False
     waiting = s.run_n > 0 and s.run_kind == 0 and s.run_value <= v
     return not waiting or has_rolled(s, c, s.good_at, s.good_value, s.run_at, s.run_value, rules)

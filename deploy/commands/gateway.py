@@ -1,5 +1,6 @@
 """`meterwarden gateway`."""
 
+import json
 import sys
 import threading
 import time
@@ -152,11 +153,16 @@ def _tell(state: DeviceState, outcome: Outcome | None) -> None:
 
 @command.command()
 @_FILE
+@click.option("--json", "as_json", is_flag=True, help="One JSON object instead of lines.")
 @click.pass_context
-def status(context: click.Context, file: Path) -> None:
+def status(context: click.Context, file: Path, *, as_json: bool) -> None:
     """How the gateway that runs by a file on this machine is: spool, Kafka, brokers, devices."""
     config = load_config(file)
     found, now_s = read_status(config), time.time()
+    faults = faults_of(found, now_s=now_s)
+    if as_json:
+        say(json.dumps({**found, "faults": faults}, indent=2, ensure_ascii=False))
+        context.exit(FAILED if faults else 0)
     spool = found.get("spool", {})
     devices = found.get("devices", ())
     well = sum(one["status"] == "ok" for one in devices)
@@ -165,7 +171,6 @@ def status(context: click.Context, file: Path) -> None:
         f"bytes={spool.get('bytes', 0)} of={spool.get('max_bytes', 0)} dropped={spool.get('dropped_readings', 0)} "
         f"sent={found.get('kafka', {}).get('sent_readings', 0)} devices={len(devices)} ok={well}"
     )
-    faults = faults_of(found, now_s=now_s)
     for fault in faults:
         say(fault, err=True)
     context.exit(FAILED if faults else 0)

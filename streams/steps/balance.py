@@ -135,6 +135,8 @@ def follow(state: BalanceState, ledger: Ledger, hours: PointHours, *, first: int
     first, end : int
         Half open. [h since 1970-01-01 UTC]
     """
+    if first >= end:  # no day is over
+        return []
     changes: list[GainChange] = []
     by_hour = hours.take(np.argsort(hours.hour, kind="stable"))
     # whole days at once, and no more of them than memory is good for

@@ -135,6 +135,7 @@ people revoke li.na
 people sign-out li.na
 gateway scan gateway.toml meters --protocol dlt645-2007
 gateway simulate gateway.toml --for 10m
+gateway status gateway.toml --json
 gateway token
 gateways bind east --unit {_UNIT}
 gateways end east

@@ -58,7 +58,7 @@ def test_every_answer_is_read(vector: dict[str, Any]) -> None:
 
 
 def test_requests_only_read() -> None:
-    anybody = Frame(dlt698.ANY_METER, dlt698.REQUEST, dlt698.get_list([dlt698.ADDRESS], 1))
+    anybody = Frame(dlt698.ANY_METER, dlt698.REQUEST, dlt698.get_list([dlt698.ADDRESS], 0))
     assert dlt698.encode(anybody) == frame(VECTORS["frame"][0])
     assert dlt698.get_list(["00100200"], 1).hex() == "0501010010020000"
     assert dlt698.get_list(["00100201", "20040201"], 5).hex() == "0502050200100201" + "20040201" + "00"

@@ -162,6 +162,8 @@ def test_spoilt_batches_give_records_within_the_bytes_or_nothing(
         expected = one_by_one(bytes(spoilt))
     except (KafkaError, UnicodeDecodeError):  # a header's name that is no text stops aiokafka, and not us
         return
+    if read.after <= max((r.offset for r in expected), default=-1):  # the head ends before them
+        return
     assert [r.value for r in read[0]] == [r.value for r in expected if r.offset >= 0]
 
 
