@@ -61,6 +61,12 @@ _WITHDRAW: Final = """
 update certificate set withdrawn_by = %(by)s, withdrawn_at = clock_timestamp(), withdrawn_reason = %(reason)s
 where id = %(id)s and withdrawn_at is null
 """
+_STANDS: Final = """
+update verification v set certificate_id = o.id
+from certificate w join certificate o using (unit_id, meter_no, verified_on)
+where w.id = %(id)s and v.certificate_id = w.id and o.withdrawn_at is null and v.failed = (o.conclusion = 'failed')
+    and (v.failed or v.verification_due = o.due)
+"""
 _SCAN: Final = """
 insert into certificate_scan (certificate_id, unit_id, name, media_type, sha256, content, entered_by)
 select id, unit_id, %(name)s, %(type)s, %(sha256)s, %(content)s, %(by)s from certificate where id = %(id)s
@@ -153,13 +159,16 @@ async def attach_scan(connection: psycopg.AsyncConnection, identity: int, name: 
 async def withdraw(connection: psycopg.AsyncConnection, identity: int, by: str, reason: str) -> None:
     """Take back a certificate that was entered by mistake; it stays on file. In the caller's transaction.
 
-    Raises `RegistryError` where there is none that stands.
+    What it said of its meter stays where another certificate that stands says the same. Raises `RegistryError` where
+    there is none that stands.
     """
     if not reason.strip():
         raise RegistryError("reason must be given (got nothing)")
+    await connection.execute(_LOCK)
     taken = await connection.execute(_WITHDRAW, {"id": identity, "by": by, "reason": reason})
     if taken.rowcount != 1:
         raise RegistryError(f"a certificate must be one that stands (got {identity})")
+    await connection.execute(_STANDS, {"id": identity})
     await connection.execute("delete from verification where certificate_id = %s", (identity,))
 
 

@@ -45,13 +45,36 @@ def test_an_enterprise_enters_a_certificate_with_its_scan(office: Office) -> Non
 
 def test_an_enterprise_takes_back_what_its_own_people_entered_alone(office: Office) -> None:
     chief, first = office.browser("chief"), office.browser("first")
-    assert office.act(chief, f"{AT}?unit=U1", AT, **ONE | {"number": "J-9"}).status_code == 303
+    other = {"number": "J-9", "verified_on": str(TODAY - timedelta(days=40))}
+    assert office.act(chief, f"{AT}?unit=U1", AT, **ONE | other).status_code == 303
     [(identity,)] = office.rows("select id from certificate where number = 'J-9'")
     assert office.act(first, AT, f"/certificates/{identity}/withdraw", note="x").status_code == 403
     later = office.act(first, AT, f"/certificates/{identity}/scan", files={"scan": ("a.pdf", PDF)})
     assert later.status_code == 303
-    other = office.act(first, AT, f"/certificates/{identity}/scan", files={"scan": ("b.pdf", PDF + b"!")})
-    assert other.status_code == 409, "a scan stays as it is"
+    another = office.act(first, AT, f"/certificates/{identity}/scan", files={"scan": ("b.pdf", PDF + b"!")})
+    assert another.status_code == 409, "a scan stays as it is"
+
+
+@pytest.mark.parametrize("conclusion", ["qualified", "failed"])
+def test_a_wrong_number_is_put_right_and_the_meter_keeps_its_term(office: Office, conclusion: str) -> None:
+    chief = office.browser("chief")
+    page, on = f"{AT}?unit=U1", str(TODAY - timedelta(days=60 if conclusion == "failed" else 50))
+    query = "select id from certificate where number = %s and conclusion = %s"
+    held = "select v.certificate_id, v.failed from verification v join meter m on m.id = v.meter_id"
+    held += " where m.meter_no = 'M2' and v.verified_on = %s"
+    ids = []
+    for number in ("J-21", "J-12"):
+        facts = ONE | {"number": number, "verified_on": on, "conclusion": conclusion}
+        if conclusion == "failed":
+            facts["due"] = ""
+        assert office.act(chief, page, AT, **facts).status_code == 303
+        ids += [row[0] for row in office.rows(query, number, conclusion)]
+    wrong, right = ids
+    assert office.rows(held, on) == [(wrong, conclusion == "failed")]
+    assert office.act(chief, page, f"/certificates/{wrong}/withdraw", note="编号录错").status_code == 303
+    assert office.rows(held, on) == [(right, conclusion == "failed")]
+    assert office.act(chief, page, f"/certificates/{right}/withdraw", note="录错").status_code == 303
+    assert office.rows(held, on) == []
 
 
 @pytest.mark.parametrize(
