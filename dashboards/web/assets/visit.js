@@ -159,8 +159,13 @@ async function forget() {
 }
 
 async function begin() {
-  await fill();
-  await show();
+  sheet.inert = true;  // what is filled in before the sheet listens would be lost
+  try {
+    await fill();
+    await show();
+  } finally {
+    sheet.inert = false;
+  }
   sheet.addEventListener("change", (event) => {
     if (event.target.dataset.photo) keepPhotos(event.target);
     else keep(event.target.name.split("_")[1]).then(send);

@@ -121,6 +121,7 @@ def test_a_visit_without_a_net_loses_nothing(plant: Office, tmp_path: Path) -> N
         page = context.new_page()
         page.on("pageerror", lambda error: errors.append(str(error)))
         page.goto(f"{at}/visit")  # the phone was put away meanwhile
+        page.wait_for_selector("#kept[data-count='3']")
         assert page.locator("textarea[name=remark_1]").input_value() == "标识脱落"
         assert page.locator("input[name=item_2][value=pass]").is_checked()
         assert plant.rows("select from review_item where review_id = %s", review) == []
