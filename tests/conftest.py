@@ -146,6 +146,13 @@ def module_database(stack: Stack, templates: tuple[str, str]) -> Iterator[str]:
         yield address
 
 
+@pytest.fixture(scope="module")
+def other_module_database(stack: Stack, templates: tuple[str, str]) -> Iterator[str]:
+    """The address of a second one, for modules that ask for two regions."""
+    with _database(stack, templates[1]) as address:
+        yield address
+
+
 @pytest.fixture
 def topic_prefix() -> str:
     """A prefix that no other test's topics and groups have."""

@@ -1,4 +1,4 @@
-"""One region and one set of pages for a module."""
+"""A region for a module, or two, each with its pages."""
 
 import uuid
 from collections.abc import Iterator
@@ -42,11 +42,11 @@ def office(module_database: str, stack: Stack) -> Iterator[Office]:
 
 
 @pytest.fixture(scope="module")
-def plant(module_database: str) -> Iterator[Office]:
+def plant(other_module_database: str) -> Iterator[Office]:
     """Pages over a ledger that was really loaded, with an enterprise's person of its plant."""
-    assert called("ledger", "load", GOLDEN / "ledger_plant.csv", dsn=module_database).exit_code == 0
-    enter(module_database, {"chief": ("staff", ""), "li.na": ("inspector", ""), "first": ("enterprise", PLANT)})
-    api = service_address(module_database, "api", secret="of these tests")
+    assert called("ledger", "load", GOLDEN / "ledger_plant.csv", dsn=other_module_database).exit_code == 0
+    enter(other_module_database, {"chief": ("staff", ""), "li.na": ("inspector", ""), "first": ("enterprise", PLANT)})
+    api = service_address(other_module_database, "api", secret="of these tests")
     app = create_pages(PagesConfig(dsn=api), attempts=Attempts(burst=1000))
     with TestClient(app, base_url=HOST, follow_redirects=False) as door:
-        yield Office(module_database, app.app, door)  # type: ignore[arg-type]  # a FastAPI inside its guard
+        yield Office(other_module_database, app.app, door)  # type: ignore[arg-type]  # a FastAPI inside its guard
