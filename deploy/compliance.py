@@ -17,7 +17,7 @@ from streams.compliance.evidence import Moment
 from streams.compliance.judge import Judgement, judge, review_of
 from streams.compliance.standards import StoredDocument, load_document, read_documents, read_standards
 from streams.store.ledger import read_ledger
-from streams.store.postgres.connections import understood
+from streams.store.postgres.connections import connected
 
 __all__ = ["as_json", "documents", "judged", "load", "today", "unused"]
 
@@ -81,13 +81,9 @@ def judged(dsn: str, codes: Sequence[str] | None, day: date, zone: tzinfo) -> Ju
 
 def _run(dsn: str, ask: Callable[[psycopg.AsyncConnection], Awaitable[_Result]]) -> _Result:
     async def run() -> _Result:
-        async with understood():
-            connection = await psycopg.AsyncConnection.connect(
-                dsn, autocommit=True, connect_timeout=10, application_name="meterwarden comply"
-            )
-            async with connection:
-                await connection.execute("select set_config('timezone', 'UTC', false), set_config('jit', 'off', false)")
-                return await ask(connection)
+        async with connected(dsn, "comply") as connection:
+            await connection.execute("select set_config('timezone', 'UTC', false), set_config('jit', 'off', false)")
+            return await ask(connection)
 
     return asyncio.run(run())
 

@@ -13,7 +13,7 @@ from psycopg.rows import dict_row
 
 from analytics.domain.ledger import Difference, Ledger, LedgerFault, difference, merge
 from streams.store.ledger import LoadReport, Origin, load_ledger, read_ledger
-from streams.store.postgres.connections import understood
+from streams.store.postgres.connections import connected
 
 __all__ = ["Origin", "Proposal", "account", "gone_back_to", "history", "ledger_in_force", "load", "proposed"]
 
@@ -69,12 +69,8 @@ def account() -> str:
 
 def _inside(dsn: str, work: Callable[[psycopg.AsyncConnection], Awaitable[T]]) -> T:
     async def run() -> T:
-        async with understood():
-            connection = await psycopg.AsyncConnection.connect(
-                dsn, autocommit=True, connect_timeout=10, application_name="meterwarden ledger"
-            )
-            async with connection:
-                return await work(connection)
+        async with connected(dsn, "ledger") as connection:
+            return await work(connection)
 
     return asyncio.run(run())
 

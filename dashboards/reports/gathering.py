@@ -1,7 +1,8 @@
 """Data of reports, read from the database: a unit's month, or all units on its last day."""
 
 import asyncio
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from typing import Final, NamedTuple
@@ -38,9 +39,9 @@ from dashboards.reports.content import (
 from streams.compliance.evidence import Moment, read_energy, read_point_energy
 from streams.compliance.judge import Judgement, judge, review_of
 from streams.compliance.standards import read_standards
-from streams.store.postgres.connections import understood
+from streams.store.postgres.connections import connected
 
-__all__ = ["Months", "connected", "meter_rows", "month_days", "region_report", "unit_report"]
+__all__ = ["Months", "meter_rows", "month_days", "reading", "region_report", "unit_report"]
 
 
 def month_days(month: str) -> tuple[date, date]:
@@ -121,33 +122,28 @@ def region_report(dsn: str, month: str, zone: tzinfo, *, until: str = "") -> Reg
     return asyncio.run(_region_report(dsn, month, until or month, zone))
 
 
-async def connected(dsn: str) -> psycopg.AsyncConnection:
+@asynccontextmanager
+async def reading(dsn: str) -> AsyncIterator[psycopg.AsyncConnection]:
     """A connection to read a report by."""
-    connection = await psycopg.AsyncConnection.connect(
-        dsn, autocommit=True, connect_timeout=10, application_name="meterwarden report"
-    )
-    await connection.execute("select set_config('timezone', 'UTC', false), set_config('jit', 'off', false)")
-    return connection
+    async with connected(dsn, "report") as connection:
+        await connection.execute("select set_config('timezone', 'UTC', false), set_config('jit', 'off', false)")
+        yield connection
 
 
 async def _unit_report(dsn: str, code: str, month: str, until: str, zone: tzinfo) -> UnitReport:
     now = datetime.now(UTC)
     months = Months.of(month, until, now.astimezone(zone).date())
-    async with understood():
-        connection = await connected(dsn)
-        async with connection:
-            standards = await read_standards(connection)
-            judgement = await judge(connection, standards, Moment.of(months.last, now=now, zone=zone), code.__eq__)
-            if not judgement.stored.unit_ids.size:
-                raise RegistryError(f"the ledger must have the unit (it has none with the code {code})")
-            before_day = months.first - timedelta(days=1)
-            before = await judge(
-                connection, standards, Moment.of(before_day, now=now, zone=zone), stored=judgement.stored
-            )
-            measured = await _measured(connection, judgement, months)
-            own = await _own(connection, judgement, months.first, months.last)
-            bodies = await _bodies(connection, [code])
-            gaps = await _gaps(connection, code, months.first, months.last, zone)
+    async with reading(dsn) as connection:
+        standards = await read_standards(connection)
+        judgement = await judge(connection, standards, Moment.of(months.last, now=now, zone=zone), code.__eq__)
+        if not judgement.stored.unit_ids.size:
+            raise RegistryError(f"the ledger must have the unit (it has none with the code {code})")
+        before_day = months.first - timedelta(days=1)
+        before = await judge(connection, standards, Moment.of(before_day, now=now, zone=zone), stored=judgement.stored)
+        measured = await _measured(connection, judgement, months)
+        own = await _own(connection, judgement, months.first, months.last)
+        bodies = await _bodies(connection, [code])
+        gaps = await _gaps(connection, code, months.first, months.last, zone)
     report = _assembled(judgement, before, measured, months)
     return replace(report, own=own, gaps=gaps, coverage=coverage(judgement.assessment.scene, bodies))
 
@@ -422,13 +418,11 @@ async def _region_report(dsn: str, month: str, until: str, zone: tzinfo) -> Regi
     now = datetime.now(UTC)
     months = Months.of(month, until, now.astimezone(zone).date())
     first, day = months.first, months.last
-    async with understood():
-        connection = await connected(dsn)
-        async with connection:
-            standards = await read_standards(connection)
-            judgement = await judge(connection, standards, Moment.of(day, now=now, zone=zone))
-            series = await read_energy(connection, judgement.stored.unit_ids.tolist(), first, day)
-            bodies = await _bodies(connection, None)
+    async with reading(dsn) as connection:
+        standards = await read_standards(connection)
+        judgement = await judge(connection, standards, Moment.of(day, now=now, zone=zone))
+        series = await read_energy(connection, judgement.stored.unit_ids.tolist(), first, day)
+        bodies = await _bodies(connection, None)
     rows = [
         _row(judgement, unit, series.get((unit_id, "unit", "", ""), ()), first, day)
         for unit, unit_id in enumerate(judgement.stored.unit_ids.tolist())

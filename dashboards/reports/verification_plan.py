@@ -15,12 +15,11 @@ from analytics.domain.words import STATUSES, Phrase
 from analytics.standards.factors import EPOCH_ORDINAL
 from analytics.standards.words import carrier_name
 from dashboards.reports.content import MeterRow
-from dashboards.reports.gathering import connected, meter_rows
+from dashboards.reports.gathering import meter_rows, reading
 from dashboards.reports.sheet import add_sheet, empty_book
 from streams.compliance.evidence import Moment
 from streams.compliance.judge import judge
 from streams.compliance.standards import read_standards
-from streams.store.postgres.connections import understood
 
 __all__ = ["Plan", "Planned", "read_plan", "write_plan"]
 
@@ -105,15 +104,13 @@ def read_plan(dsn: str, code: str, year: int, zone: tzinfo, *, lead_days: int = 
 
 
 async def _read(dsn: str, code: str, year: int, day: date, zone: tzinfo, lead_days: int) -> Plan:
-    async with understood():
-        connection = await connected(dsn)
-        async with connection:
-            standards = await read_standards(connection)
-            moment = Moment.of(day, now=datetime.now(UTC), zone=zone)
-            judgement = await judge(connection, standards, moment, code.__eq__)
-            if not judgement.stored.unit_ids.size:
-                raise RegistryError(f"the ledger must have the unit (it has none with the code {code})")
-            rows = await (await connection.execute(_LAST, (code,))).fetchall()
+    async with reading(dsn) as connection:
+        standards = await read_standards(connection)
+        moment = Moment.of(day, now=datetime.now(UTC), zone=zone)
+        judgement = await judge(connection, standards, moment, code.__eq__)
+        if not judgement.stored.unit_ids.size:
+            raise RegistryError(f"the ledger must have the unit (it has none with the code {code})")
+        rows = await (await connection.execute(_LAST, (code,))).fetchall()
     last = {row[0]: _Last(*row[1:]) for row in rows}
     metered = [_of_meter(row, last) for row in meter_rows(judgement) if row.meter_no and row.status != "out_of_use"]
     others = [

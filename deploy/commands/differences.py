@@ -6,7 +6,6 @@ from typing import Any, Final, LiteralString
 from zoneinfo import ZoneInfo
 
 import click
-import psycopg
 
 from deploy.commands.common.parameters import ZoneName
 from deploy.commands.common.tables import AS_JSON, listed
@@ -15,11 +14,10 @@ from deploy.stack import Stack
 from deploy.terminal import say
 from streams.store.ledger import LoadReport
 from streams.store.ledger.differences import decide
-from streams.store.postgres.connections import understood
+from streams.store.postgres.connections import connected
 
 __all__ = ["command"]
 
-_NAME: Final = "meterwarden differences"
 _OPEN: Final = """
 select u.code, m.meter_no, d.started_at, (d.evidence ->> 'before')::float8, (d.evidence ->> 'at')::float8,
        d.unexplained, s.symbol, d.evidence ->> 'unit'
@@ -113,20 +111,10 @@ def _decide(
 
 
 async def _decided(unit_code: str, meter_no: str, at: datetime, what: str, *, count: bool | None) -> LoadReport:
-    async with understood():
-        connection = await _connected()
-        async with connection:
-            return await decide(connection, unit_code, meter_no, at, what, count=count)
-
-
-async def _connected() -> psycopg.AsyncConnection[Any]:
-    return await psycopg.AsyncConnection.connect(
-        Stack(settings()).dsn, autocommit=True, connect_timeout=10, application_name=_NAME
-    )
+    async with connected(Stack(settings()).dsn, "differences") as connection:
+        return await decide(connection, unit_code, meter_no, at, what, count=count)
 
 
 async def _fetched(query: LiteralString) -> list[tuple[Any, ...]]:
-    async with understood():
-        connection = await _connected()
-        async with connection:
-            return await (await connection.execute(query)).fetchall()
+    async with connected(Stack(settings()).dsn, "differences") as connection:
+        return await (await connection.execute(query)).fetchall()

@@ -22,7 +22,7 @@ from deploy.terminal import say
 from ingest.kafka.publisher import Publisher
 from ingest.kafka.replay import send_again
 from ingest.wire import shown
-from streams.store.postgres.connections import understood
+from streams.store.postgres.connections import connected
 from streams.store.rejected import Chosen, RejectedRecord, mark_replayed, remove, select
 from streams.store.rejected import count as rows_of
 
@@ -70,7 +70,7 @@ def list_rows(
     settings = load()
 
     async def rows() -> list[RejectedRecord]:
-        async with understood(), await psycopg.AsyncConnection.connect(Stack(settings).dsn) as connection:
+        async with connected(Stack(settings).dsn, "rejected") as connection:
             return await select(
                 connection, after=after, reason=reason, unit_code=unit, since=since, pending=pending, limit=limit
             )
@@ -132,17 +132,17 @@ def clear(
 
 
 async def _chosen(dsn: str, **filters: Any) -> Chosen:
-    async with understood(), await psycopg.AsyncConnection.connect(dsn, autocommit=True) as connection:
+    async with connected(dsn, "rejected") as connection:
         return Chosen(last=await _last_id(connection), **filters)
 
 
 async def _count_of(dsn: str, chosen: Chosen) -> list[tuple[str, int, int, int]]:
-    async with understood(), await psycopg.AsyncConnection.connect(dsn, autocommit=True) as connection:
+    async with connected(dsn, "rejected") as connection:
         return await rows_of(connection, chosen)
 
 
 async def _removed(dsn: str, chosen: Chosen) -> int:
-    async with understood(), await psycopg.AsyncConnection.connect(dsn, autocommit=True) as connection:
+    async with connected(dsn, "rejected") as connection:
         await _lock(connection)  # a replay that runs would send what is gone
         return await remove(connection, chosen)
 
@@ -155,7 +155,7 @@ async def _replayed(dsn: str, publisher: Publisher, filters: dict[str, Any]) -> 
     """
     rows: Counter[str] = Counter()
     readings = 0
-    async with understood(), await psycopg.AsyncConnection.connect(dsn, autocommit=True) as connection:
+    async with connected(dsn, "rejected") as connection:
         await _lock(connection)
         # what is refused again while this runs gets a higher id: it waits for the next replay
         last = await _last_id(connection)
@@ -179,7 +179,7 @@ async def _replayed(dsn: str, publisher: Publisher, filters: dict[str, Any]) -> 
 async def _counted(dsn: str, filters: dict[str, Any]) -> tuple[Counter[str], int]:
     rows: Counter[str] = Counter()
     readings = 0
-    async with understood(), await psycopg.AsyncConnection.connect(dsn, autocommit=True) as connection:
+    async with connected(dsn, "rejected") as connection:
         async for page in _pages(connection, await _last_id(connection), filters):
             rows.update(row.reason for row in page)
             readings += sum(row.readings for row in page)

@@ -25,7 +25,7 @@ from ingest.ledgers.writing import write_ledger_csv
 from streams.alerts.people import NotFound, rows
 from streams.store.ledger import read_ledger
 from streams.store.ledger.differences import decide
-from streams.store.postgres.connections import understood
+from streams.store.postgres.connections import connected
 
 __all__ = ["router"]
 
@@ -99,14 +99,10 @@ async def difference(request: Request, visit: ActingStaff) -> Response:
         raise LedgerError(f"a word must be one of {', '.join(_COUNT)}, with a reason (got {word!r}, {why!r})")
     text, _, meter = visit.field("which", 300).partition(" ")
     at, by = _instant(request, text), visit.person.login
-    async with understood():
-        connection = await psycopg.AsyncConnection.connect(
-            request.app.state.config.dsn, autocommit=True, connect_timeout=10, application_name="meterwarden pages"
-        )
-        async with connection:
-            await _require_meter(connection, code, point, meter)
-            what = f"{_SAID[word]} {by}: {why}"
-            report = await decide(connection, code, meter, at, what, count=_COUNT[word], by=by)
+    async with connected(request.app.state.config.dsn, "pages") as connection:
+        await _require_meter(connection, code, point, meter)
+        what = f"{_SAID[word]} {by}: {why}"
+        report = await decide(connection, code, meter, at, what, count=_COUNT[word], by=by)
     for fault in report.faults:
         raise LedgerError(f"required: {fault.required}; got: {fault.got}")
     return go(point_href(code, point, "work"))

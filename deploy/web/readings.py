@@ -28,7 +28,7 @@ from ingest.readings.options import ReadingOptions
 from ingest.readings.recognition import Question, Unsettled
 from streams.alerts.people import NotFound, rows
 from streams.store.ledger import read_ledger
-from streams.store.postgres.connections import understood
+from streams.store.postgres.connections import connected
 
 __all__ = ["LARGEST_READINGS", "router"]
 
@@ -208,12 +208,8 @@ def _checked(found: dict[str, Any], directory: MeterDirectory, zone: Any, own: s
 
 async def _directory(dsn: str, own: str | None) -> MeterDirectory:
     """Meters of the ledger in force, or of the enterprise's own alone: others' are not even recognised."""
-    async with understood():
-        connection = await psycopg.AsyncConnection.connect(
-            dsn, autocommit=True, connect_timeout=10, application_name="meterwarden readings"
-        )
-        async with connection:
-            ledger = (await read_ledger(connection, units=None if own is None else own.__eq__)).ledger
+    async with connected(dsn, "readings") as connection:
+        ledger = (await read_ledger(connection, units=None if own is None else own.__eq__)).ledger
     return await asyncio.to_thread(MeterDirectory.of, ledger)
 
 

@@ -5,14 +5,13 @@ import sys
 from datetime import datetime
 
 import click
-import psycopg
 
 from deploy.commands.common.parameters import Instant
 from deploy.settings import load as settings
 from deploy.stack import Stack
 from deploy.terminal import say
 from streams.store.ledger import rework
-from streams.store.postgres.connections import understood
+from streams.store.postgres.connections import connected
 
 __all__ = ["command"]
 
@@ -51,10 +50,10 @@ def command(*, unit: str, points: tuple[str, ...], since: datetime, reason: str,
 
 
 async def _sized(dsn: str, unit: str, points: tuple[str, ...] | None, since: datetime) -> rework.Rework:
-    async with understood(), await psycopg.AsyncConnection.connect(dsn, autocommit=True) as connection:
+    async with connected(dsn, "recompute") as connection:
         return await rework.size(connection, unit, points, since)
 
 
 async def _asked(dsn: str, found: rework.Rework, since: datetime, source: str, by: str) -> int:
-    async with understood(), await psycopg.AsyncConnection.connect(dsn) as connection:
+    async with connected(dsn, "recompute", autocommit=False) as connection:
         return await rework.ask(connection, found, since, source=source, by=by)

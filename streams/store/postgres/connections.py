@@ -15,7 +15,7 @@ from psycopg.pq import TransactionStatus
 from analytics.domain.errors import StoreUnavailable
 from streams.ports import StoreRejected
 
-__all__ = ["Connections", "understood"]
+__all__ = ["Connections", "connected", "understood"]
 
 IDLE_IN_TRANSACTION_S: Final = 60
 """A worker that stops inside a transaction holds its fence for this long at most."""
@@ -45,6 +45,31 @@ async def understood() -> AsyncIterator[None]:
 
 def _first_line(error: psycopg.Error) -> str:
     return f"{error.sqlstate or type(error).__name__}: {str(error).splitlines()[0] if str(error) else 'no message'}"
+
+
+@asynccontextmanager
+async def connected(
+    dsn: str, name: str, *, autocommit: bool = True, timeout_s: int = 10
+) -> AsyncIterator[psycopg.AsyncConnection]:
+    """Open one connection for an errand; its errors come out as `understood` says.
+
+    Parameters
+    ----------
+    dsn : str
+        Database.
+    name : str
+        What `pg_stat_activity` calls it, after "meterwarden".
+    autocommit : bool
+        Otherwise everything is one transaction, committed at the end.
+    timeout_s : int
+        Longest wait for the server to let it in. [s]
+    """
+    async with understood():
+        connection = await psycopg.AsyncConnection.connect(
+            dsn, autocommit=autocommit, connect_timeout=timeout_s, application_name=f"meterwarden {name}"
+        )
+        async with connection:
+            yield connection
 
 
 class Connections:
