@@ -10,7 +10,12 @@ from (
     (select 3, 'silent', unit_name, point, meter_no, started_at, unit_code
      from detection_list where kind = 'silence' and state = 'open' and severity in ('warning', 'serious') order by started_at, id limit 20)
     union all
-    (select 4, 'overdue', unit_name, point, meter_no, verification_due::timestamptz, unit_code
-     from verification_state where state = 'overdue' order by days_left, unit_code, point limit 20)
+    (select 4, 'overdue', p.unit_name, p.point, m.meter_no, d.verification_due::timestamptz, p.unit_code
+     from (
+         select * from verification_term where verification_due < (select local_day(now()))
+         order by verification_due, point_id limit 20
+     ) d
+     join ledger_point p on p.point_id = d.point_id
+     join ledger_meter m on m.point_id = d.point_id and m.meter_id = d.meter_id and m.installed_to is null)
 ) t
 order by t.place, t.since
