@@ -82,10 +82,10 @@ def register_hours(
     >>> import datetime, pyarrow
     >>> day = datetime.datetime(2026, 11, 21, tzinfo=datetime.timezone.utc)
     >>> at = [day + datetime.timedelta(minutes=30 * i) for i in range(5)]
-    >>> frame = pyarrow.table({"measured_at": at, "value": [99990.0, 99995.0, 0.0, 5.0, 12.0]})
+    >>> frame = pyarrow.table({"measured_at": at, "value": [99990.0, 99995.0, 1.0, 6.0, 12.0]})
     >>> hours, events = register_hours(frame, full_scale=100_000)
     >>> hours["amount"].to_pylist(), hours["quality"].to_pylist(), events["kind"].to_pylist()
-    ([10.0, 12.0], ['rollover', 'measured'], ['rollover'])
+    ([11.0, 11.0], ['rollover', 'measured'], ['rollover'])
     """
     frame = nw.from_native(readings, eager_only=True)
     names, point, at_us, value = _columns(frame)

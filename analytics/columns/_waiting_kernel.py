@@ -141,6 +141,9 @@ def _take_level_back(s, p, t, v, r, k, work):
     """Revert a false level: count from the anchor saved before it, and rewrite the hours since."""
     began, run_at, run_value = s.kept_run, s.run_at, s.run_value
     if run_value < s.good_value:
+        if s.run_told != 0:  # what was reported as a fall is over: the register is back
+            fell = _fallen_to(s, highest_rate(s, work.tab[k]), work.rules)
+            emit_event(s, p, fell, run_at, t, t, s.good_value, run_value, v, s.run_n, 0, work)
         kind = JUMP if s.kept_flags & _UP else SPIKE
         emit_event(s, p, kind, began, run_at, t, s.kept_value, s.good_value, run_value, 1, 0, work)
     s.good_at = s.kept_at
@@ -276,8 +279,11 @@ def _tell_fall(s, p, t, v, c, work):
     Zeros that do not move may still be a transient, and any value that does not move an error value.
     """
     moves = v > s.run_value or (s.run_n >= _STILL_READINGS and t - s.run_at >= US_PER_DAY)
-    if s.run_told == 0 and s.run_value < s.good_value and v > 0.0 and moves and not _returned(s, c, work.rules):
-        kind = _fallen_to(s, highest_rate(s, c), work.rules)
+    rate = highest_rate(s, c)
+    near = not math.isinf(rate) and s.good_value - s.run_value <= _DAY_H * rate  # error values lie anywhere
+    back = (s.kept_flags & _UP) != 0 and _returned(s, c, work.rules)  # from a jump that was reported
+    if s.run_told == 0 and s.run_value < s.good_value and v > 0.0 and (moves or near) and not back:
+        kind = _fallen_to(s, rate, work.rules)
         emit_event(s, p, kind, s.run_at, NEVER, t, s.good_value, s.run_value, v, s.run_n, 0, work)
         s.run_told = 1
 
