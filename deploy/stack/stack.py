@@ -176,9 +176,10 @@ class Stack:
                 started += self._start([self._notices()])
             if "pages" in parts:
                 started += self._start([self._pages()])
-            keeper = self._keeper()
-            keeper.start()
-            keeper.ready()
+            if self.watched():  # else it would end at once: a Kafka that exists is not ours to keep
+                keeper = self._keeper()
+                keeper.start()
+                keeper.ready()
         return started
 
     def down(self, parts: Collection[str] = PARTS) -> list[str]:
