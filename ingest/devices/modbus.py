@@ -7,7 +7,7 @@ those of the request, counted from 0. Numbers are exact: the raw integer times a
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -18,7 +18,7 @@ import numpy as np
 from analytics.domain.errors import ConfigurationError
 from analytics.domain.toml import parse_toml
 from ingest.devices.faults import NoValue
-from ingest.devices.values import Value
+from ingest.devices.values import Value, scale_of
 
 __all__ = [
     "EXCEPTIONS",
@@ -187,14 +187,7 @@ def _point(row: Mapping[str, Any], words: str, place: str, faults: list[str]) ->
         faults.append(f"{place}: type must be one of {', '.join(_TYPES)} (got {row.get('type')!r})")
     if row.get("words", words) not in _ORDERS:
         faults.append(f"{place}: words must be one of {', '.join(_ORDERS)} (got {row.get('words', words)!r})")
-    try:
-        scale = Decimal(str(row.get("scale", "1")))
-    except InvalidOperation:
-        scale = Decimal("nan")
-    if not scale.is_finite() or scale == 0:
-        faults.append(f"{place}: scale must be a number other than 0 (got {row.get('scale')!r})")
-    if not isinstance(row.get("unit"), str):
-        faults.append(f"{place}: unit must be a text (got {row.get('unit')!r})")
+    scale = scale_of(row, place, faults)
     if len(faults) > before:
         return None
     return Point(

@@ -7,11 +7,12 @@ show. Every fault in it is named at once.
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final
 
 from analytics.domain.errors import ConfigurationError
+from ingest.devices.values import scale_of
 
 __all__ = ["ListedPoint", "PointList", "read_points"]
 
@@ -132,14 +133,7 @@ def _point(
     kind = row.get("kind", kinds[0] if kinds else "")
     if kind not in (kinds or ("",)):
         faults.append(f"{place}: kind must be one of {', '.join(kinds) or 'none'} (got {kind!r})")
-    try:
-        scale = Decimal(str(row.get("scale", "1")))
-    except InvalidOperation:
-        scale = Decimal("nan")
-    if not scale.is_finite() or scale == 0:
-        faults.append(f"{place}: scale must be a number other than 0 (got {row.get('scale')!r})")
-    if not isinstance(row.get("unit"), str):
-        faults.append(f"{place}: unit must be a text (got {row.get('unit')!r})")
+    scale = scale_of(row, place, faults)
     if len(faults) > before:
         return None
     return ListedPoint(

@@ -1,12 +1,14 @@
 """Exact values as devices send them."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
+from typing import Any
 
 from ingest.devices.faults import NoValue
 
-__all__ = ["Value", "bcd_digits", "bcd_number", "digits_time", "hex_of"]
+__all__ = ["Value", "bcd_digits", "bcd_number", "digits_time", "hex_of", "scale_of"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +37,22 @@ class Value:
     unit: str
     at: datetime | None = None
     raw: bytes = b""
+
+
+def scale_of(row: Mapping[str, Any], place: str, faults: list[str]) -> Decimal:
+    """Factor of a profile's row, from the number on the wire to its `unit`; 1 where it states none.
+
+    A scale that is no number or 0, and a unit that is no text, are appended to `faults` with the row's `place`.
+    """
+    try:
+        scale = Decimal(str(row.get("scale", "1")))
+    except InvalidOperation:
+        scale = Decimal("nan")
+    if not scale.is_finite() or scale == 0:
+        faults.append(f"{place}: scale must be a number other than 0 (got {row.get('scale')!r})")
+    if not isinstance(row.get("unit"), str):
+        faults.append(f"{place}: unit must be a text (got {row.get('unit')!r})")
+    return scale
 
 
 def hex_of(data: bytes) -> str:

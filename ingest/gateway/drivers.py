@@ -6,7 +6,7 @@ from datetime import datetime
 from importlib import import_module
 from itertools import count
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final, Protocol, TypeVar
 
 from analytics.domain.errors import ConfigurationError
 from ingest.devices import cjt188, dlt645, mbus, modbus
@@ -15,7 +15,9 @@ from ingest.devices.modbus_frames import Framing, Request, registers_in
 from ingest.devices.values import Value
 from ingest.gateway.links import Link
 
-__all__ = ["DRIVERS", "EXTRAS", "LINKS", "DeviceConfig", "Driver", "Outcome", "driver_of"]
+__all__ = ["DRIVERS", "EXTRAS", "LINKS", "DeviceConfig", "Driver", "Outcome", "chosen_items", "driver_of"]
+
+Item = TypeVar("Item")
 
 MAIN: Final = "main"
 _MOST_PARTS: Final = 16
@@ -87,21 +89,27 @@ class Driver(Protocol):
         """
 
 
+def chosen_items(device: DeviceConfig, known: Mapping[str, Item]) -> tuple[str, list[Item]]:
+    """Address of a meter of the DL/T protocols, and which of the known items are read of it.
+
+    Raises `ConfigurationError` for an unknown item, and where the address is not the 12 digits of the plate.
+    """
+    names = ("energy_forward", "power") if device.points is None else device.points
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        raise ConfigurationError(f"points must be of {', '.join(known)} (got {', '.join(unknown)})")
+    if len(device.address) != 12 or not device.address.isdecimal():
+        raise ConfigurationError(f"address must be 12 digits, as on the plate (got {device.address!r})")
+    return device.address, [known[name] for name in names]
+
+
 class Dlt645:
     """DL/T 645-2007. The clock is asked for once in `clock_every` readings."""
 
     clock_every = 24
 
     def __init__(self, device: DeviceConfig, _folder: Path | None = None) -> None:
-        known = dlt645.items()
-        names = ("energy_forward", "power") if device.points is None else device.points
-        unknown = [name for name in names if name not in known]
-        if unknown:
-            raise ConfigurationError(f"points must be of {', '.join(known)} (got {', '.join(unknown)})")
-        if len(device.address) != 12 or not device.address.isdecimal():
-            raise ConfigurationError(f"address must be 12 digits, as on the plate (got {device.address!r})")
-        self._address = device.address
-        self._items = [known[name] for name in names]
+        self._address, self._items = chosen_items(device, dlt645.items())
         self._turn = 0
         self._has_clock = True
 

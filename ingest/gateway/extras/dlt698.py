@@ -10,11 +10,10 @@ from pathlib import Path
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from analytics.domain.errors import ConfigurationError
 from ingest.devices import dlt698
 from ingest.devices.faults import DeviceFault, NoAnswer, NoValue, Refused
 from ingest.devices.frames import first_frame
-from ingest.gateway.drivers import DeviceConfig, Outcome
+from ingest.gateway.drivers import DeviceConfig, Outcome, chosen_items
 from ingest.gateway.links import Link
 
 __all__ = ["DRIVER", "Dlt698", "SimulatedMeter"]
@@ -26,15 +25,7 @@ class Dlt698:
     clock_every = 24
 
     def __init__(self, device: DeviceConfig, _folder: Path | None = None) -> None:
-        known = dlt698.items()
-        names = ("energy_forward", "power") if device.points is None else device.points
-        unknown = [name for name in names if name not in known]
-        if unknown:
-            raise ConfigurationError(f"points must be of {', '.join(known)} (got {', '.join(unknown)})")
-        if len(device.address) != 12 or not device.address.isdecimal():
-            raise ConfigurationError(f"address must be 12 digits, as on the plate (got {device.address!r})")
-        self._address = device.address
-        self._items = [known[name] for name in names]
+        self._address, self._items = chosen_items(device, dlt698.items())
         self._numbers, self._turn = count(), 0
 
     def read(self, link: Link) -> Outcome:
