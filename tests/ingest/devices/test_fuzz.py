@@ -5,14 +5,22 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from ingest.devices import cjt188, dlt645, dlt698, iec104, mbus, modbus
+from ingest.devices import cjt188, dlt645, dlt698, iec104, mbus, modbus, modbus_frames
 from ingest.devices.faults import DeviceFault
 from ingest.devices.frames import checksum, first_frame, why_none
 from tests.ingest.devices.test_dlt698 import VECTORS as DLT698
 from tests.ingest.devices.test_iec104 import VECTORS as IEC104
 from tests.ingest.devices.vectors import VECTORS, frame
 
-SOURCES = VECTORS | {"iec104": [one for one in IEC104["apdu"] if "type" in one], "dlt698": DLT698["frame"][1:6]}
+RTU = modbus_frames.Request(unit=3, function=3, address=10, count=4)
+TCP = modbus_frames.Request(unit=3, function=4, address=10, count=4, framing="tcp", transaction=7)
+PDUS = [bytes([3, 8, *range(8)]), bytes([0x83, 2]), bytes([4, 8, *range(8)]), bytes([0x84, 11])]
+SOURCES = VECTORS | {
+    "iec104": [one for one in IEC104["apdu"] if "type" in one],
+    "dlt698": DLT698["frame"][1:6],
+    "modbus-rtu": [{"frame": modbus_frames.encode_pdu(3, one, "rtu").hex()} for one in PDUS[:2]],
+    "modbus-tcp": [{"frame": modbus_frames.encode_pdu(3, one, "tcp", 7).hex()} for one in PDUS[2:]],
+}
 
 
 def read_645(data: bytes) -> None:
@@ -50,6 +58,27 @@ def read_modbus(data: bytes) -> None:
     profile, span = SPANS[sum(data) % len(SPANS)]
     for value in modbus.values_of(profile, span, registers[: span.count]):
         assert isinstance(value, DeviceFault) or value.value.is_finite()
+
+
+def read_rtu(data: bytes) -> None:
+    if len(data) > 4 and sum(data) % 2:  # a right checksum, so that the inside is reached
+        data = modbus_frames.encode_pdu(data[0], data[1:-2], "rtu")
+    read_frame(data, RTU)
+
+
+def read_tcp(data: bytes) -> None:
+    read_frame(data, TCP)
+
+
+def read_frame(data: bytes, request: modbus_frames.Request) -> None:
+    why_none(data, request.form)
+    try:
+        found = first_frame(data, request.form, request.accept)
+    except DeviceFault:
+        found = first_frame(data, request.form)  # another slave's, or another function
+    answer = found[0] if found else request.form.parse(data)
+    registers = modbus_frames.registers_in(answer)
+    assert all(0 <= one <= 0xFFFF for one in registers)
 
 
 def read_104(data: bytes) -> None:
@@ -93,6 +122,8 @@ CODECS: dict[str, tuple[Callable[[bytes], None], str]] = {
     "cjt188": (read_188, "cjt188"),
     "mbus": (read_mbus, "mbus"),
     "modbus": (read_modbus, "mbus"),
+    "modbus-rtu": (read_rtu, "modbus-rtu"),
+    "modbus-tcp": (read_tcp, "modbus-tcp"),
     "iec104": (read_104, "iec104"),
     "dlt698": (read_698, "dlt698"),
 }

@@ -1,7 +1,9 @@
 """IEC 60870-5-104 against a station of hat-drivers, our own simulated one, and a clock that the test moves."""
 
+import random
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
@@ -13,8 +15,8 @@ import pytest
 from analytics.domain.errors import ConfigurationError
 from deploy.stack.ports import free_ports
 from ingest.devices import iec104
-from ingest.devices.faults import BadFrame, NoAnswer, Refused
-from ingest.devices.iec104 import Apdu
+from ingest.devices.faults import BadFrame, DeviceFault, NoAnswer, Refused
+from ingest.devices.iec104 import Apdu, Asdu, Object
 from ingest.gateway.config import parse_config
 from ingest.gateway.drivers import DeviceConfig, driver_of
 from ingest.gateway.extras.iec104 import K, Session, StationSilentError
@@ -292,3 +294,54 @@ def test_a_list_of_points_names_what_is_wrong(tmp_path: Path, text: str, said: s
     (tmp_path / "station.toml").write_text(text, encoding="utf-8")
     with pytest.raises(ConfigurationError, match=said):
         driver_of(device(), tmp_path)
+
+
+class Noise:
+    """A station that confirms the start, and sends these bytes in parts when it is asked for something."""
+
+    def __init__(self, parts: list[bytes]) -> None:
+        self.parts, self.waiting, self.now = parts, [iec104.encode(Apdu("STARTDT con"))], 0.0
+
+    def write(self, data: bytes) -> None:
+        if iec104.decode(data).kind == "I":
+            self.waiting, self.parts = self.waiting + self.parts, []
+
+    def read(self, timeout_s: float) -> bytes:
+        self.now += timeout_s
+        return self.waiting.pop(0) if self.waiting else b""
+
+
+def talked_to(seed: int, count: int) -> int:
+    """Interrogations of stations that say something near to what is right; how many gave objects."""
+    chance, good = random.Random(seed), 0
+    command = iec104.interrogation(iec104.COUNTER_INTERROGATION, 1)
+    counters = tuple(Object(one, bytes([one, 0, 0, 0, 0])) for one in range(1, 20))
+    values = [Asdu(type=15, cause=37, common_address=1, objects=counters)] * 3
+    said = [replace(command, cause=iec104.CONFIRMED), *values, replace(command, cause=iec104.TERMINATED)]
+    sound = b"".join(iec104.encode(Apdu("I", i, 1, iec104.encode_asdu(one))) for i, one in enumerate(said))
+    for _ in range(count):
+        data = bytearray(sound)
+        for _ in range(chance.randrange(4)):
+            data[chance.randrange(len(data))] = chance.randrange(256)
+        if chance.random() < 0.2:
+            del data[chance.randrange(len(data)) :]
+        step = chance.randrange(1, len(data) + 2)
+        far = Noise([bytes(data[at : at + step]) for at in range(0, len(data), step)])
+        session = Session(far, lambda far=far: far.now)  # type: ignore[arg-type,misc]
+        try:
+            session.start()
+            good += bool(session.interrogate(iec104.COUNTER_INTERROGATION, 1, 2.0))
+            session.tend()
+        except (DeviceFault, StationSilentError):
+            continue
+    return good
+
+
+def test_no_station_crashes_a_session() -> None:
+    assert talked_to(1, 1000) > 500
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(3600)
+def test_no_station_of_a_million_crashes_a_session() -> None:
+    print(f"{talked_to(2, 1_000_000)} of 1,000,000 gave objects")  # noqa: T201 - whoever runs it looks on
