@@ -13,6 +13,7 @@ import openpyxl
 
 from analytics.domain.errors import ConfigurationError
 from ingest.files.encodings import encoding_of
+from ingest.files.formulas import cell_name, uncalculated
 
 __all__ = ["read_sheet"]
 
@@ -56,6 +57,15 @@ def _workbook(data: bytes, path: Path) -> list[Sequence[object]]:
 def _first_rows(data: bytes) -> list[Sequence[object]]:
     book: Any = openpyxl.load_workbook(io.BytesIO(data), read_only=True, data_only=True)
     sheet = next((one for one in book.worksheets if one.sheet_state == "visible"), book.worksheets[0])
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        formulas = uncalculated(archive, str(sheet._worksheet_path).lstrip("/"))  # noqa: SLF001 - openpyxl keeps the part's name to itself
+    if formulas:
+        row = min(formulas)
+        place, formula = next(iter(formulas[row].items()))
+        raise ValueError(
+            f"{cell_name(row, place)} with {formula!r}, a formula that was never calculated: open and save the file in "
+            "a spreadsheet; 公式从未计算，请用表格软件打开并保存"
+        )
     sheet.reset_dimensions()
     return list(islice(sheet.iter_rows(values_only=True), _MOST_ROWS + 1))
 

@@ -18,6 +18,7 @@ import openpyxl
 from analytics.domain.ledger import LedgerFault
 from analytics.domain.ledger.faults import shown
 from ingest.files import UnreadableFile
+from ingest.files.formulas import uncalculated
 from ingest.files.workbooks import require_bounded
 from ingest.ledgers.headers import HEADER_ROWS, Header, find_header
 from ingest.ledgers.table import LedgerTable, joined, table_of, unreadable
@@ -31,7 +32,6 @@ _OVERLAP = 256
 _MOST_MERGED = 100_000
 """Rows with a merged range; each costs time in all rows that it reaches over."""
 _MERGED = re.compile(rb'<(?:\w+:)?mergeCell\b[^>]*\bref="([A-Z]{1,3})(\d{1,7}):[A-Z]{1,3}(\d{1,7})"')
-_FORMULA = re.compile(rb"<(?:\w+:)?f[\s/>]")
 
 
 class _NotASheetError(Exception):
@@ -46,10 +46,10 @@ _ALIKE = 0.8
 
 @dataclass(frozen=True, slots=True)
 class _SheetFacts:
-    """What the sheet's XML says beside its cells: merged ranges by their first row, and whether there are formulas."""
+    """What the sheet's XML says beside its cells: merged ranges by their first row, and formulas without a value."""
 
     merged: dict[int, list[tuple[int, int]]] = field(default_factory=dict)
-    has_formulas: bool = False
+    formulas: Mapping[int, Mapping[int, str]] = field(default_factory=dict)
 
 
 def _column_place(letters: bytes) -> int:
@@ -62,12 +62,10 @@ def _column_place(letters: bytes) -> int:
 def _sheet_facts(archive: zipfile.ZipFile, part: str) -> _SheetFacts:
     """Merged ranges and formulas, found without parsing the cells."""
     merged: dict[int, list[tuple[int, int]]] = {}
-    has_formulas = False
     with archive.open(part) as sheet:
         rest = b""
         while piece := sheet.read(_PIECE):
             text = rest + piece
-            has_formulas = has_formulas or _FORMULA.search(text) is not None
             for letters, first, last in _MERGED.findall(text):
                 span = (_column_place(letters), int(last))
                 spans = merged.setdefault(int(first), [])
@@ -76,7 +74,7 @@ def _sheet_facts(archive: zipfile.ZipFile, part: str) -> _SheetFacts:
             if len(merged) > _MOST_MERGED:
                 raise _NotASheetError(f"a sheet of more than {_MOST_MERGED} merged ranges")
             rest = text[-_OVERLAP:]
-    return _SheetFacts(merged, has_formulas)
+    return _SheetFacts(merged, uncalculated(archive, part))
 
 
 def _merged_down(rows: Iterator[tuple[object, ...]], facts: _SheetFacts) -> Iterator[tuple[object, ...]]:
@@ -97,9 +95,9 @@ def _merged_down(rows: Iterator[tuple[object, ...]], facts: _SheetFacts) -> Iter
         yield cells
 
 
-def _rows(data: bytes, name: str, *, values: bool) -> Iterator[tuple[object, ...]]:
+def _rows(data: bytes, name: str) -> Iterator[tuple[object, ...]]:
     """Rows of a worksheet; openpyxl's idea of its extent is not used, since some writers state it wrong."""
-    sheet: Any = openpyxl.load_workbook(io.BytesIO(data), read_only=True, data_only=values)[name]
+    sheet: Any = openpyxl.load_workbook(io.BytesIO(data), read_only=True, data_only=True)[name]
     sheet.reset_dimensions()
     for number, row in enumerate(sheet.iter_rows(values_only=True), start=1):
         if number > ROW_LIMIT:
@@ -139,23 +137,21 @@ def _weight(sheet: Any, said: Mapping[str, str] | None) -> int:
     return 0 if header is None else header.weight
 
 
-def _uncalculated(data: bytes, name: str, header: Header) -> Iterator[LedgerFault]:
-    """Cells with a formula for which the workbook keeps no value."""
+def _uncalculated(formulas: Mapping[int, Mapping[int, str]], header: Header) -> Iterator[LedgerFault]:
+    """Cells below the header whose formula has no value."""
     required = "a value (the formula was never calculated: open and save the file in a spreadsheet)"
-    pairs = zip(_rows(data, name, values=False), _rows(data, name, values=True), strict=True)
-    for number, (formulas, values) in enumerate(pairs, start=1):
-        if number <= header.row:
-            continue
-        for column, formula, value in zip(header.names, formulas, values, strict=False):
-            if formula is not None and value is None and column is not None:
-                yield LedgerFault(number, column, required, shown(formula))
+    for row, cells in sorted(formulas.items()):
+        for place, formula in sorted(cells.items()):
+            column = header.names[place] if place < len(header.names) else None
+            if row >= header.row and column is not None:
+                yield LedgerFault(row + 1, column, required, shown(formula))
 
 
 def _read(data: bytes, wanted: str | None, said: Mapping[str, str] | None, most: int | None) -> LedgerTable:
     require_bounded(lambda: io.BytesIO(data), "the workbook")
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         chosen = _chosen(data, wanted, said)
-        facts = [_sheet_facts(archive, one.part) for one in chosen]
+        facts = [_sheet_facts(archive, one.part.lstrip("/")) for one in chosen]
     tables = [_table(data, one, of, said, most) for one, of in zip(chosen, facts, strict=True)]
     if len(tables) == 1:
         return tables[0]
@@ -171,13 +167,13 @@ def _table(
     data: bytes, chosen: _Chosen, facts: _SheetFacts, said: Mapping[str, str] | None, most: int | None
 ) -> LedgerTable:
     """One sheet."""
-    rows = _merged_down(_rows(data, chosen.name, values=True), facts)
+    rows = _merged_down(_rows(data, chosen.name), facts)
     table = replace(
         table_of(rows, text_only=False, said=said, most=most), sheet=chosen.name, other_sheets=chosen.others
     )
-    if table.header is None or table.has_more or not facts.has_formulas:
+    if table.header is None or table.has_more or not facts.formulas:
         return table
-    return replace(table, faults=(*table.faults, *_uncalculated(data, chosen.name, table.header)))
+    return replace(table, faults=(*table.faults, *_uncalculated(facts.formulas, table.header)))
 
 
 def xlsx_table(

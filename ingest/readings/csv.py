@@ -41,6 +41,7 @@ class CsvTable:
 
     where = ""
     typed = False
+    uncalculated: Sequence[str] = ()
 
     def __init__(self, content: Content, *, encoding: str | None = None, delimiter: str | None = None) -> None:
         self._content = content

@@ -25,6 +25,7 @@ from ingest.readings.turned import dated, turned
 __all__ = ["Question", "Recognised", "Unsettled", "recognised"]
 
 _MOST_UNITS = 1000
+_SHOWN_CELLS = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,7 +155,8 @@ def recognised(
     unit = options.unit or ("" if "unit" in layout.places else numbers.unit)
     return Recognised(
         name=name, table=table, layout=layout, times=times, numbers=numbers, unit=_symbol(unit), rows=survey.rows,
-        blank=survey.blank, notes=tuple(_notes(layout, times, numbers, survey)),
+        blank=survey.blank,
+        notes=(*_notes(layout, times, numbers, survey), *_about_formulas(table.uncalculated)),
     )  # fmt: skip
 
 
@@ -313,6 +315,19 @@ def _about_units(
             )
         )
     return found
+
+
+def _about_formulas(cells: Sequence[str]) -> list[Phrase]:
+    if not cells:
+        return []
+    names = ", ".join(cells[:_SHOWN_CELLS]) + (" …" if len(cells) > _SHOWN_CELLS else "")
+    return [
+        Phrase(
+            en=f"{len(cells)} cells hold a formula that was never calculated and are no values ({names}): open and "
+            f"save the workbook in a spreadsheet",
+            zh=f"{len(cells)} 个单元格的公式从未计算，没有数值（{names}）：请用表格软件打开并保存后再用",
+        )
+    ]
 
 
 def _notes(layout: Layout, times: TimeForm, numbers: NumberForm, survey: _Survey) -> list[Phrase]:

@@ -59,12 +59,19 @@ class RawTable(Protocol):
         Whether its cells had types of their own, as those of a workbook have.
     delimiter : str
         What parts its columns, nothing in a workbook.
+    uncalculated : sequence of str
+        Names of cells whose formula has no value; none but in a workbook.
     """
 
     where: str
     title: str
     typed: bool
     delimiter: str
+
+    @property
+    def uncalculated(self) -> Sequence[str]:
+        """As above."""
+        ...
 
     @property
     def head(self) -> Sequence[Sequence[str]]:

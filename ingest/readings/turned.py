@@ -49,6 +49,7 @@ class TurnedTable:
     def __init__(self, table: RawTable, across: _Across) -> None:
         self._table, self._across = table, across
         self.where, self.title, self.typed, self.delimiter = table.where, table.title, table.typed, table.delimiter
+        self.uncalculated = table.uncalculated
 
     @property
     def head(self) -> Sequence[Sequence[str]]:
@@ -104,6 +105,7 @@ class DatedTable:
         self._table, self._row, self._time = table, row, time
         self._width = len(table.head[row])
         self.where, self.title, self.typed, self.delimiter = table.where, table.title, table.typed, table.delimiter
+        self.uncalculated = table.uncalculated
 
     @property
     def head(self) -> Sequence[Sequence[str]]:

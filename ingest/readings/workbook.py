@@ -1,6 +1,10 @@
-"""Sheets of a workbook as tables of text: true times and numbers become the text that says the same."""
+"""Sheets of a workbook as tables of text: true times and numbers become the text that says the same.
 
-from collections.abc import Iterator, Sequence
+A cell whose formula was never calculated stands as its formula: it is no value, and no blank either.
+"""
+
+import zipfile
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, datetime, time, timedelta
 from itertools import islice
 from typing import Any
@@ -9,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 
 from ingest.files import Content, UnreadableFile
+from ingest.files.formulas import cell_name, sheet_parts, uncalculated
 from ingest.files.workbooks import require_bounded
 from ingest.readings.tables import HEAD_ROWS, RawBatch
 
@@ -25,20 +30,39 @@ class SheetTable:
     content : Content
     book : CalamineWorkbook
     name : str
+    formulas : mapping of int to mapping of int to str
+        Formulas without a value by row and column, from 0.
     """
 
     typed = True
     delimiter = ""
 
-    def __init__(self, content: Content, book: Any, name: str) -> None:
+    def __init__(self, content: Content, book: Any, name: str, formulas: Mapping[int, Mapping[int, str]]) -> None:
         self._content = content
+        self._formulas = formulas
         self.where = self.title = name
         self._sheet = book.get_sheet_by_name(name)
         self._top = (self._sheet.start or (0, 0))[0]
         self._total = max(self._sheet.total_height or 1, 1)
         self._rows = [[_cell(cell) for cell in row] for row in islice(self._iterate(), HEAD_ROWS)]
 
+    @property
+    def uncalculated(self) -> Sequence[str]:
+        """Names of the cells whose formula has no value."""
+        return [cell_name(row, place) for row, cells in sorted(self._formulas.items()) for place in sorted(cells)]
+
     def _iterate(self) -> Iterator[Sequence[object]]:
+        if not self._formulas:
+            yield from self._stored()
+            return
+        number = -1
+        for number, row in enumerate(self._stored()):
+            yield _with_formulas(row, self._formulas.get(number, {}))
+        for below in range(number + 1, max(self._formulas) + 1):
+            yield _with_formulas((), self._formulas.get(below, {}))
+
+    def _stored(self) -> Iterator[Sequence[object]]:
+        """Rows with the values that the workbook keeps."""
         for _ in range(self._top):
             yield ()
         left = (self._sheet.start or (0, 0))[1]
@@ -98,12 +122,34 @@ def sheet_tables(content: Content, wanted: str | None) -> list[SheetTable]:
                 raise UnreadableFile(
                     f"{content.name}: --sheet must be one of {', '.join(book.sheet_names)} (got {wanted})"
                 )
-        tables = [SheetTable(content, book, name) for name in names]
+        formulas = _formulas(content, book.sheet_names)
+        tables = [SheetTable(content, book, name, formulas.get(name, {})) for name in names]
     except (CalamineError, OSError, ValueError) as error:
         if isinstance(error, FileNotFoundError):
             raise
         raise UnreadableFile(f"{content.name}: must be a workbook that can be read (got {error})") from error
     return [table for table in tables if any(any(row) for row in table.head)]
+
+
+def _formulas(content: Content, names: Sequence[str]) -> dict[str, Mapping[int, Mapping[int, str]]]:
+    """Formulas without a value of each sheet."""
+    with content.opened() as raw, zipfile.ZipFile(raw) as archive:
+        try:
+            parts = sheet_parts(archive)
+        except KeyError:
+            return {}
+        there = set(archive.namelist())
+        found = {name: uncalculated(archive, part) for name, part in zip(names, parts, strict=False) if part in there}
+    return {name: formulas for name, formulas in found.items() if formulas}
+
+
+def _with_formulas(row: Sequence[object], formulas: Mapping[int, str]) -> Sequence[object]:
+    if not formulas:
+        return row
+    cells = [*row, *[""] * (max(formulas) + 1 - len(row))]
+    for place, formula in formulas.items():
+        cells[place] = formula
+    return cells
 
 
 def _turned(rows: Sequence[Sequence[object]], width: int) -> Iterator[Sequence[object]]:

@@ -185,6 +185,17 @@ def test_a_row_of_nothing_but_uncalculated_formulas_is_not_passed_over() -> None
     ]
 
 
+def test_a_formula_whose_value_is_an_empty_text_is_an_empty_cell() -> None:
+    data = saved(workbook([*ROW[:8], '=IF(A1="","",20)']))
+    empty = with_sheet(
+        data, lambda text: re.sub(rb'<c r="I2">(<f>.*?</f>)(?:<v ?/>|<v></v>)', rb'<c r="I2" t="str">\1<v></v>', text)
+    )
+    assert [fault.column for fault in read_ledger(data).faults] == ["multiplier"]
+    report = read_ledger(empty)
+    assert report.faults == []
+    assert report.ledger.installations.multiplier.tolist() == [1.0]
+
+
 def test_only_the_first_sheet_is_read() -> None:
     book = workbook(ROW)
     other = book.create_sheet("old")

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 import zipfile
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
@@ -372,3 +373,42 @@ def test_files_of_a_zip_each_name_their_meter() -> None:
             archive.writestr(f"6月/{meter}.csv", as_csv(rows, encoding="gb18030"))
         archive.writestr("__MACOSX/._a.csv", b"\0\5\x16\7")
     assert found(out.getvalue(), "a.zip") == expected()
+
+
+def with_formulas(**values: str) -> bytes:
+    """Dials of a meter that a program wrote, the last three as formulas, some of which have a value."""
+    rows = [["DB-001", hour(i), 100 + i if i < 3 else f"=C{i + 1}+1"] for i in range(6)]
+    data = as_xlsx([["表号", "时间", "示值"], *rows, ["合计", "", "=SUM(C2:C7)"]])
+    out = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(data)) as book, zipfile.ZipFile(out, "w") as made:
+        for part in book.infolist():
+            text = book.read(part).decode()
+            for cell, value in values.items():
+                text = re.sub(rf'(<c r="{cell}"[^>]*><f>[^<]*</f>)(<v ?/>|<v></v>)', rf"\1<v>{value}</v>", text)
+            if values.get("calculated"):
+                text = text.replace('fullCalcOnLoad="1"', "")
+            made.writestr(part.filename, text)
+    return out.getvalue()
+
+
+@pytest.mark.parametrize("values", [{}, {"C5": "0", "C6": "0", "C7": "0"}])
+def test_a_formula_that_was_never_calculated_is_refused_and_its_cell_named(values: dict[str, str]) -> None:
+    check = checked(with_formulas(**values), "a.xlsx")
+    assert (check.tally.total, check.tally.refused, check.tally.skipped, check.tally.notes) == (6, 3, 0, 1)
+    lines = check.lines("zh")
+    assert any("4 个单元格的公式从未计算" in line and "C5, C6, C7, C8" in line for line in lines), lines
+    assert any('"=C4+1"' in line and "第 5-7 行" in line for line in lines), lines
+
+
+def test_a_formula_with_its_value_is_read() -> None:
+    values = {"C5": "103", "C6": "104", "C7": "105", "C8": "615"}
+    assert [one for _, _, one in found(with_formulas(**values), "a.xlsx")] == [100.0 + i for i in range(6)]
+    zero = {"C5": "0", "C6": "0", "C7": "0", "C8": "0", "calculated": "yes"}
+    assert [one for _, _, one in found(with_formulas(**zero), "a.xlsx")] == [100.0, 101.0, 102.0, 0.0, 0.0, 0.0]
+
+
+def test_times_that_are_formulas_without_a_value_are_refused_too() -> None:
+    rows = [["DB-001", hour(0) if i == 0 else f"=B{i + 1}+1/24", 100 + i] for i in range(4)]
+    check = checked(as_xlsx([["表号", "时间", "示值"], *rows]), "a.xlsx")
+    assert (check.tally.total, check.tally.refused) == (4, 3)
+    assert any("B3, B4, B5" in line for line in check.lines())
