@@ -266,6 +266,10 @@ class Arena:
         )
         return dict(rows)
 
+    def owners(self) -> set[str]:
+        """Workers that partitions belong to, by the database."""
+        return {owner for (owner,) in self.query("select distinct owner from stream_fence")}
+
     def wait_until_stored(self, timeout_s: float = 240.0) -> None:
         """Until the fences are at the ends of the topic."""
         ends = {partition: end for partition, end in self.ends().items() if end}

@@ -127,12 +127,12 @@ def test_two_workers_share_take_over_and_leave_cleanly(
     with arena(stack.access, database, topic, tmp_path) as place:
         team = {"a": place.worker("a")}
         traffic = place.load(SITE, pause_s=0.05)
-        place.wait(lambda: _owners(place) == {"a"}, 180)
+        place.wait(lambda: place.owners() == {"a"}, 180)
         team["b"] = place.worker("b")
-        place.wait(lambda: _owners(place) == {"a", "b"}, 180, lambda: _owners(place))
+        place.wait(lambda: place.owners() == {"a", "b"}, 180, place.owners)
         time.sleep(2)
         assert team["a"].stop() == 0, "SIGTERM is a clean stop"
-        place.wait(lambda: _owners(place) == {"b"}, 30, lambda: _owners(place))
+        place.wait(lambda: place.owners() == {"b"}, 30, place.owners)
         [(behind,)] = place.query(
             "select max(f.next_offset - s.next_offset)"
             " from stream_fence f join stream_snapshot s using (topic_id, partition)"
@@ -142,10 +142,6 @@ def test_two_workers_share_take_over_and_leave_cleanly(
         place.reckon(SITE, ticks)
         assert behind < 2000, "who leaves leaves its state behind"
         assert team["b"].stop() == 0
-
-
-def _owners(place: Arena) -> set[str]:
-    return {owner for (owner,) in place.query("select distinct owner from stream_fence")}
 
 
 def test_a_topic_made_anew_is_read_from_its_beginning(
@@ -177,8 +173,8 @@ def test_a_database_that_is_away_for_longer_than_a_session_is_waited_for(own_sta
     with arena(own_stack.access, own_stack.dsn, "away", tmp_path) as place:
         team = [place.worker("a"), place.worker("b")]
         traffic = place.load(SITE, pause_s=0.02)
-        place.wait(lambda: sum(place.fences().values()) > 100, 180)
-        time.sleep(2)
+        place.wait(lambda: place.owners() == {"a", "b"}, 180, place.owners)  # nobody joins the group later
+        _wait_until_more(place, lambda: sum(place.fences().values()))
         epochs = _epochs(place)
         own_stack.down(("postgresql",))
         time.sleep(AWAY_S)
