@@ -12,7 +12,6 @@ from typing import Final
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
-import psycopg
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
@@ -32,6 +31,7 @@ from deploy.stack import Stack
 from deploy.stack.places import Places, exclusive
 from ingest.wire import REJECTED_TOPIC
 from streams.config import StreamsConfig
+from streams.store.postgres.connections import connected_blocking
 
 __all__ = ["DemoFailed", "DemoResult", "demo", "region_until"]
 
@@ -146,7 +146,7 @@ def _workshop(console: Console, settings: Settings, place: Place, region: Region
         log = folder / "workshop.log"
         with (
             working(place, home=settings.home, log=log, tick_s=_TICK_S, balance_s=_BALANCE_S) as worker,
-            psycopg.connect(place.dsn, autocommit=True) as connection,
+            connected_blocking(place.dsn, "demo") as connection,
         ):
             push(place, workshop.messages)
             began = time.monotonic()
@@ -227,7 +227,7 @@ def _until_stored(
     Returns how long after the last message the totals were made. [s]
     """
     before, moved = (-1, -1), time.monotonic()
-    with psycopg.connect(place.dsn, autocommit=True) as connection:
+    with connected_blocking(place.dsn, "demo") as connection:
         while True:
             if worker.poll() is not None:
                 raise DemoFailed(f"the worker ended with {worker.returncode}: see {log}")

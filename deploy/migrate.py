@@ -18,6 +18,7 @@ from analytics.domain.errors import ConfigurationError, StoreUnavailable
 from analytics.domain.units import CODE_COUNT, KIND_TABLE, NO_UNIT, unit_of
 from deploy.descriptions import describe
 from deploy.settings import Settings
+from streams.store.postgres.connections import connected_blocking
 from streams.store.site import Site, settle
 
 __all__ = ["Migration", "migrate", "migrations", "pending", "site_of"]
@@ -176,13 +177,7 @@ def pending(dsn: str) -> list[str]:
 
 @contextmanager
 def _locked(dsn: str) -> Iterator[psycopg.Connection]:
-    try:
-        connection = psycopg.connect(dsn, autocommit=True, application_name="meterwarden migrate")
-    except psycopg.OperationalError as error:
-        raise StoreUnavailable(f"the database must answer to be migrated (got: {error})") from error
-    with connection:
-        connection.execute("set client_min_messages = warning")
-        connection.execute("set timezone = 'UTC'")
+    with connected_blocking(dsn, "migrate") as connection:
         connection.execute("select pg_advisory_lock(%s)", (LOCK,))  # given back when the connection closes
         yield connection
 

@@ -10,7 +10,8 @@ import psycopg
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from analytics.domain.errors import ConfigurationError, StoreUnavailable
+from analytics.domain.errors import ConfigurationError
+from streams.store.postgres.connections import connected_blocking, trouble
 
 __all__ = ["SERVICES", "Service", "derived_password", "service_address"]
 
@@ -47,26 +48,21 @@ def service_address(dsn: str, service: Service, *, secret: str) -> str:
     ConfigurationError
         If the role cannot be made, or the server does not let it in by its password.
     """
-    try:
-        with psycopg.connect(dsn, autocommit=True, application_name="meterwarden roles") as connection:
-            role = _role(connection, service)
-            password = derived_password(secret, role)
-            address = _address(dsn, role, password)
-            if _refused(address) is not None:
-                verifier = connection.pgconn.encrypt_password(password.encode(), role.encode(), b"scram-sha-256")
-                connection.execute(
-                    sql.SQL("alter role {} login password {}").format(
-                        sql.Identifier(role), sql.Literal(verifier.decode())
-                    )
+    with connected_blocking(dsn, "roles") as connection:
+        role = _role(connection, service)
+        password = derived_password(secret, role)
+        address = _address(dsn, role, password)
+        if trouble(address, "roles"):
+            verifier = connection.pgconn.encrypt_password(password.encode(), role.encode(), b"scram-sha-256")
+            connection.execute(
+                sql.SQL("alter role {} login password {}").format(sql.Identifier(role), sql.Literal(verifier.decode()))
+            )
+            fault = trouble(address, "roles")
+            if fault:
+                raise ConfigurationError(
+                    f"the database must let the role {role} in by its password, from here (it says: {fault}); "
+                    "add a line to its pg_hba.conf, or let services be the owner: METERWARDEN_DATABASE_ROLES=same"
                 )
-                fault = _refused(address)
-                if fault is not None:
-                    raise ConfigurationError(
-                        f"the database must let the role {role} in by its password, from here (it says: {fault}); "
-                        "add a line to its pg_hba.conf, or let services be the owner: METERWARDEN_DATABASE_ROLES=same"
-                    )
-    except psycopg.OperationalError as error:
-        raise StoreUnavailable(f"the database must answer, for the services' roles are made there ({error})") from None
     return address
 
 
@@ -99,12 +95,3 @@ def derived_password(secret: str, role: str) -> str:
     """The password of one login, which tells nothing of the secret nor of another's."""
     digest = hmac.new(secret.encode(), role.encode(), hashlib.sha256).digest()
     return base64.urlsafe_b64encode(digest).decode().rstrip("=")
-
-
-def _refused(address: str) -> str | None:
-    """None where the role gets in, else why not."""
-    try:
-        with psycopg.connect(address, connect_timeout=10):
-            return None
-    except psycopg.OperationalError as error:
-        return str(error).strip().splitlines()[-1]

@@ -9,8 +9,6 @@ from itertools import takewhile
 from pathlib import Path
 from typing import Final
 
-import psycopg
-
 from analytics.domain.errors import ConfigurationError
 from analytics.domain.instants import US_PER_HOUR
 from deploy.region import DEFAULT_SEED, Message, Region, build_region, region_messages, write_xlsx
@@ -18,6 +16,7 @@ from deploy.region.session import Place, load, send
 from deploy.settings import Settings
 from deploy.stack import Stack
 from ingest.kafka.publisher import Publisher
+from streams.store.postgres.connections import connected_blocking
 
 __all__ = ["LONGEST_PAST_S", "Pace", "Progress", "anchor", "play", "simulate"]
 
@@ -91,7 +90,7 @@ def anchor(dsn: str) -> tuple[int, int, int] | None:
     ConfigurationError
         If the database also holds units that are not made up.
     """
-    with psycopg.connect(dsn) as connection:
+    with connected_blocking(dsn, "simulate") as connection:
         strangers = connection.execute(_STRANGERS).fetchone()
         if strangers is not None and strangers[0]:
             raise ConfigurationError(

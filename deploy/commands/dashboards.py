@@ -10,7 +10,7 @@ import click
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
-from analytics.domain.errors import ConfigurationError, StoreUnavailable
+from analytics.domain.errors import ConfigurationError
 from analytics.domain.words import LANGUAGES, Language
 from deploy.grafana.apply import Applier
 from deploy.grafana.files import write as write_files
@@ -22,6 +22,7 @@ from deploy.grafana.wanted import TEAMS, Connection, wanted
 from deploy.settings import Settings, load
 from deploy.stack import Stack
 from deploy.terminal import say
+from streams.store.postgres.connections import connected_blocking
 
 __all__ = ["command"]
 
@@ -142,15 +143,7 @@ def _applier(settings: Settings, database_at: str | None, staff: str, only: froz
 
 @contextmanager
 def _owner(settings: Settings) -> Iterator[psycopg.Connection]:
-    try:
-        connection = psycopg.connect(
-            Stack(settings).address("boards"), autocommit=True, application_name="meterwarden dashboards"
-        )
-    except psycopg.OperationalError as error:
-        raise StoreUnavailable(
-            f"the database must answer, for the roles of the boards are made there ({error})"
-        ) from None
-    with connection:
+    with connected_blocking(Stack(settings).address("boards"), "dashboards") as connection:
         if connection.execute("select to_regclass('board.organization')").fetchone() == (None,):
             raise ConfigurationError("the database must be of this version: run `meterwarden migrate` first")
         yield connection

@@ -11,7 +11,6 @@ from typing import Any, Self
 from zoneinfo import ZoneInfo
 
 import click
-import psycopg
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from analytics.domain.errors import MeterwardenError
@@ -27,6 +26,7 @@ from ingest.kafka.publisher import Publisher, create_topics
 from ingest.ledgers import read_ledger
 from ingest.readings import MeterDirectory, RowFault, UnreadableFile
 from ingest.readings.check import ReadingCheck, check_readings
+from streams.store.postgres.connections import connected_blocking
 
 __all__ = ["command"]
 
@@ -183,9 +183,9 @@ class SentFiles:
             return False
         query = "select sent_at, sent_by, readings from reading_file where sha256 = %s order by id desc limit 1"
         try:
-            with psycopg.connect(self._dsn, connect_timeout=5) as connection:
+            with connected_blocking(self._dsn, "ingest", timeout_s=5) as connection:
                 row = connection.execute(query, (self._sum(path),)).fetchone()
-        except psycopg.Error:
+        except MeterwardenError:
             return False
         if row is None:
             return False
@@ -204,9 +204,9 @@ class SentFiles:
             return
         insert = "insert into reading_file (sha256, name, readings, bad, sent_by) values (%s, %s, %s, %s, %s)"
         try:
-            with psycopg.connect(self._dsn, connect_timeout=5) as connection:
+            with connected_blocking(self._dsn, "ingest", timeout_s=5) as connection:
                 connection.execute(insert, (self._sum(path), path.name, readings, bad, getpass.getuser()))
-        except psycopg.Error as error:
+        except MeterwardenError as error:
             say(f"that {path.name} was sent could not be noted ({error})", err=True)
 
 

@@ -9,7 +9,7 @@ import os
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -28,6 +28,7 @@ from deploy.stack.places import Places
 from deploy.stack.prefix import prefix
 from ingest.wire import READINGS_TOPIC
 from streams.source.broker import Broker
+from streams.store.postgres.connections import connected_blocking
 
 __all__ = ["back_up"]
 
@@ -59,7 +60,7 @@ def back_up(settings: Settings, folder: Path, *, told: Callable[[int, int], None
     """
     stack = Stack(settings)
     kept_s = _kept_s(stack)
-    with _connected(stack.dsn) as connection:
+    with connected_blocking(stack.dsn, "backup") as connection:
         path, manifest = _copied(connection, settings, folder, kept_s, told)
         connection.execute(_NOTE, (manifest.made_at, path.stat().st_size, kept_s))
     return path, manifest
@@ -92,17 +93,6 @@ def _copied(
                     stream.write(file.read_bytes())
         writer.finish(manifest)
     return path, manifest
-
-
-@contextmanager
-def _connected(dsn: str) -> Iterator[psycopg.Connection]:
-    try:
-        connection = psycopg.connect(dsn, autocommit=True, connect_timeout=10, application_name="meterwarden backup")
-    except psycopg.OperationalError as error:
-        said = str(error).strip().splitlines()[-1]
-        raise MeterwardenError(f"the database must run to be backed up (it says: {said})") from None
-    with closing(connection):
-        yield connection
 
 
 @contextmanager

@@ -3,13 +3,14 @@
 from collections.abc import Iterator
 from typing import Final
 
-import psycopg
 from prometheus_client import CollectorRegistry, ProcessCollector
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
+from analytics.domain.errors import MeterwardenError
 from deploy.settings import Settings
 from ingest.metrics_page import MetricsPage
+from streams.store.postgres.connections import connected_blocking, trouble
 
 __all__ = ["open_page"]
 
@@ -32,9 +33,9 @@ class _Outbox(Collector):
         count = GaugeMetricFamily("metering_messages_open", "Messages that are not sent.", labels=["state"])
         age = GaugeMetricFamily("metering_message_age_seconds", "Age of the oldest of them.", labels=["state"])
         try:
-            with psycopg.connect(self._dsn, connect_timeout=3, application_name="meterwarden metrics") as connection:
+            with connected_blocking(self._dsn, "metrics", timeout_s=3) as connection:
                 rows = connection.execute(_MESSAGES).fetchall()
-        except psycopg.Error:
+        except MeterwardenError:
             return
         found = {state: (messages, oldest_s) for state, messages, oldest_s in rows}
         for state in ("waiting", "sending", "failed"):
@@ -67,9 +68,5 @@ def open_page(settings: Settings, *, offset: int) -> MetricsPage | None:
 
 
 def _trouble(dsn: str) -> str:
-    try:
-        with psycopg.connect(dsn, connect_timeout=3, application_name="meterwarden probe") as connection:
-            connection.execute("select 1")
-    except psycopg.Error as error:
-        return f"the database does not answer: {str(error).strip().splitlines()[-1]}"
-    return ""
+    found = trouble(dsn, "probe", timeout_s=3)
+    return f"the database does not answer: {found}" if found else ""

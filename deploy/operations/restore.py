@@ -36,6 +36,7 @@ from deploy.stack.errors import StackError
 from deploy.stack.places import Places, exclusive
 from deploy.stack.postgres_server import PostgresServer
 from deploy.stack.prefix import Prefix, prefix
+from streams.store.postgres.connections import connected_blocking
 
 __all__ = ["Restored", "newest", "put_back", "too_old"]
 
@@ -149,7 +150,7 @@ def _put_tables(dsn: str, settings: Settings, path: Path, manifest: Manifest, to
                 pass
     migrate(dsn, site=site_of(settings))
     copied = Copied(tables=manifest.tables, sequences=manifest.sequences)
-    with psycopg.connect(dsn, autocommit=True, application_name="meterwarden restore") as connection:
+    with connected_blocking(dsn, "restore") as connection:
         if not is_empty(connection):
             raise StackError(
                 "the database of METERWARDEN_DATABASE must hold nothing yet: make a new one for the backup"

@@ -2,7 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final, Literal
@@ -14,6 +15,7 @@ from analytics.domain.errors import MeterwardenError
 from ingest.kafka_access import KafkaAccess
 from streams.rows.layout import Doing
 from streams.source.broker import Broker, TopicFacts
+from streams.store.postgres.connections import connected_blocking
 
 __all__ = ["Standing", "State", "StoredIncident", "incidents", "judged", "standings"]
 
@@ -227,13 +229,10 @@ class _Look:
         self._broker.close()
 
 
-def _connected(dsn: str) -> psycopg.Connection:
-    try:
-        connection = psycopg.connect(dsn, connect_timeout=5, application_name="meterwarden status")
-    except psycopg.OperationalError as error:
-        raise MeterwardenError(f"the database must answer (it says: {str(error).strip().splitlines()[-1]})") from None
-    row = connection.execute(_MIGRATED).fetchone()
-    if row is None or not row[0]:
-        connection.close()
-        raise MeterwardenError("the database must have the schema of this version: run `meterwarden migrate`")
-    return connection
+@contextmanager
+def _connected(dsn: str) -> Iterator[psycopg.Connection]:
+    with connected_blocking(dsn, "status", timeout_s=5) as connection:
+        row = connection.execute(_MIGRATED).fetchone()
+        if row is None or not row[0]:
+            raise MeterwardenError("the database must have the schema of this version: run `meterwarden migrate`")
+        yield connection

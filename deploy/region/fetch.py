@@ -12,6 +12,7 @@ from analytics.domain.quality import DetectionKind, RejectReason
 from deploy.region.entries import meter_of_entry
 from deploy.region.model import Region
 from deploy.region.outcome import FOUND_HOUR, FOUND_READING, FOUND_TOTAL, Detected, Outcome
+from streams.store.postgres.connections import connected_blocking
 
 __all__ = ["fetch_outcome"]
 
@@ -56,7 +57,7 @@ def fetch_outcome(dsn: str, region: Region) -> Outcome:
     region : Region
         Whose meters, points and units its rows are.
     """
-    with psycopg.connect(dsn) as connection:
+    with connected_blocking(dsn, "demo", autocommit=False) as connection:
         connection.execute("set transaction isolation level repeatable read, read only")
         units = {unit.code: unit.index for unit in region.units}
         return Outcome(

@@ -14,7 +14,7 @@ import psycopg
 from kafka import KafkaAdminClient, KafkaProducer
 from psycopg import conninfo, sql
 
-from analytics.domain.errors import ConfigurationError, LedgerError, MeterwardenError, StoreUnavailable
+from analytics.domain.errors import ConfigurationError, LedgerError, MeterwardenError
 from analytics.domain.ledger import Ledger
 from deploy.kafka_access import environment_of
 from deploy.migrate import migrate
@@ -28,6 +28,7 @@ from ingest.kafka_access import KafkaAccess
 from ingest.ledgers import read_ledger
 from ingest.wire import READINGS_TOPIC, partition_of
 from streams.store.ledger import load_ledger
+from streams.store.postgres.connections import connected, connected_blocking
 
 __all__ = ["Place", "fresh_place", "load", "push", "send", "stored_offset", "working"]
 
@@ -94,17 +95,15 @@ def fresh_place(settings: Settings, *, access: KafkaAccess, dsn: str, name: str)
 
 def _fresh_database(dsn: str, database: str) -> str:
     """Make a database anew beside the one of `dsn`; its address."""
-    try:
-        with psycopg.connect(dsn, autocommit=True) as connection:
-            identifier = sql.Identifier(database)
+    identifier = sql.Identifier(database)
+    with connected_blocking(dsn, "demo") as connection:
+        try:
             connection.execute(sql.SQL("drop database if exists {} with (force)").format(identifier))
             connection.execute(sql.SQL("create database {}").format(identifier))
-    except psycopg.errors.InsufficientPrivilege as error:
-        raise ConfigurationError(
-            f"the database's user must be allowed to make the database {database} (got: {error})"
-        ) from error
-    except psycopg.OperationalError as error:
-        raise StoreUnavailable(f"the database must answer (got: {error})") from error
+        except psycopg.errors.InsufficientPrivilege as error:
+            raise ConfigurationError(
+                f"the database's user must be allowed to make the database {database} (got: {error})"
+            ) from error
     return _with_database(dsn, database)
 
 
@@ -152,7 +151,7 @@ def load(place: Place, file: Path, *, source: str = "") -> Ledger:
 
 
 async def _load(dsn: str, ledger: Ledger, source: str) -> list[object]:
-    async with await psycopg.AsyncConnection.connect(dsn, autocommit=True) as connection:
+    async with connected(dsn, "ledger") as connection:
         return list((await load_ledger(connection, ledger, source)).faults)
 
 

@@ -13,8 +13,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-import psycopg
-
 from analytics.domain.errors import MeterwardenError
 from analytics.domain.words import Phrase
 from deploy.migrate import pending
@@ -26,6 +24,7 @@ from deploy.stack.ports import owner
 from deploy.stack.prefix import Prefix
 from deploy.stack.processes import Process
 from deploy.stack.stack import Stack
+from streams.store.postgres.connections import connected_blocking
 
 __all__ = ["Check", "examine"]
 
@@ -258,14 +257,14 @@ def _database(stack: Stack) -> Iterator[Check]:
     try:
         dsn = stack.dsn
         began = time.time()
-        with psycopg.connect(dsn, connect_timeout=3, autocommit=True) as connection:
+        with connected_blocking(dsn, "doctor", timeout_s=3) as connection:
             row = connection.execute(
                 "select current_setting('server_version'), "
                 "(select extversion from pg_extension where extname = 'timescaledb'), clock_timestamp()"
             ).fetchone()
         taken = time.time() - began
         waiting = pending(dsn)
-    except (MeterwardenError, psycopg.Error) as error:
+    except MeterwardenError as error:
         todo = Phrase(
             en="`meterwarden up` starts ours; of one that exists, check METERWARDEN_DATABASE",
             zh="运行 `meterwarden up` 启动内置数据库；使用已有数据库时请检查 METERWARDEN_DATABASE",

@@ -7,7 +7,6 @@ from contextlib import closing, suppress
 from datetime import UTC, datetime
 from typing import Final
 
-import psycopg
 from kafka import KafkaAdminClient
 from kafka.admin import ScramMechanism, UserScramCredentialDeletion, UserScramCredentialUpsertion
 from kafka.errors import KafkaError, TopicAlreadyExistsError
@@ -19,6 +18,7 @@ from deploy.stack.kafka_rights import Right, give_rights, let_in_soon
 from ingest.gateway.access import inbox_of
 from ingest.kafka_access import KafkaAccess
 from streams.store.access.gateways import kafka_logins
+from streams.store.postgres.connections import connected
 
 __all__ = ["keep_out", "let_in", "let_in_again", "logins_of", "password_of"]
 
@@ -34,7 +34,7 @@ def logins_of(dsn: str) -> dict[str, datetime]:
     """Gateways that a database says have a login in Kafka, and since when."""
 
     async def read() -> dict[str, datetime]:
-        async with await psycopg.AsyncConnection.connect(dsn, application_name="meterwarden up") as connection:
+        async with connected(dsn, "up") as connection:
             return await kafka_logins(connection)
 
     return asyncio.run(read())

@@ -12,6 +12,7 @@ import psycopg
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 
+from analytics.domain.errors import MeterwardenError
 from deploy.settings import Settings
 from deploy.stack.daemon import Daemon, plain_environment
 from deploy.stack.errors import PartFailed, StackError
@@ -20,6 +21,7 @@ from deploy.stack.places import Places, require_disk
 from deploy.stack.ports import require_free
 from deploy.stack.prefix import Prefix, prefix
 from deploy.stack.processes import Process, find, identity, until, works_in
+from streams.store.postgres.connections import connected_blocking, trouble
 
 __all__ = ["DATABASE", "ExternalDatabase", "PostgresServer"]
 
@@ -79,9 +81,11 @@ class PostgresServer:
     def ready(self) -> None:
         """Wait until it answers; make the database and its extension when they are not there."""
         self._daemon.ready(
-            lambda: _answers(self._dsn_of("postgres")) is None, self._settings.start_timeout_s, more=self._newest_log()
+            lambda: not trouble(self._dsn_of("postgres"), "up", timeout_s=5),
+            self._settings.start_timeout_s,
+            more=self._newest_log(),
         )
-        with psycopg.connect(self._dsn_of("postgres"), autocommit=True) as connection:
+        with connected_blocking(self._dsn_of("postgres"), "up") as connection:
             known = connection.execute("select 1 from pg_database where datname = %s", [DATABASE]).fetchone()
             if known is None:
                 connection.execute(sql.SQL("create database {}").format(sql.Identifier(DATABASE)))
@@ -89,8 +93,7 @@ class PostgresServer:
                 connection.execute(
                     sql.SQL("revoke connect, temporary on database {} from public").format(sql.Identifier(name))
                 )
-        with psycopg.connect(self.dsn, autocommit=True) as connection:
-            connection.execute("set client_min_messages = warning")
+        with connected_blocking(self.dsn, "up") as connection:
             connection.execute("create extension if not exists timescaledb")
 
     def stop(self) -> bool:
@@ -289,8 +292,8 @@ class ExternalDatabase:
 
     def ready(self) -> None:
         """Check that it answers and has the extension, or can have it."""
-        fault = _answers(self.dsn)
-        if fault is not None:
+        fault = trouble(self.dsn, "up", timeout_s=5)
+        if fault:
             raise PartFailed(f"the database at {_where(self.dsn)} (METERWARDEN_DATABASE) does not answer: {fault}")
 
     def stop(self) -> bool:
@@ -316,26 +319,16 @@ def _where(dsn: str) -> str:
     return f"{parts.get('host', 'localhost')}:{parts.get('port', 5432)}/{parts.get('dbname', '')}"
 
 
-def _answers(dsn: str) -> str | None:
-    """None when the database answers, else why not."""
-    try:
-        with psycopg.connect(dsn, connect_timeout=5) as connection:
-            connection.execute("select 1")
-    except psycopg.Error as error:
-        return str(error).strip().splitlines()[-1]
-    return None
-
-
 def _look(dsn: str) -> tuple[str, str]:
     """Versions of a database and its extension, and what is wrong with it (empty: nothing)."""
     try:
-        with psycopg.connect(dsn, connect_timeout=5) as connection:
+        with connected_blocking(dsn, "status", timeout_s=5) as connection:
             server = connection.execute("show server_version").fetchone()
             extension = connection.execute(
                 "select extversion from pg_extension where extname = 'timescaledb'"
             ).fetchone()
-    except psycopg.Error as error:
-        return "", str(error).strip().splitlines()[-1]
+    except MeterwardenError as error:
+        return "", str(error)
     version = str(server[0]).split()[0] if server else ""
     if extension is None:
         return version, "the extension timescaledb is not in the database"

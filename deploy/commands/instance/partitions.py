@@ -8,7 +8,6 @@ from contextlib import closing
 from typing import Any, cast
 
 import click
-import psycopg
 from kafka import KafkaAdminClient
 from kafka.admin import NewPartitions
 
@@ -26,6 +25,7 @@ from streams.metrics import WorkerMetrics
 from streams.source.broker import Broker, TopicFacts
 from streams.steps.state import rules_of
 from streams.store.partitions import TimescaleStore
+from streams.store.postgres.connections import connected_blocking
 
 __all__ = ["command"]
 
@@ -84,7 +84,7 @@ async def _facts(access: KafkaAccess, topic: str) -> TopicFacts:
 
 def _standing(dsn: str, group: str, facts: TopicFacts) -> tuple[int | None, int]:
     """Over how many partitions the units are spread, and how many offsets are stored."""
-    with psycopg.connect(dsn, autocommit=True) as connection:
+    with connected_blocking(dsn, "partitions") as connection:
         row = connection.execute(_STANDING, (group, facts.topic_id)).fetchone()
     return (None, 0) if row is None else (int(row[0]), int(row[1]))
 

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import IO, Final
 
 import click
-import psycopg
 from psycopg import sql
 
 from analytics.domain.registers import is_apart
@@ -19,6 +18,7 @@ from deploy.commands.common.tables import AS_JSON, listed
 from deploy.settings import load as settings
 from deploy.stack import Stack
 from deploy.terminal import say
+from streams.store.postgres.connections import connected_blocking
 
 __all__ = ["command"]
 
@@ -60,7 +60,7 @@ def command() -> None:
 @AS_JSON
 def strange(*, unit: str | None, as_json: bool) -> None:
     """List meters of which only registers came that nobody knows: nothing of them is counted."""
-    with psycopg.connect(Stack(settings()).dsn, autocommit=True, connect_timeout=10) as connection:
+    with connected_blocking(Stack(settings()).dsn, "readings") as connection:
         found = connection.execute(_STRANGE, {"unit": unit}).fetchall()
     rows = [
         {"unit_code": code, "meter_no": meter_no, "registers": ", ".join(names), "last_at": last_at}
@@ -126,7 +126,7 @@ def _query(
 def _copied(query: sql.Composed, file: IO[bytes]) -> int:
     """Rows that came, the head not counted."""
     zone = str(settings().zone)
-    with psycopg.connect(Stack(settings()).dsn, autocommit=True, connect_timeout=10) as connection:
+    with connected_blocking(Stack(settings()).dsn, "readings") as connection:
         connection.execute("select set_config('timezone', %s, false)", (zone,))
         with connection.cursor() as cursor:
             with cursor.copy(query) as copy:

@@ -1,29 +1,32 @@
-"""A few connections to the database, and what its errors mean to a caller.
+"""The one place where the database is connected to, and what its errors mean to a caller.
+
+`connected` and `connected_blocking` open a connection for an errand, `Connections` keeps a few for work that goes on.
+Every session gets the same name, time zone and message level here; user, TLS and all else come with the address.
 
 A connection that broke, or that a task left in the middle of something, is closed and not given out again. Nothing is
 retried here: who asked knows whether what it was doing can be done again.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Final, LiteralString
 
 import psycopg
 from psycopg.pq import TransactionStatus
 
-from analytics.domain.errors import StoreUnavailable
+from analytics.domain.errors import MeterwardenError, StoreUnavailable
 from streams.ports import StoreRejected
 
-__all__ = ["Connections", "connected", "understood"]
+__all__ = ["Connections", "connected", "connected_blocking", "trouble", "understood"]
 
 IDLE_IN_TRANSACTION_S: Final = 60
 """A worker that stops inside a transaction holds its fence for this long at most."""
 
-_SESSION: Final = """
-select set_config('timezone', 'UTC', false), set_config('jit', 'off', false),
-       set_config('client_min_messages', 'warning', false),
-       set_config('idle_in_transaction_session_timeout', %s, false)
+_SESSION: Final = "select set_config('timezone', 'UTC', false), set_config('client_min_messages', 'warning', false)"
+
+_WORK_SESSION: Final = """
+select set_config('jit', 'off', false), set_config('idle_in_transaction_session_timeout', %s, false)
 """
 
 _RETRY_STATES: Final = frozenset({"25006", "57P05", "25P03", "25P04"})
@@ -35,16 +38,21 @@ async def understood() -> AsyncIterator[None]:
     """Turn the driver's errors into ours: `StoreUnavailable` to try again, `StoreRejected` where that is no use."""
     try:
         yield
-    except psycopg.OperationalError as error:
-        raise StoreUnavailable(f"the database must answer (got: {_first_line(error)})") from error
     except psycopg.Error as error:
-        if error.sqlstate in _RETRY_STATES:
-            raise StoreUnavailable(f"the database must take writes (got: {_first_line(error)})") from error
-        raise StoreRejected(f"the database must accept the rows (got: {_first_line(error)})") from error
+        raise _ours(error) from error
+
+
+def _ours(error: psycopg.Error) -> MeterwardenError:
+    if isinstance(error, psycopg.OperationalError):
+        return StoreUnavailable(f"the database must answer (got: {_first_line(error)})")
+    if error.sqlstate in _RETRY_STATES:
+        return StoreUnavailable(f"the database must take writes (got: {_first_line(error)})")
+    return StoreRejected(f"the database must accept what was asked (got: {_first_line(error)})")
 
 
 def _first_line(error: psycopg.Error) -> str:
-    return f"{error.sqlstate or type(error).__name__}: {str(error).splitlines()[0] if str(error) else 'no message'}"
+    line = (str(error).strip().splitlines() or [type(error).__name__])[0]
+    return f"{error.sqlstate}: {line}" if error.sqlstate else line
 
 
 @asynccontextmanager
@@ -64,12 +72,49 @@ async def connected(
     timeout_s : int
         Longest wait for the server to let it in. [s]
     """
-    async with understood():
-        connection = await psycopg.AsyncConnection.connect(
-            dsn, autocommit=autocommit, connect_timeout=timeout_s, application_name=f"meterwarden {name}"
-        )
-        async with connection:
+    async with understood(), await _open(dsn, f"meterwarden {name}", timeout_s) as connection:
+        await connection.set_autocommit(autocommit)
+        yield connection
+
+
+@contextmanager
+def connected_blocking(
+    dsn: str, name: str, *, autocommit: bool = True, timeout_s: int = 10
+) -> Iterator[psycopg.Connection]:
+    """As `connected`, for code that runs without an event loop."""
+    try:
+        with _open_blocking(dsn, name, timeout_s) as connection:
+            connection.execute(_SESSION)
+            connection.autocommit = autocommit
             yield connection
+    except psycopg.Error as error:
+        raise _ours(error) from error
+
+
+def trouble(dsn: str, name: str, *, timeout_s: int = 10) -> str:
+    """Why a database does not answer a login; empty where it does."""
+    try:
+        with _open_blocking(dsn, name, timeout_s) as connection:
+            connection.execute("select 1")
+    except psycopg.Error as error:
+        return _first_line(error)
+    return ""
+
+
+def _open_blocking(dsn: str, name: str, timeout_s: int) -> psycopg.Connection:
+    return psycopg.connect(dsn, autocommit=True, connect_timeout=timeout_s, application_name=f"meterwarden {name}")
+
+
+async def _open(dsn: str, name: str, timeout_s: int) -> psycopg.AsyncConnection:
+    connection = await psycopg.AsyncConnection.connect(
+        dsn, autocommit=True, connect_timeout=timeout_s, application_name=name
+    )
+    try:
+        await connection.execute(_SESSION)
+    except BaseException:
+        await connection.close()
+        raise
+    return connection
 
 
 class Connections:
@@ -140,14 +185,9 @@ class Connections:
         return await self._open()
 
     async def _open(self) -> psycopg.AsyncConnection:
-        connection = await psycopg.AsyncConnection.connect(
-            self._dsn,
-            autocommit=True,
-            application_name=self._name,
-            connect_timeout=max(2, round(self._timeout_s)),
-        )
+        connection = await _open(self._dsn, self._name, max(2, round(self._timeout_s)))
         try:
-            await connection.execute(_SESSION, (f"{IDLE_IN_TRANSACTION_S}s",))
+            await connection.execute(_WORK_SESSION, (f"{IDLE_IN_TRANSACTION_S}s",))
             for statement in self._session:
                 await connection.execute(statement)
         except BaseException:

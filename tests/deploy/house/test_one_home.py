@@ -34,6 +34,20 @@ def renamed_classes(path: Path) -> Iterator[str]:
                     yield f"{node.module}.{alias.name} as {alias.asname}"
 
 
+def connects(path: Path) -> bool:
+    """Whether a file opens a connection to the database itself."""
+    return any(
+        isinstance(node, ast.Attribute)
+        and node.attr == "connect"
+        and ast.unparse(node.value).removeprefix("psycopg.") in {"psycopg", "Connection", "AsyncConnection"}
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+    )
+
+
+def test_the_database_has_one_door() -> None:
+    assert [name for name, path in MODULES.items() if connects(path)] == ["streams.store.postgres.connections"]
+
+
 def test_lengths_of_time_come_from_one_module() -> None:
     found = {name: LENGTHS & set(assigned_numbers(path)) for name, path in MODULES.items() if name not in OF_OTHERS}
     assert {name: lengths for name, lengths in found.items() if lengths} == {}
