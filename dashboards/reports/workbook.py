@@ -1,10 +1,10 @@
 """Reports as workbooks in the columns of the review's forms (JJF 1356 B.1 to B.10), so that they can be handed in."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import date
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from openpyxl import Workbook
 
@@ -257,15 +257,19 @@ def _standing_of_meters(book: Workbook, meters: Sequence[MeterRow], say: Callabl
 def _by_instrument(book: Workbook, report: UnitReport, say: Callable[[Phrase], str]) -> None:
     """B.8 by kind of instrument: what is installed, by level."""
     count = Counter((row.instrument, row.level) for row in report.meters if row.meter_no)
-    heads = heads_of(say, ("instrument", "器具类别")) + [
-        say(level_name(one)) for one in ("unit", "sub_unit", "equipment")
-    ]
-    rows = (
-        (say(instrument_name(kind)), *(count[kind, level] for level in ("unit", "sub_unit", "equipment")))
-        for kind in sorted({kind for kind, _ in count})
+
+    def of_level(level: str) -> tuple[str, str, Callable[[str], SheetCell]]:
+        name = level_name(level)
+        return name.en, name.zh, lambda kind: count[kind, level]
+
+    table = table_of(
+        say,
+        sorted({kind for kind, _ in count}),
+        ("instrument", "器具类别", lambda kind: say(instrument_name(kind))),
+        *map(of_level, ("unit", "sub_unit", "equipment")),
     )
     name = Phrase(en="B.8 by instrument", zh="B.8 能源计量器具配备情况统计汇总表（按器具）")
-    _form(book, name, "B.8", report, (heads, rows), say, Phrase(zh="按器具", en="by instrument"))
+    _form(book, name, "B.8", report, table, say, Phrase(zh="按器具", en="by instrument"))
 
 
 def _accuracy(book: Workbook, report: UnitReport, say: Callable[[Phrase], str]) -> None:
@@ -292,50 +296,65 @@ def _accuracy(book: Workbook, report: UnitReport, say: Callable[[Phrase], str]) 
     _form(book, name, "B.9", report, table, say)
 
 
+class _EnergyLine(NamedTuple):
+    """A line of the sheet of energies."""
+
+    whose: str
+    carrier: str = ""
+    amount: float | None = None
+    symbol: str = ""
+    tce: float | None = None
+    tce_equal: float | None = None
+    completeness: float | None = None
+    note: str = ""
+    """The factor that was used, or what a total leaves out."""
+
+
 def _energy(book: Workbook, report: UnitReport, say: Callable[[Phrase], str]) -> None:
-    heads = heads_of(
+    table = table_of(
         say,
-        ("whose", "范围"),
-        ("energy", "能源种类"),
-        ("consumption", "消费量"),
-        ("unit", "计量单位"),
-        ("tce, equivalent value", "折标量 tce（当量值）"),
-        ("tce, equal value", "折标量 tce（等价值）"),
-        ("completeness, %", "完整率 %"),
-        ("factor", "折标系数"),
+        _energy_lines(report, say),
+        ("whose", "范围", lambda line: line.whose),
+        ("energy", "能源种类", lambda line: line.carrier),
+        ("consumption", "消费量", lambda line: line.amount),
+        ("unit", "计量单位", lambda line: line.symbol),
+        ("tce, equivalent value", "折标量 tce（当量值）", lambda line: line.tce),
+        ("tce, equal value", "折标量 tce（等价值）", lambda line: line.tce_equal),
+        ("completeness, %", "完整率 %", lambda line: _percent(line.completeness)),
+        ("factor", "折标系数", lambda line: line.note),
     )
+    add_sheet(book, say(Phrase(en="energy used", zh="能源消费明细")), *table)
+
+
+def _energy_lines(report: UnitReport, say: Callable[[Phrase], str]) -> Iterator[_EnergyLine]:
+    """Energies of the unit and its parts, unexplained differences, the total, and what is not in it."""
     whole = say(Phrase(en="unit", zh="用能单位"))
-    scopes = [(whole, report.energy), *report.sub_units.items()]
-    rows: list[Sequence[SheetCell]] = [
-        (
-            name,
-            say(carrier_name(one.carrier)),
-            one.amount,
-            one.symbol,
-            one.tce,
-            one.tce_equal,
-            _percent(one.completeness),
-            say(Phrase(en=one.factor, zh=factor_in_chinese(one.factor))),
-        )
-        for name, energy in scopes
-        for one in energy.carriers
-    ]
-    apart = sorted({(one.carrier, one.symbol) for one in report.differences})
-    rows += [
-        (
-            *(say(DIFFERENCES), say(carrier_name(carrier)), report.unexplained(carrier, symbol), symbol),
-            *(None, None, None, ""),
-        )
-        for carrier, symbol in apart
-    ]
-    total = say(Phrase(en="total", zh="合计"))
-    rows.append((whole, total, None, "", report.energy.tce, report.energy.tce_equal, None, not_counted(report, say)))
+    for name, energy in [(whole, report.energy), *report.sub_units.items()]:
+        for one in energy.carriers:
+            yield _EnergyLine(
+                whose=name,
+                carrier=say(carrier_name(one.carrier)),
+                amount=one.amount,
+                symbol=one.symbol,
+                tce=one.tce,
+                tce_equal=one.tce_equal,
+                completeness=one.completeness,
+                note=say(Phrase(en=one.factor, zh=factor_in_chinese(one.factor))),
+            )
+    for carrier, symbol in sorted({(one.carrier, one.symbol) for one in report.differences}):
+        amount = report.unexplained(carrier, symbol)
+        yield _EnergyLine(say(DIFFERENCES), say(carrier_name(carrier)), amount, symbol)
+    yield _EnergyLine(
+        whose=whole,
+        carrier=say(Phrase(en="total", zh="合计")),
+        tce=report.energy.tce,
+        tce_equal=report.energy.tce_equal,
+        note=not_counted(report, say),
+    )
     aside = say(Phrase(en="own production (not in the total)", zh="自产自用（不计入合计）"))
-    rows += [
-        (aside, say(carrier_name(one.carrier)), one.amount, one.symbol, None, None, None, "、".join(one.points))
-        for one in report.own
-    ]
-    add_sheet(book, say(Phrase(en="energy used", zh="能源消费明细")), heads, rows)
+    for own in report.own:
+        name, points = say(carrier_name(own.carrier)), "、".join(own.points)
+        yield _EnergyLine(aside, name, own.amount, own.symbol, note=points)
 
 
 def not_counted(report: UnitReport, say: Callable[[Phrase], str]) -> str:
@@ -356,20 +375,17 @@ def not_counted(report: UnitReport, say: Callable[[Phrase], str]) -> str:
 
 
 def _review(book: Workbook, report: UnitReport, say: Callable[[Phrase], str]) -> None:
-    heads = heads_of(
+    heads, rows = table_of(
         say,
-        ("item", "序号"),
-        ("clause", "条款"),
-        ("subject (of its group)", "审查内容（所属组）"),
-        ("verdict", "结论"),
-        ("why", "说明"),
-        ("by", "判定人"),
+        report.review.results,
+        ("item", "序号", lambda one: one.item.number),
+        ("clause", "条款", lambda one: one.item.clause),
+        ("subject (of its group)", "审查内容（所属组）", lambda one: say(one.item.subject)),
+        ("verdict", "结论", lambda one: say(VERDICTS[one.verdict])),
+        ("why", "说明", lambda one: say(one.why)),
+        ("by", "判定人", lambda one: one.by),
     )
-    rows: list[Sequence[SheetCell]] = [
-        (one.item.number, one.item.clause, say(one.item.subject), say(VERDICTS[one.verdict]), say(one.why), one.by)
-        for one in report.review.results
-    ]
-    rows.append((None, "", say(Phrase(en="conclusion", zh="审查结论")), say(report.review.verdict), "", ""))
+    rows.append([None, "", say(Phrase(en="conclusion", zh="审查结论")), say(report.review.verdict), "", ""])
     add_sheet(book, say(Phrase(en="JJF 1356 sheet", zh="JJF 1356 审查表")), heads, rows)
 
 
