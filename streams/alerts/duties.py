@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
+from functools import partial
 from typing import Any, Final
 
 import psycopg
@@ -9,14 +10,14 @@ from psycopg.rows import dict_row
 
 from analytics.alerting.rules import Person, Rules, audience
 from analytics.alerting.words import DutyFacts, duty_text
-from streams.alerts.cases import EVERYBODY, is_office_hour, stage_of
 from streams.alerts.config import AlertConfig
-from streams.alerts.outbox import NewMessage, ref_of
+from streams.alerts.outbox import NewMessage
+from streams.alerts.reminders import EVERYBODY, is_office_hour, reminder, stage_of
 
 __all__ = ["remind_of_duties"]
 
 _SOON_D: Final = 5
-"""Working days before a term at which it is told."""
+"""Working days before a term from which on reminders of it are sent."""
 _SELF_CHECK_D: Final = 20
 _REVIEWS: Final = """
 select case r.state when 'correcting' then 'correction' else 'recheck' end as duty, r.id as ref, r.year, r.due,
@@ -38,7 +39,7 @@ where exists (select from person p where p.unit_id = u.id and p.active)
                         and r.concluded_on is not null)
 order by u.id
 """
-_TOLD: Final = """
+_REMINDED: Final = """
 insert into duty_reminder (unit_id, duty, ref, stage) values (%(unit_id)s, %(duty)s, %(ref)s, %(stage)s)
 on conflict (unit_id, duty, ref) do update set stage = excluded.stage, reminded_at = clock_timestamp()
 """
@@ -47,9 +48,9 @@ on conflict (unit_id, duty, ref) do update set stage = excluded.stage, reminded_
 async def remind_of_duties(
     connection: psycopg.AsyncConnection, now: datetime, config: AlertConfig, rules: Rules, people: Mapping[str, int]
 ) -> list[NewMessage]:
-    """Messages about terms that are near or over, each stage told once; in the caller's transaction.
+    """Messages about terms that are near or over, each stage sent once; in the caller's transaction.
 
-    An enterprise is told of its corrections and its self-check, inspectors of re-checks; staff hears of what is over.
+    Enterprises are reminded of their corrections and self-checks, inspectors of re-checks, staff of what is overdue.
     """
     today = now.astimezone(config.zone).date()
     if not config.calendar.works(today) or not is_office_hour(now, config):
@@ -63,7 +64,7 @@ async def remind_of_duties(
     everybody = [Person(**row) for row in await _rows(connection, EVERYBODY, {})]
     drafts: list[NewMessage] = []
     for row, stage in due:
-        await connection.execute(_TOLD, {**row, "stage": stage})
+        await connection.execute(_REMINDED, {**row, "stage": stage})
         drafts += _drafts(row, stage, everybody, rules, people, today, config)
     return drafts
 
@@ -109,23 +110,6 @@ def _drafts(
         days_left=config.calendar.left(today, row["due"]),
         certain=row["certain"],
     )
-    drafts = []
-    for recipient in audience(names, unit_code=row["unit_code"], rules=rules, people=everybody, zone=config.zone):
-        key = NewMessage.new_key()
-        text = duty_text(facts, language=recipient.language, ref=ref_of(key))
-        drafts.append(
-            NewMessage(
-                key=key,
-                recipient=recipient.name,
-                channel=recipient.channel,
-                address=recipient.address,
-                person_id=people.get(recipient.person),
-                unit_id=row["unit_id"],
-                purpose="reminder",
-                severity="warning" if "overdue" in stage else "info",
-                language=recipient.language,
-                title=text.title,
-                body=text.body,
-            )
-        )
-    return drafts
+    write = partial(duty_text, facts)
+    receiving = audience(names, unit_code=row["unit_code"], rules=rules, people=everybody, zone=config.zone)
+    return [reminder(one, stage, write, people, unit_id=row["unit_id"]) for one in receiving]

@@ -29,10 +29,11 @@ from streams.alerts import outbox, sources
 from streams.alerts.aside import Aside, lenient
 from streams.alerts.board_link import board_link
 from streams.alerts.book import Book, identities_of, lay_out, lock
-from streams.alerts.cases import open_case, remind
+from streams.alerts.cases import open_case
 from streams.alerts.config import AlertConfig, read_rules, shipped_rules
 from streams.alerts.duties import remind_of_duties
 from streams.alerts.outbox import NewMessage, ref_of
+from streams.alerts.reminders import remind_of_cases
 from streams.alerts.sources import LocatedSignal
 
 __all__ = ["Raised", "Raiser", "rules_in_force", "write_letters"]
@@ -192,7 +193,7 @@ class Raiser:
             rule = book.desk.rules.named(book.desk.cards[key].rule)
             if rule is not None and rule.case:
                 await open_case(connection, book.ids[key], None, now, self._config)
-        drafts += await remind(connection, now, self._config, book.desk.rules, book.people, aside)
+        drafts += await remind_of_cases(connection, now, self._config, book.desk.rules, book.people, aside)
         drafts += await remind_of_duties(connection, now, self._config, book.desk.rules, book.people)
         await outbox.write(connection, drafts, now)
         return len(drafts)
