@@ -30,7 +30,7 @@ class Rule:
 RULES: Final = (
     Rule(
         uid="mw-rule-silent",
-        title=Phrase(zh="工作进程无上报", en="No worker says how it does"),
+        title=Phrase(zh="工作进程无上报", en="No worker reports"),
         summary=Phrase(zh="五分钟内没有工作进程上报", en="no worker has written a sample for five minutes"),
         query="rule_silent",
         above=300,

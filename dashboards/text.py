@@ -120,7 +120,7 @@ _TODO: Final = {
 }
 _ATTENTION: Final = {
     "all_well": Word(Phrase(zh="一切正常", en="all well"), "✓", GREEN),
-    "no_sample": Word(Phrase(zh="没有工作进程上报", en="no worker says how it does"), "■", VERMILION),
+    "no_sample": Word(Phrase(zh="没有工作进程上报", en="no worker reports"), "■", VERMILION),
     "not_stored": Word(Phrase(zh="读数久未入库", en="readings wait to be stored"), "■", VERMILION),
     "stale_hours": Word(Phrase(zh="小时汇总久未更新", en="totals wait to be made anew"), "▲", ORANGE),
     "messages_failed": Word(Phrase(zh="告警消息发送失败", en="messages could not be sent"), "■", VERMILION),
@@ -428,8 +428,8 @@ COLUMNS: Final[dict[str, Phrase]] = {
     "smallest_90d": Phrase(zh="90天可见最小误差", en="smallest seen in 90 d"),
     "learnt_since": Phrase(zh="重新学习自", en="learnt anew since"),
     "learnt_until": Phrase(zh="约学习至", en="until about"),
-    "hours_typical": Phrase(zh="停走通常发现时间", en="jam usually told after"),
-    "hours_worst": Phrase(zh="停走最迟发现时间", en="jam told after at worst"),
+    "hours_typical": Phrase(zh="停走通常发现时间", en="jam usually detected after"),
+    "hours_worst": Phrase(zh="停走最迟发现时间", en="jam detected after at worst"),
     "as_of": Phrase(zh="截至", en="as of"),
     "number": Phrase(zh="核查单号", en="case"),
     "at": Phrase(zh="时间", en="at"),

@@ -109,7 +109,7 @@ def _without(scene: Scene, unit: int, question: str, facts: UnitFacts) -> Findin
             severity=Severity.WARNING,
             required=_ASKED[question],
             found=Phrase(
-                en=f"this unit {words.en}, and nobody has said which", zh=f"本单位{words.zh}，但未录入具体内容"
+                en=f"this unit {words.en}, and which is not recorded", zh=f"本单位{words.zh}，但未录入具体内容"
             ),
             next_step=Phrase(
                 en="Enter which energies go in and come out where ([[activity]] in a file of facts).",
@@ -119,7 +119,7 @@ def _without(scene: Scene, unit: int, question: str, facts: UnitFacts) -> Findin
     return find(
         verdict=Verdict.PERSON,
         required=_ASKED[question],
-        found=Phrase(en=f"nobody has said whether this unit {words.en}", zh=f"未录入本单位是否{words.zh}"),
+        found=Phrase(en=f"not recorded: whether this unit {words.en}", zh=f"未录入本单位是否{words.zh}"),
         next_step=Phrase(
             en=f"Enter whether it does ({_FIELD[question]} of [[unit]] in a file of facts).",
             zh=f"请录入是否{words.zh}（事实文件 [[unit]] 的 {_FIELD[question]}）。",

@@ -213,7 +213,7 @@ def _found(rate: Rate) -> Phrase:
         en += f"; {rate.valid} within a valid verification"
         zh += f"；其中检定/校准有效 {rate.valid}"
     if rate.unknown:
-        en += f"; of {rate.unknown} more points a person has to say whether they count"
+        en += f"; {rate.unknown} more points wait for a person to decide whether they count"
         zh += f"；另有 {rate.unknown} 个计量点是否应配待人工核查"
     return Phrase(en=en, zh=zh)
 

@@ -126,7 +126,7 @@ def _rest(own: Mapping[str, tuple[float | None, Phrase]], whole: UnitEnergy) -> 
 _ONLY: Final = Phrase(en="the unit's only product", zh="唯一产品，计入全部能耗")
 _NOT_WHOLE: Final = Phrase(en="the unit's energy is not known in full", zh="本单位综合能耗不完整")
 _NOBODY: Final = Phrase(
-    en="nobody has said which energy is this product's ([[assignment]])",
+    en="not recorded: which energy is this product's ([[assignment]])",
     zh="未录入该产品的能耗归属（事实文件的 [[assignment]]）",
 )
 

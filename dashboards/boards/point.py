@@ -129,8 +129,8 @@ POINT = Board(
             Phrase(zh="检出与估计误差", en="Detections and estimated error"),
             Phrase(
                 zh="检出的依据、大小和涉及能量，及其95%区间；没有区间时为“无数据”。",
-                en="What it rests on, magnitude and energy affected with their 95 % intervals; “no data” where none "
-                "can be said.",
+                en="What it rests on, magnitude and energy affected with their 95 % intervals; “no data” where there "
+                "is none.",
             ),
             "point_errors",
             height=8,

@@ -60,7 +60,7 @@ REGION = Board(
             Phrase(zh="用能单位一览", en="Units"),
             Phrase(
                 zh="每个单位一行，最需要关注的在前；合规按最近一次判定（判定日），完整率为近7个整日，超期按今天。点击进入企业看板。",
-                en="One row a unit, those that need attention first; compliance as judged on the day said, "
+                en="One row a unit, those that need attention first; compliance as judged on the day shown, "
                 "completeness of the last 7 full days, overdue as of today. A click opens the unit's board.",
             ),
             "region_units",

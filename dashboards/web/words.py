@@ -313,7 +313,7 @@ _LEDGER: Final = phrases(
         "It is checked and compared with the ledger in force first; with a fault nothing is loaded.",
     ),
     file=("文件（.xlsx 或 .csv，最大 20 MiB）", "File (.xlsx or .csv, 20 MiB at most)"),
-    options=("文件中没有写明的内容", "What the file does not say"),
+    options=("文件中没有写明的内容", "What the file does not hold"),
     unit_code=("用能单位代码", "Unit code"),
     unit_name=("用能单位名称", "Unit name"),
     installed_from=("启用日期", "Installed from"),

@@ -212,7 +212,7 @@ def renew_links() -> None:
 
 
 @command.command("set-aside")
-@click.option("--solved", type=int, metavar="ID", help="Say that somebody has looked after it.")
+@click.option("--solved", type=int, metavar="ID", help="Mark one as seen to.")
 @AS_JSON
 def set_aside(solved: int | None, *, as_json: bool) -> None:
     """Show rows that could not become, or be part of, an alert; all others went on."""

@@ -31,7 +31,7 @@ _WIDTH: Final = 150
 @click.option("--language", type=click.Choice(["zh", "en"]), default="zh", show_default=True, help="Of the text.")
 @click.option("--all", "everything", is_flag=True, help="Also what passes.")
 def command(*, code: str, as_of: datetime | None, machine: bool, language: str, everything: bool) -> None:
-    """Tell how a unit stands against the standard on a day, and what to do next; nothing is written."""
+    """Judge a unit by the standard on a day, and show what to do next; nothing is written."""
     chosen = settings()
     day = today(chosen.zone) if as_of is None else as_of.date()
     if day > today(chosen.zone):

@@ -136,7 +136,7 @@ def scan(file: Path, link: str, protocol: str, first: int, last: int, timeout_s:
 
 @command.command()
 @_FILE
-@click.option("--dry-run", is_flag=True, help="Read devices and show what they say; keep and send nothing.")
+@click.option("--dry-run", is_flag=True, help="Read devices and show the values; keep and send nothing.")
 def run(file: Path, *, dry_run: bool) -> None:
     """Run the gateway of a file until it is stopped; SIGHUP or a changed file reloads it."""
     log_to(sys.stderr)

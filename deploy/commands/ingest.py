@@ -131,7 +131,7 @@ def _directory(stack: Stack, ledger: Path | None, zone: ZoneInfo) -> MeterDirect
     try:
         return MeterDirectory.of(ledger_in_force(stack.dsn))
     except MeterwardenError as error:
-        say(f"the ledger in force cannot be read, so the file must say everything itself ({error})", err=True)
+        say(f"the ledger in force cannot be read, so the file itself must hold everything ({error})", err=True)
         return None
 
 

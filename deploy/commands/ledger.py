@@ -170,7 +170,7 @@ def load(
         say(f"{file}: nothing is loaded; version {loaded.version} stays in force (--correct: rows typed wrong)")
         context.exit(FAULTY)
     if not loaded.loaded:
-        say(f"{file}: says what was loaded before; version {loaded.version} stays in force")
+        say(f"{file}: holds nothing new; version {loaded.version} stays in force")
         return
     changes = loaded.changes
     for installation in changes.withdrawn:
@@ -239,7 +239,7 @@ def restore(context: click.Context, version: int, zone: ZoneInfo, language: str,
     if kept:
         say(f"points that came after version {version} stay as they are: {', '.join(kept[:20])}", err=True)
     if not proposal.difference.changes:
-        say(f"version {proposal.version} says the same as version {version}")
+        say(f"version {proposal.version} is the same as version {version}")
         return
     _agreed(context, proposal.difference, language, yes=yes, dry_run=dry_run)
     origin = Origin(

@@ -89,7 +89,7 @@ def list_rows(
 @_REASON
 @_UNIT
 @_SINCE
-@click.option("--dry-run", is_flag=True, help="Tell what would be sent and send nothing.")
+@click.option("--dry-run", is_flag=True, help="Show what would be sent, and send nothing.")
 def replay(*, reason: str | None, unit: str | None, since: datetime | None, dry_run: bool) -> None:
     """Send what was refused to the workers again, as it came, after the ledger or a setting was mended."""
     stack = Stack(load())

@@ -58,7 +58,7 @@ def load(file: Path, language: str) -> None:
     if number:
         say(f"{file}: loaded as number {number}: {_WORDS[document.kind]}, {document.name}")
     else:
-        say(f"{file}: says what is in force already")
+        say(f"{file}: is in force already")
     if document.kind == "factors":
         if number:
             say("totals of the past, boards and reports go by these factors now")

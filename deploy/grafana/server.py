@@ -55,7 +55,7 @@ class Grafana:
 
     def version(self) -> str:
         """Its version."""
-        return str(self._ask(None, "tell its health", lambda api: api.health.check())["version"])
+        return str(self._ask(None, "report its health", lambda api: api.health.check())["version"])
 
     def organizations(self) -> dict[int, str]:
         """Names by id."""

@@ -125,7 +125,7 @@ def put_back(
         _refuse_other_versions(manifest, programs)
         cluster = PostgresServer(settings, places).cluster
         if _holds_something(cluster) and not replace:
-            raise StackError(f"{cluster} holds a database: say --replace to put it aside, and the backup in its place")
+            raise StackError(f"{cluster} holds a database: add --replace to put it aside, and the backup in its place")
         draft = cluster.with_name(f"{cluster.name}.restored")
         with _unpacked(places, path, manifest, draft, told):
             _verify(programs, draft)

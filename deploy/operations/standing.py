@@ -196,7 +196,7 @@ class _Look:
         except UnknownTopicOrPartitionError:
             return []
         except KafkaError as error:
-            raise MeterwardenError(f"Kafka must tell where topic {self._topic} ends (it says: {error})") from None
+            raise MeterwardenError(f"Kafka must answer where topic {self._topic} ends (got: {error})") from None
         rows = self._rows(facts)
         nobody = Standing(partition=0, next_offset=0, end_offset=0)
         return [

@@ -64,14 +64,14 @@ def _faulty_points(region: Region, outcome: Outcome, unit: int) -> str:
 def tell_kinds(console: Console, scores: Sequence[KindScore]) -> None:
     """A line for each kind of fault; what nothing looks for yet is said so."""
     table = Table(title="faults by kind", title_justify="left")
-    for name in ("kind", "put in", "found", "said elsewhere", ""):
-        table.add_column(name, justify="right" if name in {"put in", "found", "said elsewhere"} else "left")
+    for name in ("kind", "put in", "found", "reported elsewhere", ""):
+        table.add_column(name, justify="right" if name in {"put in", "found", "reported elsewhere"} else "left")
     for score in scores:
         remark = "" if score.looked_for else _REMARKS.get(score.kind, "not looked for yet")
         table.add_row(score.kind.name.lower(), str(score.injected), str(score.found), str(score.elsewhere), remark)
     console.print(table)
     console.print(
-        "said elsewhere: another kind of fault looks like it there, readings came late, or repeats were sent\n",
+        "reported elsewhere: another kind of fault looks like it there, readings came late, or repeats were sent\n",
         style="dim",
     )
 
@@ -113,5 +113,5 @@ def tell_named(console: Console, workshop: Workshop, named: Sequence[Named]) -> 
             said += f", named on {one.detected_at:%Y-%m-%d}" + (", watched: inside its class" if one.watched else "")
         console.print(f"  {meter_no}: put in {true}; found {said}", soft_wrap=True, highlight=False)
     console.print(
-        "sizes and their 95 % intervals as they are known today; a drift is told as a step first\n", style="dim"
+        "sizes and their 95 % intervals as they are known today; a drift is reported as a step first\n", style="dim"
     )

@@ -87,7 +87,7 @@ class Check:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KindScore:
-    """One kind of fault: how many were put in, how many of these were found, and how often it was said elsewhere."""
+    """One kind of fault: how many were put in, how many of these found, and how often it was reported elsewhere."""
 
     kind: DetectionKind
     injected: int
@@ -272,7 +272,7 @@ def check_totals(region: Region, outcome: Outcome) -> Check:
 
 
 def score_detections(region: Region, outcome: Outcome) -> list[KindScore]:
-    """For every kind of fault: put in, found there and then, and said elsewhere."""
+    """For every kind of fault: put in, found there and then, and reported elsewhere."""
     faults = _faults(region)
     scores = []
     for kind in DetectionKind:

@@ -209,7 +209,7 @@ def _system_clock() -> Check:
     if held is None:
         return Check(
             name="clock", what=what, state="good",
-            found=Phrase(en="whether it is synchronised cannot be told here", zh="无法判断是否已同步"),
+            found=Phrase(en="whether it is synchronised cannot be seen here", zh="无法判断是否已同步"),
         )  # fmt: skip
     if held:
         return Check(name="clock", what=what, state="good", found=Phrase(en="synchronised", zh="已与时间服务器同步"))

@@ -165,7 +165,7 @@ async def send(request: Request, visit: Acting, identity: Identity, connection: 
         raise UnreadableFile("a file must be sent once (this one was)")
     seen = await _seen(request, visit, found)
     if not seen.sendable or seen.check is None:
-        raise UnreadableFile("a file must be understood and sound to be sent (see what is said of it)")
+        raise UnreadableFile("a file must be understood and sound to be sent (its check lists what is not)")
     config = replace(request.app.state.config.kafka, zone=request.app.state.config.alerts.zone)
     async with _AT_ONCE:
         await asyncio.to_thread(_sent, config, seen.check)

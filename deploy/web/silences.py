@@ -1,4 +1,4 @@
-"""Planned work, of which nothing is told, and the rules of alerts with what they would have sent."""
+"""Planned work, without alerts, and the rules of alerts with what they would have sent."""
 
 from datetime import datetime, timedelta
 from typing import Any, Final

@@ -419,7 +419,7 @@ class _Work:
                     field="installed_from",
                     option="--installed-from",
                     text=Phrase(
-                        en=f"since when are the {len(blanks)} meters there of which the file does not say it (a date)?",
+                        en=f"since when are the {len(blanks)} meters installed for which the file gives no date?",
                         zh=f"{len(blanks)} 块表未注明启用日期，自何日起在用？",
                     ),
                 )

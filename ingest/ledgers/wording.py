@@ -68,7 +68,7 @@ _REQUIRED: Sequence[tuple[str, Words]] = (
     (r"a value in every row", "每行都要填"),
     (r"a value in one of the point's rows", "该计量点至少一行要填"),
     (r"a value where meter_no is given", "填有管理编号的行必须填"),
-    (r"a management number where a meter is told of", "填有表计信息的行必须填管理编号"),
+    (r"a management number where a meter is described", "填有表计信息的行必须填管理编号"),
     (r"later than installed_from (.+)", lambda m: f"晚于启用日期 {m[1]}"),
     (r"an end where last_reading is given", "填有终止示值的行必须填停用日期"),
     (r"a dial value below full_scale (\S+)", lambda m: f"小于满度值 {m[1]} 的示值"),

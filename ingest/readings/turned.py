@@ -158,7 +158,7 @@ def turned(table: RawTable, name: str, options: ReadingOptions) -> RawTable:
         return table
     if found.words and not _is_instant(found, table.head):
         raise UnreadableFile(
-            f"{name}: the columns of a table with times across must each say when the dial was read, year, month and "
+            f"{name}: the columns of a table with times across must each give when the dial was read, year, month and "
             f"day (got {', '.join(found.words[:3])} …: write the dates in full, such as 2026-06-30 24:00; "
             f"表头只写了月份或日，无法确定抄表时刻，请写全日期)"
         )

@@ -214,7 +214,7 @@ _WHATS = {
     DetectionKind.ZERO_DIP: ("正常示值之间出现零；未计入", "readings of zero between sound ones; set aside"),
     DetectionKind.SENTINEL: (
         "设备在无数据时给出的数值；未计入",
-        "a value by which devices say that they have none; set aside",
+        "a value that devices send where they have none; set aside",
     ),
     DetectionKind.DUPLICATE: ("同一时刻的读数重复到达", "readings of the same instant came more than once"),
     DetectionKind.UNDECLARED_REPLACEMENT: (

@@ -46,6 +46,7 @@ class TopicGuard:
             self._known_since = asked_at
         except Exception as error:  # noqa: BLE001 - whatever the client raises: the broker cannot be asked now
             log.warning(
-                "Kafka does not tell whether the topic is still the same; nothing is stored until then: %r", error
+                "Kafka does not answer whether the topic is still the same; nothing is stored until then: %r",
+                error,
             )
             await asyncio.sleep(self._retry_s)

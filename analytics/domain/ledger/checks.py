@@ -39,7 +39,7 @@ def meter_named(draft: Draft) -> Iterator[LedgerFault]:
     def what(row: int) -> str:
         return f"nothing, beside {', '.join(name for name in _NEEDS_A_METER if draft.given[name][row])}"
 
-    yield from draft.faults("meter_no", nameless & telling, "a management number where a meter is told of", what)
+    yield from draft.faults("meter_no", nameless & telling, "a management number where a meter is described", what)
 
 
 def ends_after_start(draft: Draft) -> Iterator[LedgerFault]:

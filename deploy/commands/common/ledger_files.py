@@ -41,10 +41,10 @@ def ledger_options(command: Callable[..., Any]) -> Callable[..., Any]:
             click.option("--accept-headers", is_flag=True, help="Take the headers for what is proposed."),
             click.option("--unit-code", metavar="CODE", help="Unit of rows that name none."),
             click.option("--unit-name", metavar="NAME", help="Its name."),
-            click.option("--installed-from", metavar="DATE", help="Since when meters are there where no row says it."),
+            click.option("--installed-from", metavar="DATE", help="Day of installation where a row gives none."),
             click.option(
                 "--measured-in", "units", multiple=True, callback=pairs, metavar="CARRIER=UNIT",
-                help="What registers of a carrier count in where no row says it, such as natural_gas=Nm3.",
+                help="Unit of a carrier's registers where a row gives none, such as natural_gas=Nm3.",
             ),
         ]
     ):  # fmt: skip

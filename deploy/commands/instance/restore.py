@@ -32,7 +32,7 @@ def command(backup: Path, *, replace: bool, anyway: bool) -> None:
         days = over.total_seconds() / 86_400
         text = f"the backup is {days:.1f} days older than what Kafka keeps: what was sent in these days is missing"
         if not anyway:
-            raise MeterwardenError(f"{text}; take a newer one, or say --anyway")
+            raise MeterwardenError(f"{text}; take a newer one, or add --anyway")
         say(text, err=True)
     done = put_back(settings, path, replace=replace, told=_Progress())
     say("", err=True)

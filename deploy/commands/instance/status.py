@@ -38,11 +38,11 @@ _WORDS: Final[dict[str, str]] = {
     type=click.FloatRange(min=0.0),
     default=10.0,
     show_default=True,
-    help="How long a partition that seems to stand still is watched before it is said to. [s]",
+    help="How long a partition that seems to stand still is watched before it is reported. [s]",
 )
 @click.pass_context
 def command(context: click.Context, *, as_json: bool, language: Language, patience_s: float) -> None:
-    """Tell how each part and each partition is.
+    """Show the state of each part and each partition.
 
     The exit code is 0 when every part is healthy and every partition of the readings' topic moves or has nothing to
     do; else 1.

@@ -52,7 +52,7 @@ group by 1, 2 order by 1, 2
 
 @click.group()
 def command() -> None:
-    """Take readings out again, as the meters said them."""
+    """Export stored readings as the meters sent them."""
 
 
 @command.command()

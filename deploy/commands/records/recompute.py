@@ -21,7 +21,7 @@ __all__ = ["command"]
 @click.option("--point", "points", multiple=True, metavar="CODE", help="Of this point alone; may be repeated.")
 @click.option("--from", "since", type=Instant(), required=True, help="From this day or time on.")
 @click.option("--reason", required=True, help="Why; kept with the history of the ledger.")
-@click.option("--dry-run", is_flag=True, help="Tell how much it is, and do nothing.")
+@click.option("--dry-run", is_flag=True, help="Show how much it is, and do nothing.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 def command(*, unit: str, points: tuple[str, ...], since: datetime, reason: str, dry_run: bool, yes: bool) -> None:
     """Work consumption and detections out again from stored readings, from a day on; workers do it while they run.

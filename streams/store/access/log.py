@@ -78,7 +78,7 @@ class AccessLog:
         """Count one event; writes nothing yet and never waits. No text in it may be a secret."""
         key = _Key(door, event, who, claimed[:_TEXT], client, method, route, status, reason[:_TEXT])
         if key not in self._seen and len(self._seen) >= _MOST:
-            key = _Key(door, event, "", "", "many", "", "", 0, "more different events than are told apart")
+            key = _Key(door, event, "", "", "many", "", "", 0, "more different events than are listed")
         now = datetime.now(UTC)
         seen = self._seen.get(key)
         if seen is None:

@@ -1,4 +1,4 @@
-"""Energy for each unit of product: one product, several, and what nobody has said."""
+"""Energy for each unit of product: one product, several, and what is not recorded."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -45,7 +45,7 @@ def test_an_only_product_has_all_energy() -> None:
 def test_several_products_without_an_assignment_are_not_split() -> None:
     found = product_energy({"cement": (50.0, "t"), "clinker": (20.0, "t")}, {}, PARTS)
     assert [one.tce for one in found] == [None, None]
-    assert all("nobody has said" in one.why.en for one in found)
+    assert all("not recorded" in one.why.en for one in found)
 
 
 def test_sub_units_points_and_a_share_of_the_rest() -> None:
