@@ -12,7 +12,7 @@ test: lint tools
 	@$(BIN)/python -m pytest -m "not benchmark and not soak" -n 2 --dist worksteal
 
 soak: setup tools
-	@$(BIN)/python -m pytest -m soak -p no:randomly -s
+	@$(BIN)/python -m tests.benchmarks.scores soak
 
 bench: setup
 	@$(BIN)/python -m tests.benchmarks.scores bench

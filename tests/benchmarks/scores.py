@@ -2,7 +2,8 @@
 
 ::
 
-    python -m tests.benchmarks.scores bench                       # the speeds of `make bench`
+    python -m tests.benchmarks.scores bench                       # the speeds: `make bench`
+    python -m tests.benchmarks.scores soak                        # long runs and kills: `make soak`
     python -m tests.benchmarks.scores drift_sites --seed 101      # a table command of this folder, with its arguments
 
 What a command prints goes to the terminal and, when it has ended well, between two marks of its own on the page, with
@@ -25,10 +26,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-__all__ = ["bench_table", "blocks", "main", "with_block"]
+__all__ = ["SUITES", "bench_table", "blocks", "main", "with_block"]
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "deploy" / "scores.md"
+SUITES = {"bench": ("tests/benchmarks", "benchmark"), "soak": ("tests", "soak")}
+"""Commands that run tests: which ones, by default, and their mark."""
 _MARK = re.compile(r"<!-- measured: (?P<name>[^\n]+?) -->\n(?P<body>.*?)<!-- end -->\n", re.DOTALL)
 
 
@@ -76,21 +79,21 @@ def bench_table(lines: Sequence[str]) -> str:
         shown = (
             f"{value:,}" if isinstance(value, int) or (isinstance(value, float) and abs(value) >= 1000) else str(value)
         )
-        name, unit = found.pop("bench", ""), found.pop("unit", "")
+        name, unit = found.pop("bench", found.pop("soak", "")), found.pop("unit", "")
         more = ", ".join(f"{key} {one}" for key, one in found.items())
         rows.append(f"| {name} | {shown} | {unit} | {more} |")
     return "\n".join(rows)
 
 
 def _read(line: str) -> dict[str, Any] | None:
-    """A line of a benchmark; None for whatever else is printed."""
+    """A line of a benchmark or a long run; None for whatever else is printed."""
     if not line.startswith("{"):
         return None
     try:
         found = json.loads(line)
     except ValueError:
         return None
-    return found if isinstance(found, dict) and "bench" in found else None
+    return found if isinstance(found, dict) and SUITES.keys() & found else None
 
 
 def _circumstances(command: str) -> str:
@@ -126,11 +129,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run a command, and write what it measured on the page."""
     parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
     parser.add_argument("--page", type=Path, default=PAGE)
-    parser.add_argument("command", help="bench, or a module of tests.benchmarks that prints tables")
+    parser.add_argument("command", help="bench, soak, or a module of tests.benchmarks that prints tables")
     chosen, rest = parser.parse_known_args(arguments)
-    if chosen.command == "bench":
-        tests = rest or ["tests/benchmarks"]
-        called = [sys.executable, "-m", "pytest", *tests, "-m", "benchmark", "-p", "no:randomly", "-s", "-q"]
+    if chosen.command in SUITES:
+        tests, mark = SUITES[chosen.command]
+        called = [sys.executable, "-m", "pytest", *(rest or [tests]), "-m", mark, "-p", "no:randomly", "-s", "-q"]
     else:
         called = [sys.executable, "-m", f"tests.benchmarks.{chosen.command}", *rest]
     name = shlex.join([chosen.command, *rest])
@@ -138,7 +141,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     began = time.perf_counter()
     lines = list(_printed(called))
     text = "\n".join(line for line in lines if _read(line) is None).strip()
-    body = bench_table(lines) if chosen.command == "bench" else text
+    body = bench_table(lines) if chosen.command in SUITES else text
     took = f"It took {time.perf_counter() - began:.0f} s."
     chosen.page.write_text(
         with_block(chosen.page.read_text(encoding="utf-8"), name, f"{head}\n\n{body}\n\n{took}\n"), encoding="utf-8"

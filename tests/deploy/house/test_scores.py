@@ -1,12 +1,14 @@
 """The page of scores is written by commands: what it holds between marks, and that nothing else of it is touched."""
 
+import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from tests.benchmarks.scores import PAGE, ROOT, bench_table, blocks, main, with_block
+from tests.benchmarks.scores import PAGE, ROOT, SUITES, bench_table, blocks, main, with_block
 
 COMMANDS = ROOT / "tests" / "benchmarks"
 
@@ -20,9 +22,16 @@ def test_a_command_replaces_what_it_wrote_and_nothing_else() -> None:
 
 def test_lines_of_benchmarks_become_rows_and_others_are_left_out() -> None:
     table = bench_table(
-        ['{"bench": "a", "value": 1234567, "unit": "B"}', "....", "3 passed", "{broken", '{"value": 1}']
+        [
+            '{"bench": "a", "value": 1234567, "unit": "B"}',
+            "....",
+            '{"soak": "kills", "lost": 0}',
+            "3 passed",
+            "{broken",
+            '{"value": 1}',
+        ]
     )
-    assert table.split("\n")[2:] == ["| a | 1,234,567 | B |  |"]
+    assert table.split("\n")[2:] == ["| a | 1,234,567 | B |  |", "| kills |  |  | lost 0 |"]
 
 
 def test_a_command_that_fails_leaves_the_page_as_it_was(tmp_path: Path) -> None:
@@ -49,9 +58,19 @@ def test_the_speed_of_a_benchmark_comes_onto_the_page(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", sorted(blocks(PAGE.read_text(encoding="utf-8"))))
-def test_what_stands_on_the_page_was_written_by_a_command_that_is_there(name: str) -> None:
-    command = name.split(maxsplit=1)[0]
-    assert command == "bench" or (COMMANDS / f"{command}.py").exists()
+def test_what_stands_on_the_page_is_of_a_command_that_is_there_and_takes_its_options(name: str) -> None:
+    command, *words = shlex.split(name)
+    if command not in SUITES:
+        source = (COMMANDS / f"{command}.py").read_text(encoding="utf-8")
+        known = set(re.findall(r'add_argument\("(--[a-z-]+)"', source))
+        assert {word for word in words if word.startswith("--")} <= known
+
+
+def test_no_table_of_the_page_stands_outside_of_what_commands_write() -> None:
+    text = PAGE.read_text(encoding="utf-8")
+    for body in blocks(text).values():
+        text = text.replace(body, "")
+    assert [line for line in text.split("\n") if line.startswith("|")] == []
 
 
 def test_the_page_has_been_written_by_commands() -> None:
