@@ -36,7 +36,10 @@ router = APIRouter(prefix="/readings")
 Identity = Annotated[int, PathField(ge=1, lt=2**63)]
 LARGEST_READINGS: Final = 20 * 2**20
 _AT_ONCE: Final = asyncio.Semaphore(1)
-_SETTLED: Final = ("dates", "decimal", "unit_code", "meter_no", "unit", "sheet", "encoding", "delimiter")
+_SETTLED: Final = (
+    "dates", "decimal", "reading_day", "reading_year", "unit_code", "meter_no", "unit", "sheet", "encoding",
+    "delimiter",
+)  # fmt: skip
 _KEEP: Final = """
 insert into sign_in.upload (kind, person_id, unit_id, name, content, options, sound)
 values ('readings', %(person)s, %(unit)s, %(name)s, %(content)s, %(options)s, false) returning id
@@ -145,9 +148,9 @@ async def settle(request: Request, visit: Acting, identity: Identity, connection
     """Say what the file leaves open."""
     found = await _one(request, connection, visit, identity)
     said = {name: text for name in _SETTLED if (text := visit.field(name, 100))}
-    await connection.execute(
-        "update sign_in.upload set options = %s where id = %s", (Jsonb({**found["options"], **said}), identity)
-    )
+    options = {**found["options"], **said}
+    ReadingOptions(**options)  # a wrong answer is refused here, not kept
+    await connection.execute("update sign_in.upload set options = %s where id = %s", (Jsonb(options), identity))
     return go(f"/readings/{identity}")
 
 

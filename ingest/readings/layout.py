@@ -12,7 +12,7 @@ from ingest.readings.options import ReadingOptions
 from ingest.readings.times import clock_of_day, is_date_only, is_dated, is_span_of_day
 from ingest.readings.words import Title, register_of, title_of
 
-__all__ = ["Layout", "ValueColumn", "find_layout"]
+__all__ = ["Layout", "ValueColumn", "check_layout", "find_layout", "header_of"]
 
 _HEADER_ROWS = 40
 _LOOKED_AT = 60
@@ -114,7 +114,7 @@ def find_layout(
     best: tuple[float, int] | None = None
     for i in range(min(len(rows), _HEADER_ROWS)):
         for depth in (1, 2):
-            score = _score(_header(rows, i, depth), rows[i + depth : i + depth + 3], directory, options) - 0.5 * (
+            score = _score(header_of(rows, i, depth), rows[i + depth : i + depth + 3], directory, options) - 0.5 * (
                 depth - 1
             )
             if score > 0 and (best is None or score > best[0]):
@@ -123,7 +123,7 @@ def find_layout(
         header = next((row for row in rows if any(cell.strip() for cell in row)), [])
         raise UnreadableFile(_no_header(header))
     i, depth = divmod(best[1], 4)
-    cells, depth = _with_lines_below(rows, i, depth, _header(rows, i, depth), options)
+    cells, depth = _with_lines_below(rows, i, depth, header_of(rows, i, depth), options)
     body = [row for row in rows[i + depth :] if any(cell.strip() for cell in row)][:_LOOKED_AT]
     width = max(len(cells), _common_width(body))
     cells = [*cells, *[""] * (width - len(cells))]
@@ -133,7 +133,7 @@ def find_layout(
     return _with_meter(found, [title, above], body, directory, options)
 
 
-def _header(rows: Sequence[Sequence[str]], first: int, depth: int) -> list[str]:
+def header_of(rows: Sequence[Sequence[str]], first: int, depth: int) -> list[str]:
     """Cells of a header row, or of two with what is merged in the upper one standing over each of its columns."""
     upper = list(rows[first])
     if depth == 1 or first + 1 >= len(rows):

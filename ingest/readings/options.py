@@ -1,5 +1,6 @@
 """A person's options for reading a file of readings: of a command, or kept as a profile."""
 
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
@@ -11,11 +12,15 @@ from analytics.domain.toml import parse_toml
 from ingest.files import UnreadableFile, word_key
 from ingest.readings.words import ROLES
 
-__all__ = ["DATE_ORDERS", "DECIMALS", "ReadingOptions"]
+__all__ = ["DATE_ORDERS", "DECIMALS", "READING_DAY", "ReadingOptions"]
 
 DATE_ORDERS = ("day-first", "month-first", "year-first")
 DECIMALS = ("point", "comma")
+READING_DAY = re.compile(r"(end|[1-9]|1\d|2[0-8])(?:\s+((?:[01]?\d|2[0-3]):[0-5]\d|24:00))?")
+"""A day of every month, 1 to 28 or its last, and the time of day where that is not the usual one."""
+_YEAR = re.compile(r"(?:19|20|21)\d\d")
 _ROLES = frozenset({*ROLES, "ignore"})
+_OF_ONE_FILE = frozenset({"reading_year"})
 _NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
@@ -35,6 +40,11 @@ class ReadingOptions:
         One of `DATE_ORDERS`: what 02/01/2024 means.
     decimal : str or None
         One of `DECIMALS`: what the comma or point in 1,234 is.
+    reading_day : str or None
+        When the dials of a month were read where a file states months alone: ``end`` (24:00 of the last day) or a day
+        from 1 to 28 (0:00), with a time of day where it is another, as ``25 08:00``.
+    reading_year : str or None
+        Year of months that state none. Not kept in a profile: the next file may be of another one.
     unit_code : str or None
         Unit of all readings that name none.
     meter_no : str or None
@@ -50,6 +60,8 @@ class ReadingOptions:
     sheet: str | None = None
     dates: str | None = None
     decimal: str | None = None
+    reading_day: str | None = None
+    reading_year: str | None = None
     unit_code: str | None = None
     meter_no: str | None = None
     unit: str | None = None
@@ -61,6 +73,13 @@ class ReadingOptions:
             value = getattr(self, name)
             if value is not None and value not in allowed:
                 raise UnreadableFile(f"{name} must be one of {', '.join(allowed)} (got {value!r})")
+        if self.reading_day is not None and READING_DAY.fullmatch(self.reading_day.strip()) is None:
+            raise UnreadableFile(
+                f"reading_day must be end, or a day from 1 to 28, with a time of day or without, such as '25 08:00' "
+                f"(got {self.reading_day!r}; 请填 end 或 1 至 28，可加时刻)"
+            )
+        if self.reading_year is not None and _YEAR.fullmatch(self.reading_year.strip()) is None:
+            raise UnreadableFile(f"reading_year must be a year, such as 2026 (got {self.reading_year!r})")
         for header, role in self.columns.items():
             if role not in _ROLES:
                 raise UnreadableFile(f"column {header!r} must be one of {', '.join(sorted(_ROLES))} (got {role!r})")
@@ -93,7 +112,7 @@ class ReadingOptions:
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise UnreadableFile(f"{path.name}: must be a profile in TOML (got {error})") from error
         table: dict[str, Any] = said.get("readings", said)
-        names = {one.name for one in fields(cls)}
+        names = {one.name for one in fields(cls)} - _OF_ONE_FILE
         unknown = sorted(set(table) - names)
         if unknown:
             raise UnreadableFile(f"{path.name}: must hold only {', '.join(sorted(names))} (got {', '.join(unknown)})")
@@ -104,7 +123,7 @@ class ReadingOptions:
         lines = ["# How files of this source are read; see `meterwarden ingest --help`.", "[readings]"]
         for one in fields(self):
             value = getattr(self, one.name)
-            if one.name != "columns" and value is not None:
+            if one.name not in {"columns", *_OF_ONE_FILE} and value is not None:
                 lines.append(f"{one.name} = {_quoted(value)}")
         if self.columns:
             lines += ["", "[readings.columns]"]

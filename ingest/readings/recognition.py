@@ -5,9 +5,10 @@ and numbers. What nothing decides becomes a `Question`, with an example and the 
 """
 
 import dataclasses
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from analytics.domain.units import find_unit
@@ -144,6 +145,10 @@ def recognised(
     times = survey.times.form(options.dates, _offset(layout), typed=table.typed)
     if times is None:
         questions.append(_about_dates(name, survey.times))
+    elif survey.times.months:
+        year = options.reading_year or _year_above(table, layout.below)
+        questions += _about_months(survey.times, options, year)
+        times = replace(times, reading_day=options.reading_day or "", year=int(year or 0))
     numbers = survey.numbers.form(options.decimal)
     if numbers is None:
         questions.append(_about_numbers(name, survey.numbers, comma_parts=table.delimiter == ","))
@@ -263,6 +268,45 @@ def _about_dates(name: str, survey: TimeSurvey) -> Question:
     )
 
 
+_YEAR = re.compile(r"(?<!\d)(20\d\d)(?!\d)")
+
+
+def _year_above(table: RawTable, below: int) -> str:
+    """The one year that the title and the lines above the header name, empty where they name none or several."""
+    above = " ".join(tidy(cell) for row in table.head[:below] for cell in row if cell.strip())
+    found = set(_YEAR.findall(f"{table.title} {above}"))
+    return found.pop() if len(found) == 1 else ""
+
+
+def _about_months(survey: TimeSurvey, options: ReadingOptions, year: str) -> list[Question]:
+    found = []
+    if options.reading_day is None:
+        found.append(
+            Question(
+                field="reading_day",
+                option="--reading-day",
+                text=Phrase(
+                    en=f"{survey.months!r} must say when in the month the dials were read: end (24:00 of its last day) "
+                    f"or a day from 1 to 28 (0:00), with another time of day as in '25 08:00'",
+                    zh=f"“{survey.months}”只有月份，没有日：请说明每月何时抄表，end 为月末最后一日 24:00，"
+                    f"1 至 28 为该日 0:00，其他时刻如“25 08:00”",
+                ),
+            )
+        )
+    if survey.lacks_year and not year:
+        found.append(
+            Question(
+                field="reading_year",
+                option="--reading-year",
+                text=Phrase(
+                    en=f"{survey.months!r} must say of which year the months are",
+                    zh=f"“{survey.months}”没有年份：请说明是哪一年",
+                ),
+            )
+        )
+    return found
+
+
 def _about_numbers(name: str, survey: NumberSurvey, *, comma_parts: bool) -> Question:
     example, contradict = survey.undecided
     if contradict:
@@ -330,6 +374,19 @@ def _about_formulas(cells: Sequence[str]) -> list[Phrase]:
     ]
 
 
+def _day_in_words(reading_day: str) -> str:
+    """When in a month dials are read, in Chinese.
+
+    Examples
+    --------
+    >>> _day_in_words("end"), _day_in_words("25 08:00")
+    ('最后一日 24:00', '25 日 08:00')
+    """
+    day, _, clock = reading_day.partition(" ")
+    last = day == "end"
+    return f"{'最后一日' if last else f'{day} 日'} {clock.strip() or ('24:00' if last else '0:00')}"
+
+
 def _notes(layout: Layout, times: TimeForm, numbers: NumberForm, survey: _Survey) -> list[Phrase]:
     notes = []
     if layout.strangers:
@@ -344,6 +401,13 @@ def _notes(layout: Layout, times: TimeForm, numbers: NumberForm, survey: _Survey
         notes.append(Phrase(en="times are a spreadsheet's day numbers", zh="时间为电子表格序列值"))
     if "epoch" in times.families:
         notes.append(Phrase(en="times count from 1970 (Unix epoch)", zh="时间为 Unix 时间戳"))
+    if times.reading_day:
+        notes.append(
+            Phrase(
+                en=f"months are taken as read on {times.reading_day} of each",
+                zh=f"月份按每月 {_day_in_words(times.reading_day)} 抄表计",
+            )
+        )
     if times.order:
         notes.append(_ORDER_WORDS[times.order])
     if survey.times.cells and survey.times.date_only == survey.times.cells and "time" not in layout.places:

@@ -14,9 +14,20 @@ import pyarrow as pa
 import pyarrow.compute
 from numpy.typing import NDArray
 
+from ingest.readings.options import READING_DAY
 from ingest.wire.times import FIRST_YEAR, LAST_YEAR, MONTH_START, instants_of_wall, parse_times
 
-__all__ = ["TimeForm", "TimeSurvey", "Times", "clock_of_day", "is_date_only", "is_dated", "is_span_of_day", "parse"]
+__all__ = [
+    "TimeForm",
+    "TimeSurvey",
+    "Times",
+    "clock_of_day",
+    "is_date_only",
+    "is_dated",
+    "is_month",
+    "is_span_of_day",
+    "parse",
+]
 
 Longs = NDArray[np.int64]
 Bools = NDArray[np.bool_]
@@ -48,6 +59,22 @@ _COMPACT = (
 )
 _EPOCH = r"^\d{10}(?:\.\d{1,9})?$|^\d{13}$|^\d{16}$|^\d{19}$"
 _SERIAL = r"^[2-7]\d{4}(?:[.,]\d*)?$"
+_MONTH_WORDS = r"(?:底|末|月末|表底数?|表码|示数|示值|读数|止码|抄见数|抄表数)?"
+_MONTH_OF_YEAR = (
+    r"^(?P<year>(?:19|20|21)\d\d)\s*(?:[-/年]\s*(?P<month>1[0-2]|0?[1-9])|\.\s*(?P<dotted>1[0-2]|0[1-9]))\s*(?:月份?)?\s*"
+    + _MONTH_WORDS
+    + "$"
+)
+_MONTH_NAMED = r"^" + _MONTHS + r"[-\s/.,']*(?P<year>(?:19|20|21)\d\d)$"
+_MONTH_COMPACT = r"^(?P<year>20\d\d)(?P<month>0[1-9]|1[0-2])$"
+_MONTH_ALONE = r"^(?P<month>1[0-2]|0?[1-9])\s*月份?\s*" + _MONTH_WORDS + "$"
+_MONTH_FAMILIES: Mapping[str, str] = {
+    "month": _MONTH_OF_YEAR,
+    "named_month": _MONTH_NAMED,
+    "compact_month": _MONTH_COMPACT,
+    "month_alone": _MONTH_ALONE,
+}
+"""Months without a day: a time only where it is stated when in a month the dials were read."""
 _FAMILIES: Mapping[str, str] = {
     "ymd": _YMD,
     "abc": _ABC,
@@ -56,9 +83,10 @@ _FAMILIES: Mapping[str, str] = {
     "compact": _COMPACT,
     "epoch": _EPOCH,
     "serial": _SERIAL,
+    **_MONTH_FAMILIES,
 }
-_BARE = frozenset({"compact", "epoch", "serial"})
-"""Bare numbers: a time only where the column is made of them."""
+_BARE = frozenset({"compact", "epoch", "serial", *_MONTH_FAMILIES})
+"""Bare numbers and months: a time only where the column is made of them."""
 _NAMES = {
     **dict(
         zip(
@@ -90,11 +118,17 @@ class TimeForm:
         What a date of three short numbers begins with: ``day-first``, ``month-first`` or ``year-first``.
     offset_s : int or None
         Offset from UTC that the header states. [s]
+    reading_day : str
+        When in a month the dials were read, as in `ReadingOptions`; empty where the column has no months.
+    year : int
+        Of months that state none.
     """
 
     families: tuple[str, ...]
     order: str = ""
     offset_s: int | None = None
+    reading_day: str = ""
+    year: int = 0
 
     @property
     def is_iso(self) -> bool:
@@ -145,6 +179,7 @@ class TimeSurvey:
     odd: list[str] = field(default_factory=list)
     date_only: int = 0
     future: dict[str, int] = field(default_factory=lambda: dict.fromkeys(_ORDERS, 0))
+    _example: str = ""
 
     def add(self, cells: Column, latest_us: int) -> None:
         """Take in cells: texts folded in width, null where they say nothing."""
@@ -156,6 +191,8 @@ class TimeSurvey:
             found = _compute.match_substring_regex(rest, pattern)
             n = int(_compute.sum(found).as_py() or 0)
             self.counts[family] += n
+            if n and family in _MONTH_FAMILIES and not self._example:
+                self._example = rest.filter(found)[0].as_py()
             if n and family in {"ymd", "abc"}:
                 mine = rest if n == len(rest) else rest.filter(found)
                 self.date_only += _count(mine, r"^\d{1,4}\s*[-/.年_]\s*\d{1,2}\s*[-/.月_]\s*\d{1,4}\s*[日号號]?$")
@@ -219,6 +256,16 @@ class TimeSurvey:
             else:
                 return None
         return TimeForm(families=families or ("ymd",), order=chosen, offset_s=offset_s)
+
+    @property
+    def months(self) -> str:
+        """A cell of a column of months without a day, empty where it is none."""
+        return self._example if any(self.counts[one] * 2 > self.cells for one in _MONTH_FAMILIES) else ""
+
+    @property
+    def lacks_year(self) -> bool:
+        """Whether it is a column of months without a year."""
+        return self.counts["month_alone"] * 2 > self.cells
 
     def _counts(self, family: str, *, typed: bool) -> bool:
         if family not in _BARE or (typed and family == "serial"):
@@ -378,9 +425,7 @@ def _date_of(parts: Column, family: str, form: TimeForm) -> tuple[Longs, Longs, 
         return np.where(year < 100, year + 2000, year), month, day
     year, day = _ints(parts, "year"), _ints(parts, "day")
     if family in {"day_name", "name_day"}:
-        names = _compute.utf8_lower(parts.field("name")).dictionary_encode()
-        numbers = np.array([_NAMES[name] for name in names.dictionary.to_pylist()] or [0], np.int64)
-        return year, numbers[np.asarray(names.indices, np.int64)] if len(names) else year, day
+        return year, _month_numbers(parts), day
     return year, _ints(parts, "month"), day
 
 
@@ -412,6 +457,40 @@ def _serials(texts: Column, family: str, _: TimeForm) -> tuple[Longs, Longs, Boo
     return us, np.full(len(texts), _NO_OFFSET), matched
 
 
+def _months(texts: Column, family: str, form: TimeForm) -> tuple[Longs, Longs, Bools]:
+    """The instant of each month at which its dials were read."""
+    parts = _compute.extract_regex(texts, _MONTH_FAMILIES[family])
+    us = np.zeros(len(texts), np.int64)
+    nothing = np.full(len(texts), _NO_OFFSET)
+    said = READING_DAY.fullmatch(form.reading_day)
+    matched = np.asarray(parts.is_valid())
+    if said is None or not matched.any():
+        return us, nothing, np.zeros(len(texts), np.bool_)
+    parts = parts.filter(pa.array(matched))
+    year = np.full(len(parts), form.year) if family == "month_alone" else _ints(parts, "year")
+    if family == "named_month":
+        month = _month_numbers(parts)
+    else:
+        month = _ints(parts, "month") + (_ints(parts, "dotted") if family == "month" else 0)
+    if said[1] == "end":
+        days, sound = _days(year + month // 12, month % 12 + 1, np.ones(len(month), np.int64))
+        days, clock = days - 1, said[2] or "24:00"
+    else:
+        days, sound = _days(year, month, np.full(len(month), int(said[1])))
+        clock = said[2] or "0:00"
+    hour, minute = map(int, clock.split(":"))
+    us[matched] = (days * _DAY_S + hour * 3600 + minute * 60) * 1_000_000
+    readable = matched.copy()
+    readable[matched] = sound
+    return us, nothing, readable
+
+
+def _month_numbers(parts: Column) -> Longs:
+    names = _compute.utf8_lower(parts.field("name")).dictionary_encode()
+    numbers = np.array([_NAMES[name] for name in names.dictionary.to_pylist()] or [0], np.int64)
+    return numbers[np.asarray(names.indices, np.int64)]
+
+
 _READERS = {
     "ymd": _dated,
     "abc": _dated,
@@ -420,6 +499,7 @@ _READERS = {
     "compact": _dated,
     "epoch": _epochs,
     "serial": _serials,
+    **dict.fromkeys(_MONTH_FAMILIES, _months),
 }
 
 _TIME_OF_DAY = (
@@ -479,6 +559,18 @@ def is_dated(texts: Sequence[str]) -> bool:
     for pattern in patterns:
         matched |= np.asarray(_compute.match_substring_regex(cells, pattern))
     return len(cells) > 0 and bool(matched.all())
+
+
+def is_month(text: str) -> bool:
+    """Whether a text is a month without a day.
+
+    Examples
+    --------
+    >>> is_month("2026-01"), is_month("1月表底"), is_month("Jan 2026"), is_month("2026.1"), is_month("2026-01-31")
+    (True, True, True, False, False)
+    """
+    cells = pa.array([text], pa.string())
+    return any(_count(cells, pattern) for name, pattern in _MONTH_FAMILIES.items() if name != "compact_month")
 
 
 def is_span_of_day(texts: Sequence[str]) -> bool:

@@ -2,16 +2,17 @@
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
 
 from ingest.files import UnreadableFile, tidy
+from ingest.readings.layout import header_of
 from ingest.readings.options import ReadingOptions
 from ingest.readings.tables import BrokenRow, RawBatch, RawTable
-from ingest.readings.times import clock_of_day, is_dated
+from ingest.readings.times import clock_of_day, is_dated, is_month
 from ingest.readings.words import title_of
 
 __all__ = ["DatedTable", "TurnedTable", "dated", "turned"]
@@ -21,17 +22,20 @@ _LEAST = 3
 """Least number of times in a row for it to be a header of times."""
 _IDS = frozenset({"meter_no", "serial_no", "point", "name"})
 _KEPT = _IDS | {"unit_code", "unit_name", "unit", "register", "date", "measured_at"}
-_DAYLESS = re.compile(
-    r"(?:\d{4}\s*[-/.年]\s*)?(?:1[0-2]|0?[1-9])\s*月(?:份|\s*(?:表底|示数|读数|止码|抄见数))?|\d{4}[-/.](?:1[0-2]|0?[1-9])"
+_DAY = re.compile(r"(3[01]|[12]\d|0?[1-9])\s*[日号號]")
+_MONTH_ABOVE = re.compile(r"(20\d\d)\s*[-/.年]\s*(1[0-2]|0?[1-9])(?:\s*月|(?!\d))")
+_AMOUNTS = re.compile(
+    r"用[电水气汽热能]?量|[消耗]费?量|耗[电水气汽热能]|[电水气汽热能]耗|电量统计|consumption|usage", re.IGNORECASE
 )
-_DAY = re.compile(r"(?:3[01]|[12]\d|0?[1-9])\s*[日号號]")
+_DIALS = re.compile(r"表底|表码|示数|示值|读数|抄见|止码|底码|抄表|reading|dial|index", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
 class _Across:
-    """Header row of a table, places of the columns that are kept, and of those headed by a time."""
+    """Last header row of a table, its headers, places of the columns that are kept, and of those headed by a time."""
 
     row: int
+    titles: tuple[str, ...]
     kept: tuple[int, ...]
     times: tuple[int, ...]
     words: tuple[str, ...]
@@ -56,8 +60,7 @@ class TurnedTable:
         """Its first rows."""
         rows, across = self._table.head, self._across
         made = [list(row) for row in rows[: across.row]]
-        header = rows[across.row]
-        titles = [header[place] for place in across.kept]
+        titles = [across.titles[place] for place in across.kept]
         time, value = _new_titles(titles)
         made.append([*titles, time, value])
         for row in rows[across.row + 1 :]:
@@ -71,7 +74,7 @@ class TurnedTable:
     def batches(self, below: int, width: int, needed: int) -> Iterator[RawBatch]:  # noqa: ARG002 - as wide as it is
         """All rows below one of the first, those of a meter next to each other."""
         across = self._across
-        full = max(len(self._table.head[across.row]), *(place + 1 for place in (*across.kept, *across.times)))
+        full = max(len(across.titles), *(place + 1 for place in (*across.kept, *across.times)))
         for batch in self._table.batches(across.row, full, min(across.times) + 1):
             n, m = len(batch.number), len(across.times)
             rows: Any = pa.array(np.repeat(np.arange(n), m))
@@ -150,47 +153,73 @@ def turned(table: RawTable, name: str, options: ReadingOptions) -> RawTable:
     Raises
     ------
     UnreadableFile
-        If what stands across says a month or a day of it alone, so that nobody knows when the dials were read; or if
-        the table is of amounts.
+        If what stands across says a day of a month alone, and no line above says of which; if months run on into
+        another year without one; or if the table is of amounts.
     """
     found = _across(table.head, options)
     if found is None:
         return table
-    if found.words and not _is_instant(found, table.head):
+    above = " ".join(tidy(cell) for row in table.head[: found.row] for cell in row if cell.strip())
+    words = _instants(found, f"{table.title} {above}")
+    if words is None:
         raise UnreadableFile(
             f"{name}: the columns of a table with times across must each give when the dial was read, year, month and "
             f"day (got {', '.join(found.words[:3])} …: write the dates in full, such as 2026-06-30 24:00; "
             f"表头只写了月份或日，无法确定抄表时刻，请写全日期)"
         )
-    return TurnedTable(table, found)
+    if any(map(is_month, words)) and _AMOUNTS.search(above) and not _DIALS.search(above):
+        raise UnreadableFile(
+            f"{name}: must hold register values, what the dial shows (got {_AMOUNTS.search(above)[0]!r} above a column "  # type: ignore[index]  # it matched
+            f"a month, which is what was used in between; 需要表计示值，不是用量)"
+        )
+    return TurnedTable(table, replace(found, words=tuple(words)))
 
 
 def _across(rows: Sequence[Sequence[str]], options: ReadingOptions) -> _Across | None:
-    for number, row in enumerate(rows[:_HEADER_ROWS]):
-        cells = [tidy(cell) for cell in row]
-        roles = [options.role(cell) or title_of(cell).role for cell in cells]
-        kept = [place for place, role in enumerate(roles) if role in _KEPT]
-        if not any(roles[place] in _IDS for place in kept):
-            continue
-        dated = any(roles[place] in {"date", "measured_at"} for place in kept)
-        if "value" in roles:
-            continue
-        times = [
-            place for place, cell in enumerate(cells) if cell and roles[place] is None and _is_time(cell, dated=dated)
-        ]
-        if len(times) >= _LEAST:
-            return _Across(number, tuple(kept), tuple(times), tuple(cells[place] for place in times))
+    for number in range(min(len(rows), _HEADER_ROWS)):
+        for depth in (1, 2):
+            if number + depth <= len(rows):
+                found = _headed([tidy(cell) for cell in header_of(rows, number, depth)], number + depth - 1, options)
+                if found is not None:
+                    return found
     return None
+
+
+def _headed(cells: Sequence[str], row: int, options: ReadingOptions) -> _Across | None:
+    """Times across that a header names."""
+    roles = [options.role(cell) or title_of(cell).role for cell in cells]
+    kept = [place for place, role in enumerate(roles) if role in _KEPT]
+    if not any(roles[place] in _IDS for place in kept) or "value" in roles:
+        return None
+    dated = any(roles[place] in {"date", "measured_at"} for place in kept)
+    times = [place for place, cell in enumerate(cells) if cell and roles[place] is None and _is_time(cell, dated=dated)]
+    if len(times) < _LEAST:
+        return None
+    return _Across(row, tuple(cells), tuple(kept), tuple(times), tuple(cells[place] for place in times))
 
 
 def _is_time(cell: str, *, dated: bool) -> bool:
     if dated:
         return clock_of_day([cell]) is not None and not cell.replace(".", "").isdigit()
-    return is_dated([cell]) or _DAYLESS.fullmatch(cell) is not None or _DAY.fullmatch(cell) is not None
+    return is_dated([cell]) or is_month(cell) or _DAY.fullmatch(cell) is not None
 
 
-def _is_instant(found: _Across, rows: Sequence[Sequence[str]]) -> bool:
-    header = rows[found.row]
-    if _new_titles([header[place] for place in found.kept])[0] == "时间":
-        return True
-    return is_dated(found.words)
+def _instants(found: _Across, above: str) -> Sequence[str] | None:
+    """What stands across as times, months among them; None where it says too little."""
+    words = found.words
+    if _new_titles([found.titles[place] for place in found.kept])[0] == "时间" or is_dated(words):
+        return words
+    days = [_DAY.fullmatch(word) for word in words]
+    if all(days):
+        months = set(_MONTH_ABOVE.findall(above))
+        if len(months) != 1:
+            return None
+        year, month = months.pop()
+        return [f"{year}-{int(month):02d}-{int(day[1]):02d}" for day in days if day is not None]
+    if not all(map(is_month, words)):
+        return None
+    alone = [int(word[1]) for one in words if (word := _ALONE.match(one)) is not None]
+    return words if alone == sorted(set(alone)) else None
+
+
+_ALONE = re.compile(r"(1[0-2]|0?[1-9])\s*月")

@@ -44,6 +44,7 @@ measured_at | time_stamp
 measured_at | read_at measurement_time measured local_time ts sample_time
 measured_at | date/time datetime_local
 date        日期 | 抄表日期 数据日期 冻结日期 采集日期 统计日期 date day reading_day 记录日期
+date        | 月份 年月 抄表月份 抄表年月 统计月份 统计年月 数据月份 month year_month reading_month
 time        时间 | 时刻 抄表时刻 采集时刻 time time_of_day hour 时点
 value       value 示值 读数 表底数 | 表底 表码 示数 抄表数 止码 本次示数 本次读数 当前示数 当前读数 本期示数
 value       | 期末示数 累计值 累计量 累积量 累计示值

@@ -3,8 +3,11 @@
 A cell whose formula was never calculated stands as its formula: it is no value, and no blank either.
 """
 
+import re
+import warnings
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from datetime import date, datetime, time, timedelta
 from itertools import islice
 from typing import Any
@@ -20,6 +23,11 @@ from ingest.readings.tables import HEAD_ROWS, RawBatch
 __all__ = ["SheetTable", "sheet_tables"]
 
 _ROWS = 50_000
+_HEADERS = 3
+_CHINESE_MONTHS = frozenset({27, 36, 50, 52, 57})
+"""Number formats 年月 that a Chinese spreadsheet has without defining them (ECMA-376-1, 18.8.30)."""
+_FORMAT_TEXT = re.compile(r'"[^"]*"|\\.|\[[^\]]*\]')
+"""What a number format shows as it stands, and its conditions."""
 
 
 class SheetTable:
@@ -40,11 +48,16 @@ class SheetTable:
     def __init__(self, content: Content, book: Any, name: str, formulas: Mapping[int, Mapping[int, str]]) -> None:
         self._content = content
         self._formulas = formulas
+        self._months: frozenset[tuple[int, int]] = frozenset()
         self.where = self.title = name
         self._sheet = book.get_sheet_by_name(name)
         self._top = (self._sheet.start or (0, 0))[0]
         self._total = max(self._sheet.total_height or 1, 1)
-        self._rows = [[_cell(cell) for cell in row] for row in islice(self._iterate(), HEAD_ROWS)]
+        first = list(islice(self._iterate(), HEAD_ROWS))
+        if any(_is_first_of_month(cell) for row in first for cell in row):
+            self._months = _shown_as_months(content, name)
+            first = list(islice(self._iterate(), HEAD_ROWS))
+        self._rows = [[_cell(cell) for cell in row] for row in first]
 
     @property
     def uncalculated(self) -> Sequence[str]:
@@ -52,13 +65,15 @@ class SheetTable:
         return [cell_name(row, place) for row, cells in sorted(self._formulas.items()) for place in sorted(cells)]
 
     def _iterate(self) -> Iterator[Sequence[object]]:
-        if not self._formulas:
+        if not self._formulas and not self._months:
             yield from self._stored()
             return
+        months = {place for row, place in self._months if row >= _HEADERS}  # those of the rows that are not looked at
         number = -1
         for number, row in enumerate(self._stored()):
-            yield _with_formulas(row, self._formulas.get(number, {}))
-        for below in range(number + 1, max(self._formulas) + 1):
+            here = _with_months(row, number, self._months, months) if self._months else row
+            yield _with_formulas(here, self._formulas.get(number, {}))
+        for below in range(number + 1, max(self._formulas, default=0) + 1):
             yield _with_formulas((), self._formulas.get(below, {}))
 
     def _stored(self) -> Iterator[Sequence[object]]:
@@ -105,6 +120,49 @@ class SheetTable:
             number = np.arange(first, first + len(chunk), dtype=np.int64)
             first += len(chunk)
             yield RawBatch(columns=columns, number=number, share=min(first / self._total, 1.0))
+
+
+def _is_first_of_month(cell: object) -> bool:
+    """Whether a cell holds the midnight that a spreadsheet makes of a month that is typed."""
+    if isinstance(cell, datetime):
+        return cell.day == 1 and cell.time() == time()
+    return isinstance(cell, date) and cell.day == 1
+
+
+def _shown_as_months(content: Content, name: str) -> frozenset[tuple[int, int]]:
+    """Cells of the first rows whose date is shown without its day: row and column, from 0."""
+    import openpyxl  # noqa: PLC0415 - few workbooks need it
+
+    found = set()
+    with content.opened() as file, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # openpyxl warns of what it does not read
+        sheet: Any = openpyxl.load_workbook(file, read_only=True)[name]
+        sheet.reset_dimensions()
+        for row, cells in enumerate(sheet.iter_rows(max_row=HEAD_ROWS)):
+            for place, cell in enumerate(cells):
+                if cell.value is not None and _shows_month(cell):
+                    found.add((row, place))
+    return frozenset(found)
+
+
+def _shows_month(cell: Any) -> bool:
+    if cell.style_array.numFmtId in _CHINESE_MONTHS:
+        return True
+    shown = _FORMAT_TEXT.sub("", cell.number_format).lower()
+    return bool(cell.is_date) and "m" in shown and not set("dhs") & set(shown)
+
+
+def _with_months(
+    row: Sequence[object], number: int, cells: frozenset[tuple[int, int]], places: AbstractSet[int]
+) -> Sequence[object]:
+    """Row in which a date that is shown as its month is that month."""
+    known = number < HEAD_ROWS
+    return [
+        f"{cell:%Y-%m}"  # type: ignore[str-format]  # it is a date
+        if _is_first_of_month(cell) and ((number, place) in cells if known else place in places)
+        else cell
+        for place, cell in enumerate(row)
+    ]
 
 
 def sheet_tables(content: Content, wanted: str | None) -> list[SheetTable]:

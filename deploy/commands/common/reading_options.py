@@ -35,6 +35,13 @@ def reading_options(command: Callable[..., Any]) -> Callable[..., Any]:
             click.option("--sheet", help="Sheet of a workbook; all visible ones that hold readings without it."),
             click.option("--dates", type=click.Choice(DATE_ORDERS), help="What 02/01/2024 begins with."),
             click.option("--decimal", type=click.Choice(DECIMALS), help="What the decimal mark is: 1,234 or 1.234."),
+            click.option(
+                "--reading-day",
+                metavar="DAY",
+                help="When dials of a month without a day were read: end (24:00 of its last day), or 1 to 28 (0:00), "
+                "with another time of day as in '25 08:00'.",
+            ),
+            click.option("--reading-year", metavar="YEAR", help="Year of months that state none."),
             click.option("--unit-code", metavar="CODE", help="Unit of readings that name none."),
             click.option("--meter-no", metavar="NUMBER", help="Meter of readings that name none."),
             click.option("--measured-in", metavar="UNIT", help="Unit of measurement of readings that state none."),
@@ -52,11 +59,14 @@ def reading_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
+_TEXTS = ("encoding", "sheet", "dates", "decimal", "reading_day", "reading_year", "unit_code", "meter_no")
+
+
 def options_of(given: dict[str, Any]) -> ReadingOptions:
     """Options of the command line, completed by those of the profile; removes them from `given`."""
     profile, given["save_profile"] = given.pop("profile"), given.pop("save_profile")
     said = ReadingOptions(
-        **{name: given.pop(name) for name in ("encoding", "sheet", "dates", "decimal", "unit_code", "meter_no")},
+        **{name: given.pop(name) for name in _TEXTS},
         delimiter=_mark(given.pop("delimiter")),
         unit=given.pop("measured_in"),
         columns=given.pop("columns"),

@@ -12,7 +12,7 @@ import openpyxl
 import pytest
 
 from analytics.domain.ledger import build_ledger
-from ingest.readings import MeterDirectory, UnreadableFile, open_readings
+from ingest.readings import MeterDirectory, ReadingOptions, UnreadableFile, Unsettled, open_readings
 from ingest.readings.check import ReadingCheck, check_readings
 
 ZONE = ZoneInfo("Asia/Shanghai")
@@ -96,9 +96,12 @@ def checked(data: bytes, name: str) -> ReadingCheck:
     return check_readings(opened, name, zone=ZONE, received_at=NOW, directory=directory())
 
 
-def found(data: bytes, name: str) -> Found:
+PLAIN = ReadingOptions()
+
+
+def found(data: bytes, name: str, options: ReadingOptions = PLAIN) -> Found:
     """Meter, instant and value of what is taken as the main register; nothing may be refused."""
-    opened = open_readings(data, name=name, directory=directory(), latest_us=NOW)
+    opened = open_readings(data, name=name, directory=directory(), options=options, latest_us=NOW)
     parts = list(opened.parts(zone=ZONE, received_at=NOW))
     faults = [fault for part in parts for fault in part.faults]
     assert not faults, faults[:2]
@@ -314,9 +317,13 @@ def test_an_export_is_read_as_a_person_reads_it(case: str) -> None:
 
 
 REFUSED: dict[str, tuple[Table, str]] = {
-    "months across": (
-        [["表号", "1月", "2月", "3月"], *([METERS[k], 1.0, 2.0, 3.0] for k in ALL)],
+    "days of no month": (
+        [["表号", "1日", "2日", "3日"], *([METERS[k], 1.0, 2.0, 3.0] for k in ALL)],
         "year, month and day",
+    ),
+    "months across, of uses": (
+        [["2026年用电量统计"], ["表号", "1月", "2月", "3月"], *([METERS[k], 1.0, 2.0, 3.0] for k in ALL)],
+        "what the dial shows",
     ),
     "the day on which the table was made": (
         [["制表日期：2026年6月13日"], ["表号", "示值"], *([METERS[k], value(k, 0)] for k in ALL)],
@@ -346,6 +353,105 @@ def test_what_a_person_could_not_read_either_is_refused_with_the_reason(case: st
     rows, said = REFUSED[case]
     with pytest.raises(UnreadableFile, match=said):
         checked(as_csv(rows), "a.csv")
+
+
+MONTHS = [datetime(2026, month, 1) for month in (1, 2, 3)]  # noqa: DTZ001 - as a spreadsheet has them
+
+
+def month_table(*heads: Sequence[object]) -> Table:
+    return [*heads, *([METERS[k], *(value(k, i) for i in range(3))] for k in POWER)]
+
+
+def shown_as(form: str, rows: Table, *cells: str) -> bytes:
+    book = openpyxl.load_workbook(io.BytesIO(as_xlsx(rows)))
+    for cell in cells:
+        book.worksheets[0][cell].number_format = form
+    out = io.BytesIO()
+    book.save(out)
+    return out.getvalue()
+
+
+BY_MONTH: dict[str, tuple[bytes, str]] = {
+    "months across": (as_csv(month_table(["表号", "2026-01", "2026-02", "2026-03"])), "a.csv"),
+    "Chinese months across": (as_csv(month_table(["表号", "2026年1月", "2026年2月", "2026年3月"])), "a.csv"),
+    "the year in the title": (
+        as_csv(month_table(["2026年抄表记录"], ["表号", "1月表底", "2月表底", "3月表底"])), "a.csv",
+    ),
+    "the year in the file's name": (as_csv(month_table(["表号", "1月", "2月", "3月"])), "2026年.csv"),
+    "the year merged over its months": (
+        as_xlsx(month_table(["表号", "2026年", "", ""], ["", "1月", "2月", "3月"]), "A1:A2", "B1:D1"), "a.xlsx",
+    ),
+    "names of months": (as_csv(month_table(["Meter", "Jan 2026", "Feb 2026", "Mar 2026"])), "a.csv"),
+    "days that are shown as months": (
+        shown_as('yyyy"年"m"月"', month_table(["表号", *MONTHS]), "B1", "C1", "D1"), "a.xlsx",
+    ),
+    "a row a month": (
+        as_csv(long(["表号", "月份", "示值"], lambda k, i: [METERS[k], f"2026-{i + 1:02d}", value(k, i)], POWER, 3)),
+        "a.csv",
+    ),
+    "a row a month, days that are shown as months": (
+        shown_as(
+            "mmm-yy",
+            long(["表号", "月份", "示值"], lambda k, i: [METERS[k], MONTHS[i], value(k, i)], POWER, 3),
+            *(f"B{row}" for row in range(2, 8)),
+        ),
+        "a.xlsx",
+    ),
+    "a row a month, a column a meter": (
+        as_csv([["月份", *METERS[:2]], *([f"2026{i + 1:02d}", value(0, i), value(1, i)] for i in range(3))]), "a.csv",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", BY_MONTH)
+def test_months_without_a_day_are_asked_and_read_on_the_day_that_is_stated(case: str) -> None:
+    data, name = BY_MONTH[case]
+    with pytest.raises(Unsettled) as asked:
+        checked(data, name)
+    assert [question.option for question in asked.value.questions] == ["--reading-day"]
+    days = {
+        "end": [(2026, 2, 1), (2026, 3, 1), (2026, 4, 1)],
+        "end 23:45": [(2026, 1, 31, 23, 45), (2026, 2, 28, 23, 45), (2026, 3, 31, 23, 45)],
+        "25 08:00": [(2026, 1, 25, 8), (2026, 2, 25, 8), (2026, 3, 25, 8)],
+        "1": [(2026, 1, 1), (2026, 2, 1), (2026, 3, 1)],
+    }
+    for said, at_days in days.items():
+        when = [int(datetime(*at_day, tzinfo=ZONE).timestamp()) * 1_000_000 for at_day in at_days]  # type: ignore[misc, arg-type]  # parts of a time
+        readings = sorted((METERS[k], when[i], value(k, i)) for k in POWER for i in range(3))
+        assert found(data, name, ReadingOptions(reading_day=said)) == readings, said
+
+
+def test_months_without_a_year_are_asked_of_which() -> None:
+    data = as_csv(month_table(["表号", "1月", "2月", "3月"]))
+    with pytest.raises(Unsettled) as asked:
+        checked(data, "a.csv")
+    assert [question.option for question in asked.value.questions] == ["--reading-day", "--reading-year"]
+    options = ReadingOptions(reading_day="end", reading_year="2025")
+    assert len(found(data, "a.csv", options)) == 6
+    assert "reading_day" in options.to_toml()
+    assert "reading_year" not in options.to_toml()  # the next file may be of another
+    over = as_csv(month_table(["表号", "11月", "12月", "1月"]))
+    with pytest.raises(UnreadableFile, match="year, month and day"):
+        found(over, "a.csv", options)
+
+
+def test_days_of_the_month_that_stands_above_are_read_at_midnight() -> None:
+    data = as_csv(month_table(["2026年6月抄表"], ["表号", "13日", "14日", "15日"]))
+    last = int(day(2).replace(tzinfo=ZONE).timestamp()) * 1_000_000
+    assert found(data, "a.csv") == [one for one in expected(POWER, day) if one[1] <= last]
+
+
+def test_midnights_of_first_days_that_are_shown_as_days_or_hours_stay_as_they_are() -> None:
+    rows = month_table(["表号", *MONTHS])
+    assert len(found(shown_as("yyyy-mm-dd", rows, "B1", "C1", "D1"), "a.xlsx")) == 6
+    hours: Table = [["表号", "时间", "示值"], *(["DB-001", MONTHS[0] + timedelta(hours=i), i] for i in range(3))]
+    assert len(found(shown_as("h:mm", hours, "B2", "B3", "B4"), "a.xlsx")) == 3
+
+
+@pytest.mark.parametrize("said", ["0", "29", "end of month", "25 25:00", "-1"])
+def test_a_reading_day_that_not_every_month_has_is_refused(said: str) -> None:
+    with pytest.raises(UnreadableFile, match="from 1 to 28"):
+        ReadingOptions(reading_day=said)
 
 
 def test_uses_under_the_name_of_a_dial_are_told() -> None:
