@@ -59,6 +59,9 @@ FREEZE_TIME: Final = "20210200"
 _FUNCTION, _USER_DATA, _SEGMENT, _SCRAMBLED = 0x07, 3, 0x20, 0x08
 _FROM_METER: Final = 0x80
 _ERROR: Final = 0xEE  # the service of an answer that there is none
+_SECURED: Final = 0x90
+_SECURED_ERROR: Final = 2
+_IN_PARTS: Final = 5  # of the kinds of an answer to GET
 _SHORTEST, _LONGEST = 15, 2000
 _MOST_DEPTH: Final = 8
 _REFUSALS: Final[Mapping[int, str]] = MappingProxyType(
@@ -302,8 +305,18 @@ def _answer(frame: Frame, request: Frame) -> _Reader:
         raise Refused(
             f"meter {frame.address} answers with error {reader.byte()}: some ask for a connection or for security first"
         )
+    if service == _SECURED:
+        why = _refusal("security", reader.byte()).detail if kind == _SECURED_ERROR else f"kind {kind}"
+        raise Refused(
+            f"meter {frame.address} answers with security (service 90, {why}): it wants secured requests, which are not"
+            " made here"
+        )
     number = reader.byte() & 0x3F
     wanted, asked = request.apdu[1], request.apdu[2] & 0x3F
+    if (service, kind, number) == (0x85, _IN_PARTS, asked):
+        raise Refused(
+            f"meter {frame.address} answers in parts (service 85 05), which are not put together here: ask for less"
+        )
     if (service, kind, number) != (0x85, wanted, asked):
         raise OtherAnswer(
             f"DL/T 698.45: service 85 {wanted:02X} number {asked} is required (got {service:02X} {kind:02X} {number})"

@@ -1,3 +1,4 @@
+import re
 import tomllib
 from datetime import datetime
 from decimal import Decimal
@@ -108,6 +109,25 @@ def test_answer_of_another_meter_or_to_another_question_is_not_taken() -> None:
         dlt698.answers(found, Frame(METER, 0x43, dlt698.get_list(["00100200"], 2)))
     with pytest.raises(OtherAnswer, match="service 85 02"):
         dlt698.answers(found, Frame(METER, 0x43, dlt698.get_list(["00100200", "20040200"], 1)))
+
+
+@pytest.mark.parametrize(
+    ("apdu", "said"),
+    [
+        ("EE 05 02 00 00", "answers with error 2: some ask for a connection or for security first"),
+        ("90 00 04 85 01 05 00 00", "answers with security (service 90, kind 0): it wants secured requests"),
+        ("90 01 04 85 01 05 00 00", "answers with security (service 90, kind 1)"),
+        ("90 02 16 00", "answers with security (service 90, security: refused (DAR 22))"),
+        ("85 05 05 00 00 00", "answers in parts (service 85 05), which are not put together here"),
+    ],
+)
+def test_a_meter_that_wants_more_than_is_spoken_here_is_named(apdu: str, said: str) -> None:
+    """As dlt698 1.0.1 encodes ErrorResponse and SecurityResponse."""
+    answer = Frame(METER, dlt698.ANSWER, bytes.fromhex(apdu))
+    request = Frame(METER, dlt698.REQUEST, dlt698.get_list(["00100200"], 5))
+    assert dlt698.answers(answer, request), "it answers us: nobody waits for another"
+    with pytest.raises(Refused, match=re.escape(said)):
+        dlt698.results_in(answer, request)
 
 
 def test_what_is_no_number_has_no_value() -> None:
