@@ -5,8 +5,7 @@ full spool leaves messages unacknowledged and tries again; the broker keeps the 
 cannot be read is kept too, to be refused by a worker with its bytes: there is nobody here to be told.
 
 paho directly, since a message of one client costs it less than half of what a task, a queue and an event loop around
-it cost, and since the acknowledgement has to wait for the disk. Of paho's own cost a message, most is spared: see
-`_Client`, which overrides private methods of paho 2.2.
+it cost, and since the acknowledgement has to wait for the disk; see `ingest.gateway.mqtt_client`.
 """
 
 import json
@@ -23,13 +22,14 @@ from typing import Any, Final, Literal
 from zoneinfo import ZoneInfo
 
 import paho.mqtt.client as paho
-from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
+from paho.mqtt.enums import CallbackAPIVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
 from analytics.domain.quality import RejectReason
 from ingest.gateway.commit import GroupCommit
 from ingest.gateway.mapping import Rules, Template
+from ingest.gateway.mqtt_client import Came, Client, client_class
 from ingest.gateway.rows import Judge, Row, entries_of
 from ingest.gateway.spool import JSON, Entry, SpoolFull
 
@@ -39,7 +39,6 @@ log = logging.getLogger("metering.gateway.mqtt")
 
 _TOGETHER: Final = 500  # messages judged at once
 _WAIT_S: Final = 0.005
-_AT_ONCE_BYTES: Final = 2**16
 _MOST_WAITING: Final = 20_000
 _SESSION_S: Final = 7 * 86_400
 _PAUSE_S: Final = 1.0
@@ -91,89 +90,13 @@ class MqttConfig:
 
 
 @dataclass(slots=True)
-class _Came:
-    topic: str
-    payload: bytes
-    mid: int
-    qos: int
-    retained: bool = False
-
-
-@dataclass(slots=True)
 class _Batch:
     """Messages that were handed over together, what was made of them, and whether it is on the disk."""
 
-    came: Sequence[_Came]
+    came: Sequence[Came]
     entries: list[Entry]
     counts: tuple[int, int]
     kept: "Future[None]"
-
-
-class _Client(paho.Client):
-    """paho's client, made to read what is there at once and to acknowledge many messages at once.
-
-    Of itself it asks the system three times a message for bytes and once to acknowledge it, and makes an object with
-    properties, locks and a log line of each. Only what concerns PUBLISH with QoS 0 and 1 is done here.
-    """
-
-    arrived: Callable[[_Came], None]
-
-    def __init__(self, *words: Any, **facts: Any) -> None:
-        super().__init__(*words, **facts)
-        self._ahead, self._ahead_at = b"", 0
-
-    @property
-    def has_read_ahead(self) -> bool:
-        """Whether bytes were read and not looked at."""
-        return self._ahead_at < len(self._ahead)
-
-    def forget(self) -> None:
-        """Drop bytes of a connection that is over."""
-        self._ahead, self._ahead_at = b"", 0
-
-    def _sock_recv(self, bufsize: int) -> bytes:
-        if not self.has_read_ahead:
-            self._ahead, self._ahead_at = super()._sock_recv(_AT_ONCE_BYTES), 0
-        part = self._ahead[self._ahead_at : self._ahead_at + bufsize]
-        self._ahead_at += len(part)
-        return part
-
-    def _handle_publish(self) -> MQTTErrorCode:
-        command, packet = self._in_packet["command"], bytes(self._in_packet["packet"])
-        qos = command >> 1 & 3
-        if qos > 1:
-            return super()._handle_publish()
-        try:
-            end = 2 + int.from_bytes(packet[:2], "big")
-            topic = packet[2:end].decode()
-            mid = int.from_bytes(packet[end : end + 2], "big") if qos else 0
-            at = end + 2 * qos
-            if self._protocol == paho.MQTTv5:
-                at = _behind_properties(packet, at)
-        except (IndexError, UnicodeDecodeError):
-            return paho.MQTT_ERR_PROTOCOL
-        if at > len(packet):
-            return paho.MQTT_ERR_PROTOCOL
-        self.arrived(_Came(topic, packet[at:], mid, qos, bool(command & 1)))
-        return paho.MQTT_ERR_SUCCESS
-
-    def acknowledge(self, mids: Sequence[int]) -> None:
-        """PUBACK of each."""
-        if mids:
-            acks = b"".join(b"\x40\x02" + mid.to_bytes(2, "big") for mid in mids)
-            self._packet_queue(paho.PUBACK, acks, mids[-1], 1)
-
-
-def _behind_properties(packet: bytes, at: int) -> int:
-    """Where the payload begins behind properties of MQTT 5; none of them changes what a reading means."""
-    length = shift = 0
-    while True:
-        byte = packet[at]
-        at += 1
-        length |= (byte & 127) << shift
-        shift += 7
-        if byte < 128 or shift > 21:
-            return at + length
 
 
 class MqttIntake:
@@ -197,7 +120,7 @@ class MqttIntake:
         self._config, self._commit, self._judge, self._counted, self._now_us = (
             config, commit, Judge(zone), counted, now_us,
         )  # fmt: skip
-        self._came: list[_Came] = []
+        self._came: list[Came] = []
         self._under_way = deque[_Batch]()
         self._waiting = 0
         self._since = 0.0
@@ -224,10 +147,10 @@ class MqttIntake:
         self._closing.set()
         self._thread.join()
 
-    def _new_client(self) -> _Client:
+    def _new_client(self) -> Client:
         config = self._config
         five = config.version == "5"
-        client = _Client(
+        client = client_class()(
             CallbackAPIVersion.VERSION2,
             client_id=config.client_id,
             clean_session=None if five else False,
@@ -319,7 +242,7 @@ class MqttIntake:
         before = self._under_way[-1].kept if self._under_way else None
         self._under_way.append(_Batch(came, entries, counts, self._commit.submit(entries, after=before)))
 
-    def _rows(self, came: _Came, now_us: int) -> list[bytes]:
+    def _rows(self, came: Came, now_us: int) -> list[bytes]:
         for subscription in self._config.subscriptions:
             parts = subscription.template.parts(came.topic)
             if parts is not None:
@@ -411,7 +334,7 @@ class MqttIntake:
         if not self._closing.is_set() and not self.error:
             self.error = f"{self._config.host}:{self._config.port}: {code}"
 
-    def _arrived(self, came: _Came) -> None:
+    def _arrived(self, came: Came) -> None:
         if not self._came:
             self._since = time.monotonic()
         self._came.append(came)

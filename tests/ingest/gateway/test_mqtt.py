@@ -15,7 +15,8 @@ from paho.mqtt.enums import CallbackAPIVersion
 
 from ingest.gateway.commit import GroupCommit
 from ingest.gateway.mapping import Rules, Template, ValueRule
-from ingest.gateway.mqtt import MqttConfig, MqttIntake, Subscription, _Client
+from ingest.gateway.mqtt import MqttConfig, MqttIntake, Subscription
+from ingest.gateway.mqtt_client import Client, PlainClient, QuickClient, client_class, what_changed
 from ingest.gateway.spool import JSON, Spool
 from ingest.wire import decode_records
 from tests.ingest.gateway.brokers import certificate, mosquitto, needs
@@ -109,8 +110,27 @@ class Publisher:
         self.client.loop_stop()
 
 
+def test_paho_is_as_the_quick_client_knows_it() -> None:
+    assert what_changed() == [], "paho changed: hold ingest/gateway/mqtt_client.py against it, and its pin"
+    assert client_class() is QuickClient
+
+
+@pytest.mark.parametrize(("name", "parameters"), [("_sock_recv", ("self",)), ("_is_no_more", ("self",))])
+def test_another_paho_is_used_by_what_it_documents(
+    name: str, parameters: tuple[str, ...], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert what_changed({name: parameters}) == [name]
+    monkeypatch.setattr("ingest.gateway.mqtt_client.what_changed", lambda: [name])
+    assert client_class() is PlainClient
+    assert f"MQTT is slower with this paho, which has another {name}" in caplog.text
+
+
+@pytest.mark.parametrize("kind", [QuickClient, PlainClient])
 @pytest.mark.parametrize("version", ["5", "3.1.1"])
-def test_messages_are_kept_in_every_form_and_what_is_refused_too(tmp_path: Path, version: str) -> None:
+def test_messages_are_kept_in_every_form_and_what_is_refused_too(
+    tmp_path: Path, version: str, kind: type[Client], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ingest.gateway.mqtt.client_class", lambda: kind)
     with mosquitto(tmp_path / "broker") as port, place(tmp_path / "spool", port, version=version) as gateway:
         publisher = Publisher(port)
         publisher.send("plant/readings", json.dumps(reading(1)))
@@ -220,9 +240,11 @@ class Bytes:
         pass
 
 
-def listening(data: bytes, piece: int, *, five: bool) -> tuple[_Client, Bytes, list[Any]]:
+def listening(
+    data: bytes, piece: int, *, five: bool, kind: type[Client] = QuickClient
+) -> tuple[Client, Bytes, list[Any]]:
     protocol = paho.MQTTv5 if five else paho.MQTTv311
-    client = _Client(
+    client = kind(
         CallbackAPIVersion.VERSION2, client_id="x", clean_session=None if five else False, protocol=protocol,
         manual_ack=True,
     )  # fmt: skip
@@ -240,7 +262,8 @@ def publish(topic: bytes, mid: int, payload: bytes, *, first: int = 0x32, proper
 
 @pytest.mark.parametrize("piece", [1, 3, 50, 10**6])
 @pytest.mark.parametrize("five", [True, False])
-def test_messages_are_read_whatever_the_pieces_they_come_in(piece: int, *, five: bool) -> None:
+@pytest.mark.parametrize("kind", [QuickClient, PlainClient])
+def test_messages_are_read_whatever_the_pieces_they_come_in(kind: type[Client], piece: int, *, five: bool) -> None:
     # a content type ("json"), a user property
     some = b"\x0e\x03\x00\x04json\x26\x00\x01a\x00\x01b" if five else b""
     none = b"\x00" if five else b""
@@ -248,7 +271,7 @@ def test_messages_are_read_whatever_the_pieces_they_come_in(piece: int, *, five:
         publish(b"a/b", 7, b"x" * 300, properties=some) + publish(b"c", 0, b"", first=0x30, properties=none)
         + publish("表/1".encode(), 65535, b"y", first=0x3B, properties=none)
     )  # fmt: skip
-    client, line, came = listening(data, piece, five=five)
+    client, line, came = listening(data, piece, five=five, kind=kind)
     for _ in range(3 * len(data)):
         client.loop_read()
     assert [(one.topic, one.payload, one.mid, one.qos, one.retained) for one in came] == [
