@@ -20,7 +20,18 @@ from ingest.devices.faults import BadFrame, NoValue
 from ingest.devices.frames import Format, checksum
 from ingest.devices.values import Value, hex_of
 
-__all__ = ["FORMAT", "MEDIA", "Answer", "Record", "answer_frame", "decode", "reset", "select", "status_request"]
+__all__ = [
+    "FORMAT",
+    "MEDIA",
+    "Answer",
+    "Record",
+    "answer_frame",
+    "decode",
+    "is_selected",
+    "reset",
+    "select",
+    "status_request",
+]
 
 MEDIA: Final = {
     0x00: "Other", 0x01: "Oil", 0x02: "Electricity", 0x03: "Gas", 0x04: "Heat: Outlet", 0x05: "Steam",
@@ -198,6 +209,17 @@ def select(secondary: str) -> bytes:
     identification = bytes.fromhex(secondary[:8])[::-1]
     rest = bytes.fromhex(secondary[8:]) if len(secondary) > 8 else b"\xff" * 4
     return _long(bytes([0x53, 0xFD, 0x52]) + identification + rest)
+
+
+def is_selected(identification: str, secondary: str) -> bool:
+    """Whether a meter's identification is one that was selected; an F there stands for any digit.
+
+    Examples
+    --------
+    >>> is_selected("12345678", "12345678"), is_selected("12345678", "12F45FFF"), is_selected("12345678", "F2945678")
+    (True, True, False)
+    """
+    return all(one in ("F", other) for one, other in zip(secondary[:8].upper(), identification, strict=True))
 
 
 def answer_frame(body: bytes) -> bytes:

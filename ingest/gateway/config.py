@@ -444,7 +444,7 @@ class _Reader:
         places: dict[tuple[str, ...], str] = {}
         for device in devices:
             for what, key in (
-                ("address", (device.link, device.protocol, device.address)),
+                ("address", (device.link, device.protocol, _number(device.address))),
                 ("meter_no", (device.unit_code, device.meter_no)),
             ):
                 other = places.setdefault((what, *key), device.place)
@@ -463,6 +463,11 @@ class _Reader:
                         f"{device.place} link must be of kind {kind} with devices of {device.protocol} alone "
                         f"(got {link.kind} with {', '.join(sorted(spoken))})"
                     )
+
+
+def _number(address: str) -> str:
+    """A slave's number as one text, so that 03 is 3; longer ones have their digits."""
+    return str(int(address)) if address.isdecimal() and len(address) <= 3 else address
 
 
 def _secret(path: Path | None) -> str:

@@ -252,7 +252,7 @@ class MBus:
         else:
             self._exchange(link, mbus.reset(self._primary), single=True, needed=False)
         answer = mbus.decode(self._exchange(link, mbus.status_request(self._primary)))
-        if self._secondary and not answer.id.startswith(self._secondary[:8].upper().replace("F", "")):
+        if self._secondary and not mbus.is_selected(answer.id, self._secondary):
             raise OtherAnswer(f"an answer of meter {self._secondary[:8]} is required (got one of {answer.id})")
         if not self._secondary and answer.address != self._primary:
             raise OtherAnswer(f"an answer of meter {self._primary} is required (got one of {answer.address})")

@@ -210,7 +210,7 @@ def readings_of(
     now_us = round(now_s * 1e6)
     offset_s = None
     if outcome.clock is not None:
-        offset_s = outcome.clock.replace(tzinfo=zone).timestamp() - now_s
+        offset_s = _nearest(outcome.clock, now_s, zone).timestamp() - now_s
         state.clock_offset_s = offset_s
     running_us = now_us
     if offset_s is not None and abs(offset_s) <= max_clock_error_s:
@@ -218,7 +218,7 @@ def readings_of(
     readings: list[Reading] = []
     for value in outcome.values:
         register = state.config.registers.get(value.point, value.register)
-        at_us = _time_of(value, outcome.clock, running_us, zone)
+        at_us = _time_of(value, outcome.clock, running_us, now_s, zone)
         number = float(value.value)
         if state.last.get(register) == (at_us, number):
             continue
@@ -226,7 +226,7 @@ def readings_of(
         readings.append(
             Reading(register=register, value=number, unit=value.unit, measured_us=at_us, received_us=now_us)
         )
-    if offset_s is not None and now_s - state.told_clock_s >= _CLOCK_EVERY_S:
+    if offset_s is not None and abs(now_s - state.told_clock_s) >= _CLOCK_EVERY_S:
         state.told_clock_s = now_s
         readings.append(
             Reading(register=CLOCK_REGISTER, value=round(offset_s, 1), unit="s", measured_us=now_us, received_us=now_us)
@@ -234,11 +234,26 @@ def readings_of(
     return readings
 
 
-def _time_of(value: Value, clock: datetime | None, running_us: int, zone: ZoneInfo) -> int:
+def _time_of(value: Value, clock: datetime | None, running_us: int, now_s: float, zone: ZoneInfo) -> int:
     if value.at is None or value.at == clock:
         return running_us
-    at = value.at if value.at.tzinfo is not None else value.at.replace(tzinfo=zone)
+    at = value.at if value.at.tzinfo is not None else _nearest(value.at, now_s, zone)
     return (at.astimezone(UTC) - _EPOCH) // timedelta(microseconds=1)
+
+
+def _nearest(local: datetime, now_s: float, zone: ZoneInfo) -> datetime:
+    """Local time as an instant: in an hour that comes twice that which is nearer to now.
+
+    Examples
+    --------
+    >>> berlin, now_s = ZoneInfo("Europe/Berlin"), datetime(2026, 10, 25, 1, 31, tzinfo=UTC).timestamp()
+    >>> _nearest(datetime(2026, 10, 25, 2, 30), now_s, berlin).astimezone(UTC).hour
+    1
+    >>> _nearest(datetime(2026, 10, 25, 2, 30), now_s - 3600, berlin).astimezone(UTC).hour
+    0
+    """
+    both = (local.replace(tzinfo=zone, fold=fold) for fold in (0, 1))
+    return min(both, key=lambda at: abs(at.timestamp() - now_s))
 
 
 class LinkWorker:
@@ -324,12 +339,20 @@ class LinkWorker:
             with self._changed:
                 if self._closing:
                     return None
+                self._mind_the_clock()
                 state = min(self._states.values(), key=lambda one: one.due_s, default=None)
                 wait_s = 3600.0 if state is None else state.due_s - self._clock()
                 if state is not None and wait_s <= 0:
                     return state
                 self._changed.wait(min(wait_s, self._tick_s))  # the clock may be set
             self.link.tend()
+
+    def _mind_the_clock(self) -> None:
+        """Where the clock was set back, what is due is due by the new time: the old one may be days ahead."""
+        now_s = self._clock()
+        for state in self._states.values():
+            if state.due_s - now_s > state.config.interval_s:
+                state.due_s = next_due(now_s, state.config.interval_s, self._zone)
 
     def round(self, state: DeviceState) -> None:
         """Read one device now, and settle when it is due again."""
@@ -383,7 +406,7 @@ class LinkWorker:
             level = logging.INFO if status == "ok" else logging.WARNING
             log.log(level, "meter %s on %s: %s %s", state.config.meter_no, self.link.config.name, status, detail)
         state.detail = detail
-        if now_s - state.told_status_s >= _STATUS_EVERY_S:
+        if abs(now_s - state.told_status_s) >= _STATUS_EVERY_S:  # the clock may be set back
             state.told_status_s = now_s
             now_us = round(now_s * 1e6)
             readings.append(

@@ -143,3 +143,13 @@ def test_devices_come_from_lists_in_chinese_or_english(tmp_path: Path) -> None:
 def test_file_that_cannot_be_read_is_told(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="can be read"):
         load_config(tmp_path / "none.toml")
+
+
+def test_one_address_is_one_meter_however_it_is_written(tmp_path: Path) -> None:
+    text = '[gateway]\nid = "g"\nunit_code = "U1"\n[[link]]\nname = "bus"\nhost = "h"\nport = 1\n'
+    for meter, address in (("M1", "3"), ("M2", "03")):
+        text += (
+            f'[[device]]\nprotocol = "modbus-rtu"\naddress = "{address}"\nprofile = "abb-b23"\nmeter_no = "{meter}"\n'
+        )
+    with pytest.raises(ConfigurationError, match=r"gateway.toml:13: \[device\] address 3 is that of gateway.toml:8"):
+        parse_config(text, tmp_path / "gateway.toml")

@@ -1,6 +1,6 @@
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -89,6 +89,17 @@ def place(tmp_path: Path) -> Iterator[Place]:
     made = Place(tmp_path)
     yield made
     made.close()
+
+
+def until(condition: Callable[[], object], state: Callable[[], object] = lambda: "not in time") -> None:
+    end = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < end, state()
+        time.sleep(0.02)
+
+
+def statuses(worker: LinkWorker) -> dict[str, str]:
+    return {state.config.meter_no: state.status for state in worker.states()}
 
 
 def main(value: float, **facts: Any) -> Value:
@@ -186,6 +197,33 @@ def test_late_rounds_are_counted_and_not_made_up_for(place: Place) -> None:
     assert place.state.due_s > place.now - 1
 
 
+def test_a_clock_that_is_set_back_keeps_nobody_from_being_read(tmp_path: Path) -> None:
+    place = Place(tmp_path)
+    place.state.driver = script = Script(*[Outcome(values=[main(i)]) for i in range(9)])
+    place.worker.start()
+    place.now += 2
+    until(lambda: script.reads == 1)
+    place.now -= 86_400
+    until(lambda: place.state.due_s <= place.now + 1)
+    place.now += 2
+    until(lambda: script.reads == 2)
+    kept: list[str] = []
+    until(lambda: kept.extend(name for name, *_ in place.kept()) or kept.count("M1") == 2, lambda: kept)
+    assert kept.count("M1/device_status") == 2, "a day back is more than an hour"
+    place.close()
+
+
+def test_a_meter_in_the_hour_that_comes_twice_is_not_an_hour_wrong(place: Place) -> None:
+    berlin = ZoneInfo("Europe/Berlin")
+    second = datetime(2026, 10, 25, 1, 31, tzinfo=UTC)  # 02:31 for the second time
+    local = datetime(2026, 10, 25, 2, 31)  # noqa: DTZ001 - local time of the meter
+    for at, fold in ((second - timedelta(hours=1), 0), (second, 1)):
+        outcome = Outcome(values=[main(fold, at=local - timedelta(minutes=1))], clock=local)
+        (reading, *_) = readings_of(place.state, outcome, at.timestamp(), berlin, max_clock_error_s=300.0)
+        assert place.state.clock_offset_s == 0
+        assert reading.measured_us == (at - timedelta(minutes=1)).timestamp() * 1e6
+
+
 def test_full_spool_stops_the_rounds_until_there_is_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("ingest.gateway.rounds._FULL_PAUSE_S", 0.05)
     place = Place(tmp_path)
@@ -209,14 +247,11 @@ def test_links_are_read_by_the_clock_and_devices_change_without_losing_the_line(
     commit = GroupCommit(spool)
     worker = LinkWorker(Link(config), devices[:2], Recorder(commit, threading.Event()), ZONE)
     worker.start()
-    time.sleep(2.5)
+    until(lambda: statuses(worker) == {"M1": "ok", "M2": "no_answer"}, lambda: statuses(worker))
     transport = worker.link._transport
     assert transport is not None
-    kept = {state.config.meter_no: state.status for state in worker.states()}
-    assert kept == {"M1": "ok", "M2": "no_answer"}
     worker.set_devices([devices[0], devices[2]])
-    time.sleep(1.6)
-    assert {state.config.meter_no: state.status for state in worker.states()} == {"M1": "ok", "M3": "ok"}
+    until(lambda: statuses(worker) == {"M1": "ok", "M3": "ok"}, lambda: statuses(worker))
     assert worker.link._transport is transport
     worker.close()
     far.close()
