@@ -24,10 +24,21 @@ from deploy.settings import load
 from deploy.terminal import say
 from ingest.upload.client import REGISTRATION, Platform, Uploaded, Uploader
 from ingest.upload.codes import parse_code
-from ingest.upload.figures import COMPLETE, Amount, Figures, Item, Plan, plan_of
+from ingest.upload.figures import (
+    COMPLETE,
+    CONSISTENT,
+    DAY,
+    MONTH,
+    Amount,
+    Figures,
+    Item,
+    Plan,
+    inconsistent_months,
+    plan_of,
+)
 from ingest.upload.outbox import Outbox
 from ingest.upload.profile import platform_profile
-from ingest.upload.slot import keep_uploading, slot_of
+from ingest.upload.slot import begin_of, keep_uploading, slot_of
 from streams.logs import log_to
 
 __all__ = ["command"]
@@ -36,6 +47,7 @@ INCOMPLETE: Final = 1
 """Exit code where data was refused, or is less complete than platforms ask for."""
 _ESTIMATED: Final = 1
 _PLANNED: Final = "planned until"
+_FIRST: Final = "planned since"
 _HOURS: Final = """
 select p.code, h.hour, h.amount, h.completeness, h.quality
 from consumption_hour h join metering_point p on p.id = h.point_id join unit u on u.id = p.unit_id
@@ -66,14 +78,14 @@ def command() -> None:
 def plan(context: click.Context, file: Path, since: datetime | None, until: datetime | None) -> None:
     """Show what would be sent and how complete it is; nothing is sent."""
     config = _read(file)
-    found, _ = _plan(config, since, until)
+    found, *_ = _plan(config, since, until)
     _show(found.figures)
     context.exit(INCOMPLETE if _incomplete(found.figures) else 0)
 
 
 @command.command()
 @_FILE
-@click.option("--since", type=Instant(), help="From when; where the last run ended, or the day before yesterday.")
+@click.option("--since", type=Instant(), help="From when; the last month and this, from the first run on.")
 @click.option("--until", type=Instant(), help="Until when; the last local midnight without it.")
 @click.option("--daily", is_flag=True, help="Stay, and do it every day at the slot that the platform gave.")
 @click.pass_context
@@ -94,11 +106,14 @@ def _upload(config: _Config, since: datetime | None = None, until: datetime | No
     """Upload once; what came of it, and how many data wait still."""
     outbox = Outbox(config.outbox)
     try:
-        found, end = _plan(config, since or _last_end(outbox), until)
+        found, begin, end = _plan(config, since or _begin(outbox), until)
         _show(found.figures)
         outbox.put(found.data)
         if since is None:
             outbox.remember(_PLANNED, end.isoformat())
+        if outbox.remembered(_FIRST) is None:
+            outbox.remember(_FIRST, begin.isoformat())
+        _show_inconsistent(config, outbox)
         uploader = Uploader(config.platform, outbox)
         uploader.check_versions()
         uploader.configure(config.items)
@@ -116,13 +131,19 @@ def _upload(config: _Config, since: datetime | None = None, until: datetime | No
     return done, waiting
 
 
-def _last_end(outbox: Outbox) -> datetime | None:
-    """A day before the last run's end, where that is earlier than usual: days that nobody ran are not left out."""
-    kept = outbox.remembered(_PLANNED)
-    if kept is None:
+def _begin(outbox: Outbox) -> datetime | None:
+    """From when on this run looks; None before the first."""
+    ended, first = outbox.remembered(_PLANNED), outbox.remembered(_FIRST)
+    earliest = outbox.first()
+    if ended is None or (first is None and earliest is None):
         return None
-    usual = _midnight() - timedelta(days=2)
-    return min(datetime.fromisoformat(kept) - timedelta(days=1), usual)
+    zone, midnight = load().zone, _midnight()
+    began = datetime.fromisoformat(first) if first is not None else earliest
+    assert began is not None, "one of them is there"
+    last_end = datetime.fromisoformat(ended).astimezone(zone)
+    began = began.astimezone(zone) if began.tzinfo is not None else began.replace(tzinfo=zone)
+    here = [at.replace(tzinfo=None) for at in (began, last_end, midnight)]
+    return begin_of(*here).replace(tzinfo=zone)
 
 
 def _slot(config: _Config) -> time | None:
@@ -192,6 +213,17 @@ def _show(figures: Sequence[Figures]) -> None:
         )
 
 
+def _show_inconsistent(config: _Config, outbox: Outbox) -> None:
+    """Say which months are sent beside days that do not add up to them."""
+    for item in config.items:
+        for month, share in inconsistent_months(outbox.values(item.code, DAY), outbox.values(item.code, MONTH)):
+            say(
+                f"{item.code} {month:%Y-%m}: days that sum to the month within {CONSISTENT:.0%} are required "
+                f"(they differ by {share:.1%}: `upload status FILE --state corrected`)",
+                err=True,
+            )
+
+
 def _incomplete(figures: Sequence[Figures]) -> bool:
     return any(one.completeness < COMPLETE for one in figures)
 
@@ -200,8 +232,8 @@ def _midnight() -> datetime:
     return datetime.now(load().zone).replace(hour=0, minute=0, second=0, microsecond=0)
 
 
-def _plan(config: _Config, since: datetime | None, until: datetime | None) -> tuple[Plan, datetime]:
-    """What is to be sent, and until when."""
+def _plan(config: _Config, since: datetime | None, until: datetime | None) -> tuple[Plan, datetime, datetime]:
+    """What is to be sent, from when and until when."""
     zone, midnight = load().zone, _midnight()
     end = (until or midnight).astimezone(zone)
     begin = (since or midnight - timedelta(days=2)).astimezone(zone)
@@ -215,7 +247,7 @@ def _plan(config: _Config, since: datetime | None, until: datetime | None) -> tu
         required=config.required,
         stat_types=[one for one in config.platform.profile.stat_types if one <= 2],
     )
-    return planned, end
+    return planned, begin, end
 
 
 async def _hours(

@@ -154,6 +154,7 @@ class Uploader:
         profile = self._platform.profile
         accepted = refused = 0
         said = ""
+        may_register, whole = True, False
         seen: set[tuple[str, int, str]] = set()
         while True:
             waiting = self._outbox.waiting(corrected=profile.correction == "resend", limit=profile.batch + len(seen))
@@ -162,16 +163,53 @@ class Uploader:
                 return Uploaded(accepted=accepted, refused=refused, answer=said)
             seen |= {datum[:3] for datum in batch}
             self._outbox.attempted(batch)
-            try:
-                answer = self._ask(self._at(str(registration["centerDataURL"])), self._message(batch, registration))
-            except PlatformRefused as error:
-                said = str(error)
-                refused += len(batch)
-                self._outbox.answered(batch, accepted=False, answer=said)
-                log.warning("upload: %s", said)
+            refusal = self._send(batch, registration)
+            if refusal is not None and may_register and not accepted:
+                may_register = False
+                registration, before = self.register(again=True), registration
+                if registration != before:  # a key or a number of the device is another now
+                    refusal = self._send(batch, registration)
+            if refusal is None:
+                accepted += len(batch)
                 continue
-            self._outbox.answered(batch, accepted=True, answer=str(answer.get("responseMessage", "")))
-            accepted += len(batch)
+            said = refusal
+            log.warning("upload: %s", said)
+            bad: Sequence[Datum] = batch
+            if not whole:
+                bad = self._refused_of(batch, registration)
+                whole = len(bad) == len(batch) > 1  # it refuses us, not single data: they are not asked for one by one
+            accepted += len(batch) - len(bad)
+            refused += len(bad)
+
+    def _send(self, batch: Sequence[Datum], registration: Mapping[str, Any]) -> str | None:
+        """Send data; None where they were accepted, else what the platform answered, which is noted of each."""
+        try:
+            answer = self._ask(self._at(str(registration["centerDataURL"])), self._message(batch, registration))
+        except PlatformRefused as error:
+            self._outbox.answered(batch, accepted=False, answer=str(error))
+            return str(error)
+        self._outbox.answered(batch, accepted=True, answer=str(answer.get("responseMessage", "")))
+        return None
+
+    def _refused_of(self, batch: Sequence[Datum], registration: Mapping[str, Any]) -> list[Datum]:
+        """Of a batch that was refused as a whole the data that are: the others must not wait for them for ever.
+
+        Where the first and the last are refused by themselves too, all of them are taken for refused.
+        """
+        if len(batch) == 1:
+            return list(batch)
+        ends = [one for one in (batch[0], batch[-1]) if self._send([one], registration) is not None]
+        if len(ends) == 2:
+            return list(batch)
+        return ends + self._halved(batch[1:-1], registration)
+
+    def _halved(self, batch: Sequence[Datum], registration: Mapping[str, Any]) -> list[Datum]:
+        if not batch or self._send(batch, registration) is None:
+            return []
+        if len(batch) == 1:
+            return list(batch)
+        middle = len(batch) // 2
+        return self._halved(batch[:middle], registration) + self._halved(batch[middle:], registration)
 
     def _message(self, batch: Sequence[Datum], registration: Mapping[str, Any]) -> dict[str, Any]:
         profile = self._platform.profile

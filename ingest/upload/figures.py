@@ -3,6 +3,7 @@
 A gap is never sent as 0, nor as anything else: a period that is not complete enough stays out and is listed.
 """
 
+from calendar import monthrange
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -12,7 +13,19 @@ from typing import Final
 from ingest.upload.codes import parse_code
 from ingest.upload.outbox import Datum
 
-__all__ = ["Amount", "Figures", "Item", "Plan", "plan_of"]
+__all__ = [
+    "COMPLETE",
+    "CONSISTENT",
+    "DAY",
+    "HOUR",
+    "MONTH",
+    "Amount",
+    "Figures",
+    "Item",
+    "Plan",
+    "inconsistent_months",
+    "plan_of",
+]
 
 HOUR, DAY, MONTH = 0, 1, 2
 CONSISTENT: Final = Decimal("0.05")
@@ -79,8 +92,6 @@ class Figures:
         That there are in the span, and that can be sent.
     missing : sequence of datetime
         Starts of those that cannot.
-    inconsistent : sequence of (date, Decimal)
-        Months whose days sum to another amount, and the difference as a share. [1]
     """
 
     code: str
@@ -88,7 +99,6 @@ class Figures:
     periods: int
     complete: int
     missing: Sequence[datetime]
-    inconsistent: Sequence[tuple[date, Decimal]] = ()
 
     @property
     def completeness(self) -> float:
@@ -155,10 +165,16 @@ def plan_of(
 
 
 def inconsistent_months(days: Mapping[date, Decimal], months: Mapping[date, Decimal]) -> list[tuple[date, Decimal]]:
-    """Months whose days sum to more than `CONSISTENT` beside them, as they were sent; the difference as a share."""
+    """Months whose days sum to more than `CONSISTENT` beside them, as they were sent; the difference as a share. [1]
+
+    A month some of whose days are not there says nothing.
+    """
     found: list[tuple[date, Decimal]] = []
     for month, amount in sorted(months.items()):
-        total = sum((value for day, value in days.items() if day.replace(day=1) == month), Decimal(0))
+        here = [value for day, value in days.items() if day.replace(day=1) == month]
+        if len(here) < monthrange(month.year, month.month)[1]:
+            continue
+        total = sum(here, Decimal(0))
         share = abs(total - amount) / abs(amount) if amount else Decimal(bool(total))
         if share > CONSISTENT:
             found.append((month, share))

@@ -11,7 +11,8 @@ A datum is named by its data code, its kind of period and the start of the perio
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -136,6 +137,18 @@ class Outbox:
                     " where code = ? and stat_type = ? and start = ?",
                     [(answer, *datum[:3]) for datum in data],
                 )
+
+    def values(self, code: str, stat_type: int) -> dict[date, Decimal]:
+        """Values of a code by the day that they begin at: as the platform has them, else as they will be sent."""
+        rows = self._connection.execute(
+            "select start, coalesce(sent_value, value) from datum where code = ? and stat_type = ?", (code, stat_type)
+        )
+        return {date.fromisoformat(start[:10]): Decimal(value) for start, value in rows}
+
+    def first(self) -> datetime | None:
+        """The earliest start of a period in it, local; None where it is empty."""
+        row = self._connection.execute("select min(start) from datum").fetchone()
+        return datetime.fromisoformat(row[0]) if row[0] is not None else None
 
     def counts(self) -> dict[str, int]:
         """Data by state."""

@@ -8,7 +8,7 @@ from typing import Final
 
 from analytics.domain.errors import ConfigurationError, MeterwardenError
 
-__all__ = ["keep_uploading", "next_slot", "slot_of"]
+__all__ = ["begin_of", "keep_uploading", "next_slot", "slot_of"]
 
 log = logging.getLogger("metering.upload")
 
@@ -36,6 +36,28 @@ def next_slot(slot: time, after: datetime) -> datetime:
     """The next instant of a daily slot, later than `after`; both local time of the site."""
     today = datetime.combine(after.date(), slot)
     return today if today > after else today + timedelta(days=1)
+
+
+def begin_of(first: datetime, last_end: datetime, midnight: datetime) -> datetime:
+    """From when on a run looks at the data again: a month must be whole to be sent, and some hours come late.
+
+    Parameters
+    ----------
+    first : datetime
+        Where the first run began: what was before is not sent.
+    last_end : datetime
+        Where the last run ended: days that nobody ran are not left out.
+    midnight : datetime
+        Of today. All are local.
+
+    Examples
+    --------
+    >>> today = datetime(2026, 12, 1)
+    >>> begin_of(datetime(2026, 3, 5), datetime(2026, 11, 30), today), begin_of(datetime(2026, 11, 20), today, today)
+    (datetime.datetime(2026, 11, 1, 0, 0), datetime.datetime(2026, 11, 20, 0, 0))
+    """
+    month_before = (midnight.replace(day=1) - timedelta(days=1)).replace(day=1)
+    return max(first, min(month_before, last_end - timedelta(days=1)))
 
 
 def keep_uploading(

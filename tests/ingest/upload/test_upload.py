@@ -2,7 +2,7 @@
 
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -33,6 +33,8 @@ class MockPlatform:
         self.asked: list[tuple[str, dict[str, Any]]] = []
         self.data: dict[tuple[str, str, str], str] = {}
         self.fail: list[str] = []
+        self.refuses: Callable[[dict[str, str]], str] = lambda _: ""
+        self.key = KEY
         self.dictionary_version = "7"
         platform = self
 
@@ -70,7 +72,7 @@ class MockPlatform:
             good |= {"deviceId": "D-1", "loadDicVersionURL": "versionCheck", "centerDataURL": "data",
                      "uploadTime": "01:38:00"}  # fmt: skip
             good |= (
-                {"downloadBaseDataURL": "base", "centerInfoURL": "info", "secretKey": KEY}
+                {"downloadBaseDataURL": "base", "centerInfoURL": "info", "secretKey": self.key}
                 if self.newer
                 else {"loadConfigURL": "info", "centerInfoURL": "info", "centerInfoDownloadURL": "base"}
             )
@@ -79,12 +81,19 @@ class MockPlatform:
         elif path.endswith("/base"):
             good |= {"data": [{"code": "3300", "name": "电力"}] if body["itemIndex"] == 8 else []}
         elif path.endswith("/data"):
+            kept: dict[tuple[str, str, str], str] = {}
             for row in body["data"]:
-                plain = {
-                    name: decrypted(value, key_of(KEY)) if self.newer and name != "uploadDate" else str(value)
-                    for name, value in row.items()
-                }
-                self.data[plain["dataCode"], plain["statType"], plain["statDate"]] = plain["dataValue"]
+                try:
+                    plain = {
+                        name: decrypted(value, key_of(self.key)) if self.newer and name != "uploadDate" else str(value)
+                        for name, value in row.items()
+                    }
+                except ValueError:
+                    return {"responseCode": "1", "responseMessage": "解密失败"}
+                if refusal := self.refuses(plain):
+                    return {"responseCode": "1", "responseMessage": refusal}
+                kept[plain["dataCode"], plain["statType"], plain["statDate"]] = plain["dataValue"]
+            self.data |= kept
         return good
 
     def close(self) -> None:
@@ -184,10 +193,11 @@ def test_failures_of_every_kind_leave_data_waiting_and_the_next_upload_sends_the
         with pytest.raises(TransientError):
             client.upload()
         assert outbox.counts() == {"waiting": 3}
-    platform.fail = ["解密失败"]
+    platform.refuses = lambda _: "解密失败"
     refused = client.upload()
     assert (refused.accepted, refused.refused) == (0, 3)
     assert outbox.counts() == {"refused": 3}
+    platform.refuses = lambda _: ""
     assert outbox.list("refused")[0].answer == "responseCode 1: 解密失败"
     assert outbox.list("refused")[0].attempts == 3
     assert client.upload().accepted == 3
@@ -201,9 +211,51 @@ def test_one_refused_batch_does_not_hold_up_the_others(outbox: Outbox) -> None:
     client = Uploader(Platform(url=platform.url, region="1", enterprise_code=UNIT, profile=profile), outbox)
     client.register()
     outbox.put([datum(hour) for hour in range(5)])
-    platform.fail = ["no"]
+    platform.refuses = lambda row: "no" if row["statDate"] < "2026-11-30 02" else ""
     done = client.upload()
     assert (done.accepted, done.refused) == (3, 2)
+    platform.close()
+
+
+@pytest.mark.parametrize("bad", [{0}, {7}, {99}, {3, 50, 98}, set(range(40, 60))])
+def test_one_datum_that_is_refused_does_not_hold_up_its_batch(outbox: Outbox, bad: set[int]) -> None:
+    platform = MockPlatform(newer=False)
+    client = uploader(platform, "plain", outbox)
+    client.register()
+    outbox.put(
+        [datum(0, f"{i}.00")._replace(start=f"2026-11-{1 + i // 24:02d} {i % 24:02d}:00:00") for i in range(100)]
+    )
+    platform.refuses = lambda row: "值超限" if float(row["dataValue"]) in bad else ""
+    done = client.upload()
+    assert (done.accepted, done.refused) == (100 - len(bad), len(bad))
+    assert {float(one.datum.value) for one in outbox.list("refused")} == bad
+    assert outbox.list("refused")[0].answer == "responseCode 1: 值超限"
+    assert len(platform.data) == 100 - len(bad)
+    platform.close()
+
+
+def test_a_platform_that_refuses_us_is_not_asked_for_each_datum(outbox: Outbox) -> None:
+    platform = MockPlatform(newer=False)
+    client = uploader(platform, "plain", outbox)
+    client.register()
+    outbox.put([datum(0)._replace(start=f"2026-{m:02d}-{d:02d} 00:00:00") for m in range(1, 13) for d in range(1, 28)])
+    platform.refuses = lambda _: "序列号与企业统一社会信用代码不符"
+    before = len(platform.asked)
+    assert client.upload().refused == 12 * 27
+    assert len(platform.asked) - before <= 6
+    platform.close()
+
+
+def test_a_key_that_the_platform_changed_is_asked_for_again(outbox: Outbox) -> None:
+    platform = MockPlatform(newer=True)
+    client = uploader(platform, "sm4", outbox)
+    outbox.put([datum(0)])
+    client.upload()
+    platform.key = "fedcba98765432100123456789abcdef"
+    outbox.put([datum(1)])
+    done = client.upload()
+    assert (done.accepted, done.refused) == (1, 0)
+    assert outbox.counts() == {"sent": 2}
     platform.close()
 
 
@@ -284,6 +336,24 @@ def test_months_are_sums_of_their_days_and_others_are_told() -> None:
     assert inconsistent_months(days, {date(2026, 11, 1): Decimal(720)}) == []
     ((month_of, share),) = inconsistent_months(days, {date(2026, 11, 1): Decimal(800)})
     assert (month_of, share) == (date(2026, 11, 1), Decimal("0.1"))
+
+
+def test_days_that_do_not_add_up_to_their_month_are_found_as_the_platform_has_them(outbox: Outbox) -> None:
+    platform = MockPlatform(newer=False)
+    client = uploader(platform, "plain", outbox)
+    days = [Datum(CODE, 1, f"2026-11-{1 + i:02d} 00:00:00", 1, 4, "24.00", False) for i in range(30)]
+    outbox.put(days[:29])
+    assert outbox.first() == datetime(2026, 11, 1)  # noqa: DTZ001
+    client.upload()
+    month = [Datum(CODE, 2, "2026-11-01 00:00:00", 1, 4, "1440.00", False)]
+    outbox.put([*(one._replace(value="48.00") for one in days), *month])
+    assert outbox.counts() == {"corrected": 29, "waiting": 2}
+    ((of, share),) = inconsistent_months(outbox.values(CODE, 1), outbox.values(CODE, 2))
+    assert (of, round(share, 2)) == (date(2026, 11, 1), Decimal("0.48"))
+    assert inconsistent_months({date(2026, 11, 1): Decimal(1)}, outbox.values(CODE, 2)) == [], (
+        "its days are not all there"
+    )
+    platform.close()
 
 
 def test_codes_are_taken_apart_and_bad_ones_refused() -> None:
