@@ -201,6 +201,7 @@ def test_mqtt(tmp_path: Path) -> None:
 
         def ceiling() -> Callable[[], int]:
             plain.reconnect()
+            plain._reset_sockets(sockpair_only=True)  # loop_start makes a pair of its own and forgets this one
             plain.loop_start()
             return lambda: seen[0]
 

@@ -5,6 +5,7 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -205,6 +206,18 @@ def test_tls_by_a_certificate_and_not_without_one(tmp_path: Path) -> None:
         stranger.intake.start()
         until(lambda: "certificate verify failed" in stranger.intake.error.lower())
         stranger.close()
+
+
+# paho leaves a socket to the garbage collector when the handshake fails
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_a_broker_whose_certificate_is_over_is_said_to_be_so(tmp_path: Path) -> None:
+    over = certificate(tmp_path / "over", holds=-timedelta(days=1))
+    with mosquitto(tmp_path / "broker", tls=over) as port:
+        gateway = Place(tmp_path / "spool", port, tls=True, ca=over.certificate)
+        gateway.intake.start()
+        until(lambda: "certificate has expired" in gateway.intake.error)
+        assert gateway.intake.error.startswith(f"127.0.0.1:{port}: ")
+        gateway.close()
 
 
 def test_recipe_with_mosquitto_pub(tmp_path: Path) -> None:
