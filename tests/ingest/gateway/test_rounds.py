@@ -233,7 +233,7 @@ def test_full_spool_stops_the_rounds_until_there_is_room(tmp_path: Path, monkeyp
     time.sleep(0.3)
     assert thread.is_alive()
     place.spool._max_bytes = 2**30
-    thread.join(5)
+    thread.join(60)
     assert ("M1", 1.0, "kWh") in place.kept()
     place.close()
 
