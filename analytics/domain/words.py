@@ -162,8 +162,8 @@ STATUSES: Final = phrases(
 
 VERIFICATION: Final = phrases(
     valid=("有效", "valid"),
-    due_90=("90 天内到期", "due in 90 d"),
-    due_30=("30 天内到期", "due in 30 d"),
+    due_90=("90天内到期", "due in 90 d"),
+    due_30=("30天内到期", "due in 30 d"),
     overdue=("已超期", "overdue"),
     unknown=("检定（校准）信息不全", "incomplete"),
 )

@@ -40,12 +40,9 @@ ALERT_ACTIONS: Final = phrases(
 COLUMNS: Final = phrases(
     alert=("告警", "alert"),
     alert_action=("动作", "action"),
-    what=("证据", "evidence"),
-    what_en=("证据", "evidence"),
     dial_before=("此前示值", "dial before"),
     dial_at=("当时示值", "dial then"),
     dial_after=("此后示值", "dial after"),
-    unexplained=("未计入的示值差", "not counted"),
     days_over=("超期天数", "days overdue"),
     late=("已逾期", "late"),
     assignee_name=("承办人", "assigned to"),
@@ -69,7 +66,6 @@ COLUMNS: Final = phrases(
     fact=("内容", "fact"),
     before=("原值", "before"),
     after=("新值", "after"),
-    since=("自", "since"),
     loaded_at=("导入时间", "loaded"),
     loaded_by=("经手人", "by"),
     source=("文件", "file"),
@@ -180,7 +176,7 @@ _UNITS: Final = phrases(
     most=("至多列出200条；请用查找缩小范围。", "At most 200 are listed; search to narrow it down."),
 )
 _UNIT: Final = phrases(
-    unexplained=("未计入用量的示值差", "Differences that are not counted"),
+    unexplained=("未解释差额（不计入消费量）", "Unexplained differences (not in the amounts)"),
     unexplained_why=(
         "示值上升但原因不明的部分，不计入用量，待人工判定。",
         "What registers rose by and nobody could explain; beside the amounts until a person has decided.",

@@ -37,7 +37,6 @@ COLUMNS: Final = phrases(
     disk_days=("按数据库增速可用天数", "days left as the database grows"),
     last_backup=("最近一次备份", "last backup"),
     ends_at=("结束", "until"),
-    reason=("原因", "reason"),
     recipient=("收件人", "recipient"),
     title=("标题", "title"),
     gateway=("网关", "gateway"),
@@ -129,7 +128,7 @@ _POINT_TABS: Final = phrases(
     work=("办理", "Work"),
 )
 _POINT_WORK: Final = phrases(
-    unexplained=("未计入用量的示值差", "Differences that are not counted"),
+    unexplained=("未解释差额（不计入消费量）", "Unexplained differences (not in the amounts)"),
     unexplained_why=("示值上升但原因不明的部分，待人工判定；判定后自该时刻起重新计算。",
                      "What the register rose by and nobody could explain. Hours since a decision are worked out anew."),
     word=("判定", "Decision"),

@@ -7,13 +7,15 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from dashboards import text
 from dashboards.boards import BOARDS
 from dashboards.queries import names, query
+from dashboards.web import work_words
 from dashboards.web.asking import Span, statement
 from dashboards.web.charts import chart
 from dashboards.web.flow import flow
 from dashboards.web.values import cell, number
-from dashboards.web.words import PAGES
+from dashboards.web.words import COLUMNS, PAGES
 
 ZONE = ZoneInfo("Asia/Shanghai")
 NOW = datetime(2026, 11, 30, 4, tzinfo=UTC)
@@ -28,6 +30,12 @@ def test_no_page_renames_what_is_on_every_one(page: str) -> None:
     menu = {"today", "units", "alerts", "cases", "reviews", "ledger", "readings", "people", "operations", "mine"}
     renamed = {key for key in menu & set(PAGES[page]) if PAGES[page][key] != PAGES["common"][key]}
     assert renamed == set(), "the menu says one thing on every page"
+
+
+def test_a_column_of_pages_has_the_name_that_boards_give_it() -> None:
+    own = {**COLUMNS, **work_words.COLUMNS}
+    # of an alert any dials, on boards those around a jump; of a certificate who issued it, on boards who verified
+    assert own.keys() & text.COLUMNS.keys() == {"body", "dial_after", "dial_before"}
 
 
 @pytest.mark.parametrize("name", names())
