@@ -128,16 +128,7 @@ class WorkerApp(BatchApp):
     async def on_start(self) -> None:
         """Put together what belongs to the event loop, then let Faust connect."""
         config = self.config
-        self.broker = Broker(config.access, client=f"metering-{config.worker}")
-        self.publisher = Publisher(config.access, client=f"metering-{config.worker}")
-        self.store = TimescaleStore(
-            config.dsn,
-            group=config.group,
-            owner=config.worker,
-            connections=config.connections + _EXTRA_CONNECTIONS,
-        )
-        self.threads = ThreadPoolExecutor(config.compute_threads, "metering-compute")
-        self.aside = ThreadPoolExecutor(1, "metering-aside")
+        self._open()
         began = time.monotonic()
         await asyncio.get_running_loop().run_in_executor(self.threads, warm_up, config.zone)
         log.info("steps compiled or loaded in %.1f s", time.monotonic() - began)
@@ -155,48 +146,66 @@ class WorkerApp(BatchApp):
             slots=asyncio.Semaphore(config.connections),
             rules=rules_of(config.zone),
         )
-        self.lanes = Lanes(self.shop)
-        readings.register(self, readings_topic(self, config.topic, partitions=facts.partitions), self.lanes)
-        self._go_on(self._watch_ledger(), "ledger")
-        self._go_on(self.shop.progress.run(self.store, config.progress_s), "progress")
-        courtesy = Courtesy(self.lanes)
-        totals = TotalsAgent(self.shop, self.store, self.lanes, self.publisher, courtesy)
-        self._go_on(totals.run(config.totals_s), "totals")
-        self._go_on(
-            Relay(self.store, self.publisher, self.metrics, topic=config.rejected_topic).run(config.relay_s), "relay"
-        )
-        passing = PassingOn(
-            self.store, self.publisher, self.metrics, topic=config.topic, partitions=self.lanes.partitions
-        )
-        self._go_on(passing.run(config.relay_s), "passing on")
-        if config.inboxes:
-            admission = Admission(
-                config, AdmissionStore(self.store.connections), self.broker, self.metrics, mine=self.lanes.first
-            )
-            self._go_on(admission.run(), "admission")
-        compliance = ComplianceAgent(ComplianceStore(self.store.connections, config.zone), self.lanes, courtesy)
-        self._go_on(compliance.run(config.compliance_s), "compliance")
-        if config.balance_s > 0:
-            self._go_on(BalanceAgent(self.shop, self.store, self.lanes, courtesy).run(config.balance_s), "balance")
-        relay = DetectionRelay(self.store, self.publisher, self.metrics, topic=config.detections_topic)
-        self._go_on(relay.run(config.relay_s), "detections")
-        self._go_on(self._keep_layers(), "layers")
-        if config.alerts is not None:
-            self._go_on(AlertsAgent(config.dsn, config.alerts).run(config.alerts_s), "alerts")
-        self._go_on(Sampler(self.metrics, self.store).run(config.samples_s), "samples")
+        lanes = Lanes(self.shop)
+        self.lanes = lanes
+        readings.register(self, readings_topic(self, config.topic, partitions=facts.partitions), lanes)
+        self._start_agents(lanes)
         if config.metrics_port:
-            self._go_on(self._beat(), "pulse")
-            self.page = MetricsPage.open(
-                self.metrics.registry,
-                host=config.metrics_host,
-                port=max(config.metrics_port, 0),
-                password=config.metrics_password,
-                alive=self.pulse.trouble,
-                ready=self._not_ready,
-            )
-            log.info("metrics on port %d", self.page.port)
+            self._open_page()
         await super().on_start()
         log.info("worker %s of group %s starts", config.worker, config.group)
+
+    def _open(self) -> None:
+        """Clients of Kafka and the database, and threads."""
+        config = self.config
+        self.broker = Broker(config.access, client=f"metering-{config.worker}")
+        self.publisher = Publisher(config.access, client=f"metering-{config.worker}")
+        self.store = TimescaleStore(
+            config.dsn,
+            group=config.group,
+            owner=config.worker,
+            connections=config.connections + _EXTRA_CONNECTIONS,
+        )
+        self.threads = ThreadPoolExecutor(config.compute_threads, "metering-compute")
+        self.aside = ThreadPoolExecutor(1, "metering-aside")
+
+    def _start_agents(self, lanes: Lanes) -> None:
+        """Start everything that goes round beside the readings."""
+        config, store, metrics = self.config, self.store, self.metrics
+        courtesy = Courtesy(lanes)
+        rejected = Relay(store, self.publisher, metrics, topic=config.rejected_topic)
+        detections = DetectionRelay(store, self.publisher, metrics, topic=config.detections_topic)
+        passing = PassingOn(store, self.publisher, metrics, topic=config.topic, partitions=lanes.partitions)
+        totals = TotalsAgent(self.shop, store, lanes, self.publisher, courtesy)
+        compliance = ComplianceAgent(ComplianceStore(store.connections, config.zone), lanes, courtesy)
+        self._go_on(self._watch_ledger(), "ledger")
+        self._go_on(self.shop.progress.run(store, config.progress_s), "progress")
+        self._go_on(totals.run(config.totals_s), "totals")
+        self._go_on(rejected.run(config.relay_s), "relay")
+        self._go_on(passing.run(config.relay_s), "passing on")
+        self._go_on(compliance.run(config.compliance_s), "compliance")
+        self._go_on(detections.run(config.relay_s), "detections")
+        self._go_on(self._keep_layers(), "layers")
+        self._go_on(Sampler(metrics, store).run(config.samples_s), "samples")
+        if config.inboxes:
+            inboxes = AdmissionStore(store.connections)
+            self._go_on(Admission(config, inboxes, self.broker, metrics, mine=lanes.first).run(), "admission")
+        if config.balance_s > 0:
+            self._go_on(BalanceAgent(self.shop, store, lanes, courtesy).run(config.balance_s), "balance")
+        if config.alerts is not None:
+            self._go_on(AlertsAgent(config.dsn, config.alerts).run(config.alerts_s), "alerts")
+
+    def _open_page(self) -> None:
+        self._go_on(self._beat(), "pulse")
+        self.page = MetricsPage.open(
+            self.metrics.registry,
+            host=self.config.metrics_host,
+            port=max(self.config.metrics_port, 0),
+            password=self.config.metrics_password,
+            alive=self.pulse.trouble,
+            ready=self._not_ready,
+        )
+        log.info("metrics on port %d", self.page.port)
 
     async def on_stop(self) -> None:
         """Finish what was computed, leave the states behind, then let Faust leave the group."""
