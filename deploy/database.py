@@ -8,7 +8,7 @@ import psycopg
 
 from deploy.settings import load
 from deploy.stack import Stack
-from streams.store.postgres.connections import Connections
+from streams.store.postgres.connections import connected
 
 __all__ = ["inside"]
 
@@ -19,11 +19,7 @@ def inside(work: Callable[[psycopg.AsyncConnection], Awaitable[T]]) -> T:
     """Run `work` in one transaction and return its result; raises `StoreUnavailable` if it does not answer."""
 
     async def run() -> T:
-        connections = Connections(Stack(load()).dsn, size=1)
-        try:
-            async with connections.connection() as connection, connection.transaction():
-                return await work(connection)
-        finally:
-            await connections.close()
+        async with connected(Stack(load()).dsn, "command", autocommit=False) as connection:
+            return await work(connection)
 
     return asyncio.run(run())

@@ -5,13 +5,14 @@ turn the direction of writing, and rich's own markup. All of it is shown, in JSO
 """
 
 import re
+import sys
 from typing import Any, Final
 
 import click
 from rich.console import Console
 from rich.text import Text
 
-__all__ = ["console", "printable", "say", "say_over"]
+__all__ = ["confirm", "console", "printable", "say", "say_over"]
 
 # control characters, half letters, line and paragraph separators, what turns the direction or has no width, and tags
 _ACTS: Final = re.compile(
@@ -40,6 +41,15 @@ def printable(text: object, *, lines: bool = False) -> str:
 def say(text: object = "", *, err: bool = False, nl: bool = True) -> None:
     """Print lines of ours, whatever stands in them."""
     click.echo(printable(text, lines=True), err=err, nl=nl)
+
+
+def confirm(what: str, *, yes: bool) -> None:
+    """Ask whether to go on, unless `yes` was given; without a terminal it must be."""
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise click.UsageError(f"{what}: without a terminal --yes must be given; nothing was done")
+    click.confirm(f"{what}?", abort=True)
 
 
 def say_over(text: object) -> None:

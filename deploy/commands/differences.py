@@ -1,6 +1,7 @@
 """`meterwarden differences`: what registers rose by and nobody could explain, and a person's word on it."""
 
 import asyncio
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any, Final, LiteralString
 from zoneinfo import ZoneInfo
@@ -14,7 +15,7 @@ from deploy.stack import Stack
 from deploy.terminal import say
 from streams.store.ledger import LoadReport
 from streams.store.ledger.differences import decide
-from streams.store.postgres.connections import connected
+from streams.store.postgres.connections import connected, connected_blocking
 
 __all__ = ["command"]
 
@@ -39,6 +40,13 @@ _WHO = click.option("--by", "who", required=True, help="Who decides.")
 _WHY = click.option("--reason", "why", required=True, help="Why; kept with the ledger.")
 
 
+def _decision(command: Callable[..., None]) -> Callable[..., None]:
+    """Arguments and options of a command that decides on a difference."""
+    for option in (_ZONE, _WHY, _WHO, _AT, click.argument("meter_no"), click.argument("unit_code")):
+        command = option(command)
+    return command
+
+
 @click.group()
 def command() -> None:
     """Differences of registers that nobody could explain: list them, count them as use, or leave them out."""
@@ -52,49 +60,34 @@ def list_command(zone: ZoneInfo | None, *, as_json: bool) -> None:
     zone = zone or settings().zone
     if as_json:
         names = ("unit_code", "meter_no", "at", "dial_before", "dial_after", "unexplained", "unit", "dial_unit")
-        rows = [dict(zip(names, row, strict=True)) for row in asyncio.run(_fetched(_OPEN))]
+        rows = [dict(zip(names, row, strict=True)) for row in _fetched(_OPEN)]
         say(listed(rows, as_json=True))
         return
-    for code, meter_no, at, before, after, amount, symbol, dial_unit in asyncio.run(_fetched(_OPEN)):
+    for code, meter_no, at, before, after, amount, symbol, dial_unit in _fetched(_OPEN):
         say(
             f"{code} {meter_no} {at.astimezone(zone):%Y-%m-%d %H:%M:%S}: dial {before:g} -> {after:g} {dial_unit}, "
             f"{amount:,.6g} {symbol} not explained"
         )
-    for loaded_at, source in asyncio.run(_fetched(_DECIDED)):
+    for loaded_at, source in _fetched(_DECIDED):
         say(f"decided {loaded_at.astimezone(zone):%Y-%m-%d %H:%M}: {source}")
 
 
 @command.command()
-@click.argument("unit_code")
-@click.argument("meter_no")
-@_AT
-@_WHO
-@_WHY
-@_ZONE
+@_decision
 def count(unit_code: str, meter_no: str, at: datetime, who: str, why: str, zone: ZoneInfo | None) -> None:
     """Count a difference as used; the hours since are worked out anew."""
     _decide(unit_code, meter_no, at, zone, f"counted by {who}: {why}", count=True)
 
 
 @command.command()
-@click.argument("unit_code")
-@click.argument("meter_no")
-@_AT
-@_WHO
-@_WHY
-@_ZONE
+@_decision
 def leave(unit_code: str, meter_no: str, at: datetime, who: str, why: str, zone: ZoneInfo | None) -> None:
     """Leave a difference out for good: it was not used."""
     _decide(unit_code, meter_no, at, zone, f"left out by {who}: {why}", count=False)
 
 
 @command.command()
-@click.argument("unit_code")
-@click.argument("meter_no")
-@_AT
-@_WHO
-@_WHY
-@_ZONE
+@_decision
 def undo(unit_code: str, meter_no: str, at: datetime, who: str, why: str, zone: ZoneInfo | None) -> None:
     """Take a decision back; what follows is worked out as before it."""
     _decide(unit_code, meter_no, at, zone, f"undone by {who}: {why}", count=None)
@@ -115,6 +108,6 @@ async def _decided(unit_code: str, meter_no: str, at: datetime, what: str, *, co
         return await decide(connection, unit_code, meter_no, at, what, count=count)
 
 
-async def _fetched(query: LiteralString) -> list[tuple[Any, ...]]:
-    async with connected(Stack(settings()).dsn, "differences") as connection:
-        return await (await connection.execute(query)).fetchall()
+def _fetched(query: LiteralString) -> list[tuple[Any, ...]]:
+    with connected_blocking(Stack(settings()).dsn, "differences") as connection:
+        return connection.execute(query).fetchall()

@@ -3,7 +3,6 @@
 import asyncio
 import base64
 import json
-import sys
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime, timedelta
@@ -18,7 +17,7 @@ from analytics.domain.quality import RejectReason
 from deploy.commands.common.parameters import Instant
 from deploy.settings import load
 from deploy.stack import Stack
-from deploy.terminal import say
+from deploy.terminal import confirm, say
 from ingest.kafka.publisher import Publisher
 from ingest.kafka.replay import send_again
 from ingest.wire import shown
@@ -124,10 +123,7 @@ def clear(
     for name, count, readings, open_ in found:
         say(f"{name}: rows={count} readings={readings}, not sent again: {open_}")
     question = f"forget {rows} rows for good" + (f", {waiting} of them never sent again" if waiting else "")
-    if not yes:
-        if not sys.stdin.isatty():
-            raise click.UsageError(f"{question}: without a terminal --yes must be given; nothing was done")
-        click.confirm(f"{question}?", abort=True)
+    confirm(question, yes=yes)
     say(f"cleared: rows={asyncio.run(_removed(dsn, chosen))}")
 
 

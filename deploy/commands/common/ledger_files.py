@@ -10,7 +10,7 @@ import click
 import numpy as np
 
 from analytics.domain.ledger import COLUMNS, Inferred, Ledger
-from deploy.commands.common.parameters import pairs
+from deploy.commands.common.parameters import PROFILE, pairs
 from deploy.commands.common.reading_options import is_terminal
 from deploy.terminal import say
 from ingest.files.ranges import row_ranges
@@ -19,20 +19,12 @@ from ingest.ledgers.folding import folded
 
 __all__ = ["fault_lines", "ledger_options", "options_of", "read_and_ask", "summary", "understood_lines"]
 
-_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
-
 
 def ledger_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Options that say what a ledger file does not say itself."""
     for option in reversed(
         [
-            click.option("--profile", type=_FILE, help="Profile of the source, .toml: how its files are read."),
-            click.option(
-                "--save-profile",
-                type=click.Path(dir_okay=False, path_type=Path),
-                metavar="FILE",
-                help="Keep what was settled for the next file of this source.",
-            ),
+            *PROFILE,
             click.option("--sheet", help="Sheet of a workbook; the one with a ledger's header without it."),
             click.option(
                 "--column", "columns", multiple=True, callback=pairs, metavar="HEADER=NAME",

@@ -3,16 +3,30 @@
 import re
 from collections.abc import Mapping
 from datetime import datetime
+from pathlib import Path
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import click
 
 from deploy.settings import load
 
-__all__ = ["LANGUAGE", "CaseNumber", "Instant", "ZoneName", "number_of", "pairs"]
+__all__ = ["LANGUAGE", "PROFILE", "CaseNumber", "Instant", "ZoneName", "number_of", "pairs"]
 
 LANGUAGE = click.option(
     "--language", type=click.Choice(["zh", "en"]), default="en", show_default=True, help="Of what is printed."
+)
+PROFILE = (
+    click.option(
+        "--profile",
+        type=click.Path(exists=True, dir_okay=False, path_type=Path),
+        help="Profile of the source, .toml: how its files are read.",
+    ),
+    click.option(
+        "--save-profile",
+        type=click.Path(dir_okay=False, path_type=Path),
+        metavar="FILE",
+        help="Keep what was settled for the next file of this source.",
+    ),
 )
 
 

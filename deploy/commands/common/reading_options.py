@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from deploy.commands.common.parameters import pairs
+from deploy.commands.common.parameters import PROFILE, pairs
 from deploy.terminal import say
 from ingest.readings import MeterDirectory, OpenedReadings, ReadingOptions, Unsettled, open_readings
 from ingest.readings.options import DATE_ORDERS, DECIMALS
@@ -16,20 +16,12 @@ from ingest.readings.recognition import Question
 
 __all__ = ["Questions", "is_terminal", "options_of", "reading_options", "understood_lines"]
 
-_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
-
 
 def reading_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Options that say what a file of readings does not say itself."""
     for option in reversed(
         [
-            click.option("--profile", type=_FILE, help="Profile of the source, .toml: how its files are read."),
-            click.option(
-                "--save-profile",
-                type=click.Path(dir_okay=False, path_type=Path),
-                metavar="FILE",
-                help="Keep what was settled for the next file of this source.",
-            ),
+            *PROFILE,
             click.option("--encoding", help="Encoding of a text file, such as gb18030; found out without it."),
             click.option("--delimiter", help="What parts the columns; found out without it."),
             click.option("--sheet", help="Sheet of a workbook; all visible ones that hold readings without it."),

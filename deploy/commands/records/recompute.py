@@ -1,7 +1,6 @@
 """`meterwarden recompute`."""
 
 import asyncio
-import sys
 from datetime import datetime
 
 import click
@@ -9,7 +8,7 @@ import click
 from deploy.commands.common.parameters import Instant
 from deploy.settings import load as settings
 from deploy.stack import Stack
-from deploy.terminal import say
+from deploy.terminal import confirm, say
 from streams.store.ledger import rework
 from streams.store.postgres.connections import connected
 
@@ -34,19 +33,16 @@ def command(*, unit: str, points: tuple[str, ...], since: datetime, reason: str,
     if len(found.points) < wanted:
         what = f"{len(found.points)} of {wanted} points" if points else "no points"
         raise click.ClickException(f"the ledger must have these of unit {unit} (it has {what})")
-    told = f"{len(found.points)} points of {unit}, {found.hours:,} hours since {since:%Y-%m-%d %H:%M}"
+    what = f"{len(found.points)} points of {unit}, {found.hours:,} hours since {since:%Y-%m-%d %H:%M}"
     if dry_run:
-        say(f"would be worked out again: {told}")
+        say(f"would be worked out again: {what}")
         return
-    if not yes:
-        if not sys.stdin.isatty():
-            raise click.UsageError(f"{told}: without a terminal --yes must be given; nothing was done")
-        click.confirm(f"work out again: {told}?", abort=True)
+    confirm(f"work out again: {what}", yes=yes)
     from deploy.ledger_loading import account  # noqa: PLC0415 - a question needs none of what loads ledgers
 
     source = f"recompute {unit} since {since.isoformat()}: {reason}"
     version = asyncio.run(_asked(stack.dsn, found, since, source, account()))
-    say(f"asked for with ledger version {version}: {told}; workers do it now, or when they start")
+    say(f"asked for with ledger version {version}: {what}; workers do it now, or when they start")
 
 
 async def _sized(dsn: str, unit: str, points: tuple[str, ...] | None, since: datetime) -> rework.Rework:

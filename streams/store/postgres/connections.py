@@ -23,11 +23,11 @@ __all__ = ["Connections", "connected", "connected_blocking", "trouble", "underst
 IDLE_IN_TRANSACTION_S: Final = 60
 """A worker that stops inside a transaction holds its fence for this long at most."""
 
-_SESSION: Final = "select set_config('timezone', 'UTC', false), set_config('client_min_messages', 'warning', false)"
-
-_WORK_SESSION: Final = """
-select set_config('jit', 'off', false), set_config('idle_in_transaction_session_timeout', %s, false)
+_SESSION: Final = """
+select set_config('timezone', 'UTC', false), set_config('jit', 'off', false),
+       set_config('client_min_messages', 'warning', false)
 """
+_WORK_SESSION: Final = "select set_config('idle_in_transaction_session_timeout', %s, false)"
 
 _RETRY_STATES: Final = frozenset({"25006", "57P05", "25P03", "25P04"})
 """Read only (a standby took over), and sessions ended by a time limit: psycopg does not count them as operational."""
