@@ -82,7 +82,7 @@ def demo(
     settings : Settings
         Of the instance whose servers are used; they are started where they do not run.
     console : Console
-        Where everything is told, whether right or wrong.
+        Where everything is reported, whether right or wrong.
     seed, days, units
         Of the region; see `build_region`.
 
@@ -185,7 +185,7 @@ def _through(
         sending = _Meter(progress, "readings sent to Kafka", region.sent)
         storing = _Meter(progress, "messages stored by the worker", len(messages), per=region.sent)
         with working(place, home=settings.home, log=log, tick_s=_TICK_S) as worker:
-            pushing = thread.submit(push, place, messages, told=sending.at)
+            pushing = thread.submit(push, place, messages, report=sending.at)
             totals_s = _until_stored(place, worker, pushing, storing, log)
             began = time.monotonic()
         stopped_s = time.monotonic() - began
@@ -239,7 +239,7 @@ def _until_stored(
             if (offset, stale) != before:
                 before, moved = (offset, stale), now
             if offset >= storing.total and now - moved > (_PATIENCE_S if stale else _QUIET_S):
-                return max(moved - storing.full_at, 0.0)  # totals that stay stale are told by the checks
+                return max(moved - storing.full_at, 0.0)  # totals that stay stale are found by the checks
             if now - moved > _PATIENCE_S:
                 raise DemoFailed(f"the worker must store all {storing.total} messages (got to {offset}): see {log}")
             time.sleep(0.1)

@@ -110,7 +110,7 @@ def simulate(
     seed: int = DEFAULT_SEED,
     units: int = 12,
     say: Callable[[str], None],
-    told: Callable[[Progress], None],
+    report: Callable[[Progress], None],
 ) -> Progress:
     """Push the region's readings into the ordinary stack until interrupted, or until `for_s` is over.
 
@@ -126,7 +126,7 @@ def simulate(
         How long; without end if None. [s]
     seed, units
         Of a region that is begun; one that goes on keeps its own.
-    say, told : callables
+    say, report : callables
         Get a line at each step, and the progress a few times a second.
     """
     stack = Stack(settings, say=say)
@@ -150,10 +150,10 @@ def simulate(
 
     def note(progress: Progress) -> None:
         reached.write_text(str(progress.simulated_us), encoding="ascii")
-        told(progress)
+        report(progress)
 
     upcoming = _upcoming(seed=seed, units=units, start_us=start_us, begin_us=pace.begin_us, zone=zone)
-    return play(place, upcoming, pace, for_s=for_s, told=note)
+    return play(place, upcoming, pace, for_s=for_s, report=note)
 
 
 def _shown(us: int) -> str:
@@ -195,7 +195,7 @@ def play(
     pace: Pace,
     *,
     for_s: float | None = None,
-    told: Callable[[Progress], None] = lambda _: None,
+    report: Callable[[Progress], None] = lambda _: None,
 ) -> Progress:
     """Send messages when their time has come; ends when `for_s` is over, on Ctrl-C, or with the last message.
 
@@ -222,7 +222,7 @@ def play(
                     messages += 1
                     following = next(upcoming, None)
                 due = simulated if following is None else following.at
-                told(Progress(simulated_us=simulated, due_us=due, readings=readings, messages=messages))
+                report(Progress(simulated_us=simulated, due_us=due, readings=readings, messages=messages))
                 if over:
                     break
                 time.sleep(_ROUND_S)

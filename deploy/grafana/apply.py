@@ -59,14 +59,14 @@ class Applier:
         alone = frozenset(unit.id for unit in known) - frozenset(unit.id for unit in chosen)
         return plan(want, self._found(want, alone), stale=stale(self._connection, older_than_days=rotate_days))
 
-    def take(self, steps: Iterable[Step], told: Callable[[Step], None]) -> None:
+    def take(self, steps: Iterable[Step], report: Callable[[Step], None]) -> None:
         """Take them in order."""
         for step in steps:
             if step.kind == "organization":
                 self._organization(step)
             else:
                 self._inside(step, self._id(step))
-            told(step)
+            report(step)
 
     def members(self, people: Iterable[tuple[str, str, str, str]]) -> None:
         """Let people in: login, unit code (empty for the staff), role, and of the staff the team or nothing.

@@ -45,12 +45,12 @@ _KEPT_OUT: Final = ("_DATABASE", "_KAFKA", "_PASSWORD", "_SETTINGS")
 """Endings of settings that are addresses or passwords, which belong to the machine."""
 
 
-def back_up(settings: Settings, folder: Path, *, told: Callable[[int, int], None]) -> tuple[Path, Manifest]:
+def back_up(settings: Settings, folder: Path, *, report: Callable[[int, int], None]) -> tuple[Path, Manifest]:
     """Write a backup into a folder; its file, and what it is of.
 
     Parameters
     ----------
-    told : callable
+    report : callable
         Gets how much was read, and about how much there is, a few times a second. [byte]
 
     Raises
@@ -61,7 +61,7 @@ def back_up(settings: Settings, folder: Path, *, told: Callable[[int, int], None
     stack = Stack(settings)
     kept_s = _kept_s(stack)
     with connected_blocking(stack.dsn, "backup") as connection:
-        path, manifest = _copied(connection, settings, folder, kept_s, told)
+        path, manifest = _copied(connection, settings, folder, kept_s, report)
         connection.execute(_NOTE, (manifest.made_at, path.stat().st_size, kept_s))
     return path, manifest
 
@@ -71,20 +71,20 @@ def _copied(
     settings: Settings,
     folder: Path,
     kept_s: float | None,
-    told: Callable[[int, int], None],
+    report: Callable[[int, int], None],
 ) -> tuple[Path, Manifest]:
     stack, places = Stack(settings), Places.of(settings)
     with _written(folder) as path, opened(path) as writer:
         if settings.database.dsn is not None:
             with snapshot(connection):
                 made_at = datetime.now(UTC)
-                copied = copy_out(connection, writer, told)
+                copied = copy_out(connection, writer, report)
                 manifest = _manifest(connection, settings, made_at, kept_s, copied)
         else:
             slot = f"meterwarden_backup_{os.getpid()}"
             connection.execute(_SLOT, (slot,))  # what is written meanwhile is kept until it was copied
             with writer.file(BASE) as stream:
-                for data in _base(settings, stack.dsn, total=_number(connection, _SIZE), told=told):
+                for data in _base(settings, stack.dsn, total=_number(connection, _SIZE), report=report):
                     stream.write(data)
             manifest = _manifest(connection, settings, datetime.now(UTC), kept_s)
         for file in sorted((places.home / "secrets").glob("*")):
@@ -105,7 +105,7 @@ def _written(folder: Path) -> Iterator[Path]:
         raise MeterwardenError(f"{path} cannot be written: {error.strerror or error}") from None
 
 
-def _base(settings: Settings, dsn: str, *, total: int, told: Callable[[int, int], None]) -> Iterator[bytes]:
+def _base(settings: Settings, dsn: str, *, total: int, report: Callable[[int, int], None]) -> Iterator[bytes]:
     """The tar that `pg_basebackup` writes, with the log of what was committed meanwhile and a manifest of its own."""
     program = prefix(settings.cache, mirror=settings.apt_mirror).bin / "pg_basebackup"
     parts = conninfo_to_dict(dsn)
@@ -126,7 +126,7 @@ def _base(settings: Settings, dsn: str, *, total: int, told: Callable[[int, int]
         try:
             while data := running.stdout.read(_CHUNK):
                 read += len(data)
-                told(read, max(total, read))
+                report(read, max(total, read))
                 yield data
         except BaseException:
             running.kill()
@@ -135,7 +135,7 @@ def _base(settings: Settings, dsn: str, *, total: int, told: Callable[[int, int]
             said.seek(0)
             last = said.read().decode(errors="replace").strip().splitlines()[-1:] or ["it says nothing"]
             raise MeterwardenError(f"the database could not be copied: {last[0]}")
-    told(read, read)
+    report(read, read)
 
 
 def _manifest(

@@ -85,7 +85,7 @@ def too_old(manifest: Manifest, now: datetime) -> timedelta | None:
 
 
 def put_back(
-    settings: Settings, path: Path, *, replace: bool = False, told: Callable[[int], None] = lambda _read: None
+    settings: Settings, path: Path, *, replace: bool = False, report: Callable[[int], None] = lambda _read: None
 ) -> Restored:
     """Put a backup back; the instance must be down. Nothing is touched before all of the backup was read and checked.
 
@@ -93,7 +93,7 @@ def put_back(
     ----------
     replace : bool
         Whether a database that is there may be put aside.
-    told : callable
+    report : callable
         Gets how much was unpacked, a few times a second. [byte]
 
     Raises
@@ -118,7 +118,7 @@ def put_back(
                 f"{'set' if settings.database.dsn else 'not set'})"
             )
         if settings.database.dsn is not None:
-            _put_tables(settings.database.dsn, settings, path, manifest, told)
+            _put_tables(settings.database.dsn, settings, path, manifest, report)
             _write_secrets(places, small)
             return Restored(manifest=manifest, cluster=None, aside=None, settings=_others(manifest, settings))
         programs = prefix(settings.cache, mirror=settings.apt_mirror)
@@ -127,7 +127,7 @@ def put_back(
         if _holds_something(cluster) and not replace:
             raise StackError(f"{cluster} holds a database: add --replace to put it aside, and the backup in its place")
         draft = cluster.with_name(f"{cluster.name}.restored")
-        with _unpacked(places, path, manifest, draft, told):
+        with _unpacked(places, path, manifest, draft, report):
             _verify(programs, draft)
             aside = _exchange(cluster, draft)
         _write_secrets(places, small)
@@ -135,7 +135,7 @@ def put_back(
     return Restored(manifest=manifest, cluster=cluster, aside=aside, settings=_others(manifest, settings))
 
 
-def _put_tables(dsn: str, settings: Settings, path: Path, manifest: Manifest, told: Callable[[int], None]) -> None:
+def _put_tables(dsn: str, settings: Settings, path: Path, manifest: Manifest, report: Callable[[int], None]) -> None:
     """Copies of tables into a database that is there and holds nothing yet; the whole file is checked before."""
     ours = tuple(migration.name for migration in migrations())
     if manifest.migrations != ours:
@@ -157,7 +157,7 @@ def _put_tables(dsn: str, settings: Settings, path: Path, manifest: Manifest, to
             )
         try:
             with reading(path) as archive:
-                put_in(connection, copied, lambda name: checked(archive, path, manifest, name), told)
+                put_in(connection, copied, lambda name: checked(archive, path, manifest, name), report)
         except psycopg.Error as error:
             raise MeterwardenError(
                 f"the backup could not be put into the database, which has to be made anew: {str(error).strip()}"
@@ -192,14 +192,14 @@ def _holds_something(cluster: Path) -> bool:
 
 @contextmanager
 def _unpacked(
-    places: Places, path: Path, manifest: Manifest, draft: Path, told: Callable[[int], None]
+    places: Places, path: Path, manifest: Manifest, draft: Path, report: Callable[[int], None]
 ) -> Iterator[None]:
     """The database's files beside their place, whole and checked; gone again where something is wrong."""
     shutil.rmtree(draft, ignore_errors=True)
     try:
         places.make_own(draft)
         with reading(path) as archive, checked(archive, path, manifest, BASE) as stream:
-            _unpack(cast("IO[bytes]", stream), path, draft, told)
+            _unpack(cast("IO[bytes]", stream), path, draft, report)
         _hand_over(places, draft)
         yield
     except OSError as error:
@@ -208,14 +208,14 @@ def _unpacked(
         shutil.rmtree(draft, ignore_errors=True)
 
 
-def _unpack(stream: IO[bytes], path: Path, draft: Path, told: Callable[[int], None]) -> None:
+def _unpack(stream: IO[bytes], path: Path, draft: Path, report: Callable[[int], None]) -> None:
     read = 0
     try:
         with tarfile.open(fileobj=stream, mode="r|", bufsize=_CHUNK) as tar:
             for member in tar:
                 tar.extract(member, draft, filter="data")
                 read += member.size
-                told(read)
+                report(read)
     except tarfile.TarError as error:
         raise BackupDamaged(f"{BASE} in {path} cannot be unpacked: {error}") from None
 

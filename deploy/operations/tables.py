@@ -106,12 +106,12 @@ def snapshot(connection: psycopg.Connection) -> Iterator[None]:
         connection.isolation_level = connection.read_only = None
 
 
-def copy_out(connection: psycopg.Connection, writer: Writer, told: Callable[[int, int], None]) -> Copied:
+def copy_out(connection: psycopg.Connection, writer: Writer, report: Callable[[int, int], None]) -> Copied:
     """Write all tables, within a `snapshot`.
 
     Parameters
     ----------
-    told : callable
+    report : callable
         Gets how much was read, and about how much there is. [byte]
     """
     total, read = _number(connection, _SIZE), 0
@@ -123,8 +123,8 @@ def copy_out(connection: psycopg.Connection, writer: Writer, told: Callable[[int
             for data in copy:
                 stream.write(bytes(data))
                 read += len(data)
-                told(read, max(total, read))
-    told(read, read)
+                report(read, max(total, read))
+    report(read, read)
     return Copied(tables=tuple(table.name for table in tables), sequences=_sequences(connection))
 
 
@@ -145,21 +145,21 @@ def is_empty(connection: psycopg.Connection) -> bool:
     return row is not None and not row[0]
 
 
-def put_in(connection: psycopg.Connection, copied: Copied, opened: Opened, told: Callable[[int], None]) -> None:
+def put_in(connection: psycopg.Connection, copied: Copied, opened: Opened, report: Callable[[int], None]) -> None:
     """Put copies into a migrated, empty database.
 
     Parameters
     ----------
     connection : psycopg.Connection
         Of the database's owner, in autocommit mode.
-    told : callable
+    report : callable
         Gets how much was put back. [byte]
     """
     tables = _tables(connection)
     if {table.name for table in tables} != set(copied.tables):
         wrong = ", ".join(sorted({table.name for table in tables} ^ set(copied.tables)))
         raise MeterwardenError(f"the database must have the tables of the backup (it differs in {wrong})")
-    _put_in(connection, tables, copied, opened, told)
+    _put_in(connection, tables, copied, opened, report)
 
 
 def _empty(connection: psycopg.Connection) -> None:
@@ -172,7 +172,7 @@ def _put_in(
     tables: Sequence[_Table],
     copied: Copied,
     opened: Opened,
-    told: Callable[[int], None],
+    report: Callable[[int], None],
 ) -> None:
     done = 0
 
@@ -183,7 +183,7 @@ def _put_in(
             while data := stream.read(_CHUNK):
                 copy.write(data)
                 done += len(data)
-                told(done)
+                report(done)
 
     readings = next(table for table in tables if table.name == _READINGS)
     snapshots = next(table for table in tables if table.name == _SNAPSHOTS)
@@ -223,7 +223,7 @@ def _put_in(
 
 @contextmanager
 def _without_triggers(connection: psycopg.Connection, tables: Sequence[_Table]) -> Iterator[None]:
-    """What is put back has happened before: nobody is told of it again, nothing refused that stood."""
+    """What is put back has happened before: nobody is notified of it again, nothing refused that stood."""
     for switch in ("disable", "enable"):
         for table in tables:
             if table.triggers:

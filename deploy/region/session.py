@@ -155,7 +155,7 @@ async def _load(dsn: str, ledger: Ledger, source: str) -> list[object]:
         return list((await load_ledger(connection, ledger, source)).faults)
 
 
-def push(place: Place, messages: list[Message], *, told: Callable[[int], None] = lambda _n: None) -> dict[int, int]:
+def push(place: Place, messages: list[Message], *, report: Callable[[int], None] = lambda _n: None) -> dict[int, int]:
     """Publish messages, all acknowledged; the end offsets of the partitions.
 
     Parameters
@@ -164,7 +164,7 @@ def push(place: Place, messages: list[Message], *, told: Callable[[int], None] =
         Where to.
     messages : list of Message
         In the order in which they are sent.
-    told : callable
+    report : callable
         Gets the readings acknowledged so far, now and then.
     """
     beside = 0
@@ -173,8 +173,8 @@ def push(place: Place, messages: list[Message], *, told: Callable[[int], None] =
             send(place, publisher, message)
             beside += message.readings * message.wrong_partition
             if number % 500 == 0:
-                told(publisher.counts.readings_acked + beside)
-        told(publisher.flush().readings_acked + beside)
+                report(publisher.counts.readings_acked + beside)
+        report(publisher.flush().readings_acked + beside)
     return end_offsets(place.kafka, place.topic)
 
 

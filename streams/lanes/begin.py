@@ -160,7 +160,7 @@ def _rereading(assigned: Assigned, found: Log) -> tuple[int, int, Marks]:
 
 
 def _teller(shop: Workshop, assigned: Assigned) -> Callable[[str], None]:
-    def told(text: str) -> None:
+    def report(text: str) -> None:
         shop.progress.tell(assigned.partition, Doing.RESTORING, text, fence=assigned.next_offset)
 
-    return told
+    return report

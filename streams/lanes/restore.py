@@ -101,7 +101,7 @@ async def bring_up(
     state: PartitionState,
     stored: StoredLedger,
     after: TopicPartition | None,
-    told: Callable[[str], None] = lambda _: None,
+    report: Callable[[str], None] = lambda _: None,
 ) -> int:
     """Let a state follow the readings that were stored after a snapshot, or all there are; how many.
 
@@ -109,7 +109,7 @@ async def bring_up(
     ----------
     after : TopicPartition or None
         Whose snapshot the state is.
-    told : callable
+    report : callable
         Given the progress now and then.
     """
     late_points: LatePoints = {}
@@ -122,7 +122,7 @@ async def bring_up(
             if time.monotonic() - told_at > _TOLD_S:
                 told_at = time.monotonic()
                 log.info("partition %d: state from %d stored readings so far", state.partition, count)
-                told(f"{count} stored readings followed")
+                report(f"{count} stored readings followed")
     await _settle(shop, state, stored, late_points)
     return count
 
@@ -153,13 +153,17 @@ async def open_snapshot(shop: Workshop, left: Left) -> tuple[StoredLedger, Parti
 
 
 async def of_left(
-    shop: Workshop, left: Sequence[Left], partition: int, partitions: int, told: Callable[[str], None] = lambda _: None
+    shop: Workshop,
+    left: Sequence[Left],
+    partition: int,
+    partitions: int,
+    report: Callable[[str], None] = lambda _: None,
 ) -> tuple[StoredLedger, PartitionState]:
     """State of a partition out of what others left, each brought up to what is stored; under their newest ledger."""
     states = []
     for one in left:
         stored, state = await open_snapshot(shop, one)
-        await bring_up(shop, state, stored, one.partition, told)
+        await bring_up(shop, state, stored, one.partition, report)
         states.append(state)
     version = max(one.snapshot.ledger_version for one in left)
     stored = await shop.ledger(version, partition, partitions)

@@ -96,7 +96,7 @@ def test_messages_are_sent_when_their_time_has_come_and_all_acknowledged(place: 
     told: list[Progress] = []
     before = sum(end_offsets(place.kafka, place.topic).values())
     began = time.monotonic()
-    ended = play(place, iter(messages), pace, for_s=3.0, told=told.append)
+    ended = play(place, iter(messages), pace, for_s=3.0, report=told.append)
     assert 3.0 <= time.monotonic() - began < 20.0
     assert ended.simulated_us == begin + 3 * US_PER_HOUR
     due = [m for m in messages if m.at <= ended.simulated_us]
@@ -148,7 +148,7 @@ def test_a_simulation_that_ran_before_goes_on_with_the_same_registers(instance: 
     told: list[Progress] = []
 
     def run(for_s: float) -> Progress:
-        return simulate(instance, speed=7_200.0, for_s=for_s, seed=4, units=2, say=said.append, told=told.append)
+        return simulate(instance, speed=7_200.0, for_s=for_s, seed=4, units=2, say=said.append, report=told.append)
 
     first = run(3.0)
     assert first.readings > 0

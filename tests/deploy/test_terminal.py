@@ -71,11 +71,11 @@ def test_a_name_with_brackets_ends_no_table_with_a_traceback(text: str) -> None:
 
 
 def test_progress_of_a_simulation_stays_on_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    def simulated(*_: object, say: Callable[[str], None], told: Callable[[Progress], None], **__: object) -> Progress:
+    def simulated(*_: object, say: Callable[[str], None], report: Callable[[Progress], None], **__: object) -> Progress:
         say("unit \x1b[2J")
         progress = Progress(readings=7, messages=1, simulated_us=0, due_us=0)
-        told(progress)
-        told(progress)
+        report(progress)
+        report(progress)
         return progress
 
     monkeypatch.setattr("deploy.commands.region.simulate.simulate", simulated)

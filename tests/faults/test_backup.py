@@ -65,7 +65,7 @@ def made(own: Settings, tmp_path_factory: pytest.TempPathFactory) -> Made:
         live = place.live(Traffic(SITE), pause_s=0.02)
         place.wait(lambda: sum(place.fences().values()) > 200, 120)
         shares = []
-        path, manifest = back_up(own, own.home / "backups", told=lambda read, total: shares.append((read, total)))
+        path, manifest = back_up(own, own.home / "backups", report=lambda read, total: shares.append((read, total)))
         fences = place.fences()
         place.wait(lambda: sum(place.fences().values()) > sum(fences.values()) + 200, 120)
         traffic = live.end()
@@ -73,7 +73,7 @@ def made(own: Settings, tmp_path_factory: pytest.TempPathFactory) -> Made:
         assert worker.stop() == 0
         assert shares[-1][0] == shares[-1][1] > 10 << 20
         assert sum(manifest.fences[TOPIC].values()) < sum(place.ends().values())
-        at_rest, _ = back_up(own, own.home / "at rest", told=lambda *_: None)
+        at_rest, _ = back_up(own, own.home / "at rest", report=lambda *_: None)
     return Made(path, at_rest, traffic)
 
 
@@ -140,13 +140,13 @@ def test_a_database_of_somebody_else_is_copied_while_all_runs_and_goes_on_in_an_
         worker = place.worker("a", snapshot_s=1.0)
         live = place.live(Traffic(SITE), pause_s=0.02)
         place.wait(lambda: sum(place.fences().values()) > 200, 120)
-        path, manifest = back_up(theirs, home / "backups", told=lambda *_: None)
+        path, manifest = back_up(theirs, home / "backups", report=lambda *_: None)
         assert "public.reading_hot" in manifest.tables
         place.wait(lambda: sum(place.fences().values()) > sum(manifest.fences[place.topic].values()) + 200, 120)
         traffic = live.end()
         place.settle()
         assert worker.stop() == 0
-        after, _ = back_up(theirs, home / "after", told=lambda *_: None)
+        after, _ = back_up(theirs, home / "after", report=lambda *_: None)
         run = CliRunner(env=environment(theirs)).invoke
         full = run(cli, ["restore", str(path)])
         assert full.exit_code == 2

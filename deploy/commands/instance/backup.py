@@ -25,13 +25,13 @@ def command(folder: Path) -> None:
     settings = load()
     shown = [-1]
 
-    def told(read: int, total: int) -> None:
+    def report(read: int, total: int) -> None:
         percent = 100 * read // max(total, 1)
         if percent != shown[0]:
             shown[0] = percent
             say_over(f"{read >> 20} of about {total >> 20} MiB copied, {percent} %")
 
-    path, manifest = back_up(settings, folder, told=told)
+    path, manifest = back_up(settings, folder, report=report)
     say("", err=True)
     stored = sum(sum(partitions.values()) for partitions in manifest.fences.values())
     say(f"{path}: {path.stat().st_size / 2**20:,.1f} MiB, as of {manifest.made_at.astimezone(settings.zone):%F %T %Z}")

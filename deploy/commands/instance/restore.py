@@ -34,7 +34,7 @@ def command(backup: Path, *, replace: bool, anyway: bool) -> None:
         if not anyway:
             raise MeterwardenError(f"{text}; take a newer one, or add --anyway")
         say(text, err=True)
-    done = put_back(settings, path, replace=replace, told=_Progress())
+    done = put_back(settings, path, replace=replace, report=_Progress())
     say("", err=True)
     _tell_done(done)
 

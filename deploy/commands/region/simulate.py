@@ -51,7 +51,7 @@ def command(speed: float, for_s: float | None, seed: int, units: int) -> None:
         at, due = (datetime.fromtimestamp(us / 1e6, UTC) for us in (progress.simulated_us, progress.due_us))
         say_over(f"{at:%Y-%m-%d %H:%M:%S} UTC  {progress.readings:,} readings sent, the next at {due:%H:%M:%S} ")
 
-    progress = simulate(load(), speed=speed, for_s=for_s, seed=seed, units=units, say=aside, told=tell)
+    progress = simulate(load(), speed=speed, for_s=for_s, seed=seed, units=units, say=aside, report=tell)
     say(err=True)
     until = datetime.fromtimestamp(progress.simulated_us / 1e6, UTC)
     say(f"simulate: sent={progress.readings} messages={progress.messages} until={until:%Y-%m-%dT%H:%M:%SZ}")
