@@ -53,7 +53,7 @@ _MAY_BE_NONE: Final = (
 NONE_WHERE_EMPTY: Final = frozenset(_MAY_BE_NONE.split())
 """Columns whose empty cells say `NONE`."""
 
-# Okabe and Ito's colours, told apart by every kind of colour vision
+# Okabe and Ito's colours, distinguishable by every kind of colour vision
 BLUE: Final = "#0072B2"
 SKY: Final = "#56B4E9"
 GREEN: Final = "#009E73"

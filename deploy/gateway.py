@@ -81,7 +81,7 @@ def keep_running(
     told: Told = lambda *_: None,
     stop: threading.Event | None = None,
 ) -> None:
-    """Run the gateway of a file until it is told to stop.
+    """Run the gateway of a file until it is stopped.
 
     Parameters
     ----------

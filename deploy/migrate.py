@@ -1,7 +1,7 @@
 """Bring a database to the schema of this version: numbered SQL files, each applied once, in order, by itself.
 
 A file that was applied may not change afterwards: its checksum is kept, and a difference stops everything. What can be
-said again and again (units of measurement, what the `timescale` edition offers) is said after every run.
+repeated (units of measurement, what the `timescale` edition offers) is said after every run.
 """
 
 import hashlib

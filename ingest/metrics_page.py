@@ -1,6 +1,6 @@
 """The page for monitors: `/metrics` for Prometheus, `/healthz` (the service lives) and `/readyz` (it can work).
 
-With a password where one is set: probes, which have none, are then told yes or no, and the reason only with it.
+With a password where one is set: probes, which have none, then get yes or no, and the reason only with it.
 """
 
 import base64
@@ -96,7 +96,7 @@ class _Handler(WSGIRequestHandler):
     timeout = _SLOW_S
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the signature of the base
-        """Say nothing of each request."""
+        """Log no single request."""
 
 
 class MetricsPage:

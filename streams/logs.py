@@ -1,6 +1,6 @@
 """Logs as one JSON object a line, so that a machine can read what a worker says and a person still can.
 
-What is said again and again is said at once and then counted: a server that is away for a day fills no disk. What
+What is logged again and again is logged at once and then counted: a server that is away for a day fills no disk. What
 Kafka's clients say of it (thousands of lines that all mean that it does not answer) is one sentence with what to do.
 """
 
@@ -117,7 +117,7 @@ class Sparing(logging.StreamHandler[TextIO]):
         self._timer: threading.Timer | None = None
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Say it, or count it."""
+        """Log it, or count it."""
         now, key = self._clock(), _key(record)
         self._tell_counts(now)
         known = self._said.get(key)
@@ -134,7 +134,7 @@ class Sparing(logging.StreamHandler[TextIO]):
             self._look_later()
 
     def close(self) -> None:
-        """Say what was counted, and end."""
+        """Log what was counted, and end."""
         with self.lock or threading.RLock():
             if self._timer is not None:
                 self._timer.cancel()
@@ -143,7 +143,7 @@ class Sparing(logging.StreamHandler[TextIO]):
         super().close()
 
     def _tell_counts(self, now: float) -> None:
-        """Say how often it came again, of what was said more than a minute ago; what came no more is forgotten."""
+        """Log how often it came again, of what was logged more than a minute ago; what came no more is forgotten."""
         for key, said in [(key, said) for key, said in self._said.items() if now - said.since >= _EVERY_S]:
             if not said.held:
                 del self._said[key]

@@ -61,7 +61,7 @@ class WorkerMetrics:
         self.rejected.labels(reason.name.lower()).inc(readings)
 
     def follow_fence(self, partition: int) -> None:
-        """Say that a fence moved now."""
+        """Note that a fence moved now."""
         self.fence_at.labels(partition).set(time.time())
 
     def follow_ages(self, partition: int, *, snapshot_at: float, waiting_since: float | None) -> None:

@@ -165,15 +165,15 @@ class PartitionTransaction(Protocol):
         ...
 
     async def write_device_statuses(self, rows: Sequence[DeviceStatus]) -> None:
-        """Keep how devices are, as their gateways say."""
+        """Keep the state of devices, as their gateways report it."""
         ...
 
     async def write_observability(self, rows: Sequence[ObservabilityRow]) -> None:
-        """Say what could be seen at points, where nothing sees better."""
+        """Store what could be seen at points, where nothing sees better."""
         ...
 
     async def mark_dirty(self, unit_ids: Int32s, first_hour: Int64s, last_hour: Int64s) -> None:
-        """Say that totals of these units are stale for these hours (inclusive, hours since 1970-01-01 UTC)."""
+        """Mark totals of these units as stale for these hours (inclusive, hours since 1970-01-01 UTC)."""
         ...
 
     async def save_snapshot(self, snapshot: Snapshot) -> None:
@@ -181,7 +181,7 @@ class PartitionTransaction(Protocol):
         ...
 
     async def move_fence(self, next_offset: int, marks: bytes) -> None:
-        """Say that everything below `next_offset` is stored with this transaction; never backwards.
+        """Record that everything below `next_offset` is stored with this transaction; never backwards.
 
         Parameters
         ----------

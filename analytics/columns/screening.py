@@ -1,7 +1,7 @@
 """Which readings may be used at all: judged one by one, against the ledger, before any register is followed.
 
 A reading that fails is rejected with its reason and goes no further; what only its neighbours can tell (a spike, a
-repeat, a reset) is `analytics.columns.register`'s to say.
+repeat, a reset) is decided by `analytics.columns.register`.
 """
 
 from dataclasses import dataclass

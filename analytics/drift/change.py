@@ -71,7 +71,7 @@ class Accused:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GainChange:
-    """A gain change of one meter, or of one of several that cannot be told apart.
+    """A gain change of one meter, or of one of several that cannot be distinguished.
 
     `group`, `child`, `kind` and `started_hour` stay the same through a detection's life and name it. A step that is
     found to be a ramp is closed, and opened as one with a start of its own; `detected_hour` stays.

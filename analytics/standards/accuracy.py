@@ -128,7 +128,7 @@ def user_category(
     monthly_kwh : float
         Mean use a month, NaN where not known. [kWh]
     whole : bool
-        Whether that is all of it, and not what some of its entries state; it is said, and decides nothing.
+        Whether that is all of it, and not what some of its entries state; it is shown, and decides nothing.
     """
     if facts.single_phase:
         single = tuple(one for one in table.categories if one.single_phase)

@@ -3,7 +3,7 @@
 Whoever converts or passes on energy must be able to tell the efficiency, whoever produces it the own use for each unit
 of product: so every collection point that input and output need must be there and have a meter that may be used. The
 class at raw material follows the process, not table 4. Which activities there are is entered; where nothing was, a
-person has to say it.
+person has to enter it.
 """
 
 from collections.abc import Iterator, Sequence

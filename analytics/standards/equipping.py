@@ -43,7 +43,7 @@ class Rate:
     needed, present, valid : int
         Nl, Ns, and of these the meters within their verification.
     unknown : int
-        Points without a meter of which a person has to say whether they count in Nl.
+        Points without a meter for which a person has to decide whether they count in Nl.
     rate, required : Fraction or None
         None where nothing is needed, and where the edition has no row. [%]
     missing : tuple of str

@@ -88,7 +88,7 @@ class Reference:
     ----------
     edition : str
     in_force_day : int
-        First day in force; before it the edition is applied as a substitute, and results say so. [d since 1970-01-01]
+        First day in force; before it the edition is a substitute, and results are marked so. [d since 1970-01-01]
     fuels : mapping of str to Fuel
     carriers : mapping of (carrier, unit) to (fuel names, reason)
         Fuels that a carrier can be; a nonempty reason forbids a default.

@@ -65,7 +65,7 @@ class MainUse:
     counted : (p,) bool
         Points that count in the theoretical need Nl.
     undecided : (p,) bool
-        Points of which a person has to say whether they count.
+        Points for which a person has to decide whether they count.
     declared, measured : (p,) int8
         Whether the point's sub-unit or device is a main one by what is declared and by what is measured: 1 yes, 0 no,
         -1 not known; -1 at the unit's own level.

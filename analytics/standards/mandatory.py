@@ -1,6 +1,6 @@
 """Instruments under mandatory verification (强制检定): coverage, and service life of those verified only once.
 
-Which instruments these are is said by the rules and by facts about single meters, with a source; nothing is taken
+Which instruments these are is stated by the rules and by facts about single meters, with a source; nothing is taken
 for verified by law because of what it looks like.
 """
 

@@ -1,7 +1,7 @@
 """Energy flow diagram of a carrier: from the inputs over sub-units to equipment, with unmetered remainders.
 
 Every point is a bar as high as its amount, its children lie beside it, and what they do not add up to is drawn grey:
-losses and uses without a meter. Where they add up to more than their parent, that is said; nothing is scaled away.
+losses and uses without a meter. Where they add up to more than their parent, that is shown; nothing is scaled away.
 """
 
 from collections.abc import Iterator, Mapping, Sequence

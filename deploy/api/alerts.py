@@ -91,7 +91,7 @@ async def read_alert(alert_id: Identity, person: Me, connection: Connection) -> 
 
 @router.get("/alerts/{alert_id}/history", tags=["alerts"])
 async def read_alert_history(alert_id: Identity, person: Me, connection: Connection) -> list[EventOut]:
-    """What happened to an alert, and who said what."""
+    """What happened to an alert, and who commented what."""
     await own_alert(connection, person, alert_id)
     query = _EVENTS.format(seen=await seen(connection, "alert_history", person))
     return [EventOut.model_validate(row) for row in await rows(connection, query, (alert_id,))]
@@ -108,7 +108,7 @@ async def acknowledge_alert(
 
 @router.post("/alerts/{alert_id}/comment", tags=["alerts"], status_code=204, response_class=Response)
 async def comment_alert(alert_id: Identity, given: NoteIn, person: Me, connection: Connection, at: Now) -> None:
-    """Say something of an alert; an enterprise of its own."""
+    """Comment on an alert; an enterprise on its own."""
     await own_alert(connection, person, alert_id)
     await comment(connection, alert_id, person, at, given.note, internal=given.internal)
 

@@ -126,7 +126,7 @@ async def arrive(
 async def verdict(
     case_id: Identity, given: VerdictIn, person: Inspector, connection: Connection, at: Now, request: Request
 ) -> CaseOut:
-    """Say what was found; it goes back to meter health."""
+    """Record what was found; it goes back to meter health."""
     facts: dict[str, Any] = {"verdict": given.verdict}
     if given.found_on is not None:
         facts["found_on"] = given.found_on
@@ -137,7 +137,7 @@ async def verdict(
 async def order(
     case_id: Identity, given: GivenDays, person: Inspector, connection: Connection, at: Now, request: Request
 ) -> CaseOut:
-    """Order the enterprise to correct it, within 30 working days unless said otherwise."""
+    """Order the enterprise to correct it, within 30 working days unless another term is given."""
     facts = {} if given.days is None else {"days": given.days}
     return await _step(connection, case_id, person, "order", at, request, given, facts)
 
@@ -146,7 +146,7 @@ async def order(
 async def corrected(
     case_id: Identity, given: NoteIn, person: Me, connection: Connection, at: Now, request: Request
 ) -> CaseOut:
-    """Say that it is corrected: the enterprise itself may; a re-check follows within 15 working days."""
+    """Report that it is corrected: the enterprise itself may; a re-check follows within 15 working days."""
     return await _step(connection, case_id, person, "corrected", at, request, given, {})
 
 
@@ -181,7 +181,7 @@ async def close(
 async def comment(
     case_id: Identity, given: NoteIn, person: Me, connection: Connection, at: Now, request: Request
 ) -> CaseOut:
-    """Say something of a case; an enterprise of its own."""
+    """Comment on a case; an enterprise on its own."""
     return await _step(connection, case_id, person, "comment", at, request, given, {})
 
 

@@ -38,7 +38,7 @@ def stale(connection: psycopg.Connection, *, older_than_days: float) -> frozense
 
 
 def new_password(connection: psycopg.Connection, role: str) -> str:
-    """Give a role a new password; until `Book.handed` is said, it counts as not handed over.
+    """Give a role a new password; until `Book.handed` is recorded, it counts as not handed over.
 
     The server gets its SCRAM verifier only, so that the password is in none of its logs.
     """
@@ -77,5 +77,5 @@ class Book:
         )
 
     def handed(self, role: str) -> None:
-        """Say that a data source has the role's password."""
+        """Record that a data source has the role's password."""
         self._connection.execute("update board.role set handed_at = now() where role = %s", (role,))

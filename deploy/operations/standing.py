@@ -65,7 +65,7 @@ class Standing:
     still_s : float or None
         For how long its fence has not moved; None before the first assignment. [s]
     told_s, changed_s : float or None
-        Since when its worker has told nothing, and nothing new. [s]
+        Since when its worker has reported nothing, and nothing new. [s]
     doing, detail : str
         What its worker tells.
     state : State
@@ -172,7 +172,7 @@ def incidents(dsn: str, *, group: str, topic: str) -> list[StoredIncident]:
 
 
 class _Look:
-    """What Kafka and the database say at an instant."""
+    """Positions in Kafka and in the database at an instant."""
 
     def __init__(self, access: KafkaAccess, dsn: str, group: str, topic: str) -> None:
         self._broker = Broker(access, client="meterwarden-status")

@@ -1,4 +1,4 @@
-"""Faults that are put in: which, where and when, drawn by seed; `spoil` and `gain` say what they do to the readings.
+"""Faults that are put in: which, where and when, drawn by seed; `spoil` and `gain` apply them to the readings.
 
 A region longer than its horizon gets a fresh set in every further stretch of that length, so that a longer region
 begins with the shorter one.

@@ -62,7 +62,7 @@ def _faulty_points(region: Region, outcome: Outcome, unit: int) -> str:
 
 
 def tell_kinds(console: Console, scores: Sequence[KindScore]) -> None:
-    """A line for each kind of fault; what nothing looks for yet is said so."""
+    """A line for each kind of fault; what nothing looks for yet is marked."""
     table = Table(title="faults by kind", title_justify="left")
     for name in ("kind", "put in", "found", "reported elsewhere", ""):
         table.add_column(name, justify="right" if name in {"put in", "found", "reported elsewhere"} else "left")

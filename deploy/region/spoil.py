@@ -27,7 +27,7 @@ class Rows:
     value : (n,) float64
         [stated unit]
     segment : (n,) int64
-        Which of the point's segments said it.
+        Which of the point's segments it came from.
     """
 
     measured_at: NDArray[np.int64]

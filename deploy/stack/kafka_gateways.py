@@ -98,7 +98,7 @@ def let_in(owner: KafkaAccess, name: str, *, share: Share, known: bool = False, 
         raise ConfigurationError(
             f"Kafka must let its owner make topics, logins, rights and quotas (got {error})"
         ) from error
-    # where it is told its password, it gets in with it; an existing Kafka may have it come in by another address
+    # where it is given its password, it gets in with it; an existing Kafka may have it come in by another address
     let_in_soon(KafkaAccess(owner.bootstrap, {**owner.security, **_login(name, password)}))
     return password
 

@@ -18,7 +18,7 @@ _ANY: Final = 2**31 - 1
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GatewayListener:
-    """What Kafka is told of it; `properties` may hold a key."""
+    """Its part of Kafka's configuration; `properties` may hold a key."""
 
     address: str
     protocol: str

@@ -47,7 +47,7 @@ class Account:
 
 @dataclass(frozen=True, slots=True)
 class Process:
-    """One process, told apart from a later one with the same pid."""
+    """One process, distinguished from a later one with the same pid."""
 
     pid: int
     started: int

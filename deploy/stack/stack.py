@@ -106,7 +106,7 @@ class Stack:
 
     @property
     def kafka_config(self) -> "KafkaConfig":
-        """What ingest is told about Kafka, as its owner."""
+        """Settings of Kafka for ingest, as its owner."""
         return self._kafka_config("admin")
 
     @property

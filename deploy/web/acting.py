@@ -107,7 +107,7 @@ async def acknowledge_alert(
 async def comment_alert(
     request: Request, visit: ActingViewer, alert: Identity, connection: Writing, at: Now
 ) -> Response:
-    """Say something of an alert."""
+    """Comment on an alert."""
     await _owned(request, visit, "alert", alert)
     if visit.field("note"):
         await comment(connection, alert, visit.person, at, visit.field("note"), internal=_internal(visit))
@@ -128,7 +128,7 @@ async def open_case_of_alert(
 async def give_verdict_of_alert(
     request: Request, visit: ActingInspector, alert: Identity, connection: Writing, at: Now
 ) -> Response:
-    """Say what was found on site; a case is opened where there was none."""
+    """Record what was found on site; a case is opened where there was none."""
     case = await give_verdict(
         connection,
         alert,

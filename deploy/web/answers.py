@@ -77,7 +77,7 @@ def go(path: str) -> RedirectResponse:
 
 
 def _timing(request: Request, visit: Visit | None) -> dict[str, str]:
-    """How long a page took and how often it asked the database; an enterprise is not told."""
+    """How long a page took and how often it asked the database; not shown to enterprises."""
     if visit is None or visit.person.role == "enterprise":
         return {}
     spent_ms = (time.perf_counter() - request.state.began) * 1000

@@ -1,4 +1,4 @@
-"""Facts about units that the ledger does not say, entered by the staff: checked, then put in force."""
+"""Facts about units that the ledger does not hold, entered by the staff: checked, then put in force."""
 
 from importlib.resources import files
 from typing import Any, Final

@@ -205,7 +205,7 @@ async def _fetched(url: str, *, data: bytes | None = None, headers: Mapping[str,
 
 
 def _returning(request: Request) -> str:
-    """Where the provider sends people back to, as it was told when these pages were entered there."""
+    """Where the provider sends people back to, as entered there for these pages."""
     return f"{request.url.scheme}://{request.url.netloc}/sign-in/openid/back"
 
 

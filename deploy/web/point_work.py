@@ -80,7 +80,7 @@ async def work(request: Request, visit: Viewer, point: Point, connection: Writin
 
 @router.post("/point/note")
 async def note(request: Request, visit: ActingViewer, connection: Writing) -> Response:
-    """Say something of a point; the authority for itself, unless it is shared."""
+    """Comment on a point; the authority for itself, unless it is shared."""
     code, point = await _asked(request, visit)
     text = visit.field("note")
     if text:
@@ -161,7 +161,7 @@ async def _require_meter(connection: psycopg.AsyncConnection, code: str, point: 
 
 
 def _instant(request: Request, text: str) -> datetime:
-    """A time of a form, local where it does not say its offset."""
+    """A time of a form, local where it has no offset."""
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:

@@ -145,7 +145,7 @@ async def look(request: Request, visit: Reader, identity: Identity, connection: 
 
 @router.post("/{identity}/settle")
 async def settle(request: Request, visit: Acting, identity: Identity, connection: Writing) -> Response:
-    """Say what the file leaves open."""
+    """State what the file leaves open."""
     found = await _one(request, connection, visit, identity)
     said = {name: text for name in _SETTLED if (text := visit.field(name, 100))}
     options = {**found["options"], **said}
@@ -156,7 +156,7 @@ async def settle(request: Request, visit: Acting, identity: Identity, connection
 
 @router.post("/{identity}/send")
 async def send(request: Request, visit: Acting, identity: Identity, connection: Writing, at: Now) -> Response:
-    """Send it, once; a server that is killed meanwhile leaves it unsent here, and what went twice is told apart."""
+    """Send it, once; a server killed meanwhile leaves it unsent here, and what went twice is marked as duplicates."""
     found = await _one(request, connection, visit, identity)
     taken = await rows(
         connection,

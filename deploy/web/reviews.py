@@ -193,7 +193,7 @@ async def sign_it(request: Request, visit: Acting, review: Identity, connection:
 
 @router.post("/reviews/{review}/corrected")
 async def corrected(request: Request, visit: Acting, review: Identity, connection: Writing, at: Now) -> Response:
-    """The unit has corrected, as it says itself or told the authority; the re-check is due within the term."""
+    """The unit has corrected, as it reports here or to the authority; the re-check is due within the term."""
     if visit.person.role not in {*_BOTH, "enterprise"}:
         raise NotAllowed
     await _owned(request, visit, review)

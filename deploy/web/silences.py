@@ -55,7 +55,7 @@ async def list_silences(request: Request, visit: Inspector, connection: Writing,
 
 @router.post("/silences")
 async def plan(request: Request, visit: ActingInspector, connection: Writing, at: Now) -> Response:
-    """Plan work: nothing is told of what it covers in that time."""
+    """Plan work: no alert is sent of what it covers in that time."""
     zone = request.app.state.config.alerts.zone
     starts_at = _instant(visit.field("starts_at", 40), zone) if visit.field("starts_at", 40) else at
     kind = visit.field("kind", 60)
@@ -72,7 +72,7 @@ async def plan(request: Request, visit: ActingInspector, connection: Writing, at
 
 @router.post("/silences/{silence_id}/end")
 async def end(_: ActingInspector, silence_id: int, connection: Writing, at: Now) -> Response:
-    """End it now: what still stands is told."""
+    """End it now: alerts that still stand are sent."""
     await connection.execute(_END, {"at": at, "id": silence_id})
     return go("/silences")
 

@@ -176,7 +176,7 @@ def read_request(address: str, di: str) -> Frame:
 
 
 def read_more(address: str, di: str, sequence: int) -> Frame:
-    """Request for what follows an answer that said there is more; `sequence` counts from 1."""
+    """Request for what follows an answer that announced more; `sequence` counts from 1."""
     return Frame(address, READ_MORE, bytes.fromhex(di)[::-1] + bytes([sequence]))
 
 
@@ -305,7 +305,7 @@ def clock_of(date: bytes, time: bytes) -> datetime:
 
 
 def bcd_bytes(value: Decimal, item: Item) -> bytes:
-    """Bytes that a meter would say a number in; for the other side of tests and of `gateway simulate`.
+    """Bytes in which a meter would send a number; for the other side of tests and of `gateway simulate`.
 
     Examples
     --------

@@ -304,7 +304,7 @@ def _all_ones(ordered: bytes, kind: str) -> bool:
 
 
 def registers_of(point: Point, value: Decimal) -> list[int]:
-    """Registers that a meter would say a value in; for the other side of tests and of `gateway simulate`.
+    """Registers in which a meter would send a value; for the other side of tests and of `gateway simulate`.
 
     Examples
     --------

@@ -1,7 +1,7 @@
 """Modbus frames on a line: RTU (also over TCP) and TCP, as requests that read and what may answer them.
 
 PDUs, checksum and exceptions are pymodbus'. The line itself is the gateway's, since one bus carries meters of several
-protocols, and since echo, noise and another slave's answer must be told from silence.
+protocols, and since echo, noise and another slave's answer must be distinguished from silence.
 """
 
 from collections.abc import Sequence

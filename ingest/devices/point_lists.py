@@ -1,4 +1,4 @@
-"""Lists of points for protocols whose addresses no standard fixes: what stands at an address is the site's to say.
+"""Lists of points for protocols whose addresses no standard fixes: what stands at an address is the site's to state.
 
 A file of the user, ``<folder>/<id>.toml``, as ``deploy/guides/recipes/iec104-points.toml`` and ``opcua-points.toml``
 show. Every fault in it is named at once.

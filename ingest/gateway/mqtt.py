@@ -2,7 +2,7 @@
 
 One thread a broker reads, judges, hands over to the group commit, and acknowledges what has come to the disk since. A
 full spool leaves messages unacknowledged and tries again; the broker keeps the rest (a persistent session, QoS 1). What
-cannot be read is kept too, to be refused by a worker with its bytes: there is nobody here to be told.
+cannot be read is kept too, to be refused by a worker with its bytes: nobody here could be notified.
 
 paho directly, since a message of one client costs it less than half of what a task, a queue and an event loop around
 it cost, and since the acknowledgement has to wait for the disk; see `ingest.gateway.mqtt_client`.

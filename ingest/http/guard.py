@@ -145,7 +145,7 @@ class _Exchange:
         self.status = 0
 
     async def receive(self) -> Message:
-        """A part of the body while it keeps to the limits; then the application hears that the client is gone."""
+        """A part of the body while it keeps to the limits; then the application gets the end of the connection."""
         if self._whole:
             return await self._receive()
         if self.cut is not None:
@@ -196,7 +196,7 @@ class Guard:
     attempts : Attempts, optional
         Shared by doors where a wrong guess at one shall count at the other.
     on_event : callable, optional
-        Hears of logins and refusals; must not block.
+        Gets logins and refusals; must not block.
     worded : callable, optional
         Headers and body of a refusal, from the request's scope, the status and why; JSON without it.
     """
@@ -378,7 +378,7 @@ def _by_length(scope: Scope, limits: Limits) -> _Refusal | None:
 
 
 def _hardened(scope: Scope, send: Send) -> Send:
-    """Headers that every answer has, unless the application said otherwise."""
+    """Headers that every answer has, unless the application set another."""
     https = scope.get("scheme") == "https"
 
     async def harden(message: Message) -> None:

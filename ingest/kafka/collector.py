@@ -78,7 +78,7 @@ class Collector:
         `opened` gives files that were understood before, with what the ledger knows and a person settled.
 
         Raises `UnreadableFile` and `PublishFailed`; what was sent before stays sent, and sending the files again is
-        safe: readings that are already there are told apart as duplicates.
+        safe: readings that are already there are marked as duplicates.
         """
         start = time.monotonic()
         for path in paths:

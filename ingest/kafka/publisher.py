@@ -31,7 +31,7 @@ _TOLD = 3  # failures named in one error
 
 
 class PublishFailed(TransientError):  # noqa: N818 - named after what happened
-    """Messages were not acknowledged. Sending them again is safe: what did arrive is told apart downstream."""
+    """Messages were not acknowledged. Sending them again is safe: what did arrive becomes a duplicate downstream."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -31,7 +31,7 @@ class LedgerOptions:
     unit_code, unit_name : str or None
         The unit of rows that name none.
     installed_from : str or None
-        Since when meters are there of which the file does not say it.
+        Day of installation of meters for which the file gives none.
     units : mapping of str to str
         Unit of measurement of registers of a carrier, where the file does not state it.
     """

@@ -57,7 +57,7 @@ class OpenedReadings:
         zone : ZoneInfo
             Zone of times without an offset.
         received_at : int
-            For rows that do not say when they were received. [us since 1970-01-01 UTC]
+            For rows without a time of receipt. [us since 1970-01-01 UTC]
         """
         for table in self.tables:
             yield from parts_of(

@@ -51,7 +51,7 @@ def parts_of(
     Parameters
     ----------
     received_at : int
-        For rows that do not say when they were received. [us since 1970-01-01 UTC]
+        For rows without a time of receipt. [us since 1970-01-01 UTC]
     """
     make = _Maker(found, directory, options, zone, received_at)
     layout = found.layout

@@ -60,7 +60,7 @@ class FilePart:
     share : float
         How much of the file has been read, 0 to 1.
     skipped : int
-        Values that say nothing: blank, a dash, NULL. They are no readings.
+        Empty values: blank, a dash, NULL. They are no readings.
     notes : int
         Rows of totals and remarks.
     """

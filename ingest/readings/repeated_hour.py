@@ -1,4 +1,4 @@
-"""The hour that a local clock has twice, told apart by the register.
+"""The hour that a local clock has twice, distinguished by the register.
 
 Where summer time ends, times without an offset name each instant of an hour twice. Files are written oldest first or
 newest first, so their order says nothing by itself; a register only rises, so of two readings of one wall time the

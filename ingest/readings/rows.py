@@ -75,7 +75,7 @@ def blocks_and_faults(rows: Rows, *, zone: ZoneInfo, received_at: int) -> tuple[
     Parameters
     ----------
     received_at : int
-        For rows that do not say when they were received. [us since 1970-01-01 UTC]
+        For rows without a time of receipt. [us since 1970-01-01 UTC]
     """
     given = rows.columns
     unit_code, meter_no, unit = (_texts(given[name]) for name in ("unit_code", "meter_no", "unit"))

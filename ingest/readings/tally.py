@@ -145,7 +145,7 @@ class Tally:
     readings, skipped, notes : int
         Readings in sound rows, values that say nothing, rows of totals and remarks.
     strangers : int
-        Readings in rows at fault since the ledger has no such meter, which would have said the rest.
+        Readings in rows at fault since the ledger has no such meter, which would have given the rest.
     faults : dict
         By reason, column and requirement.
     meters : dict
@@ -185,7 +185,7 @@ class Tally:
             self._fault(fault.reason, fault.column, fault.required).add([fault.row], fault.readings, fault.got)
 
     def _stranger(self, fault: RowFault) -> str:
-        """Number of a meter that the ledger does not have, of a row that lacks only what the ledger would have said."""
+        """Number of a meter that the ledger does not have, of a row that lacks only what the ledger would give."""
         if self.directory is None or fault.column not in {"unit", "unit_code"} or fault.got not in _NOTHING:
             return ""
         try:

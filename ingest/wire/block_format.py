@@ -12,8 +12,8 @@
  6  value        n × float64, the dial
  7  units        stated units joined by U+0000, at most 256
  8  unit         n × uint8; empty: all are the first
- 9  received_at  n × int64 [us since 1970-01-01 UTC]; 8 bytes: one for all; empty: not said
-10  quality      n × int16; empty: nothing said
+ 9  received_at  n × int64 [us since 1970-01-01 UTC]; 8 bytes: one for all; empty: not stated
+10  quality      n × int16; empty: not stated
 ==  ===========  ====================================================================================
 """
 

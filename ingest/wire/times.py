@@ -4,7 +4,7 @@ Accepted is ``YYYY-MM-DD``, ``T`` or a space, ``HH:MM`` with optional seconds an
 ``Z``, ``±HH:MM``, ``±HHMM`` or ``±HH``. Without an offset the time is the wall clock of the zone given. A wall time
 that a zone has twice (the hour when summer time ends) is taken as the first of the two, one that it skips (when it
 begins) with the offset before the change: `fold=0` of PEP 495. Numbers are not times: seconds and milliseconds since
-1970 cannot be told apart by a machine that must be right.
+1970 cannot be distinguished by a machine that must be right.
 """
 
 import re

@@ -198,7 +198,7 @@ class Admission:
                 self._metrics.reject(row.reason, row.readings)
 
     def _tell_dropped(self, shift: "_Shift", found: Mapping[Any, Fetched]) -> None:
-        """Say what an inbox dropped before it was read: it was full, or lay unread for longer than it is kept."""
+        """Report what an inbox dropped before it was read: it was full, or lay unread for longer than it is kept."""
         for tp, fetched in found.items():
             dropped = fetched.start - shift.read_to[tp]
             if dropped > 0:

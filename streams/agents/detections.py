@@ -1,6 +1,6 @@
 """Publication of detections to their topic, one message for each revision that is not overtaken by the next.
 
-What is stored says whether its newest revision went out; one that is overtaken before is not said. After a crash
+What is stored says whether its newest revision went out; one that is overtaken before is not sent. After a crash
 between the two it goes out again, and the header ``identity`` (id and revision) marks the repeat.
 """
 

@@ -109,7 +109,7 @@ class _Making:
         return np.where(known, first_hour, spans.first_hour), np.where(known, last_hour, spans.last_hour)
 
     def know(self, spans: Spans) -> None:
-        """Say that the days of these spans were stored as a whole."""
+        """Note that the days of these spans were stored as a whole."""
         days = zip(spans.unit_ids.tolist(), spans.first_day.tolist(), spans.last_day.tolist(), strict=True)
         for unit_id, first, last in days:
             before, after = self._known.get(unit_id, (first, last))

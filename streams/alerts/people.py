@@ -245,7 +245,7 @@ async def comment(
     *,
     internal: bool = True,
 ) -> None:
-    """Say something of an alert, for the authority alone where it is internal; raises `NotFound`."""
+    """Comment on an alert, for the authority alone where it is internal; raises `NotFound`."""
     await _add_note(connection, alert_id, person, now, "comment", note, internal=internal)
 
 
@@ -276,7 +276,7 @@ async def give_verdict(
     note: str,
     internal: bool = True,
 ) -> int:
-    """Say what was found on site; the case, which is opened where there was none."""
+    """Record what was found on site; the case, which is opened where there was none."""
     await _alert(connection, alert_id)
     case = await open_case(connection, alert_id, person.actor, now, config)
     today = now.astimezone(config.zone).date()

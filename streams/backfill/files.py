@@ -24,7 +24,7 @@ class ReadingsFile:
     zone : ZoneInfo
         Of times without an offset.
     received_at : int
-        For readings that do not say when they were received. [us since 1970-01-01 UTC]
+        For readings without a time of receipt. [us since 1970-01-01 UTC]
     opened : OpenedReadings, optional
         The file understood with what the ledger knows and what a person settled; by itself without it.
     tally : Tally, optional

@@ -336,7 +336,7 @@ class _Run:
         ledger: Ledger,
         results: ResultDirectory,
     ) -> None:
-        """Take the balances through all days that are over, and say what could be seen."""
+        """Take the balances through all days that are over, and state what could be seen."""
         groups = BalanceGroups.from_ledger(ledger, self.in_service)
         state = BalanceState.empty(groups)
         if len(hours) and len(groups):

@@ -42,7 +42,7 @@ _BEHIND = 1000
 _POISON_IN_A_ROW = 20
 """This many failing messages in a row point to a bug in the step: rejection stops, and the partition waits."""
 _IDLE_S = 60.0
-"""A partition that was read to its end and brought nothing for this long has nothing more to say for now. [s]"""
+"""A partition that was read to its end and brought nothing for this long counts as quiet for now. [s]"""
 _LIVE_US = 900_000_000
 """While records come in whose newest reading is older than this, the past is being caught up with: nobody is silent."""
 

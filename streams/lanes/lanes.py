@@ -139,7 +139,7 @@ class Lanes:
             await self._refuse(assigned, facts.partitions)
 
     async def _refuse(self, assigned: Assigned, partitions: int) -> None:
-        """Say that the units are spread over another number of partitions than Kafka has, and look again later."""
+        """Report that the units are spread over another number of partitions than Kafka has, and look again later."""
         detail = (
             f"topic {assigned.partition.topic} has {partitions} partitions, but its units are spread over "
             f"{assigned.partitions}: run `meterwarden partitions {partitions}` to move them; readings wait in Kafka"

@@ -59,7 +59,7 @@ class Progress:
         )
 
     def forget(self, tp: TP) -> None:
-        """Say no more of a partition that goes away."""
+        """Report no more of a partition that goes away."""
         self._reports.pop(tp, None)
 
     @property

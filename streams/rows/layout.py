@@ -133,7 +133,7 @@ READING = np.dtype(
     ]
 )  # fmt: skip
 """A reading on its way: `value` as stated in `unit`, `dial` in the unit of the installation's register; `block` and
-`row` say where in the batch it came from, `register` points into `PartitionState.register_names`."""
+`row` give where in the batch it came from, `register` points into `PartitionState.register_names`."""
 
 Readings = NDArray[np.void]
 """(n,) array of `READING_ROW`."""

@@ -56,7 +56,7 @@ __all__ = [
 ]
 
 STATUS_REGISTER = "device_status"
-"""Name of the register by which gateways say how a device is; `ingest.gateway.rounds` has the codes."""
+"""Name of the register by which gateways report the state of a device; `ingest.gateway.rounds` has the codes."""
 
 _BLOCK_MARK = range(0x90, 0xA0)
 _KEPT_BYTES = 2**20

@@ -4,7 +4,7 @@ Stock Faust spends four tasks and a wait on every message; here one event carrie
 one partition, in order and without a hole. Beyond speed it changes four habits of Faust 0.15.3 that lose or stall data:
 
 - positions come from the application (`BatchOptions.position_of`), never from Kafka's committed offsets. A partition is
-  *held* (not fetched) from its assignment until the application has said where to begin, however long that takes;
+  *held* (not fetched) from its assignment until the application has stated where to begin, however long that takes;
 - commits are for people who watch lag: the offset after the last acked run. Failing to commit never stops the worker;
 - a partition can be *throttled* while its readings cannot be stored; polling goes on, so the group keeps its member;
 - going back in time (a recreated or truncated topic) is noticed and leads to a new position, not to silent skipping.

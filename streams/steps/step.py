@@ -1,6 +1,6 @@
 """Pure steps: blocks in, rows out. No I/O and no clock; the caller owns the state and gives the time.
 
-`step` takes a batch of blocks through screening and the registers. `close_hours` says what only the clock can say.
+`step` takes a batch of blocks through screening and the registers. `close_hours` finds what only the clock can show.
 Readings that come late are stored like the others, and their points' hours are worked out anew from history by
 `streams.steps.recompute`. The same steps run on a stream, on files and in a notebook.
 """

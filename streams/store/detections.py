@@ -222,9 +222,9 @@ async def unrelayed(connection: psycopg.AsyncConnection, limit: int, *, held_s: 
 
 
 async def mark_relayed(connection: psycopg.AsyncConnection, ids: Sequence[int]) -> int:
-    """Say that detections are on the topic as they stand; the number marked now.
+    """Mark detections as on the topic as they stand; the number marked now.
 
-    A gap that was withdrawn is not kept any longer than it takes to say so.
+    A gap that was withdrawn is kept only until its withdrawal was sent.
     """
     marked = (await connection.execute(_RELAYED, (list(ids),))).rowcount
     await connection.execute(_GONE, (list(ids),))

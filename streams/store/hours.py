@@ -118,7 +118,7 @@ class Frontier:
         return new
 
     def pass_on(self, rows: Hours) -> None:
-        """Say that rows were committed."""
+        """Note that rows were committed."""
         self._reach(rows["point_id"])
         np.maximum.at(self._latest, rows["point_id"].astype(np.intp), rows["hour"].astype(np.int64))  # its quick way
 

@@ -86,7 +86,7 @@ async def hold(connection: psycopg.AsyncConnection, group: str, topic_id: UUID) 
 
 
 async def lay_anew(connection: psycopg.AsyncConnection, group: str, topic_id: UUID, partitions: int) -> None:
-    """Say that the units of a topic are spread over another number of partitions."""
+    """Record that the units of a topic are spread over another number of partitions."""
     await connection.execute(_RELAY, (partitions, group, topic_id))
 
 
@@ -103,7 +103,7 @@ async def passed_on(connection: psycopg.AsyncConnection, topic: str, limit: int)
 
 
 async def forget_passed_on(connection: psycopg.AsyncConnection, ids: Sequence[int]) -> None:
-    """Say that they were sent."""
+    """Mark them as sent."""
     await connection.execute(_DONE, (list(ids),))
 
 

@@ -29,7 +29,7 @@ where o.detail -> 'check' is not distinct from excluded.detail -> 'check'
 
 
 async def write(connection: psycopg.AsyncConnection, rows: Sequence[ObservabilityRow]) -> None:
-    """Say what could be seen at points; in one order, for others lock the same rows in theirs."""
+    """Store what could be seen at points; in one order, for others lock the same rows in theirs."""
     async with connection.cursor() as cursor:
         await cursor.executemany(
             _WRITE,

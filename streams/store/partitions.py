@@ -323,7 +323,7 @@ class Regrowth:
         await snapshots.save(self._connection, self._group, here, snapshot, at)
 
     async def lay(self, partitions: int, detail: str) -> None:
-        """Say that the units are spread over so many partitions now."""
+        """Record over how many partitions the units are spread now."""
         await logs.lay_anew(self._connection, self._group, self._first.topic_id, partitions)
         incident = Incident(kind=IncidentKind.REGROWN, from_offset=self.partitions, to_offset=partitions, detail=detail)
         await logs.note(self._connection, self._group, self._first, incident)
@@ -410,15 +410,15 @@ class Transaction:
         return await rejected.insert(self._connection, self._partition, rows)
 
     async def write_device_statuses(self, rows: Sequence[DeviceStatus]) -> None:
-        """Keep how devices are, as their gateways say."""
+        """Keep the state of devices, as their gateways report it."""
         await device_status.write(self._connection, rows)
 
     async def write_observability(self, rows: Sequence[ObservabilityRow]) -> None:
-        """Say what could be seen at points, where nothing sees better."""
+        """Store what could be seen at points, where nothing sees better."""
         await observability.write(self._connection, rows)
 
     async def mark_dirty(self, unit_ids: Int32s, first_hour: Int64s, last_hour: Int64s) -> None:
-        """Say that totals of units are stale for some hours."""
+        """Mark totals of units as stale for some hours."""
         await marks.add(self._connection, unit_ids, first_hour, last_hour)
 
     async def save_snapshot(self, snapshot: Snapshot) -> None:
@@ -443,7 +443,7 @@ class Transaction:
         self._fence = to
 
     async def move_fence(self, next_offset: int, marks: bytes) -> None:
-        """Say that everything below `next_offset` is stored with this transaction."""
+        """Record that everything below `next_offset` is stored with this transaction."""
         if next_offset < self._fence:
             raise FenceLost(
                 f"{self._partition.topic}/{self._partition.partition}: the fence must not move backwards from "
@@ -453,7 +453,7 @@ class Transaction:
         self._fence = next_offset
 
     def committed(self) -> None:
-        """Say that all of it is stored."""
+        """Record that all of it is stored."""
         for rows in self._hours:
             self._frontier.pass_on(rows)
 

@@ -158,12 +158,12 @@ async def select(
 
 
 async def mark_relayed(connection: psycopg.AsyncConnection, ids: Sequence[int]) -> int:
-    """Say that rows are on the topic; the number marked now."""
+    """Mark rows as on the topic; the number marked now."""
     return (await connection.execute(_RELAYED, (list(ids),))).rowcount
 
 
 async def mark_replayed(connection: psycopg.AsyncConnection, ids: Sequence[int]) -> int:
-    """Say that rows were sent to the topic of readings again; the number of rows."""
+    """Mark rows as sent to the topic of readings again; the number of rows."""
     return (await connection.execute(_REPLAYED, (list(ids),))).rowcount
 
 

@@ -2,7 +2,7 @@
 
 Vmi is what the meters of a level measured over the last year, or as much of it as there is (28 days at least); Vi adds
 what the ledger declares for the points of that level without a meter. Where such a point declares nothing, Km has only
-an upper bound: that can fail, but not pass. Without measured water nothing is said of Km.
+an upper bound: that can fail, but not pass. Without measured water Km is not judged.
 """
 
 from collections.abc import Iterator, Mapping, Sequence

@@ -13,7 +13,7 @@ _NAMED: Final = 5
 
 
 def bounds(ledger: Ledger) -> list[Phrase]:
-    """Which meters have no bound, and what a bound says that cannot be told from readings."""
+    """Which meters have no bound, and what a bound gives that readings cannot."""
     made = ledger.installations
     there = made.installed_to == OPEN_END
     bare = there & np.isnan(made.max_rate)

@@ -21,7 +21,7 @@ __all__ = ["fault_lines", "ledger_options", "options_of", "read_and_ask", "summa
 
 
 def ledger_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Options that say what a ledger file does not say itself."""
+    """Options that state what a ledger file leaves open."""
     for option in reversed(
         [
             *PROFILE,

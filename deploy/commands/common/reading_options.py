@@ -18,7 +18,7 @@ __all__ = ["Questions", "is_terminal", "options_of", "reading_options", "underst
 
 
 def reading_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Options that say what a file of readings does not say itself."""
+    """Options that state what a file of readings leaves open."""
     for option in reversed(
         [
             *PROFILE,

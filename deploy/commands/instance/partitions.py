@@ -45,7 +45,7 @@ from stream_layout l where l.consumer_group = %s and l.topic_id = %s
 )
 @AS_JSON
 def command(count: int | None, topic: str, group: str, drain_s: float, *, as_json: bool) -> None:
-    """Spread the units of the topic over COUNT partitions; without COUNT, say over how many they are spread.
+    """Spread the units of the topic over COUNT partitions; without COUNT, show over how many they are spread.
 
     First what was sent before is stored, then the topic grows, then the states of the units move, all or none. Workers
     may run; they stand still for the seconds it takes. Senders may go on: what they still put where a unit was before

@@ -1,4 +1,4 @@
-"""`meterwarden readings`: raw readings out of the store, as the meters said them."""
+"""`meterwarden readings`: raw readings out of the store, as the meters sent them."""
 
 import gzip
 import os

@@ -26,7 +26,7 @@ try:
     from asyncua import ua
     from asyncua.crypto.security_policies import SecurityPolicyBasic256Sha256
     from asyncua.sync import ThreadLoop, ThreadLoopNotRunning
-except ImportError:  # whoever wants it is told by `OpcUa`
+except ImportError:  # whoever wants it gets the error of `OpcUa`
     asyncua = None
 
 __all__ = ["DRIVER", "OpcUa", "Server", "SimulatedServer"]
