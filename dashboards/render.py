@@ -16,7 +16,7 @@ from dashboards.panels import DATASOURCE, QUIET_ZERO, Json, Panel, mappings, wor
 from dashboards.queries import query
 from dashboards.text import COLUMNS, NO_VALUE, NONE, NONE_WHERE_EMPTY, PURPLE, SERIES, VALUES, Word
 
-__all__ = ["GENERATED", "render", "render_all", "text_of"]
+__all__ = ["GENERATED", "render", "render_all", "spoken", "text_of"]
 
 GENERATED: Final = Path(__file__).parent / "generated"
 SCHEMA: Final = 37  # of Grafana 9.4; later ones migrate it as they load it
@@ -218,13 +218,17 @@ def _defaults(panel: Panel, language: Language) -> Json:
 def _overrides(panel: Panel, language: Language) -> Iterator[Json]:
     """Names, words and units of the columns that the panel's SQL speaks of."""
     names: dict[str, Any] = dict(COLUMNS) if panel.kind == "table" else dict(SERIES)
-    for column in sorted({*_spoken(panel, names), *panel.columns}):
+    for column in sorted({*spoken(panel, names), *panel.columns}):
         properties = list(_properties(panel, column, language))
         if properties:
             yield {"matcher": {"id": "byName", "options": column}, "properties": properties}
 
 
-def _spoken(panel: Panel, names: dict[str, Any]) -> set[str]:
+def spoken(panel: Panel, names: Mapping[str, Any]) -> set[str]:
+    """Which of the columns or series that have names a panel's SQL speaks of.
+
+    More than it gives is no harm; that none is missing is asked of the database in the tests.
+    """
     text = query(panel.query or "")
     found = {name for name in names if re.search(rf"\b{name}\b", text)}
     if panel.kind != "table":

@@ -12,7 +12,7 @@ from dashboards.alert_rules import RULES
 from dashboards.boards import BOARDS, ENTERPRISE_BOARDS
 from dashboards.panels import Panel
 from dashboards.queries import names, purpose, query
-from dashboards.render import WIDTHS, render
+from dashboards.render import WIDTHS, render, spoken
 from dashboards.text import COLUMNS, SERIES, VALUES
 from tests.dashboards.conftest import login
 from tests.dashboards.grafana import Range, expand
@@ -70,6 +70,10 @@ def test_a_panel_gets_rows_of_the_kind_it_draws(staff: psycopg.Connection, name:
     assert columns == short
     assert rows, "the region has something for every panel"
     check(panel, columns, rows)
+    named = COLUMNS if panel.kind == "table" else SERIES
+    metric = list(columns).index("metric") if "metric" in columns else None
+    shown = set(columns) if metric is None else {row[metric] for row in rows}
+    assert shown & set(named) <= spoken(panel, named), "every column and series gets its name"
 
 
 def check(panel: Panel, columns: dict[str, str], rows: list[tuple[Any, ...]]) -> None:
