@@ -74,3 +74,30 @@ def test_a_guide_in_two_languages_shows_the_same_commands(guide: str) -> None:
 
 def test_every_guide_for_a_person_is_there_in_both_languages() -> None:
     assert {"enterprise", "metering-staff", "inspector", "operator", "developer"} <= set(BILINGUAL)
+
+
+@pytest.mark.parametrize("page", [GUIDES / "developer.md", GUIDES / "developer.zh.md"], ids=lambda page: page.name)
+def test_every_room_is_on_the_developers_map(page: Path) -> None:
+    package, drawn = "", set()
+    for row in re.findall(
+        r"^\| (?:\*\*`(\w+)`\*\*)? ?\| (?:`(\w+)`)? ?\|", page.read_text(encoding="utf-8"), re.MULTILINE
+    ):
+        package = row[0] or package
+        if row[1]:
+            drawn.add(f"{package}/{row[1]}")
+    rooms = {
+        path.parent.relative_to(ROOT).as_posix()
+        for package in ("analytics", "dashboards", "deploy", "ingest", "streams")
+        for path in (ROOT / package).glob("*/__init__.py")
+    }
+    assert drawn == rooms | {"dashboards/sql"}
+
+
+@pytest.mark.parametrize("page", sorted(GUIDES.glob("developer*.md")), ids=lambda page: page.name)
+def test_files_that_the_developers_guide_names_are_there(page: Path) -> None:
+    named = set(
+        re.findall(
+            r"`((?:analytics|dashboards|deploy|ingest|streams|tests)/[\w/.]+)`", page.read_text(encoding="utf-8")
+        )
+    )
+    assert {name for name in named if not (ROOT / name).exists()} == set()
