@@ -1,7 +1,7 @@
 """Sheets of what was used by workshop and month, and of differences that nobody could explain."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 from openpyxl import Workbook
 
@@ -9,7 +9,7 @@ from analytics.domain.words import Phrase
 from analytics.standards.months import MonthPart
 from analytics.standards.words import carrier_name
 from dashboards.reports.content import UnitReport
-from dashboards.reports.sheet import SheetCell, add_sheet, heads_of, table_of
+from dashboards.reports.sheet import SheetCell, add_sheet, table_of
 
 __all__ = ["DIFFERENCES", "KINDS", "by_month", "differences", "part_rows"]
 
@@ -21,7 +21,6 @@ KINDS: Final = {
 }
 DIFFERENCES: Final = Phrase(zh="未解释差额（不计入消费量）", en="unexplained differences (not in the amounts)")
 Say = Callable[[Phrase], str]
-Cells = Sequence[SheetCell]
 _ORDER: Final = tuple(KINDS)
 _WHOLE: Final = Phrase(zh="用能单位", en="unit")
 
@@ -42,30 +41,56 @@ def part_rows(parts: Sequence[MonthPart]) -> Iterator[tuple[Key, Mapping[str, Mo
 def by_month(book: Workbook, report: UnitReport, say: Say) -> None:
     """Workshop × month: every column of an energy adds up to the unit's total."""
     months = list(dict.fromkeys(part.month for part in report.parts))
-    heads = heads_of(say, ("energy", "能源种类"), ("unit", "计量单位"), ("sub-unit", "次级用能单位"), ("what", "口径"))
-    heads += [*months, *heads_of(say, ("total", "合计"), ("tce, equivalent value", "折标量 tce（当量值）"))]
-    rows: list[Cells] = [_line(key, held, months, say) for key, held in part_rows(report.parts)]
-    found = {(one.carrier, one.symbol) for one in report.differences}
-    for carrier, symbol in sorted(found):
-        sums = [_of_month(report, carrier, symbol, month) for month in months]
-        name = say(carrier_name(carrier))
-        rows.append((name, symbol, say(_WHOLE), say(DIFFERENCES), *sums, report.unexplained(carrier, symbol), None))
-    add_sheet(book, say(Phrase(en="by sub-unit and month", zh="车间分月消费量")), heads, rows)
 
+    def of_month(month: str) -> Column:
+        return month, month, lambda line: line.amounts.get(month)
 
-def _line(key: Key, held: Mapping[str, MonthPart], months: Sequence[str], say: Say) -> Cells:
-    carrier, symbol, kind, sub_unit = key
-    tce = [part.tce for part in held.values()]
-    known = [one for one in tce if one is not None]
-    return (
-        say(carrier_name(carrier)),
-        symbol,
-        sub_unit or say(_WHOLE),
-        say(KINDS[kind]),
-        *(held[month].amount if month in held else None for month in months),
-        sum(part.amount for part in held.values()),
-        sum(known) if len(known) == len(tce) else None,
+    table = table_of(
+        say,
+        _lines(report, months, say),
+        ("energy", "能源种类", lambda line: line.carrier),
+        ("unit", "计量单位", lambda line: line.symbol),
+        ("sub-unit", "次级用能单位", lambda line: line.sub_unit),
+        ("what", "口径", lambda line: line.what),
+        *map(of_month, months),
+        ("total", "合计", lambda line: line.total),
+        ("tce, equivalent value", "折标量 tce（当量值）", lambda line: line.tce),
     )
+    add_sheet(book, say(Phrase(en="by sub-unit and month", zh="车间分月消费量")), *table)
+
+
+class _Line(NamedTuple):
+    """A line of the sheet: amounts by month, in the unit of the energy."""
+
+    carrier: str
+    symbol: str
+    sub_unit: str
+    what: str
+    amounts: Mapping[str, float | None]
+    total: float | None
+    tce: float | None = None
+
+
+Column = tuple[str, str, Callable[[_Line], SheetCell]]
+
+
+def _lines(report: UnitReport, months: Sequence[str], say: Say) -> Iterator[_Line]:
+    for (carrier, symbol, kind, sub_unit), held in part_rows(report.parts):
+        tce = [part.tce for part in held.values()]
+        known = [one for one in tce if one is not None]
+        yield _Line(
+            carrier=say(carrier_name(carrier)),
+            symbol=symbol,
+            sub_unit=sub_unit or say(_WHOLE),
+            what=say(KINDS[kind]),
+            amounts={month: part.amount for month, part in held.items()},
+            total=sum(part.amount for part in held.values()),
+            tce=sum(known) if len(known) == len(tce) else None,
+        )
+    for carrier, symbol in sorted({(one.carrier, one.symbol) for one in report.differences}):
+        amounts = {month: _of_month(report, carrier, symbol, month) for month in months}
+        total = report.unexplained(carrier, symbol)
+        yield _Line(say(carrier_name(carrier)), symbol, say(_WHOLE), say(DIFFERENCES), amounts, total)
 
 
 def _of_month(report: UnitReport, carrier: str, symbol: str, month: str) -> float | None:

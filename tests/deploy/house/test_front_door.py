@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 README, CHINESE = ROOT / "README.md", ROOT / "deploy" / "README.zh.md"
 DECISIONS = sorted((ROOT / "deploy" / "decisions").glob("*.md"))
 PAGES = [
