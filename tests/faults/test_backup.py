@@ -85,7 +85,7 @@ def test_put_back_into_an_older_state_what_kafka_has_above_the_fence_is_stored_a
     with pytest.raises(StackError, match=r"nothing of the instance may run .* `meterwarden down` first"):
         put_back(own, path)
     stack.down()
-    with pytest.raises(StackError, match=r"holds a database: say --replace"):
+    with pytest.raises(StackError, match=r"holds a database: add --replace"):
         put_back(own, path)
     done = put_back(own, path, replace=True)
     assert done.aside is not None
@@ -116,7 +116,7 @@ def test_put_back_into_an_empty_machine_the_states_go_on(made: Made, instance: S
     assert "what lay there before" not in done.output
     again = run(cli, ["restore", str(made.at_rest)])
     assert again.exit_code == 2
-    assert "say --replace to put it aside" in again.output
+    assert "add --replace to put it aside" in again.output
     stack = Stack(instance)
     stack.up(("postgresql", "kafka"))
     with arena(stack.access, stack.dsn, TOPIC, tmp_path) as place:

@@ -92,7 +92,7 @@ def test_a_ledger_is_loaded_once_and_never_in_part(database: str, tmp_path: Path
     assert "loaded as version 1: 2 units are new, 0 replaced; installations: 10 new, 0 changed" in loaded.output
     again = called("load", PLANT, dsn=database)
     assert (again.exit_code, versions(database)) == (0, 1)
-    assert "says what was loaded before" in again.output
+    assert "holds nothing new" in again.output
 
     shorter = tmp_path / "shorter.csv"
     shorter.write_text("".join(PLANT.read_text("utf-8").splitlines(keepends=True)[:-2]), "utf-8")
