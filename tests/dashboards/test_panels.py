@@ -1,6 +1,6 @@
 """Every panel's SQL runs in the real database as each role that reads it, and gives what its panel needs."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -70,7 +70,7 @@ def test_a_panel_gets_rows_of_the_kind_it_draws(staff: psycopg.Connection, name:
     assert columns == short
     assert rows, "the region has something for every panel"
     check(panel, columns, rows)
-    named = COLUMNS if panel.kind == "table" else SERIES
+    named: Mapping[str, Any] = COLUMNS if panel.kind == "table" else SERIES
     metric = list(columns).index("metric") if "metric" in columns else None
     shown = set(columns) if metric is None else {row[metric] for row in rows}
     assert shown & set(named) <= spoken(panel, named), "every column and series gets its name"
