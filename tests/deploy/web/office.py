@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+import uuid
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -46,13 +47,14 @@ def inside(dsn: str, work: Callable[[psycopg.AsyncConnection], Awaitable[T]]) ->
 
 
 def enter(dsn: str, people: Mapping[str, tuple[str, str]] = PEOPLE) -> None:
-    """Enter everybody with the one password; the chief is administrator."""
+    """Enter everybody with the one password; the chief, where one is among them, is administrator."""
 
     async def work(connection: psycopg.AsyncConnection) -> None:
         for login, (role, unit) in people.items():
             person = await add_person(connection, login=login, name=login.title(), role=role, unit=unit)
             await keep_password(connection, person, _HASH)
-        await make_administrator(connection, (await person_of(connection, login="chief")).id)
+        if "chief" in people:
+            await make_administrator(connection, (await person_of(connection, login="chief")).id)
 
     inside(dsn, work)
 
@@ -86,6 +88,15 @@ class Office:
         """Rows as the owner sees them."""
         with psycopg.connect(self.dsn, autocommit=True) as connection:
             return connection.execute(query.encode(), facts).fetchall()
+
+    def somebody(self, role: str = "enterprise", unit: str = "") -> str:
+        """A new person's login, for tests that change a person: the shared ones stay as they are.
+
+        An enterprise's person is of U1 unless `unit` names another.
+        """
+        login = f"p{uuid.uuid4().hex[:12]}"
+        enter(self.dsn, {login: (role, unit or ("U1" if role == "enterprise" else ""))})
+        return login
 
     def invited(self, login: str) -> str:
         """The path of a one-time link."""

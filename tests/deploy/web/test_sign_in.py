@@ -46,7 +46,8 @@ def test_a_cookie_is_bound_to_the_host_behind_tls(office: Office) -> None:
 
 
 def test_a_one_time_link_makes_a_password_once_and_opening_it_uses_nothing_up(office: Office) -> None:
-    link = office.invited("night")
+    login = office.somebody("operator")
+    link = office.invited(login)
     browser = office.browser()
     for _ in range(2):  # chat systems open links to show what is behind them
         assert browser.get(link).status_code == 200
@@ -59,11 +60,12 @@ def test_a_one_time_link_makes_a_password_once_and_opening_it_uses_nothing_up(of
     assert browser.get("/operations").status_code == 200
     assert office.browser().post(link, data=chosen).status_code == 404
     assert office.browser().get(link).status_code == 404
-    assert office.browser().post("/sign-in", data={"login": "night", "password": PASSWORD}).status_code == 401
+    assert office.browser().post("/sign-in", data={"login": login, "password": PASSWORD}).status_code == 401
 
 
 def test_a_link_that_was_made_before_is_worth_nothing_after_the_next(office: Office) -> None:
-    first, second = office.invited("first"), office.invited("first")
+    login = office.somebody()
+    first, second = office.invited(login), office.invited(login)
     assert office.browser().get(first).status_code == 404
     assert office.browser().get(second).status_code == 200
 
@@ -78,17 +80,17 @@ def test_signing_out_ends_the_session_and_not_the_cookie_alone(office: Office) -
 
 
 def test_another_role_or_unit_and_leaving_end_a_session(office: Office) -> None:
-    browser = office.browser("li.na")
+    login = office.somebody("inspector")
+    browser = office.browser(login)
     assert browser.get("/today").status_code == 200
-    office.rows("update person set role = 'operator' where login = 'li.na' returning id")
+    office.rows("update person set role = 'operator' where login = %s returning id", login)
     assert browser.get("/operations").headers["location"].startswith("/sign-in")
-    office.rows("update person set role = 'inspector' where login = 'li.na' returning id")
+    office.rows("update person set role = 'inspector' where login = %s returning id", login)
     assert browser.get("/today").status_code == 303, "what has ended does not come back"
-    browser = office.browser("li.na")
-    office.rows("update person set active = false where login = 'li.na' returning id")
+    browser = office.browser(login)
+    office.rows("update person set active = false where login = %s returning id", login)
     assert browser.get("/today").status_code == 303
-    assert office.browser().post("/sign-in", data={"login": "li.na", "password": PASSWORD}).status_code == 401
-    office.rows("update person set active = true where login = 'li.na' returning id")
+    assert office.browser().post("/sign-in", data={"login": login, "password": PASSWORD}).status_code == 401
 
 
 def test_an_idle_session_and_an_old_one_are_over(office: Office) -> None:
@@ -119,8 +121,9 @@ def test_a_form_without_its_token_or_from_elsewhere_does_nothing(office: Office)
 def test_wrong_passwords_wait_and_who_was_here_before_does_not(office: Office) -> None:
     from deploy.web.sign_in import Doors  # noqa: PLC0415 - of this alone
 
-    known, stranger = office.browser("second"), office.browser()
-    wrong = {"login": "second", "password": "a wrong password"}
+    login = office.somebody()
+    known, stranger = office.browser(login), office.browser()
+    wrong = {"login": login, "password": "a wrong password"}
     codes = [stranger.post("/sign-in", data=wrong).status_code for _ in range(10)]
     assert codes == [401] * 10
     assert office.browser().post("/sign-in", data={"login": "nobody-of-that-name", "password": "x"}).status_code == 401
@@ -149,14 +152,15 @@ def test_refusals_and_sign_ins_are_in_the_log(office: Office) -> None:
 
 
 def test_changing_the_password_asks_for_the_present_one_and_ends_all_sessions(office: Office) -> None:
-    browser, other = office.browser("first"), office.browser("first")
+    login = office.somebody()
+    browser, other = office.browser(login), office.browser(login)
     new = "in the month of May"
     facts = {"now": "not it at all", "new": new, "again": new}
     assert office.act(browser, "/account", "/account/password", **facts).status_code == 422
     facts["now"] = PASSWORD
     assert office.act(browser, "/account", "/account/password", **facts).status_code == 303
     assert (browser.get("/unit").status_code, other.get("/unit").status_code) == (303, 303)
-    assert office.browser().post("/sign-in", data={"login": "first", "password": new}).status_code == 303
+    assert office.browser().post("/sign-in", data={"login": login, "password": new}).status_code == 303
 
 
 def _csrf(text: str) -> str:
