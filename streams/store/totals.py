@@ -58,21 +58,16 @@ class _Table:
     remove: LiteralString
 
 
-_HOURS: Final = _Table(
-    layout=Layout(Column("at", "hour"), *_TOTAL),
-    owner="series_id",
-    time_kind="hour",
-    copy_in="""
-    copy total_hour_in (start, unit_id, series_id, amount, tce, completeness, measured, quality, factor_id)
+_COPY_IN: Final[LiteralString] = """
+    copy {staged} ({time}, unit_id, series_id, amount, tce, completeness, measured, quality, factor_id)
     from stdin (format binary)
-    """,
-    clear="truncate total_hour_in",
-    upsert="""
+    """
+_UPSERT: Final[LiteralString] = """
     with written as (
-        insert into unit_energy_hour as t
-            (start, unit_id, series_id, amount, tce, completeness, measured, quality, factor_id)
-        select start, unit_id, series_id, amount, tce, completeness, measured, quality, factor_id from total_hour_in
-        on conflict (series_id, start) do update
+        insert into {table} as t
+            ({time}, unit_id, series_id, amount, tce, completeness, measured, quality, factor_id)
+        select {time}, unit_id, series_id, amount, tce, completeness, measured, quality, factor_id from {staged}
+        on conflict (series_id, {time}) do update
         set amount = excluded.amount, tce = excluded.tce, completeness = excluded.completeness,
             measured = excluded.measured, quality = excluded.quality, factor_id = excluded.factor_id
         where (t.amount, t.tce, t.completeness, t.measured, t.quality, t.factor_id) is distinct from
@@ -81,7 +76,15 @@ _HOURS: Final = _Table(
         returning 0
     )
     select count(*), 0 from written
-    """,
+    """
+"""Of totals of a unit by the hour and by the day: their tables differ in name and time alone."""
+_HOURS: Final = _Table(
+    layout=Layout(Column("at", "hour"), *_TOTAL),
+    owner="series_id",
+    time_kind="hour",
+    copy_in=_COPY_IN.format(staged="total_hour_in", time="start"),
+    clear="truncate total_hour_in",
+    upsert=_UPSERT.format(table="unit_energy_hour", staged="total_hour_in", time="start"),
     keys="""
     select array_send(array_agg(t.series_id)), array_send(array_agg(t.start))
     from unnest(%(unit_ids)s::int4[], %(first)s::int8[], %(last)s::int8[]) as w (unit_id, first_us, last_us)
@@ -99,26 +102,9 @@ _DAYS: Final = _Table(
     layout=Layout(Column("at", "date"), *_TOTAL),
     owner="series_id",
     time_kind="date",
-    copy_in="""
-    copy total_day_in (day, unit_id, series_id, amount, tce, completeness, measured, quality, factor_id)
-    from stdin (format binary)
-    """,
+    copy_in=_COPY_IN.format(staged="total_day_in", time="day"),
     clear="truncate total_day_in",
-    upsert="""
-    with written as (
-        insert into unit_energy_day as t
-            (day, unit_id, series_id, amount, tce, completeness, measured, quality, factor_id)
-        select day, unit_id, series_id, amount, tce, completeness, measured, quality, factor_id from total_day_in
-        on conflict (series_id, day) do update
-        set amount = excluded.amount, tce = excluded.tce, completeness = excluded.completeness,
-            measured = excluded.measured, quality = excluded.quality, factor_id = excluded.factor_id
-        where (t.amount, t.tce, t.completeness, t.measured, t.quality, t.factor_id) is distinct from
-            (excluded.amount, excluded.tce, excluded.completeness, excluded.measured, excluded.quality,
-             excluded.factor_id)
-        returning 0
-    )
-    select count(*), 0 from written
-    """,
+    upsert=_UPSERT.format(table="unit_energy_day", staged="total_day_in", time="day"),
     keys="""
     select array_send(array_agg(t.series_id)), array_send(array_agg(t.day))
     from unnest(%(unit_ids)s::int4[], %(first)s::int8[], %(last)s::int8[]) as w (unit_id, first_day, last_day)
