@@ -5,12 +5,13 @@ import signal
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from deploy.settings import PREFIX, Settings, environment
 from deploy.stack.errors import PartFailed
 from deploy.stack.places import Places
 from deploy.stack.processes import Process, find, launch, tail, until, works_in
 from streams.logs import put_aside
 
-__all__ = ["Daemon"]
+__all__ = ["Daemon", "own_environment", "plain_environment"]
 
 
 class Daemon:
@@ -101,6 +102,12 @@ class Daemon:
             return []
         process.wait(30.0)
         return [process.pid]
+
+
+def own_environment(settings: Settings) -> dict[str, str]:
+    """What a process of ours sees of the environment: these settings, and whatever is none of ours."""
+    foreign = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
+    return foreign | environment(settings)
 
 
 def plain_environment(places: Places) -> dict[str, str]:

@@ -1,7 +1,6 @@
 """Who brings parts back that ended: a small process of the instance, started by `up` and stopped first by `down`."""
 
 import json
-import os
 import signal
 import sys
 import time
@@ -11,8 +10,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
-from deploy.settings import PREFIX, Settings, environment
-from deploy.stack.daemon import Daemon
+from deploy.settings import Settings
+from deploy.stack.daemon import Daemon, own_environment
 from deploy.stack.part import PartStatus
 from deploy.stack.places import Places
 
@@ -162,8 +161,7 @@ class KeeperPart:
         if self._settings.keeper == "off":
             return False
         self.state.unlink(missing_ok=True)
-        foreign = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
-        self._daemon.start(self._command, environ=foreign | environment(self._settings))
+        self._daemon.start(self._command, environ=own_environment(self._settings))
         return not ran
 
     def ready(self) -> None:

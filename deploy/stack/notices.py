@@ -1,14 +1,13 @@
 """The sender of alerts and the HTTP API, each a process where the settings ask for it."""
 
-import os
 import signal
 import sys
 from dataclasses import replace
 from typing import Final
 
 from deploy.roles import Service
-from deploy.settings import PREFIX, KafkaSettings, Settings, environment
-from deploy.stack.daemon import Daemon
+from deploy.settings import KafkaSettings, Settings
+from deploy.stack.daemon import Daemon, own_environment
 from deploy.stack.part import PartStatus
 from deploy.stack.places import Places
 from deploy.stack.ports import answers, require_free
@@ -107,6 +106,5 @@ class Notices:
 
     def _environment(self, name: Service) -> dict[str, str]:
         database = replace(self._settings.database, dsn=self._addresses.address(name))
-        foreign = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
         nothing = KafkaSettings()  # neither has anything to do with Kafka, nor needs a password of it
-        return foreign | environment(replace(self._settings, database=database, kafka=nothing))
+        return own_environment(replace(self._settings, database=database, kafka=nothing))

@@ -1,14 +1,13 @@
 """The web pages of an instance: a process of their own, and one more for a demo's region."""
 
-import os
 import signal
 import sys
 from collections.abc import Callable
 from dataclasses import replace
 
 from deploy.kafka_access import environment_of
-from deploy.settings import PREFIX, Settings, environment
-from deploy.stack.daemon import Daemon
+from deploy.settings import Settings
+from deploy.stack.daemon import Daemon, own_environment
 from deploy.stack.part import PartStatus
 from deploy.stack.places import Places
 from deploy.stack.ports import answers, require_free
@@ -116,6 +115,5 @@ class Pages:
         database = replace(self._settings.database, dsn=self._address())
         pages = replace(self._settings.pages, port=self._port)
         kafka = replace(self._settings.kafka, bootstrap=None)
-        foreign = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
-        own = environment(replace(self._settings, kafka=kafka, database=database, pages=pages))
-        return foreign | own | (environment_of(self._kafka()) if self._kafka else {})
+        own = own_environment(replace(self._settings, kafka=kafka, database=database, pages=pages))
+        return own | (environment_of(self._kafka()) if self._kafka else {})

@@ -1,6 +1,5 @@
 """The stream workers: as many processes as the settings say, each with its own log."""
 
-import os
 import signal
 import sys
 from dataclasses import replace
@@ -9,8 +8,8 @@ from typing import Protocol
 
 from deploy.kafka_access import Login, environment_of
 from deploy.roles import Service
-from deploy.settings import PREFIX, Settings, environment
-from deploy.stack.daemon import Daemon
+from deploy.settings import Settings
+from deploy.stack.daemon import Daemon, own_environment
 from deploy.stack.part import PartStatus
 from deploy.stack.places import Places
 from deploy.stack.ports import answers, require_free
@@ -144,5 +143,4 @@ class Workers:
     def _environment(self) -> dict[str, str]:
         database = replace(self._settings.database, dsn=self._addresses.address("worker"))
         own = replace(self._settings, database=database)
-        foreign = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
-        return foreign | environment(own) | environment_of(self._addresses.kafka_access("worker"))
+        return own_environment(own) | environment_of(self._addresses.kafka_access("worker"))
