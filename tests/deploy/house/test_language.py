@@ -15,6 +15,7 @@ from tests.deploy.test_rooms import MODULES
 DIALECT = re.compile(r"\b(told|said|hears?)\b", re.IGNORECASE)
 STORED = "the load hardly varies, or follows that of others too closely to be told apart"
 """A reason that databases hold; it is known by these words."""
+PAPERS = sorted({*(ROOT / "deploy").rglob("*.md"), *(ROOT / "dashboards").rglob("*.md")} - set(PAGES))
 TEMPLATES = sorted(path for kind in ("html.j2", "html") for path in (ROOT / "dashboards").rglob(f"*.{kind}"))
 
 
@@ -52,7 +53,7 @@ def test_help_is_in_plain_words() -> None:
     assert [(name, text) for name, text in helps(cli) if DIALECT.search(text)] == []
 
 
-@pytest.mark.parametrize("page", [*PAGES, *TEMPLATES], ids=lambda page: page.name)
+@pytest.mark.parametrize("page", [*PAGES, *PAPERS, *TEMPLATES], ids=lambda page: f"{page.parent.name}/{page.name}")
 def test_pages_are_in_plain_words(page: Path) -> None:
     text = re.sub(r"`[^`]*`|\{\{.*?\}\}|\{%.*?%\}", "", page.read_text(encoding="utf-8"))
     assert DIALECT.findall(text) == []
