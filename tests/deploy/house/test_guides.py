@@ -101,3 +101,9 @@ def test_files_that_the_developers_guide_names_are_there(page: Path) -> None:
         )
     )
     assert {name for name in named if not (ROOT / name).exists()} == set()
+
+
+@pytest.mark.parametrize("page", sorted(GUIDES.glob("developer*.md")), ids=lambda page: page.name)
+def test_the_notebook_of_the_developers_guide_runs(page: Path) -> None:
+    (example,) = re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
+    exec(compile(example, page.name, "exec"), {})
