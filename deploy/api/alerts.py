@@ -132,7 +132,7 @@ async def list_silences(_: Inspector, connection: Connection, at: Now) -> list[S
 
 @router.post("/silences", tags=["silences"], status_code=201)
 async def add_silence(given: SilenceIn, person: Inspector, connection: Connection) -> Stored:
-    """Plan work: nothing is sent of what it covers; what still stands afterwards is."""
+    """Plan work: no alert is sent for what it covers; alerts that still stand afterwards are."""
     if given.point and not given.unit:
         raise HTTPException(409, f"a point must come with its unit (got point {given.point!r} alone)")
     identity = await silence(connection, person, **given.model_dump())

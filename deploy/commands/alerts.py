@@ -38,7 +38,7 @@ def command() -> None:
 @command.command()
 @click.argument("file", type=_FILE)
 def check(file: Path) -> None:
-    """Tell every fault of a file of rules, without loading it."""
+    """Report every fault of a file of rules, without loading it."""
     say(_said("right", read_rules(read_text(file, "FILE"), str(file))))
 
 
@@ -107,7 +107,7 @@ def test_channel(channel: str, address: str) -> None:
 @click.option("--full", is_flag=True, help="With the text of each message.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 def dry_run(*, since: datetime, file: Path | None, full: bool, as_json: bool) -> None:
-    """Tell what rules would have sent, if nobody had answered; nothing is sent or kept."""
+    """Show what rules would have sent if nobody had answered; nothing is sent or kept."""
     given = None if file is None else read_rules(read_text(file, "--rules"), str(file))
     until = datetime.now(UTC)
 
@@ -166,7 +166,7 @@ def ack(alert: int, *, login: str, note: str) -> None:
 @click.option("--reason", required=True)
 @_AS
 def plan(*, login: str, starts_at: datetime | None, ends_at: datetime, **what: str) -> None:
-    """Plan work: nothing is sent of what it covers; what still stands afterwards is."""
+    """Plan work: no alert is sent for what it covers; alerts that still stand afterwards are."""
     begin = starts_at or datetime.now(UTC)
     if ends_at <= begin:
         raise click.BadParameter(f"--to must be after {begin.isoformat()} (got {ends_at.isoformat()})")
@@ -183,7 +183,7 @@ def plan(*, login: str, starts_at: datetime | None, ends_at: datetime, **what: s
 @click.option("--failed", is_flag=True, help="Each message that was given up or does not get through.")
 @AS_JSON
 def outbox(*, again: bool, failed: bool, as_json: bool) -> None:
-    """Tell how many messages wait, went and failed, by channel."""
+    """Show how many messages wait, went and failed, by channel."""
     if again:
 
         async def work(connection: psycopg.AsyncConnection) -> int:
@@ -230,7 +230,7 @@ def set_aside(solved: int | None, *, as_json: bool) -> None:
 @command.command()
 @AS_JSON
 def statistics(*, as_json: bool) -> None:
-    """Tell how right each detector was, as found on site."""
+    """Show how often each detector was right, as found on site."""
     _show(
         "select kind, cases, verdicts, faulty, data_path, sound, load_changed, round(precision::numeric, 2) as hits, "
         "round(median_days_to_verdict::numeric, 1) as days_to_verdict, overdue, energy_recovered, energy_unit "

@@ -56,7 +56,7 @@ def command() -> None:
 @_ZONE
 @AS_JSON
 def list_command(zone: ZoneInfo | None, *, as_json: bool) -> None:
-    """List differences that wait for a person's word, and what was decided."""
+    """List differences that wait for a decision, and those decided."""
     zone = zone or settings().zone
     if as_json:
         names = ("unit_code", "meter_no", "at", "dial_before", "dial_after", "unexplained", "unit", "dial_unit")

@@ -156,7 +156,7 @@ def _tell(state: DeviceState, outcome: Outcome | None) -> None:
 @click.option("--json", "as_json", is_flag=True, help="One JSON object instead of lines.")
 @click.pass_context
 def status(context: click.Context, file: Path, *, as_json: bool) -> None:
-    """How the gateway that runs by a file on this machine is: spool, Kafka, brokers, devices."""
+    """Show the state of the gateway that runs by a file on this machine: spool, Kafka, brokers, devices."""
     config = load_config(file)
     found, now_s = read_status(config), time.time()
     faults = faults_of(found, now_s=now_s)

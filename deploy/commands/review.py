@@ -166,7 +166,7 @@ def papers(review: int, *, names: tuple[str, ...], on: datetime | None, by: str)
 @_ID
 @_OUT
 def sheet(review: int, *, out: Path) -> None:
-    """Write the sheet of items for the visit (.xlsx), with what the data say; fill it in, then `record --file`."""
+    """Write the sheet of items for the visit (.xlsx), with what the data show; fill it in, then `record --file`."""
 
     async def work(connection: psycopg.AsyncConnection) -> None:
         before, facts = await reviews.read(connection, review)
@@ -243,7 +243,7 @@ def conclude(review: int, *, on: datetime | None, by: str, note: str) -> None:
 @_BY
 @_NOTE
 def corrected(review: int, *, on: datetime | None, by: str, note: str) -> None:
-    """The unit says that it has corrected; the re-check is due within the term."""
+    """The unit reports that it has corrected; the re-check is due within the term."""
     day, calendar = _day(on), alert_config(settings()).calendar
 
     _step(review, by, "corrected", lambda before, of: process.corrected(before, day, of, calendar), terms, note=note)

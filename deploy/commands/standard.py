@@ -37,7 +37,7 @@ def command() -> None:
 @command.command()
 @_FILE
 def check(file: Path) -> None:
-    """Tell everything that is wrong with a file, without loading it."""
+    """Report everything that is wrong with a file, without loading it."""
     document, _ = read_standard(file)
     standards_from([document])
     say(f"{file}: sound: {_WORDS[document.kind]}, {document.name}")

@@ -175,7 +175,7 @@ def _stay(config: _Config) -> None:
 @click.option("--state", type=click.Choice(["waiting", "sent", "refused", "corrected"]), help="Show these data.")
 @AS_JSON
 def status(file: Path, state: str | None, *, as_json: bool) -> None:
-    """Tell what was sent, what waits, what was refused, and what was corrected after it was accepted."""
+    """Show what was sent, what waits, what was refused, and what was corrected after it was accepted."""
     config = _read(file)
     outbox = Outbox(config.outbox)
     try:

@@ -23,7 +23,7 @@ def reading_options(command: Callable[..., Any]) -> Callable[..., Any]:
         [
             *PROFILE,
             click.option("--encoding", help="Encoding of a text file, such as gb18030; found out without it."),
-            click.option("--delimiter", help="What parts the columns; found out without it."),
+            click.option("--delimiter", help="What separates the columns; found out without it."),
             click.option("--sheet", help="Sheet of a workbook; all visible ones that hold readings without it."),
             click.option("--dates", type=click.Choice(DATE_ORDERS), help="What 02/01/2024 begins with."),
             click.option("--decimal", type=click.Choice(DECIMALS), help="What the decimal mark is: 1,234 or 1.234."),
