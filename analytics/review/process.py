@@ -13,8 +13,8 @@ from analytics.domain.errors import MeterwardenError
 from analytics.domain.words import Phrases, phrases
 
 __all__ = [
-    "CONCLUSIONS", "RESULTS", "STATES", "Recorded", "Review", "ReviewRefused", "Terms", "concluded", "corrected",
-    "handed_over", "opened", "rechecked", "signed", "unfinished",
+    "CONCLUSIONS", "ORIGINS", "RESULTS", "STATES", "Recorded", "Review", "ReviewRefused", "Terms", "concluded",
+    "corrected", "handed_over", "opened", "rechecked", "signed", "unfinished",
 ]  # fmt: skip
 
 
@@ -29,6 +29,12 @@ STATES: Final[Phrases] = phrases(
     recheck=("待复查", "to be checked again"),
     closed=("办结", "closed"),
     handed_over=("移送处理", "handed over"),
+)
+ORIGINS: Final[Phrases] = phrases(
+    plan=("年度计划", "plan"),
+    draw=("随机抽查", "drawn by lot"),
+    other=("其他", "other"),
+    self_check=("年度自查", "self-check"),
 )
 CONCLUSIONS: Final[Phrases] = phrases(
     meets=("符合要求", "meets the requirements"),

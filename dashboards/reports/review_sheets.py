@@ -8,30 +8,16 @@ from typing import Any, Final
 from analytics.domain.ledger.cells import is_empty
 from analytics.domain.spelling import word_key
 from analytics.domain.words import VERDICTS, Phrase
-from analytics.review.process import CONCLUSIONS, RESULTS, STATES, Recorded, Review, ReviewRefused
+from analytics.review.process import CONCLUSIONS, ORIGINS, RESULTS, STATES, Recorded, Review, ReviewRefused
 from analytics.standards.review import ReviewResult
 from dashboards.reports.papers import new_paper, paper_table, signed, written_day
-from dashboards.reports.sheet import add_sheet, empty_book
+from dashboards.reports.sheet import add_sheet, empty_book, speaker, table_of
 
 __all__ = ["items_in", "write_handover", "write_items", "write_year"]
 
-_HEADS: Final = (
-    "序号",
-    "条款",
-    "审查内容（所属组）",
-    "核查方法（建议）",
-    "已有证据",
-    "平台判定",
-    "结论",
-    "备注",
-    "照片",
-)
 _RESULT_WORDS: Final = {word_key(said): code for code, one in RESULTS.items() for said in (code, one.zh, one.en)}
-_REGISTER: Final = (
-    *("编号", "统一社会信用代码", "用能单位", "来源", "状态", "审查日期", "结论", "不符合项", "结论日期", "期限"),
-    *("是否逾期", "整改完成", "复查日期", "办结日期"),
-)
-_ORIGINS: Final = {"plan": "年度计划", "draw": "随机抽查", "other": "其他", "self_check": "年度自查"}
+
+_CHINESE: Final = speaker("zh")
 
 
 def write_items(
@@ -46,16 +32,30 @@ def write_items(
     taken: dict[int, list[str]] = {}
     for photo in photos:
         taken.setdefault(photo["item"], []).append(f"{photo['id']} {photo['name']}")
-    rows = []
-    for one in sheet.results:
-        item, said = one.item, recorded.get(one.item.number)
-        found = ("", "") if said is None else (RESULTS[said.result].zh, said.remark)
-        shown = "；".join(taken.get(item.number, []))
-        evidence = (one.why.zh, VERDICTS[one.verdict].zh)
-        rows.append((item.number, item.clause, item.subject.zh, item.how.zh, *evidence, *found, shown))
+
+    def found(item: int) -> Recorded:
+        return recorded.get(item, Recorded(result=""))
+
+    table = table_of(
+        _CHINESE,
+        sheet.results,
+        ("item", "序号", lambda one: one.item.number),
+        ("clause", "条款", lambda one: one.item.clause),
+        ("subject (of its group)", "审查内容（所属组）", lambda one: one.item.subject.zh),
+        ("how to check (proposed)", "核查方法（建议）", lambda one: one.item.how.zh),
+        ("evidence", "已有证据", lambda one: one.why.zh),
+        ("verdict of the platform", "平台判定", lambda one: VERDICTS[one.verdict].zh),
+        ("result", "结论", lambda one: _result(found(one.item.number))),
+        ("remark", "备注", lambda one: found(one.item.number).remark),
+        ("photos", "照片", lambda one: "；".join(taken.get(one.item.number, []))),
+    )
     book = empty_book()
-    add_sheet(book, "现场审查表", _HEADS, rows, title=title, foot=foot)
+    add_sheet(book, "现场审查表", *table, title=title, foot=foot)
     book.save(path)
+
+
+def _result(recorded: Recorded) -> str:
+    return RESULTS[recorded.result].zh if recorded.result else ""
 
 
 def items_in(rows: Sequence[Sequence[object]]) -> dict[int, Recorded]:
@@ -122,16 +122,25 @@ def write_year(path: Path, year: int, rows: Sequence[Mapping[str, Any]], units: 
     add_sheet(
         book, "年度汇总", ("项目", "数值"), lines, title=f"{year} 年能源计量审查情况汇总", foot=f"统计日期：{day}"
     )
-    register = (
-        (
-            row["id"], row["unit_code"], row["unit_name"], _ORIGINS[row["origin"]], STATES[row["state"]].zh,
-            row["visited_on"], CONCLUSIONS[row["conclusion"]].zh if row["conclusion"] else "",
-            row["failed"] if row["concluded_on"] else None, row["concluded_on"], row["due"],
-            "是" if row["overdue"] else "", row["corrected_on"], row["rechecked_on"], row["closed_on"],
-        )
-        for row in rows
-    )  # fmt: skip
-    add_sheet(book, "审查登记表", _REGISTER, register, title=f"{year} 年能源计量审查登记表")
+    register = table_of(
+        _CHINESE,
+        rows,
+        ("number", "编号", lambda row: row["id"]),
+        ("unit code", "统一社会信用代码", lambda row: row["unit_code"]),
+        ("unit", "用能单位", lambda row: row["unit_name"]),
+        ("origin", "来源", lambda row: ORIGINS[row["origin"]].zh),
+        ("state", "状态", lambda row: STATES[row["state"]].zh),
+        ("visited on", "审查日期", lambda row: row["visited_on"]),
+        ("conclusion", "结论", lambda row: CONCLUSIONS[row["conclusion"]].zh if row["conclusion"] else ""),
+        ("items that fail", "不符合项", lambda row: row["failed"] if row["concluded_on"] else None),
+        ("concluded on", "结论日期", lambda row: row["concluded_on"]),
+        ("term", "期限", lambda row: row["due"]),
+        ("overdue", "是否逾期", lambda row: "是" if row["overdue"] else ""),
+        ("corrected on", "整改完成", lambda row: row["corrected_on"]),
+        ("checked again on", "复查日期", lambda row: row["rechecked_on"]),
+        ("closed on", "办结日期", lambda row: row["closed_on"]),
+    )
+    add_sheet(book, "审查登记表", *register, title=f"{year} 年能源计量审查登记表")
     book.save(path)
     return figures
 

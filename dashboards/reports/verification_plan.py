@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from pathlib import Path
@@ -12,11 +12,12 @@ from openpyxl import Workbook
 
 from analytics.domain.errors import RegistryError
 from analytics.domain.words import STATUSES, Phrase
+from analytics.review.certificates import KINDS
 from analytics.standards.factors import EPOCH_ORDINAL
 from analytics.standards.words import carrier_name
 from dashboards.reports.content import MeterRow
 from dashboards.reports.gathering import meter_rows, reading
-from dashboards.reports.sheet import add_sheet, empty_book
+from dashboards.reports.sheet import SheetCell, add_sheet, empty_book, table_of
 from streams.compliance.evidence import Moment
 from streams.compliance.judge import judge
 from streams.compliance.standards import read_standards
@@ -173,33 +174,6 @@ def _date(day: int | None) -> date | None:
     return None if day is None else date.fromordinal(day + EPOCH_ORDINAL)
 
 
-_HEADS: Final = (
-    Phrase(zh="序号", en="no."),
-    Phrase(zh="计划送检月份", en="month"),
-    Phrase(zh="用能单位管理编号", en="management number"),
-    Phrase(zh="计量器具名称", en="name"),
-    Phrase(zh="型号规格", en="model"),
-    Phrase(zh="出厂编号", en="serial number"),
-    Phrase(zh="准确度等级", en="accuracy class"),
-    Phrase(zh="安装使用地点", en="place"),
-    Phrase(zh="能源种类", en="energy"),
-    Phrase(zh="强制检定", en="verified by law"),
-    Phrase(zh="检定/校准", en="verification or calibration"),
-    Phrase(zh="检定周期/校准间隔（月）", en="cycle, months"),
-    Phrase(zh="上次检定/校准日期", en="last verified on"),
-    Phrase(zh="有效期至", en="valid until"),
-    Phrase(zh="状态", en="status"),
-    Phrase(zh="上次检定（校准）机构", en="last body"),
-    Phrase(zh="上次证书编号", en="last certificate"),
-    Phrase(zh="备注", en="remark"),
-)
-_KIND: Final = {
-    "verification": Phrase(zh="检定", en="verification"),
-    "calibration": Phrase(zh="校准", en="calibration"),
-    "": Phrase(zh="", en=""),
-}
-
-
 def write_plan(plan: Plan, path: Path, *, language: str = "zh") -> None:
     """Write the plan as a workbook: what is sent in the year, how much of it by month, and what is not due."""
 
@@ -207,12 +181,10 @@ def write_plan(plan: Plan, path: Path, *, language: str = "zh") -> None:
         return phrase.of(language)
 
     book = empty_book()
-    months = {one.meter_no: plan.month(one) for one in plan.instruments}
     due = sorted(
-        (one for one in plan.instruments if months[one.meter_no]),
-        key=lambda one: (months[one.meter_no] or date.min, one.until or date.min, one.meter_no),
+        (one for one in plan.instruments if plan.month(one)),
+        key=lambda one: (plan.month(one) or date.min, one.until or date.min, one.meter_no),
     )
-    heads = [say(head) for head in _HEADS]
     title = say(
         Phrase(
             zh=f"{plan.name} {plan.year} 年计量器具检定（校准）计划",
@@ -225,52 +197,64 @@ def write_plan(plan: Plan, path: Path, *, language: str = "zh") -> None:
             en=f"made on {plan.day}    by ________    checked by ________    approved by ________ (seal)",
         )
     )
-    rows = [_line(plan, one, i, months[one.meter_no], say) for i, one in enumerate(due, 1)]
-    add_sheet(book, say(Phrase(zh="检定（校准）计划", en="plan")), heads, rows, title=title, foot=foot)
-    _by_month(book, plan, months, say)
-    rest = [one for one in plan.instruments if not months[one.meter_no]]
-    later = [_line(plan, one, i, None, say) for i, one in enumerate(rest, 1)]
-    add_sheet(book, say(Phrase(zh="本年度不到期", en="not due in the year")), heads, later)
+    add_sheet(book, say(Phrase(zh="检定（校准）计划", en="plan")), *_table(plan, due, say), title=title, foot=foot)
+    _by_month(book, plan, say)
+    rest = [one for one in plan.instruments if not plan.month(one)]
+    add_sheet(book, say(Phrase(zh="本年度不到期", en="not due in the year")), *_table(plan, rest, say))
     book.save(path)
 
 
-def _line(plan: Plan, one: Planned, number: int, month: date | None, say: object) -> Sequence[object]:
-    assert callable(say)
-    left = None if one.until is None else (one.until - plan.day).days
-    remark = _NOTHING if left is None else Phrase(zh="", en="")
-    if left is not None and left < 0:
-        remark = Phrase(zh=f"检定/校准已超期 {-left} 天，不得使用", en=f"{-left} days overdue, must not be used")
-    return (
-        number,
-        f"{month:%Y-%m}" if month else "",
-        one.meter_no,
-        one.name,
-        one.model,
-        one.serial_no,
-        one.accuracy_class,
-        one.place,
-        say(carrier_name(one.carrier)) if one.carrier else "",
-        say(Phrase(zh="是", en="yes")) if one.mandatory else "",
-        say(_KIND[one.kind]),
-        one.cycle_months,
-        one.verified_on,
-        one.until,
-        say(STATUSES[one.status]) if one.status in STATUSES else "",
-        one.body,
-        one.number,
-        say(remark),
+def _table(
+    plan: Plan, instruments: Sequence[Planned], say: Callable[[Phrase], str]
+) -> tuple[list[str], list[list[SheetCell]]]:
+    yes = Phrase(zh="是", en="yes")
+    return table_of(
+        say,
+        list(enumerate(instruments, 1)),
+        ("no.", "序号", lambda row: row[0]),
+        ("month", "计划送检月份", lambda row: _written(plan.month(row[1]))),
+        ("management number", "用能单位管理编号", lambda row: row[1].meter_no),
+        ("name", "计量器具名称", lambda row: row[1].name),
+        ("model", "型号规格", lambda row: row[1].model),
+        ("serial number", "出厂编号", lambda row: row[1].serial_no),
+        ("accuracy class", "准确度等级", lambda row: row[1].accuracy_class),
+        ("place", "安装使用地点", lambda row: row[1].place),
+        ("energy", "能源种类", lambda row: say(carrier_name(row[1].carrier)) if row[1].carrier else ""),
+        ("verified by law", "强制检定", lambda row: say(yes) if row[1].mandatory else ""),
+        ("verification or calibration", "检定/校准", lambda row: say(KINDS[row[1].kind]) if row[1].kind else ""),
+        ("cycle, months", "检定周期/校准间隔（月）", lambda row: row[1].cycle_months),
+        ("last verified on", "上次检定/校准日期", lambda row: row[1].verified_on),
+        ("valid until", "有效期至", lambda row: row[1].until),
+        ("status", "状态", lambda row: say(STATUSES[row[1].status]) if row[1].status in STATUSES else ""),
+        ("last body", "上次检定（校准）机构", lambda row: row[1].body),
+        ("last certificate", "上次证书编号", lambda row: row[1].number),
+        ("remark", "备注", lambda row: say(_remark(plan, row[1]))),
     )
 
 
-def _by_month(book: Workbook, plan: Plan, months: Mapping[str, date | None], say: object) -> None:
-    assert callable(say)
-    sent = Counter(month for month in months.values() if month)
-    by_law = Counter(months[one.meter_no] for one in plan.instruments if one.mandatory and months[one.meter_no])
-    heads = [
-        say(Phrase(zh="月份", en="month")),
-        say(Phrase(zh="计划台数", en="instruments")),
-        say(Phrase(zh="其中强制检定", en="of them verified by law")),
-    ]
-    rows: list[Sequence[object]] = [(f"{month:%Y-%m}", sent[month], by_law[month]) for month in sorted(sent)]
-    rows.append((say(Phrase(zh="合计", en="total")), sent.total(), by_law.total()))
-    add_sheet(book, say(Phrase(zh="按月汇总", en="by month")), heads, rows)
+def _written(month: date | None) -> str:
+    return f"{month:%Y-%m}" if month else ""
+
+
+def _remark(plan: Plan, one: Planned) -> Phrase:
+    if one.until is None:
+        return _NOTHING
+    left = (one.until - plan.day).days
+    if left < 0:
+        return Phrase(zh=f"检定/校准已超期 {-left} 天，不得使用", en=f"{-left} days overdue, must not be used")
+    return Phrase(zh="", en="")
+
+
+def _by_month(book: Workbook, plan: Plan, say: Callable[[Phrase], str]) -> None:
+    months = [(month, one.mandatory) for one in plan.instruments if (month := plan.month(one))]
+    sent = Counter(month for month, _ in months)
+    by_law = Counter(month for month, mandatory in months if mandatory)
+    rows = [(_written(month), sent[month], by_law[month]) for month in sorted(sent)]
+    table = table_of(
+        say,
+        [*rows, (say(Phrase(zh="合计", en="total")), sent.total(), by_law.total())],
+        ("month", "月份", lambda row: row[0]),
+        ("instruments", "计划台数", lambda row: row[1]),
+        ("of them verified by law", "其中强制检定", lambda row: row[2]),
+    )
+    add_sheet(book, say(Phrase(zh="按月汇总", en="by month")), *table)

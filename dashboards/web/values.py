@@ -12,14 +12,14 @@ from typing import Any, Final
 from analytics.domain.words import Language, Phrase
 from analytics.review.certificates import CONCLUSIONS as CERTIFIED
 from analytics.review.certificates import KINDS as CERTIFICATES
-from analytics.review.process import CONCLUSIONS, STATES
+from analytics.review.process import CONCLUSIONS, ORIGINS, STATES
 from dashboards.render import DECIMALS, UNITS
 from dashboards.text import COLUMNS as _BOARDS
 from dashboards.text import NO_VALUE, NONE, NONE_WHERE_EMPTY, VALUES, Word
 from dashboards.web.words import ALERT_ACTIONS, ROLES, UPLOAD_STATES
 from dashboards.web.words import COLUMNS as _OWN
 from dashboards.web.work_words import COLUMNS as _WORK
-from dashboards.web.work_words import GATEWAY_STATES, NO_REVIEW, REVIEW_ACTIONS, REVIEW_ORIGINS
+from dashboards.web.work_words import GATEWAY_STATES, NO_REVIEW, REVIEW_ACTIONS
 
 __all__ = ["Cell", "cell", "duration", "heading", "instant", "number", "size"]
 
@@ -38,7 +38,7 @@ _WORDS: Final = {
     "certificate_kind": {code: Word(text) for code, text in CERTIFICATES.items()},
     "certificate_conclusion": {code: Word(text) for code, text in CERTIFIED.items()},
     "gateway_state": {code: Word(text) for code, text in GATEWAY_STATES.items()},
-    "review_origin": {code: Word(text) for code, text in REVIEW_ORIGINS.items()},
+    "review_origin": {code: Word(text) for code, text in ORIGINS.items()},
     "review_state": {code: Word(text) for code, text in STATES.items()},
     "this_year": {code: Word(text) for code, text in {**STATES, **NO_REVIEW}.items()},
     "review_conclusion": {code: Word(text) for code, text in CONCLUSIONS.items()},

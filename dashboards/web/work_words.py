@@ -6,7 +6,7 @@ from typing import Final
 
 from analytics.domain.words import Phrase, Phrases, phrases
 
-__all__ = ["COLUMNS", "GATEWAY_STATES", "HANDED_IN", "NO_REVIEW", "PAGES", "REVIEW_ACTIONS", "REVIEW_ORIGINS"]
+__all__ = ["COLUMNS", "GATEWAY_STATES", "HANDED_IN", "NO_REVIEW", "PAGES", "REVIEW_ACTIONS"]
 
 
 COLUMNS: Final = phrases(
@@ -52,12 +52,6 @@ COLUMNS: Final = phrases(
     product_tce=("综合能耗（tce）", "energy, tce"),
     intensity=("单位产品能耗（kgce/产量单位）", "kgce for each unit of output"),
     how=("依据", "how it was worked out"),
-)
-REVIEW_ORIGINS: Final = phrases(
-    plan=("年度计划", "plan"),
-    draw=("随机抽查", "drawn by lot"),
-    other=("其他", "other"),
-    self_check=("年度自查", "self-check"),
 )
 HANDED_IN: Final = MappingProxyType(
     {
