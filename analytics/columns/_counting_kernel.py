@@ -220,7 +220,7 @@ def count(s, p, t, v, r, k, extra, work):
                 s.learnt_n = TURNED
                 s.learnt_day = t // US_PER_DAY + 1
     if more > 0:  # the total is known but for whole turns of the dial
-        extra |= _ESTIMATED
+        extra |= _ESTIMATED | SUSPECT
     remember_anchor(s)
     if v == s.good_value and not rolled:
         keep_stillness(s)

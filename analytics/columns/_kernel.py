@@ -48,10 +48,11 @@ from analytics.columns._rates_kernel import (
     is_surprising,
     scale_slip,
     turns_at,
+    unlearn_rate,
     usual_rise,
 )
 from analytics.columns._values_kernel import is_filled, is_sentinel, micro_of, resolution
-from analytics.columns._waiting_kernel import accept_run, end_run, is_still_scaled, reset_run, set_aside
+from analytics.columns._waiting_kernel import confirm_run, end_run, is_still_scaled, reset_run, set_aside
 from analytics.compiled import compiled, compiled_plain
 from analytics.domain.instants import US_PER_DAY, US_PER_HOUR, US_PER_MINUTE, US_PER_SECOND
 from analytics.domain.quality import DetectionKind
@@ -96,8 +97,7 @@ def sort_by_point(point, at, n_points):
 def _take(s, p, t, v, r, k, work):
     """(t, v) continues the register: waiting readings are confirmed by it, or rejected."""
     if s.run_n > 0 and s.run_kind == 0 and s.good_value < s.run_value and s.last_value <= v:
-        accept_run(s, p, r, k, 0, work)
-        count(s, p, t, v, r, k, 0, work)
+        confirm_run(s, p, t, v, r, k, work)
         return
     turned = v < s.good_value and s.run_kind == 0 and s.run_value == 0.0 and s.last_value == 0.0
     if s.run_n > 0 and turned:  # through 0 by chance, or without a value just then: no fault is sure
@@ -122,6 +122,15 @@ def _could_turn(s, c, t, v, rules):
             return False
     waiting = s.run_n > 0 and s.run_kind == 0 and s.run_value <= v
     return not waiting or has_rolled(s, c, s.good_at, s.good_value, s.run_at, s.run_value, rules)
+
+
+@compiled_plain
+def _goes_on_from_prev(s, c, t, v, rules):
+    """Whether v continues the anchor before the last, directly or as the last did through a turn of the dial."""
+    if v >= s.prev_value:
+        return is_believed(s, c, s.prev_at, s.prev_value, t, v, rules)
+    turned = v > 0.0 and s.good_value < s.prev_value
+    return turned and has_rolled(s, c, s.prev_at, s.prev_value, t, v, rules)
 
 
 @compiled_plain
@@ -171,16 +180,11 @@ def _read(s, p, t, v, r, k, work):
     if not shown:
         set_aside(s, p, t, v, r, k, SCALE if scale != 0 else SPIKE, scale, work)
         return
-    if (
-        s.run_n == 0
-        and s.prev_at != NEVER
-        and v < s.good_value
-        and v >= s.prev_value
-        and is_believed(s, c, s.prev_at, s.prev_value, t, v, work.rules)
-    ):
+    if s.run_n == 0 and s.prev_at != NEVER and v < s.good_value and _goes_on_from_prev(s, c, t, v, work.rules):
         high_at, high = s.good_at, s.good_value
         if high - v > 2.0 * resolution(high):
             emit_event(s, p, SPIKE, high_at, t, t, s.prev_value, high, v, 1, 0, work)
+        unlearn_rate(s, c, t, s.good_value - s.prev_value, s.good_at - s.prev_at, work.rules)
         take_back(s)
         count(s, p, t, v, r, k, SUSPECT, work)
         s.prev_at = NEVER

@@ -10,6 +10,7 @@ from analytics.compiled import compiled_plain
 from analytics.domain.instants import US_PER_DAY
 
 __all__ = [
+    "LOAD",
     "MODERATE",
     "MODERATE_H",
     "SAME_LOAD",
@@ -26,6 +27,7 @@ __all__ = [
     "moderate_surprise",
     "scale_slip",
     "turns_at",
+    "unlearn_rate",
     "usual_rise",
 ]
 
@@ -36,14 +38,16 @@ _SCALE_WINDOW = 0.05  # a reading times 10^n must land this close above the regi
 _SLIP_STEPS = 100.0  # below this many steps a factor of 10^n is likely by chance
 # A rise is accepted at once up to these multiples of the highest rate so far: the fewer rises seen, the wider.
 _MARGIN, _MARGIN_YOUNG, _MARGIN_FIRST = 4.0, 16.0, 64.0
-_FIRST, YOUNG = 8, 24
+_SOME, _FIRST, YOUNG = 3, 8, 24
 TURNED = YOUNG + 1  # in `learnt_n`: as many moves, and a turn of a dial whose full scale nobody declared
 MODERATE_H = 24.0  # hours at that rate: a larger rise is not counted, even if the register continues from it
 MODERATE = 32.0  # the same for readings far apart, as a multiple of that rate
+LOAD = 300.0  # multiple of the learnt rate above which a new load needs more evidence
 SAME_LOAD = 10.0  # a new load continues at no less than a tenth of the rate of its first rise, an offset does not
 # largest first rise of a register of which no rate is known: share of the dial, or its steps
 _UNLEARNT, _UNLEARNT_STEPS = 1.0, 100.0
 _UNLEARNT_PASS = 0.05  # the same through the full scale, as a share of it
+_BOOT_STEPS = 10.0  # a first rise from 0 by more may be the total that a device shows once it has booted
 _SUSPICIOUS = 3  # after this many intervals a fill value (`FILLS`) needs confirmation even if it could be reached
 # hours of usual rise that a dial must stand above zero for a rollover to be distinguishable from a reset
 _TURN_HOURS = 20.0
@@ -143,7 +147,7 @@ def follows_run(s, c, t0, v0, t1, v1, jump, jump_t, rules):
     d = v1 - v0
     if jump > 0.0:
         return d <= SAME_LOAD * jump / hours_between(jump_t, rules) * hours
-    return d <= _MARGIN_YOUNG * s.learnt * hours / (c.factor * 1e6)
+    return d <= LOAD * s.learnt * hours / (c.factor * 1e6)  # it may have turned amid a new load
 
 
 @compiled_plain
@@ -205,7 +209,8 @@ def scale_slip(s, c, t0, v0, t1, v1, rules):
     if s.learnt_n >= _FIRST:
         reach = min(usual_rise(s, c, dt, rules), 0.5 * v0)
     if s.learnt_n < _FIRST:
-        reach = min(reach, _SCALE_WINDOW * v0)
+        usual = usual_rise(s, c, dt, rules) if s.learnt_n >= _SOME else 0.0
+        reach = min(reach, max(_SCALE_WINDOW * v0, min(usual, 0.5 * v0)))
     return scale_of(v0, v1, reach)
 
 
@@ -243,12 +248,26 @@ def learn_rate(s, c, t, micro, dt, certain, rules):
 
 
 @compiled_plain
+def unlearn_rate(s, c, t, rise, dt, rules):
+    """Take back what a rise that proved false has taught; `rise` is negative where it went through a turn. [dial]
+
+    The rate before it is not kept, so the least that would have let it through stands in; true rises teach it again.
+    """
+    rate = rise * c.factor * 1e6 / hours_between(dt, rules)
+    if s.learnt > 0.0 and (rise < 0.0 or (rate > 0.0 and s.learnt <= 1.001 * 2.0 ** np.ceil(np.log2(rate)))):
+        s.learnt = np.float32(s.learnt / _margin(s))
+        s.learnt_day = t // US_PER_DAY + 1
+
+
+@compiled_plain
 def is_surprising(s, c, t, v, rules):
     """Whether a plausible rise has another explanation (fill value, power of ten, catch-up) and needs confirmation."""
     d = v - s.good_value
     dt = t - s.good_at
     if s.learnt == 0.0:
-        return is_filled(v) and d > 2.0 * resolution(v)
+        undeclared = math.isnan(c.first_reading) and math.isinf(c.rate)
+        booted = s.good_value == 0.0 and undeclared and d > _BOOT_STEPS * resolution(v)
+        return booted or (is_filled(v) and d > 2.0 * resolution(v))
     usual = usual_rise(s, c, dt, rules) + resolution(v)
     near = usual if s.learnt_n >= YOUNG else _MARGIN * usual
     if is_filled(v) and (d > near or (c.interval > 0 and dt > _SUSPICIOUS * c.interval)):

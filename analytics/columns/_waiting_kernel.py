@@ -15,6 +15,7 @@ from analytics.columns._counting_kernel import (
 )
 from analytics.columns._layout import BREAK, CONFIRM, JUMP, NEVER, SCALE, SENTINEL, SPIKE, SUSPECT
 from analytics.columns._rates_kernel import (
+    LOAD,
     MODERATE,
     SAME_LOAD,
     follows_run,
@@ -31,7 +32,7 @@ from analytics.compiled import compiled_plain
 from analytics.domain.instants import US_PER_DAY, US_PER_HOUR
 from analytics.domain.quality import DetectionKind
 
-__all__ = ["accept_run", "end_run", "is_still_scaled", "reset_run", "set_aside"]
+__all__ = ["accept_run", "confirm_run", "end_run", "is_still_scaled", "reset_run", "set_aside"]
 
 _ROLLBACK = int(DetectionKind.ROLLBACK)
 _RESET = int(DetectionKind.RESET)
@@ -43,9 +44,8 @@ _ROLLBACK_SHARE = 0.01
 _LOST_SHARE = 0.25  # share of the dial: a reset leaves less, a rollback takes less
 _DAY_H = 24.0
 _LOW_SHARE = 0.01
-# multiples of the learnt rate: above the first a new load needs more evidence, above the second it is none
-_LOAD, _LOAD_MOST = 300.0, 10_000.0
-_LOAD_READINGS = 6  # and a day: evidence for a load above `_LOAD`
+_LOAD_MOST = 10_000.0  # multiple of the learnt rate above which nothing is a new load
+_LOAD_READINGS = 6  # and a day: evidence for a load above `LOAD`
 _STILL_READINGS = 8  # and a day, after which a fall to a value that does not move is reported
 _PATIENCE = 2 * US_PER_HOUR  # wait before an implausible rise is settled, in case the register returns
 _UP = 128  # in `kept_flags`: the level was reported as a jump
@@ -167,7 +167,7 @@ def _same_load(s, c, t, v, rules):
     rate = jump / hours_between(s.run_at - s.good_at, rules)
     times = rate * c.factor * 1e6 / s.learnt if s.learnt > 0.0 else jump / unlearnt_reach(s, s.good_value, v)
     early = s.learnt > 0.0 and (s.run_n < _LOAD_READINGS or t - s.run_at < US_PER_DAY)
-    if times > _LOAD and (times > _LOAD_MOST or early):
+    if times > LOAD and (times > _LOAD_MOST or early):
         return False  # beyond any plausible load; swapped register words would also continue at a similar rate
     since = (v - s.run_value) / hours_between(t - s.run_at, rules)
     last = (v - s.last_value) / hours_between(t - s.last_at, rules)
@@ -225,8 +225,14 @@ def _level(s, c, t, v, rules):
     """Whether the register continues from the run at a plausible rate."""
     if s.learnt == 0.0 or is_believed(s, c, s.run_at, s.run_value, t, v, rules):
         return True
+    if t - s.run_at < US_PER_DAY:
+        return False
     hours = hours_between(t - s.run_at, rules)
-    return t - s.run_at >= US_PER_DAY and v - s.run_value <= MODERATE * s.learnt * hours / (c.factor * 1e6)
+    most = s.learnt * hours / (c.factor * 1e6)
+    since = (v - s.run_value) / hours
+    last = (v - s.last_value) / hours_between(t - s.last_at, rules)
+    steady = 0.5 * since <= last <= 2.0 * since
+    return v - s.run_value <= (LOAD if steady else MODERATE) * most
 
 
 @compiled_plain
@@ -270,6 +276,21 @@ def _broken_off(s, p, t, v, r, k, work):
         _doubt_zeros(s, p, r, k, work)
     break_to(s, p, s.run_at, BREAK, work)
     set_anchor(s, s.run_at, s.run_value, r)
+
+
+@compiled_plain
+def confirm_run(s, p, t, v, r, k, work):
+    """(t, v) is believed, and the run lies on its way; but the run's own rise may have been too fast when it came."""
+    c = work.tab[k]
+    if is_believed(s, c, s.good_at, s.good_value, s.run_at, s.run_value, work.rules):
+        accept_run(s, p, r, k, 0, work)
+        count(s, p, t, v, r, k, 0, work)
+    elif _alone(s, c) and v > s.run_value:
+        _broken_off(s, p, t, v, r, k, work)
+        _go_on(s, p, t, v, r, k, work)
+    else:
+        accept_run(s, p, r, k, SUSPECT, work)
+        count(s, p, t, v, r, k, 0, work)
 
 
 @compiled_plain
@@ -324,6 +345,17 @@ def is_still_scaled(s, c, t, v, rules):
 
 
 @compiled_plain
+def _turns_on(s, c, t, v, rules):
+    """Whether (t, v) continues a rising run through the declared end of the dial, at the rate of the run."""
+    rise = v + c.full_scale - s.last_value  # NaN where no full scale is declared
+    if not (s.run_value > s.good_value and s.last_at > s.run_at and 0.0 < rise <= 0.5 * c.full_scale):
+        return False
+    rate = (s.last_value - s.run_value) / hours_between(s.last_at - s.run_at, rules)
+    began = (s.run_value - s.good_value) / hours_between(s.run_at - s.good_at, rules)
+    return v < s.last_value and rise <= 2.0 * rate * hours_between(t - s.last_at, rules) and began <= SAME_LOAD * rate
+
+
+@compiled_plain
 def set_aside(s, p, t, v, r, k, kind, scale, work):
     """(t, v) does not continue the register: add it to the run, or begin one."""
     c = work.tab[k]
@@ -333,6 +365,10 @@ def set_aside(s, p, t, v, r, k, kind, scale, work):
             _decide(s, p, t, v, r, k, work)
         else:
             _waits_on(s, t, v)
+        return
+    if kind == 0 and s.run_kind == 0 and s.run_n + 1 >= CONFIRM and _turns_on(s, c, t, v, work.rules):
+        accept_run(s, p, r, k, 0, work)
+        count(s, p, t, v, r, k, 0, work)
         return
     if s.run_n > 0:
         follows = follows_run(s, c, s.last_at, s.last_value, t, v, jump, jump_t, work.rules)

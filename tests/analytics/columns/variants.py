@@ -329,6 +329,49 @@ def _season(rng: Draw) -> Variant:
     return v
 
 
+def _every_second_scaled(rng: Draw) -> Variant:
+    """Every second reading is ten times too high, through a turn of the dial or from a low one on."""
+    v = sound(rng, n=160, turns=bool(rng.random() < 0.7), age=float(10.0 ** rng.uniform(1.0, 3.0)))
+    i = _place(v, rng, 60)
+    seen = 9.0 * v.value > 4.0 * np.diff(v.used).max()  # just after a turn ten times as much is an ordinary rise
+    seen[:i] = seen[i + 1 :: 2] = False
+    v.value[seen] = np.round(v.value[seen] * 10.0, 6)
+    v.value[-1] = v.value[-2] if len(v.value[i:]) % 2 else v.value[-1]
+    v.used[-1] = v.used[-2] if len(v.value[i:]) % 2 else v.used[-1]
+    v.told, v.counted = set(DetectionKind), (0.9, 1.1)
+    return v
+
+
+def _boots_with_a_declared_rate(rng: Draw) -> Variant:
+    """Zeros, then a total of few digits that stands still for a while, as a home's meter at night."""
+    v = sound(rng, n=160, age=float(10.0 ** rng.uniform(1.6, 2.2)))
+    v.facts["full_scale"] = 10.0 * float(v.facts["full_scale"])
+    v.facts["max_rate"] = float(np.diff(v.used).max() / (v.facts["interval_min"] / 60) * 1.5)
+    still = int(rng.integers(2, 60))
+    v.used = np.concatenate((np.zeros(still), v.used[: len(v.used) - still]))
+    start = v.value[0]
+    v.value = np.round(start + v.used, 6)
+    v.value[: int(rng.integers(1, 3))] = 0.0
+    v.told, v.counted = set(), (0.9, 1e6)  # counted or not, it must not claim to be measured
+    return v
+
+
+def _new_load_through_a_turn(rng: Draw) -> Variant:
+    """A line is added that draws fifty times as much, and the dial turns before that is believed."""
+    v = sound(rng, n=120, turns=True)
+    used = np.diff(v.used, prepend=0.0)
+    full, i = float(v.facts["full_scale"]), 60
+    more = np.rint(50.0 * used[1:i].mean() / v.step) * v.step
+    used[i:] += min(more, np.rint(full / 100.0 / v.step) * v.step)
+    before = float(np.cumsum(used)[i - 1])
+    v.used = np.cumsum(used)
+    start = full - before - np.rint(rng.uniform(0.2, 2.8) * used[i] / v.step) * v.step
+    v.value = np.round((start + v.used) % full, max(0, -round(np.log10(v.step))))
+    v.facts["max_rate"] = np.nan
+    v.counted = (0.5, 1.001)
+    return v
+
+
 VARIANTS: Mapping[str, Callable[[Draw], Variant]] = {
     "x10^n": _scaled,
     "filled": _filled,
@@ -343,6 +386,9 @@ VARIANTS: Mapping[str, Callable[[Draw], Variant]] = {
     "filled after a gap": _filled_after_gap,
     "x10^n after a gap": _scaled_after_gap,
     "x10^n through a turn": _turned_while_scaled,
+    "x10 every second": _every_second_scaled,
+    "boots at 0, rate declared": _boots_with_a_declared_rate,
+    "sound, new load through a turn": _new_load_through_a_turn,
     "sound": _sound,
     "sound, gone for long": _gone_for_long,
     "sound, holidays": _stands_then_goes_on,
