@@ -38,6 +38,9 @@ __all__ = [
 
 PREFIX: Final = "METERWARDEN_"
 
+HEAP_BESIDE_GATEWAYS_MB: Final = 256
+"""What our Kafka needs of its heap, two requests of our own of 72 MiB included, beside requests of gateways. [MiB]"""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KafkaSettings:
@@ -377,21 +380,21 @@ FIELDS: Final[tuple[Field, ...]] = (
         path="kafka.gateway_port",
         parse=_port_or_none,
         default="0",
-        meaning="Port of our Kafka for gateways, each with a login of its own; 0 for none.",
+        meaning="Port of our Kafka for gateways, by TLS, each with a login of its own; 0 for none.",
     ),
     Field(
         name="METERWARDEN_KAFKA_GATEWAY_HOST",
         path="kafka.gateway_host",
         parse=_host,
         default="127.0.0.1",
-        meaning="Name or address of this machine by which gateways reach that port; one off this machine needs TLS.",
+        meaning="Name or address of this machine by which gateways reach that port.",
     ),
     Field(
         name="METERWARDEN_KAFKA_GATEWAY_CERTIFICATE",
         path="kafka.gateway_certificate",
         parse=_path,
         default="",
-        meaning="PEM file of the certificate of that port, with those that signed it; then it speaks TLS.",
+        meaning="PEM file of the certificate of that port, with those that signed it.",
     ),
     Field(
         name="METERWARDEN_KAFKA_GATEWAY_KEY",
@@ -419,7 +422,7 @@ FIELDS: Final[tuple[Field, ...]] = (
         path="kafka.gateway_connections",
         parse=_whole(10, 10_000),
         default="100",
-        meaning="Connections at that port; half of them from one address, a tenth of them new in a second.",
+        meaning="Connections at that port, 1 MiB of heap each; half of them from one address, a tenth new in a second.",
     ),
     Field(
         name="METERWARDEN_KAFKA_INBOX_MB",
@@ -770,6 +773,7 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
             got = "a value that is not shown" if spec.path in SECRET_PATHS else repr(text)
             faults.append(f"{source} {error} (got {got})")
     faults += _of_kafka(values)
+    faults += _of_gateways(values)
     faults += _of_pages(values)
     if faults:
         raise ConfigurationError("settings: " + "; ".join(faults))
@@ -803,14 +807,28 @@ def _of_kafka(values: Mapping[str, Any]) -> Iterator[str]:
     for certificate, key in (("certificate", "key"), ("gateway_certificate", "gateway_key")):
         if has(key) != has(certificate):
             yield f"{named(certificate)} and {named(key)} must come together"
-    host = values.get("kafka.gateway_host", "127.0.0.1")
-    if not re.fullmatch(r"127\.[0-9.]+|localhost|\[::1\]", host) and not has("gateway_certificate"):
-        yield f"{named('gateway_host')} must be 127.0.0.1 without {named('gateway_certificate')} (got {host})"
     security = values.get("kafka.security", "")
     if security and security.startswith("SASL") != has("user"):
         yield f"{named('security')} must be SASL_… with {named('user')} and only then (got {security})"
     if security and not security.endswith("SSL") and (has("ca") or has("certificate")):
         yield f"{named('security')} must end in SSL where certificates are named (got {security})"
+
+
+def _of_gateways(values: Mapping[str, Any]) -> Iterator[str]:
+    """What our Kafka's port for gateways lacks."""
+    if not values.get("kafka.gateway_port"):
+        return
+    port, heap, most = (f"METERWARDEN_KAFKA_{name}" for name in ("GATEWAY_PORT", "HEAP_MB", "GATEWAY_CONNECTIONS"))
+    if "kafka.gateway_certificate" not in values:
+        yield f"{port} must come with METERWARDEN_KAFKA_GATEWAY_CERTIFICATE and _KEY: gateways speak TLS"
+    default = KafkaSettings()
+    heap_mb = values.get("kafka.heap_mb", default.heap_mb)
+    connections = values.get("kafka.gateway_connections", default.gateway_connections)
+    if heap_mb < HEAP_BESIDE_GATEWAYS_MB + connections:
+        yield (
+            f"{heap} must be at least {HEAP_BESIDE_GATEWAYS_MB} and {most}, each of which may hold 1 MiB "
+            f"(got {heap_mb} with {connections})"
+        )
 
 
 def origins(environ: Mapping[str, str] | None = None) -> Mapping[str, str]:

@@ -19,13 +19,13 @@ KAFKA_CERTIFICATE 本机证书的 PEM 文件，仅在这些服务器要求时填
 KAFKA_KEY 本机证书私钥的 PEM 文件。
 KAFKA_PORT 自带 Kafka 的端口，仅在 127.0.0.1 上。
 KAFKA_CONTROLLER_PORT 自带 Kafka 控制器的端口，仅在 127.0.0.1 上。
-KAFKA_GATEWAY_PORT 自带 Kafka 供网关接入的端口，每台网关有自己的登录；0 为不开。
-KAFKA_GATEWAY_HOST 网关连接该端口所用的本机名称或地址；本机以外必须用 TLS。
-KAFKA_GATEWAY_CERTIFICATE 该端口证书及其签发链的 PEM 文件；填写后该端口使用 TLS。
+KAFKA_GATEWAY_PORT 自带 Kafka 供网关接入的端口，使用 TLS，每台网关有自己的登录；0 为不开。
+KAFKA_GATEWAY_HOST 网关连接该端口所用的本机名称或地址。
+KAFKA_GATEWAY_CERTIFICATE 该端口证书及其签发链的 PEM 文件。
 KAFKA_GATEWAY_KEY 该证书私钥的 PEM 文件（PKCS #8）。
 KAFKA_GATEWAY_KIB_S 每个网关经 Kafka 发送的速率上限；超过时 Kafka 让它等待。[KiB/s]
 KAFKA_GATEWAY_PERCENT 每个网关最多占用 Kafka 一个线程时间的比例。[%]
-KAFKA_GATEWAY_CONNECTIONS 该端口的连接数上限；同一地址至多一半，每秒新建至多十分之一。
+KAFKA_GATEWAY_CONNECTIONS 该端口的连接数上限，每个占堆内存 1 MiB；同一地址至多一半，每秒新建至多十分之一。
 KAFKA_INBOX_MB 每个网关收件箱的容量；超出时删除最早的消息，不论是否已读取。[MiB]
 KAFKA_PARTITIONS 新建主题的分区数。
 KAFKA_HEAP_MB 自带 Kafka 的堆内存。[MiB]

@@ -13,9 +13,10 @@ from typing import Final
 from deploy.stack.errors import StackError, ToolMissing
 from deploy.stack.places import exclusive, tool
 
-__all__ = ["JAVA_NEEDED", "RESOURCES", "VERSION", "check", "complete", "jars", "java", "snappy_jar"]
+__all__ = ["CLASSES", "JAVA_NEEDED", "RESOURCES", "VERSION", "check", "complete", "jars", "java", "own_jar"]
 
 RESOURCES: Final = Path(__file__).parent / "kafka"
+CLASSES: Final = RESOURCES / "classes"
 JAVA_NEEDED: Final = 17
 _SUMS: Final = (RESOURCES / "jars.sha256").read_bytes()
 VERSION: Final = re.findall(rb"kafka-server-([0-9.]+)\.jar", _SUMS)[0].decode()
@@ -51,15 +52,16 @@ def jars(cache: Path) -> Path:
     return folder
 
 
-def snappy_jar() -> bytes:
-    """A jar to go before the others: snappy that believes no length of a chunk that its bytes cannot hold.
+def own_jar() -> bytes:
+    """A jar of our own classes, to go before the others.
 
-    Its class is `SnappyInputStream.java`, compiled by ``javac --release 11 -g:none``: where Kafka runs is no compiler.
+    It holds snappy that believes no length of a chunk that its bytes cannot hold, and the door of gateways. The sources
+    lie beside `CLASSES`, compiled by ``javac --release 11 -g:none``: where Kafka runs is no compiler.
     """
     made = io.BytesIO()
     with zipfile.ZipFile(made, "w") as jar:
-        name = "SnappyInputStream.class"
-        jar.writestr(f"org/xerial/snappy/{name}", (RESOURCES / name).read_bytes())
+        for file in sorted(CLASSES.rglob("*.class")):
+            jar.writestr(file.relative_to(CLASSES).as_posix(), file.read_bytes())
     return made.getvalue()
 
 

@@ -1,4 +1,9 @@
-"""The door of our own Kafka for gateways: a port of its own, a login for each, TLS where there is a certificate."""
+"""The door of our own Kafka for gateways: a port of its own, TLS, a login for each, and a bound for each request.
+
+Kafka takes a request's stated size from the room that all requests share (``queued.max.request.bytes``), whoever states
+it. So each connection of a gateway may state `GATEWAY_REQUEST_BYTES`, which a class of ours looks at before Kafka does,
+and the room is larger than all connections of gateways can fill (decision 0020).
+"""
 
 import ssl
 from collections.abc import Mapping
@@ -9,11 +14,15 @@ from typing import Final
 from deploy.settings import KafkaSettings
 from deploy.stack.errors import StackError
 
-__all__ = ["SCRAM_MODULE", "GatewayListener", "gateway_listener"]
+__all__ = ["GATEWAY_REQUEST_BYTES", "SCRAM_MODULE", "GatewayListener", "gateway_listener"]
 
 SCRAM_MODULE: Final = "org.apache.kafka.common.security.scram.ScramLoginModule"
 _NAME: Final = "GATEWAYS"
+GATEWAY_REQUEST_BYTES: Final = (1 << 20) - 16
+"""Largest request of a connection: as an object it fills a region of Java's heap; a byte more takes two. [byte]"""
+
 _ANY: Final = 2**31 - 1
+_FACTORY: Final = "meterwarden.kafka.GatewayEngineFactory"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,8 +30,9 @@ class GatewayListener:
     """Its part of Kafka's configuration; `properties` may hold a key."""
 
     address: str
-    protocol: str
     properties: Mapping[str, str]
+    request_bytes: int
+    """What requests of all its connections can take together. [byte]"""
 
 
 def gateway_listener(kafka: KafkaSettings) -> GatewayListener:
@@ -33,24 +43,23 @@ def gateway_listener(kafka: KafkaSettings) -> GatewayListener:
     StackError
         If its certificate and key cannot be used.
     """
+    certificate, key = kafka.gateway_certificate, kafka.gateway_key
+    if certificate is None or key is None:
+        raise StackError("METERWARDEN_KAFKA_GATEWAY_PORT must come with a certificate and its key")
     properties = {
         "listener.name.gateways.sasl.enabled.mechanisms": "SCRAM-SHA-512",
         "listener.name.gateways.scram-sha-512.sasl.jaas.config": f"{SCRAM_MODULE} required;",
-        # who has no login yet takes half a MiB a connection, and the processor to say no
+        "listener.name.gateways.ssl.engine.factory.class": _FACTORY,
+        "meterwarden.gateways.request.bytes": str(GATEWAY_REQUEST_BYTES),
         "listener.name.gateways.max.connections": str(kafka.gateway_connections),
         "listener.name.gateways.max.connection.creation.rate": str(kafka.gateway_connections // 10),
         "max.connections.per.ip": str(kafka.gateway_connections // 2),
         "max.connections.per.ip.overrides": f"127.0.0.1:{_ANY}",
     }
-    certificate, key = kafka.gateway_certificate, kafka.gateway_key
-    protocol = "SASL_PLAINTEXT"
-    if certificate is not None and key is not None:
-        properties |= _tls(certificate, key)
-        protocol = "SASL_SSL"
     return GatewayListener(
         address=f"{_NAME}://{kafka.gateway_host}:{kafka.gateway_port}",
-        protocol=protocol,
-        properties=properties,
+        properties=properties | _tls(certificate, key),
+        request_bytes=kafka.gateway_connections << 20,
     )
 
 

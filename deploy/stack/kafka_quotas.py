@@ -10,13 +10,13 @@ from kafka.errors import for_code
 from kafka.protocol.admin import AlterClientQuotasRequest
 
 from deploy.settings import KafkaSettings
-from ingest.gateway.access import INBOX, NAME, inbox_of
-from ingest.wire import MAX_MESSAGE_BYTES
+from ingest.gateway.access import INBOX, INBOX_MESSAGE_BYTES, NAME, inbox_of
 
 __all__ = ["Share", "give_share", "refresh_shares", "share_of"]
 
 _KEPT_MS: Final = 7 * 86_400_000
 _SMALLEST_SEGMENT: Final = 1 << 20
+_AROUND: Final = 16 << 10  # key, headers and the batch that a message comes in
 _Entry: Final = AlterClientQuotasRequest.EntryData
 
 
@@ -50,7 +50,7 @@ class Share:
             "segment.bytes": str(
                 max(self.inbox_bytes // 8, _SMALLEST_SEGMENT)
             ),  # whole segments go, the last one never
-            "max.message.bytes": str(MAX_MESSAGE_BYTES),
+            "max.message.bytes": str(INBOX_MESSAGE_BYTES + _AROUND),
             "message.timestamp.type": "LogAppendTime",  # when it came is not the gateway's to say
         }
 

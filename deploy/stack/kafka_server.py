@@ -21,7 +21,7 @@ from deploy.kafka_access import LOGINS, Login, access_of, scram, service_access,
 from deploy.settings import KafkaSettings, Settings
 from deploy.stack.daemon import Daemon, plain_environment
 from deploy.stack.errors import PartFailed, StackError
-from deploy.stack.jars import RESOURCES, VERSION, jars, java, snappy_jar
+from deploy.stack.jars import RESOURCES, VERSION, jars, java, own_jar
 from deploy.stack.kafka_listener import SCRAM_MODULE, gateway_listener
 from deploy.stack.kafka_probe import Answer, ask, brokers
 from deploy.stack.part import PartStatus
@@ -101,8 +101,8 @@ class KafkaServer:
             "log4j2.properties", (RESOURCES / "log4j2.properties").read_text(encoding="utf-8")
         )
         command += [f"-Dlog4j2.configurationFile={logging}"]
-        snappy = self._places.write_conf("snappy.jar", snappy_jar())
-        command += ["-cp", f"{snappy}:{library}/*"]
+        own = self._places.write_conf("own.jar", own_jar())
+        command += ["-cp", f"{own}:{library}/*"]
         self._format(command)
         self._daemon.start(
             [*command, _MAIN, str(self._properties)],
@@ -173,7 +173,7 @@ class KafkaServer:
             "listeners": f"{listeners},CONTROLLER://127.0.0.1:{kafka.controller_port}",
             "advertised.listeners": listeners,
             "listener.security.protocol.map": "CLIENTS:SASL_PLAINTEXT,CONTROLLER:SASL_PLAINTEXT"
-            + (f",GATEWAYS:{gateways.protocol}" if gateways else ""),
+            + (",GATEWAYS:SASL_SSL" if gateways else ""),
             "controller.listener.names": "CONTROLLER",
             "inter.broker.listener.name": "CLIENTS",
             # who gets in, and what they may do: nothing that no rule allows
@@ -195,7 +195,7 @@ class KafkaServer:
             "replica.fetch.max.bytes": MESSAGE_BYTES,
             # room is taken when a request states its size: without a bound few of them fill the heap, and all ends
             "socket.request.max.bytes": _REQUEST_BYTES,
-            "queued.max.request.bytes": _REQUEST_BYTES,
+            "queued.max.request.bytes": _REQUEST_BYTES + (gateways.request_bytes if gateways else 0),
             # one node: one copy of everything, and nobody to wait for
             "default.replication.factor": 1,
             "min.insync.replicas": 1,

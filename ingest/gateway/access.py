@@ -12,7 +12,17 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import Final, Protocol
 
-__all__ = ["INBOX", "NAME", "Gateway", "GatewayRegistry", "Gateways", "digest_of", "inbox_of", "new_token"]
+__all__ = [
+    "INBOX",
+    "INBOX_MESSAGE_BYTES",
+    "NAME",
+    "Gateway",
+    "GatewayRegistry",
+    "Gateways",
+    "digest_of",
+    "inbox_of",
+    "new_token",
+]
 
 NAME: Final = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 """Names of gateways, as Kafka's users too: without a dot, which is in the names of our own users."""
@@ -20,6 +30,9 @@ NAME: Final = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 _MARK: Final = "mwg_"
 INBOX: Final = "metering.inbox."
 """What the names of all inboxes begin with; no other topic's does."""
+
+INBOX_MESSAGE_BYTES: Final = 1_000_000
+"""Largest message of an inbox: what Kafka's clients send at most unless told otherwise. [byte]"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

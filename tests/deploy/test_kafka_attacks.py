@@ -6,6 +6,7 @@ import hashlib
 import hmac
 import itertools
 import os
+import random
 import re
 import shutil
 import socket
@@ -46,13 +47,14 @@ from kafka.errors import KafkaError
 from deploy.kafka_access import user_of
 from deploy.settings import KafkaSettings
 from deploy.stack import Stack
-from deploy.stack.jars import RESOURCES
+from deploy.stack.jars import CLASSES, RESOURCES
 from deploy.stack.kafka_gateways import keep_out, let_in
+from deploy.stack.kafka_listener import GATEWAY_REQUEST_BYTES
 from deploy.stack.kafka_probe import ask
 from deploy.stack.kafka_quotas import Share, give_share, share_of
 from deploy.stack.processes import until
 from ingest.gateway.access import inbox_of
-from ingest.kafka.publisher import create_topics
+from ingest.kafka.publisher import Publisher, create_topics, end_offsets, topic_id
 from ingest.kafka_access import KafkaAccess
 from ingest.wire import READINGS_TOPIC
 from streams.config import ADMISSION_GROUP, GROUP
@@ -61,7 +63,9 @@ pytestmark = pytest.mark.integration
 
 SHARE = share_of(KafkaSettings())
 MIB = 1 << 20
-SNAPPY = 2
+NONE, GZIP, SNAPPY, LZ4, ZSTD = range(5)
+SOON_S = 60.0
+"""How long a busy machine may take for what takes a second."""
 
 
 @dataclass(frozen=True)
@@ -93,6 +97,7 @@ def gateway(stack: Stack) -> Iterator[Gateway]:
     create_topics(stack.kafka_config)
     name = f"evil-{uuid.uuid4().hex[:8]}"
     yield Gateway(stack, name, let_in(stack.access, name, share=SHARE))
+    assert until(lambda: ask(stack.access).brokers == 1, SOON_S), "what a test did is over"
     keep_out(stack.access, name)
     with closing(KafkaAdminClient(**stack.access.options())) as admin:
         admin.delete_topics([inbox_of(name)])
@@ -101,10 +106,10 @@ def gateway(stack: Stack) -> Iterator[Gateway]:
 class Wire:
     """A connection to the door of gateways, over which any bytes can be sent."""
 
-    def __init__(self, stack: Stack) -> None:
+    def __init__(self, stack: Stack, *, timeout_s: float = SOON_S) -> None:
         kafka = stack.settings.kafka
         context = ssl.create_default_context(cafile=str(kafka.gateway_certificate))
-        plain = socket.create_connection(("127.0.0.1", kafka.gateway_port), 10.0)
+        plain = socket.create_connection(("127.0.0.1", kafka.gateway_port), timeout_s)
         self._numbers = itertools.count()
         try:
             self._socket = context.wrap_socket(plain, server_hostname="127.0.0.1")
@@ -116,14 +121,31 @@ class Wire:
         self._socket.close()
 
     def state(self, size: int) -> None:
-        """Say that so many bytes come, and send ten."""
-        self._socket.sendall(struct.pack(">i", size) + bytes(10))
+        """Say that a request to produce of so many bytes comes, and send its head."""
+        self._socket.sendall(struct.pack(">ihhih", size, 0, 7, 1, -1))
+
+    def is_cut_off(self) -> bool:
+        """Whether Kafka closes the connection."""
+        try:
+            self.answer()
+        except (EOFError, ConnectionError, ssl.SSLError):
+            return True
+        return False
+
+    def send(self, data: bytes) -> None:
+        self._socket.sendall(data)
+
+    def answer(self) -> bytes:
+        (size,) = struct.unpack(">i", self._exactly(4))
+        return self._exactly(size)
+
+    def request(self, key: int, version: int, body: bytes) -> bytes:
+        head = struct.pack(">hhih", key, version, next(self._numbers), -1)
+        return struct.pack(">i", len(head) + len(body)) + head + body
 
     def ask(self, key: int, version: int, body: bytes) -> bytes:
-        head = struct.pack(">hhih", key, version, next(self._numbers), -1)
-        self._socket.sendall(struct.pack(">i", len(head) + len(body)) + head + body)
-        (size,) = struct.unpack(">i", self._exactly(4))
-        return self._exactly(size)[4:]
+        self.send(self.request(key, version, body))
+        return self.answer()[4:]
 
     def login(self, gateway: Gateway) -> None:
         """SCRAM-SHA-512, RFC 5802."""
@@ -141,11 +163,8 @@ class Wire:
 
     def produce(self, topic: str, codec: int, packed: bytes) -> int:
         """Send a batch of one record in a codec's bytes; Kafka's code of the error."""
-        after = struct.pack(">hiqqqhii", codec, 0, 0, 0, -1, -1, -1, 1) + packed
-        batch = struct.pack(">qiibI", 0, len(after) + 9, 0, 2, calc_crc32c(after)) + after
         name = topic.encode()
-        body = struct.pack(">hhiih", -1, 1, 30_000, 1, len(name)) + name + struct.pack(">iii", 1, 0, len(batch)) + batch
-        answer = self.ask(0, 7, body)
+        answer = self.ask(0, 7, produce_body(topic, batch_of(codec, packed)))
         at = 4 + 2 + len(name) + 4 + 4
         return int(struct.unpack(">h", answer[at : at + 2])[0])
 
@@ -167,6 +186,26 @@ class Wire:
         return data
 
 
+def batch_of(codec: int, packed: bytes) -> bytes:
+    """A batch of one record; KIP-98."""
+    after = struct.pack(">hiqqqhii", codec, 0, 0, 0, -1, -1, -1, 1) + packed
+    return struct.pack(">qiibI", 0, len(after) + 9, 0, 2, calc_crc32c(after)) + after
+
+
+def produce_body(topic: str, *batches: bytes) -> bytes:
+    """A request to produce of version 7, each batch as if to a partition of its own."""
+    name = topic.encode()
+    parts = [struct.pack(">ii", number, len(batch)) + batch for number, batch in enumerate(batches)]
+    return struct.pack(">hhiih", -1, 1, 30_000, 1, len(name)) + name + struct.pack(">i", len(parts)) + b"".join(parts)
+
+
+def produce_13(topic: uuid.UUID, batch: bytes) -> bytes:
+    """A request to produce of version 13: compact lengths, and no tagged fields where some may stand."""
+    none = b"\0"
+    part = struct.pack(">i", 0) + varint(len(batch) + 1) + batch + none
+    return none + none + struct.pack(">hi", -1, 30_000) + b"\2" + topic.bytes + b"\2" + part + none + none
+
+
 def kafka_pid(stack: Stack) -> tuple[int, ...]:
     return next(part for part in stack.status() if part.name == "kafka").pids
 
@@ -177,6 +216,11 @@ def varint(number: int) -> bytes:
         out += bytes([number & 0x7F | 0x80])
         number >>= 7
     return out + bytes([number])
+
+
+def record_of(value: bytes) -> bytes:
+    record = b"\0\0\0\1" + varint(2 * len(value)) + value + b"\0"
+    return varint(2 * len(record)) + record
 
 
 def framed(claimed: int) -> bytes:
@@ -212,42 +256,124 @@ def test_a_message_of_100_bytes_that_claims_to_fill_the_memory_does_not_end_kafk
     assert ask(stack.access).brokers == ask(gateway.access).brokers == 1
 
 
-# the class is shipped compiled, since machines that run it have a JRE alone; who changes its source has a JDK
+# classes are shipped compiled, since machines that run them have a JRE alone; who changes a source has a JDK
 @pytest.mark.skipif(
-    shutil.which("javac") is None, reason="NOT COMPARED WITH ITS SOURCE: no javac here (Debian's default-jdk-headless)"
+    shutil.which("javac") is None,
+    reason="NOT COMPARED WITH THEIR SOURCE: no javac here (Debian's default-jdk-headless)",
 )
-def test_the_compiled_class_is_what_its_source_says(stack: Stack, tmp_path: Path) -> None:
-    (library,) = stack.settings.cache.glob("kafka-*/snappy-java-*.jar")
-    command = ["javac", "--release", "11", "-g:none", "-proc:none", "-cp", str(library), "-d", str(tmp_path)]
-    subprocess.run([*command, str(RESOURCES / "SnappyInputStream.java")], check=True)
-    made = tmp_path / "org/xerial/snappy/SnappyInputStream.class"
-    assert made.read_bytes() == (RESOURCES / "SnappyInputStream.class").read_bytes()
+def test_the_compiled_classes_are_what_their_sources_say(stack: Stack, tmp_path: Path) -> None:
+    (library,) = {jar.parent for jar in stack.settings.cache.glob("kafka-*/snappy-java-*.jar")}
+    command = ["javac", "--release", "11", "-g:none", "-proc:none", "-cp", f"{library}/*", "-d", str(tmp_path)]
+    subprocess.run([*command, *map(str, RESOURCES.glob("*.java"))], check=True)
+    assert contents(tmp_path) == contents(CLASSES)
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {str(file.relative_to(folder)): file.read_bytes() for file in folder.rglob("*.class")}
 
 
 @pytest.mark.parametrize("frame", [lambda data: bytes(cramjam.snappy.compress_raw(data)), xerial])
 def test_sound_snappy_is_taken_as_ever(stack: Stack, gateway: Gateway, frame: Callable[[bytes], bytes]) -> None:
     value = bytes(range(256)) * 4000 + bytes(2_000_000)  # the second part is packed as far as snappy can
-    record = b"\0\0\0\1" + varint(2 * len(value)) + value + b"\0"
     with closing(Wire(stack)) as wire:
         wire.login(gateway)
-        assert wire.produce(inbox_of(gateway.name), SNAPPY, frame(varint(2 * len(record)) + record)) == 0
+        assert wire.produce(inbox_of(gateway.name), SNAPPY, frame(record_of(value))) == 0
 
 
 def test_requests_that_only_state_their_size_do_not_fill_the_memory(stack: Stack, gateway: Gateway) -> None:
     before = kafka_pid(stack)
+    for size in (70 * MIB, GATEWAY_REQUEST_BYTES + 1, -1):
+        for _ in range(4):
+            with closing(Wire(stack)) as wire:
+                wire.login(gateway)
+                wire.state(size)
+                assert wire.is_cut_off()
+    assert ask(gateway.access, timeout_s=SOON_S).brokers == ask(stack.access, timeout_s=SOON_S).brokers == 1
+    assert kafka_pid(stack) == before
+
+
+@pytest.mark.parametrize(
+    ("held", "size"), [(2, 70 * MIB), (90, GATEWAY_REQUEST_BYTES)], ids=["two of any size", "many of the largest"]
+)
+def test_requests_that_are_stated_and_held_stall_neither_us_nor_other_gateways(
+    stack: Stack, gateway: Gateway, fresh_topic: Callable[..., str], held: int, size: int
+) -> None:
+    before = kafka_pid(stack)
+    other = f"good-{uuid.uuid4().hex[:8]}"
+    good = Gateway(stack, other, let_in(stack.access, other, share=SHARE))
     wires: list[Wire] = []
     try:
-        for _ in range(12):
-            with suppress(OSError, EOFError):  # while there is no room, nobody is served
-                wire = Wire(stack)
-                wires.append(wire)
-                wire.login(gateway)
-                wire.state(70 * MIB)
+        for _ in range(held):
+            wires.append(Wire(stack))
+            wires[-1].login(gateway)
+            wires[-1].state(size)
+        with closing(Wire(stack)) as wire:
+            wire.login(good)
+            assert wire.produce(inbox_of(other), NONE, record_of(bytes(900_000))) == 0
+        with Publisher(stack.kafka_config) as publisher:
+            publisher.send(fresh_topic("large"), bytes(50 * 10**6), key="U1")
+            assert publisher.flush(SOON_S).acked == 1
+        assert kafka_pid(stack) == before
     finally:
         for wire in wires:
             wire.close()
-    assert until(lambda: ask(gateway.access).brokers == 1 and ask(stack.access).brokers == 1, 20.0)
-    assert kafka_pid(stack) == before
+        keep_out(stack.access, other)
+        with closing(KafkaAdminClient(**stack.access.options())) as admin:
+            admin.delete_topics([inbox_of(other)])
+
+
+@pytest.mark.parametrize("codec", [GZIP, LZ4, ZSTD, 5, 7])
+def test_records_packed_by_what_unpacks_a_thousandfold_are_not_taken(
+    stack: Stack, gateway: Gateway, codec: int
+) -> None:
+    sound, packed = batch_of(NONE, record_of(b"{}")), batch_of(codec, bytes(200))
+    with closing(Wire(stack)) as wire:
+        wire.login(gateway)
+        wire.send(wire.request(0, 7, produce_body(inbox_of(gateway.name), sound, packed)))
+        assert wire.is_cut_off()
+    with closing(Wire(stack)) as wire:
+        wire.login(gateway)
+        assert wire.produce(inbox_of(gateway.name), NONE, record_of(b"{}")) == 0, "others of it are taken"
+
+
+def test_a_long_list_of_topics_is_not_taken(stack: Stack, gateway: Gateway) -> None:
+    names = b"".join(struct.pack(">h", 3) + b"%03d" % (number % 1000) for number in range(20_000))
+    with closing(Wire(stack)) as wire:
+        wire.login(gateway)
+        wire.send(wire.request(3, 1, struct.pack(">i", 20_000) + names))
+        assert wire.is_cut_off()
+
+
+def test_requests_are_taken_however_tls_cuts_them(stack: Stack, gateway: Gateway) -> None:
+    """Pieces of a byte, several requests in one record of TLS, requests of many records, both forms of lengths."""
+    rng = random.Random(11)
+    inbox = inbox_of(gateway.name)
+    topic, messages = topic_id(stack.kafka_config, inbox), 0
+    with closing(Wire(stack)) as wire:
+        wire.login(gateway)
+        sent = b""
+        for number in range(60):
+            batch = batch_of(NONE, record_of(rng.randbytes(rng.choice((0, 5, 300, 17_000, 120_000)))))
+            kind = rng.randrange(3)
+            messages += kind < 2
+            if kind == 0:
+                sent += wire.request(0, 13, produce_13(topic, batch))
+            elif kind == 1:
+                sent += wire.request(0, 7, produce_body(inbox, batch))
+            else:
+                sent += wire.request(18, 0, b"")
+            if number % 7 == 6:  # no more on its way than both ends hold
+                at = 0
+                while at < len(sent):
+                    size = rng.choice((1, 2, 7, 40, 16_384, 100_000))
+                    wire.send(sent[at : at + size])
+                    at += size
+                sent = b""
+        wire.send(sent)
+        for _ in range(60):
+            wire.answer()
+        assert wire.produce(inbox, NONE, record_of(b"{}")) == 0
+    assert end_offsets(stack.kafka_config, inbox) == {0: messages + 1}
 
 
 def test_strangers_fill_the_door_of_gateways_and_neither_the_memory_nor_our_own_door(stack: Stack) -> None:

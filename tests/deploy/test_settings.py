@@ -130,3 +130,17 @@ def test_a_provider_of_sign_in_comes_whole_or_not_at_all() -> None:
 def test_every_setting_has_a_meaning_in_chinese() -> None:
     assert set(MEANINGS) == {one.name.removeprefix(PREFIX) for one in FIELDS}
     assert all(text.endswith(("。", "]")) for text in MEANINGS.values())
+
+
+@pytest.mark.parametrize(
+    ("given", "fault"),
+    [
+        ({}, "KAFKA_GATEWAY_PORT must come with METERWARDEN_KAFKA_GATEWAY_CERTIFICATE"),
+        ({"GATEWAY_CONNECTIONS": "400"}, r"KAFKA_HEAP_MB must be at least 256 and .* 1 MiB \(got 512 with 400\)"),
+        ({"HEAP_MB": "355"}, r"\(got 355 with 100\)"),
+    ],
+)
+def test_a_port_for_gateways_needs_tls_and_room_for_what_they_may_hold(given: dict[str, str], fault: str) -> None:
+    port = HOME | {"METERWARDEN_KAFKA_GATEWAY_PORT": "19094"}
+    with pytest.raises(ConfigurationError, match=fault):
+        load(port | {f"METERWARDEN_KAFKA_{name}": value for name, value in given.items()})
