@@ -209,7 +209,7 @@ class Arena:
 
     def make_topic(self, **configuration: str) -> None:
         admin = KafkaAdminClient(**self.access.options())
-        admin.create_topics([NewTopic(self.topic, self.partitions, 1, topic_configs=configuration)])
+        admin.create_topics([NewTopic(self.topic, self.partitions, -1, topic_configs=configuration)])
         admin.close()
 
     def delete_topic(self) -> None:
