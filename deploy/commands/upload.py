@@ -49,9 +49,9 @@ _ESTIMATED: Final = 1
 _PLANNED: Final = "planned until"
 _FIRST: Final = "planned since"
 _HOURS: Final = """
-select p.code, h.hour, h.amount, h.completeness, h.quality
+select p.code, h.start, h.amount, h.completeness, h.quality
 from consumption_hour h join metering_point p on p.id = h.point_id join unit u on u.id = p.unit_id
-where u.code = %s and p.code = any(%s) and h.hour >= %s and h.hour < %s
+where u.code = %s and p.code = any(%s) and h.start >= %s and h.start < %s
 """
 _FILE = click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path), metavar="FILE")
 
