@@ -24,10 +24,10 @@ WIDTH: Final = 24
 
 _UNITS: Final = {
     "percent": ("completeness rate rate_margin share change precision estimated_share smallest_30d smallest_90d"),
-    "percentunit": "confidence",
+    "percentunit": "confidence spool_used",
     "bytes": "bytes snapshot_bytes database_size",
     "kwatt": "demand demand_mean",
-    "dthms": "waits_for moved_ago fence_age sample_age stale_age",
+    "dthms": "waits_for moved_ago fence_age sample_age stale_age oldest_waiting",
     "s": "transaction_time",
     "locale": (
         "amount last_year unexplained learnt_rate dial_before dial_after energy_affected energy_affected_low "

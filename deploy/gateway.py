@@ -1,31 +1,35 @@
 """The gateway as a process: ``meterwarden gateway run FILE``, until SIGTERM; SIGHUP or a changed file reloads it."""
 
+import asyncio
 import logging
 import signal
 import threading
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from analytics.domain.errors import ConfigurationError
+from analytics.domain.errors import ConfigurationError, MeterwardenError
 from deploy.settings import Settings
 from ingest.gateway.access import GatewayRegistry, inbox_of
 from ingest.gateway.config import GatewayConfig, KafkaTarget, load_config
 from ingest.gateway.run import RunningGateway, Told
-from ingest.gateway.spool import BLOCK, JSON
-from ingest.gateway.status import write_status
+from ingest.gateway.spool import BLOCK, JSON, STATUS
+from ingest.gateway.status import spool_state, state_message, write_status
 from ingest.kafka.config import KafkaConfig
 from ingest.kafka.publisher import Publisher
 from ingest.metrics_page import MetricsPage
 from ingest.wire import READINGS_TOPIC
+from streams.store.access.gateway_state import Sign, note
 from streams.store.access.gateways import Registry
-from streams.store.postgres.connections import Connections
+from streams.store.postgres.connections import Connections, connected
 
 __all__ = ["kafka_of", "keep_running", "registry_of", "topics_of"]
 
 log = logging.getLogger("metering.gateway")
 
 _LOOK_S: Final = 5.0
+_NOTE_S: Final = 60.0
 
 
 def kafka_of(target: KafkaTarget, fallback: KafkaConfig | None) -> KafkaConfig:
@@ -56,9 +60,13 @@ def kafka_of(target: KafkaTarget, fallback: KafkaConfig | None) -> KafkaConfig:
 
 
 def topics_of(target: KafkaTarget, kafka: KafkaConfig) -> Mapping[int, str]:
-    """Topic of each kind of message: readings, or the inbox of the user that Kafka knows."""
+    """Topic of each kind of message: readings, or the inbox of the user that Kafka knows.
+
+    An inbox takes what a gateway tells of itself too; nobody would know whose it is in the topic of readings.
+    """
+    inbox = target.user and not target.topic
     name = target.topic or (inbox_of(target.user) if target.user else READINGS_TOPIC)
-    return dict.fromkeys((BLOCK, JSON), kafka.topic(name))
+    return dict.fromkeys((BLOCK, JSON, STATUS) if inbox else (BLOCK, JSON), kafka.topic(name))
 
 
 def registry_of(config: GatewayConfig, settings: Settings) -> GatewayRegistry | None:
@@ -77,6 +85,7 @@ def keep_running(
     *,
     kafka: KafkaConfig | None,
     settings: Settings,
+    dsn: str | None = None,
     dry: bool = False,
     told: Told = lambda *_: None,
     stop: threading.Event | None = None,
@@ -87,6 +96,8 @@ def keep_running(
     ----------
     kafka : KafkaConfig or None
         The instance's own, for a file that names no other.
+    dsn : str or None
+        The database beside it, which is told how it is where Kafka is not; None: nobody is.
     """
     config = load_config(path)
     connect = None
@@ -100,7 +111,7 @@ def keep_running(
 
     gateway = RunningGateway(
         config, connect=connect, topics=topics, registry=registry_of(config, settings) if not dry else None,
-        dry=dry, told=told, metrics_password=settings.workers.metrics_password,
+        dry=dry, told=told, metrics_password=settings.workers.metrics_password, tell=state_message,
     )  # fmt: skip
     stopping, again = stop or threading.Event(), threading.Event()
     if threading.current_thread() is threading.main_thread():
@@ -120,8 +131,10 @@ def keep_running(
         write_status(gateway)
         log.info("gateway %s runs: %d links, %d devices", config.id, len(config.links), len(config.devices))
         seen = _times(path, config)
+        notes = _Notes(gateway, dsn if not dry else None, itself=STATUS not in topics)
         while not stopping.wait(_LOOK_S if not again.is_set() else 0.1):
             write_status(gateway)
+            notes.keep()
             now = _times(path, gateway.config)
             if again.is_set() or now != seen:
                 again.clear()
@@ -131,6 +144,51 @@ def keep_running(
         gateway.close()
         if page is not None:
             page.close()
+
+
+class _Notes:
+    """Tells the database how the gateway and its senders are, once a minute.
+
+    Parameters
+    ----------
+    itself : bool
+        Whether of the gateway too, and not of its senders alone.
+    """
+
+    def __init__(self, gateway: RunningGateway, dsn: str | None, *, itself: bool) -> None:
+        self._gateway, self._dsn, self._itself = gateway, dsn, itself
+        self._due_s = 0.0
+        self._error = ""
+
+    def keep(self) -> None:
+        """Tell it where it is due; a database that is away is told the next time."""
+        if self._dsn is None or time.monotonic() < self._due_s:
+            return
+        self._due_s = time.monotonic() + _NOTE_S
+        try:
+            asyncio.run(self._note(self._dsn))
+        except (MeterwardenError, OSError) as error:
+            if str(error) != self._error:
+                log.warning("the state of the gateway is not in the database: %s", error)
+            self._error = str(error)
+        else:
+            self._error = ""
+
+    async def _note(self, dsn: str) -> None:
+        gateway, now_s = self._gateway, time.time()
+        signs = {name: Sign(delivered_us=at_us) for name, at_us in list(gateway.delivered.items())}
+        if self._itself:
+            sent_s = gateway.forwarder.sent_s if gateway.forwarder is not None else None
+            sign = Sign(
+                delivered_us=round(sent_s * 1e6) if sent_s is not None else None,
+                told=spool_state(gateway, now_s=now_s),
+            )
+            signs[gateway.config.id] = sign.later(signs.get(gateway.config.id, Sign()))
+        if not signs:
+            return
+        async with connected(dsn, "gateway", autocommit=False, timeout_s=5) as connection:
+            await connection.execute("set local statement_timeout = '5s'")
+            await note(connection, signs)
 
 
 def _reload(gateway: RunningGateway, path: Path) -> None:

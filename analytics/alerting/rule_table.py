@@ -5,7 +5,7 @@ from datetime import date, time, timedelta
 from typing import Any, Final, NamedTuple, TypeVar
 
 from analytics.alerting.lifecycle import Policy
-from analytics.alerting.rules import AUDIENCES, RecipientRule, Rule, Rules
+from analytics.alerting.rules import AUDIENCES, GatewayRule, RecipientRule, Rule, Rules
 from analytics.alerting.signal import KINDS, Source
 from analytics.domain.severity import SEVERITIES, Severity
 
@@ -100,12 +100,25 @@ def parse_rules(table: Mapping[str, Any]) -> tuple[Rules, tuple[RuleFault, ...]]
     self_check = _Table("self_check", root.get("self_check", {}, _mapping, "a table"), faults)
     by = self_check.get("by", None, _month_and_day, "a month and a day, such as 12-31")
     self_check.end()
+    gateways = _gateways(_Table("gateways", root.get("gateways", {}, _mapping, "a table"), faults))
     root.end()
     found = Rules(
-        rules=rules, regions=regions, recipients=recipients, severities=severities, people=people, self_check_by=by
-    )
+        rules=rules, regions=regions, recipients=recipients, severities=severities, people=people, self_check_by=by,
+        gateways=gateways,
+    )  # fmt: skip
     _agree(found, faults)
     return found, tuple(faults)
+
+
+def _gateways(table: _Table) -> GatewayRule:
+    plain = GatewayRule()
+    rule = GatewayRule(
+        after=table.get("after_h", plain.after, _hours, _HOURS),
+        of=table.get("of", plain.of, _hours_of, "a table of hours by gateway"),
+        tell=table.get("tell", plain.tell, _texts, "a list of recipients"),
+    )
+    table.end()
+    return rule
 
 
 def _month_and_day(value: object) -> tuple[int, int]:
@@ -129,6 +142,8 @@ def _agree(found: Rules, faults: list[RuleFault]) -> None:
             )
         if not recipient.person and not recipient.channel:
             faults.append(RuleFault(f"recipient.{recipient.name}", "one with a person or a channel", "neither"))
+    strangers = {*found.gateways.tell} - known
+    faults += [RuleFault("gateways.tell", f"recipients ({_words(known)})", repr(name)) for name in strangers]
     for i, rule in enumerate(found.rules, 1):
         place = f"rule[{i}] {rule.name}"
         told = {*rule.tell, *(name for tier in rule.escalate for name in tier)}
@@ -170,7 +185,7 @@ def _rule(table: _Table) -> Rule:
         energy=table.get("energy", {}, _amounts, "a table of amounts by unit, { kWh = 5000 }"),
         group=table.get("group", "point", _group, "point or unit"),
         window=table.get("window_min", Rule(name="").window, _minutes, _MINUTES),
-        newest=table.get("newest_h", Rule(name="").newest, _hours, "a number of hours from 0 to 100000"),
+        newest=table.get("newest_h", Rule(name="").newest, _hours, _HOURS),
         tell=table.get("tell", (), _texts, "a list of recipients"),
         escalate=tuple(tell for _, tell in tiers),
         policy=policy,
@@ -204,6 +219,7 @@ def _words(values: Sequence[str] | frozenset[str] | set[str]) -> str:
 
 
 _MINUTES: Final = "a number of minutes from 0 to 1000000"
+_HOURS: Final = "a number of hours from 0 to 100000"
 _SEVERITY_WORDS: Final = " or ".join(SEVERITIES)
 _SOURCE_WORDS: Final = f"a list of {', '.join(Source)}"
 _KIND_WORDS: Final = f"a list of {_words(KINDS)}"
@@ -249,6 +265,10 @@ def _minutes(value: object) -> timedelta:
 
 def _hours(value: object) -> timedelta:
     return timedelta(hours=_number(value, 0, 1e5))
+
+
+def _hours_of(value: object) -> dict[str, timedelta]:
+    return {name: _hours(hours) for name, hours in _mapping(value).items()}
 
 
 def _share(value: object) -> float:

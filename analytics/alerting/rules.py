@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import time, timedelta
 from fnmatch import fnmatchcase
+from types import MappingProxyType
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -16,9 +17,9 @@ from analytics.alerting.mailbox import Habits
 from analytics.alerting.signal import Signal, Source
 from analytics.domain.severity import SEVERITIES, Severity
 
-__all__ = ["AUDIENCES", "Person", "Recipient", "RecipientRule", "Rule", "Rules", "audience"]
+__all__ = ["AUDIENCES", "GatewayRule", "Person", "Recipient", "RecipientRule", "Rule", "Rules", "audience"]
 
-AUDIENCES: Final = frozenset({"inspectors", "staff", "enterprise"})
+AUDIENCES: Final = frozenset({"inspectors", "staff", "operators", "enterprise"})
 """Recipients by role; `enterprise` means the people of the unit concerned only."""
 
 
@@ -151,6 +152,29 @@ class Recipient:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class GatewayRule:
+    """When people are told of a gateway, and who.
+
+    Attributes
+    ----------
+    after : timedelta
+        For so long nothing may come of it, or wait in its spool; nothing is told where it is 0.
+    of : mapping of str to timedelta
+        Instead of it, of single gateways: one that delivers once a day.
+    tell : sequence of str
+        Recipients, as in rules.
+    """
+
+    after: timedelta = timedelta(hours=6)
+    of: Mapping[str, timedelta] = field(default_factory=lambda: MappingProxyType({}))
+    tell: Sequence[str] = ("inspectors", "operators", "enterprise")
+
+    def patience(self, name: str) -> timedelta:
+        """How long it may be silent."""
+        return self.of.get(name, self.after)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Rules:
     """All rules of a site, checked."""
 
@@ -163,6 +187,8 @@ class Rules:
     """Default quiet hours and rate limit of people without a recipient entry."""
     self_check_by: tuple[int, int] | None = None
     """Month and day by which enterprises sign the year's self-check; None reminds nobody."""
+    gateways: GatewayRule = field(default_factory=GatewayRule)
+    """When people are told that a gateway has not delivered."""
 
     def rule_of(self, signal: Signal) -> Rule | None:
         """First rule that matches a signal; None if none does."""

@@ -10,10 +10,10 @@ from types import MappingProxyType
 from typing import Final, Literal
 
 __all__ = [
-    "ALERT_STATES", "CARRIERS", "CASE_ACTIONS", "CASE_STATES", "DIRECTIONS", "INCIDENTS", "INSTRUMENTS", "KEY_UNITS",
-    "KINDS", "LANGUAGES", "LEVELS", "MEASURES", "MESSAGE_STATES", "OBSERVABILITY", "QUALITY", "REJECT_REASONS",
-    "SEVERITIES", "SITE_VERDICTS", "STANDINGS", "STATES", "STATUSES", "TABLES", "VERDICTS", "VERIFICATION",
-    "Language", "Phrase", "Phrases", "due_phrase", "name_of", "phrases",
+    "ALERT_STATES", "CARRIERS", "CASE_ACTIONS", "CASE_STATES", "DIRECTIONS", "GATEWAY_STAGES", "INCIDENTS",
+    "INSTRUMENTS", "KEY_UNITS", "KINDS", "LANGUAGES", "LEVELS", "MEASURES", "MESSAGE_STATES", "OBSERVABILITY",
+    "QUALITY", "REJECT_REASONS", "SEVERITIES", "SITE_VERDICTS", "STANDINGS", "STATES", "STATUSES", "TABLES",
+    "VERDICTS", "VERIFICATION", "Language", "Phrase", "Phrases", "due_phrase", "name_of", "phrases",
 ]  # fmt: skip
 
 Language = Literal["zh", "en"]
@@ -268,6 +268,14 @@ STANDINGS: Final = phrases(
 )
 """Processing state of a Kafka partition (`streams.lanes`)."""
 
+GATEWAY_STAGES: Final = phrases(
+    well=("正常", "well"),
+    waiting=("读数积压", "READINGS WAIT"),
+    full=("存储将满", "SPOOL NEARLY FULL"),
+    silent=("长时间无送达", "NOTHING DELIVERED"),
+)
+"""How a gateway stands (`analytics.alerting.gateway`)."""
+
 INCIDENTS: Final = phrases(
     log_shorter=("Kafka 日志短于已入库位置", "log shorter than what is stored"),
     log_other=("Kafka 日志与已入库内容不同", "log holds other records"),
@@ -324,6 +332,7 @@ TABLES: Final[Mapping[str, Phrases]] = MappingProxyType(
         "reason": REJECT_REASONS,
         "measure": MEASURES,
         "standing": STANDINGS,
+        "gateway_stage": GATEWAY_STAGES,
         "incident": INCIDENTS,
     }
 )

@@ -161,6 +161,7 @@ _TODAY: Final = phrases(
     today_alerts=("严重告警，未处理", "Serious alerts, unanswered"),
     today_cases=("核查任务逾期", "Cases past their deadline"),
     today_overdue=("检定/校准已超期的器具", "Meters with overdue verification"),
+    gateways=("未正常送达的网关", "Gateways that do not deliver as they should"),
     today_silent=("停止上报的器具", "Meters whose data stopped coming"),
     today_new=("近一日新增告警", "Alerts raised since yesterday"),
     first_20=("至多列出20条。", "At most 20 are listed."),
@@ -369,6 +370,7 @@ _OPERATIONS: Final = phrases(
     unknown=("没有工作进程的上报", "No worker has reported"),
     now=("当前", "Now"),
     upkeep=("磁盘与备份", "Disk and backup"),
+    gateways=("网关", "Gateways"),
     flow=("数据流", "Flow"),
     store=("数据库", "Database"),
 )

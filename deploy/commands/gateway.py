@@ -4,16 +4,17 @@ import json
 import sys
 import threading
 import time
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import click
 
 from analytics.domain.errors import ConfigurationError
 from deploy.gateway import keep_running
 from deploy.settings import load
-from deploy.stack import Stack
+from deploy.stack import Stack, StackError
 from deploy.terminal import say
 from ingest.devices.faults import DeviceFault
 from ingest.devices.values import hex_of
@@ -115,7 +116,9 @@ def _show(config: GatewayConfig, device: DeviceConfig, outcome: Outcome) -> None
 @_FILE
 @click.argument("link")
 @click.option(
-    "--protocol", type=click.Choice(["dlt645-2007", "dlt698", "modbus-rtu", "modbus-tcp", "mbus"]), required=True
+    "--protocol",
+    type=click.Choice(["cjt188", "dlt645-2007", "dlt698", "modbus-rtu", "modbus-tcp", "mbus"]),
+    required=True,
 )
 @click.option("--first", default=1, show_default=True, help="First address (Modbus, M-Bus).")
 @click.option("--last", default=247, show_default=True, help="Last address.")
@@ -142,8 +145,21 @@ def run(file: Path, *, dry_run: bool) -> None:
     log_to(sys.stderr)
     settings = load()
     config = load_config(file)
-    own = None if config.kafka.bootstrap or dry_run else Stack(settings).sending
-    keep_running(file, kafka=own, settings=settings, dry=dry_run, told=_tell if dry_run else lambda *_: None)
+    if dry_run:
+        keep_running(file, kafka=None, settings=settings, dry=True, told=_tell)
+    elif config.kafka.bootstrap:
+        keep_running(file, kafka=None, settings=settings, dsn=settings.database.dsn)
+    else:
+        stack = Stack(settings)
+        keep_running(file, kafka=stack.sending, settings=settings, dsn=_beside(stack))
+
+
+def _beside(stack: Stack) -> str | None:
+    """The database of the instance, as its workers reach it; None before the first `up`."""
+    try:
+        return stack.address("worker")
+    except StackError:
+        return None
 
 
 def _tell(state: DeviceState, outcome: Outcome | None) -> None:
@@ -169,11 +185,18 @@ def status(context: click.Context, file: Path, *, as_json: bool) -> None:
     say(
         f"gateway status: waiting={spool.get('readings', 0)} oldest={spool.get('oldest_s', 0.0):.0f}s "
         f"bytes={spool.get('bytes', 0)} of={spool.get('max_bytes', 0)} dropped={spool.get('dropped_readings', 0)} "
-        f"sent={found.get('kafka', {}).get('sent_readings', 0)} devices={len(devices)} ok={well}"
+        f"sent={found.get('kafka', {}).get('sent_readings', 0)} delivered={_ago(found, now_s)} "
+        f"devices={len(devices)} ok={well}"
     )
     for fault in faults:
         say(fault, err=True)
     context.exit(FAILED if faults else 0)
+
+
+def _ago(found: Mapping[str, Any], now_s: float) -> str:
+    """How long ago Kafka took readings."""
+    sent_s = found.get("kafka", {}).get("sent_at")
+    return "never" if sent_s is None else f"{max(0.0, now_s - sent_s):.0f}s"
 
 
 @command.command()

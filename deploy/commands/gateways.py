@@ -14,6 +14,7 @@ from deploy.settings import load
 from deploy.stack import Stack
 from deploy.terminal import say
 from ingest.gateway.access import inbox_of
+from streams.store.access.gateway_state import forget_state
 from streams.store.access.gateways import (
     add_gateway,
     bind,
@@ -138,14 +139,20 @@ def give_login(name: str) -> None:
 @command.command()
 @click.argument("name")
 def end(name: str) -> None:
-    """Let a gateway in no longer."""
+    """Let a gateway in no longer; one beside the database that is not entered is no longer watched."""
 
-    async def work(connection: psycopg.AsyncConnection) -> bool:
+    async def work(connection: psycopg.AsyncConnection) -> bool | None:
         known = (await read_bindings(connection)).get(name)
+        if known is None and await forget_state(connection, name):
+            return None
         await end_gateway(connection, name)
         return known is not None and known.kafka
 
-    if inside(work):
+    has_login = inside(work)
+    if has_login is None:
+        say(f"{name} is not watched until it reports again")
+        return
+    if has_login:
         from deploy.stack.kafka_gateways import keep_out  # noqa: PLC0415 - as above
 
         try:

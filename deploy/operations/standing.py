@@ -5,19 +5,24 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from datetime import datetime
-from typing import Final, Literal
+from datetime import UTC, datetime, tzinfo
+from typing import Any, Final, Literal
 
 import psycopg
 from kafka.errors import KafkaError, UnknownTopicOrPartitionError
 
+from analytics.alerting.gateway import gateway_stage
+from analytics.alerting.rules import Rules
 from analytics.domain.errors import MeterwardenError
 from ingest.kafka_access import KafkaAccess
+from streams.alerts.gateways import facts_of
+from streams.alerts.raiser import rules_in_force
 from streams.rows.layout import Doing
 from streams.source.broker import Broker, TopicFacts
-from streams.store.postgres.connections import connected_blocking
+from streams.store.access.gateway_state import gateway_states
+from streams.store.postgres.connections import connected, connected_blocking
 
-__all__ = ["Standing", "State", "StoredIncident", "incidents", "judged", "standings"]
+__all__ = ["Standing", "State", "StoredIncident", "gateways", "incidents", "judged", "standings"]
 
 State = Literal["idle", "moving", "busy", "standing", "refused", "unserved"]
 
@@ -46,9 +51,16 @@ _INCIDENTS: Final = """
 select kind, partition, from_offset, to_offset, detail, repeated, found_at from stream_incident
 where consumer_group = %s and topic = %s and found_at > now() - interval '1 day' order by found_at desc limit 20
 """
-_MIGRATED: Final = """
-select exists (select from pg_attribute where attrelid = to_regclass('stream_partition') and attname = 'changed_at')
-"""
+_MIGRATED: Final = "select to_regclass('gateway_state') is not null"
+_OF_GATEWAYS: Final = (
+    "name",
+    "unit_codes",
+    "waiting_readings",
+    "waiting_bytes",
+    "max_bytes",
+    "dropped_readings",
+    "fault",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -169,6 +181,33 @@ def incidents(dsn: str, *, group: str, topic: str) -> list[StoredIncident]:
         rows = connection.execute(_INCIDENTS, (group, topic)).fetchall()
     names = StoredIncident.__slots__
     return [StoredIncident(**dict(zip(names, row, strict=True))) for row in rows]
+
+
+def gateways(dsn: str, *, zone: tzinfo) -> list[dict[str, Any]]:
+    """Each gateway that ever reported or delivered: last delivery, what waits in its spool, and what is wrong."""
+    found, rules = asyncio.run(_gateways(dsn))
+    now = datetime.now(UTC)
+    shown = []
+    for row in found:
+        facts = facts_of(row)
+        times = {
+            name: row[name].astimezone(zone) if row[name] is not None else None
+            for name in ("delivered_at", "told_at", "oldest_at")
+        }
+        shown.append(
+            {name: row[name] for name in _OF_GATEWAYS}
+            | times
+            | {
+                "stage": gateway_stage(facts, now, rules.gateways),
+                "spool_used": facts.waiting_bytes / facts.max_bytes if facts.max_bytes else None,
+            }
+        )
+    return shown
+
+
+async def _gateways(dsn: str) -> tuple[list[dict[str, Any]], Rules]:
+    async with connected(dsn, "status", timeout_s=5) as connection:
+        return await gateway_states(connection), (await rules_in_force(connection))[1]
 
 
 class _Look:

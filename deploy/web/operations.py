@@ -13,6 +13,7 @@ from deploy.web.answers import answer
 from deploy.web.asking import asking, panels_of, span_of
 from deploy.web.doors import Operator, Writing
 from deploy.web.units import Range, ranges_of, tabs_of
+from deploy.web.watched import Watched, gateway_headings, watched_gateways
 from streams.alerts.people import rows
 
 __all__ = ["router"]
@@ -39,7 +40,7 @@ _LATE_S: Final = 300.0
 
 @router.get("/operations")
 async def flow(request: Request, visit: Operator, connection: Writing, span: Range = "") -> Response:
-    """What waits, how fast it goes, where each partition stands, how long the disk lasts, and the last backup."""
+    """What waits, how fast it goes, where each partition stands, how gateways are, the disk, and the last backup."""
     return await _shown(request, visit, connection, span, "flow")
 
 
@@ -56,10 +57,14 @@ async def _shown(request: Request, visit: Any, connection: Any, span: str, tab: 
         panels = await ask.panels(_FLOW if tab == "flow" else _STORE, shown)
         zone = ask.zone
     upkeep: list[Figure] = []
+    gateways: list[Watched] = []
     if tab == "flow":
         visit.questions += 1
         [found] = await rows(connection, _UPKEEP)
         upkeep = _upkeep(request.app.state.config.home, found, visit.language, zone)
+        gateways = await watched_gateways(connection, visit, zone)
+        if verdict == "well" and any(one.stage for one in gateways):
+            verdict, tone = "not_well", "bad"
     path = "/operations" if tab == "flow" else "/operations/store"
     return answer(
         request,
@@ -72,6 +77,8 @@ async def _shown(request: Request, visit: Any, connection: Any, span: str, tab: 
         ranges=ranges_of(visit, chosen, f"{path}?"),
         panels=panels,
         upkeep=upkeep,
+        gateway_headings=gateway_headings(visit),
+        gateways=gateways,
     )
 
 

@@ -9,7 +9,8 @@ from dashboards.web.panels import Figure
 from dashboards.web.values import cell, heading
 from deploy.web.answers import answer, go
 from deploy.web.asking import asking, point_href
-from deploy.web.doors import Inspector, Reader
+from deploy.web.doors import Inspector, Reader, Writing
+from deploy.web.watched import gateway_headings, watched_gateways
 
 __all__ = ["router"]
 
@@ -27,7 +28,7 @@ async def start(visit: Reader) -> Response:
 
 
 @router.get("/today")
-async def today(request: Request, visit: Inspector) -> Response:
+async def today(request: Request, visit: Inspector, connection: Writing) -> Response:
     """What is to be done now; each line leads to where it is done."""
     async with asking(request, visit) as ask:
         [counts] = await ask.own("today_counts")
@@ -37,7 +38,17 @@ async def today(request: Request, visit: Inspector) -> Response:
         shown = cell(name, int(value), language=visit.language, zone=ask.zone, href=_LEADS.get(name, ""))
         tone = _TONES.get(name, "") if value else "good" if name in _TONES else ""
         figures.append(Figure(heading(name, visit.language), type(shown)(text=shown.text, tone=tone, href=shown.href)))
-    return answer(request, "today", visit=visit, here="today", figures=figures, lists=lists)
+    gateways = [one for one in await watched_gateways(connection, visit, ask.zone) if one.stage]
+    return answer(
+        request,
+        "today",
+        visit=visit,
+        here="today",
+        figures=figures,
+        lists=lists,
+        gateways=gateways,
+        gateway_headings=gateway_headings(visit),
+    )
 
 
 @router.get("/units")

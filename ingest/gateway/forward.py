@@ -18,6 +18,7 @@ log = logging.getLogger("metering.gateway.forward")
 _FIRST_PAUSE_S: Final = 0.5
 _LONGEST_PAUSE_S: Final = 30.0
 _READ_BYTES: Final = 4 * 2**20
+_TELL_S: Final = 60.0
 
 
 class Sink(Protocol):
@@ -47,15 +48,28 @@ class Forwarder:
     connect : callable
         Makes a sink; called again after a failure.
     topics : mapping of int to str
-        Topic of each kind of message.
+        Topic of each kind of message; of `STATUS` where somebody there takes it.
+    tell : callable, optional
+        Gives the message that says how the gateway is, once a minute.
     """
 
-    def __init__(self, spool: Spool, connect: Callable[[], Sink], topics: Mapping[int, str]) -> None:
+    def __init__(
+        self,
+        spool: Spool,
+        connect: Callable[[], Sink],
+        topics: Mapping[int, str],
+        *,
+        tell: Callable[[], bytes] | None = None,
+    ) -> None:
         self._spool, self._connect, self._topics = spool, connect, topics
+        self._tell = tell if STATUS in topics else None
+        self._told_at = float("-inf")
         self._sink: Sink | None = None
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._run, name="forward", daemon=True)
         self.sent_readings = 0
+        self.sent_s: float | None = None
+        """When Kafka last acknowledged readings, since the start. [s since 1970-01-01 UTC]"""
         self.failures = 0
         self.error = ""
         """Why nothing can be sent at the moment, empty where all is well."""
@@ -76,9 +90,9 @@ class Forwarder:
         pause_s = _FIRST_PAUSE_S
         while not self._closing.is_set():
             try:
-                if not self._spool.wait(0.2):
-                    continue
-                self._send(self._spool.read(_READ_BYTES))
+                if self._spool.wait(0.2):
+                    self._send(self._spool.read(_READ_BYTES))
+                self._tell_state()
             except Exception as error:  # noqa: BLE001 - whatever a broker or a library does, the spool keeps it
                 self._failed(error)
                 self._closing.wait(pause_s)
@@ -92,12 +106,11 @@ class Forwarder:
     def _send(self, messages: Sequence[Stored]) -> None:
         if not messages:
             return
-        if self._sink is None:
-            self._sink = self._connect()
+        sink = self._connected()
         readings = 0
         for stored in messages:
             entry = stored.entry
-            self._sink.send(
+            sink.send(
                 self._topics[entry.kind],
                 entry.payload,
                 key=entry.key,
@@ -105,9 +118,23 @@ class Forwarder:
                 readings=entry.readings,
             )
             readings += entry.readings
-        self._sink.flush()
+        sink.flush()
         self._spool.acknowledge(messages[-1].seq)
         self.sent_readings += readings
+        self.sent_s = time.time()
+
+    def _tell_state(self) -> None:
+        if self._tell is None or time.monotonic() - self._told_at < _TELL_S:
+            return
+        sink = self._connected()
+        sink.send(self._topics[STATUS], self._tell(), key="", headers=_JSON, readings=0)
+        sink.flush()
+        self._told_at = time.monotonic()
+
+    def _connected(self) -> Sink:
+        if self._sink is None:
+            self._sink = self._connect()
+        return self._sink
 
     def _failed(self, error: Exception) -> None:
         self.failures += 1
@@ -127,9 +154,12 @@ class Forwarder:
                 sink.close(0.0)
 
 
+_JSON: Final = ((CONTENT_TYPE, CONTENT_TYPE_JSON.encode()),)
+
+
 def _headers(kind: int, received_us: int) -> list[tuple[str, bytes]]:
     if kind == BLOCK:
         return [(CONTENT_TYPE, CONTENT_TYPE_BLOCK.encode())]
-    if kind in (JSON, STATUS):
-        return [(CONTENT_TYPE, CONTENT_TYPE_JSON.encode()), (RECEIVED_AT, str(received_us).encode())]
+    if kind == JSON:
+        return [*_JSON, (RECEIVED_AT, str(received_us).encode())]
     raise ValueError(f"a message of the spool must be of a known kind (got {kind})")

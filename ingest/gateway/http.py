@@ -117,6 +117,8 @@ class HttpIntake:
     readings: Counter | None = None
     metrics_password: str | None = field(default=None, repr=False)
     now_us: Callable[[], int] = lambda: time.time_ns() // 1000
+    delivered: dict[str, int] = field(default_factory=dict)
+    """When the last readings of each sender were kept. [us since 1970-01-01 UTC]"""
     _judges: dict[str, Judge] = field(default_factory=dict)
     _buckets: dict[str, Bucket] = field(default_factory=dict)
 
@@ -249,6 +251,8 @@ async def _taken(intake: HttpIntake, request: Request) -> Judged:
         detail = f"at most {intake.limits.readings_per_s:g} readings/s of {sender.name} are taken"
         raise _Refused(429, detail, {"Retry-After": str(math.ceil(wait_s))})
     await _keep(intake, judged.blocks, now_us)
+    if judged.accepted:
+        intake.delivered[sender.name] = now_us
     return judged
 
 

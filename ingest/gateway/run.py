@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import uvicorn
 from prometheus_client import CollectorRegistry, Counter
@@ -72,6 +73,8 @@ class RunningGateway:
         How often it is looked at. [s]
     metrics_password : str, optional
         What ``/metrics`` asks for.
+    tell : callable, optional
+        Gives the message in which it tells of itself, as `ingest.gateway.status.state_message` does.
     """
 
     def __init__(
@@ -86,6 +89,7 @@ class RunningGateway:
         clock: Callable[[], float] = time.time,
         tick_s: float = 1.0,
         metrics_password: str | None = None,
+        tell: "Callable[[RunningGateway], bytes] | None" = None,
     ) -> None:
         self._metrics_password = metrics_password
         self.config, self._told, self._registry = config, told, registry
@@ -103,7 +107,10 @@ class RunningGateway:
             )
         )
         self.commit = GroupCommit(self.spool) if self.spool is not None else None
-        self.forwarder = Forwarder(self.spool, connect, topics) if self.spool is not None and connect else None
+        self.forwarder = None
+        if self.spool is not None and connect is not None:
+            told_of = partial(tell, self) if tell is not None else None
+            self.forwarder = Forwarder(self.spool, connect, topics, tell=told_of)
         self.recorder = Recorder(self.commit, self._closing)
         self.metrics = CollectorRegistry()
         self._counts = Counter(
@@ -113,6 +120,8 @@ class RunningGateway:
         self.workers: dict[str, LinkWorker] = {}
         self.mqtt: list[MqttIntake] = []
         self._http: _Http | None = None
+        self.delivered: dict[str, int] = {}
+        """When the last readings of each sender by HTTP were kept. [us since 1970-01-01 UTC]"""
 
     def start(self) -> None:
         """Begin; raises `ConfigurationError` where a port is taken."""
@@ -162,7 +171,7 @@ class RunningGateway:
 
     def states(self) -> list[DeviceState]:
         """All devices, and how they are."""
-        return [state for worker in self.workers.values() for state in worker.states()]
+        return [state for worker in list(self.workers.values()) for state in worker.states()]
 
     def _set_links(self, config: GatewayConfig) -> None:
         wanted = {link.name: link for link in config.links}
@@ -213,6 +222,7 @@ class RunningGateway:
             metrics=self.metrics,
             readings=self._counts,
             metrics_password=self._metrics_password,
+            delivered=self.delivered,
         )
         server = server_of(
             create_app(intake),

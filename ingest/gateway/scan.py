@@ -2,9 +2,10 @@
 
 from collections.abc import Iterator, Sequence
 
-from ingest.devices import dlt645, dlt698, mbus
+from ingest.devices import cjt188, dlt645, dlt698, mbus
 from ingest.devices.faults import BadFrame, DeviceFault, NoAnswer, Refused
 from ingest.devices.modbus_frames import Framing, Request, registers_in
+from ingest.gateway.drivers import Cjt188
 from ingest.gateway.links import Link
 
 __all__ = ["scan_link"]
@@ -16,8 +17,8 @@ def scan_link(link: Link, protocol: str, addresses: Sequence[int], *, timeout_s:
     Parameters
     ----------
     protocol : str
-        dlt645-2007 and dlt698 find the one meter of a line (several answer at once, and nobody is understood),
-        modbus-rtu, modbus-tcp and mbus ask every address.
+        dlt645-2007, dlt698 and cjt188 find the one meter of a line (several answer at once, and nobody is understood),
+        cjt188 one of each kind; modbus-rtu, modbus-tcp and mbus ask every address.
     timeout_s : float
         How long each may take. [s]
     """
@@ -25,6 +26,8 @@ def scan_link(link: Link, protocol: str, addresses: Sequence[int], *, timeout_s:
         yield from _only_meter(link)
     elif protocol == "dlt698":
         yield from _only_698(link)
+    elif protocol == "cjt188":
+        yield from _only_188(link)
     elif protocol == "mbus":
         for address in addresses:
             if address <= 250:
@@ -60,6 +63,24 @@ def _only_698(link: Link) -> Iterator[str]:
         return
     else:
         yield f"dlt698 address {frame.address}"
+
+
+def _only_188(link: Link) -> Iterator[str]:
+    found: set[tuple[int, str]] = set()
+    for kind, number in Cjt188.types.items():
+        request = cjt188.read_request(number, cjt188.ANY_METER, sequence=0)
+        try:
+            frame = link.exchange(
+                cjt188.encode(request, wake_up=2), cjt188.FORMAT, lambda frame: bool(frame.control & cjt188.ANSWER)
+            )
+        except BadFrame as fault:
+            yield f"cjt188 {kind}: several meters answer, or noise; read them by their addresses ({fault.detail})"
+        except DeviceFault:
+            continue
+        else:
+            if (frame.type, frame.address) not in found:
+                found.add((frame.type, frame.address))
+                yield f"cjt188 type {frame.type:02x} address {frame.address}"
 
 
 def _mbus(link: Link, address: int, timeout_s: float) -> Iterator[str]:

@@ -14,8 +14,9 @@ from typing import Any, Final
 from analytics.domain.errors import ConfigurationError
 from ingest.gateway.config import GatewayConfig
 from ingest.gateway.run import RunningGateway
+from ingest.gateway.told import SpoolState
 
-__all__ = ["STALE_S", "faults_of", "read_status", "status_of", "write_status"]
+__all__ = ["STALE_S", "faults_of", "read_status", "spool_state", "state_message", "status_of", "write_status"]
 
 STALE_S: Final = 60.0
 """A status that is older says that the gateway does not run. [s]"""
@@ -40,7 +41,12 @@ def status_of(gateway: RunningGateway, *, now_s: float) -> dict[str, Any]:
             "dropped_readings": stats.dropped_readings,
         }
     if gateway.forwarder is not None:
-        status["kafka"] = {"error": gateway.forwarder.error, "sent_readings": gateway.forwarder.sent_readings}
+        forwarder = gateway.forwarder
+        status["kafka"] = {
+            "error": forwarder.error,
+            "sent_readings": forwarder.sent_readings,
+            "sent_at": forwarder.sent_s,
+        }
     status["mqtt"] = [{"host": one.host, "error": one.error} for one in gateway.mqtt]
     status["devices"] = [
         {
@@ -53,6 +59,28 @@ def status_of(gateway: RunningGateway, *, now_s: float) -> dict[str, Any]:
         for state in gateway.states()
     ]
     return status
+
+
+def spool_state(gateway: RunningGateway, *, now_s: float) -> SpoolState:
+    """What it tells of itself on the way to Kafka."""
+    now_us = round(now_s * 1e6)
+    if gateway.spool is None:
+        return SpoolState(at_us=now_us)
+    stats = gateway.spool.stats()
+    return SpoolState(
+        at_us=now_us,
+        readings=stats.readings,
+        stored_bytes=stats.bytes,
+        max_bytes=gateway.config.store.max_bytes,
+        oldest_us=stats.oldest_us,
+        dropped_readings=stats.dropped_readings,
+        fault="; ".join(faults_of(status_of(gateway, now_s=now_s), now_s=now_s)),
+    )
+
+
+def state_message(gateway: RunningGateway) -> bytes:
+    """What it tells of itself now, as a message."""
+    return spool_state(gateway, now_s=time.time()).encode()
 
 
 def write_status(gateway: RunningGateway, *, now_s: float | None = None) -> None:

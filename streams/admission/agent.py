@@ -22,12 +22,14 @@ from kafka.errors import KafkaError as AdminError
 from ingest.wire import partition_of
 from ingest.wire.records import Records
 from streams.admission.decide import Decision, MayNot, decide
+from streams.admission.told import parted
 from streams.config import StreamsConfig
 from streams.metrics import WorkerMetrics
 from streams.patience import AWAY, Backoff
 from streams.rows.layout import RejectedRow, TopicPartition
 from streams.source.broker import TopicFacts
 from streams.source.fetch import Fetched, give_fetches
+from streams.store.access.gateway_state import Sign
 
 __all__ = ["Admission", "may_not"]
 
@@ -69,6 +71,9 @@ class Store(Protocol):
 
     async def refuse(self, refused: Mapping[TopicPartition, Sequence[RejectedRow]]) -> int:
         """Keep what was refused, once; how many rows are new."""
+
+    async def note(self, signs: Mapping[str, Sign]) -> None:
+        """Keep what came of gateways."""
 
 
 class Topics(Protocol):
@@ -183,12 +188,19 @@ class Admission:
             return
         self._tell_dropped(shift, found)
         await self._read_registry()
-        decisions = {tp: await asyncio.to_thread(self._decide, shift, tp, found[tp].records) for tp in found}
+        decisions: dict[Any, Decision] = {}
+        signs: dict[str, Sign] = {}
+        for tp, fetched in found.items():
+            decisions[tp], sign = await asyncio.to_thread(self._decide, shift, tp, fetched.records)
+            name = tp.topic.removeprefix(self._config.inboxes)
+            if name in self._gateways:
+                signs[name] = sign.later(signs.get(name, Sign()))
         await shift.producer.begin_transaction()
         await self._send(shift.producer, decisions)
         refused = {shift.inboxes[tp]: one.rejected for tp, one in decisions.items() if one.rejected}
         if refused:
             await self._store.refuse(refused)
+        await self._store.note(signs)
         ends = {tp: fetched.end for tp, fetched in found.items()}
         await shift.producer.send_offsets_to_transaction(ends, self._group)
         await shift.producer.commit_transaction()
@@ -205,15 +217,18 @@ class Admission:
                 log.error("%s dropped %d records before they were read: it holds no more", tp.topic, dropped)
                 self._metrics.incidents.labels("inbox_full").inc()
 
-    def _decide(self, shift: "_Shift", tp: Any, records: Records) -> Decision:
+    def _decide(self, shift: "_Shift", tp: Any, records: Records) -> tuple[Decision, Sign]:
         name = tp.topic.removeprefix(self._config.inboxes)
-        return decide(
+        told, records = parted(records)
+        decision = decide(
             records,
             may_not=may_not(self._gateways.get(name), name),
             zone=self._config.zone,
             refused_before=shift.refused.get(tp, ()),
             max_bytes=self._config.max_message_bytes,
         )
+        delivered_us = int(records.rows["timestamp_us"].max()) if decision.admitted else None
+        return decision, Sign(delivered_us=delivered_us, told=told)
 
     async def _send(self, producer: AIOKafkaProducer, decisions: Mapping[Any, Decision]) -> None:
         topic = self._config.topic

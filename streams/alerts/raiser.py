@@ -32,6 +32,7 @@ from streams.alerts.book import Book, identities_of, lay_out, lock
 from streams.alerts.cases import open_case
 from streams.alerts.config import AlertConfig, read_rules, shipped_rules
 from streams.alerts.duties import remind_of_duties
+from streams.alerts.gateways import tell_of_gateways
 from streams.alerts.outbox import NewMessage, ref_of
 from streams.alerts.reminders import remind_of_cases
 from streams.alerts.sources import LocatedSignal
@@ -195,6 +196,7 @@ class Raiser:
                 await open_case(connection, book.ids[key], None, now, self._config)
         drafts += await remind_of_cases(connection, now, self._config, book.desk.rules, book.people, aside)
         drafts += await remind_of_duties(connection, now, self._config, book.desk.rules, book.people)
+        drafts += await tell_of_gateways(connection, now, self._config, book.desk.rules, book.people)
         await outbox.write(connection, drafts, now)
         return len(drafts)
 

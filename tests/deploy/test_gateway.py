@@ -6,6 +6,7 @@ import ssl
 import subprocess
 import threading
 import time
+import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -264,6 +265,9 @@ def test_read_shows_bytes_values_and_where_the_table_comes_from(tmp_path: Path) 
         assert "gateway scan: found=1" in output
         code, output = meterwarden("scan", file, "l3", "--protocol", "mbus", "--first", "4", "--last", "6")
         assert "mbus address 5: KAM 00000005" in output or "mbus address 5: " in output
+        code, output = meterwarden("scan", file, "l2", "--protocol", "cjt188")
+        assert "cjt188 type 10 address 78330011223344" in output
+        assert "gateway scan: found=1" in output
         code, output = meterwarden("read", file, "nobody")
         assert code == 2
         assert "device must be one meter number or address of the file" in output
@@ -306,6 +310,47 @@ def test_file_that_changes_is_read_again_and_a_faulty_one_is_not_taken(
     stop.set()
     thread.join(20)
     assert not (tmp_path / "spool").exists()
+
+
+@pytest.mark.integration
+def test_a_gateway_beside_the_database_tells_it_how_it_and_its_senders_are(
+    stack: Stack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ends: ExitStack
+) -> None:
+    monkeypatch.setattr("deploy.gateway._LOOK_S", 0.1)
+    monkeypatch.setattr("deploy.gateway._NOTE_S", 0.2)
+    place = fresh_place(stack.settings, access=stack.access, dsn=stack.dsn, name="beside")
+    (http,) = free_ports(1)
+    file = tmp_path / "gateway.toml"
+    file.write_text(
+        f'[gateway]\nid = "plant-1"\n[store]\npath = "spool"\n[http]\nport = {http}\n[[http.sender]]\n'
+        f'name = "scada"\nunits = ["U1"]\ntoken_sha256 = ["{digest_of(TOKEN).hex()}"]\n',
+        encoding="utf-8",
+    )
+    stop = threading.Event()
+    settings = load_settings({"METERWARDEN_HOME": str(tmp_path)})
+    thread = threading.Thread(
+        target=keep_running, args=(file,), kwargs={"kafka": place.kafka, "settings": settings, "dsn": place.dsn,
+                                                   "stop": stop},
+    )  # fmt: skip
+    thread.start()
+    ends.callback(lambda: (stop.set(), thread.join(60)))
+    states = "select name, delivered_at is not null, told_at is not null, max_bytes > 0 from gateway_state order by 1"
+    until(lambda: rows(place, states) == [("plant-1", False, True, True)], 60.0, lambda: rows(place, states))
+    reading = {
+        "unit_code": "U1",
+        "meter_no": "M1",
+        "measured_at": "2026-11-30T08:15:00+08:00",
+        "value": 1,
+        "unit": "kWh",
+    }
+    request = urllib.request.Request(
+        f"http://127.0.0.1:{http}/readings", json.dumps([reading]).encode(),
+        {"Authorization": f"Bearer {TOKEN}", "Content-Type": "application/json"},
+    )  # fmt: skip
+    with urllib.request.urlopen(request, timeout=30) as answer:
+        assert answer.status == 202
+    wanted = [("plant-1", True, True, True), ("scada", True, False, None)]
+    until(lambda: rows(place, states) == wanted, 60.0, lambda: rows(place, states))
 
 
 def test_what_only_a_new_start_takes_over_is_told(tmp_path: Path) -> None:

@@ -22,6 +22,7 @@ from kafka import KafkaAdminClient, TopicPartition
 
 from analytics.domain.errors import ConfigurationError
 from deploy.cli import cli
+from deploy.gateway import topics_of
 from deploy.settings import DatabaseSettings, KafkaSettings
 from deploy.stack import Stack
 from deploy.stack.kafka_gateways import keep_out, let_in
@@ -29,7 +30,12 @@ from deploy.stack.kafka_probe import ask
 from deploy.stack.kafka_quotas import share_of
 from deploy.stack.processes import until
 from ingest.gateway.access import INBOX, inbox_of
-from ingest.kafka.publisher import create_topics
+from ingest.gateway.config import KafkaTarget, parse_config
+from ingest.gateway.run import RunningGateway
+from ingest.gateway.spool import BLOCK, Entry
+from ingest.gateway.status import state_message
+from ingest.kafka.config import KafkaConfig
+from ingest.kafka.publisher import Publisher, create_topics
 from ingest.kafka_access import KafkaAccess
 from ingest.wire import READINGS_TOPIC
 from streams.store.access.gateways import add_gateway, end_gateway, mark_kafka
@@ -44,6 +50,7 @@ pytestmark = [pytest.mark.integration, pytest.mark.filterwarnings("ignore::pytes
 SITE = Site(units=2, meters=20)
 OWN, FOREIGN = SITE.codes
 SHARE = share_of(KafkaSettings())
+STATE = "select name, delivered_at is not null, told_at is not null, max_bytes from gateway_state"
 
 
 @pytest.fixture(autouse=True)
@@ -170,6 +177,33 @@ def test_what_a_gateway_may_send_goes_on_and_the_rest_is_refused_through_kills_o
         assert worker.stop() == 0
 
 
+def test_what_a_gateway_tells_of_itself_is_kept_and_is_no_reading(
+    stack: Stack, database: str, topic_prefix: str, name: str, tmp_path: Path
+) -> None:
+    asyncio.run(load(database, SITE.ledger()))
+    asyncio.run(entered(database, name, OWN))
+    access, message = door(stack, name, let_in(stack.access, name, share=SHARE)), next(SITE.blocks(0, 1))
+    config = parse_config('[gateway]\nid = "g"\n[store]\npath = "spool"\n', tmp_path / "gateway.toml")
+    kafka = KafkaConfig(bootstrap=access.bootstrap, security=access.security)
+    target = KafkaTarget(bootstrap=access.bootstrap, user=name)
+    with arena(stack.access, database, topic_prefix + "told", tmp_path, partitions=2, inboxes=INBOX) as place:
+        worker = place.worker("a")
+        gateway = RunningGateway(
+            config, connect=lambda: Publisher(kafka), topics=topics_of(target, kafka), tell=state_message
+        )
+        assert gateway.spool is not None
+        gateway.spool.append([Entry(OWN, BLOCK, message.value, SITE.meters, 1)])
+        gateway.start()
+        try:
+            place.wait(lambda: readings(place.dsn)[0] == SITE.meters, 120, worker.tail)
+            place.wait(lambda: place.query(STATE) == [(name, True, True, config.store.max_bytes)], 60, worker.tail)
+        finally:
+            gateway.close()
+        asyncio.run(send(access, inbox_of(name), Message("", b'{"gateway_status":{"at_us":-1}}', JSON, 1)))
+        place.wait(lambda: refused(place.dsn) == {"missing_field": 1}, 60, lambda: refused(place.dsn))
+        assert worker.stop() == 0
+
+
 def test_what_an_inbox_dropped_before_it_was_read_is_told(
     stack: Stack, database: str, topic_prefix: str, name: str, tmp_path: Path
 ) -> None:
@@ -239,6 +273,12 @@ def test_commands_let_a_gateway_in_and_out(
     run("end", name)
     refused_soon(access)
     assert CliRunner().invoke(cli, ["gateways", "kafka", name]).exit_code == 2, "it is over"
+    assert CliRunner().invoke(cli, ["gateways", "end", "beside"]).exit_code == 2, "nobody knows it"
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute("insert into gateway_state (name, delivered_at) values ('beside', now())")
+    assert run("end", "beside") == "beside is not watched until it reports again"
+    with psycopg.connect(database) as connection:
+        assert connection.execute("select name from gateway_state").fetchall() == []
 
 
 def test_a_kafka_that_is_new_lets_gateways_in_with_the_passwords_that_they_had(

@@ -9,6 +9,7 @@ from contextlib import closing
 from functools import partial
 from pathlib import Path
 
+import psycopg
 import pytest
 from click.testing import CliRunner
 from kafka import KafkaAdminClient
@@ -98,10 +99,18 @@ def test_the_exit_code_is_that_of_the_partitions_too(instance: Settings) -> None
     assert made.exit_code == 0, made.output
     with arena(stack.access, stack.dsn, "metering.readings", Path("/"), partitions=8, made=True) as place:
         place.send(Traffic(SITE, late=0.0).next(2))
+    with psycopg.connect(stack.dsn, autocommit=True) as connection:
+        connection.execute(
+            "insert into gateway_state (name, delivered_at, oldest_at, waiting_readings, waiting_bytes, max_bytes) "
+            "values ('boiler-house', now() - interval '9 hours', now() - interval '9 hours', 4321, 30, 100)"
+        )
     status = run(cli, ["status", "--patience-s", "0", "--language", "zh"])
     assert status.exit_code == 1, status.output
     assert "无工作进程处理" in status.output
+    row = next(line for line in status.output.splitlines() if line.startswith("boiler-house"))
+    assert all(shown in row for shown in ("长时间无送达", "4321", "30%")), row
     told = json.loads(run(cli, ["status", "--json", "--patience-s", "0"]).output)
     assert not told["healthy"]
     assert sum(one["lag"] for one in told["partitions"]) > 0
     assert all(part["healthy"] for part in told["parts"])
+    assert [(one["name"], one["stage"]) for one in told["gateways"]] == [("boiler-house", "silent")]

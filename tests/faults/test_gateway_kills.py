@@ -250,7 +250,7 @@ def until(
         time.sleep(0.1)
 
 
-@pytest.mark.soak
+@pytest.mark.integration
 @pytest.mark.timeout(1200)
 def test_a_few_kills_lose_nothing_and_double_nothing(stack: Stack, tmp_path: Path) -> None:
     place = fresh_place(stack.settings, access=stack.access, dsn=stack.dsn, name="kills")

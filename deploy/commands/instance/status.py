@@ -9,7 +9,7 @@ from typing import Any, Final
 import click
 
 from analytics.domain.errors import MeterwardenError
-from analytics.domain.words import INCIDENTS, LANGUAGES, STANDINGS, Language, name_of
+from analytics.domain.words import GATEWAY_STAGES, INCIDENTS, LANGUAGES, STANDINGS, Language, name_of
 from deploy.commands.common.tables import table
 from deploy.settings import Settings, load
 from deploy.stack import PartStatus, Stack
@@ -25,7 +25,8 @@ _WORDS: Final[dict[str, str]] = {
     "healthy": "正常", "DOWN": "未运行", "NOT HEALTHY": "异常", "external": "外部", "partition": "分区",
     "state": "情况", "lag": "未入库", "stored to": "已入库至", "worker": "工作进程", "still": "停留",
     "found": "发现时间", "what": "事件", "does not run": "未运行", "does not answer": "无应答",
-    "not asked for": "未启用",
+    "not asked for": "未启用", "gateway": "网关", "how": "情况", "delivered": "最近送达", "waiting": "待送读数",
+    "oldest": "最早待送", "spool": "本地存储已用", "says": "网关自述",
 }  # fmt: skip
 """What the tables say, in Chinese."""
 
@@ -68,6 +69,7 @@ class _Report:
         self._disk = disk
         self._partitions: list[Any] = []
         self._incidents: list[Any] = []
+        self._gateways: list[dict[str, Any]] = []
         self._unknown = ""
 
     def look(self, stack: Stack, patience_s: float) -> None:
@@ -75,7 +77,7 @@ class _Report:
         if not all(part.healthy for part in self._parts if part.name in {"kafka", "postgresql"}):
             self._unknown = "Kafka and the database must both answer"
             return
-        from deploy.operations.standing import incidents, standings  # noqa: PLC0415 - a second, and only where asked
+        from deploy.operations.standing import gateways, incidents, standings  # noqa: PLC0415 - a second, and only where asked
         from ingest.wire import READINGS_TOPIC  # noqa: PLC0415 - as above
         from streams.config import GROUP  # noqa: PLC0415 - as above
 
@@ -84,6 +86,7 @@ class _Report:
                 stack.access, stack.dsn, group=GROUP, topic=READINGS_TOPIC, patience_s=patience_s
             )
             found = incidents(stack.dsn, group=GROUP, topic=READINGS_TOPIC) if self._partitions else []
+            self._gateways = gateways(stack.dsn, zone=stack.settings.zone) if self._partitions else []
             self._incidents = [
                 dataclasses.replace(one, found_at=one.found_at.astimezone(stack.settings.zone)) for one in found
             ]
@@ -107,6 +110,7 @@ class _Report:
                 dataclasses.asdict(one) | {"lag": one.lag, "healthy": one.healthy} for one in self._partitions
             ],
             "partitions_unknown": self._unknown,
+            "gateways": self._gateways,
             "incidents": [dataclasses.asdict(one) for one in self._incidents],
             "disk": dataclasses.asdict(self._disk),
         }
@@ -116,6 +120,8 @@ class _Report:
         lines = [table([_translated(row, language) for row in map(_part, self._parts)]), self._of_partitions(language)]
         if self._incidents:
             lines.append(table([_translated(_incident(one, language), language) for one in self._incidents]))
+        if self._gateways:
+            lines.append(table([_gateway(one, language) for one in self._gateways]))
         return [*lines, self._of_disk(language)]
 
     def _of_partitions(self, language: Language) -> str:
@@ -177,6 +183,20 @@ def _incident(one: Any, language: Language) -> dict[str, Any]:
         "what": name_of(INCIDENTS, one.kind).of(language),
         "detail": one.detail,
     }
+
+
+def _gateway(one: dict[str, Any], language: Language) -> dict[str, Any]:
+    """A gateway's row; what it says of itself stays in its words."""
+    row = {
+        "gateway": one["name"],
+        "how": name_of(GATEWAY_STAGES, one["stage"] or "well").of(language),
+        "delivered": one["delivered_at"],
+        "waiting": one["waiting_readings"],
+        "oldest": one["oldest_at"],
+        "spool": f"{one['spool_used']:.0%}" if one["spool_used"] is not None else None,
+        "says": one["fault"],
+    }
+    return {_WORDS[name]: value for name, value in row.items()} if language == "zh" else row
 
 
 def _translated(row: dict[str, Any], language: Language) -> dict[str, Any]:

@@ -40,6 +40,7 @@ __all__ = [
 BLOCK: Final = 1
 JSON: Final = 2
 STATUS: Final = 3
+"""What the gateway tells of itself (`ingest.gateway.told`); it is never in a spool."""
 
 HEADER: Final = struct.Struct("<4sIIQQqIHH")
 _MAGIC: Final = b"MWS1"
@@ -55,7 +56,7 @@ class Entry:
     key : str
         The energy-using unit's code.
     kind : int
-        `BLOCK`, `JSON` or `STATUS`.
+        `BLOCK` or `JSON`.
     readings : int
         Readings in it, for the account.
     received_us : int

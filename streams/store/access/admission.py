@@ -6,6 +6,7 @@ from typing import Final
 from ingest.gateway.access import Gateway
 from streams.rows.layout import RejectedRow, TopicPartition
 from streams.store import rejected
+from streams.store.access import gateway_state
 from streams.store.access.gateways import read_bindings
 from streams.store.postgres.connections import Connections
 
@@ -47,3 +48,10 @@ class AdmissionStore:
                 await rejected.clear(connection)
                 new += await rejected.insert(connection, inbox, rows)
         return new
+
+    async def note(self, signs: Mapping[str, gateway_state.Sign]) -> None:
+        """Keep what came of gateways."""
+        if not signs:
+            return
+        async with self._connections.connection() as connection, connection.transaction():
+            await gateway_state.note(connection, signs)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from analytics.domain.errors import TransientError
 from ingest.gateway.forward import Forwarder
-from ingest.gateway.spool import BLOCK, JSON, Entry, Spool
+from ingest.gateway.spool import BLOCK, JSON, STATUS, Entry, Spool
 
 
 class Broker:
@@ -33,7 +33,7 @@ class Connection:
     def send(
         self, topic: str, value: bytes, *, key: str, headers: Sequence[tuple[str, bytes]] = (), readings: int = 1
     ) -> None:
-        assert readings
+        assert readings or topic == "status"
         self._broker.sent += 1
         if self._broker.sent in self._broker.fail_sends or self._broker.down:
             raise TransientError("message failed")
@@ -51,7 +51,7 @@ class Connection:
         self._broker.arrived += self._waiting[: len(self._waiting) // 2]  # some may arrive all the same
 
 
-def until(condition: object, timeout_s: float = 10.0) -> None:
+def until(condition: object, timeout_s: float = 60.0) -> None:
     end = time.monotonic() + timeout_s
     while not condition():  # type: ignore[operator]
         assert time.monotonic() < end
@@ -94,3 +94,30 @@ def test_broker_that_is_down_keeps_all_and_says_so(tmp_path: Path) -> None:
     forwarder.close()
     spool.close()
     assert threading.active_count() < 20
+
+
+def test_it_tells_how_it_is_where_somebody_listens_and_where_nothing_else_is_to_be_sent(tmp_path: Path) -> None:
+    spool, broker = Spool(tmp_path), Broker()
+    broker.down = True
+    asked: list[int] = []
+
+    def tell() -> bytes:
+        asked.append(spool.stats().records)
+        return b"state"
+
+    forwarder = Forwarder(spool, broker.connect, {BLOCK: "readings", STATUS: "status"}, tell=tell)
+    forwarder.start()
+    until(lambda: forwarder.error)
+    broker.down = False
+    until(lambda: not forwarder.error)
+    forwarder.close()
+    assert [(topic, value) for topic, _, value, _ in broker.arrived] == [("status", b"state")]
+    assert asked[-1] == 0
+    silent = Forwarder(spool, broker.connect, {BLOCK: "readings"}, tell=tell)
+    silent.start()
+    spool.append([Entry("U", BLOCK, b"1", 1, 1)])
+    until(lambda: spool.stats().records == 0)
+    until(lambda: silent.sent_s is not None)
+    silent.close()
+    spool.close()
+    assert [topic for topic, *_ in broker.arrived] == ["status", "readings"]

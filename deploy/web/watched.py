@@ -1,0 +1,66 @@
+"""Gateways as pages show them: last delivery, what waits in their spools, and what is wrong."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, tzinfo
+from typing import Any, Final
+
+import psycopg
+
+from analytics.alerting.gateway import gateway_stage
+from analytics.alerting.rules import GatewayRule
+from analytics.domain.words import GATEWAY_STAGES
+from dashboards.web.values import Cell, cell, heading
+from deploy.web.doors import Visit
+from streams.alerts.gateways import facts_of
+from streams.alerts.raiser import rules_in_force
+from streams.store.access.gateway_state import gateway_states
+
+__all__ = ["Watched", "gateway_headings", "watched_gateways"]
+
+_COLUMNS: Final = (
+    "gateway", "gateway_stage", "last_delivery", "gateway_told", "waiting_readings", "oldest_waiting", "spool_used",
+    "given_up", "gateway_fault",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """A gateway, how it stands, and its row."""
+
+    stage: str
+    cells: Sequence[Cell]
+
+
+def gateway_headings(visit: Visit) -> list[str]:
+    """Heads of the columns."""
+    return [heading(name, visit.language) for name in _COLUMNS]
+
+
+async def watched_gateways(connection: psycopg.AsyncConnection, visit: Visit, zone: tzinfo) -> list[Watched]:
+    """All gateways of which something is known."""
+    visit.questions += 2
+    _, rules = await rules_in_force(connection)
+    return [_watched(row, rules.gateways, visit, zone) for row in await gateway_states(connection)]
+
+
+def _watched(row: dict[str, Any], rule: GatewayRule, visit: Visit, zone: tzinfo) -> Watched:
+    facts, now = facts_of(row), datetime.now(UTC)
+    stage = gateway_stage(facts, now, rule)
+    age_s = max((now - facts.oldest_at).total_seconds(), 0.0) if facts.oldest_at else None
+    shown = {
+        "gateway": facts.name,
+        "last_delivery": facts.delivered_at,
+        "gateway_told": facts.told_at,
+        "waiting_readings": row["waiting_readings"],
+        "oldest_waiting": age_s,
+        "spool_used": facts.waiting_bytes / facts.max_bytes if facts.max_bytes else None,
+        "given_up": row["dropped_readings"],
+        "gateway_fault": facts.fault,
+    }
+    cells = {name: cell(name, value, language=visit.language, zone=zone) for name, value in shown.items()}
+    cells["gateway_stage"] = Cell(
+        text=GATEWAY_STAGES[stage or "well"].of(visit.language),
+        tone="bad" if stage == "silent" else "warn" if stage else "good",
+    )
+    return Watched(stage, [cells[name] for name in _COLUMNS])
