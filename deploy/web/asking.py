@@ -65,11 +65,17 @@ class Questions:
         self._connection = connection
         self._visit = visit
         self.zone = request.app.state.config.alerts.zone
+        self._known: dict[str, list[dict[str, Any]]] = {}
 
     async def rows(self, text: str, facts: Mapping[str, Any]) -> list[dict[str, Any]]:
-        """Rows of a statement."""
+        """Rows of a statement; one without facts is asked once a page."""
+        if text in self._known:
+            return self._known[text]
         self._visit.questions += 1
-        return await rows(self._connection, text, facts)
+        found = await rows(self._connection, text, facts)
+        if "%(" not in text:
+            self._known[text] = found
+        return found
 
     async def own(self, name: str, **facts: Any) -> list[dict[str, Any]]:
         """Rows of one of the pages' own questions."""

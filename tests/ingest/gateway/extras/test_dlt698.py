@@ -34,6 +34,10 @@ def link_to(port: int, timeout_s: float = 1.0) -> Link:
     return Link(LinkConfig(name="a", kind="tcp", host="127.0.0.1", tcp_port=port, timeout_s=timeout_s))
 
 
+def midnight() -> datetime:
+    return datetime.now(ZONE).replace(hour=0, minute=0, second=0, microsecond=0)
+
+
 def test_a_meter_that_nobody_here_wrote_is_read() -> None:
     (port,) = free_ports(1)
     with counterpart("dlt698", "dlt698_server.txt", port):
@@ -62,12 +66,12 @@ def test_a_master_that_nobody_here_wrote_reads_our_simulated_meter() -> None:
         LinkConfig(name="a", kind="tcp", host="127.0.0.1", tcp_port=free_ports(1)[0]), [device()], ZONE
     ).start()
     try:
-        script = Path(__file__).parent / "dlt698_client.txt"
+        script, before = Path(__file__).parent / "dlt698_client.txt", midnight()
         told = subprocess.run([python, script, str(far.port)], capture_output=True, text=True, timeout=60, check=True)
         said = json.loads(told.stdout)
         assert abs(said["total"] / 100 - float(register_at("M1", time.time()))) < 1
-        midnight = datetime.now(ZONE).replace(hour=0, minute=0, second=0)
-        assert said["frozen_at"] == [midnight.year >> 8, midnight.year & 255, midnight.month, midnight.day, 0, 0, 0]
+        days = [[at.year >> 8, at.year & 255, at.month, at.day, 0, 0, 0] for at in (before, midnight())]
+        assert said["frozen_at"] in days, "a midnight may pass"
         assert said["energy"] == 5
     finally:
         far.close()
@@ -79,15 +83,17 @@ def test_our_simulated_meter_gives_what_runs_and_what_is_frozen() -> None:
     link = Link(config)
     try:
         points = ("energy_forward", "energy_forward_fine", "day_freeze_forward", "month_freeze_forward")
+        before = midnight()
         outcome = driver_of(device(points=points)).read(link)
         values = {one.point: one for one in outcome.values}
         assert abs(values["energy_forward"].value - register_at("M1", time.time())) < 1
         assert abs(values["energy_forward_fine"].value - values["energy_forward"].value) < 1
-        midnight = datetime.now(ZONE).replace(hour=0, minute=0, second=0, microsecond=0)
-        assert values["day_freeze_forward"].at == midnight.replace(tzinfo=None)
-        assert values["day_freeze_forward"].value == register_at("M1", midnight.timestamp())
+        frozen_at = next(
+            at for at in (before, midnight()) if at.replace(tzinfo=None) == values["day_freeze_forward"].at
+        )
+        assert values["day_freeze_forward"].value == register_at("M1", frozen_at.timestamp())
         assert outcome.clock is not None
-        assert abs((outcome.clock.replace(tzinfo=ZONE) - datetime.now(UTC)).total_seconds()) < 5
+        assert abs((outcome.clock.replace(tzinfo=ZONE) - datetime.now(UTC)).total_seconds()) < 60
         assert not outcome.faults
         assert driver_of(device(address="000000000002", meter_no="M2")).read(link).values
         assert list(scan_link(link, "dlt698", range(0), timeout_s=1.0)) == [f"dlt698 address {METER}"]
