@@ -68,7 +68,7 @@ class PlainClient(Client):
         self.on_message = self._came
 
     def _came(self, _client: paho.Client, _data: object, message: paho.MQTTMessage) -> None:
-        self.arrived(Came(message.topic, message.payload, message.mid, message.qos, message.retain))
+        self.arrived(Came(message.topic, bytes(message.payload), message.mid, message.qos, message.retain))
 
 
 class QuickClient(Client):

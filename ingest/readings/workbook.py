@@ -158,7 +158,7 @@ def _with_months(
     """Row in which a date that is shown as its month is that month."""
     known = number < HEAD_ROWS
     return [
-        f"{cell:%Y-%m}"  # type: ignore[str-format]  # it is a date
+        f"{cell:%Y-%m}"
         if _is_first_of_month(cell) and ((number, place) in cells if known else place in places)
         else cell
         for place, cell in enumerate(row)

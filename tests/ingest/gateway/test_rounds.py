@@ -208,7 +208,12 @@ def test_a_clock_that_is_set_back_keeps_nobody_from_being_read(tmp_path: Path) -
     place.now += 2
     until(lambda: script.reads == 2)
     kept: list[str] = []
-    until(lambda: kept.extend(name for name, *_ in place.kept()) or kept.count("M1") == 2, lambda: kept)
+
+    def both() -> bool:
+        kept.extend(name for name, *_ in place.kept())
+        return kept.count("M1") == 2
+
+    until(both, lambda: kept)
     assert kept.count("M1/device_status") == 2, "a day back is more than an hour"
     place.close()
 

@@ -409,7 +409,7 @@ def test_months_without_a_day_are_asked_and_read_on_the_day_that_is_stated(case:
     with pytest.raises(Unsettled) as asked:
         checked(data, name)
     assert [question.option for question in asked.value.questions] == ["--reading-day"]
-    days = {
+    days: dict[str, list[tuple[int, ...]]] = {
         "end": [(2026, 2, 1), (2026, 3, 1), (2026, 4, 1)],
         "end 23:45": [(2026, 1, 31, 23, 45), (2026, 2, 28, 23, 45), (2026, 3, 31, 23, 45)],
         "25 08:00": [(2026, 1, 25, 8), (2026, 2, 25, 8), (2026, 3, 25, 8)],

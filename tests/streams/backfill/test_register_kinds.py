@@ -70,7 +70,7 @@ def counted(meters: Sequence[Meter], folder: Path, *, zone: str = "Asia/Shanghai
         writer = csv.DictWriter(file, names)
         writer.writeheader()
         for i, meter in enumerate(meters):
-            writer.writerows({"unit_code": f"U{i}"} | plain | row for row in meter.rows)
+            writer.writerows({"unit_code": f"U{i}"} | plain | dict(row) for row in meter.rows)
     with (folder / "readings.csv").open("w", newline="", encoding="utf-8") as file:
         plain_writer = csv.writer(file)
         plain_writer.writerow(["unit_code", "meter_no", "measured_at", "value", "unit", "register"])
@@ -172,7 +172,7 @@ def test_a_ledger_that_changes_the_unit_and_a_gateway_that_does_not_are_a_contra
         at = 30 + 5 * i
         change = _START + at * _HOUR - timedelta(minutes=30)
         common = {"carrier": carrier, "instrument": "electricity" if carrier == "electricity" else "water_flow"}
-        rows = [
+        rows: list[Mapping[str, Any]] = [
             common | {"unit": big, "installed_to": f"{change:%Y-%m-%d %H:%M}"},
             common | {"unit": small, "installed_from": f"{change:%Y-%m-%d %H:%M}"},
         ]
