@@ -78,7 +78,7 @@ def test_every_guide_for_a_person_is_there_in_both_languages() -> None:
 
 @pytest.mark.parametrize("page", [GUIDES / "developer.md", GUIDES / "developer.zh.md"], ids=lambda page: page.name)
 def test_every_room_is_on_the_developers_map(page: Path) -> None:
-    package, drawn = "", set()
+    package, drawn = "", set[str]()
     for row in re.findall(
         r"^\| (?:\*\*`(\w+)`\*\*)? ?\| (?:`(\w+)`)? ?\|", page.read_text(encoding="utf-8"), re.MULTILINE
     ):
