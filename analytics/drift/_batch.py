@@ -12,7 +12,7 @@ from analytics.drift.change import BalanceDays
 from analytics.drift.groups import BalanceGroups
 from analytics.drift.rules import BalanceRules
 
-__all__ = ["Batch", "Standing", "batch_sizes"]
+__all__ = ["WEEKS", "Batch", "Standing", "batch_sizes"]
 
 Floats = NDArray[np.float64]
 
@@ -23,6 +23,8 @@ _LEAST_HOURS = 6
 """A day with fewer measured hours is not used."""
 _FIRST_SIGMA = 0.01
 _MAX_COLOUR = 0.95
+WEEKS = 30
+"""Weeks of its own past that a group is held against."""
 
 
 def batch_sizes(sizes: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -148,8 +150,9 @@ class Batch:
             "loose": np.zeros((g, n + 1)),
             "anew_since": np.zeros((g, n + 1)),
             "anew_until": np.zeros((g, n + 1)),
-            "buffer_parent": np.full((g, HOURS), np.nan),
-            "buffer_child": np.full((g, HOURS, n), np.nan),
+            "loud": np.zeros((g, WEEKS), np.float32),
+            "buffer_parent": np.full((g, HOURS), np.nan, np.float32),
+            "buffer_child": np.full((g, HOURS, n), np.nan, np.float32),
         }
         return cls(
             rules=rules,
@@ -228,7 +231,7 @@ class Batch:
             The day that closed before.
         """
         now, rules = self.numbers, self.rules
-        parent, child = now["buffer_parent"], now["buffer_child"]
+        parent, child = now["buffer_parent"].astype(np.float64), now["buffer_child"].astype(np.float64)
         whole = np.isfinite(parent) & np.isfinite(child).all(axis=2) & (parent >= 0) & (child >= 0).all(axis=2)
         total = np.where(whole, child.sum(axis=2), np.nan)
         hours = whole.sum(axis=1)
@@ -311,4 +314,6 @@ _PER_GROUP = (
     "restless_days",
     "unclosed_until",
     "wrong",
+    "loud_week",
+    "unmetered",
 )

@@ -16,15 +16,27 @@ from numpy.typing import NDArray
 
 from analytics.drift._batch import Batch
 from analytics.drift._evidence import ANEW, Evidence, evidence, sides
+from analytics.drift._history import own, remember, set_aside
 from analytics.drift._levels import Place, Twins, agreement
-from analytics.drift._life import collapse, follow, forget, gain_by, opened, outside, report, settle, superseded
+from analytics.drift._life import (
+    collapse,
+    follow,
+    forget,
+    gain_by,
+    opened,
+    outside,
+    report,
+    settle,
+    settled,
+    superseded,
+)
 from analytics.drift._shape import Shape, direction, look_closely
 from analytics.drift._sums import EXTRA, DaySums
 from analytics.drift.change import UNNAMED, ChangeState, Ending, GainChange
 from analytics.drift.groups import BalanceGroups
 from analytics.drift.rules import BalanceRules
 
-__all__ = ["closing", "decide", "longer", "thresholds"]
+__all__ = ["closing", "decide", "explains", "longer", "naming_margin", "noisiness", "thresholds"]
 
 Floats = NDArray[np.float64]
 
@@ -39,7 +51,8 @@ _SURE_HOURS, _SURE = 36.0, 2.5
 _YOUNG = 0.2
 """Share by which the threshold is raised for a new group; it falls to zero over four learning periods."""
 _QUIET_DAYS, _QUIET = 14, 1.6
-"""For this many days after a detection, another in the same group must exceed the threshold by this factor."""
+"""For this many days after a detection, or a load that was learnt, another in the group must be louder by this factor.
+"""
 _HALF_A_YEAR = 0.5 ** (1.0 / 180.0)
 _USUAL_GROUP = 10.0
 _LONGEST = 3.0
@@ -52,6 +65,9 @@ _HASTE_HOURS = 48.0
 """With this many hours of evidence, naming a meter takes twice the margin; with more, less."""
 _REFUTED = 9.0
 """Twice the log-likelihood by which a balance at another level must contradict a parent's change."""
+_FAR_OFF, _FAR_HOURS, _FAR_MISFIT = 0.1, 14 * _HOURS, 1.5
+"""A larger loss of gain must last for so many hours and fit better than other changes, unless it is a phase's."""
+_PHASES, _PHASE_ABOUT = (1.0 / 3.0, 0.5, 2.0 / 3.0), 0.02
 _CANDIDATES = 5
 _LEAST_SHARE = 0.01
 
@@ -110,6 +126,9 @@ def decide(batches: Sequence[Batch], levels: Twins, groups: BalanceGroups, day: 
                 _twin_of(batches, levels, Place(b, standing.row, standing.which), loose=False)
     heard = [_hear(batch, day) for batch in batches]
     _compare(levels, heard, groups, batches)
+    for batch, what in zip(batches, heard, strict=True):
+        if what is not None:
+            _remember(batch, what, day)
     for b, (batch, what) in enumerate(zip(batches, heard, strict=True)):
         for change, place in _judge(b, batch, groups, what, day) if what is not None else ():
             out.append(change)
@@ -141,21 +160,32 @@ def _hear(batch: Batch, day: int) -> _Heard | None:
     blurred = np.maximum(seen.deviation / rules.sharp, 1.0) ** rules.blur
     blurred *= np.sqrt(np.clip(seen.noise, 1.0, rules.unrest))[:, :, None]
     blurred *= longer(np.asarray(day + 1 - seen.day, np.float64), rules)[:, None, None]
-    limit = thresholds(batch)
-    for standing in batch.standing:
-        if standing.which >= 0 and day - standing.detected_day < _QUIET_DAYS:
-            limit[standing.row] = max(limit[standing.row], _QUIET * float(thresholds(batch)[standing.row]))
+    spoken = strength / blurred
+    loudest = spoken[:, :, : n + 1].max(axis=2)
+    begun = seen.day[loudest.argmax(axis=0)]
+    limit = thresholds(batch, begun)
+    fresh = {
+        one.row for one in batch.standing if (one.which >= 0 or one.settled) and day - one.detected_day < _QUIET_DAYS
+    }
+    limit[sorted(fresh)] *= _QUIET
     return _Heard(
         halves=halves,
         seen=seen,
         strength=strength,
         best=(strength / np.sqrt(np.clip(seen.noise, 1.0, rules.unrest))[:, :, None]).max(axis=0),
-        statistic=(strength / blurred).max(axis=0),
+        statistic=spoken.max(axis=0),
         limit=limit,
         closes=closing(batch),
         refuted=np.zeros(len(batch.group), np.bool_),
         loose=now["loose"].copy(),
     )
+
+
+def _remember(batch: Batch, heard: _Heard, day: int) -> None:
+    """Keep how loud the day was in each group that has learnt and closes."""
+    n = batch.mask.shape[1]
+    loudest = heard.statistic[:, : n + 1].max(axis=1) / _plain(batch)
+    remember(batch, np.where(heard.closes & (batch.numbers["days"] >= batch.rules.learning_days), loudest, 0.0), day)
 
 
 def _compare(levels: Twins, heard: Sequence[_Heard | None], groups: BalanceGroups, batches: Sequence[Batch]) -> None:
@@ -221,15 +251,27 @@ def _judge(
             yield change, Place(b, row, batch.standing[-1].which) if fresh else None
 
 
-def thresholds(batch: Batch) -> Floats:
-    """Detection threshold of each group: higher for many children and overdispersed statistics; (g,). [std. dev.]"""
+def thresholds(batch: Batch, since: NDArray[np.int64] | None = None) -> Floats:
+    """Detection threshold of each group, by its size and by its own past before the day `since`; (g,). [std. dev.]"""
+    now, rules = batch.numbers, batch.rules
+    wary = 1.0 + np.minimum(rules.wary * now["wrong"] + rules.most_wary * now["unmetered"], rules.most_wary)
+    return np.asarray(_plain(batch) * own(batch, since) * wary, np.float64)
+
+
+def _plain(batch: Batch) -> Floats:
+    """The same of a group without a past.
+
+    Higher for many children, overdispersed statistics, and noise that is more than that of meters: it is then what the
+    model leaves out.
+    """
     now = batch.numbers
     many = np.log(np.maximum(batch.mask.sum(axis=1), 1) / _USUAL_GROUP)
     plain = np.sqrt(np.maximum(batch.rules.alarm**2 + 2.0 * many, 9.0))
     overdispersion = now["restless"] / _RESTLESS
     young = 1.0 + _YOUNG * np.clip(2.0 - now["days"] / (2.0 * batch.rules.learning_days), 0.0, 1.0)
-    wary = 1.0 + np.minimum(batch.rules.wary * now["wrong"], batch.rules.most_wary)
-    return np.asarray(plain * young * wary * np.clip(overdispersion, 1.0, _MOST_RESTLESS), np.float64)
+    noise = noisiness(batch, batch.total())
+    misfitting = np.where(np.isfinite(noise), np.maximum(noise / batch.rules.noisy, 1.0), 1.0)
+    return np.asarray(plain * young * misfitting * np.clip(overdispersion, 1.0, _MOST_RESTLESS), np.float64)
 
 
 def longer(days: Floats | float, rules: BalanceRules) -> Floats:
@@ -245,16 +287,26 @@ def longer(days: Floats | float, rules: BalanceRules) -> Floats:
     return np.asarray(np.sqrt(np.maximum(1.0 + 2.0 * part / rules.alarm**2, 0.25)), np.float64)
 
 
+def naming_margin(rules: BalanceRules, hours: float) -> float:
+    """Twice the log-likelihood ratio by which a meter must lead to be named, after so many hours of evidence."""
+    return rules.margin * (1.0 + _HASTE_HOURS / hours)
+
+
 def closing(batch: Batch) -> NDArray[np.bool_]:
     """Whether each group's balance closes: noise and unexplained share are small enough; (g,) bool."""
     total = batch.total()
     inside = total.e[:, :-1].sum(axis=1)
     lost = (total.e[:, -1] - inside) / np.maximum(inside, 1e-12)
-    rules = batch.rules
+    return np.asarray((noisiness(batch, total) < batch.rules.open_noise) & (np.abs(lost) < batch.rules.open_loss))
+
+
+def noisiness(batch: Batch, total: DaySums) -> Floats:
+    """Noise of each balance relative to what the classes of its meters let expect, infinite before any; (g,). [1]"""
+    inside = total.e[:, :-1].sum(axis=1)
     share = total.e[:, :-1] / np.maximum(inside, 1e-12)[:, None]
-    expected = rules.hourly_noise * np.sqrt(batch.parent_limit**2 + ((share * batch.limits) ** 2).sum(axis=1))
-    quiet = batch.numbers["sigma"] < rules.open_noise * expected
-    return np.asarray(quiet & (np.abs(lost) < rules.open_loss), np.bool_)
+    expected = batch.rules.hourly_noise * np.sqrt(batch.parent_limit**2 + ((share * batch.limits) ** 2).sum(axis=1))
+    ratio = batch.numbers["sigma"] / np.maximum(expected, 1e-12)
+    return np.asarray(np.where(inside > 0.0, ratio, np.inf), np.float64)
 
 
 def _calibrate(batch: Batch, seen: Evidence, day: int) -> None:
@@ -301,7 +353,7 @@ def _rule(
     shape = _closely(batch, row, top, day) if statistic[top] > rules.alarm else None
     if shape is None or not _worth(batch, row, top, shape, float(best[top])) or _misfit(batch, row, shape, day):
         return []
-    named = bool(heard.closes[row]) and ahead >= rules.margin * (1.0 + _HASTE_HOURS / shape.hours)
+    named = bool(heard.closes[row]) and ahead >= naming_margin(rules, shape.hours) and explains(shape, parent=top == n)
     unnamed = [one for one in batch.standing if one.row == row and one.which < 0]
     if not named and (unnamed or day - now["pending"][row] < rules.patience_days):
         return []
@@ -310,6 +362,7 @@ def _rule(
         batch.standing.remove(one)
         out.append(report(batch, groups, one, ChangeState.CLOSED, day, Ending.RETOLD))
     now["pending"][row] = -1.0
+    set_aside(batch, row, shape.start)
     candidates = _candidates(batch, row, heard, best, named=named)
     which, score = top if named else -1, float(statistic[top])
     standing = opened(batch, row, which, top, shape, candidates, score, heard.halves, day)
@@ -350,6 +403,18 @@ def _worth(batch: Batch, row: int, top: int, shape: Shape, best: float) -> bool:
     limit = float(batch.parent_limit[row] if top == batch.mask.shape[1] else batch.limits[row, top])
     sure = shape.hours >= _SURE_HOURS or best >= _SURE * rules.alarm
     return sure and abs(shape.size) >= rules.least * limit
+
+
+def explains(shape: Shape, *, parent: bool) -> bool:
+    """Whether a change is rather one of a meter than a load that was connected without one and looks like the meter's.
+
+    Meters seldom lose a tenth of what they count but by phases; where one seems to, it must fit for two weeks.
+    """
+    gain = gain_by(shape.size, parent=parent)
+    lost = gain if parent else -gain
+    if lost < _FAR_OFF or any(abs(lost - share) < _PHASE_ABOUT for share in _PHASES):
+        return True
+    return shape.hours >= _FAR_HOURS and shape.misfit <= _FAR_MISFIT
 
 
 def _sizes(heard: _Heard, row: int) -> Floats:
@@ -405,9 +470,10 @@ def _constant(batch: Batch, groups: BalanceGroups, row: int, heard: _Heard, day:
     candidates, score = _candidates(batch, row, heard, best, named=False), float(heard.best[row, n + 1])
     seen = shape is not None and abs(shape.size) >= batch.rules.least * float(batch.parent_limit[row])
     standing = opened(batch, row, -1, n + 1, shape, candidates, score, heard.halves, day) if shape and seen else None
+    set_aside(batch, row, batch.bank.first[block])
     collapse(batch, row, block, [direction(n + 1, n, n + EXTRA, batch.mask[row])], heard.halves)
     if standing is None or any(one.row == row and one.which < 0 for one in batch.standing):
         return []  # while an unnamed change is open, new data only refine it
-    standing.settled = True
+    settled(batch, standing)
     batch.standing.append(standing)
     return [report(batch, groups, standing, ChangeState.OPEN, day)]

@@ -26,6 +26,7 @@ __all__ = [
     "released",
     "report",
     "settle",
+    "settled",
     "superseded",
 ]
 
@@ -241,6 +242,16 @@ def _was_wrong(batch: Batch, row: int) -> None:
     batch.numbers["wrong"][row] += 1.0
 
 
+def settled(batch: Batch, standing: Standing) -> None:
+    """Take an unnamed change for the normal state: a load that no meter counts may be in the balance from now on.
+
+    It varies as it likes and looks like errors of this meter and that, so the group must be louder until it is metered,
+    which makes it another group, or somebody has looked.
+    """
+    standing.settled = True
+    batch.numbers["unmetered"][standing.row] = 1.0
+
+
 def _take_learnt(batch: Batch, standing: Standing, age: int, spread: float) -> None:
     """Take the size from the re-estimated gain, once that is about as certain as the fitted one."""
     size, variance = _now_learnt(batch, standing, batch.total(slice(standing.row, standing.row + 1)))
@@ -316,7 +327,7 @@ def _follow_unnamed(batch: Batch, groups: BalanceGroups, standing: Standing, day
         starts = [i for i, first in enumerate(batch.bank.first) if first <= standing.start_day]
         accused = [j for j, share, _ in standing.candidates if share > 0.02 and j <= batch.mask.shape[1]]
         forget(batch, standing.row, max(starts, default=0), accused, halves, day)
-        standing.settled = True
+        settled(batch, standing)
     if age >= _TELL_APART_DAYS + batch.rules.anew_days:
         batch.standing.remove(standing)
         yield report(batch, groups, standing, ChangeState.CLOSED, day, Ending.LEARNT)
@@ -349,6 +360,8 @@ def concluded(batch: Batch, groups: BalanceGroups, row: int, which: int, day: in
     n, out = batch.mask.shape[1], []
     for standing in [s for s in batch.standing if s.row == row and s.which == which]:
         batch.standing.remove(standing)
+        if which < 0:
+            batch.numbers["unmetered"][row] = 0.0
         if sound:
             _was_wrong(batch, row)
         elif which >= 0:

@@ -58,27 +58,30 @@ class DayEquations:
 class DaySums:
     """Whitened normal equations of a span of days, for noise of standard deviation 1.
 
+    Blocks are kept in float32, and summed in float64; the base is float64, since what is known of an accused meter is
+    taken out of it, which leaves the difference of large numbers.
+
     Attributes
     ----------
-    a : (g, p, p) float32 in blocks, float64 in the base
+    a : (g, p, p)
         Symmetric to the bit, so that half of it can be kept.
-    b : (g, p) float64
-    c : (g,) float64
+    b : (g, p)
+    c : (g,)
         Sum of y².
-    n : (g,) float64
+    n : (g,)
         Measured hours.
-    q : (g, p) float64
+    q : (g, p)
         Sum of the squared regressors, not whitened: the bias by the children's own noise is proportional to it.
-    e : (g, n + 1) float64
+    e : (g, n + 1)
         Amounts counted by the children and the parent. [canonical unit]
     """
 
     a: NDArray[np.floating]
-    b: Floats
-    c: Floats
-    n: Floats
-    q: Floats
-    e: Floats
+    b: NDArray[np.floating]
+    c: NDArray[np.floating]
+    n: NDArray[np.floating]
+    q: NDArray[np.floating]
+    e: NDArray[np.floating]
 
     def nothing(self) -> "DaySums":
         """Sums of no hours, of the same shape."""
@@ -121,7 +124,8 @@ def without_level(sums: DaySums, mask: Floats, ratio: Floats) -> DaySums:
     part = 1.0 / ((v * mask).sum(axis=1) + ratio)
     t = (sums.b * mask).sum(axis=1)
     a = (sums.a - v[:, :, None] * v[:, None, :] * part[:, None, None]).astype(sums.a.dtype)  # symmetric to the bit
-    return DaySums(a=a, b=sums.b - (part * t)[:, None] * v, c=sums.c - part * t * t, n=sums.n, q=sums.q, e=sums.e)
+    b, c = sums.b - (part * t)[:, None] * v, sums.c - part * t * t
+    return DaySums(a=a, b=b.astype(sums.b.dtype), c=c.astype(sums.c.dtype), n=sums.n, q=sums.q, e=sums.e)
 
 
 def equations(parent: Floats, child: Floats, usual: Floats, ahead: Floats) -> DayEquations:
@@ -210,11 +214,11 @@ def day_sums(
     a = np.matmul(turned, white_x)
     sums = DaySums(
         a=((a + a.transpose(0, 2, 1)) / 2.0).astype(np.float32),
-        b=np.matmul(turned, white_y[:, :, None])[:, :, 0],
-        c=(w * white_y * white_y).sum(axis=1),
-        n=day.valid.sum(axis=1).astype(np.float64),
-        q=(day.x * day.x * w[:, :, None]).sum(axis=1),
-        e=counted,
+        b=np.matmul(turned, white_y[:, :, None])[:, :, 0].astype(np.float32),
+        c=(w * white_y * white_y).sum(axis=1).astype(np.float32),
+        n=day.valid.sum(axis=1).astype(np.float32),
+        q=(day.x * day.x * w[:, :, None]).sum(axis=1).astype(np.float32),
+        e=counted.astype(np.float32),
     )
     return sums, np.stack(noise)
 

@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 from analytics.domain.ledger import Ledger
 from analytics.domain.units import QuantityKind
 from analytics.drift._batch import Batch
-from analytics.drift._decide import closing, longer, thresholds
+from analytics.drift._decide import closing, longer, naming_margin, thresholds
 from analytics.drift._evidence import ANEW, shift
+from analytics.drift._shape import direction
 from analytics.drift.groups import BalanceGroups
 from analytics.drift.state import BalanceState
 
@@ -282,10 +283,11 @@ def _hindrance(batch: Batch, row: int, complete: bool, closes: bool, day: int) -
 def smallest_change(
     batch: Batch, row: int, a: Floats, hours: float, covariance: Floats, days: float, limit: float
 ) -> tuple[Floats, Floats, Floats]:
-    """Gain change detected with probability 1/2 after `days`; its standard deviation; the siblings' share of that.
+    """Gain change found and named with probability 1/2 after `days`; its deviation; how far siblings obscure it.
 
     The information of the days to come is taken to be that of as many past days. The threshold rises with the deviation
-    and falls with the days, as it does for alarms.
+    and falls with the days, as it does for alarms; and the meter must explain the change better than any other by the
+    margin, so a sibling of the same load, between which nothing decides, hides it whatever its size.
     """
     n, rules = batch.mask.shape[1], batch.rules
     sigma2 = float(batch.sigma2[row])
@@ -299,5 +301,19 @@ def smallest_change(
     deviation = np.where(good, 1.0 / np.sqrt(np.where(good, info, 1.0)), np.inf)
     confused = np.where(good, 1.0 - np.sqrt(np.clip(info / np.maximum(alone, 1e-12), 0.0, 1.0)), 1.0)
     blurred = np.maximum(deviation / rules.sharp, 1.0) ** rules.blur
-    smallest = np.where(good, limit * longer(days, rules) * blurred * deviation, np.nan)
-    return smallest, deviation, confused
+    seen = limit * longer(days, rules) * blurred * deviation
+    named = np.sqrt(naming_margin(rules, days * _HOURS)) / np.sqrt(np.maximum(_lead(w, batch, row), 1e-12))
+    confused = np.maximum(confused, 1.0 - np.minimum(seen / named, 1.0))
+    return np.where(good, np.maximum(seen, named), np.nan), deviation, confused
+
+
+def _lead(w: Floats, batch: Batch, row: int) -> Floats:
+    """By how much a meter's unit change is explained better by itself than by the likeliest other; (n + 1,)."""
+    n = batch.mask.shape[1]
+    directions = np.array([direction(j, n, len(w), batch.mask[row]) for j in range(n + 2)])
+    said = directions @ w @ directions.T
+    size = np.diagonal(said)
+    there = (size > 1e-9) & np.concatenate((batch.mask[row], [True, True]))
+    other = np.where(there[None, :], said**2 / np.where(there, size, 1.0)[None, :], 0.0)
+    np.fill_diagonal(other, 0.0)
+    return np.asarray((size - other.max(axis=1))[: n + 1], np.float64)

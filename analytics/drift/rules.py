@@ -34,8 +34,11 @@ class BalanceRules:
     anew_days : int
         Time for re-estimating the gain of a suspected meter before its next change is tested. [d]
     wary, most_wary : float
-        Share by which each false alarm of a group raises its threshold, and the maximum; with a half-life of half a
-        year. [1]
+        Share by which each false alarm of a group raises its threshold, with a half-life of half a year, and the
+        maximum, which also holds where a load may have come that no meter counts. [1]
+    louder, loudest : float
+        Self-calibration: the threshold is `louder` times the loudest week of the group's own half a year, but no less
+        than it would be and at most `loudest` times that. [1]
     constant : float
         Prior penalty of a constant load against a meter's fault, twice the log-likelihood: it is rarer. [1]
     rare : float
@@ -66,6 +69,8 @@ class BalanceRules:
         If the residual variance after a change exceeds this multiple of the usual, no gain change explains it. [1]
     open_noise : float
         Noise, relative to that expected by the meters' classes, above which a balance counts as not closing. [1]
+    noisy : float
+        Noise, relative to that, above which the threshold rises in proportion. [1]
     open_loss : float
         Unexplained share of the flow above which a balance counts as not closing. [1]
     levels : bool
@@ -84,6 +89,8 @@ class BalanceRules:
     anew_days: int = 42
     wary: float = 0.15
     most_wary: float = 0.5
+    louder: float = 1.1
+    loudest: float = 1.25
     constant: float = 4.0
     rare: float = 1.0
     patience_days: int = 21
@@ -100,5 +107,6 @@ class BalanceRules:
     half_life_days: float = 180.0
     misfit: float = 2.0
     open_noise: float = 3.0
+    noisy: float = 2.0
     open_loss: float = 0.08
     levels: bool = True

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from analytics.domain.quality import DetectionKind
-from analytics.drift._decide import thresholds
+from analytics.drift._decide import explains, thresholds
+from analytics.drift._shape import Shape
 from analytics.drift.change import UNNAMED, ChangeState, Ending, GainChange
 from analytics.drift.engine import advance, conclude
 from analytics.drift.groups import BalanceGroups
@@ -139,6 +140,41 @@ def test_a_verdict_ends_a_detection_and_a_wrong_one_makes_the_group_louder() -> 
         louder = float(thresholds(state.batches[0])[0]) / before
         assert louder == pytest.approx(1.0 + state.rules.wary if sound else 1.0)
         assert advance(state, simulated.hours[110 * DAY :]).changes == ()
+
+
+def test_where_a_load_may_have_come_without_a_meter_the_group_is_louder_until_somebody_has_looked() -> None:
+    simulated = world([6, 8], 150, kind=FaultKind.NEW_LOAD, size=0.05)
+    state = BalanceState.empty(simulated.groups)
+    advance(state, simulated.hours)
+    (batch,) = state.batches
+    assert any(one.settled for one in batch.standing)
+    louder = float(thresholds(batch)[0])
+    assert conclude(state, group=0, child=UNNAMED, sound=False)
+    assert louder / float(thresholds(batch)[0]) == pytest.approx(1.0 + state.rules.most_wary)
+
+
+@pytest.mark.parametrize(
+    ("lost", "hours", "misfit", "parent", "likely"),
+    [
+        (0.05, 30.0, 1.9, False, True),
+        (0.46, 40.0, 1.1, False, False),
+        (0.2, 400.0, 1.2, False, True),
+        (0.2, 400.0, 1.8, False, False),
+        (1.0 / 3.0, 40.0, 1.8, False, True),
+        (-0.3, 40.0, 1.8, False, True),
+        (0.2, 40.0, 1.1, True, False),
+    ],
+)
+def test_a_large_loss_of_gain_is_named_when_it_fits_for_weeks_or_is_a_phase(
+    lost: float, hours: float, misfit: float, parent: bool, likely: bool
+) -> None:
+    """A load that comes without a meter looks like a meter that counts too little, or a parent that counts too much."""
+    coefficient = lost if parent else lost / (1.0 - lost)
+    shape = Shape(
+        ramp_days=0.0, block=1, start=100, low=99, high=101, size=coefficient, deviation=0.01, exposure=1.0,
+        hours=hours, misfit=misfit,
+    )  # fmt: skip
+    assert explains(shape, parent=parent) is likely
 
 
 def test_a_flat_load_whose_meter_changes_is_not_passed_over_in_silence() -> None:

@@ -1,16 +1,19 @@
 """What can be seen is said before anything is found; without a reference nothing is, and nobody is accused."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 
+from analytics.domain.quality import DetectionKind
+from analytics.drift.change import UNNAMED
 from analytics.drift.engine import advance
 from analytics.drift.groups import UNKNOWN_LIMIT, BalanceGroups
 from analytics.drift.hours import GroupHours
 from analytics.drift.observability import PointVerdict, Question, Reason, Verdict, judge
 from analytics.drift.state import BalanceState
-from tests.analytics.drift.worlds import world
-from tests.benchmarks.drift.simulation import FaultKind, Simulated
+from tests.analytics.drift.worlds import QUIET, factory_loads, world
+from tests.benchmarks.drift.simulation import Fault, FaultKind, Simulated, simulate
 from tests.ledgers import ledger_of
 
 CHILDREN = 5
@@ -90,6 +93,21 @@ def test_the_smallest_error_is_about_what_the_engine_finds() -> None:
         simulated = world([CHILDREN], 122, kind=FaultKind.STEP, size=-size)
         found = advance(BalanceState.empty(simulated.groups), simulated.hours).changes
         assert bool(found) is finds
+
+
+def test_a_meter_whose_sibling_has_the_same_load_is_seen_but_cannot_be_named() -> None:
+    loads = factory_loads(CHILDREN, 150, 1)
+    loads[:, 1] = 0.8 * loads[:, 0]
+    fault = Fault(group=0, child=0, kind=FaultKind.STEP, start=24 * 110, size=0.05)
+    twins = simulate(loads, np.array([CHILDREN]), (fault,), world=QUIET, seed=2, first_hour=24 * 20_000)
+    before = replace(twins, hours=twins.hours[: 24 * 110])
+    verdicts = judged(before, plant())
+    for twin in ("c0", "c1"):
+        assert (verdicts[twin].verdict, verdicts[twin].reason) == (Verdict.NOT_OBSERVABLE, Reason.TWIN)
+    assert verdicts["c2"].verdict is Verdict.OBSERVABLE
+    changes = advance(BalanceState.empty(twins.groups), twins.hours).changes
+    assert {(one.kind, one.child) for one in changes} == {(DetectionKind.BALANCE_CHANGE, UNNAMED)}
+    assert {0, 1} <= {one.child for one in changes[0].candidates}
 
 
 def test_a_hidden_child_is_recognised() -> None:

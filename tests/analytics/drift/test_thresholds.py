@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from analytics.drift._decide import longer, thresholds
+from analytics.drift._decide import longer, noisiness, thresholds
 from analytics.drift._evidence import Evidence, evidence, sides
 from analytics.drift._sums import DayEquations, day_sums
 from analytics.drift.change import ChangeState
@@ -85,6 +85,20 @@ def test_the_threshold_of_a_group_of_ten_that_has_learnt_is_the_rules() -> None:
     (batch,) = state.batches
     batch.numbers["days"][:] = 400.0
     assert thresholds(batch)[0] == pytest.approx(BalanceRules().alarm)
+
+
+def test_noise_that_is_not_that_of_meters_raises_the_threshold() -> None:
+    simulated = world([10], 60)
+    state = BalanceState.empty(simulated.groups)
+    advance(state, simulated.hours)
+    (batch,) = state.batches
+    batch.numbers["days"][:] = 400.0
+    batch.numbers["restless"][:] = 0.0
+    usual = float(noisiness(batch, batch.total())[0])
+    assert 0.3 < usual < batch.rules.noisy
+    assert thresholds(batch)[0] == pytest.approx(batch.rules.alarm)
+    batch.numbers["sigma"] *= 1.4 * batch.rules.noisy / usual
+    assert thresholds(batch)[0] == pytest.approx(1.4 * batch.rules.alarm)
 
 
 def one_day(off: float) -> DayEquations:

@@ -17,7 +17,7 @@ from scipy.signal import lfilter
 from analytics.drift.groups import BalanceGroups
 from analytics.drift.hours import GroupHours
 
-__all__ = ["Fault", "FaultKind", "Simulated", "World", "draw_loads", "fault_gain", "simulate"]
+__all__ = ["Fault", "FaultKind", "Simulated", "World", "draw_loads", "fault_gain", "made_up_meter", "simulate"]
 
 Floats = NDArray[np.float64]
 
@@ -186,6 +186,7 @@ def simulate(
     seed: int,
     first_hour: int = 0,
     above: int = 0,
+    losses: Floats | None = None,
 ) -> Simulated:
     """What parents and children would have said.
 
@@ -203,6 +204,8 @@ def simulate(
     above : int
         So many of the groups hang below a meter of their own: their parents are its children. 0 for one level only,
         else the number of groups is a multiple of it; the upper groups come last, and have no faults of their own.
+    losses : (t, g) float64, optional
+        Losses between the parents and their children where they are known; drawn by the world without.
     """
     rng = np.random.default_rng(seed)
     t, c = loads.shape
@@ -211,7 +214,7 @@ def simulate(
     flow = np.nan_to_num(loads)
     total = np.add.reduceat(flow, start[:-1], axis=1)
     mean = total.mean(axis=0)
-    through = _with_losses(total, world, rng)
+    through = _with_losses(total, world, rng) if losses is None else total + losses
     for fault in faults:
         if fault.kind in {FaultKind.HIDDEN_CHILD, FaultKind.NEW_LOAD}:
             begin = 0 if fault.kind is FaultKind.HIDDEN_CHILD else fault.start
@@ -313,6 +316,12 @@ class _Meters:
         weeks = rng.random((t // 168 + 1, n)) < 1.0 / 8.0
         swell = np.repeat(np.where(weeks, world.swell, 1.0), 168, axis=0)[:t]
         return np.asarray(self.noise * coloured * swell, np.float64)
+
+
+def made_up_meter(flow: Floats, limit: float, seed: int) -> Floats:
+    """What made-up meters of a class count of a flow; (t, n) as the flow."""
+    rng, world = np.random.default_rng(seed), World()
+    return _Meters.draw(flow.shape[1], limit, world, rng).read(flow, world, rng)
 
 
 def _wander(t: int, n: int, rng: np.random.Generator) -> Floats:
