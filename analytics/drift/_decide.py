@@ -83,7 +83,8 @@ class _Heard:
     best, statistic : (g, n + 2) float64
         Largest of them, plain; and corrected for uncertainty of the gain, length of the change and overdispersion,
         combined with the balance at another level.
-    limit : (g,) float64
+    plain, limit : (g,) float64
+        Thresholds without and with the group's own past.
     closes : (g,) bool
     refuted : (g,) bool
         The parent is the best explanation, but a balance at another level contradicts it: an unmetered load.
@@ -96,6 +97,7 @@ class _Heard:
     strength: Floats
     best: Floats
     statistic: Floats
+    plain: Floats
     limit: Floats
     closes: NDArray[np.bool_]
     refuted: NDArray[np.bool_]
@@ -163,7 +165,9 @@ def _hear(batch: Batch, day: int) -> _Heard | None:
     spoken = strength / blurred
     loudest = spoken[:, :, : n + 1].max(axis=2)
     begun = seen.day[loudest.argmax(axis=0)]
-    limit = thresholds(batch, begun)
+    total = batch.total()
+    plain = _plain(batch, total)
+    limit = plain * _by_its_past(batch, begun)
     fresh = {
         one.row for one in batch.standing if (one.which >= 0 or one.settled) and day - one.detected_day < _QUIET_DAYS
     }
@@ -174,8 +178,9 @@ def _hear(batch: Batch, day: int) -> _Heard | None:
         strength=strength,
         best=(strength / np.sqrt(np.clip(seen.noise, 1.0, rules.unrest))[:, :, None]).max(axis=0),
         statistic=spoken.max(axis=0),
+        plain=plain,
         limit=limit,
-        closes=closing(batch),
+        closes=closing(batch, total),
         refuted=np.zeros(len(batch.group), np.bool_),
         loose=now["loose"].copy(),
     )
@@ -184,7 +189,7 @@ def _hear(batch: Batch, day: int) -> _Heard | None:
 def _remember(batch: Batch, heard: _Heard, day: int) -> None:
     """Keep how loud the day was in each group that has learnt and closes."""
     n = batch.mask.shape[1]
-    loudest = heard.statistic[:, : n + 1].max(axis=1) / _plain(batch)
+    loudest = heard.statistic[:, : n + 1].max(axis=1) / heard.plain
     remember(batch, np.where(heard.closes & (batch.numbers["days"] >= batch.rules.learning_days), loudest, 0.0), day)
 
 
@@ -251,15 +256,20 @@ def _judge(
             yield change, Place(b, row, batch.standing[-1].which) if fresh else None
 
 
-def thresholds(batch: Batch, since: NDArray[np.int64] | None = None) -> Floats:
-    """Detection threshold of each group, by its size and by its own past before the day `since`; (g,). [std. dev.]"""
+def thresholds(batch: Batch) -> Floats:
+    """Detection threshold of each group; (g,). [std. dev.]"""
+    return np.asarray(_plain(batch, batch.total()) * _by_its_past(batch), np.float64)
+
+
+def _by_its_past(batch: Batch, since: NDArray[np.int64] | None = None) -> Floats:
+    """Factor of the threshold by what the group has said before the day `since`; (g,)."""
     now, rules = batch.numbers, batch.rules
     wary = 1.0 + np.minimum(rules.wary * now["wrong"] + rules.most_wary * now["unmetered"], rules.most_wary)
-    return np.asarray(_plain(batch) * own(batch, since) * wary, np.float64)
+    return np.asarray(own(batch, since) * wary, np.float64)
 
 
-def _plain(batch: Batch) -> Floats:
-    """The same of a group without a past.
+def _plain(batch: Batch, total: DaySums) -> Floats:
+    """Threshold of a group without a past; (g,).
 
     Higher for many children, overdispersed statistics, and noise that is more than that of meters: it is then what the
     model leaves out.
@@ -269,7 +279,7 @@ def _plain(batch: Batch) -> Floats:
     plain = np.sqrt(np.maximum(batch.rules.alarm**2 + 2.0 * many, 9.0))
     overdispersion = now["restless"] / _RESTLESS
     young = 1.0 + _YOUNG * np.clip(2.0 - now["days"] / (2.0 * batch.rules.learning_days), 0.0, 1.0)
-    noise = noisiness(batch, batch.total())
+    noise = noisiness(batch, total)
     misfitting = np.where(np.isfinite(noise), np.maximum(noise / batch.rules.noisy, 1.0), 1.0)
     return np.asarray(plain * young * misfitting * np.clip(overdispersion, 1.0, _MOST_RESTLESS), np.float64)
 
@@ -292,9 +302,9 @@ def naming_margin(rules: BalanceRules, hours: float) -> float:
     return rules.margin * (1.0 + _HASTE_HOURS / hours)
 
 
-def closing(batch: Batch) -> NDArray[np.bool_]:
+def closing(batch: Batch, total: DaySums | None = None) -> NDArray[np.bool_]:
     """Whether each group's balance closes: noise and unexplained share are small enough; (g,) bool."""
-    total = batch.total()
+    total = batch.total() if total is None else total
     inside = total.e[:, :-1].sum(axis=1)
     lost = (total.e[:, -1] - inside) / np.maximum(inside, 1e-12)
     return np.asarray((noisiness(batch, total) < batch.rules.open_noise) & (np.abs(lost) < batch.rules.open_loss))
