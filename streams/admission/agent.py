@@ -38,6 +38,7 @@ log = logging.getLogger("metering.admission")
 _FETCH_BYTES: Final = 8 * 2**20
 _LOOK_S: Final = 3.0
 """How often new inboxes are looked for. [s]"""
+_NOTE_S: Final = 30.0
 _REGISTRY_S: Final = 2.0
 """How old the registry may be. [s]"""
 _WAIT_MS: Final = 300
@@ -109,6 +110,7 @@ class Admission:
         self._group = config.admission_group
         self._gateways: Mapping[str, Bound] = {}
         self._read_at = -1e9
+        self._noted_at: dict[str, float] = {}
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -193,7 +195,7 @@ class Admission:
         for tp, fetched in found.items():
             decisions[tp], sign = await asyncio.to_thread(self._decide, shift, tp, fetched.records)
             name = tp.topic.removeprefix(self._config.inboxes)
-            if name in self._gateways:
+            if name in self._gateways and (sign.told is not None or self._is_to_be_noted(name, sign)):
                 signs[name] = sign.later(signs.get(name, Sign()))
         await shift.producer.begin_transaction()
         await self._send(shift.producer, decisions)
@@ -201,6 +203,8 @@ class Admission:
         if refused:
             await self._store.refuse(refused)
         await self._store.note(signs)
+        delivered = [name for name, sign in signs.items() if sign.delivered_us is not None]
+        self._noted_at |= dict.fromkeys(delivered, time.monotonic())
         ends = {tp: fetched.end for tp, fetched in found.items()}
         await shift.producer.send_offsets_to_transaction(ends, self._group)
         await shift.producer.commit_transaction()
@@ -208,6 +212,10 @@ class Admission:
         for rows in refused.values():
             for row in rows:
                 self._metrics.reject(row.reason, row.readings)
+
+    def _is_to_be_noted(self, name: str, sign: Sign) -> bool:
+        """Deliveries may come several times a second; when the last one came is noted to half a minute."""
+        return sign.delivered_us is not None and time.monotonic() - self._noted_at.get(name, -1e9) >= _NOTE_S
 
     def _tell_dropped(self, shift: "_Shift", found: Mapping[Any, Fetched]) -> None:
         """Report what an inbox dropped before it was read: it was full, or lay unread for longer than it is kept."""
