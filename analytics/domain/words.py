@@ -12,8 +12,8 @@ from typing import Final, Literal
 __all__ = [
     "ALERT_STATES", "CARRIERS", "CASE_ACTIONS", "CASE_STATES", "DIRECTIONS", "GATEWAY_STAGES", "INCIDENTS",
     "INSTRUMENTS", "KEY_UNITS", "KINDS", "LANGUAGES", "LEVELS", "MEASURES", "MESSAGE_STATES", "OBSERVABILITY",
-    "QUALITY", "REJECT_REASONS", "SEVERITIES", "SITE_VERDICTS", "STANDINGS", "STATES", "STATUSES", "TABLES",
-    "VERDICTS", "VERIFICATION", "Language", "Phrase", "Phrases", "due_phrase", "name_of", "phrases",
+    "OFFICIAL_UPLOADS", "QUALITY", "REJECT_REASONS", "SEVERITIES", "SITE_VERDICTS", "STANDINGS", "STATES", "STATUSES",
+    "TABLES", "VERDICTS", "VERIFICATION", "Language", "Phrase", "Phrases", "due_phrase", "name_of", "phrases",
 ]  # fmt: skip
 
 Language = Literal["zh", "en"]
@@ -276,6 +276,13 @@ GATEWAY_STAGES: Final = phrases(
 )
 """How a gateway stands (`analytics.alerting.gateway`)."""
 
+OFFICIAL_UPLOADS: Final = phrases(
+    well=("正常", "well"),
+    late=("两日未全部确认", "NOT ACKNOWLEDGED FOR TWO DAYS"),
+    refused=("有数据被拒", "DATA REFUSED"),
+)
+"""How uploads to an official platform go (`deploy.web.watched`)."""
+
 INCIDENTS: Final = phrases(
     log_shorter=("Kafka 日志短于已入库位置", "log shorter than what is stored"),
     log_other=("Kafka 日志与已入库内容不同", "log holds other records"),
@@ -333,6 +340,7 @@ TABLES: Final[Mapping[str, Phrases]] = MappingProxyType(
         "measure": MEASURES,
         "standing": STANDINGS,
         "gateway_stage": GATEWAY_STAGES,
+        "official_upload": OFFICIAL_UPLOADS,
         "incident": INCIDENTS,
     }
 )

@@ -371,6 +371,7 @@ _OPERATIONS: Final = phrases(
     now=("当前", "Now"),
     upkeep=("磁盘与备份", "Disk and backup"),
     gateways=("网关", "Gateways"),
+    uploads=("向官方平台上传", "Uploads to official platforms"),
     flow=("数据流", "Flow"),
     store=("数据库", "Database"),
 )

@@ -1,6 +1,7 @@
 """`meterwarden upload`: to the official platform, by profile."""
 
 import json
+import logging
 import signal
 import sys
 import threading
@@ -11,12 +12,13 @@ from datetime import datetime, time, timedelta
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 import click
 import psycopg
 
-from analytics.domain.errors import ConfigurationError
+from analytics.domain.errors import ConfigurationError, MeterwardenError
 from deploy.commands.common.parameters import Instant
 from deploy.commands.common.tables import AS_JSON, listed
 from deploy.database import inside
@@ -45,6 +47,8 @@ __all__ = ["command"]
 
 INCOMPLETE: Final = 1
 """Exit code where data was refused, or is less complete than platforms ask for."""
+log = logging.getLogger("metering.upload")
+
 _ESTIMATED: Final = 1
 _PLANNED: Final = "planned until"
 _FIRST: Final = "planned since"
@@ -53,6 +57,16 @@ select p.code, h.start, h.amount, h.completeness, h.quality
 from consumption_hour h join metering_point p on p.id = h.point_id join unit u on u.id = p.unit_id
 where u.code = %s and p.code = any(%s) and h.start >= %s and h.start < %s
 """
+_NOTE: Final = """
+insert into official_upload as o (unit_code, platform, tried_at, done_at, accepted, refused, waiting, corrected, answer)
+values (%(unit)s, %(platform)s, now(),
+        case when %(refused)s + %(waiting)s = 0 and %(answer)s = '' then now() end,
+        %(accepted)s, %(refused)s, %(waiting)s, %(corrected)s, %(answer)s)
+on conflict (unit_code, platform) do update
+set tried_at = excluded.tried_at, done_at = coalesce(excluded.done_at, o.done_at), accepted = excluded.accepted,
+    refused = excluded.refused, waiting = excluded.waiting, corrected = excluded.corrected, answer = excluded.answer
+"""
+_ANSWER_CHARACTERS: Final = 500
 _FILE = click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path), metavar="FILE")
 
 
@@ -105,6 +119,7 @@ def run(context: click.Context, file: Path, since: datetime | None, until: datet
 def _upload(config: _Config, since: datetime | None = None, until: datetime | None = None) -> tuple[Uploaded, int]:
     """Upload once; what came of it, and how many data wait still."""
     outbox = Outbox(config.outbox)
+    done, said = Uploaded(), ""
     try:
         found, begin, end = _plan(config, since or _begin(outbox), until)
         _show(found.figures)
@@ -118,9 +133,14 @@ def _upload(config: _Config, since: datetime | None = None, until: datetime | No
         uploader.check_versions()
         uploader.configure(config.items)
         done = uploader.upload()
-        counts = outbox.counts()
+        said = done.answer
+    except MeterwardenError as error:
+        said = str(error)
+        raise
     finally:
+        counts = outbox.counts()
         outbox.close()
+        _note(config, done, counts, said)
     waiting = counts.get("waiting", 0)
     say(
         f"upload: accepted={done.accepted} refused={done.refused} "
@@ -129,6 +149,27 @@ def _upload(config: _Config, since: datetime | None = None, until: datetime | No
     if done.refused:
         say(done.answer, err=True)
     return done, waiting
+
+
+def _note(config: _Config, done: Uploaded, counts: Mapping[str, int], said: str) -> None:
+    """Keep how a run went where the page on operations finds it; the outbox is what counts."""
+    facts = {
+        "unit": config.platform.enterprise_code,
+        "platform": urlsplit(config.platform.url).netloc,
+        "accepted": done.accepted,
+        "refused": counts.get("refused", 0),
+        "waiting": counts.get("waiting", 0),
+        "corrected": counts.get("corrected", 0),
+        "answer": said[:_ANSWER_CHARACTERS],
+    }
+
+    async def keep(connection: psycopg.AsyncConnection) -> None:
+        await connection.execute(_NOTE.encode(), facts)
+
+    try:
+        inside(keep)
+    except MeterwardenError as error:
+        log.warning("how the upload went is not in the database: %s", error)
 
 
 def _begin(outbox: Outbox) -> datetime | None:

@@ -13,7 +13,7 @@ from deploy.web.answers import answer
 from deploy.web.asking import asking, panels_of, span_of
 from deploy.web.doors import Operator, Writing
 from deploy.web.units import Range, ranges_of, tabs_of
-from deploy.web.watched import Watched, gateway_headings, watched_gateways
+from deploy.web.watched import Watched, gateway_headings, upload_headings, watched_gateways, watched_uploads
 from streams.alerts.people import rows
 
 __all__ = ["router"]
@@ -24,7 +24,8 @@ _STORE: Final = panels_of(
     "operations", "ops_rejected", "ops_rejected_units", "ops_transaction", "ops_database_size", "ops_tables"
 )
 _UPKEEP: Final = """
-select g.bytes_a_second, g.seen, b.made_at, b.kept_s
+select g.bytes_a_second, g.seen, b.made_at, b.kept_s,
+    (select coalesce(json_agg(u order by u.unit_code, u.platform), '[]') from official_upload u) as uploads
 from (
     select regr_slope(database_bytes, extract(epoch from at)) as bytes_a_second, max(at) - min(at) as seen
     from worker_samples where at > now() - interval '7 days'
@@ -58,12 +59,14 @@ async def _shown(request: Request, visit: Any, connection: Any, span: str, tab: 
         zone = ask.zone
     upkeep: list[Figure] = []
     gateways: list[Watched] = []
+    uploads: list[Watched] = []
     if tab == "flow":
         visit.questions += 1
         [found] = await rows(connection, _UPKEEP)
         upkeep = _upkeep(request.app.state.config.home, found, visit.language, zone)
         gateways = await watched_gateways(connection, visit, zone)
-        if verdict == "well" and any(one.stage for one in gateways):
+        uploads = watched_uploads(found["uploads"], visit, zone)
+        if verdict == "well" and any(one.stage for one in (*gateways, *uploads)):
             verdict, tone = "not_well", "bad"
     path = "/operations" if tab == "flow" else "/operations/store"
     return answer(
@@ -79,6 +82,8 @@ async def _shown(request: Request, visit: Any, connection: Any, span: str, tab: 
         upkeep=upkeep,
         gateway_headings=gateway_headings(visit),
         gateways=gateways,
+        upload_headings=upload_headings(visit),
+        uploads=uploads,
     )
 
 

@@ -1,22 +1,22 @@
-"""Gateways as pages show them: last delivery, what waits in their spools, and what is wrong."""
+"""What comes in and goes out as pages show it: gateways with their spools, uploads to official platforms."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, tzinfo
+from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any, Final
 
 import psycopg
 
 from analytics.alerting.gateway import gateway_stage
 from analytics.alerting.rules import GatewayRule
-from analytics.domain.words import GATEWAY_STAGES
+from analytics.domain.words import GATEWAY_STAGES, OFFICIAL_UPLOADS
 from dashboards.web.values import Cell, cell, heading
 from deploy.web.doors import Visit
 from streams.alerts.gateways import facts_of
 from streams.alerts.raiser import rules_in_force
 from streams.store.access.gateway_state import gateway_states
 
-__all__ = ["Watched", "gateway_headings", "watched_gateways"]
+__all__ = ["Watched", "gateway_headings", "upload_headings", "watched_gateways", "watched_uploads"]
 
 _COLUMNS: Final = (
     "gateway", "gateway_stage", "last_delivery", "gateway_told", "waiting_readings", "oldest_waiting", "spool_used",
@@ -24,9 +24,17 @@ _COLUMNS: Final = (
 )  # fmt: skip
 
 
+_UPLOAD_COLUMNS: Final = (
+    "unit_code", "platform", "upload_stage", "tried_at", "acknowledged_at", "refused_data", "waiting_data",
+    "corrected_data", "platform_answer",
+)  # fmt: skip
+_LATE: Final = timedelta(days=2)
+"""Platforms are sent to once a day."""
+
+
 @dataclass(frozen=True, slots=True)
 class Watched:
-    """A gateway, how it stands, and its row."""
+    """A gateway or an upload, how it stands ('' for well), and its row."""
 
     stage: str
     cells: Sequence[Cell]
@@ -35,6 +43,37 @@ class Watched:
 def gateway_headings(visit: Visit) -> list[str]:
     """Heads of the columns."""
     return [heading(name, visit.language) for name in _COLUMNS]
+
+
+def upload_headings(visit: Visit) -> list[str]:
+    """Heads of the columns of uploads."""
+    return [heading(name, visit.language) for name in _UPLOAD_COLUMNS]
+
+
+def watched_uploads(rows: Sequence[Mapping[str, Any]], visit: Visit, zone: tzinfo) -> list[Watched]:
+    """Uploads to official platforms, as JSON rows of the table `official_upload`."""
+    return [_upload(row, visit, zone) for row in rows]
+
+
+def _upload(row: Mapping[str, Any], visit: Visit, zone: tzinfo) -> Watched:
+    tried, done = (datetime.fromisoformat(row[name]) if row[name] else None for name in ("tried_at", "done_at"))
+    late = done is None or datetime.now(UTC) - done > _LATE
+    stage = "refused" if row["refused"] else "late" if late else ""
+    shown = {
+        "unit_code": row["unit_code"],
+        "platform": row["platform"],
+        "tried_at": tried,
+        "acknowledged_at": done,
+        "refused_data": row["refused"],
+        "waiting_data": row["waiting"],
+        "corrected_data": row["corrected"],
+        "platform_answer": row["answer"],
+    }
+    cells = {name: cell(name, value, language=visit.language, zone=zone) for name, value in shown.items()}
+    cells["upload_stage"] = Cell(
+        text=OFFICIAL_UPLOADS[stage or "well"].of(visit.language), tone="bad" if stage else "good"
+    )
+    return Watched(stage, [cells[name] for name in _UPLOAD_COLUMNS])
 
 
 async def watched_gateways(connection: psycopg.AsyncConnection, visit: Visit, zone: tzinfo) -> list[Watched]:

@@ -255,6 +255,7 @@ class Uploader:
             with urllib.request.urlopen(request, timeout=_TIMEOUT_S, context=self._context) as answer:  # noqa: S310
                 text = answer.read(_MOST_ANSWER)
         except urllib.error.HTTPError as error:
+            error.close()
             raise TransientError(f"{address} must answer with 200 (got {error.code})") from error
         except OSError as error:
             raise TransientError(f"{address} must answer ({error})") from error

@@ -31,6 +31,16 @@ def platform() -> Iterator[MockPlatform]:
     made.close()
 
 
+def noted(dsn: str) -> tuple[object, ...]:
+    """What the page on operations finds."""
+    with psycopg.connect(dsn) as connection:
+        (row,) = connection.execute(
+            "select unit_code, done_at is not null and done_at = tried_at, refused, waiting, corrected, answer"
+            " from official_upload"
+        ).fetchall()
+    return tuple(row)
+
+
 def midnight(day: date) -> datetime:
     return datetime(day.year, day.month, day.day, tzinfo=ZONE)
 
@@ -83,6 +93,7 @@ def test_hours_days_and_months_go_to_the_platform_and_what_comes_late_too(
     with psycopg.connect(database, autocommit=True) as connection:
         connection.execute("update consumption_hour set amount = 9 where start = %s", (late,))
     assert "corrected=3" in run()
+    assert noted(database) == (UNIT, True, 0, 0, 3, "")
     shown = called("upload", "status", str(file), "--state", "corrected", dsn=database).output
     assert "55.00" in shown
     assert "48.00" in shown
@@ -107,6 +118,12 @@ def test_what_the_platform_refuses_is_shown_with_its_words(
     assert result.exit_code == 1
     assert "accepted=1 refused=1" in result.output
     assert "responseCode 1: 数据超限" in result.output
+    assert noted(database) == (UNIT, False, 1, 0, 0, "responseCode 1: 数据超限")
+    platform.fail = ["500"] * 9
+    assert called("upload", "run", str(file), dsn=database).exit_code != 0
+    unit, done, refused, *_, answer = noted(database)
+    assert (unit, done, refused) == (UNIT, False, 1)
+    assert "must answer with 200 (got 500)" in answer
     shown = called("upload", "status", str(file), "--state", "refused", dsn=database).output
     assert f"{yesterday:%Y-%m-%d} 01:00:00" in shown
     assert "数据超限" in shown

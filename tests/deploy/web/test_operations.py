@@ -15,6 +15,29 @@ values ('boiler-house', now() - interval '9 hours', now() - interval '8 hours', 
 """
 
 
+UPLOADED = """
+insert into official_upload (unit_code, platform, tried_at, done_at, refused, waiting, answer)
+values ('U1', 'platform.example', now(), now() - interval '3 days', 7, 0, 'responseCode 1: 数据超限'),
+       ('U2', 'platform.example', now(), now(), 0, 0, ''), ('U3', 'platform.example', now(), null, 0, 5, 'no answer')
+"""
+
+
+def test_an_upload_that_is_refused_or_late_stands_out(office: Office) -> None:
+    night = office.browser("night")
+    assert "向官方平台上传" not in night.get("/operations").text
+    with psycopg.connect(office.dsn, autocommit=True) as connection:
+        connection.execute(UPLOADED.encode())
+        try:
+            text = night.get("/operations").text
+        finally:
+            connection.execute("delete from official_upload")
+    rows = [row.split("</tr>", 1)[0] for row in text.split("向官方平台上传</h2>", 1)[1].split("<tr>")[2:5]]
+    for row, said in zip(rows, ("有数据被拒", "正常", "两日未全部确认"), strict=True):
+        assert said in row
+    assert "数据超限" in rows[0]
+    assert 'class="bad' not in rows[1]
+
+
 def test_a_gateway_that_has_not_delivered_stands_out(office: Office) -> None:
     night = office.browser("night")
     with psycopg.connect(office.dsn, autocommit=True) as connection:
