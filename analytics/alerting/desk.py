@@ -27,8 +27,8 @@ from analytics.alerting.lifecycle import (
 )
 from analytics.alerting.mailbox import AddressedNotice, Letter, Mailbox, deliver
 from analytics.alerting.rules import Person, Recipient, Rule, Rules, audience
-from analytics.alerting.signal import Signal
-from analytics.domain.severity import SEVERITIES
+from analytics.alerting.signal import Signal, Source
+from analytics.domain.severity import SEVERITIES, Severity
 
 __all__ = ["AddressedLetter", "AlertCard", "Desk", "SignalState", "Silence"]
 
@@ -387,6 +387,7 @@ class Desk:
                     level=notice.level,
                     at=notice.at,
                     first=first,
+                    urgent=card.alert.severity is Severity.SERIOUS and card.examples[0].source is Source.DETECTION,
                 )
             )
         self.cards[key] = replace(card, heard=card.heard | {recipient.name for recipient in told})

@@ -31,7 +31,7 @@ class Habits:
     passes : Severity
         Lowest severity that is delivered during quiet hours too.
     burst : int
-        Most letters within `window`. [1]
+        Most letters within `window`; of urgent ones as many, whatever else was sent. [1]
     """
 
     zone: ZoneInfo
@@ -69,7 +69,10 @@ class Habits:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AddressedNotice:
-    """One notice of one alert to this recipient; `first` if it is the first about that alert."""
+    """One notice of one alert to this recipient; `first` if it is the first about that alert.
+
+    `urgent` of a serious fault of a meter: it does not wait for room that letters of another kind have taken.
+    """
 
     alert: str
     purpose: Purpose
@@ -77,6 +80,7 @@ class AddressedNotice:
     level: int
     at: datetime
     first: bool = False
+    urgent: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,11 +93,15 @@ class Letter:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mailbox:
-    """State of one recipient: waiting posts, times of recent letters, and when the next may be sent."""
+    """State of one recipient: waiting posts, times of recent letters, and when the next may be sent.
+
+    `urgent_at` has the times of those letters that spoke of something urgent.
+    """
 
     waiting: tuple[AddressedNotice, ...] = ()
     left_at: tuple[datetime, ...] = ()
     next_at: datetime | None = None
+    urgent_at: tuple[datetime, ...] = ()
 
 
 def deliver(
@@ -110,20 +118,30 @@ def deliver(
     habits : Habits
     """
     waiting = _folded(mailbox.waiting, posts)
-    left_at = tuple(at for at in mailbox.left_at if at > now - habits.window)
+    left_at, urgent_at = (
+        tuple(at for at in times if at > now - habits.window) for times in (mailbox.left_at, mailbox.urgent_at)
+    )
     quiet_until = habits.quiet_until(now)
     ready = [post for post in waiting if quiet_until is None or _passes(post, habits)]
     room = habits.burst - len(left_at)
+    if room <= 0:  # what is urgent waits for its own kind alone
+        ready, room = [post for post in ready if post.urgent], habits.burst - len(urgent_at)
     letters: tuple[Letter, ...] = ()
     if ready and room > 0:
         letters = _letters(ready, now, room)
         gone = {post.alert for post in ready}
         waiting = tuple(post for post in waiting if post.alert not in gone)
         left_at += (now,) * len(letters)
-    full_until = left_at[0] + habits.window if len(left_at) >= habits.burst else None
+        urgent_at += (now,) * sum(any(post.urgent for post in letter.posts) for letter in letters)
+    times = urgent_at if any(post.urgent for post in waiting) else left_at
+    full_until = times[len(times) - habits.burst] + habits.window if len(times) >= habits.burst else None
     return (
         replace(
-            mailbox, waiting=waiting, left_at=left_at, next_at=_next(waiting, now, quiet_until, full_until, habits)
+            mailbox,
+            waiting=waiting,
+            left_at=left_at,
+            urgent_at=urgent_at,
+            next_at=_next(waiting, now, quiet_until, full_until, habits),
         ),
         letters,
     )

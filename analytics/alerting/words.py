@@ -241,6 +241,9 @@ def _facts(card: AlertCard, *, zh: bool, gentle: bool, zone: ZoneInfo, now: date
         if over
         else line("起始", "Since", f"{since:%Y-%m-%d %H:%M}{around}")
     )
+    clauses = _clauses(card)
+    if clauses and not card.single:
+        lines.append(line("条款", "Clauses", ("、" if zh else ", ").join(clauses)))
     evidence = _evidence(signal, zh=zh) if card.single else ""
     if evidence:
         lines.append(line("证据", "Evidence", evidence))
@@ -249,6 +252,12 @@ def _facts(card: AlertCard, *, zh: bool, gentle: bool, zone: ZoneInfo, now: date
     amounts = ("、" if zh else ", ").join(f"{amount:,.0f} {unit}" for unit, amount in sorted(card.energy.items()))
     lines.append(line("受影响能量", "Energy in doubt", amounts or ("未知" if zh else "unknown")))
     return lines
+
+
+def _clauses(card: AlertCard) -> list[str]:
+    """Clauses of the standard that the worst of its findings break, in the order of their numbers."""
+    found = {str(signal.evidence["clause"]) for signal in card.examples if signal.evidence.get("clause")}
+    return sorted(found, key=lambda clause: [(len(part), part) for part in clause.split(".")])
 
 
 def _whose(signal: Signal, *, zh: bool) -> str:
@@ -333,4 +342,8 @@ def _row(post: AddressedNotice, card: AlertCard, *, zh: bool, zone: ZoneInfo) ->
     marks = (SEVERITIES[post.severity].of(language), PURPOSES[post.purpose].of(language))
     mark = ("·" if zh else ", ").join(filter(None, marks))
     since = card.alert.since.astimezone(zone)
-    return f"- [{mark}] {title(card, language)}" + (f"（{since:%m-%d %H:%M}）" if zh else f" ({since:%m-%d %H:%M})")
+    clauses = _clauses(card)
+    what = title(card, language)
+    if clauses:
+        what += f"，条款 {'、'.join(clauses)}" if zh else f", clause {', '.join(clauses)}"
+    return f"- [{mark}] {what}" + (f"（{since:%m-%d %H:%M}）" if zh else f" ({since:%m-%d %H:%M})")

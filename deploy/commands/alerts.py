@@ -3,7 +3,7 @@
 import json
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import click
 import psycopg
@@ -26,6 +26,16 @@ from streams.alerts.rehearsing import rehearsed
 
 __all__ = ["command"]
 
+_OUTBOX: Final = """
+select channel, '' as recipient, state, messages, attempts, last_sent_at,
+       case state when 'waiting' then next_at end as waiting_until, left(last_error, 60) as last_error
+from outbox_state
+union all
+select '', recipient, 'held', jsonb_array_length(life -> 'waiting'), 0, null, next_at, null
+from alert_mailbox where jsonb_array_length(life -> 'waiting') > 0
+order by 1, 2, 3
+"""
+"""Messages by channel, and what quiet hours and rates hold back for each recipient until when."""
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 _AS = click.option("--as", "login", required=True, metavar="LOGIN", help="Who does it.")
 
@@ -183,7 +193,7 @@ def plan(*, login: str, starts_at: datetime | None, ends_at: datetime, **what: s
 @click.option("--failed", is_flag=True, help="Each message that was given up or does not get through.")
 @AS_JSON
 def outbox(*, again: bool, failed: bool, as_json: bool) -> None:
-    """Show how many messages wait, went and failed, by channel."""
+    """Show how many messages wait and until when, went and failed, and what is held for whom."""
     if again:
 
         async def work(connection: psycopg.AsyncConnection) -> int:
@@ -197,11 +207,7 @@ def outbox(*, again: bool, failed: bool, as_json: bool) -> None:
             as_json=as_json,
         )
     else:
-        _show(
-            "select channel, state, messages, attempts, last_sent_at, left(last_error, 60) as last_error "
-            "from outbox_state order by 1, 2",
-            as_json=as_json,
-        )
+        _show(_OUTBOX, as_json=as_json)
 
 
 @command.command("renew-links")

@@ -12,12 +12,14 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import quote, unquote
 
-from apprise import Apprise, AppriseAsset, NotifyType
+from apprise import Apprise, AppriseAsset, NotifyFormat, NotifyType
 from apprise.apprise_attachment import AppriseAttachment
+from apprise.plugins.email import NotifyEmail
 
 from analytics.domain.errors import ConfigurationError
 from analytics.domain.toml import parse_toml
 from streams.alerts.address import is_one_address
+from streams.alerts.mail import html_of
 
 __all__ = ["Channel", "MessageReceipt", "cleaned", "deliver", "read_channels"]
 
@@ -105,6 +107,10 @@ def deliver(
     headers = getattr(plugin, "headers", None)
     if isinstance(headers, dict):
         headers[_KEY_HEADER] = key
+    if isinstance(plugin, NotifyEmail) and plugin.resolve_format("html") == NotifyFormat.HTML:
+        body, body_format = html_of(title, body), "html"  # the library puts the text of it beside it
+    else:
+        body_format = "text"
     notifier = Apprise(asset=_ASSET)
     notifier.add(plugin)
     said: list[str] = []
@@ -112,7 +118,7 @@ def deliver(
         body=body,
         title=title,
         notify_type=_TYPES.get(severity, NotifyType.INFO),
-        body_format="text",
+        body_format=body_format,
         attach=AppriseAttachment(picture) if picture and channel.pictures and plugin.attachment_support else None,
         timeout=channel.timeout_s,
         log_callback=lambda entry, _plugin: said.append(str(getattr(entry, "message", entry))),

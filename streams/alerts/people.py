@@ -31,6 +31,7 @@ __all__ = [
     "digest_of",
     "end_person",
     "give_verdict",
+    "link_used",
     "new_token",
     "person_of",
     "person_of_link",
@@ -296,6 +297,11 @@ async def person_of_link(connection: psycopg.AsyncConnection, link: Link) -> Who
     if person is None or person.standing != link.standing or person.role not in link.deed.roles:
         raise LinkRefused("a link must be used by who it was made for, in the same role (this changed meanwhile)")
     return person
+
+
+async def link_used(connection: psycopg.AsyncConnection, link: Link) -> bool:
+    """Whether a link was used before."""
+    return bool(await rows(connection, "select true as used from link_use where nonce = %s", (link.nonce,)))
 
 
 async def use_link(connection: psycopg.AsyncConnection, link: Link) -> None:

@@ -53,6 +53,14 @@ with taken as (delete from alert_inbox where id = any(%s) returning source, sour
 select source, source_id from taken group by source, source_id
 """
 _DUE_CARDS: Final = "select id from alert where state not in ('cleared', 'dropped') and next_at <= %s order by id"
+_ENDED: Final = """
+select a.id from alert a join case_file c on c.alert_id = a.id
+where c.closed_at is not null and a.state not in ('cleared', 'dropped')
+    and not exists (select from alert_aside s
+                    where s.source = 'alert' and s.source_key = a.id::text and s.solved_at is null)
+order by a.id
+"""
+"""Alerts whose case is over: they end with it."""
 _RULES: Final = "select id, source, body from alert_rules order by id desc limit 1"
 _VERIFIED_EVERY: Final = timedelta(hours=1)
 _STANDING_VERIFICATIONS: Final = """
@@ -130,11 +138,16 @@ class Raiser:
             rules = await self._rules(connection, aside)
             claimed = await self._claimed(connection, share)
             found = await self._found(connection, claimed, rules, now, share, aside)
+            ended = await _ended(connection) if share.clock or share.cards else set()
+            ids = [*share.cards, *(ended if share.clock else ())]
             book = await lay_out(
-                connection, rules, found, now, zone=self._config.zone, ids=share.cards, clock=share.clock, aside=aside
+                connection, rules, found, now, zone=self._config.zone, ids=ids, clock=share.clock, aside=aside
             )
             for one in found:
                 book.desk.signal(one.signal, now)
+            for key, identity in book.ids.items():
+                if identity in ended and not book.desk.cards[key].alert.phase.over:
+                    book.desk.clear(key, now)
             if share.clock or share.cards:
                 book.desk.tick(now)
             messages = await self._post(connection, book, found, now, aside)
@@ -150,7 +163,7 @@ class Raiser:
         if verify:
             parts.append(_Share(meters=await _meters_due(connection, now)))
         due = await (await connection.execute(_DUE_CARDS, (now,))).fetchall()
-        parts += [_Share(cards=[row[0]]) for row in due]
+        parts += [_Share(cards=[one]) for one in sorted({row[0] for row in due} | await _ended(connection))]
         while parts:
             share = parts.pop()
             try:
@@ -284,6 +297,10 @@ async def _set_aside(connection: psycopg.AsyncConnection, share: _Share, error: 
             await connection.execute("update alert set next_at = null where id = %s", (card,))
             aside.add("alert", card, error)
         await aside.keep(connection)
+
+
+async def _ended(connection: psycopg.AsyncConnection) -> set[int]:
+    return {row[0] for row in await (await connection.execute(_ENDED)).fetchall()}
 
 
 async def _meters_due(connection: psycopg.AsyncConnection, now: datetime) -> list[int]:

@@ -8,7 +8,7 @@ import pytest
 from analytics.alerting.desk import AddressedLetter, Desk, Silence
 from analytics.alerting.lifecycle import Phase, Purpose
 from analytics.alerting.rule_table import parse_rules
-from analytics.alerting.signal import Source
+from analytics.alerting.signal import FINDING, Source
 from analytics.alerting.words import LINKS, compose
 from analytics.domain.severity import Severity
 from tests.analytics.alerting.makers import MINUTE, T0, ZONE, default_rules, desk_of, rules_of, signal
@@ -160,6 +160,31 @@ def test_an_enterprise_is_asked_and_hears_of_no_other() -> None:
     assert text.title.startswith("【提醒】")
     assert "请协助" in text.body
     assert "把握" not in text.body
+
+
+def test_a_group_of_findings_names_the_clauses_that_are_broken() -> None:
+    desk = desk_of(default_rules())
+    for n, clause in enumerate(("4.3.10", "4.3.8", "4.3.8")):
+        evidence = {"clause": clause, "edition": "GB 17167-2006", "required": "x", "found": "y"}
+        for unit in ("U1", "U2"):
+            one = signal(
+                10 * n + (unit == "U2"), kind=FINDING, source=Source.FINDING, unit_code=unit, evidence=evidence
+            )
+            desk.signal(one, T0)
+    out = run(desk, 2 * HOUR)
+    posts = tuple(post for one in out for post in one.letter.posts)
+    letter = replace(out[0].letter, posts=posts)
+    zh, en = (
+        compose(letter, desk.cards, language=language, role="inspector", zone=ZONE, ref="R")
+        for language in ("zh", "en")
+    )
+    assert len(posts) == 2, "two units"
+    rows = [line for line in zh.body.splitlines() if line.startswith("- ")]
+    assert all("，条款 4.3.8、4.3.10（" in row for row in rows), rows
+    assert en.body.count(", clause 4.3.8, 4.3.10 (") == 2
+    alone = replace(letter, posts=posts[:1])
+    text = compose(alone, desk.cards, language="zh", role="inspector", zone=ZONE, ref="R")
+    assert "\n条款：4.3.8、4.3.10\n" in text.body
 
 
 @pytest.mark.parametrize(

@@ -16,8 +16,9 @@ def post(alert: str, purpose: Purpose = Purpose.RAISE, at: datetime = T0, **fact
     severity = facts.pop("severity", Severity.WARNING)
     assert isinstance(severity, Severity)
     return AddressedNotice(
-        alert=alert, purpose=purpose, severity=severity, level=0, at=at, first=bool(facts.pop("first", True))
-    )
+        alert=alert, purpose=purpose, severity=severity, level=0, at=at, first=bool(facts.pop("first", True)),
+        urgent=bool(facts.pop("urgent", False)),
+    )  # fmt: skip
 
 
 class Reader:
@@ -52,7 +53,8 @@ arrivals = st.lists(
     st.tuples(
         st.integers(0, 120),
         st.lists(
-            st.tuples(st.integers(0, 20), st.sampled_from(list(Purpose)), st.sampled_from(SEVERITIES)), max_size=8
+            st.tuples(st.integers(0, 20), st.sampled_from(list(Purpose)), st.sampled_from(SEVERITIES), st.booleans()),
+            max_size=8,
         ),
     ),
     max_size=25,
@@ -61,7 +63,7 @@ arrivals = st.lists(
 
 @given(arrivals, st.integers(1, 4))
 def test_nothing_waits_for_ever_and_no_more_than_a_burst_leaves(
-    arriving: list[tuple[int, list[tuple[int, Purpose, Severity]]]], burst: int
+    arriving: list[tuple[int, list[tuple[int, Purpose, Severity, bool]]]], burst: int
 ) -> None:
     reader = Reader(Habits(zone=ZONE, quiet_from=time(22), quiet_to=time(7), burst=burst, window=10 * MINUTE))
     raised: set[str] = set()
@@ -70,9 +72,9 @@ def test_nothing_waits_for_ever_and_no_more_than_a_burst_leaves(
     for wait, posts in arriving:
         at = reader.now + wait * MINUTE
         fresh = []
-        for alert, purpose, severity in posts:
+        for alert, purpose, severity, urgent in posts:
             name = f"A{alert}"
-            fresh.append(post(name, purpose, at, severity=severity, first=name not in seen))
+            fresh.append(post(name, purpose, at, severity=severity, first=name not in seen, urgent=urgent))
             seen.add(name)
             (cleared if purpose is Purpose.CLEAR else raised).add(name)
         reader.feed(fresh, at)
@@ -82,7 +84,12 @@ def test_nothing_waits_for_ever_and_no_more_than_a_burst_leaves(
     assert raised - cleared <= told, "what was not taken back was told"
     times = [letter.at for letter in reader.letters]
     for at in times:
-        assert sum(at - reader.habits.window < other <= at for other in times) <= burst
+        assert sum(at - reader.habits.window < other <= at for other in times) <= 2 * burst
+    urgent = [letter.at for letter in reader.letters if any(one.urgent for one in letter.posts)]
+    plain = [letter.at for letter in reader.letters if not any(one.urgent for one in letter.posts)]
+    for kind in (urgent, plain):
+        for at in kind:
+            assert sum(at - reader.habits.window < other <= at for other in kind) <= burst
     for letter in reader.letters:
         if reader.habits.quiet_until(letter.at) is not None:
             assert all(one.severity is Severity.SERIOUS for one in letter.posts)
@@ -97,6 +104,22 @@ def test_a_storm_is_a_handful_of_letters_the_worst_first() -> None:
     assert len(reader.letters) <= 4
     assert sum(len(letter.posts) for letter in reader.letters) == 600
     assert reader.letters[0].posts[0].severity is Severity.SERIOUS
+
+
+def test_a_burst_of_other_letters_holds_up_no_serious_fault_of_a_meter() -> None:
+    reader = Reader(HABITS)
+    for second in range(3):
+        reader.feed([post(f"finding {second}", severity=Severity.SERIOUS)], T0 + timedelta(seconds=second))
+    assert len(reader.letters) == HABITS.burst, "the room is taken"
+    reader.feed([post("finding 3", severity=Severity.SERIOUS)], T0 + MINUTE)
+    assert len(reader.letters) == HABITS.burst
+    reader.feed([post("a meter stands still", severity=Severity.SERIOUS, urgent=True)], T0 + MINUTE)
+    assert [one.alert for one in reader.letters[-1].posts] == ["a meter stands still"]
+    for second in range(5):
+        reader.feed([post(f"fault {second}", urgent=True)], T0 + 2 * MINUTE + timedelta(seconds=second))
+    assert len(reader.letters) == 2 * HABITS.burst, "not without end either"
+    reader.run(T0 + timedelta(hours=1))
+    assert reader.mailbox.waiting == ()
 
 
 def test_quiet_hours_keep_what_can_wait_until_their_end() -> None:

@@ -1,5 +1,6 @@
 """The API against a real database: roles, the case's whole way, links, and a stranger at every door."""
 
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -153,6 +154,16 @@ def test_a_link_asks_first_acts_once_and_only_for_its_person(office: Office) -> 
     assert rows(office.dsn, "select verdict, state from case_list") == [("load_changed", "verdict")]
     again = office.client.post(path, data={"verdict": "faulty"})
     assert (again.status_code, "used before" in again.text) == (410, True)
+    seen = office.client.get(path)
+    assert (seen.status_code, "<form" in seen.text) == (200, False), "a used link has nothing to fill in"
+    for text in (seen.text, again.text):
+        assert re.search(r"<li>\d{4}-\d\d-\d\d \d\d:\d\d · 李娜 · 负荷变化 / load changed · 停产</li>", text), text
+    other = office.client.get(link(office, Deed.VERDICT)).text
+    assert ("李娜 · 负荷变化" in other, "<form" in other) == (True, True), "an open link says what was answered, too"
+    asked = office.client.get(link(office, Deed.COMMENT, login="first")).text
+    assert "主管部门 / the authority · 负荷变化" in asked
+    assert "停产" not in asked
+    assert "李娜" not in asked, "the enterprise reads neither names nor what is the authority's alone"
     old = link(office, Deed.ACKNOWLEDGE, expires=datetime.now(UTC) - timedelta(minutes=1))
     assert office.client.post(old).status_code == 410
     assert office.client.post(path[:-3] + "AAA").status_code == 404

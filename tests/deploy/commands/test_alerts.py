@@ -1,7 +1,7 @@
 """`meterwarden alerts`, `cases` and `people`, as an operator types them."""
 
 import json
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -86,7 +86,17 @@ def test_a_day_of_an_operator(dsn: str, tmp_path: Path) -> None:
     assert json.loads(run("cases", "list", "--all", "--json").output)["case"] == "C000001"
     assert run("cases", "list").output == "none\n"
     assert "data_path" in run("alerts", "statistics").output
-    assert "waiting" in run("alerts", "outbox").output
+    rows(
+        dsn,
+        "insert into alert_mailbox (recipient, next_at, life)"
+        " values ('person:held', '2026-12-24 07:00+08', '{\"waiting\": [1, 2]}')",
+    )
+    waits = [json.loads(line) for line in run("alerts", "outbox", "--json").output.splitlines()]
+    assert any(one["state"] == "waiting" and one["waiting_until"] for one in waits)
+    [held] = [one for one in waits if one["state"] == "held"]
+    assert (held["recipient"], held["messages"]) == ("person:held", 2)
+    assert datetime.fromisoformat(held["waiting_until"]) == datetime(2026, 12, 23, 23, tzinfo=UTC)
+    rows(dsn, "delete from alert_mailbox where recipient = 'person:held'")
     run(
         "people",
         "add",

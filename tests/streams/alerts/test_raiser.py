@@ -4,8 +4,11 @@ from datetime import UTC, date, datetime, timedelta
 import psycopg
 import pytest
 
+from analytics.alerting.case import Action
 from streams.agents.alerts import AlertsAgent
+from streams.alerts.cases import open_case, take_step
 from streams.alerts.config import AlertConfig
+from streams.alerts.people import person_of
 from streams.alerts.raiser import Raiser
 from tests.streams.alerts.place import ALWAYS, NOW, detect, nursery, raised, rows, settled
 
@@ -45,6 +48,37 @@ def test_it_clears_by_itself_when_the_fault_ends_and_says_so_once(module_databas
     raised(dsn, NOW + 90 * MINUTE)
     assert rows(dsn, "select state, cleared_at from alert_list") == [("cleared", NOW + 31 * MINUTE)]
     assert rows(dsn, "select purpose from alert_message order by id") == [("raise",), ("clear",)]
+
+
+def test_an_alert_ends_with_its_case_and_says_so_once(module_database: str) -> None:
+    dsn = settled(module_database)
+    detect(dsn)
+    raised(dsn)
+    [(alert,)] = rows(dsn, "select id from alert")
+
+    async def until_closed() -> None:
+        config, now = AlertConfig(), NOW + timedelta(minutes=1)
+        today = now.astimezone(config.zone).date()
+        async with await psycopg.AsyncConnection.connect(dsn, autocommit=True) as connection:
+            person = (await person_of(connection, login="li.na")).actor
+            case = await open_case(connection, alert, person, now, config)
+            verdict = Action(name="verdict", at=now, today=today, facts={"verdict": "sound"}, note="")
+            await take_step(connection, case, verdict, person, config)
+            await take_step(
+                connection, case, Action(name="close", at=now, today=today, facts={}, note=""), person, config
+            )
+
+    raised(dsn, NOW + timedelta(seconds=30))
+    assert rows(dsn, "select state from alert") == [("open",)], "it stands as long as its case does"
+    asyncio.run(until_closed())
+    raised(dsn, NOW + timedelta(minutes=2))
+    assert rows(dsn, "select state from alert") == [("cleared",)]
+    assert rows(dsn, "select count(*) from alert_message where purpose = 'clear'") == [(1,)]
+    raised(dsn, NOW + timedelta(minutes=3))
+    assert rows(dsn, "select count(*) from alert_message where purpose = 'clear'") == [(1,)]
+    rows(dsn, "update detection set energy_affected = 130, stored_at = clock_timestamp()")
+    raised(dsn, NOW + timedelta(minutes=4))
+    assert rows(dsn, "select state from alert order by id")[0] == ("cleared",), "what is over stays over"
 
 
 def test_nobody_answers_and_staff_is_told(module_database: str) -> None:

@@ -3,16 +3,17 @@ import logging
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from io import StringIO
+from io import BytesIO, StringIO
 from uuid import uuid4
 from zoneinfo import ZoneInfo
 
 import pytest
+from matplotlib.image import imread
 
 from deploy.stack.ports import free_ports
-from streams.alerts.channels import Channel, cleaned, read_channels
+from streams.alerts.channels import Channel, cleaned, deliver, read_channels
 from streams.alerts.links import Deed, Link, LinkRefused, open_link, sign_link
-from streams.alerts.picture import Hour, draw
+from streams.alerts.picture import Hour, draw, usual
 from streams.alerts.sender import Sender, SenderConfig
 from streams.logs import log_to
 from tests.streams.alerts.place import NOW, body_of, detect, hook_server, mail_server, nursery, raised, rows, settled
@@ -245,6 +246,50 @@ def test_the_big_chat_systems_are_channels() -> None:
     url = "feishu://abcdefgh-1234-1234-1234-abcdefghijkl"
     """
     assert set(read_channels(text, "t")) == {"wecom", "dingtalk", "feishu"}
+
+
+def test_a_mail_has_html_beside_its_text() -> None:
+    [port] = free_ports(1)
+    body = "单位：甲厂\n证据：5 < 7 & 8\n受理: http://127.0.0.1:1/act/abc-1\n- 第一条\n编号：ABC"
+    url = f"mailto://127.0.0.1:{port}?from=meters@example.org&to={{address}}&mode=insecure"
+    with mail_server(port) as mails:
+        for each in (url, f"{url}&format=text"):
+            receipt = deliver(
+                Channel(name="mail", url=each), address="li@example.org", key="k", severity="serious", title="标题",
+                body=body, picture=None,
+            )  # fmt: skip
+            assert receipt.sent, receipt.said
+    first, second = ({part.get_content_type(): part for part in mail.walk()} for mail in mails.mails)
+    html, text = (first[kind].get_payload(decode=True).decode() for kind in ("text/html", "text/plain"))  # type: ignore[union-attr]  # decode gives bytes
+    assert '<a href="http://127.0.0.1:1/act/abc-1">http://127.0.0.1:1/act/abc-1</a>' in html
+    assert "<b>证据：</b>5 &lt; 7 &amp; 8" in html
+    assert "src=" not in html, "nothing is fetched when it is opened"
+    for line in body.splitlines():
+        assert line.removeprefix("- ") in text, (line, text)
+    assert set(second) == {"text/plain"}, "as its channel asks"
+
+
+def test_a_picture_has_the_line_of_what_is_usual() -> None:
+    begin, fault = NOW - timedelta(days=3), NOW - timedelta(hours=9)
+    spec = {
+        "point": "P1",
+        "meter_no": "M-1",
+        "kind": "stuck",
+        "from": begin.isoformat(),
+        "fault_from": fault.isoformat(),
+        "fault_to": NOW.isoformat(),
+        "to": NOW.isoformat(),
+    }
+    start = NOW - timedelta(days=10)
+    hours = [Hour(start + timedelta(hours=n), 7.0, "kWh") for n in range(231)]
+    assert hours[-1].start + timedelta(hours=1) == fault
+    assert usual(hours, fault, ZONE) == dict.fromkeys(range(24), 7.0)
+    assert usual(hours[-48:], fault, ZONE) == {}, "two days are too few"
+    late = [Hour(fault - timedelta(minutes=30), 1000.0, "kWh"), Hour(fault, 1000.0, "kWh")]
+    assert usual(hours + late, fault, ZONE) == usual(hours, fault, ZONE), "nothing of the fault is in it"
+    pictures = [draw(spec, given, language="en", zone=ZONE) for given in (hours, hours[-48:])]
+    drawn, plain = (int((imread(BytesIO(png))[..., :3] < 0.3).all(axis=-1).sum()) for png in pictures)
+    assert drawn > plain + 200, "a dark dashed line, and its name"
 
 
 @pytest.mark.parametrize("language", ["zh", "en"])
