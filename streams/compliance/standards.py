@@ -1,11 +1,13 @@
 """Documents of standards and rules in the database: as loaded, the latest of each kind and name in force."""
 
 import hashlib
+from collections.abc import Mapping
 from typing import Final
 
 import psycopg
 
 from analytics.standards.documents import Document, Standards
+from analytics.standards.facts.tariffs import Tariff, TariffKey, whole_sets
 from ingest.standard_files import parse_standard, standards_from
 from streams.store.factors import convert_past
 
@@ -19,6 +21,11 @@ select sha256 = %s from standard_document where kind = %s and name = %s order by
 """
 _INSERT: Final = """
 insert into standard_document (kind, name, source, content, sha256) values (%s, %s, %s, %s, %s) returning id
+"""
+
+_TARIFF: Final = """
+insert into tariff (unit_code, unit_id, carrier, since, period, hours, price, unit, currency, source)
+values (%s, (select id from unit where code = %s), %s, %s::date, %s, %s, %s, %s, %s, %s)
 """
 
 
@@ -60,7 +67,7 @@ async def read_standards(connection: psycopg.AsyncConnection) -> Standards:
 async def load_document(connection: psycopg.AsyncConnection, document: Document, text: str, source: str) -> int:
     """Put a document in force; its number, 0 where the one in force says the same.
 
-    Factors convert what was totalled before them as well.
+    Factors convert what was totalled before them as well; tariffs go into a table, for what is asked by SQL.
 
     Raises
     ------
@@ -78,6 +85,18 @@ async def load_document(connection: psycopg.AsyncConnection, document: Document,
         cursor = await connection.execute(_INSERT, (document.kind, document.name, source, text, digest))
         made = await cursor.fetchone()
         assert made is not None, "returning gives a row"
+        if document.kind == "facts":
+            await _keep_tariffs(connection, judged.facts.tariffs)
         if document.kind == "factors":
             await convert_past(connection, standards_from(known).factors, judged.factors)
         return int(made[0])
+
+
+async def _keep_tariffs(connection: psycopg.AsyncConnection, tariffs: Mapping[TariffKey, Tariff]) -> None:
+    await connection.execute("delete from tariff")
+    rows = [
+        (code, code, carrier, f"{since}-01", period, hours, one.price, one.unit, one.currency, one.source)
+        for (code, carrier, since, period), one, hours in whole_sets(tariffs)
+    ]
+    async with connection.cursor() as cursor:
+        await cursor.executemany(_TARIFF, rows)

@@ -33,6 +33,7 @@ update observability set reason = 'SECRETB' where unit_id = 2;
 update meter_verdict set note = 'SECRETB' where unit_id = 2;
 update compliance_day set edition = 'SECRETB' where unit_id = 2;
 update rejected set unit_code = 'SECRETB', got = 'SECRETB' where unit_code = 'U2';
+update tariff set source = 'SECRETB', price = 777777000 where unit_id = 2;
 update balance_hour set parent_amount = 777777000 where unit_id = 2;
 insert into unit (id, code, name, version) overriding system value values (3, 'U3', 'Third', 1);
 """
@@ -51,6 +52,7 @@ VIEWS = (
     "mandatory_coverage",
     "mandatory_list",
     "gap_fill_list",
+    "tariff_list",
     "review_list",
     "review_fault_list",
     "unit_completeness",
@@ -114,6 +116,7 @@ TABLES = (
     "certificate_scan",
     "mandatory_instrument",
     "gap_fill",
+    "tariff",
     "review",
     "review_draw",
     "review_event",

@@ -211,6 +211,10 @@ select p.unit_id, p.id, %(end)s::timestamptz - (120 + p.unit_id) * interval '1 h
        %(end)s::timestamptz - interval '4 days',
        100 + p.id, 'manual', 'procedure ' || p.id, 'reliability ' || p.id, jsonb_build_object('hours', p.id), '王工'
 from metering_point p where p.code = 'P3';
+insert into tariff (unit_code, unit_id, carrier, since, period, hours, price, unit, currency, source)
+select u.code, u.id, 'electricity', date '2026-01-01', t.period, t.hours, t.price + u.id * 0.01, 'kWh', '元',
+       'source ' || u.id
+from unit u, (values ('峰', 1047552, 1.05), ('平', 8388608 + 4194304 + 2097152, 0.65)) t (period, hours, price);
 insert into certificate_scan (certificate_id, unit_id, name, media_type, sha256, content, entered_by)
 select id, unit_id, 'scan ' || id, 'application/pdf', decode(repeat('00', 32), 'hex'), '%%PDF-', '王工'
 from certificate;

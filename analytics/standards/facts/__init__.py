@@ -5,8 +5,8 @@ converts, produces or works up energy), ``[[activity]]`` (which energy it does t
 a sensor and its secondary instrument), ``[[output]]`` (products), ``[[assignment]]`` (which energy is a product's),
 ``[[allocation]]`` (which sub-unit uses what is metered for the unit alone), ``[[month]]`` (monthly figures that were
 reported), ``[[self_check]]``, ``[[answer]]`` (an item of the review sheet), and what the review's forms ask for:
-``[[staff]]``, ``[[instrument]]``, ``[[stock]]``. What is entered later about the same thing replaces what was entered
-before.
+``[[staff]]``, ``[[instrument]]``, ``[[stock]]``, and ``[[tariff]]`` (prices by hours of the day). What is entered later
+about the same thing replaces what was entered before.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -19,6 +19,7 @@ from analytics.standards.facts.activities import Activity, ActivityKey, activity
 from analytics.standards.facts.allocations import Allocation, AllocationKey, allocation_faults, allocation_of
 from analytics.standards.facts.form import Instrument, Person, Stock, instrument_of, person_of, stock_of
 from analytics.standards.facts.products import Assignment, assignment_of, share_faults
+from analytics.standards.facts.tariffs import Tariff, TariffKey, tariff_faults, tariff_of
 from analytics.standards.tables import TableRow, raise_faults, table_rows
 
 __all__ = [
@@ -47,6 +48,7 @@ FACT_TABLES: Final = (
     "instrument",
     "stock",
     "mandatory",
+    "tariff",
 )
 _ANSWERS: Final = ("pass", "fail", "not_applicable")
 
@@ -144,6 +146,7 @@ class Facts:
         Those that stand at no metering point.
     stocks : mapping of (unit code, energy, year) to Stock
     mandatory : mapping of (unit code, management number) to ByLawFact
+    tariffs : mapping of TariffKey to Tariff
     """
 
     units: Mapping[str, UnitFacts] = field(default_factory=dict)
@@ -159,6 +162,7 @@ class Facts:
     instruments: Mapping[tuple[str, str], Instrument] = field(default_factory=dict)
     stocks: Mapping[tuple[str, str, int], Stock] = field(default_factory=dict)
     mandatory: Mapping[tuple[str, str], ByLawFact] = field(default_factory=dict)
+    tariffs: Mapping[TariffKey, Tariff] = field(default_factory=dict)
 
     def of(self, unit_code: str) -> UnitFacts:
         """Facts of a unit, empty where nothing was entered."""
@@ -204,10 +208,12 @@ def load_facts(documents: Iterable[Mapping[str, object]]) -> Facts:
         instruments=dict(map(instrument_of, tables["instrument"])),
         stocks=dict(map(stock_of, tables["stock"])),
         mandatory=dict(one for row in tables["mandatory"] for one in _mandatory(row)),
+        tariffs=dict(map(tariff_of, tables["tariff"])),
     )
     faults += _contradictions(facts)
     faults += share_faults(facts.assignments)
     faults += allocation_faults(facts.allocations)
+    faults += tariff_faults(facts.tariffs)
     raise_faults(faults, "the facts")
     return facts
 

@@ -35,6 +35,10 @@ _BEGIN: Final = """
 insert into ledger_version (source, row_count, sha256, blob, loaded_by, restored, changes)
 values (%s, %s, decode(repeat('00', 32), 'hex'), '', %s, %s, %s) returning id
 """
+_TARIFFS: Final = """
+update tariff t set unit_id = u.id from unit u where t.unit_id is null and u.code = t.unit_code
+"""
+"""Prices may be entered before the ledger has their unit."""
 _FINISH: Final = "update ledger_version set sha256 = %b, blob = %b where id = %s"
 _LARGE: Final = 1_000  # rows
 _IDS: Final = np.dtype([(name, np.int32) for name in ID_COLUMNS])
@@ -137,6 +141,7 @@ async def load_ledger(
         version = await _begin(connection, newer, source, origin)
         ids = await _take_in(connection, merged, version, since)
         encoded = await asyncio.to_thread(blob.encode, merged.rows, ids)
+        await connection.execute(_TARIFFS)
         await connection.execute(_FINISH, (hashlib.sha256(encoded).digest(), encoded, version))
     return _report(newer, version, loaded=True, changes=changes)
 
