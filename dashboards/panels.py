@@ -8,13 +8,13 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
 from analytics.domain.words import Language, Phrase
-from dashboards.text import GREY, NO_VALUE, NONE, NONE_WHERE_EMPTY, VALUES, Word
+from dashboards.text import GREY, NO_VALUE, NONE, NONE_WHERE_EMPTY, VALUES, Word, large, tint
 
 __all__ = [
     "DATASOURCE",
     "DATASOURCE_UID",
     "NET",
-    "QUIET_ZERO",
+    "PAGES",
     "Panel",
     "Step",
     "bars",
@@ -37,6 +37,8 @@ DATASOURCE: Final = {"type": "postgres", "uid": DATASOURCE_UID}
 
 Json = dict[str, Any]
 
+PAGES: Final = "{{pages}}"
+"""Where the web pages are, in Markdown; a line with it is left out where nobody said."""
 NET: Final[Json] = {
     "color": {"fixedColor": "text", "mode": "fixed"},
     "custom.drawStyle": "line",
@@ -47,7 +49,7 @@ NET: Final[Json] = {
 """A line over bars: what is left when the bars below zero are taken from those above."""
 
 
-QUIET_ZERO: Final[Json] = {"options": {"0": {"color": GREY, "index": 98}}, "type": "value"}
+_QUIET_ZERO: Final[Json] = {"options": {"0": {"color": GREY, "index": 98}}, "type": "value"}
 """A count of nothing is no alarm."""
 
 
@@ -78,6 +80,8 @@ class Panel:
     """More of a column's or series' properties, by its name in the SQL."""
     hidden: Mapping[Language, tuple[str, ...]] = field(default_factory=dict)
     """Columns of the SQL that a language does not show."""
+    names: tuple[str, ...] = ()
+    """All columns of the SQL, of tables whose large amounts are multiples in Chinese."""
     interval: str | None = None
     """Shortest interval that a point may stand for."""
     content: Phrase | None = None
@@ -102,7 +106,8 @@ def stat(
     columns: Mapping[str, Json] | None = None, steps: Sequence[Step] = (), decimals: int | None = None,
 ) -> Panel:  # fmt: skip
     """Numbers of one row, each with its name; each in its own word's colour unless there are steps."""
-    defaults: Json = {"unit": unit, "mappings": [QUIET_ZERO], "thresholds": thresholds(steps)}
+    shown = [Step(at=step.at, color=large(step.color)) for step in steps]
+    defaults: Json = {"unit": unit, "mappings": [_QUIET_ZERO], "thresholds": thresholds(shown)}
     defaults["color"] = {"mode": "thresholds"}
     if decimals is not None:
         defaults["decimals"] = decimals
@@ -130,6 +135,7 @@ def stat(
 def table(
     title: Phrase, description: Phrase, query: str, *, width: int = 24, height: int = 8,
     columns: Mapping[str, Json] | None = None, hidden: Mapping[Language, tuple[str, ...]] | None = None,
+    names: str = "",
 ) -> Panel:  # fmt: skip
     """Rows, with codes in words and a filter on every column."""
     return Panel(
@@ -158,6 +164,7 @@ def table(
         },
         columns=columns or {},
         hidden=hidden or {},
+        names=tuple(names.split()),
     )
 
 
@@ -344,8 +351,12 @@ def thresholds(steps: Sequence[Step]) -> Json:
 
 
 def mappings(column: str, language: Language) -> list[Json]:
-    """The codes of a column in words, with colours where they have one."""
-    return word_mappings(VALUES.get(column, {}), language, empty=NONE if column in NONE_WHERE_EMPTY else NO_VALUE)
+    """The codes of a column in words, with a tint behind them where they have a colour."""
+    words = {
+        code: word._replace(color=tint(word.color)) if word.color else word
+        for code, word in VALUES.get(column, {}).items()
+    }
+    return word_mappings(words, language, empty=NONE if column in NONE_WHERE_EMPTY else NO_VALUE)
 
 
 def word_mappings(words: Mapping[str, Word], language: Language, *, empty: Phrase = NO_VALUE) -> list[Json]:

@@ -6,15 +6,16 @@ anew with ``python -m dashboards.render``.
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 from analytics.domain.words import LANGUAGES, Language, Phrase
+from dashboards.amounts import scaled_sql
 from dashboards.boards import BOARDS, Board, Variable
-from dashboards.panels import DATASOURCE, QUIET_ZERO, Json, Panel, mappings, word_mappings
+from dashboards.panels import DATASOURCE, PAGES, Json, Panel, Step, mappings, thresholds, word_mappings
 from dashboards.queries import query
-from dashboards.text import COLUMNS, NO_VALUE, NONE, NONE_WHERE_EMPTY, PURPLE, SERIES, VALUES, Word
+from dashboards.text import COLUMNS, NO_VALUE, NONE, NONE_WHERE_EMPTY, ORANGE, PURPLE, SERIES, VALUES, Word, large, tint
 
 __all__ = ["GENERATED", "render", "render_all", "spoken", "text_of"]
 
@@ -23,21 +24,24 @@ SCHEMA: Final = 37  # of Grafana 9.4; later ones migrate it as they load it
 WIDTH: Final = 24
 
 _UNITS: Final = {
-    "percent": ("completeness rate rate_margin share change precision estimated_share smallest_30d smallest_90d"),
+    "percent": (
+        "cost_share completeness rate rate_margin share change precision estimated_share smallest_30d smallest_90d"
+    ),
     "percentunit": "confidence spool_used",
     "bytes": "bytes snapshot_bytes database_size",
     "kwatt": "demand demand_mean",
     "dthms": "waits_for moved_ago fence_age sample_age stale_age oldest_waiting",
     "s": "transaction_time",
     "locale": (
-        "amount last_year unexplained learnt_rate dial_before dial_after energy_affected energy_affected_low "
-        "energy_affected_high rows_about"
+        "cost price amount last_year unexplained learnt_rate dial_before dial_after energy_affected "
+        "energy_affected_low energy_affected_high rows_about"
     ),
     "suffix:h": "hours_typical hours_worst",
     "none": "multiplier partition next_offset ledger_version cycle_months attempts",
 }
 _INSTANTS: Final = (
-    "started_at ended_at opened_at raised_at since at as_of last_at moved_at snapshot_at oldest_at last_sent_at"
+    "started_at ended_at opened_at raised_at since at as_of last_at moved_at snapshot_at oldest_at last_sent_at "
+    "waiting_until"
 )
 UNITS: Final = {column: unit for unit, columns in _UNITS.items() for column in columns.split()} | {
     **dict.fromkeys(_INSTANTS.split(), "time:YYYY-MM-DD HH:mm"),  # else with milliseconds, which nobody reads
@@ -46,8 +50,8 @@ UNITS: Final = {column: unit for unit, columns in _UNITS.items() for column in c
 """Grafana's unit of a column, by its name in the SQL; none whose name Grafana writes out in English."""
 
 _TENTHS: Final = (
-    "amount last_year tce tce_last_year tce_year tce_affected energy_affected energy_affected_low energy_affected_high "
-    "rate_margin change magnitude unexplained"
+    "cost amount last_year tce tce_last_year tce_year tce_affected energy_affected energy_affected_low "
+    "energy_affected_high rate_margin change magnitude unexplained"
 )
 DECIMALS: Final = {"rows_about": 0} | dict.fromkeys(_TENTHS.split(), 1)
 """Digits after the point of a column of tables."""
@@ -100,8 +104,14 @@ def text_of(board: Json) -> str:
     return json.dumps(board, ensure_ascii=False, indent=1, sort_keys=True) + "\n"
 
 
-def render(board: Board, language: Language) -> Json:
-    """One board in one language."""
+def render(board: Board, language: Language, *, pages: str = "") -> Json:
+    """One board in one language.
+
+    Parameters
+    ----------
+    pages : str
+        Address of the web pages, which texts link to; '' for no link.
+    """
     return {
         "annotations": {"list": [_annotation(board, language)] if board.annotations else []},
         "description": board.description.of(language),
@@ -111,7 +121,7 @@ def render(board: Board, language: Language) -> Json:
         "id": None,
         "links": list(_links(board, language)),
         "liveNow": False,
-        "panels": _panels(board, language),
+        "panels": _panels(board, language, pages),
         "refresh": board.refresh,
         "schemaVersion": SCHEMA,
         "tags": ["meterwarden", language],
@@ -126,7 +136,7 @@ def render(board: Board, language: Language) -> Json:
     }
 
 
-def _panels(board: Board, language: Language) -> list[Json]:
+def _panels(board: Board, language: Language, pages: str) -> list[Json]:
     """All of them in their places; what stands below a folded row is inside it, as Grafana has it."""
     found: list[Json] = []
     into = found
@@ -138,7 +148,7 @@ def _panels(board: Board, language: Language) -> list[Json]:
                 hidden, folded_from = hidden + place["y"] - folded_from, None
             if panel.folded:
                 folded_from = place["y"] + panel.height
-        made = _panel(panel, place, language)
+        made = _panel(panel, place, language, pages)
         made["gridPos"] = {**place, "y": place["y"] - hidden}
         if panel.kind == "row":
             into = made["panels"] if panel.folded else found
@@ -164,7 +174,7 @@ def _identity(place: Json) -> int:
     return number
 
 
-def _panel(panel: Panel, place: Json, language: Language) -> Json:
+def _panel(panel: Panel, place: Json, language: Language, pages: str) -> Json:
     base: Json = {
         "id": _identity(place),
         "title": panel.title.of(language),
@@ -177,14 +187,15 @@ def _panel(panel: Panel, place: Json, language: Language) -> Json:
         return {**base, "collapsed": panel.folded, "panels": []}
     if panel.kind == "text":
         content = panel.content.of(language) if panel.content else ""
-        return {**base, "options": {"mode": "markdown", "content": content}}
+        lines = (line.replace(PAGES, pages) for line in content.splitlines() if pages or PAGES not in line)
+        return {**base, "options": {"mode": "markdown", "content": "\n".join(lines).strip()}}
     assert panel.query is not None, "every other panel asks something"
     found = {
         **base,
         "datasource": DATASOURCE,
         "fieldConfig": {"defaults": _defaults(panel, language), "overrides": list(_overrides(panel, language))},
         "options": panel.options,
-        "targets": [_target(panel.query, panel.format)]
+        "targets": [_target(panel.query, panel.format, panel.names if language == "zh" else ())]
         + ([{**_target(panel.beside, panel.format), "refId": "B"}] if panel.beside else []),
         "transparent": False,
     }
@@ -195,19 +206,21 @@ def _panel(panel: Panel, place: Json, language: Language) -> Json:
     return found
 
 
-def _target(name: str, form: str) -> Json:
+def _target(name: str, form: str, names: Sequence[str] = ()) -> Json:
     return {
         "datasource": DATASOURCE,
         "editorMode": "code",
         "format": form,
         "rawQuery": True,
-        "rawSql": query(name),
+        "rawSql": scaled_sql(query(name), names) if names else query(name),
         "refId": "A",
     }
 
 
 def _defaults(panel: Panel, language: Language) -> Json:
     defaults = {**panel.defaults, "noValue": NO_VALUE.of(language)}
+    if language == "zh" and defaults.get("unit") == "short":
+        defaults["unit"] = "locale"  # Grafana's "short" says K, Mil and Bil
     words = defaults.pop("words", None)
     if words is not None:
         defaults["mappings"] = word_mappings(words, language)
@@ -250,7 +263,8 @@ def _properties(panel: Panel, column: str, language: Language) -> Iterator[Json]
     if name is not None:
         yield {"id": "displayName", "value": name.of(language)}
     if isinstance(name, Word) and name.color and "color" not in given:
-        yield {"id": "color", "value": {"mode": "fixed", "fixedColor": name.color}}
+        color = large(name.color) if panel.kind == "stat" else name.color
+        yield {"id": "color", "value": {"mode": "fixed", "fixedColor": color}}
     tables_own = UNITS.get(column) == "locale" and panel.kind != "table"  # charts keep one unit, so one axis
     if column in UNITS and "unit" not in given and not tables_own:
         yield {"id": "unit", "value": UNITS[column]}
@@ -272,13 +286,22 @@ def _cells(column: str, language: Language, given: Mapping[str, Any]) -> Iterato
     if column in NONE_WHERE_EMPTY:
         yield {"id": "noValue", "value": NONE.of(language)}
     if column in QUIET:
-        yield {"id": "mappings", "value": [QUIET_ZERO]}
-        yield {"id": "custom.cellOptions", "value": {"type": "color-text"}}
+        yield from _tinted(_SOME)
     if column in VALUES:
         yield {"id": "mappings", "value": mappings(column, language)}
         if any(word.color for word in VALUES[column].values()):
-            yield {"id": "custom.displayMode", "value": "color-text"}  # before Grafana 10
-            yield {"id": "custom.cellOptions", "value": {"type": "color-text"}}  # since
+            yield from _tinted(())
+
+
+_SOME: Final = (Step(at=1, color=tint(ORANGE)),)
+
+
+def _tinted(steps: Sequence[Step]) -> Iterator[Json]:
+    """Cells on a tint of their own, those without one on none."""
+    yield {"id": "thresholds", "value": thresholds((Step(at=None, color="transparent"), *steps))}
+    yield {"id": "color", "value": {"mode": "thresholds"}}
+    yield {"id": "custom.displayMode", "value": "color-background-solid"}  # before Grafana 10
+    yield {"id": "custom.cellOptions", "value": {"type": "color-background", "mode": "basic"}}  # since
 
 
 def _variable(variable: Variable, language: Language) -> Json:

@@ -26,7 +26,7 @@ from analytics.domain.words import (
 
 __all__ = [
     "BLUE", "COLUMNS", "GREEN", "GREY", "NONE", "NONE_WHERE_EMPTY", "NO_VALUE", "ORANGE", "PURPLE",
-    "SERIES", "SKY", "VALUES", "VERMILION", "YELLOW", "Word",
+    "SERIES", "SKY", "VALUES", "VERMILION", "YELLOW", "Word", "large", "tint",
 ]  # fmt: skip
 
 
@@ -48,7 +48,7 @@ NONE: Final = Phrase(zh="–", en="–")
 """Where it is known that there is none: a fault that stands has no end, the highest point no parent."""
 _MAY_BE_NONE: Final = (
     "body case_number case_state ended_at energy_unit grade magnitude_unit meter_no meters missing parent_point point "
-    "unexplained waits_for how_many what what_en"
+    "currency price cost unexplained waits_for how_many what what_en"
 )
 NONE_WHERE_EMPTY: Final = frozenset(_MAY_BE_NONE.split())
 """Columns whose empty cells say `NONE`."""
@@ -62,6 +62,24 @@ ORANGE: Final = "#E69F00"
 VERMILION: Final = "#D55E00"
 PURPLE: Final = "#CC79A7"
 GREY: Final = "#8A8A8A"
+
+_DARKER: Final = {SKY: "#4999C6", YELLOW: "#9C942B", ORANGE: "#C18600", PURPLE: "#CA78A5"}
+
+
+def large(color: str) -> str:
+    """The colour for large text (24 px and more): 3 : 1 and more on Grafana's light panels, and on its dark ones."""
+    return _DARKER.get(color, color)
+
+
+def tint(color: str) -> str:
+    """The colour behind small text.
+
+    No one colour of text has 4.5 : 1 on light panels and on dark ones too. Under an alpha of 0.3 Grafana writes in the
+    theme's own colour.
+    """
+    red, green, blue = (int(color[place : place + 2], 16) for place in (1, 3, 5))
+    return f"rgba({red}, {green}, {blue}, 0.25)"
+
 
 _PARTITIONS: Final = (BLUE, ORANGE, GREEN, PURPLE, SKY, VERMILION, YELLOW, GREY)  # of the first eight
 
@@ -213,6 +231,7 @@ VALUES: Final[dict[str, dict[str, Word]]] = {
     "action": _plain(CASE_ACTIONS),
     "why": _plain({english: Phrase(zh=chinese, en=english) for english, chinese in _WHY.items()}),
     "todo": _TODO,
+    "tariff_period": {"none": Word(Phrase(zh="未录入单价", en="no price entered"), "?", GREY)},
     "attention": _ATTENTION,
     "fault": {"none": Word(Phrase(zh="无", en="none"), "✓", GREEN)} | _SEVERITIES,
     "fault_kind": {"none": Word(NONE)} | _plain(KINDS),
@@ -278,6 +297,7 @@ SERIES: Final[dict[str, Word]] = (
         "measured": Word(QUALITY["measured"], "", BLUE),
         "estimated": Word(QUALITY["estimated"], "", ORANGE),
         "suspect": Word(QUALITY["suspect"], "", VERMILION),
+        "expected": Word(Phrase(zh="应有值（按检出的偏差）", en="by the error found"), "", GREEN),
         "revised": Word(QUALITY["revised"], "◆", PURPLE),
         "completeness": Word(Phrase(zh="完整率", en="completeness"), "", SKY),
         "amount": Word(Phrase(zh="用量", en="amount"), "", BLUE),
@@ -434,6 +454,12 @@ COLUMNS: Final[dict[str, Phrase]] = {
     "number": Phrase(zh="核查单号", en="case"),
     "at": Phrase(zh="时间", en="at"),
     "action": Phrase(zh="动作", en="action"),
+    "tariff_period": Phrase(zh="时段", en="period"),
+    "price": Phrase(zh="单价", en="price"),
+    "cost": Phrase(zh="费用", en="cost"),
+    "currency": Phrase(zh="币种", en="currency"),
+    "cost_share": Phrase(zh="费用占比", en="share of the cost"),
+    "waiting_until": Phrase(zh="等待至", en="waiting until"),
     "by_name": Phrase(zh="经办人", en="by"),
     "note": Phrase(zh="说明", en="note"),
     "verdict_on_site": Phrase(zh="现场判定", en="found on site"),

@@ -5,18 +5,18 @@ from dashboards.boards.board import TO_PLACE_HERE, TO_POINT_HERE, Board
 from dashboards.boards.choices import CARRIER, UNIT
 from dashboards.boards.places import AT_ENTERPRISE, AT_POINT, AT_REGION
 from dashboards.boards.shades import COMPLETE
-from dashboards.panels import bars, flow, lines, note, section, stat, strip, table
+from dashboards.panels import PAGES, bars, flow, lines, note, section, stat, strip, table
 from dashboards.text import GREY
 
 __all__ = ["ENTERPRISE"]
 
+_ASKED = "unit=${unit:percentencode}&month=${__to:date:YYYY-MM}"
 _REPORT = Phrase(
-    zh="每月的报告（`.xlsx` 与 `.html`）由计量主管部门用 `meterwarden report --unit ${unit} --month "
-    "${__to:date:YYYY-MM} --out 目录` 生成。\n\n"
-    "[下载本月报告](/reports/${unit:percentencode}/${unit:percentencode}-${__to:date:YYYY-MM}.xlsx)",
-    en="The month's report (`.xlsx` and `.html`) is made by the authority with "
-    "`meterwarden report --unit ${unit} --month ${__to:date:YYYY-MM} --out DIR`.\n\n"
-    "[Download this month's report](/reports/${unit:percentencode}/${unit:percentencode}-${__to:date:YYYY-MM}.xlsx)",
+    zh="月度报告（`.xlsx` 与 `.html`）在本系统网页的“用能单位 → 报告”中，按登录人员的权限下载。\n\n"
+    f"[下载本月报告]({PAGES}/report.xlsx?{_ASKED}) · [网页版]({PAGES}/report.html?{_ASKED})",
+    en="The month's report (`.xlsx` and `.html`) is on the web pages, under *Units → Reports*, for who signs in "
+    "there.\n\n"
+    f"[Download this month's report]({PAGES}/report.xlsx?{_ASKED}) · [as a page]({PAGES}/report.html?{_ASKED})",
 )
 
 _BEFORE = {"color": {"mode": "fixed", "fixedColor": GREY}, "custom.fillOpacity": 0}
@@ -52,7 +52,7 @@ ENTERPRISE = Board(
             height=4,
         ),
         stat(
-            Phrase(zh="综合能耗与上年同期", en="Energy used, and a year before"),
+            Phrase(zh="综合能耗与上年同期（tce）", en="Energy used, and a year before (tce)"),
             Phrase(
                 zh="所选日期内折标准煤合计，以及上年相同日期；当天未结束不计，没有折标系数的能源种类不计入，不知道或上年天数不足时为“无数据”。",
                 en="Tonnes of coal equivalent of the days shown, and a year before; today does not count yet, nor do "
@@ -60,7 +60,7 @@ ENTERPRISE = Board(
             ),
             "unit_tce",
             width=10,
-            unit="tce",
+            unit="locale",
             decimals=1,
         ),
         section(Phrase(zh="能耗", en="Energy"), Phrase(zh="按能源种类和时间", en="By carrier and time")),
@@ -140,6 +140,7 @@ ENTERPRISE = Board(
                 en="Carriers of the days shown that have no factor and so are in no figure of coal equivalent.",
             ),
             "unit_left_out",
+            names="carrier amount unit",
             width=8,
             height=6,
         ),
@@ -173,6 +174,7 @@ ENTERPRISE = Board(
                 ),
             ),
             "unit_months",
+            names="month carrier amount unit tce unexplained last_year change days completeness",
             height=9,
         ),
         table(
@@ -183,7 +185,20 @@ ENTERPRISE = Board(
                 "today does not count yet, and nothing is compared with fewer days.",
             ),
             "unit_parts",
+            names="level sub_unit name carrier amount unit tce share last_year change completeness",
             height=9,
+        ),
+        table(
+            Phrase(zh="分时段用量与费用：${carrier}", en="By tariff period: ${carrier}"),
+            Phrase(
+                zh="按事实中录入的分时单价（`[[tariff]]`）计算的所选时间内的费用，不含基本电费等固定费用；没有单价的小时单列。",
+                en="What the time shown cost at the prices entered as facts (`[[tariff]]`), fixed charges left out; "
+                "hours without a price stand apart.",
+            ),
+            "unit_cost",
+            names="tariff_period amount unit price cost currency cost_share",
+            height=6,
+            columns={"price": {"decimals": 4}},
         ),
         table(
             Phrase(zh="未解释差额", en="Unexplained differences"),
@@ -193,6 +208,7 @@ ENTERPRISE = Board(
                 "person decides (`meterwarden differences`).",
             ),
             "unit_unexplained",
+            names="started_at point meter_no carrier dial_before dial_after unexplained unit",
             height=7,
             columns={"point": TO_POINT_HERE},
         ),
@@ -273,6 +289,8 @@ ENTERPRISE = Board(
             Phrase(zh="未解除的告警", en="Alerts that stand"),
             Phrase(zh="本单位未处理、已确认和恢复中的告警。", en="The unit's open, acknowledged and clearing alerts."),
             "unit_alerts",
+            names="severity title_zh title_en point raised_at energy_affected energy_unit state case_number case_state "
+            "meter_no board",
             height=9,
             columns={"point": TO_PLACE_HERE},
             hidden={"zh": ("title_en", "board"), "en": ("title_zh", "board")},

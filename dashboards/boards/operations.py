@@ -4,11 +4,11 @@ from analytics.domain.words import Phrase
 from dashboards.boards.board import Board
 from dashboards.boards.places import AT_OPERATIONS, AT_REGION
 from dashboards.panels import Step, bars, lines, section, stat, table, thresholds
-from dashboards.text import BLUE, ORANGE, VERMILION
+from dashboards.text import BLUE, ORANGE, VERMILION, large
 
 __all__ = ["OPERATIONS"]
 
-_AGE = (Step(at=None, color=BLUE), Step(at=60, color=ORANGE), Step(at=300, color=VERMILION))
+_AGE = (Step(at=None, color=BLUE), Step(at=60, color=large(ORANGE)), Step(at=300, color=VERMILION))
 
 OPERATIONS = Board(
     name=AT_OPERATIONS.name,

@@ -76,12 +76,14 @@ POINT = Board(
         lines(
             Phrase(zh="用量与质量 · ${measure}", en="Consumption and its quality · ${measure}"),
             Phrase(
-                zh="每小时的用量，时间范围长时为各小时的平均。蓝色实测，橙色估算，朱红可疑，紫色菱形为事后修正。"
+                zh="每小时的用量，时间范围长时为各小时的平均。蓝色实测，橙色估算，朱红可疑，紫色菱形为事后修正，"
+                "绿色虚线为按检出的偏差换算的应有值。"
                 "没有数据的时段断开，不画成 0。",
                 en=(
                     "Per hour, over long ranges the mean of the hours. Blue is measured, "
                     "orange estimated, vermilion suspect, purple was "
-                    "revised later. The line stops where "
+                    "revised later, the dashed green line is what it should have been by the error "
+                    "found. The line stops where "
                     "there is no data; that is not 0."
                 ),
             ),
@@ -93,6 +95,11 @@ POINT = Board(
             columns={
                 "revised": {"custom.drawStyle": "points", "custom.pointSize": 7, "custom.fillOpacity": 0},
                 "estimated": {"custom.fillOpacity": 35, "custom.lineWidth": 2},
+                "expected": {
+                    "custom.fillOpacity": 0,
+                    "custom.lineStyle": {"fill": "dash", "dash": [6, 4]},
+                    "custom.lineWidth": 2,
+                },
             },
         ),
         lines(
@@ -133,6 +140,8 @@ POINT = Board(
                 "is none.",
             ),
             "point_errors",
+            names="severity kind what what_en state started_at ended_at magnitude magnitude_unit energy_affected "
+            "energy_unit magnitude_low magnitude_high energy_affected_low energy_affected_high confidence",
             height=8,
             hidden={"zh": ("what_en",), "en": ("what",)},
         ),

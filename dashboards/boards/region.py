@@ -105,6 +105,8 @@ REGION = Board(
                 ),
             ),
             "region_faulty",
+            names="severity kind unit_name point started_at energy_affected energy_unit magnitude magnitude_unit "
+            "tce_affected meter_no carrier confidence unit_code",
             height=10,
             columns={"point": TO_POINT, "unit_name": TO_UNIT},
         ),
@@ -196,6 +198,7 @@ REGION = Board(
                 en="Carriers of the days shown that have no factor and so are in no figure of coal equivalent.",
             ),
             "region_left_out",
+            names="carrier amount unit",
             width=8,
         ),
         bars(

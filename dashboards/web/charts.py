@@ -14,6 +14,7 @@ from typing import Any, Final
 from markupsafe import Markup
 
 from analytics.domain.words import Language
+from dashboards.amounts import scaled
 from dashboards.panels import Panel
 from dashboards.text import BLUE, GREEN, GREY, ORANGE, PURPLE, SERIES, SKY, VERMILION
 from dashboards.web.asking import Span
@@ -297,9 +298,14 @@ def _said(value: float, unit: str, language: Language, *, short: bool = False) -
             return size(value)
         case "s":
             return duration(timedelta(seconds=value), language)
-    if short and abs(value) >= 10_000:
-        return _shortened(value)
-    return number(value) + (f" {unit}" if unit == "tce" and not short else "")
+    return _amount(value, language, short=short) + (f" {unit}" if unit == "tce" and not short else "")
+
+
+def _amount(value: float, language: Language, *, short: bool) -> str:
+    multiple, name = scaled(value) if language == "zh" else (value, "")
+    if name:
+        return f"{multiple:.4g} {name}" if short else f"{number(multiple, 1)} {name}"
+    return _shortened(value) if short and abs(value) >= 10_000 and language == "en" else number(value)
 
 
 def _shortened(value: float) -> str:

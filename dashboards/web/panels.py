@@ -6,6 +6,7 @@ from datetime import timedelta, tzinfo
 from typing import Any
 
 from analytics.domain.words import Language
+from dashboards.amounts import scaled_row
 from dashboards.panels import Panel
 from dashboards.text import SERIES
 from dashboards.web.asking import Span
@@ -110,6 +111,8 @@ def table_of(
     """Rows as a table; None where there are none."""
     if not rows:
         return None
+    if language == "zh":
+        rows = [scaled_row(row) for row in rows]
     columns = [name for name in rows[0] if name not in hidden and not name.startswith("_")]
     cells = [
         [cell(name, row[name], language=language, zone=zone, href=href(name, row)) for name in columns] for row in rows

@@ -94,7 +94,12 @@ def write(
         if unit is not None and not chosen:
             raise ConfigurationError(f"--unit must be a unit of the ledger (got {unit!r})")
         want = wanted(
-            chosen, enrol(connection, chosen), _connection(connection, database_at), staff=staff, languages=languages
+            chosen,
+            enrol(connection, chosen),
+            _connection(connection, database_at),
+            staff=staff,
+            languages=languages,
+            pages=settings.pages.url,
         )[-1]
         role = want.datasource["user"]
         password = new_password(connection, role) if renew else None
@@ -138,7 +143,8 @@ def _applier(settings: Settings, database_at: str | None, staff: str, only: froz
     server = Grafana(grafana.url, user=grafana.user, password=grafana.password)
     with closing(server), _owner(settings) as connection:
         say(f"Grafana {server.version()} at {grafana.url}")
-        yield Applier(server, connection, _connection(connection, database_at), staff=staff, only=only)
+        seen, pages = _connection(connection, database_at), settings.pages.url
+        yield Applier(server, connection, seen, staff=staff, only=only, pages=pages)
 
 
 @contextmanager

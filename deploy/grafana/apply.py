@@ -30,13 +30,14 @@ class Applier:
 
     def __init__(
         self, grafana: Grafana, connection: psycopg.Connection, seen: Connection, *, staff: str,
-        only: frozenset[str] | None = None,
+        only: frozenset[str] | None = None, pages: str = "",
     ) -> None:  # fmt: skip
         self._grafana = grafana
         self._connection = connection
         self._seen = seen
         self._staff = staff
         self._only = only
+        self._pages = pages
         self._book = Book(connection, grafana.url)
         self._ids: dict[str, int] = {}
 
@@ -92,7 +93,7 @@ class Applier:
         return {name: fault for name, fault in found.items() if fault is not None}
 
     def _wanted(self, chosen: list[Unit]) -> list[Wanted]:
-        return wanted(chosen, enrol(self._connection, chosen), self._seen, staff=self._staff)
+        return wanted(chosen, enrol(self._connection, chosen), self._seen, staff=self._staff, pages=self._pages)
 
     def _found(self, want: list[Wanted], alone: frozenset[int]) -> list[Found]:
         book = self._book.read()

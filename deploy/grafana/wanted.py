@@ -80,7 +80,7 @@ class Wanted:
 
 def wanted(
     units: Iterable[Unit], roles: Mapping[int | None, str], connection: Connection, *,
-    staff: str = "Meterwarden", languages: tuple[Language, ...] = ("zh", "en"),
+    staff: str = "Meterwarden", languages: tuple[Language, ...] = ("zh", "en"), pages: str = "",
 ) -> list[Wanted]:  # fmt: skip
     """The organizations that should be there, the staff's first.
 
@@ -92,6 +92,8 @@ def wanted(
         Name of the staff's organization.
     languages
         Of the boards; rules speak the first.
+    pages
+        Address of the web pages, where reports are.
     """
     rules = {rule.uid: rule_json(rule, languages[0], folder=FOLDER_UID) for rule in RULES}
     folder = _FOLDER.of(languages[0])
@@ -100,11 +102,13 @@ def wanted(
         unit_id=None,
         datasource=datasource(roles[None], connection),
         folder=folder,
-        boards=_boards(BOARDS, languages),
+        boards=_boards(BOARDS, languages, pages),
         rules=rules,
         home=REGION.uid(languages[0]),
     )
-    boards = _boards(ENTERPRISE_BOARDS, languages)  # the same for all of them: what differs is the role behind it
+    boards = _boards(
+        ENTERPRISE_BOARDS, languages, pages
+    )  # the same for all of them: what differs is the role behind it
     return [
         staffs,
         *(
@@ -122,13 +126,13 @@ def wanted(
     ]
 
 
-def _boards(boards: tuple[Board, ...], languages: tuple[Language, ...]) -> dict[str, Json]:
-    return {board.uid(language): _own(board, language, boards) for language in languages for board in boards}
+def _boards(boards: tuple[Board, ...], languages: tuple[Language, ...], pages: str) -> dict[str, Json]:
+    return {board.uid(language): _own(board, language, boards, pages) for language in languages for board in boards}
 
 
-def _own(board: Board, language: Language, beside: tuple[Board, ...]) -> Json:
+def _own(board: Board, language: Language, beside: tuple[Board, ...], pages: str) -> Json:
     """The board without links to boards that its organization has not."""
-    found = render(board, language)
+    found = render(board, language, pages=pages)
     here = {f"/d/{other.uid(spoken)}" for other in beside for spoken in LANGUAGES}
     found["links"] = [link for link in found["links"] if link["url"] in here]
     return found

@@ -17,7 +17,7 @@ from dashboards.alert_rules import RULES, rule_json
 from dashboards.boards import BOARDS, ENTERPRISE_BOARDS
 from dashboards.queries import query
 from dashboards.render import GENERATED, SCHEMA, render, render_all
-from dashboards.text import COLUMNS, SERIES, VALUES, Word
+from dashboards.text import COLUMNS, SERIES, VALUES, Word, large
 
 CORE = {"row", "stat", "table", "timeseries", "barchart", "status-history", "nodeGraph", "text"}
 OPTIONS: dict[str, Any] = {
@@ -38,6 +38,7 @@ CUSTOM: dict[str, Any] = {
 CASES = [(board, language) for board in BOARDS for language in LANGUAGES]
 IDS = [f"{board.name}-{language}" for board, language in CASES]
 OKABE_ITO = {"#0072B2", "#56B4E9", "#009E73", "#F0E442", "#E69F00", "#D55E00", "#CC79A7", "#8A8A8A", "text"}
+LARGE = {large(one) for one in OKABE_ITO}  # the same hues, darker
 
 every_board = pytest.mark.parametrize(("board", "language"), CASES, ids=IDS)
 
@@ -155,10 +156,27 @@ def test_a_strip_has_room_for_its_cells_on_a_phone(board: Any, language: Any) ->
             assert panel["maxDataPoints"] * 1.5 * 2 <= 360
 
 
+def test_the_report_is_linked_where_the_pages_are_and_nowhere_else() -> None:
+    [enterprise] = [board for board in BOARDS if board.name == "enterprise"]
+    for language in LANGUAGES:
+        texts = {
+            pages: [
+                one["options"]["content"]
+                for one in every(render(enterprise, language, pages=pages))
+                if one["type"] == "text"
+            ]
+            for pages in ("", "https://meters.example.org")
+        }
+        assert all("](" not in text and "{{" not in text for text in texts[""]), "no link that leads nowhere"
+        [linked] = texts["https://meters.example.org"]
+        asked = "unit=${unit:percentencode}&month=${__to:date:YYYY-MM}"
+        assert f"(https://meters.example.org/report.xlsx?{asked})" in linked
+
+
 @every_board
 def test_colours_are_those_that_all_eyes_tell_apart(board: Any, language: Any) -> None:
     text_of_it = json.dumps(render(board, language))
-    assert set(re.findall(r"#[0-9A-Fa-f]{6}\b", text_of_it)) <= OKABE_ITO
+    assert set(re.findall(r"#[0-9A-Fa-f]{6}\b", text_of_it)) <= OKABE_ITO | LARGE
     assert not re.findall(r'"(?:red|green|yellow|orange|dark-red|semi-dark-\w+)"', text_of_it)
 
 

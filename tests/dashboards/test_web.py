@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from analytics.domain.words import Language
 from dashboards import text
 from dashboards.boards import BOARDS
 from dashboards.queries import names, query
@@ -14,6 +15,7 @@ from dashboards.web import work_words
 from dashboards.web.asking import Span, statement
 from dashboards.web.charts import chart
 from dashboards.web.flow import flow
+from dashboards.web.panels import table_of
 from dashboards.web.values import cell, number
 from dashboards.web.words import COLUMNS, PAGES
 
@@ -89,6 +91,24 @@ def test_a_point_before_the_range_lies_on_its_edge() -> None:
 )
 def test_a_value_reads_as_people_write_it(column: str, value: object, text: str) -> None:
     assert cell(column, value, language="zh", zone=ZONE).text == text
+
+
+def test_large_amounts_are_written_in_wan_in_chinese_alone() -> None:
+    rows = [{"carrier": "electricity", "amount": 11_722_533.4, "unit": "kWh"}]
+
+    def written(language: Language) -> list[str]:
+        found = table_of(rows, language=language, zone=ZONE, href=lambda _column, _row: "")
+        assert found is not None
+        return [one.text for one in found.rows[0][1:]]
+
+    assert written("zh") == ["1,172.3", "万 kWh"]
+    assert written("en") == ["11,722,533.4", "kWh"]
+    hours = [{"time": SPAN.since, "measured": 250_000.0}, {"time": SPAN.since + HOUR, "measured": 0.0}]
+    for language, last, tick in (("zh", "0", "20 万"), ("en", "0", "200k")):
+        found = chart(HOURS, hours, span=SPAN, step=HOUR, language=language, zone=ZONE)  # type: ignore[arg-type]
+        assert found.picture is not None
+        assert f">{tick}<" in found.picture
+        assert found.keys[0].last == last
 
 
 def test_what_is_small_is_not_nothing() -> None:
