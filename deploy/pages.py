@@ -1,4 +1,4 @@
-"""The web pages as a process: ``python -m deploy.pages``, on 127.0.0.1; a proxy in front of it brings TLS."""
+"""The web pages as a process: ``python -m deploy.pages``, with a certificate of its own or behind a proxy."""
 
 import logging
 import sys
@@ -9,7 +9,7 @@ from deploy.kafka_access import access_of
 from deploy.settings import Settings, load
 from deploy.web import PagesConfig, create_pages
 from deploy.web.openid import OpenId
-from ingest.http import serve
+from ingest.http.server import server_of
 from ingest.kafka.config import KafkaConfig
 from streams.logs import log_to
 
@@ -50,10 +50,16 @@ def main() -> int:
     try:
         settings = load()
         app = create_pages(config_of(settings))
+        pages = settings.pages
+        host = pages.host.strip("[]")
+        server = server_of(app, host=host, port=pages.port, certificate=pages.certificate, key=pages.key)
     except MeterwardenError as error:
         log.error("%s", error)  # noqa: TRY400 - the message is all there is to it
         return 2
-    serve(app, host="127.0.0.1", port=settings.pages.port)
+    except (OSError, ValueError) as error:
+        log.error("METERWARDEN_PAGES_CERTIFICATE and _KEY must be PEM files of a certificate and its key (%s)", error)  # noqa: TRY400
+        return 2
+    server.run()
     return 0
 
 

@@ -136,6 +136,11 @@ class PagesSettings:
 
     port: int = 18280
     """Port of the web pages; 0 disables."""
+    host: str = "127.0.0.1"
+    """Address that they listen on."""
+    certificate: Path | None = None
+    """PEM file; with it they speak https."""
+    key: Path | None = None
     url: str = ""
     openid_issuer: str = ""
     openid_client: str = ""
@@ -611,7 +616,28 @@ FIELDS: Final[tuple[Field, ...]] = (
         path="pages.port",
         parse=_port_or_none,
         default="18280",
-        meaning="Port of the web pages, on 127.0.0.1; 0 for none. A demo's pages have the next one.",
+        meaning="Port of the web pages; 0 for none. A demo's pages have the next one.",
+    ),
+    Field(
+        name="METERWARDEN_PAGES_HOST",
+        path="pages.host",
+        parse=_host,
+        default="127.0.0.1",
+        meaning="Address that the web pages listen on, 0.0.0.0 for all; others than 127.0.0.1 need a certificate.",
+    ),
+    Field(
+        name="METERWARDEN_PAGES_CERTIFICATE",
+        path="pages.certificate",
+        parse=_path,
+        default="",
+        meaning="PEM file of the web pages' certificate and what vouches for it; with it they speak https.",
+    ),
+    Field(
+        name="METERWARDEN_PAGES_KEY",
+        path="pages.key",
+        parse=_path,
+        default="",
+        meaning="PEM file of that certificate's private key.",
     ),
     Field(
         name="METERWARDEN_PAGES_URL",
@@ -780,8 +806,16 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
     return _build(values, environ)
 
 
+_LOOPBACK: Final = re.compile(r"127\.[0-9.]+|localhost|\[::1\]")
+
+
 def _of_pages(values: Mapping[str, Any]) -> Iterator[str]:
-    """What does not go together of signing in by a provider."""
+    """What does not go together of the pages' certificate, and of signing in by a provider."""
+    if ("pages.certificate" in values) != ("pages.key" in values):
+        yield "METERWARDEN_PAGES_CERTIFICATE and METERWARDEN_PAGES_KEY must come together"
+    host = values.get("pages.host", "127.0.0.1")
+    if not _LOOPBACK.fullmatch(host) and "pages.certificate" not in values:
+        yield f"METERWARDEN_PAGES_HOST must be 127.0.0.1 without METERWARDEN_PAGES_CERTIFICATE (got {host})"
     parts = ("openid_issuer", "openid_client", "openid_secret")
     given = [name for name in parts if f"pages.{name}" in values]
     if given and len(given) < len(parts):

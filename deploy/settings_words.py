@@ -52,7 +52,10 @@ API_URL 外部访问 API 的地址，https://…；不填则消息中没有可�
 BOARD_URL 消息链接到的页面；其中 {alert}、{unit}、{point}、{language}、{from}、{to} 会被替换。
 CALENDAR 工作日历的 TOML 文件；不填用随附的日历。
 AUDIT_DAYS API 保存登录与拒绝记录的时间，至少半年。[d]
-PAGES_PORT 网页的端口，仅在 127.0.0.1 上；0 为不开。演示实例用其后一个。
+PAGES_PORT 网页的端口；0 为不开。演示实例用其后一个。
+PAGES_HOST 网页监听的地址，0.0.0.0 为全部；供本机以外访问时必须有证书。
+PAGES_CERTIFICATE 网页证书及其签发链的 PEM 文件；填写后网页使用 https。
+PAGES_KEY 该证书私钥的 PEM 文件。
 PAGES_URL 外部访问网页的地址，https://…；填写后消息链接到网页上的告警。
 PAGES_OPENID OpenID Connect 身份提供方的地址，人员也可由它登录；不填则没有。
 PAGES_OPENID_CLIENT 该提供方对本网页的称呼（client_id）；登录后返回 …/sign-in/openid/back。

@@ -1,6 +1,7 @@
 """The web pages of an instance: a process of their own, and one more for a demo's region."""
 
 import signal
+import ssl
 import sys
 from collections.abc import Callable
 from dataclasses import replace
@@ -8,6 +9,7 @@ from dataclasses import replace
 from deploy.kafka_access import environment_of
 from deploy.settings import Settings
 from deploy.stack.daemon import Daemon, own_environment
+from deploy.stack.errors import StackError
 from deploy.stack.part import PartStatus
 from deploy.stack.places import Places
 from deploy.stack.ports import answers, require_free
@@ -30,7 +32,7 @@ class Pages:
     name : str
         ``pages``, or another for pages of another database beside it.
     port : int
-        On 127.0.0.1; 0 runs none.
+        Of `METERWARDEN_PAGES_HOST`; 0 runs none.
     """
 
     def __init__(
@@ -53,10 +55,26 @@ class Pages:
     @property
     def url(self) -> str:
         """Where they are on this machine."""
-        return f"http://127.0.0.1:{self._port}"
+        host = f"[{self._host}]" if ":" in self._host else self._host
+        return f"{'https' if self._settings.pages.certificate else 'http'}://{host}:{self._port}"
+
+    @property
+    def _host(self) -> str:
+        """An address by which they are reached on this machine."""
+        host = self._settings.pages.host.strip("[]")
+        return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - it is what people write
 
     def check(self) -> None:
-        """Refuse a taken port."""
+        """Refuse a taken port, and a certificate that cannot be used."""
+        certificate, key = self._settings.pages.certificate, self._settings.pages.key
+        if self._port and certificate is not None and key is not None:
+            try:
+                ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key, password=lambda: "")
+            except (OSError, ValueError) as error:
+                raise StackError(
+                    "METERWARDEN_PAGES_CERTIFICATE and _KEY must be PEM files of a certificate and its key, "
+                    f"which no password protects (got {certificate}, {key}: {error})"
+                ) from None
         if self._port and self._daemon().process() is None:
             require_free(self._port, part=self.name, setting="METERWARDEN_PAGES_PORT")
 
@@ -74,7 +92,7 @@ class Pages:
     def ready(self) -> None:
         """Wait until they answer."""
         if self._port:
-            self._daemon().ready(lambda: answers(self._port), self._settings.start_timeout_s)
+            self._daemon().ready(lambda: answers(self._port, self._host), self._settings.start_timeout_s)
 
     def stop(self) -> bool:
         """Stop them; a page under way is finished."""
@@ -87,7 +105,7 @@ class Pages:
     def status(self) -> PartStatus:
         """Whether they answer."""
         process = self._daemon().process()
-        working = process is not None and bool(self._port) and answers(self._port)
+        working = process is not None and bool(self._port) and answers(self._port, self._host)
         asked = bool(self._port)
         return PartStatus(
             name=self.name,

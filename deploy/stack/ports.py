@@ -46,10 +46,10 @@ def require_free(port: int, *, part: str, setting: str) -> None:
     raise PortTaken(f"port {port}, which {part} needs, is taken by {by}: free it, or set {setting} to another port")
 
 
-def answers(port: int) -> bool:
-    """Whether somebody takes connections on a port of 127.0.0.1."""
+def answers(port: int, host: str = "127.0.0.1") -> bool:
+    """Whether somebody takes connections on a port of an address of this machine."""
     try:
-        socket.create_connection(("127.0.0.1", port), timeout=2.0).close()
+        socket.create_connection((host, port), timeout=2.0).close()
     except OSError:
         return False
     return True

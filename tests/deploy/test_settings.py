@@ -127,6 +127,18 @@ def test_a_provider_of_sign_in_comes_whole_or_not_at_all() -> None:
             load(HOME | {other: text for other, text in given.items() if other != name})
 
 
+def test_pages_for_others_have_a_certificate_with_its_key() -> None:
+    tls = {"METERWARDEN_PAGES_CERTIFICATE": "/etc/a.pem", "METERWARDEN_PAGES_KEY": "/etc/a.key"}
+    others = {"METERWARDEN_PAGES_HOST": "0.0.0.0"}
+    assert load(HOME | tls | others).pages.certificate == Path("/etc/a.pem")
+    for name, file in tls.items():
+        with pytest.raises(ConfigurationError, match="must come together"):
+            load(HOME | {name: file})
+    with pytest.raises(ConfigurationError, match=r"must be 127\.0\.0\.1 without METERWARDEN_PAGES_CERTIFICATE"):
+        load(HOME | others)
+    assert load(HOME | {"METERWARDEN_PAGES_HOST": "localhost"}).pages.host == "localhost"
+
+
 def test_every_setting_has_a_meaning_in_chinese() -> None:
     assert set(MEANINGS) == {one.name.removeprefix(PREFIX) for one in FIELDS}
     assert all(text.endswith(("。", "]")) for text in MEANINGS.values())
