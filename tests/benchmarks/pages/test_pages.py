@@ -1,0 +1,285 @@
+"""Pages over a large region: how long each takes alone, and what 200 people with a page every ten seconds wait.
+
+``BENCH_METERS`` says of how many meters (10,000; the goal speaks of 100,000), ``BENCH_DAYS`` how many days of totals
+each has (365), ``BENCH_PEOPLE`` and ``BENCH_PEOPLE_S`` how many people come, and for how long (200, 120 s). The server
+is a process of its own; the people are this one, which takes a share of the same cores.
+
+Pages that are made from the ledger's history (products, reports) are not among them: this region has no history.
+"""
+
+import asyncio
+import json
+import os
+import random
+import re
+import signal
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any, Final, NamedTuple
+
+import httpx
+import psycopg
+import pytest
+
+from deploy.roles import service_address
+from deploy.stack.ports import free_ports
+from streams.store.layers import LayersPolicy
+from tests.dashboards.world import World, fill
+from tests.deploy.web.office import PASSWORD, enter
+from tests.streams.store.conftest import opened
+
+pytestmark = [pytest.mark.benchmark, pytest.mark.integration, pytest.mark.timeout(14_400)]
+
+METERS: Final = int(os.environ.get("BENCH_METERS", "10000"))
+DAYS: Final = int(os.environ.get("BENCH_DAYS", "365"))
+PEOPLE: Final = int(os.environ.get("BENCH_PEOPLE", "200"))
+PEOPLE_S: Final = float(os.environ.get("BENCH_PEOPLE_S", "120"))
+POINTS: Final = 500
+THINK_S: Final = 10.0
+"""Between a person's pages, on average."""
+GOAL_MS: Final = 300.0
+OF_UNIT: Final = (
+    "/unit?unit={unit}",
+    "/unit?unit={unit}&range=365d",
+    "/unit/energy?unit={unit}",
+    "/unit/energy?unit={unit}&range=365d",
+    "/unit/compliance?unit={unit}",
+    "/unit/meters?unit={unit}",
+    "/unit/certificates?unit={unit}",
+    "/unit/reports?unit={unit}",
+    "/unit/labels?unit={unit}&point=P3",
+    "/point?unit={unit}&point=P3",
+    "/point?unit={unit}&point=P3&range=365d",
+    "/point/health?unit={unit}&point=P3",
+    "/point/work?unit={unit}&point=P3",
+    "/alerts",
+    "/alerts/{alert}",
+    "/cases",
+    "/cases/{case}",
+    "/reviews",
+    "/account",
+)
+OF_REGION: Final = (
+    "/today",
+    "/units",
+    "/units?q=M499",
+    "/alerts?severity=serious",
+    "/operations",
+    "/operations/store",
+    "/ledger",
+    "/silences",
+    "/rules",
+    "/facts",
+    "/gateways",
+    "/people",
+)
+PAGES: Final[Mapping[str, tuple[str, ...]]] = {
+    "staff": OF_REGION + OF_UNIT,
+    "inspector": ("/today", "/units", "/units?q=M499", "/silences", *OF_UNIT),
+    "enterprise": (*OF_UNIT, "/ledger"),
+}
+SHARES: Final[Mapping[str, float]] = {"staff": 0.15, "inspector": 0.15, "enterprise": 0.7}
+
+
+class Region(NamedTuple):
+    """A filled database, and how many units it has."""
+
+    dsn: str
+    units: int
+
+
+@pytest.fixture(scope="module")
+def region(module_database: str) -> Region:
+    world = World(
+        units=max(METERS // POINTS, 2),
+        points=POINTS,
+        sub_units=5,
+        days=DAYS,
+        hours_days=min(9, DAYS),
+        deep_units=4,
+        reading_units=4,
+        samples=86_400,
+        end=datetime.now(UTC).replace(minute=0, second=0, microsecond=0),
+    )
+    fill(module_database, world)
+    asyncio.run(_settled(module_database))
+    return Region(module_database, world.units)
+
+
+async def _settled(dsn: str) -> None:
+    """Index the chunks of readings that are at rest, as workers do."""
+    async with opened(dsn) as store:
+        await store.layers(LayersPolicy(rest_s=0.0)).maintain(datetime.now(UTC))
+
+
+def people_of(region: Region) -> dict[str, tuple[str, str]]:
+    """Logins with role and unit; the first is the chief, who is an administrator."""
+    people = {"chief": ("staff", "")}
+    for role, share in SHARES.items():
+        for n in range(round(share * PEOPLE) - (role == "staff")):
+            people[f"{role}{n}"] = role, f"U{1 + n % region.units}" if role == "enterprise" else ""
+    return people
+
+
+def place_of(region: Region, unit: str) -> dict[str, object]:
+    """What the pages of a unit are of."""
+    with psycopg.connect(region.dsn) as connection:
+        found = connection.execute(
+            "select min(a.id), (select min(c.id) from case_file c where c.unit_id = u.id)"
+            " from unit u join alert a on a.unit_id = u.id where u.code = %s group by u.id",
+            (unit,),
+        ).fetchone()
+    assert found is not None, "a unit of the region has an alert"
+    return {"unit": unit, "alert": found[0], "case": found[1]}
+
+
+@pytest.fixture(scope="module")
+def known(region: Region) -> dict[str, tuple[str, str]]:
+    """The people, entered."""
+    people = people_of(region)
+    enter(region.dsn, people)
+    return people
+
+
+class Served:
+    """Pages that run; after they ended, what they say of themselves."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.said: dict[str, Any] = {}
+
+
+@contextmanager
+def served(region: Region) -> Iterator[Served]:
+    [port] = free_ports(1)
+    dsn = service_address(region.dsn, "api", secret="of these tests")
+    command = [sys.executable, "-m", "tests.benchmarks.pages.server", dsn, str(port)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        found = Served(f"http://127.0.0.1:{port}")
+        for _ in range(600):
+            assert process.poll() is None, "it ended while it started"
+            try:
+                httpx.get(f"{found.url}/sign-in")
+                break
+            except httpx.TransportError:
+                time.sleep(0.1)
+        try:
+            yield found
+        finally:
+            process.send_signal(signal.SIGTERM)
+            said, _ = process.communicate(timeout=60)
+            found.said = json.loads(said.strip().splitlines()[-1])
+
+
+def signed_in(url: str, login: str) -> httpx.Client:
+    browser = httpx.Client(base_url=url, timeout=60)
+    assert browser.post("/sign-in", data={"login": login, "password": PASSWORD}).status_code == 303
+    return browser
+
+
+@pytest.mark.parametrize("role", sorted(SHARES))
+def test_every_page_alone(region: Region, known: dict[str, tuple[str, str]], role: str) -> None:
+    login = next(one for one, (of, _) in known.items() if of == role)
+    place = place_of(region, known[login][1] or "U1")
+    took: dict[str, float] = {}
+    questions: dict[str, int] = {}
+    with served(region) as pages, signed_in(pages.url, login) as browser:
+        for path in PAGES[role]:
+            runs = []
+            for _ in range(3):
+                began = time.perf_counter()
+                answer = browser.get(path.format(**place))
+                runs.append(1e3 * (time.perf_counter() - began))
+                assert answer.status_code == 200, (path, answer.status_code, answer.text[-500:])
+                asked = re.search(r'questions;desc="(\d+)"', answer.headers.get("server-timing", ""))
+                questions[path] = int(asked[1]) if asked else 0
+            took[path] = statistics.median(runs)
+    slowest = max(took, key=lambda path: took[path])
+    found = {
+        "bench": f"pages alone, {region.units * POINTS} meters, {DAYS} days, {role}",
+        "value": round(took[slowest], 1),
+        "unit": "ms, the slowest page",
+        "page": slowest,
+        "median": round(statistics.median(took.values()), 1),
+        f"over_{GOAL_MS:.0f}_ms": {path: round(ms) for path, ms in took.items() if ms > GOAL_MS},
+        "most_questions": max(questions.values()),
+        "peak_mib": pages.said["peak_mib"],
+        "load": os.getloadavg()[0],
+    }
+    print(json.dumps(found))  # noqa: T201 - what `make bench` is for
+
+
+def test_two_hundred_people(region: Region, known: dict[str, tuple[str, str]]) -> None:
+    places = {unit: place_of(region, unit) for unit in {unit or "U1" for _, unit in known.values()}}
+    with served(region) as pages:
+        visits = asyncio.run(_working(pages.url, known, places))
+    waits = sorted(one.ms for one in visits)
+    wrong = [one for one in visits if one.status != 200]
+    by_page: dict[str, list[float]] = {}
+    for one in visits:
+        by_page.setdefault(one.page, []).append(one.ms)
+    slowest = sorted(by_page, key=lambda page: -statistics.median(by_page[page]))[:5]
+    found = {
+        "bench": f"{len(known)} people, a page every {THINK_S:.0f} s, {region.units * POINTS} meters, {DAYS} days",
+        "value": round(waits[int(0.95 * (len(waits) - 1))]),
+        "unit": "ms, p95",
+        "p50": round(statistics.median(waits)),
+        "p99": round(waits[int(0.99 * (len(waits) - 1))]),
+        "max": round(waits[-1]),
+        "pages": len(visits),
+        "per_s": round(len(visits) / PEOPLE_S, 1),
+        "errors": len(wrong),
+        "slowest": {page: round(statistics.median(by_page[page])) for page in slowest},
+        **pages.said,
+        "load": os.getloadavg()[0],
+    }
+    print(json.dumps(found))  # noqa: T201 - what `make bench` is for
+    assert wrong == [], "a page that was late is a figure, one that failed is a fault"
+
+
+class Visited(NamedTuple):
+    """One page of one person."""
+
+    page: str
+    status: int
+    ms: float
+
+
+async def _working(
+    url: str, known: Mapping[str, tuple[str, str]], places: Mapping[str, dict[str, object]]
+) -> list[Visited]:
+    """What everybody waited for; sign-ins come before and are not counted."""
+    chance = random.Random(17)
+    visits: list[Visited] = []
+    at_the_door = asyncio.Semaphore(4)
+    begin, signed = asyncio.Event(), asyncio.Semaphore(0)
+
+    async def person(login: str, role: str, unit: str, seed: int) -> None:
+        own = random.Random(seed)
+        async with httpx.AsyncClient(base_url=url, timeout=120) as browser:
+            async with at_the_door:
+                answer = await browser.post("/sign-in", data={"login": login, "password": PASSWORD})
+            assert answer.status_code == 303, (login, answer.status_code)
+            signed.release()
+            await begin.wait()
+            until = time.perf_counter() + PEOPLE_S
+            await asyncio.sleep(own.uniform(0, THINK_S))
+            while time.perf_counter() < until:
+                page = own.choice(PAGES[role])
+                began = time.perf_counter()
+                answer = await browser.get(page.format(**places[unit or "U1"]))
+                visits.append(Visited(page, answer.status_code, 1e3 * (time.perf_counter() - began)))
+                await asyncio.sleep(own.uniform(0.5 * THINK_S, 1.5 * THINK_S))
+
+    async with asyncio.TaskGroup() as group:
+        for login, (role, unit) in known.items():
+            group.create_task(person(login, role, unit, chance.getrandbits(32)))
+        for _ in known:
+            await signed.acquire()
+        begin.set()
+    return visits
