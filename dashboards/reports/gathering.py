@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from typing import Final, NamedTuple
 
@@ -39,9 +39,11 @@ from dashboards.reports.content import (
 from streams.compliance.evidence import Moment, read_energy, read_point_energy
 from streams.compliance.judge import Judgement, judge, review_of
 from streams.compliance.standards import read_standards
+from streams.rows.layout import StoredLedger
+from streams.store.ledger import read_ledger
 from streams.store.postgres.connections import connected
 
-__all__ = ["Months", "meter_rows", "month_days", "reading", "region_report", "unit_report"]
+__all__ = ["Months", "meter_rows", "month_days", "reading", "region_report", "unit_products", "unit_report"]
 
 
 def month_days(month: str) -> tuple[date, date]:
@@ -117,6 +119,24 @@ def unit_report(dsn: str, code: str, month: str, zone: tzinfo, *, until: str = "
     return asyncio.run(_unit_report(dsn, code, month, until or month, zone))
 
 
+async def unit_products(
+    connection: psycopg.AsyncConnection, code: str, month: str, today: date
+) -> Sequence[ProductEnergy]:
+    """Energy for each unit of product of a unit's month, as its report has it; nothing is judged for it.
+
+    Raises
+    ------
+    RegistryError
+        As `unit_report`.
+    """
+    months = Months.of(month, month, today)
+    standards, stored = await read_standards(connection), await read_ledger(connection, units=code.__eq__)
+    if not stored.unit_ids.size:
+        raise RegistryError(f"the ledger must have the unit (it has none with the code {code})")
+    measured = await _metered(connection, standards, stored, months)
+    return _of_month(standards, stored, measured, month, months.days(month)).products
+
+
 def region_report(dsn: str, month: str, zone: tzinfo, *, until: str = "") -> RegionReport:
     """All units on the last day of a month, or of the months until another one; or now."""
     return asyncio.run(_region_report(dsn, month, until or month, zone))
@@ -140,7 +160,7 @@ async def _unit_report(dsn: str, code: str, month: str, until: str, zone: tzinfo
             raise RegistryError(f"the ledger must have the unit (it has none with the code {code})")
         before_day = months.first - timedelta(days=1)
         before = await judge(connection, standards, Moment.of(before_day, now=now, zone=zone), stored=judgement.stored)
-        measured = await _measured(connection, judgement, months)
+        measured = await _measured(connection, standards, judgement.stored, months)
         own = await _own(connection, judgement, months.first, months.last)
         bodies = await _bodies(connection, [code])
         gaps = await _gaps(connection, code, months.first, months.last, zone)
@@ -188,18 +208,28 @@ async def _own(
     ]
 
 
-async def _measured(connection: psycopg.AsyncConnection, judgement: Judgement, months: Months) -> "_Measured":
-    stored, facts = judgement.stored, judgement.standards.facts
-    code, unit_ids = stored.ledger.unit_codes[0], stored.unit_ids.tolist()
-    assigned = {month: assignments_in(month, code, facts.assignments) for month in months.names}
-    codes = sorted({point for held in assigned.values() for one in held.values() for point in one.points})
+async def _measured(
+    connection: psycopg.AsyncConnection, standards: Standards, stored: StoredLedger, months: Months
+) -> "_Measured":
     span = months.first, months.last
+    return replace(
+        await _metered(connection, standards, stored, months),
+        years=await _years(connection, standards, stored),
+        differences=await _differences(connection, stored.unit_ids.tolist(), *span),
+    )
+
+
+async def _metered(
+    connection: psycopg.AsyncConnection, standards: Standards, stored: StoredLedger, months: Months
+) -> "_Measured":
+    """What energy for each product is computed from."""
+    code, span = stored.ledger.unit_codes[0], (months.first, months.last)
+    assigned = {month: assignments_in(month, code, standards.facts.assignments) for month in months.names}
+    codes = sorted({point for held in assigned.values() for one in held.values() for point in one.points})
     return _Measured(
-        series=await read_energy(connection, unit_ids, *span, ("unit", "sub_unit")),
+        series=await read_energy(connection, stored.unit_ids.tolist(), *span, ("unit", "sub_unit")),
         points=await read_point_energy(connection, stored, codes, *span) if codes else {},
         assigned=assigned,
-        years=await _years(connection, judgement, code),
-        differences=await _differences(connection, unit_ids, *span),
     )
 
 
@@ -216,13 +246,15 @@ async def _differences(
     return [Difference(*row) for row in await cursor.fetchall()]
 
 
-async def _years(connection: psycopg.AsyncConnection, judgement: Judgement, code: str) -> Sequence[EnergyDays]:
+async def _years(
+    connection: psycopg.AsyncConnection, standards: Standards, stored: StoredLedger
+) -> Sequence[EnergyDays]:
     """Daily totals of a unit over the calendar years for which stocks were entered."""
-    years = [year for of_code, _, year in judgement.standards.facts.stocks if of_code == code]
+    years = [year for of_code, _, year in standards.facts.stocks if of_code == stored.ledger.unit_codes[0]]
     if not years:
         return ()
     span = date(min(years), 1, 1), date(max(years), 12, 31)
-    found = await read_energy(connection, judgement.stored.unit_ids.tolist(), *span)
+    found = await read_energy(connection, stored.unit_ids.tolist(), *span)
     return next(iter(found.values()), ())
 
 
@@ -237,7 +269,8 @@ select unit_code, meter_no, body from certificate_list where cycle = 1 and (%s::
 """
 
 
-class _Measured(NamedTuple):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Measured:
     """Measured data of a unit.
 
     Attributes
@@ -254,8 +287,8 @@ class _Measured(NamedTuple):
     series: Mapping[tuple[int, str, str, str], tuple[EnergyDays, ...]]
     points: Mapping[str, EnergyDays]
     assigned: Mapping[str, Mapping[str, Assignment]]
-    years: Sequence[EnergyDays]
-    differences: Sequence[Difference]
+    years: Sequence[EnergyDays] = ()
+    differences: Sequence[Difference] = ()
 
     @property
     def whole(self) -> Sequence[EnergyDays]:
@@ -271,7 +304,8 @@ class _Measured(NamedTuple):
 def _assembled(judgement: Judgement, before: Judgement, measured: _Measured, months: Months) -> UnitReport:
     code, facts, standards = judgement.stored.ledger.unit_codes[0], judgement.standards.facts, judgement.standards
     span = months.first, months.last
-    used = [_of_month(judgement, measured, month, months.days(month)) for month in months.names]
+    stored = judgement.stored
+    used = [_of_month(standards, stored, measured, month, months.days(month)) for month in months.names]
     return UnitReport(
         judgement=judgement,
         month=months.text,
@@ -298,12 +332,14 @@ class _OfMonth(NamedTuple):
     parts: Sequence[MonthPart]
 
 
-def _of_month(judgement: Judgement, measured: _Measured, month: str, span: tuple[date, date]) -> _OfMonth:
-    standards, code = judgement.standards, judgement.stored.ledger.unit_codes[0]
+def _of_month(
+    standards: Standards, stored: StoredLedger, measured: _Measured, month: str, span: tuple[date, date]
+) -> _OfMonth:
+    ledger = stored.ledger
+    code = ledger.unit_codes[0]
     whole = _energy(measured.whole, standards, code, *span)
     sub_units = {name: _energy(days, standards, code, *span) for name, days in measured.sub_units.items()}
     points = {name: _energy((days,), standards, code, *span) for name, days in measured.points.items()}
-    ledger = judgement.stored.ledger
     where = dict(zip(ledger.point_codes, ledger.point_sub_unit, strict=True))
     parts = Parts(
         whole=whole,

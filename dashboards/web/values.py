@@ -19,7 +19,7 @@ from dashboards.text import NO_VALUE, NONE, NONE_WHERE_EMPTY, VALUES, Word
 from dashboards.web.words import ALERT_ACTIONS, ROLES, UPLOAD_STATES
 from dashboards.web.words import COLUMNS as _OWN
 from dashboards.web.work_words import COLUMNS as _WORK
-from dashboards.web.work_words import GATEWAY_STATES, NO_REVIEW, REVIEW_ACTIONS
+from dashboards.web.work_words import DIFFERENCE_WORDS, GATEWAY_STATES, NO_REVIEW, REVIEW_ACTIONS
 
 __all__ = ["Cell", "cell", "duration", "heading", "instant", "number", "size"]
 
@@ -43,6 +43,7 @@ _WORDS: Final = {
     "this_year": {code: Word(text) for code, text in {**STATES, **NO_REVIEW}.items()},
     "review_conclusion": {code: Word(text) for code, text in CONCLUSIONS.items()},
     "review_action": {code: Word(text) for code, text in REVIEW_ACTIONS.items()},
+    "difference_word": {code: Word(text) for code, text in DIFFERENCE_WORDS.items()},
     "role": {code: Word(text) for code, text in ROLES.items()},
 }
 _EMPTY: Final = NONE_WHERE_EMPTY | {
@@ -53,6 +54,7 @@ _EMPTY: Final = NONE_WHERE_EMPTY | {
     "grade",
     "loaded_by",
     "note",
+    "reason",
     "closed_on",
     "concluded_on",
     "corrected_on",

@@ -6,7 +6,7 @@ from typing import Final
 
 from analytics.domain.words import Phrase, Phrases, phrases
 
-__all__ = ["COLUMNS", "GATEWAY_STATES", "HANDED_IN", "NO_REVIEW", "PAGES", "REVIEW_ACTIONS"]
+__all__ = ["COLUMNS", "DIFFERENCE_WORDS", "GATEWAY_STATES", "HANDED_IN", "NO_REVIEW", "PAGES", "REVIEW_ACTIONS"]
 
 
 COLUMNS: Final = phrases(
@@ -20,6 +20,11 @@ COLUMNS: Final = phrases(
     review_no=("编号", "number"),
     year=("年度", "year"),
     review_origin=("来源", "origin"),
+    draw_no=("编号", "number"),
+    drawn_at=("抽取时间", "drawn at"),
+    drawn_by=("抽取人", "drawn by"),
+    drawn_of=("抽中 / 范围", "drawn / from"),
+    seed=("种子", "seed"),
     review_state=("状态", "state"),
     review_conclusion=("结论", "conclusion"),
     review_action=("步骤", "step"),
@@ -80,6 +85,11 @@ HANDED_IN: Final = MappingProxyType(
     }
 )
 """What a unit hands in for a review."""
+DIFFERENCE_WORDS: Final = phrases(
+    count=("计入用量", "counted as used"),
+    leave=("不计入", "left out"),
+    undo=("已撤回", "taken back"),
+)
 NO_REVIEW: Final = phrases(none=("未开始", "not begun"))
 GATEWAY_STATES: Final = MappingProxyType(
     {
@@ -146,6 +156,10 @@ _POINT_WORK: Final = phrases(
     leave=("不计入", "Leave it out"),
     reason=("理由", "Reason"),
     decide=("确定", "Decide"),
+    decided=("已作的判定", "What was decided"),
+    decided_why=("撤回后恢复为待判定，并自该时刻起重新计算。",
+                 "Taken back, it waits for a decision again, and the hours since are worked out anew."),
+    undo=("撤回判定", "Take it back"),
     replacement=("换表登记", "Declare a replacement"),
     replacement_why=("生成变更后的台账，核对差异后导入；用能单位提交后由主管部门导入。",
                      "It makes a changed ledger; look at the difference, then load or submit it."),
@@ -247,9 +261,30 @@ _REVIEWS: Final = phrases(
     unit=("用能单位代码", "Unit code"),
     year=("年度", "Year"),
     other=("计划外（举报、委托等）", "Beside the plan, after a report or a request"),
+    draws=("随机抽查", "Draws by lot"),
+    draw=("随机抽取", "Draw by lot"),
+    draw_why=("从该年度尚未列入审查的用能单位中抽取并列入计划；凭种子可由任何人复核。",
+              "Among the units that no review of the year is planned for. Anybody can repeat it from its seed."),
+    count=("抽取数量", "How many"),
+    grade=("分类监管等级", "Grade"),
+    every_grade=("全部等级", "All grades"),
+    seed=("种子（如公开摇出的号码；不填则自动生成并留存）",
+          "Seed, such as a number drawn in public; made and kept where none is given"),
+    draw_reason=("事由", "Reason"),
+    summary=("下载年度汇总（.xlsx）", "Download the year's summary (.xlsx)"),
     self_check=("开始年度自查", "Begin the yearly self-check"),
     self_check_why=("沿用上一年已签署的答复，逐项核对后签署。",
                     "It begins with the answers of the last one that was signed; look at each, then sign."),
+)  # fmt: skip
+_DRAW: Final = phrases(
+    draw=("随机抽查", "Draw"),
+    all=("全部审查", "All reviews"),
+    drawn=("抽中的用能单位", "Units that were drawn"),
+    pool=("抽取范围", "Drawn from"),
+    pool_why=("种子、换行与单位代码以 UTF-8 连接，取 SHA-256，按其升序取前若干个。",
+              "Seed, line feed and unit code as UTF-8, SHA-256 of each: the lowest are drawn."),
+    repeats=("按种子复核，结果一致。", "Repeated from its seed, it comes out the same."),
+    differs=("按种子复核，结果不一致。", "Repeated from its seed, it comes out otherwise."),
 )  # fmt: skip
 _REVIEW: Final = phrases(
     review=("能源计量审查", "Review of energy metering"),
@@ -290,6 +325,10 @@ _REVIEW: Final = phrases(
                "No script runs here, so nothing is kept offline; submit while there is a net."),
     all_sent=("已全部上传。", "Everything is sent."),
     waiting=("待上传：", "Waiting to be sent: "),
+    without_result=(
+        "有备注但未选结论，尚不上传的项目：",
+        "Items with a remark and no result, which are not sent yet: ",
+    ),
     not_signed_in=("登录已失效，内容仍在本机；请重新登录。",
                    "You are signed out; what you filled in is kept here. Sign in again."),
     sign_in_again=("重新登录", "Sign in again"),
@@ -310,6 +349,7 @@ PAGES: Final[Mapping[str, Phrases]] = MappingProxyType(
         "gateways": _GATEWAYS,
         "facts": _FACTS,
         "reviews": _REVIEWS,
+        "draw": _DRAW,
         "review": _REVIEW,
         "certificates": MappingProxyType({**_UNIT, **_CERTIFICATES}),
     }

@@ -94,7 +94,7 @@ def draw(
     of, chance = year or _today().year, seed or secrets.token_hex(16)
 
     async def work(connection: psycopg.AsyncConnection) -> tuple[int, tuple[str, ...], int]:
-        pool = await _pool(connection, of, grades)
+        pool = await reviews.without_review(connection, of, grades)
         identity, codes = await reviews.draw(connection, pool, count, chance, of, by, reason=reason)
         return identity, codes, len(pool)
 
@@ -102,17 +102,6 @@ def draw(
     say(f"draw {identity}, seed {chance}: {len(codes)} of {pool} units")
     for code in codes:
         say(code)
-
-
-async def _pool(connection: psycopg.AsyncConnection, year: int, grades: tuple[str, ...]) -> list[str]:
-    query = """
-    select u.code from unit u
-    left join lateral (select grade from compliance_day c where c.unit_id = u.id order by day desc limit 1) g on true
-    where not exists (select from review r where r.unit_id = u.id and r.year = %s and r.origin <> 'self_check')
-        and (%s::text[] = '{}' or g.grade = any(%s)) order by u.code
-    """
-    rows = await (await connection.execute(query, (year, list(grades), list(grades)))).fetchall()
-    return [row[0] for row in rows]
 
 
 @command.command("list")

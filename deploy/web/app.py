@@ -22,6 +22,7 @@ from deploy.api.life import life_of
 from deploy.web import (
     acting,
     certificates,
+    draws,
     facts,
     gateways,
     ledgers,
@@ -64,6 +65,7 @@ _PARTS: Final = (
     points,
     point_work,
     acting,
+    draws,
     reviews,
     papers,
     silences,
@@ -138,7 +140,7 @@ class PagesConfig:
             Rule(name="/ledger/{upload}", path=re.compile(r"/(ledger|readings)/\d+(/load|/send)?"), limits=slow),
             Rule(
                 name="/reports",
-                path=re.compile(r"/report\.(xlsx|html)|/unit/(paper|products)|/reviews/\d+/.*x"),
+                path=re.compile(r"/report\.(xlsx|html)|/unit/paper|/reviews/(\d+/.*x|year\.xlsx)"),
                 limits=slow,
             ),
             Rule(name="/invitation/{token}", path=re.compile(r"/invitation/.*", re.DOTALL), limits=link),

@@ -27,6 +27,7 @@ _LEADS: Final = {
     **dict.fromkeys(("number", "case_number"), ("_case", "/cases/{}")),
     "scan": ("_certificate", "/certificates/{}/scan"),
     "review_no": ("_review", "/reviews/{}"),
+    "draw_no": ("_draw", "/reviews/draws/{}"),
 }
 """Where a cell leads by its column, and by which other cell of its row."""
 

@@ -24,15 +24,15 @@ from deploy.web.units import Code, here_of, own_code
 from ingest.ledgers.writing import write_ledger_csv
 from streams.alerts.people import NotFound, rows
 from streams.store.ledger import read_ledger
-from streams.store.ledger.differences import decide
+from streams.store.ledger.differences import Decision, decide, decisions
 from streams.store.postgres.connections import connected
 
 __all__ = ["router"]
 
 router = APIRouter()
 _POINT: Final = "select distinct unit_code, point from ledger_point where unit_code = %(unit)s and point = %(point)s"
-_METER: Final = """
-select meter_no from ledger_meter where unit_code = %(unit)s and point = %(point)s order by installed_from desc limit 1
+_METERS: Final = """
+select meter_no from ledger_meter where unit_code = %(unit)s and point = %(point)s order by installed_from desc
 """
 _NOTES: Final = """
 select n.at, n.by_name, n.note from point_note n
@@ -52,13 +52,18 @@ _SAID: Final = {"count": "counted by", "leave": "left out by", "undo": "undone b
 
 @router.get("/point/work")
 async def work(request: Request, visit: Viewer, point: Point, connection: Writing, unit: Code = "") -> Response:
-    """Notes, differences that wait for a word, and the form of a replacement."""
+    """Notes, differences that wait for a word or were decided, and the form of a replacement."""
     code = own_code(visit, unit)
     async with asking(request, visit) as ask:
         found = await ask.unit(code)
         await _point(ask, code, point)
         waiting = await ask.own("point_work", unit=code, point=point)
-        meters = await ask.rows(_METER, {"unit": code, "point": point})
+        meters = await ask.rows(_METERS, {"unit": code, "point": point})
+        visit.questions += 2
+        numbers = {row["meter_no"] for row in meters}
+        told = [one for one in await decisions(connection, code) if one.meter_no in numbers][:50]
+        staff = visit.person.role != "enterprise"
+        decided = ask.tabled([_row(one) for one in told]) if staff else None
         differences, zone = ask.tabled(waiting, unit=code), ask.zone
         facts = {"unit": code, "point": point, "all": visit.person.role != "enterprise"}
         notes = ask.tabled(await rows(connection, _NOTES, facts))
@@ -73,7 +78,9 @@ async def work(request: Request, visit: Viewer, point: Point, connection: Writin
         tabs=point_tabs(visit, code, point, "work"),
         notes=notes,
         differences=differences,
-        waiting=[_which(one, zone) for one in waiting],
+        waiting=[_which(one["started_at"], one["meter_no"], zone) for one in waiting],
+        decided=decided,
+        standing=[_which(one.at, one.meter_no, zone) for one in told if one.stands],
         meter_no=meters[0]["meter_no"] if meters else "",
     )
 
@@ -135,10 +142,23 @@ async def replacement(request: Request, visit: Acting, connection: Writing, at: 
     return go(f"/ledger/{await keep_upload(request, visit, connection, content, name, {})}")
 
 
-def _which(one: dict[str, Any], zone: Any) -> tuple[str, str]:
+def _which(at: datetime, meter_no: str, zone: Any) -> tuple[str, str]:
     """A difference as a form names it, and as a person reads it."""
-    at = one["started_at"]
-    return f"{at.isoformat()} {one['meter_no']}", f"{at.astimezone(zone):%Y-%m-%d %H:%M:%S} · {one['meter_no']}"
+    return f"{at.isoformat()} {meter_no}", f"{at.astimezone(zone):%Y-%m-%d %H:%M:%S} · {meter_no}"
+
+
+def _row(one: Decision) -> dict[str, Any]:
+    """A decision as a row: what was decided in a word, and who said so and why."""
+    word = next(name for name, said in _SAID.items() if one.what.startswith(said))
+    by, _, why = one.what.removeprefix(_SAID[word]).strip().partition(": ")
+    return {
+        "meter_no": one.meter_no,
+        "started_at": one.at,
+        "difference_word": word,
+        "by_name": by,
+        "note": why,
+        "at": one.loaded_at,
+    }
 
 
 async def _asked(request: Request, visit: Visit) -> tuple[str, str]:

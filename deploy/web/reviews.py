@@ -24,7 +24,7 @@ from dashboards.reports.review_sheets import write_handover, write_items
 from dashboards.web.rendering import WORKING_POLICY, asset_path, script
 from dashboards.web.values import cell, heading
 from dashboards.web.work_words import HANDED_IN
-from deploy.web.answers import answer, go
+from deploy.web.answers import answer, failed, go
 from deploy.web.asking import asking, unit_href
 from deploy.web.doors import Acting, ActingFields, ActingInspector, ActingStaff, NotAllowed, Now, Viewer, Visit, Writing
 from streams.alerts.people import NotFound, rows
@@ -38,6 +38,7 @@ __all__ = ["router"]
 router = APIRouter()
 Identity = Annotated[int, PathField(ge=1, lt=2**63)]
 _PHOTO: Final = "select name, media_type, content from review_photo where id = %s and review_id = %s"
+_GRADES: Final = "select distinct grade from compliance_day where day > current_date - 7 and grade <> '' order by 1"
 _BOTH: Final = frozenset({"staff", "inspector"})
 _FACTS: Final = ("visited_on", "review_conclusion", "failed", "concluded_on", "due_on", "corrected_on", "closed_on")
 _DOCX: Final = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
@@ -57,8 +58,15 @@ async def listed(request: Request, visit: Viewer, connection: Writing, at: Now) 
     async with asking(request, visit) as ask:
         tables = {name: await ask.table("reviews", own=name == "self_checks", year=None) for name in _LISTS}
         zone = ask.zone
-    missing = None
+    missing, drawn, grades = None, [], []
     if visit.person.role != "enterprise":
+        visit.questions += 3
+        grades = [row["grade"] for row in await rows(connection, _GRADES)]
+        drawn = [
+            {"draw_no": one["id"], "_draw": one["id"], "year": one["year"], "drawn_at": one["drawn_at"]}
+            | {"drawn_by": one["drawn_by"], "drawn_of": f"{one['drawn']} / {one['pool']}", "reason": one["reason"]}
+            for one in await reviews.draws(connection)
+        ]
         found = await reviews.without_self_check(connection, year)
         names = ("unit_code", "unit_name", "this_year", "last_signed")
         missing = {
@@ -66,7 +74,17 @@ async def listed(request: Request, visit: Viewer, connection: Writing, at: Now) 
             "rows": [[cell(n, row[n], language=visit.language, zone=zone) for n in names] for row in found[:200]],
             "count": len(found),
         }
-    return answer(request, "reviews", visit=visit, here="reviews", tables=tables, missing=missing, year=year)
+    return answer(
+        request,
+        "reviews",
+        visit=visit,
+        here="reviews",
+        tables=tables,
+        missing=missing,
+        year=year,
+        draws=ask.tabled(drawn) if drawn else None,
+        grades=grades,
+    )
 
 
 _LISTS: Final = ("reviews", "self_checks")
@@ -115,11 +133,16 @@ async def on_site(request: Request, visit: Viewer, review: Identity, connection:
 
 @router.post("/reviews/{review}/items")
 async def record(request: Request, visit: ActingFields, review: Identity, connection: Writing) -> Response:
-    """Keep what was found of items; what a form leaves out stays as it is."""
+    """Keep what was found of items; what a form leaves out stays as it is, and a remark needs a result beside it."""
     found = await _owned(request, visit, review)
     _require_fills(visit, found)
     items = _items(visit)
     await record_items(connection, review, items, visit.person.name)
+    unkept = _without_result(visit, items)
+    if unkept:  # the others are kept: the remarks are shown, so that nobody writes them twice
+        said = "; ".join(f"{number}: {remark}" for number, remark in unkept.items())
+        detail = f"a remark must have a result beside it; the rest was kept, these were not ({said})"
+        return failed(request, "refused", 409, detail)
     return go(f"/reviews/{review}#items")
 
 
@@ -342,6 +365,13 @@ def _items(visit: Visit) -> dict[int, Recorded]:
             raise ReviewRefused(f"a result must be one of {', '.join(RESULTS)} (got {result[:40]!r})")
         found[int(number[1])] = Recorded(result=result, remark=visit.field(f"remark_{number[1]}"))
     return found
+
+
+def _without_result(visit: Visit, items: Mapping[int, Recorded]) -> dict[int, str]:
+    """Remarks of a form whose items have no result, by item."""
+    numbers = [int(name[7:]) for name in visit.form or {} if re.fullmatch(r"remark_\d{1,3}", name)]
+    said = {number: visit.field(f"remark_{number}") for number in numbers if number not in items}
+    return {number: remark for number, remark in said.items() if remark}
 
 
 def _fills(visit: Visit, found: Mapping[str, Any]) -> bool:

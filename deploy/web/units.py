@@ -3,6 +3,7 @@
 import asyncio
 import re
 import tempfile
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -11,7 +12,7 @@ from fastapi.responses import HTMLResponse
 
 from analytics.domain.words import CARRIERS, name_of
 from dashboards.reports import unit_page, unit_workbook
-from dashboards.reports.gathering import unit_report
+from dashboards.reports.gathering import unit_products, unit_report
 from dashboards.reports.papers import PAPERS
 from dashboards.web.asking import RANGES
 from dashboards.web.flow import flow
@@ -37,7 +38,7 @@ order by point, installed_from desc limit 500
 _TABS: Final = ("overview", "energy", "compliance", "meters", "certificates", "products", "reports")
 _OVERVIEW: Final = panels_of("enterprise", "unit_state", "unit_tce", "unit_alerts", "unit_tce_days", "unit_months")
 _ENERGY: Final = panels_of(
-    "enterprise", "unit_hours", "unit_days_year", "unit_tce_days", "unit_completeness_days", "unit_parts"
+    "enterprise", "unit_hours", "unit_days_year", "unit_completeness_days", "unit_parts", "unit_cost"
 )
 _COMPLIANCE: Final = panels_of("enterprise", "unit_state", "unit_findings", "unit_equipping", "unit_clauses")
 _METERS: Final = panels_of("enterprise", "unit_meters", "unit_alerts")
@@ -196,7 +197,9 @@ async def products(request: Request, visit: Viewer, unit: Code = "", month: Mont
         there = [row["month"] for row in await ask.own("unit_months_there", unit=code)]
         zone = ask.zone
     chosen = month or (there[1] if len(there) > 1 else there[0])
-    made = (await _gathered(request, code, chosen)).products
+    code = str(found["unit_code"])  # the person's to see: what follows is read as the API's role
+    async with request.app.state.questions.connection() as connection:
+        made = await unit_products(connection, code, chosen, datetime.now(zone).date())
     rows = [
         {
             "product": one.product,

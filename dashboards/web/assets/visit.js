@@ -42,22 +42,25 @@ async function show(late = "") {
       return line;
     }));
   }
-  const count = answers.length + photos.length;
-  told.classList.toggle("late", count > 0);
-  told.textContent = (count ? `${told.dataset.waiting}${count} ` : told.dataset.sent) + late;
+  const open = answers.filter((one) => !one.result).map((one) => one.item).sort((a, b) => a - b);
+  const count = answers.length - open.length + photos.length;
+  told.classList.toggle("late", count + open.length > 0);
+  const without = open.length ? `${told.dataset.without}${open.join(", ")} ` : "";
+  told.textContent = (count ? `${told.dataset.waiting}${count} ` : open.length ? "" : told.dataset.sent) + without + late;
   told.dataset.count = String(count);
+  told.dataset.open = String(open.length);
 }
 
 function answerOf(item) {
   const chosen = sheet.querySelector(`input[name="item_${item}"]:checked`);
   const remark = sheet.querySelector(`textarea[name="remark_${item}"]`);
-  return chosen && { review, item, result: chosen.value, remark: remark.value, at: Date.now() };
+  return { review, item, result: chosen ? chosen.value : "", remark: remark.value, at: Date.now() };
 }
 
 async function keep(item) {
-  const answer = answerOf(item);
-  if (!answer) return;
-  await store("answers", "readwrite", (of) => of.put(answer));
+  const answer = answerOf(item);  // a remark without a result is kept here, and sent once a result is chosen
+  const nothing = !answer.result && !answer.remark;
+  await store("answers", "readwrite", (of) => (nothing ? of.delete([review, item]) : of.put(answer)));
   await show();
 }
 
@@ -105,7 +108,7 @@ async function send() {
   sending = true;
   let late = "";
   try {
-    const answers = await waiting("answers");
+    const answers = (await waiting("answers")).filter((one) => one.result);
     const photos = await waiting("photos");
     const csrf = answers.length + photos.length ? await token() : "";
     if (csrf === null) {
@@ -149,7 +152,7 @@ async function sendPhotos(csrf, photos) {
 }
 
 async function forget() {
-  if (told.dataset.count !== "0" && !confirm(told.dataset.sure)) return;
+  if ((told.dataset.count !== "0" || told.dataset.open !== "0") && !confirm(told.dataset.sure)) return;
   for (const one of await waiting("answers")) {
     await store("answers", "readwrite", (of) => of.delete([one.review, one.item]));
   }

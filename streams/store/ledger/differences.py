@@ -2,7 +2,7 @@
 
 import json
 from datetime import datetime
-from typing import Final
+from typing import Final, NamedTuple
 
 import psycopg
 
@@ -11,7 +11,34 @@ from analytics.domain.ledger import Ledger, LedgerRows
 from analytics.domain.ledger.decision import decided, undecided
 from streams.store.ledger import LoadReport, Origin, load_ledger, read_ledger
 
-__all__ = ["decide"]
+__all__ = ["Decision", "decide", "decisions"]
+
+_DECIDED: Final = "select loaded_at, source from ledger_version where starts_with(source, %s) order by id"
+_UNDONE: Final = "undone by "
+
+
+class Decision(NamedTuple):
+    """What was decided last of a difference.
+
+    Attributes
+    ----------
+    at : datetime
+        When the dial was first read after the jump.
+    what : str
+        Who decided what, and why.
+    loaded_at : datetime
+    """
+
+    meter_no: str
+    at: datetime
+    what: str
+    loaded_at: datetime
+
+    @property
+    def stands(self) -> bool:
+        """Whether it can be taken back."""
+        return not self.what.startswith(_UNDONE)
+
 
 _JUMP: Final = """
 select (d.evidence ->> 'before')::float8, (d.evidence ->> 'at')::float8
@@ -21,6 +48,23 @@ join meter m on m.id = d.meter_id
 where d.kind = 'jump' and d.state <> 'withdrawn' and d.unexplained > 0
     and u.code = %s and m.meter_no = %s and d.started_at = %s
 """
+
+
+async def decisions(connection: psycopg.AsyncConnection, unit_code: str) -> list[Decision]:
+    """The last word on each difference of a unit, the newest first."""
+    begin = f"difference {_named(unit_code)[:-1]}, "
+    last: dict[tuple[str, datetime], Decision] = {}
+    for loaded_at, source in await (await connection.execute(_DECIDED, (begin,))).fetchall():
+        (_, meter_no), end = json.JSONDecoder().raw_decode(source, len("difference "))
+        text, _, what = source[end + 1 :].partition(" ")
+        one = Decision(meter_no, datetime.fromisoformat(text), what, loaded_at)
+        last.pop((meter_no, one.at), None)
+        last[meter_no, one.at] = one
+    return list(reversed(last.values()))
+
+
+def _named(*words: str) -> str:
+    return json.dumps(words, ensure_ascii=False)
 
 
 async def decide(
@@ -64,7 +108,6 @@ async def decide(
             stored.ledger.rows, unit_code=unit_code, meter_no=meter_no, at_us=at_us, before=before, after=after,
             count=count,
         )  # fmt: skip
-    named = json.dumps([unit_code, meter_no], ensure_ascii=False)
-    source = f"difference {named} {at.isoformat()} {what}"
+    source = f"difference {_named(unit_code, meter_no)} {at.isoformat()} {what}"
     origin = Origin(by=by, over=stored.version)
     return await load_ledger(connection, Ledger.from_rows(rows), source, correct=count is None, origin=origin)

@@ -20,6 +20,7 @@ __all__ = [
     "attach_photo",
     "carry_over",
     "draw",
+    "draws",
     "history",
     "keep",
     "listed",
@@ -30,6 +31,7 @@ __all__ = [
     "record",
     "recorded",
     "verify_draw",
+    "without_review",
     "without_self_check",
 ]
 
@@ -120,6 +122,18 @@ select at, by_name, action, state, note, facts from review_event where review_id
 """
 
 
+_DRAWS: Final = """
+select id, year, cardinality(drawn) as drawn, cardinality(pool) as pool, reason, drawn_by, drawn_at
+from review_draw where %(id)s::int4 is null or id = %(id)s order by id desc limit 50
+"""
+_UNREVIEWED: Final = """
+select u.code from unit u
+left join lateral (select grade from compliance_day c where c.unit_id = u.id order by day desc limit 1) g on true
+where not exists (select from review r where r.unit_id = u.id and r.year = %s and r.origin <> 'self_check')
+    and (%s::text[] = '{}' or g.grade = any(%s)) order by u.code
+"""
+
+
 async def plan(
     connection: psycopg.AsyncConnection,
     codes: Sequence[str],
@@ -152,6 +166,17 @@ async def plan(
         await _event(connection, row[0], by, "plan", facts={"year": year, "origin": origin, "draw": draw_id})
         made.append(int(row[0]))
     return made
+
+
+async def without_review(connection: psycopg.AsyncConnection, year: int, grades: Sequence[str] = ()) -> list[str]:
+    """Codes of units that the authority has not planned to review in a year, of some grades where any are given."""
+    cursor = await connection.execute(_UNREVIEWED, (year, list(grades), list(grades)))
+    return [row[0] for row in await cursor.fetchall()]
+
+
+async def draws(connection: psycopg.AsyncConnection, identity: int | None = None) -> list[dict[str, Any]]:
+    """Draws that were made, the newest first, or one of them."""
+    return await rows_of(connection, _DRAWS, {"id": identity})
 
 
 async def draw(

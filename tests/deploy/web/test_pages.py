@@ -53,6 +53,8 @@ ROLES = {
     "/cases/{case}": ALL,
     "/cases/{case}/files/{file}": ALL,
     "/reviews": ALL,
+    "/reviews/draws/{draw_id}": BOTH,
+    "/reviews/year.xlsx": BOTH,
     "/reviews/{review}": ALL,
     "/reviews/{review}/visit": ALL,
     "/reviews/{review}/sheet.xlsx": ALL,
@@ -95,7 +97,12 @@ def paths_of(office: Office, unit: int, login: str = "first") -> dict[str, str]:
     filled = {"alert": alert, "case": case, "file": found[0][0] or 1, "identity": upload, "certificate": certificate}
     [(filled["review"],)] = office.rows("select max(id) from review where unit_id = %s", unit)
     [(filled["photo"],)] = office.rows("select max(id) from review_photo where unit_id = %s", unit)
-    query = {"/report.html": f"?unit={code}&month={month}", "/report.xlsx": f"?unit={code}&month={month}"}
+    [(filled["draw_id"],)] = office.rows("select max(id) from review_draw")
+    query = {
+        "/reviews/year.xlsx": "?year=2026",
+        "/report.html": f"?unit={code}&month={month}",
+        "/report.xlsx": f"?unit={code}&month={month}",
+    }
     query |= {name: f"?unit={code}" for name in ROLES if name.startswith("/unit") and name != "/units"}
     query |= {name: f"?unit={code}&point={point}" for name in ROLES if name.startswith("/point")}
     own = {"/readings/{identity}": {"identity": reading or 1}}
@@ -124,6 +131,10 @@ def attached(office: Office) -> None:
                decode(repeat('00', 32), 'hex'),
                convert_to(case unit_id when 2 then 'SECRETB' else 'own' end, 'UTF8'), 'x'
         from kept returning id""")
+    office.rows(
+        "insert into review_draw (year, seed, pool, drawn, drawn_by)"
+        " values (2026, '7', '{U1,SECRETB}', '{SECRETB}', 'chief') returning id"
+    )
     office.rows("""
         with kept as (
             insert into certificate (unit_id, meter_no, kind, number, body, verified_on, conclusion, due, entered_by)
@@ -172,7 +183,7 @@ def test_a_role_opens_its_own_pages_and_no_others(office: Office, login: str, la
         answer = browser.get(path)
         allowed = role in ROLES[name]
         if allowed and (
-            name.startswith("/report") or name.endswith((".xlsx", "/products"))
+            name.startswith("/report") or name.endswith(("sheet.xlsx", "/products"))
         ):  # a world without a ledger's history has none: test_ledgers.py
             assert "must have the unit" in answer.text, (login, path, answer.status_code)
             continue
@@ -270,7 +281,7 @@ def test_an_enterprise_acts_on_nothing_of_another(office: Office) -> None:
         facts = {"unit": "SECRETB", "point": "P1", "note": "x", "at": "2026-01-01T00:00", "meter_no": "M1"}
         assert office.act(browser, "/account", path, **facts).status_code == 404, path
     assert office.act(browser, "/account", "/point/difference", unit="U1", point="P1").status_code == 403
-    for path in ("/reviews", f"/reviews/{review}/conclude", f"/reviews/{review}/hand_over"):
+    for path in ("/reviews", "/reviews/draw", f"/reviews/{review}/conclude", f"/reviews/{review}/hand_over"):
         assert office.act(browser, "/account", path, unit="U1", year="2026", note="x").status_code == 403, path
     entered = office.act(browser, "/account", "/unit/certificates", unit="SECRETB", files=photo_of("scan"))
     assert entered.status_code == 404
@@ -341,11 +352,12 @@ def test_nothing_acts_by_get(office: Office) -> None:
         "file": 1,
         "certificate": 1,
         "review": 1,
+        "draw_id": 1,
         "silence_id": 1,
         "name": "g",
     }
     for path in routes(office, "post") - routes(office, "get"):
-        assert browser.get(path.format(**filled)).status_code in {404, 405}, path
+        assert browser.get(path.format(**filled)).status_code in {404, 405, 422}, path
     assert counts(office) == before
 
 

@@ -73,3 +73,15 @@ def test_a_word_on_a_difference_goes_into_the_ledger(plant: Office) -> None:
     assert ("counted by chief: 换班漏抄" in source, by) == (True, "chief")
     again = plant.act(chief, here, "/point/difference", **facts)
     assert again.status_code == 409, "decided once"
+    page = chief.get(here).text
+    assert page.count("换班漏抄") == 1, "what was decided is there, with who and why"
+    back = {**of, "which": which, "word": "undo", "note": "抄表记录已补"}
+    assert plant.act(plant.browser("li.na"), here, "/point/difference", **back).status_code == 403
+    assert "换班漏抄" not in plant.browser("first").get(here).text, "what the authority says among itself"
+    assert plant.act(chief, here, "/point/difference", **back).status_code == 303
+    versions = plant.rows("select source from ledger_version where starts_with(source, 'difference') order by id")
+    assert [row[0].rpartition(" chief: ")[2] for row in versions] == ["换班漏抄", "抄表记录已补"]
+    page = chief.get(here).text
+    assert "已撤回" in page
+    assert 'value="undo"' not in page, "nothing is left to take back"
+    assert plant.act(chief, here, "/point/difference", **back).status_code == 409

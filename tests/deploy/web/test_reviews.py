@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from openpyxl import load_workbook
 
+from analytics.review.draw import drawn
 from tests.deploy.commands.test_compliance import PLANT
 from tests.deploy.web.office import Office
 
@@ -43,6 +44,10 @@ def test_from_the_plan_to_the_re_check(plant: Office) -> None:
     assert inspector.get(f"{at}/photos/{kept}").content == PNG
     assert plant.act(inspector, at, f"{at}/photos", item="53", files={"photo": ("x.png", PNG)}).status_code == 409
     assert plant.act(inspector, at, f"{at}/items", item_3="maybe").status_code == 409
+    alone = plant.act(
+        inspector, at, f"{at}/items", item_4="pass", remark_4="现场查看 4", remark_5="", remark_3="无结论"
+    )
+    assert (alone.status_code, "(3: 无结论)" in alone.text) == (409, True), "shown again, since it is not kept"
     book = load_workbook(BytesIO(inspector.get(f"{at}/sheet.xlsx").content))
     assert "现场查看 2" in {cell.value for row in book["现场审查表"].iter_rows() for cell in row}
     assert "现场查看 2" in inspector.get(at).text
@@ -65,6 +70,32 @@ def test_from_the_plan_to_the_re_check(plant: Office) -> None:
     assert plant.act(inspector, at, f"{at}/hand_over", note="逾期未改正").status_code == 303
     assert inspector.get(f"{at}/hand-over.docx").content.startswith(b"PK")
     assert first.get(f"{at}/hand-over.docx").status_code == 403
+
+
+def test_units_are_drawn_by_lot_and_the_year_is_summed_up(plant: Office) -> None:
+    chief, inspector, first = (plant.browser(login) for login in ("chief", "li.na", "first"))
+    given = {"year": "2034", "count": "1", "seed": "2034-01-05 公开摇号 17", "reason": "双随机"}
+    assert plant.act(inspector, "/account", "/reviews/draw", **given).status_code == 403
+    for wrong in ({"count": "0"}, {"count": "x"}, {"year": "34"}, {"count": "99999"}, {"grade": "no such"}):
+        assert plant.act(chief, "/reviews", "/reviews/draw", **given | wrong).status_code == 409, wrong
+    assert plant.rows("select from review where year = 2034") == []
+    at = plant.act(chief, "/reviews", "/reviews/draw", **given).headers["location"]
+    [(code, origin)] = plant.rows(
+        "select u.code, r.origin from review r join unit u on u.id = r.unit_id where r.year = 2034"
+    )
+    assert origin == "draw"
+    pool = [row[0] for row in plant.rows("select code from unit")]
+    assert (code,) == drawn(pool, 1, given["seed"]), "anybody can repeat it"
+    page = inspector.get(at).text
+    assert "按种子复核，结果一致。" in page
+    assert all(text in page for text in (code, given["seed"], "双随机"))
+    assert at in inspector.get("/reviews").text
+    assert inspector.get("/reviews/draws/999").status_code == 404
+    book = load_workbook(BytesIO(inspector.get("/reviews/year.xlsx?year=2034").content))
+    figures = {row[0].value: row[1].value for row in book["年度汇总"].iter_rows(max_col=2)}
+    assert (figures["列入计划或抽中"], figures["其中随机抽查"]) == (1, 1)
+    assert first.get("/reviews/year.xlsx?year=2034").status_code == 403
+    assert first.get(at).status_code == 403
 
 
 def test_an_enterprise_signs_its_own_self_check_and_begins_the_next_with_its_answers(plant: Office) -> None:

@@ -112,11 +112,14 @@ def test_a_visit_without_a_net_loses_nothing(plant: Office, tmp_path: Path) -> N
         page.locator("input[name=item_1][value=fail]").check()
         page.locator("textarea[name=remark_1]").fill("标识脱落")
         page.locator("input[name=item_2][value=pass]").check()
+        page.locator("textarea[name=remark_3]").fill("铭牌待核对")  # and no result yet
         page.locator("input[data-photo='1']").set_input_files(
             {"name": "现场.png", "mimeType": "image/png", "buffer": PNG}
         )
         page.wait_for_selector("#kept[data-count='3']")
+        page.wait_for_selector("#kept[data-open='1']")
         assert "待上传：3" in page.locator("#kept").inner_text()
+        assert page.locator("#kept").inner_text().rstrip().endswith("尚不上传的项目：3")
         page.close()
         page = context.new_page()
         page.on("pageerror", lambda error: errors.append(str(error)))
@@ -124,6 +127,7 @@ def test_a_visit_without_a_net_loses_nothing(plant: Office, tmp_path: Path) -> N
         page.wait_for_selector("#kept[data-count='3']")
         assert page.locator("textarea[name=remark_1]").input_value() == "标识脱落"
         assert page.locator("input[name=item_2][value=pass]").is_checked()
+        assert page.locator("textarea[name=remark_3]").input_value() == "铭牌待核对"
         assert plant.rows("select from review_item where review_id = %s", review) == []
         plant.rows("update sign_in.session set expires_at = now() returning id")  # and the session ran out
         with place.served():
@@ -133,7 +137,11 @@ def test_a_visit_without_a_net_loses_nothing(plant: Office, tmp_path: Path) -> N
             found = plant.rows(
                 "select item, result, remark, recorded_by from review_item where review_id = %s order by 1", review
             )
-            assert found == [(1, "fail", "标识脱落", "Li.Na"), (2, "pass", "", "Li.Na")]
+            assert found == [(1, "fail", "标识脱落", "Li.Na"), (2, "pass", "", "Li.Na")], "a remark alone waits"
+            page.locator("input[name=item_3][value=pass]").check()
+            page.wait_for_selector("#kept[data-count='0'][data-open='0']")
+            query = "select result, remark from review_item where review_id = %s and item = 3"
+            assert plant.rows(query, review) == [("pass", "铭牌待核对")]
             kept = plant.rows("select item, name, content from review_photo where review_id = %s", review)
             assert [(item, name, bytes(content)) for item, name, content in kept] == [(1, "现场.png", PNG)]
             page.locator("#forget").click()
