@@ -191,8 +191,8 @@ ENTERPRISE = Board(
         table(
             Phrase(zh="分时段用量与费用：${carrier}", en="By tariff period: ${carrier}"),
             Phrase(
-                zh="按事实中录入的分时单价（`[[tariff]]`）计算的所选时间内的费用，不含基本电费等固定费用；没有单价的小时单列。",
-                en="What the time shown cost at the prices entered as facts (`[[tariff]]`), fixed charges left out; "
+                zh="按录入的分时单价（用能单位的事实）计算的所选时间内的费用，不含基本电费等固定费用；没有单价的小时单列。",
+                en="What the time shown cost at the prices entered as facts about the unit, fixed charges left out; "
                 "hours without a price stand apart.",
             ),
             "unit_cost",

@@ -174,6 +174,8 @@ def _bounds(panel: Panel, series: Sequence[_Series], stack: Sequence[_Series]) -
     low = float(panel.defaults.get("min", min(values)))
     high = float(panel.defaults.get("max", max(values)))
     low, high = min(low, *values), max(high, *values)
+    if any(one.style == "bars" for one in series):
+        low, high = min(low, 0.0), max(high, 0.0)  # a bar is as long as its amount
     if low == high:
         low, high = (low - abs(low) * 0.1, high + abs(high) * 0.1) if low else (0.0, 1.0)
     return low, high

@@ -157,8 +157,8 @@ def number(value: float, decimals: int | None = None) -> str:
 
     Examples
     --------
-    >>> number(1234567.891, 1), number(0.012345), number(250000.0), number(12.5)
-    ('1,234,567.9', '0.01235', '250,000', '12.5')
+    >>> number(1234567.891, 1), number(0.012345), number(250000.0), number(12.5), number(5999.98)
+    ('1,234,567.9', '0.01235', '250,000', '12.5', '6,000')
     """
     if decimals is not None:
         text = f"{value:,.{decimals}f}"
@@ -169,7 +169,8 @@ def number(value: float, decimals: int | None = None) -> str:
         return f"{value:,.0f}"
     if value and abs(value) < 1e-4:
         return f"{value:.3g}"
-    return f"{value:,.{max(0, 3 - math.floor(math.log10(abs(value))))}f}".rstrip("0").rstrip(".")
+    text = f"{value:,.{max(0, 3 - math.floor(math.log10(abs(value))))}f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 def size(value: float) -> str:

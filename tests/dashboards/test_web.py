@@ -111,6 +111,14 @@ def test_large_amounts_are_written_in_wan_in_chinese_alone() -> None:
         assert found.keys[0].last == last
 
 
+def test_bars_begin_at_nothing() -> None:
+    panel = next(one for board in BOARDS for one in board.panels if one.query == "unit_tce_days")
+    rows = [{"time": SPAN.since + n * HOUR, "metric": "electricity", "tce": 5.5 + 0.1 * n} for n in range(4)]
+    found = chart(panel, rows, span=SPAN, step=HOUR, language="zh", zone=ZONE)
+    assert found.picture is not None
+    assert ">0<" in found.picture, "else a tenth more looks like twice as much"
+
+
 def test_what_is_small_is_not_nothing() -> None:
     assert number(0.0004, 1) == "0.0004"
     assert number(0.0, 1) == "0.0"
