@@ -3,6 +3,7 @@
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,10 @@ from analytics.domain.errors import ConfigurationError
 from deploy.stack.ports import free_ports
 from ingest.gateway.config import load_config
 from ingest.gateway.links import LinkConfig
+from ingest.gateway.run import RunningGateway
 from ingest.gateway.simulate import SimulatedLink
+from ingest.gateway.spool import BLOCK, Entry
+from ingest.gateway.status import write_status
 
 HEAD = '[gateway]\nid = "g"\nunit_code = "U1"\n[[link]]\nname = "bus"\n'
 METER = (
@@ -83,3 +87,19 @@ def _empty(folder: Path) -> Path:
     file = folder / "empty.toml"
     file.write_text('[gateway]\nid = "g"\n', encoding="utf-8")
     return file
+
+
+def test_status_shows_the_spool_and_when_kafka_took_readings_last(tmp_path: Path) -> None:
+    file = _empty(tmp_path)
+    running = RunningGateway(load_config(file), connect=None, topics={})
+    assert running.spool is not None
+    try:
+        running.spool.append([Entry("U1", BLOCK, b"x", 7, round((time.time() - 7200) * 1e6))])
+        write_status(running)
+        told = gateway("status", str(file))
+    finally:
+        running.close()
+    assert told.returncode == 1
+    assert "waiting=7 oldest=72" in told.stdout
+    assert "delivered=never" in told.stdout
+    assert told.stderr.splitlines() == ["the oldest reading has waited 2.0 h for Kafka"]
