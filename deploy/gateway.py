@@ -141,6 +141,7 @@ def keep_running(
                 seen = now
                 _reload(gateway, path)
     finally:
+        write_status(gateway, ended=True)
         gateway.close()
         if page is not None:
             page.close()

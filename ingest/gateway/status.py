@@ -8,6 +8,7 @@ import json
 import os
 import time
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -83,14 +84,21 @@ def state_message(gateway: RunningGateway) -> bytes:
     return spool_state(gateway, now_s=time.time()).encode()
 
 
-def write_status(gateway: RunningGateway, *, now_s: float | None = None) -> None:
-    """Write it; nothing is said where the disk is full, for then an old one tells enough."""
+def write_status(gateway: RunningGateway, *, now_s: float | None = None, ended: bool = False) -> None:
+    """Write it; nothing is said where the disk is full, for then an old one tells enough.
+
+    Parameters
+    ----------
+    ended : bool
+        Whether the gateway is about to end.
+    """
     if gateway.spool is None:
         return
     place = _place(gateway.config)
     with contextlib.suppress(OSError):
         new = place.with_suffix(".new")
-        new.write_text(json.dumps(status_of(gateway, now_s=now_s or time.time()), ensure_ascii=False), encoding="utf-8")
+        status = status_of(gateway, now_s=now_s or time.time()) | {"ended": ended}
+        new.write_text(json.dumps(status, ensure_ascii=False), encoding="utf-8")
         new.replace(place)
 
 
@@ -110,7 +118,9 @@ def faults_of(status: Mapping[str, Any], *, now_s: float) -> list[str]:
     """What is wrong, a sentence each; none where all is well."""
     faults = []
     age_s = now_s - float(status.get("at", 0.0))
-    if age_s > STALE_S:
+    if status.get("ended"):
+        faults.append(f"it was stopped at {datetime.fromtimestamp(status['at'], UTC):%Y-%m-%d %H:%M} UTC")
+    elif age_s > STALE_S:
         faults.append(f"it does not run: its last status is {age_s:.0f} s old")
     spool = status.get("spool", {})
     if spool.get("oldest_s", 0.0) > _OLD_S:

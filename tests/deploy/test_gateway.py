@@ -25,6 +25,7 @@ from ingest.gateway.access import digest_of, new_token
 from ingest.gateway.config import GatewayConfig, load_config, parse_config
 from ingest.gateway.run import RunningGateway
 from ingest.gateway.simulate import SimulatedLink
+from ingest.gateway.status import faults_of, read_status
 from ingest.kafka.publisher import Publisher
 from tests.ingest.gateway.brokers import certificate, mosquitto, needs
 
@@ -351,6 +352,9 @@ def test_a_gateway_beside_the_database_tells_it_how_it_and_its_senders_are(
         assert answer.status == 202
     wanted = [("plant-1", True, True, True), ("scada", True, False, None)]
     until(lambda: rows(place, states) == wanted, 60.0, lambda: rows(place, states))
+    stop.set()
+    thread.join(60)
+    assert faults_of(read_status(load_config(file)), now_s=time.time())[0].startswith("it was stopped at ")
 
 
 def test_what_only_a_new_start_takes_over_is_told(tmp_path: Path) -> None:

@@ -67,6 +67,7 @@ def test_a_spool_that_waits_is_said(tmp_path: Path) -> None:
         ({"spool": {"bytes": 90, "max_bytes": 100}}, "the spool is 90% full"),
         ({"spool": {"dropped_readings": 3}}, "3 readings were given up"),
         ({"kafka": {"error": "no broker"}}, "Kafka: no broker"),
+        ({"ended": True}, "it was stopped at 1970-01-01 00:16 UTC"),
         ({"mqtt": [{"host": "b:1883", "error": "refused"}]}, "MQTT b:1883: refused"),
     ],
 )
