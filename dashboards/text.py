@@ -48,7 +48,7 @@ NONE: Final = Phrase(zh="–", en="–")
 """Where it is known that there is none: a fault that stands has no end, the highest point no parent."""
 _MAY_BE_NONE: Final = (
     "body case_number case_state ended_at energy_unit grade magnitude_unit meter_no meters missing parent_point point "
-    "currency price cost unexplained waits_for how_many what what_en"
+    "waiting_until last_error last_sent_at currency price cost cost_share unexplained waits_for how_many what what_en"
 )
 NONE_WHERE_EMPTY: Final = frozenset(_MAY_BE_NONE.split())
 """Columns whose empty cells say `NONE`."""

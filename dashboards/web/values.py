@@ -64,6 +64,7 @@ _EMPTY: Final = NONE_WHERE_EMPTY | {
     "gateway_told",
     "given_up",
     "kafka_since",
+    "late",
     "last_backup",
     "last_delivery",
     "oldest_waiting",
@@ -83,6 +84,10 @@ _EMPTY: Final = NONE_WHERE_EMPTY | {
     "what_en",
 }
 """Columns whose empty cells say that there is none."""
+_NAMES: Final = frozenset({"year", "last_signed", "alert", "review_no", "draw_no", "item"})
+"""Columns of numbers that count nothing, and are written without commas."""
+_SHARES: Final = frozenset({"required", "covered"})
+"""Columns of percents that stand beside columns of words of the same name."""
 _YES: Final = Phrase(zh="是", en="yes")
 _NO: Final = Phrase(zh="否", en="no")
 _SECONDS: Final = Phrase(zh="秒", en="s")
@@ -140,7 +145,9 @@ def _worded(word: Word, language: Language, href: str) -> Cell:
 
 
 def _measured(column: str, value: float, language: Language) -> str:
-    unit = UNITS.get(column, "")
+    if column in _NAMES:
+        return f"{value:.0f}"
+    unit = "percent" if column in _SHARES else UNITS.get(column, "")
     if unit in _PERCENT:
         return f"{number(value * (100 if unit == 'percentunit' else 1), 1)} %"
     if unit == "bytes":

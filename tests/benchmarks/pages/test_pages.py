@@ -107,6 +107,8 @@ def region(module_database: str) -> Region:
         end=datetime.now(UTC).replace(minute=0, second=0, microsecond=0),
     )
     fill(module_database, world)
+    with psycopg.connect(module_database, autocommit=True) as connection:  # the world gives ids by itself
+        connection.execute("select setval(pg_get_serial_sequence('person', 'id'), 10000)")
     asyncio.run(_settled(module_database))
     return Region(module_database, world.units)
 
