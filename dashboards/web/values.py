@@ -16,7 +16,7 @@ from analytics.review.process import CONCLUSIONS, ORIGINS, STATES
 from dashboards.render import DECIMALS, UNITS
 from dashboards.text import COLUMNS as _BOARDS
 from dashboards.text import NO_VALUE, NONE, NONE_WHERE_EMPTY, VALUES, Word
-from dashboards.web.words import ALERT_ACTIONS, ROLES, UPLOAD_STATES
+from dashboards.web.words import ACTORS, ALERT_ACTIONS, ROLES, UPLOAD_STATES
 from dashboards.web.words import COLUMNS as _OWN
 from dashboards.web.work_words import COLUMNS as _WORK
 from dashboards.web.work_words import DIFFERENCE_WORDS, GATEWAY_STATES, NO_REVIEW, REVIEW_ACTIONS
@@ -44,6 +44,7 @@ _WORDS: Final = {
     "review_conclusion": {code: Word(text) for code, text in CONCLUSIONS.items()},
     "review_action": {code: Word(text) for code, text in REVIEW_ACTIONS.items()},
     "difference_word": {code: Word(text) for code, text in DIFFERENCE_WORDS.items()},
+    "by_name": {code: Word(text) for code, text in ACTORS.items()},
     "role": {code: Word(text) for code, text in ROLES.items()},
 }
 _EMPTY: Final = NONE_WHERE_EMPTY | {

@@ -7,7 +7,7 @@ from typing import Final
 from analytics.domain.words import Phrases, phrases
 from dashboards.web import work_words
 
-__all__ = ["ALERT_ACTIONS", "COLUMNS", "PAGES", "ROLES", "UPLOAD_STATES"]
+__all__ = ["ACTORS", "ALERT_ACTIONS", "COLUMNS", "PAGES", "ROLES", "UPLOAD_STATES"]
 
 
 ROLES: Final = phrases(
@@ -23,6 +23,8 @@ UPLOAD_STATES: Final = phrases(
     loaded=("已导入", "loaded"),
     refused=("已退回", "given back"),
 )
+ACTORS: Final = phrases(authority=("主管部门", "the authority"), meterwarden=("系统", "the system"))
+"""Who acted, where an enterprise is not told the name, or nobody did."""
 ALERT_ACTIONS: Final = phrases(
     acknowledge=("确认", "acknowledged"),
     comment=("备注", "comment"),

@@ -87,6 +87,7 @@ def test_a_point_before_the_range_lies_on_its_edge() -> None:
         ("started_at", NOW, "2026-11-30 12:00"),
         ("late", True, "是"),
         ("year", 2026, "2026"),
+        ("by_name", "authority", "主管部门"),
         ("alert", 12345, "12345"),
         ("required", 95.0, "95.0 %"),
         ("waiting_until", None, "–"),

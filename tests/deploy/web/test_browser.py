@@ -36,7 +36,13 @@ FLAGS = (
 LIGHT = (
     "/today",
     "/unit?unit=U1",
+    "/unit/energy?unit=U1",
     "/unit/compliance?unit=U1",
+    "/unit/meters?unit=U1",
+    "/units",
+    "/operations",
+    "/cases/{case}",
+    "/point/health?unit=U1&point=P3",
     "/point?unit=U1&point=P3",
     "/alerts/{alert}",
     "/ledger",
@@ -51,7 +57,7 @@ LIGHT = (
     "/people",
     "/account",
 )
-DARK = ("/today", "/alerts/{alert}")
+DARK = ("/today", "/alerts/{alert}", "/unit/energy?unit=U1", "/operations")
 
 
 @pytest.fixture(scope="module")
@@ -91,12 +97,13 @@ def signed_in(page: Page, login: str, back: str = "") -> None:
 
 def test_pages_fit_a_phone_and_axe_finds_nothing_serious(office: Office, browser: BrowserContext) -> None:
     [(alert,)] = office.rows("select min(id) from alert where unit_id = 1 and point_id is not null")
+    [(case,)] = office.rows("select min(id) from case_file where unit_id = 1")
     page, axe = browser.new_page(), Axe()
     said: list[str] = []
     page.on("console", lambda message: said.append(message.text) if message.type == "error" else None)
     for scheme, path in [("light", path) for path in LIGHT] + [("dark", path) for path in DARK]:
         page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]  # one of its words
-        page.goto(path.format(alert=alert))
+        page.goto(path.format(alert=alert, case=case))
         assert page.evaluate("document.documentElement.scrollWidth") <= 390, path
         told = axe.run(page).response
         assert len(told["passes"]) > 10, "it looked"
