@@ -1,8 +1,9 @@
 """Pages over a large region: how long each takes alone, and what 200 people with a page every ten seconds wait.
 
 ``BENCH_METERS`` says of how many meters (10,000; the goal speaks of 100,000), ``BENCH_DAYS`` how many days of totals
-each has (365), ``BENCH_PEOPLE`` and ``BENCH_PEOPLE_S`` how many people come, and for how long (200, 120 s). The server
-is a process of its own; the people are this one, which takes a share of the same cores.
+each has (365), ``BENCH_HOURS_DAYS`` of how many of them its hours are there (9), ``BENCH_PEOPLE`` and
+``BENCH_PEOPLE_S`` how many people come, and for how long (200, 120 s). The server is a process of its own; the people
+are this one, which takes a share of the same cores.
 
 Pages that are made from the ledger's history (products, reports) are not among them: this region has no history.
 """
@@ -37,6 +38,7 @@ pytestmark = [pytest.mark.benchmark, pytest.mark.integration, pytest.mark.timeou
 
 METERS: Final = int(os.environ.get("BENCH_METERS", "10000"))
 DAYS: Final = int(os.environ.get("BENCH_DAYS", "365"))
+HOURS_DAYS: Final = int(os.environ.get("BENCH_HOURS_DAYS", "9"))
 PEOPLE: Final = int(os.environ.get("BENCH_PEOPLE", "200"))
 PEOPLE_S: Final = float(os.environ.get("BENCH_PEOPLE_S", "120"))
 POINTS: Final = 500
@@ -100,7 +102,7 @@ def region(module_database: str) -> Region:
         points=POINTS,
         sub_units=5,
         days=DAYS,
-        hours_days=min(9, DAYS),
+        hours_days=min(HOURS_DAYS, DAYS),
         deep_units=4,
         reading_units=4,
         samples=86_400,
