@@ -51,7 +51,7 @@ from analytics.columns._rates_kernel import (
     unlearn_rate,
     usual_rise,
 )
-from analytics.columns._values_kernel import is_filled, is_sentinel, micro_of, resolution
+from analytics.columns._values_kernel import DIGITS, is_filled, is_sentinel, micro_of, resolution
 from analytics.columns._waiting_kernel import confirm_run, end_run, is_still_scaled, reset_run, set_aside
 from analytics.compiled import compiled, compiled_plain
 from analytics.domain.instants import US_PER_DAY, US_PER_HOUR, US_PER_MINUTE, US_PER_SECOND
@@ -113,7 +113,8 @@ def _could_turn(s, c, t, v, rules):
     if is_filled(v):
         return False
     sure = not math.isnan(c.full_scale) and not math.isinf(c.rate)
-    if not sure and scale_slip(s, c, s.good_at, s.good_value, t, v, rules) != 0:  # by chance, or it is that
+    shows = v >= DIGITS * resolution(v)  # enough digits to show a power of ten
+    if not sure and shows and scale_slip(s, c, s.good_at, s.good_value, t, v, rules) != 0:  # by chance, or it is that
         usual = usual_rise(s, c, t - s.good_at, rules)
         full = turns_at(s, c, s.good_value, v, usual)
         known = s.learnt_n >= TURNED and full == 10.0 ** np.rint(np.log10(full))  # it has turned there before
@@ -184,9 +185,10 @@ def _read(s, p, t, v, r, k, work):
         high_at, high = s.good_at, s.good_value
         if high - v > 2.0 * resolution(high):
             emit_event(s, p, SPIKE, high_at, t, t, s.prev_value, high, v, 1, 0, work)
-        unlearn_rate(s, c, t, s.good_value - s.prev_value, s.good_at - s.prev_at, work.rules)
+        rise, took = high - s.prev_value, high_at - s.prev_at
         take_back(s)
-        count(s, p, t, v, r, k, SUSPECT, work)
+        count(s, p, t, v, r, k, SUSPECT, work)  # by the rate at which it was seen to have turned, if it did
+        unlearn_rate(s, c, t, rise, took, work.rules)
         s.prev_at = NEVER
         return
     fall = s.good_value - v

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from analytics.columns.register import last_of_each_hour
 from analytics.domain.quality import DetectionKind
 from tests.analytics.columns.variants import VARIANTS, faults_of
 from tests.registers import DAY, DAY_US, HOUR_US, follow, installations
@@ -18,6 +19,20 @@ def test_variants_are_right_or_say_so(name: str) -> None:
         if found:
             wrong[seed] = found
     assert not wrong
+
+
+def test_a_spike_just_after_an_undeclared_turn_is_taken_back_by_the_turn_itself() -> None:
+    rng = np.random.default_rng(4)
+    used = np.concatenate(([0.0], np.cumsum(np.round(rng.uniform(160.0, 290.0, 799), 1))))
+    for after in np.arange(2.0, 60.0, 3.0):  # where the dial stands when it has turned, for the second time
+        start = 2e5 - used[700] + after
+        value = np.round((start + used) % 1e5, 1)
+        value[600::2] = np.round(10.0 * value[600::2], 1)
+        facts = {"full_scale": np.nan, "max_rate": np.nan, "interval_min": 60}
+        _, parts = follow(installations([facts]), DAY * DAY_US + np.arange(800) * HOUR_US, value)
+        hours = last_of_each_hour(np.concatenate([part.hours for part in parts]))
+        assert (hours["amount"] >= 0).all()
+        assert hours["amount"].sum() <= 1.1e6 * used[-1]
 
 
 def test_what_a_dial_of_years_ago_leaves_open_stands_apart() -> None:

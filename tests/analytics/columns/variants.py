@@ -333,12 +333,15 @@ def _every_second_scaled(rng: Draw) -> Variant:
     """Every second reading is ten times too high, through a turn of the dial or from a low one on."""
     v = sound(rng, n=160, turns=bool(rng.random() < 0.7), age=float(10.0 ** rng.uniform(1.0, 3.0)))
     i = _place(v, rng, 60)
+    undeclared = i > 40 and rng.random() < 0.5
+    if undeclared:
+        v.facts["full_scale"] = np.nan
     seen = 9.0 * v.value > 4.0 * np.diff(v.used).max()  # just after a turn ten times as much is an ordinary rise
     seen[:i] = seen[i + 1 :: 2] = False
     v.value[seen] = np.round(v.value[seen] * 10.0, 6)
     v.value[-1] = v.value[-2] if len(v.value[i:]) % 2 else v.value[-1]
     v.used[-1] = v.used[-2] if len(v.value[i:]) % 2 else v.used[-1]
-    v.told, v.counted = set(DetectionKind), (0.9, 1.1)
+    v.told, v.counted = set(DetectionKind), (0.0, 10.0) if undeclared else (0.9, 1.1)
     return v
 
 
