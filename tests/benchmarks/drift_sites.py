@@ -351,6 +351,8 @@ def table(
 def chosen_without(left_out: str, tried: Mapping[tuple[str, float], tuple[int, int, int]]) -> float:
     """Threshold that the other sites choose: most steps in time among those within the goal of false alarms.
 
+    Of equal ones the one in force stays, or the nearest to it.
+
     Parameters
     ----------
     left_out : str
@@ -364,8 +366,9 @@ def chosen_without(left_out: str, tried: Mapping[tuple[str, float], tuple[int, i
     >>> chosen_without("A", tried), chosen_without("B", tried)
     (3.2, 3.5)
     """
+    in_force = BalanceRules().alarm
     best, most = max(CHOICES), -1
-    for alarm in sorted({alarm for _, alarm in tried}, reverse=True):
+    for alarm in sorted({alarm for _, alarm in tried}, key=lambda one: (abs(one - in_force), -one)):
         rows = [row for (site, one), row in tried.items() if one == alarm and site != left_out]
         alarms, days, steps = (sum(column) for column in zip(*rows, strict=True))
         if alarms <= _GOAL * days / 1000 and steps > most:
