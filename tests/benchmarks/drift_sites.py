@@ -407,9 +407,7 @@ def main() -> None:
     parser.add_argument("--sites", default=",".join(SITES))
     parser.add_argument("--scale", type=float, default=1.0, help="1: 44 groups of ten a site")
     parser.add_argument("--seed", type=int, default=101, help="below 100 for choosing rules, from 100 on for reporting")
-    parser.add_argument(
-        "--leave-one-out", action="store_true", help="choose on three sites with seed 11, half the groups"
-    )
+    parser.add_argument("--leave-one-out", action="store_true", help="three sites choose for the fourth, seed 11")
     chosen = parser.parse_args()
     began = time.perf_counter()
     if chosen.leave_one_out:
