@@ -88,8 +88,8 @@ def door(stack: Stack, user: str, password: str) -> KafkaAccess:
 @asynccontextmanager
 async def sending(access: KafkaAccess) -> AsyncIterator[AIOKafkaProducer]:
     producer = AIOKafkaProducer(enable_idempotence=True, **access.aio_options())
-    await producer.start()
     try:
+        await producer.start()
         yield producer
     finally:
         await producer.stop()
@@ -103,8 +103,8 @@ async def send(access: KafkaAccess, topic: str, *messages: Message) -> None:
 
 async def read(access: KafkaAccess, topic: str) -> None:
     consumer = AIOKafkaConsumer(topic, auto_offset_reset="earliest", **access.aio_options())
-    await consumer.start()
     try:
+        await consumer.start()
         await consumer.getone()
     finally:
         await consumer.stop()

@@ -388,20 +388,20 @@ def test_strangers_fill_the_door_of_gateways_and_neither_the_memory_nor_our_own_
             if len(wires) >= most:
                 break
         with pytest.raises(OSError, match=r"timed out|reset"):
-            Wire(stack)
+            Wire(stack, timeout_s=10.0)
         assert ask(stack.access).brokers == 1
     finally:
         for wire in wires:
             wire.close()
     assert kafka_pid(stack) == before
-    assert until(lambda: ask(stack.access).brokers == 1, 20.0)
+    assert until(lambda: ask(stack.access).brokers == 1, SOON_S)
 
 
 def test_a_gateway_that_floods_is_made_to_wait_and_nobody_else(stack: Stack, gateway: Gateway) -> None:
     async def took_s(access: KafkaAccess, topic: str, messages: int) -> float:
         producer = AIOKafkaProducer(**access.aio_options())
-        await producer.start()
         try:
+            await producer.start()
             began = time.monotonic()
             for _ in range(messages):
                 await producer.send_and_wait(topic, bytes(200_000))
@@ -422,8 +422,8 @@ def test_a_gateway_that_floods_is_made_to_wait_and_nobody_else(stack: Stack, gat
 
     # 2 MB at 100 kB/s over Kafka's window of 11 s: the first 1.1 MB go at once
     flood_s, ours_s = asyncio.run(both())
-    assert flood_s > max(5.0, 2 * free_s)
-    assert ours_s < 3.0
+    assert flood_s > 5.0
+    assert ours_s < max(3.0, free_s)
 
 
 def test_shares_and_room_of_gateways_follow_the_settings_at_the_next_up(stack: Stack, gateway: Gateway) -> None:
@@ -431,7 +431,7 @@ def test_shares_and_room_of_gateways_follow_the_settings_at_the_next_up(stack: S
     settings = replace(stack.settings, kafka=replace(stack.settings.kafka, inbox_mb=64, gateway_kib_s=10))
     Stack(settings).up(("kafka",))
     try:
-        assert until(lambda: inbox_configs(stack, gateway.name) == {"retention.bytes": str(64 * MIB)}, 10.0)
+        assert until(lambda: inbox_configs(stack, gateway.name) == {"retention.bytes": str(64 * MIB)}, SOON_S)
         assert share_of(settings.kafka) == Share(bytes_s=10_240, percent=50, inbox_bytes=64 * MIB)
     finally:
         stack.up(("kafka",))
@@ -519,8 +519,8 @@ def test_a_gateway_may_begin_no_transaction(gateway: Gateway, transactional_id: 
 def test_an_open_connection_of_a_gateway_that_is_over_sends_nothing_more(stack: Stack, gateway: Gateway) -> None:
     async def send() -> None:
         producer = AIOKafkaProducer(**gateway.access.aio_options())
-        await producer.start()
         try:
+            await producer.start()
             await producer.send_and_wait(inbox_of(gateway.name), b"{}")
             await asyncio.to_thread(keep_out, stack.access, gateway.name)
             for _ in range(50):  # Kafka takes a moment until it knows

@@ -101,8 +101,8 @@ class Load(threading.Thread):
         producer = AIOKafkaProducer(
             enable_idempotence=True, linger_ms=10, request_timeout_ms=120_000, **self._access.aio_options()
         )
-        await producer.start()
         try:
+            await producer.start()
             while not self._ending.is_set():
                 tick = self.ticks
                 messages = self._site.singles(tick, 1) if tick % 10 == 9 else self._site.blocks(tick, 1)
@@ -163,9 +163,9 @@ class Live(threading.Thread):
             )
             for codec in self.CODECS
         ]
-        for producer in producers:
-            await producer.start()
         try:
+            for producer in producers:
+                await producer.start()
             while not self._ending.is_set():
                 producer = producers[self._traffic.ticks % len(producers)]
                 under_way = []
@@ -423,8 +423,8 @@ async def _send(
         request_timeout_ms=60_000,
         transactional_id=None if commit is None else f"sender-{time.monotonic_ns()}",
     )
-    await producer.start()
     try:
+        await producer.start()
         if commit is not None:
             await producer.begin_transaction()
         under_way = []

@@ -163,10 +163,10 @@ async def load(dsn: str, ledger: Ledger, *, correct: bool = False) -> int:
 async def produce(access: KafkaAccess, topic: str, messages: Iterator[Message], *, partitions: int) -> int:
     """Send messages to their units' partitions, batches packed by hand: a million small ones take seconds; how many."""
     producer = AIOKafkaProducer(max_batch_size=2**19, request_timeout_ms=60_000, **access.aio_options())
-    await producer.start()
     batches: dict[int, Any] = {}
     count = 0
     try:
+        await producer.start()
         for message in messages:
             partition = partition_of(message.unit_code, partitions)
             while True:
