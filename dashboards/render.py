@@ -28,7 +28,7 @@ _UNITS: Final = {
         "cost_share completeness rate rate_margin share change precision estimated_share smallest_30d smallest_90d"
     ),
     "percentunit": "confidence spool_used",
-    "bytes": "bytes snapshot_bytes database_size",
+    "bytes": "bytes snapshot_bytes database_size disk_free disk_growth",
     "kwatt": "demand demand_mean",
     "dthms": "waits_for moved_ago fence_age sample_age stale_age oldest_waiting",
     "s": "transaction_time",

@@ -143,6 +143,7 @@ _ATTENTION: Final = {
     "stale_hours": Word(Phrase(zh="小时汇总久未更新", en="totals wait to be made anew"), "▲", ORANGE),
     "messages_failed": Word(Phrase(zh="告警消息发送失败", en="messages could not be sent"), "■", VERMILION),
     "messages_wait": Word(Phrase(zh="告警消息久未发出", en="messages wait to be sent"), "▲", ORANGE),
+    "disk_full_soon": Word(Phrase(zh="磁盘将满，余下天数", en="disk is full in so many days"), "▲", ORANGE),
 }
 _EDITIONS: Final = {
     "GB 17167-2006": Phrase(zh="GB 17167-2006", en="GB 17167-2006"),
@@ -321,6 +322,9 @@ SERIES: Final[dict[str, Word]] = (
         "transaction_time": Word(Phrase(zh="事务时间", en="transaction"), "", BLUE),
         "database_wait": Word(Phrase(zh="等待数据库", en="waiting for the database"), "", VERMILION),
         "database_size": Word(Phrase(zh="数据库", en="database"), "", BLUE),
+        "disk_free": Word(Phrase(zh="磁盘可用", en="disk, free")),
+        "disk_growth": Word(Phrase(zh="每日增长", en="growth of a day")),
+        "disk_days": Word(Phrase(zh="可用天数", en="days left")),
         "meters": Word(Phrase(zh="器具", en="meters"), "", BLUE),
         "demand": Word(Phrase(zh="最大小时平均功率", en="highest hour, mean power"), "", BLUE),
         "demand_at": Word(Phrase(zh="出现时间", en="when")),

@@ -74,6 +74,7 @@ def config_of(settings: Settings, *, tag: str = "") -> StreamsConfig:
         ),
         factors=read_factors(),
         alerts=alert_config(settings),
+        database_folder=folder if (folder := settings.home / "data" / "postgresql").is_dir() else None,
         worker=f"{socket.gethostname()}-{tag or os.getpid()}",
         zone=settings.zone,
         in_service=settings.in_service,

@@ -186,7 +186,7 @@ class WorkerApp(BatchApp):
         self._go_on(compliance.run(config.compliance_s), "compliance")
         self._go_on(detections.run(config.relay_s), "detections")
         self._go_on(self._keep_layers(), "layers")
-        self._go_on(Sampler(metrics, store).run(config.samples_s), "samples")
+        self._go_on(Sampler(metrics, store, config.database_folder).run(config.samples_s), "samples")
         if config.inboxes:
             inboxes = AdmissionStore(store.connections)
             self._go_on(Admission(config, inboxes, self.broker, metrics, mine=lanes.first).run(), "admission")

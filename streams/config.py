@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from analytics.standards.coal import FactorTable
@@ -92,6 +93,8 @@ class StreamsConfig:
         When readings at rest are indexed, packed and dropped.
     layers_s : float
         How often that is looked for. [s]
+    database_folder : Path or None
+        Where the database lies, if on this machine: samples tell what is free there.
     samples_s : float
         How often the worker writes down how it does. [s]
     progress_s : float
@@ -142,6 +145,7 @@ class StreamsConfig:
     layers: LayersPolicy = field(default_factory=LayersPolicy)
     layers_s: float = 60.0
     samples_s: float = 30.0
+    database_folder: Path | None = None
     progress_s: float = 2.0
     session_s: float = 6.0
     heartbeat_s: float = 1.0

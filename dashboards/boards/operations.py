@@ -8,6 +8,7 @@ from dashboards.text import BLUE, ORANGE, VERMILION, large
 
 __all__ = ["OPERATIONS"]
 
+_DAYS_LEFT = (Step(at=None, color=VERMILION), Step(at=30, color=large(ORANGE)), Step(at=90, color=BLUE))
 _AGE = (Step(at=None, color=BLUE), Step(at=60, color=large(ORANGE)), Step(at=300, color=VERMILION))
 
 OPERATIONS = Board(
@@ -25,9 +26,10 @@ OPERATIONS = Board(
         table(
             Phrase(zh="需要处理的", en="What needs attention"),
             Phrase(
-                zh="工作进程超过2分钟不上报、读数超过5分钟未入库、汇总超过10分钟未更新、消息失败或超过1小时未发；都没有时为“一切正常”。",
+                zh="工作进程超过2分钟不上报、读数超过5分钟未入库、汇总超过10分钟未更新、消息失败或超过1小时未发、磁盘不足30天；都没有时为“一切正常”。",
                 en="No word of a worker for 2 minutes, readings not stored for 5, totals not made anew for 10, "
-                "messages that failed or have waited for an hour; “all well” where there is none of it.",
+                "messages that failed or have waited for an hour, a disk for less "
+                "than 30 days; “all well” where there is none.",
             ),
             "ops_attention",
             height=5,
@@ -127,6 +129,17 @@ OPERATIONS = Board(
             unit="bytes",
             low=0,
             interval="5m",
+        ),
+        stat(
+            Phrase(zh="磁盘", en="Disk"),
+            Phrase(
+                zh="数据库所在磁盘的可用空间、近7天的日均增长、按此可用的天数；数据库在其他机器上时为空。",
+                en="Free where the database lies, its growth a day over a week, and the days for which that lasts; "
+                "empty where the database is on another machine.",
+            ),
+            "ops_disk",
+            width=12,
+            columns={"disk_days": {"thresholds": thresholds(_DAYS_LEFT)}},
         ),
         table(
             Phrase(zh="最大的表", en="Largest tables"),

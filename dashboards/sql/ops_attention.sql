@@ -18,6 +18,8 @@ with sample as materialized (
     union all
     select 5, 'messages_wait', extract(epoch from now() - min(oldest_at)), sum(messages)::int8
     from outbox_state where state in ('waiting', 'sending') and oldest_at < now() - interval '1 hour' having count(*) > 0
+    union all
+    select 6, 'disk_full_soon', null, floor(disk_days)::int8 from disk_outlook where disk_days < 30
 )
 select attention, seconds::float8 as waits_for, messages as how_many from (
     select place, attention, seconds, messages from wrong

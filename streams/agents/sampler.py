@@ -4,9 +4,11 @@ The numbers are those of its Prometheus page; of a counter, what was added since
 """
 
 import logging
+import shutil
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Protocol
 
 from streams.metrics import WorkerMetrics
@@ -34,11 +36,14 @@ class Sampler:
         Of this worker.
     samples : Samples
         Where they go.
+    folder : Path, optional
+        Where the database lies, if on this machine.
     """
 
-    def __init__(self, metrics: WorkerMetrics, samples: Samples) -> None:
+    def __init__(self, metrics: WorkerMetrics, samples: Samples, folder: Path | None = None) -> None:
         self._metrics = metrics
         self._samples = samples
+        self._folder = folder
         self._before = counted(metrics)
         self._at = time.monotonic()
 
@@ -59,9 +64,18 @@ class Sampler:
             transactions=round(transactions),
             transaction_s=transaction_s,
             database_wait_s=wait_s,
+            disk_free_bytes=_free_bytes(self._folder),
         )
         await self._samples.add_sample(at, done, partitions(self._metrics))
         self._before, self._at = counts, now
+
+
+def _free_bytes(folder: Path | None) -> int | None:
+    """What is free on a folder's disk; None without one, or where it cannot be asked."""
+    try:
+        return None if folder is None else shutil.disk_usage(folder).free
+    except OSError:
+        return None
 
 
 def counted(metrics: WorkerMetrics) -> tuple[float, ...]:

@@ -12,8 +12,8 @@ KEPT_DAYS: Final = 30
 
 _WORKER: Final = """
 insert into worker_sample (at, worker, span_s, readings, rejected, transactions, transaction_s, database_wait_s,
-                           database_bytes)
-values (%s, %s, %s, %s, %s, %s, %s, %s, pg_database_size(current_database()))
+                           disk_free_bytes, database_bytes)
+values (%s, %s, %s, %s, %s, %s, %s, %s, %s, pg_database_size(current_database()))
 on conflict (at, worker) do nothing
 """
 _PARTITION: Final = """
@@ -36,6 +36,8 @@ class WorkerSample(NamedTuple):
     transactions: int
     transaction_s: float
     database_wait_s: float
+    disk_free_bytes: int | None = None
+    """Where the database lies; None where that is another machine."""
 
 
 class PartitionSample(NamedTuple):

@@ -68,7 +68,7 @@ def test_samples_are_kept_for_a_month(database: str) -> None:
     async def store() -> None:
         place = TimescaleStore(database, group="g", owner="w")
         for at in (AT, AT + timedelta(days=1), AT + timedelta(days=KEPT_DAYS + 1)):
-            done = WorkerSample(30.0, 5, 1, 2, 0.1, 0.0)
+            done = WorkerSample(30.0, 5, 1, 2, 0.1, 0.0, disk_free_bytes=10**9)
             await place.add_sample(at, done, [PartitionSample(0, 4, 0.5, None)])
         await place.close()
 
