@@ -89,7 +89,7 @@ class DatabaseSettings:
     wal_mb: int = 4096
     chunk_h: int = 0
     """Length of a chunk of narrow readings; 0 goes by the ledger."""
-    pack_after_h: int = 0
+    pack_after_h: int = 48
     """Age at which chunks are packed; 0 never packs. [h]"""
     retain_days: int = 0
     """Age at which readings are deleted; 0 keeps them for ever. [d]"""
@@ -503,8 +503,8 @@ FIELDS: Final[tuple[Field, ...]] = (
         name="METERWARDEN_PACK_AFTER_H",
         path="database.pack_after_h",
         parse=_whole(0, 87_600),
-        default="0",
-        meaning="Readings this old are packed to a tenth of their room; 0 never. [h]",
+        default="48",
+        meaning="Readings this old are packed to a fifth of their room or less; 0 never. [h]",
     ),
     Field(
         name="METERWARDEN_RETAIN_DAYS",

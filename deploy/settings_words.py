@@ -36,7 +36,7 @@ DATABASE_PORT 自带 PostgreSQL 的端口，仅在 127.0.0.1 上。
 DATABASE_BUFFERS_MB 自带 PostgreSQL 的 shared_buffers。[MiB]
 DATABASE_WAL_MB 自带 PostgreSQL 的 max_wal_size。[MiB]
 CHUNK_H 新示值数据块的时长；0 按台账确定，最长一天且不超过 120 万条示值。[h]
-PACK_AFTER_H 早于此时长的示值压缩到约十分之一；0 为不压缩。[h]
+PACK_AFTER_H 早于此时长的示值压缩到五分之一以下；0 为不压缩。[h]
 RETAIN_DAYS 早于此天数的示值删除，消费量保留；0 为不删除。[d]
 DATABASE_LOG_MB 自带 PostgreSQL 自身日志的总容量；超出时删除最早的。[MiB]
 WORKERS “up” 启动的流处理工作进程数。
