@@ -18,6 +18,7 @@ COMMANDS: Final = {
     "down": "Stop the workers, Kafka and the database cleanly.",
     "status": "Show the state of each part and each partition.",
     "doctor": "Look for what keeps this instance from running.",
+    "plan": "Show what machines a site of some size needs.",
     "settings": "Show what is set and where, and write a file of settings.",
     "completion": "Print what lets a shell complete commands and options.",
     "migrate": "Bring the database to the schema of this version.",
@@ -53,7 +54,7 @@ COMMANDS: Final = {
 
 ROOMS: Final = {
     **dict.fromkeys(("up", "down", "status", "migrate", "backup", "restore", "partitions"), "instance"),
-    **dict.fromkeys(("doctor", "settings", "completion"), "instance"),
+    **dict.fromkeys(("doctor", "plan", "settings", "completion"), "instance"),
     **dict.fromkeys(("readings", "recompute"), "records"),
     **dict.fromkeys(("demo", "simulate"), "region"),
 }

@@ -15,6 +15,8 @@ status --json
 doctor
 doctor --language zh
 settings show --all
+plan --units 200 --meters 100 --interval 15m
+plan --units 17000 --meters 500 --interval 1m --copies 3 --language zh
 settings template settings.toml
 settings template settings.toml --language zh
 settings show --all --language zh
@@ -152,7 +154,17 @@ demo --days 7 --units 3
 def _by_command() -> Mapping[str, tuple[str, ...]]:
     found: dict[str, tuple[str, ...]] = {}
     groups = {"ledger", "standard", "readings", "rejected", "differences", "alerts", "cases", "people", "gateway"}
-    groups |= {"gateways", "upload", "dashboards", "settings", "certificates", "review", "self-check", "gaps"}
+    groups |= {
+        "gateways",
+        "upload",
+        "dashboards",
+        "settings",
+        "certificates",
+        "review",
+        "self-check",
+        "gaps",
+        "regions",
+    }
     for line in _TEXT.strip().splitlines():
         words = line.split()
         path = " ".join(words[:2]) if words[0] in groups else words[0]

@@ -12,6 +12,8 @@ from deploy.settings import load
 
 __all__ = ["LANGUAGE", "PROFILE", "CaseNumber", "Instant", "ZoneName", "number_of", "pairs"]
 
+_SECONDS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3_600.0, "d": 86_400.0}
+
 LANGUAGE = click.option(
     "--language", type=click.Choice(["zh", "en"]), default="en", show_default=True, help="Of what is printed."
 )
@@ -54,6 +56,21 @@ def number_of(case: int) -> str:
     'C000002'
     """
     return f"C{case:06d}"
+
+
+class Duration(click.ParamType):
+    """A time such as 90, 90s, 10m or 2h."""
+
+    name = "time"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Seconds."""
+        if isinstance(value, float):
+            return value
+        found = re.fullmatch(r"(\d+(?:\.\d+)?)([smhd]?)", str(value))
+        if found is None or float(found[1]) == 0:
+            self.fail(f"{value!r} is not a time such as 90s, 10m or 2h", param, ctx)
+        return float(found[1]) * _SECONDS[found[2]]
 
 
 class ZoneName(click.ParamType):

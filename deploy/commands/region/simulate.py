@@ -1,33 +1,16 @@
 """`meterwarden simulate`."""
 
-import re
 from datetime import UTC, datetime
 
 import click
 
+from deploy.commands.common.parameters import Duration
 from deploy.region import DEFAULT_SEED
 from deploy.settings import load
 from deploy.simulate import Progress, simulate
 from deploy.terminal import say, say_over
 
 __all__ = ["command"]
-
-_SECONDS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3_600.0, "d": 86_400.0}
-
-
-class _Duration(click.ParamType):
-    """A time such as 90, 90s, 10m or 2h."""
-
-    name = "time"
-
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        """Seconds."""
-        if isinstance(value, float):
-            return value
-        found = re.fullmatch(r"(\d+(?:\.\d+)?)([smhd]?)", str(value))
-        if found is None or float(found[1]) == 0:
-            self.fail(f"{value!r} is not a time such as 90s, 10m or 2h", param, ctx)
-        return float(found[1]) * _SECONDS[found[2]]
 
 
 @click.command()
@@ -38,7 +21,7 @@ class _Duration(click.ParamType):
     type=click.FloatRange(0.01, 100_000.0),
     help="Simulated seconds a second; 60 is an hour a minute, from the past until the clock is reached.",
 )
-@click.option("--for", "for_s", type=_Duration(), help="How long, such as 90s, 10m or 2h; until Ctrl-C without it.")
+@click.option("--for", "for_s", type=Duration(), help="How long, such as 90s, 10m or 2h; until Ctrl-C without it.")
 @click.option("--seed", default=DEFAULT_SEED, show_default=True, help="Another seed makes another region.")
 @click.option("--units", default=12, show_default=True, type=click.IntRange(1, 200), help="Energy-using units.")
 def command(speed: float, for_s: float | None, seed: int, units: int) -> None:
