@@ -24,6 +24,7 @@ COMMANDS: Final = {
     "migrate": "Bring the database to the schema of this version.",
     "backup": "Write the database, its secrets and settings into one file.",
     "restore": "Put a backup back into an instance that is down.",
+    "regions": "See several regions, an instance each, in one database.",
     "partitions": "Spread the units over more partitions of Kafka.",
     "ledger": "Check and load the ledger of units, metering points and meters.",
     "standard": "Check and load editions, rules, factors and facts.",
@@ -53,7 +54,7 @@ COMMANDS: Final = {
 """Each command and what the overview says of it; its module has the same name, with `_` for `-`."""
 
 ROOMS: Final = {
-    **dict.fromkeys(("up", "down", "status", "migrate", "backup", "restore", "partitions"), "instance"),
+    **dict.fromkeys(("up", "down", "status", "migrate", "backup", "restore", "partitions", "regions"), "instance"),
     **dict.fromkeys(("doctor", "plan", "settings", "completion"), "instance"),
     **dict.fromkeys(("readings", "recompute"), "records"),
     **dict.fromkeys(("demo", "simulate"), "region"),

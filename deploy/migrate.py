@@ -17,6 +17,7 @@ import psycopg
 from analytics.domain.errors import ConfigurationError, StoreUnavailable
 from analytics.domain.units import CODE_COUNT, KIND_TABLE, NO_UNIT, unit_of
 from deploy.descriptions import describe
+from deploy.regions import bring_back, put_away
 from deploy.settings import Settings
 from streams.store.postgres.connections import connected_blocking
 from streams.store.site import Site, settle
@@ -123,7 +124,10 @@ def migrate(dsn: str, *, site: Site | None = None) -> list[str]:
     """
     with _locked(dsn) as connection:
         applied = []
-        for migration in _pending(connection):
+        missing = _pending(connection)
+        if missing:
+            put_away(connection)
+        for migration in missing:
             record = (migration.number, migration.name, migration.checksum)
             _patiently(connection, (_trusted(migration.text), None), (_RECORD, record))
             applied.append(migration.name)
@@ -135,6 +139,7 @@ def migrate(dsn: str, *, site: Site | None = None) -> list[str]:
             _patiently(connection, (_trusted((files("deploy.migrations") / EDITION_FILE).read_text("utf-8")), None))
         for step in _EVERY_TIME:
             _patiently(connection, (step, None))
+        bring_back(connection)
         describe(connection)
         return applied
 
