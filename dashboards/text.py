@@ -458,6 +458,8 @@ COLUMNS: Final[dict[str, Phrase]] = {
     "number": Phrase(zh="核查单号", en="case"),
     "at": Phrase(zh="时间", en="at"),
     "action": Phrase(zh="动作", en="action"),
+    "alert": Phrase(zh="告警", en="alert"),
+    "case_id": Phrase(zh="核查任务", en="case"),
     "tariff_period": Phrase(zh="时段", en="period"),
     "price": Phrase(zh="单价", en="price"),
     "cost": Phrase(zh="费用", en="cost"),

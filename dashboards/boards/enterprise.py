@@ -290,10 +290,10 @@ ENTERPRISE = Board(
             Phrase(zh="本单位未处理、已确认和恢复中的告警。", en="The unit's open, acknowledged and clearing alerts."),
             "unit_alerts",
             names="severity title_zh title_en point raised_at energy_affected energy_unit state case_number case_state "
-            "meter_no board",
+            "meter_no board alert case_id",
             height=9,
             columns={"point": TO_PLACE_HERE},
-            hidden={"zh": ("title_en", "board"), "en": ("title_zh", "board")},
+            hidden={"zh": ("title_en", "board", "alert", "case_id"), "en": ("title_zh", "board", "alert", "case_id")},
         ),
         note(
             Phrase(zh="月度报告", en="Monthly report"),

@@ -40,7 +40,6 @@ ALERT_ACTIONS: Final = phrases(
     **{"raise": ("告警", "raised")},
 )
 COLUMNS: Final = phrases(
-    alert=("告警", "alert"),
     alert_action=("动作", "action"),
     dial_before=("此前示值", "dial before"),
     dial_at=("当时示值", "dial then"),

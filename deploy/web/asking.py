@@ -161,4 +161,5 @@ def _href(column: str, row: Mapping[str, Any], unit: str) -> str:
         case "point" | "parent_point" if unit and row[column]:
             return point_href(unit, str(row[column]))
     key, where = _LEADS.get(column, ("", ""))
+    key = "case_id" if key == "_case" and key not in row else key  # as boards have it
     return where.format(row[key]) if row.get(key) and row[column] else ""

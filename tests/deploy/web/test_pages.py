@@ -361,6 +361,17 @@ def test_nothing_acts_by_get(office: Office) -> None:
     assert counts(office) == before
 
 
+def test_the_alerts_of_a_unit_lead_to_where_they_are_answered(office: Office) -> None:
+    [(alert, case)] = office.rows(
+        "select a.id, c.id from alert a join case_file c on c.alert_id = a.id"
+        " where a.unit_id = 1 and a.state not in ('cleared', 'dropped') limit 1"
+    )
+    for login in ("chief", "first"):
+        page = office.browser(login).get("/unit?unit=U1").text
+        assert f'href="/alerts/{alert}"' in page
+        assert f'href="/cases/{case}"' in page
+
+
 @pytest.mark.parametrize("q", ["钢铁", "U1", "M3", "S3", "%", "_", "\\", "'; drop table unit; --", "\x00"])
 def test_a_unit_is_found_by_name_code_meter_and_serial_number(office: Office, q: str) -> None:
     answer = office.browser("chief").get("/units", params={"q": q})
