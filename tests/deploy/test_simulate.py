@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from analytics.domain.errors import ConfigurationError
 from analytics.domain.instants import US_PER_HOUR
-from deploy.commands.region.simulate import _Duration
+from deploy.commands.common.parameters import Duration
 from deploy.region import Message, build_region, region_messages, write_xlsx
 from deploy.region.session import Place, fresh_place, load
 from deploy.settings import Settings
@@ -73,13 +73,13 @@ def test_what_comes_next_goes_on_past_the_first_month_without_a_seam() -> None:
 
 @pytest.mark.parametrize(("text", "seconds"), [("90", 90.0), ("90s", 90.0), ("10m", 600.0), ("1.5h", 5400.0)])
 def test_durations_are_read_as_people_write_them(text: str, seconds: float) -> None:
-    assert _Duration().convert(text, None, None) == seconds
+    assert Duration().convert(text, None, None) == seconds
 
 
 @pytest.mark.parametrize("text", ["", "soon", "0", "-3s", "3 weeks"])
 def test_what_is_no_duration_is_refused(text: str) -> None:
     with pytest.raises(click.BadParameter, match="not a time"):
-        _Duration().convert(text, None, None)
+        Duration().convert(text, None, None)
 
 
 @pytest.fixture(scope="module")
