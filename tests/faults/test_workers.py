@@ -44,7 +44,7 @@ class Run(NamedTuple):
 
 
 def test_workers_share_partitions_and_cores(stack: Stack, templates: tuple[str, str], tmp_path: Path) -> None:
-    runs = defaultdict(list)
+    runs: defaultdict[int, list[Run]] = defaultdict(list)
     for _ in range(ROUNDS):
         for number in NUMBERS:
             with fresh(stack, templates[1]) as dsn:
