@@ -120,7 +120,7 @@ def _about(alert: Mapping[str, Any]) -> str:
 async def _answers(connection: psycopg.AsyncConnection, person: Who, alert_id: int, request: Request) -> str:
     """What people have answered so far, and when, as far as this person may see it."""
     zone = request.app.state.config.alerts.zone
-    found = []
+    found: list[dict[str, Any]] = []
     for view, query in _ANSWERS.items():
         found += await rows(connection, query.format(seen=await seen(connection, view, person)), {"alert": alert_id})
     lines = []

@@ -58,7 +58,9 @@ async def listed(request: Request, visit: Viewer, connection: Writing, at: Now) 
     async with asking(request, visit) as ask:
         tables = {name: await ask.table("reviews", own=name == "self_checks", year=None) for name in _LISTS}
         zone = ask.zone
-    missing, drawn, grades = None, [], []
+    missing: dict[str, Any] | None = None
+    drawn: list[dict[str, Any]] = []
+    grades: list[str] = []
     if visit.person.role != "enterprise":
         visit.questions += 3
         grades = [row["grade"] for row in await rows(connection, _GRADES)]

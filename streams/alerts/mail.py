@@ -32,7 +32,8 @@ def _line(text: str) -> str:
 
 
 def _linked(text: str) -> str:
-    parts, last = [], 0
+    parts: list[str] = []
+    last = 0
     for found in _LINK.finditer(text):
         address = escape(found[0])
         parts += [escape(text[last : found.start()]), f'<a href="{address}">{address}</a>']

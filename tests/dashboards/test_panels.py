@@ -6,6 +6,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from psycopg.rows import dict_row
 
 from analytics.domain.words import LANGUAGES, Language
 from dashboards.alert_rules import RULES
@@ -112,7 +113,7 @@ def test_large_amounts_are_multiples_in_chinese_and_as_they_are_in_english(
     for language in LANGUAGES:
         [made] = [one for one in flat(render(board, language)["panels"]) if one["title"] == panel.title.of(language)]
         text = expand(made["targets"][0]["rawSql"], FORTY_DAYS, VARIABLES)
-        with staff.cursor(row_factory=psycopg.rows.dict_row) as cursor:
+        with staff.cursor(row_factory=dict_row) as cursor:
             found[language] = cursor.execute(text.encode()).fetchall()
     assert [scaled_row(row) for row in found["en"]] == found["zh"]
 
@@ -130,7 +131,7 @@ def test_a_multiple_is_the_same_by_sql_and_by_hand(staff: psycopg.Connection) ->
     names = ("carrier", "amount", "last_year", "unit")
     values = ", ".join(["(%s::text, %s::float8, %s::float8, %s::text)"] * len(rows))
     text = scaled_sql(f"select * from (values {values}) v ({', '.join(names)}) order by carrier", names)
-    with staff.cursor(row_factory=psycopg.rows.dict_row) as cursor:
+    with staff.cursor(row_factory=dict_row) as cursor:
         found = cursor.execute(text.encode(), [value for row in rows for value in row]).fetchall()
     assert found == [scaled_row(dict(zip(names, row, strict=True))) for row in rows]
     assert [(one["amount"], one["unit"]) for one in found] == [

@@ -33,13 +33,14 @@ def main(dsn: str, port: int) -> None:
     """Serve until it is ended."""
     config = PagesConfig(dsn=dsn)
     app = create_pages(config, attempts=Attempts(burst=1000))
+    pages: Any = app.app  # a FastAPI inside its guard
     pools: dict[str, Timed] = {}
 
     async def watched(scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] != "lifespan" and not pools:
             for name in ("connections", "questions"):
                 pools[name] = Timed(config.connections)
-                getattr(app.app.state, name)._free = pools[name]
+                getattr(pages.state, name)._free = pools[name]
         await app(scope, receive, send)
 
     serve(watched, port=port)
