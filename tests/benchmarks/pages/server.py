@@ -5,6 +5,7 @@ At its end (SIGTERM) it prints what people waited for a connection to the databa
 
 import asyncio
 import json
+import signal
 import sys
 import time
 from pathlib import Path
@@ -43,6 +44,7 @@ def main(dsn: str, port: int) -> None:
                 getattr(pages.state, name)._free = pools[name]
         await app(scope, receive, send)
 
+    signal.signal(signal.SIGTERM, lambda *_: None)  # uvicorn raises it once more when it has ended
     serve(watched, port=port)
     status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text("ascii").splitlines())
     waited = {name: _told(pool.waits_s) for name, pool in pools.items()}

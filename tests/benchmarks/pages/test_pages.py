@@ -180,10 +180,11 @@ def served(region: Region) -> Iterator[Served]:
             found.said = json.loads(said.strip().splitlines()[-1])
 
 
-def signed_in(url: str, login: str) -> httpx.Client:
-    browser = httpx.Client(base_url=url, timeout=60)
-    assert browser.post("/sign-in", data={"login": login, "password": PASSWORD}).status_code == 303
-    return browser
+@contextmanager
+def signed_in(url: str, login: str) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url=url, timeout=60) as browser:
+        assert browser.post("/sign-in", data={"login": login, "password": PASSWORD}).status_code == 303
+        yield browser
 
 
 @pytest.mark.parametrize("role", sorted(SHARES))
