@@ -1,7 +1,7 @@
 """Balances of similar size batched in arrays, and the update of their statistics when a day closes."""
 
 from dataclasses import dataclass, field
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -150,10 +150,13 @@ class Batch:
             "loose": np.zeros((g, n + 1)),
             "anew_since": np.zeros((g, n + 1)),
             "anew_until": np.zeros((g, n + 1)),
+        }
+        half: dict[str, Any] = {
             "loud": np.zeros((g, WEEKS), np.float32),
             "buffer_parent": np.full((g, HOURS), np.nan, np.float32),
             "buffer_child": np.full((g, HOURS, n), np.nan, np.float32),
         }
+        numbers |= half
         return cls(
             rules=rules,
             group=which,

@@ -66,4 +66,4 @@ def own(batch: Batch, since: NDArray[np.int64] | None = None) -> NDArray[np.floa
     until = week - _LAG if since is None else np.minimum(since // _WEEK - 1, week)
     newest = week[:, None] - (week[:, None] - np.arange(WEEKS)) % WEEKS  # of which week each slot is
     past = np.where(newest <= until[:, None], now["loud"], 0.0)
-    return np.clip(rules.louder * past.max(axis=1), 1.0, rules.loudest)
+    return np.asarray(np.clip(rules.louder * past.max(axis=1), 1.0, rules.loudest), np.float64)

@@ -18,7 +18,7 @@ Forgetting of old sums: S. W. Roberts, "Control chart tests based on geometric m
 """
 
 from dataclasses import dataclass, field
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -77,11 +77,11 @@ class DaySums:
     """
 
     a: NDArray[np.floating]
-    b: NDArray[np.floating]
-    c: NDArray[np.floating]
-    n: NDArray[np.floating]
-    q: NDArray[np.floating]
-    e: NDArray[np.floating]
+    b: NDArray[Any]
+    c: NDArray[Any]
+    n: NDArray[Any]
+    q: NDArray[Any]
+    e: NDArray[Any]
 
     def nothing(self) -> "DaySums":
         """Sums of no hours, of the same shape."""

@@ -81,7 +81,7 @@ def house(*, size: float, seed: int, windows: int = 4, whole: bool = True) -> Ba
         Whether the fourth branch is metered.
     """
     columns = columns_of("uci_household_hourly.parquet")
-    hour = (columns["datetime"].astype("datetime64[h]").astype(np.int64)).astype(np.int64)
+    hour = columns["datetime"].astype("datetime64[h]").astype(np.int64)
     main = columns["Global_active_power"].astype(np.float64) / 60.0
     branches = np.array([columns[name] for name in columns if name.lower().startswith("sub_metering")], np.float64).T
     branches = branches / 1000.0

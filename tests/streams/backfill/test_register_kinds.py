@@ -29,7 +29,7 @@ class Meter:
 
     Attributes
     ----------
-    rows : list of mapping
+    rows : sequence of mapping
         Its rows of the ledger, with what differs from a plain electricity meter.
     said : list of (str, float) or (str, float, str)
         Times, dials, and the register where one is named.
@@ -41,7 +41,7 @@ class Meter:
         One of these must be reported; empty for nothing but what is plain.
     """
 
-    rows: list[Mapping[str, Any]] = field(default_factory=lambda: [{}])
+    rows: Sequence[Mapping[str, Any]] = field(default_factory=lambda: [{}])
     said: list[tuple[Any, ...]]
     total: float
     unit: str = "kWh"
