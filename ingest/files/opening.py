@@ -27,6 +27,8 @@ _FOREIGN: tuple[tuple[bytes, str], ...] = (
     (b"\xff\xd8\xff", "a picture"),
 )
 _MAX_MEMBERS = 10_000
+_NO_TABLES = frozenset({".png", ".jpg", ".jpeg", ".gif", ".bmp", ".ico", ".db", ".ini", ".lnk"})
+"""Pictures, and what a system keeps in its folders."""
 DAMAGED = (OSError, EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile)
 """Exceptions raised on reading truncated or corrupted files."""
 
@@ -205,7 +207,9 @@ def _zipped(held: _Source) -> list[Content]:
 
 def _counts(name: str) -> bool:
     path = PurePosixPath(name)
-    return not path.name.startswith(".") and "__MACOSX" not in path.parts and path.name.lower() != "thumbs.db"
+    return (
+        not path.name.startswith((".", "~$")) and "__MACOSX" not in path.parts and path.suffix.lower() not in _NO_TABLES
+    )
 
 
 def _member(held: _Source, inner: str) -> Content:
@@ -220,6 +224,11 @@ def _member(held: _Source, inner: str) -> Content:
     except (*DAMAGED, NotImplementedError) as error:  # the latter: a method that zipfile has not, as Windows' Deflate64
         raise UnreadableFile(f"{held.name}: {inner} must be readable (got {error})") from error
     shown = inner if inner.isascii() else _mended(inner)
+    if inner.lower().endswith(".zip") and head.startswith(b"PK"):
+        raise UnreadableFile(
+            f"{held.name}: must hold tables (got another archive in it, {shown}: unpack it first; "
+            f"压缩包内又有压缩包，请先解压)"
+        )
     return _content(held, _kind(head, f"{held.name}: {shown}", opened), opened, shown)
 
 

@@ -518,3 +518,20 @@ def test_times_that_are_formulas_without_a_value_are_refused_too() -> None:
     check = checked(as_xlsx([["表号", "时间", "示值"], *rows]), "a.xlsx")
     assert (check.tally.total, check.tally.refused) == (4, 3)
     assert any("B3, B4, B5" in line for line in check.lines())
+
+
+def test_a_folder_that_was_zipped_is_read_in_spite_of_its_pictures_and_a_zip_in_a_zip_is_named() -> None:
+    rows = long(["表号", "时间", "示值"], lambda k, i: [METERS[k], at(i), value(k, i)])
+    folder = io.BytesIO()
+    with zipfile.ZipFile(folder, "w") as archive:
+        archive.writestr("6月/", b"")
+        archive.writestr("6月/读数.csv", as_csv(rows, encoding="gb18030"))
+        archive.writestr("6月/现场.PNG", b"\x89PNG\r\n")
+        archive.writestr("6月/Thumbs.db", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1")
+        archive.writestr("6月/~$读数.xlsx", b"\x05Wang")
+    assert found(folder.getvalue(), "a.zip") == expected()
+    around = io.BytesIO()
+    with zipfile.ZipFile(around, "w") as archive:
+        archive.writestr("june.zip", folder.getvalue())
+    with pytest.raises(UnreadableFile, match=r"june\.zip: unpack it first"):
+        checked(around.getvalue(), "a.zip")
