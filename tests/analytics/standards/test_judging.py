@@ -477,3 +477,23 @@ def test_nobody_looked_is_no_finding() -> None:
         *("rate", "equipped", "accuracy", "verification", "ledger"),
         *("conversion", "production", "raw_material"),
     }
+
+
+@pytest.mark.parametrize("said", [{"required": True}, {}])
+def test_a_listed_device_without_figures_and_without_a_meter_is_a_question_whatever_the_ledger_says(
+    said: Mapping[str, object],
+) -> None:
+    listed = {"point": "E", "level": "equipment", "sub_unit": "S", "equipment": "E", "carrier": "electricity", **said}
+    fitted = [
+        metered(f"F{i}", level="equipment", sub_unit="S", equipment=f"F{i}", rated_power_kw=150.0) for i in (1, 2)
+    ]
+    whole = judge([metered("U1"), *fitted, listed])
+    [rate] = [one for one in whole.rates if one.level == "equipment"]
+    assert (rate.needed, rate.present, rate.unknown, rate.verdict) == (2, 2, 1, Verdict.PERSON)
+    assert whole.standings[0].state == "unknown" or whole.standings[0].failed
+    small = judge([metered("U1"), *fitted, {**listed, "rated_power_kw": 99.0}])
+    [rate] = [one for one in small.rates if one.level == "equipment"]
+    assert (rate.needed, rate.present, rate.unknown, rate.verdict) == (2, 2, 0, Verdict.PASS)
+    large = judge([metered("U1"), *fitted, {**listed, "rated_power_kw": 100.0}])
+    [rate] = [one for one in large.rates if one.level == "equipment"]
+    assert (rate.needed, rate.present, rate.unknown, rate.verdict) == (3, 2, 0, Verdict.FAIL)
