@@ -13,6 +13,7 @@ from openpyxl.utils import get_column_letter
 from analytics.domain.words import STATUSES, Phrase
 from analytics.standards.purpose import purpose_of
 from dashboards.reports.content import MeterRow, UnitReport
+from dashboards.reports.sheet import print_on_a4
 from ingest.files.text_cells import keep_text
 
 __all__ = ["FOOT", "LEDGER_HEADS", "TITLES", "foot_of", "form_code", "ledger_forms", "title_of"]
@@ -94,7 +95,7 @@ _CODES: Final = {
     "electricity": "24",
 }
 """Codes of B.10; an energy that the ledger names more widely than the form (coal) has none."""
-_WIDTHS: Final = (6, 18, 14, 12, 14, 18, 16, 18, 26, 18, 14)
+_WIDTHS: Final = (6, 18, 14, 12, 14, 16, 16, 16, 24, 14, 14)
 _LINE: Final = Side(style="thin")
 _CELL: Final = Border(left=_LINE, right=_LINE, top=_LINE, bottom=_LINE)
 
@@ -171,6 +172,4 @@ def _form(book: Workbook, form: str, rows: Iterable[Sequence[str]], report: Unit
     for i, width in enumerate(_WIDTHS, 1):
         sheet.column_dimensions[get_column_letter(i)].width = width
     sheet.freeze_panes = "A3"
-    sheet.page_setup.orientation, sheet.page_setup.fitToHeight = "landscape", 0
-    sheet.sheet_properties.pageSetUpPr.fitToPage = True
-    sheet.print_title_rows = "1:2"
+    print_on_a4(sheet, "1:2")

@@ -4,6 +4,7 @@ Each is filled from what was judged; what only a person can say (signatures, dat
 paper names a clause of law or a term that was not entered: the order to correct rests on the provision it is given.
 """
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -120,12 +121,22 @@ def paper_table(paper: Any, heads: Sequence[str], rows: Sequence[Sequence[str]],
     _on_each_page(table.rows[0])
     for row in rows:
         for cell, text in zip(table.add_row().cells, row, strict=True):
-            cell.text = text
+            cell.text = _CODES_IN_A_LIST.sub("、\u200b", text)
     for column, width in zip(table.columns, widths, strict=True):
         column.width = Cm(width)
     for row in table.rows:
+        _on_one_page(row)
         for cell, width in zip(row.cells, widths, strict=True):
             cell.width = Cm(width)
+
+
+_CODES_IN_A_LIST: Final = re.compile(r"(?<=[0-9A-Za-z])、(?=[0-9A-Za-z])")
+"""Where a line may end in a list of codes; without a mark that nobody sees one ends within a code."""
+
+
+def _on_one_page(row: Any) -> None:
+    """Keep a row whole: its beginning and its end are read together."""
+    row._tr.get_or_add_trPr().append(OxmlElement("w:cantSplit"))  # noqa: SLF001 - the library has no word for it
 
 
 def _on_each_page(row: Any) -> None:
@@ -164,9 +175,30 @@ def written_day(day: date | None) -> str:
     return f"{day.year}年{day.month}月{day.day}日" if day is not None else "____年__月__日"
 
 
-def _about(one: Finding) -> str:
-    names = one.points or one.meters or ((one.point or one.meter_no),)
-    return "、".join(filter(None, names[:8])) + (f" 等 {len(names)} 处" if len(names) > 8 else "")
+def _places(one: Finding) -> Sequence[str]:
+    return one.points or one.meters or ((one.point or one.meter_no),)
+
+
+def _alike(findings: Sequence[Finding]) -> list[list[Finding]]:
+    """Findings of one clause, requirement and state of things together, in the order of the first of each."""
+    found: dict[tuple[str, ...], list[Finding]] = {}
+    for one in findings:
+        key = (one.clause, one.verdict.value, one.edition, one.required.zh, one.found.zh)
+        found.setdefault(key, []).append(one)
+    return list(found.values())
+
+
+def _about(alike: Sequence[Finding]) -> str:
+    names = [name for one in alike for name in _places(one)]
+    return "、".join(filter(None, dict.fromkeys(names)))  # all: what is not named is not ordered, and not looked at
+
+
+def _step(alike: Sequence[Finding]) -> str:
+    """What is to be done, for all of them."""
+    one = alike[0]
+    if len(alike) == 1:
+        return one.next_step.zh
+    return re.sub(rf"\s*(?<![\w-]){re.escape(one.meter_no or one.point)}(?![\w-])\s*", "左列器具", one.next_step.zh)
 
 
 def _clause(one: Finding) -> str:
@@ -182,10 +214,10 @@ def _evidence(why: str) -> str:
 
 def _findings_table(paper: Any, findings: Sequence[Finding]) -> None:
     rows = [
-        (str(i), _clause(one), one.required.zh, one.found.zh, _about(one), one.next_step.zh)
-        for i, one in enumerate(findings, 1)
+        (str(i), _clause(alike[0]), alike[0].required.zh, alike[0].found.zh, _about(alike), _step(alike))
+        for i, alike in enumerate(_alike(findings), 1)
     ]
-    paper_table(paper, ("序号", "条款", "要求", "现状", "涉及", "改正措施"), rows, (1.0, 2.3, 3.8, 3.7, 2.2, 3.4))
+    paper_table(paper, ("序号", "条款", "要求", "现状", "涉及", "改正措施"), rows, (1.0, 2.2, 3.6, 3.3, 3.0, 3.3))
 
 
 def _basis(paper: Any, report: UnitReport) -> None:
@@ -206,7 +238,9 @@ def _order(paper: Any, report: UnitReport, facts: PaperFacts) -> None:
     if not failed:
         raise ValueError(f"an order to correct must have something that does not conform (unit {report.code} has none)")
     paper.add_paragraph(f"{report.name}（统一社会信用代码：{report.code}）：")
-    paper.add_paragraph(f"经核查，你单位能源计量器具的配备和使用有下列 {len(failed)} 项不符合要求：")
+    kinds = len(_alike(failed))
+    number = f"{kinds} 类共 {len(failed)} 项" if kinds < len(failed) else f"{kinds} 项"
+    paper.add_paragraph(f"经核查，你单位能源计量器具的配备和使用有下列 {number}不符合要求：")
     _findings_table(paper, failed)
     paper.add_paragraph()
     paper.add_paragraph(
@@ -227,11 +261,12 @@ def _visit(paper: Any, report: UnitReport, facts: PaperFacts) -> None:
     paper.add_heading("一、待核查事项", level=2)
     asked = [*_failed(report), *_open(report)]
     rows = [
-        (str(i), VERDICTS[one.verdict].zh, one.required.zh, one.found.zh, _about(one), "", "")
-        for i, one in enumerate(asked, 1)
+        (str(i), VERDICTS[one.verdict].zh, one.required.zh, one.found.zh, _about(alike), "", "")
+        for i, alike in enumerate(_alike(asked), 1)
+        for one in alike[:1]
     ] or [("", "", "无", "", "", "", "")]
     heads = ("序号", "判定", "要求", "平台判定的现状", "涉及", "现场情况", "照片编号")
-    paper_table(paper, heads, rows, (1.1, 1.7, 3.9, 3.6, 2.2, 3.0, 1.3))
+    paper_table(paper, heads, rows, (1.1, 1.7, 3.7, 3.3, 3.0, 2.7, 1.3))
     paper.add_heading("二、现场示值", level=2)
     meters = [(row.point, row.meter_no, row.serial_no, row.place, "", "") for row in report.meters if row.meter_no]
     of_meters = ("计量点", "用能单位管理编号", "出厂编号", "安装使用地点", "现场示值", "读取时间")

@@ -12,13 +12,20 @@ from openpyxl.worksheet.worksheet import Worksheet
 from analytics.domain.words import Phrase
 from ingest.files.text_cells import keep_text
 
-__all__ = ["SheetCell", "add_sheet", "empty_book", "heads_of", "number_pages", "speaker", "table_of"]
+__all__ = ["SheetCell", "add_sheet", "empty_book", "heads_of", "number_pages", "print_on_a4", "speaker", "table_of"]
 
 _BOLD: Final = Font(bold=True)
 _HEAD: Final = PatternFill("solid", fgColor="DDE5EC")
 _WIDEST: Final = 60
 _WIDEST_OF_PAPER: Final = 26
+_WIDTH_OF_PAGE: Final = 190
+"""Widths together that an A4 page on its side shows in letters of some 8 points. [letter]"""
+_LINE_HEIGHT: Final = 15.5
+_HIGHEST: Final = 409
+"""Of a row. [point]"""
 _HEAD_OF_PAPER: Final = 10
+_TITLE: Final = 1.5
+"""Letters of a title are so much wider than those of a cell."""
 _LINE: Final = Side(style="thin")
 _BOX: Final = Border(left=_LINE, right=_LINE, top=_LINE, bottom=_LINE)
 
@@ -52,7 +59,7 @@ def add_sheet(
         keep_text(sheet["A1"])
     sheet.append(list(heads))
     head = sheet.max_row
-    widths = [min(_width(head), _HEAD_OF_PAPER) if title else _width(head) for head in heads]
+    widths = [min(_width(head), _HEAD_OF_PAPER) for head in heads]
     for row in rows:
         sheet.append(list(row))
         widths = [max(width, _width(cell)) for width, cell in zip(widths, row, strict=True)]
@@ -61,22 +68,42 @@ def add_sheet(
             keep_text(cell)
             if isinstance(cell.value, float):
                 cell.number_format = _format(cell.value)
-    widths = [min(width + 2, _WIDEST_OF_PAPER if title else _WIDEST) for width in widths]
-    if title:
-        _as_paper(sheet, head, widths)
+    widths = _fitted([min(width + 2, _WIDEST_OF_PAPER if title else _WIDEST) for width in widths])
+    short = round(_TITLE * _width(title)) - sum(widths)
+    widths[-1] += max(short, 0)
+    _as_paper(sheet, head, widths)
     for i, width in enumerate(widths, 1):
         sheet.column_dimensions[get_column_letter(i)].width = width
         cell = sheet.cell(row=head, column=i)
         cell.font, cell.fill = _BOLD, _HEAD
-        cell.alignment = Alignment(wrap_text=True, vertical="center" if title else "top")
     sheet.freeze_panes = f"A{head + 1}"
-    sheet.page_setup.orientation, sheet.page_setup.paperSize = "landscape", sheet.PAPERSIZE_A4
-    sheet.page_setup.fitToWidth, sheet.page_setup.fitToHeight = 1, 0
-    sheet.sheet_properties.pageSetUpPr = PageSetupProperties(fitToPage=True)
-    sheet.print_title_rows = f"{head}:{head}"
+    print_on_a4(sheet, f"{head}:{head}")
     if foot:
         sheet.append([])
         sheet.append([foot])
+
+
+def print_on_a4(sheet: Worksheet, heads: str) -> None:
+    """Print on A4 pages on their side, all columns on one, these rows on each."""
+    sheet.page_setup.orientation, sheet.page_setup.paperSize = "landscape", sheet.PAPERSIZE_A4
+    sheet.page_setup.fitToWidth, sheet.page_setup.fitToHeight = 1, 0
+    sheet.sheet_properties.pageSetUpPr = PageSetupProperties(fitToPage=True)
+    sheet.page_margins.left = sheet.page_margins.right = 0.5
+    sheet.print_title_rows = heads
+
+
+def _fitted(widths: Sequence[int]) -> list[int]:
+    """Widths of which the widest are made narrower until all of them fit on a page.
+
+    Examples
+    --------
+    >>> _fitted([10, 60, 60, 100])
+    [10, 60, 60, 60]
+    """
+    most = max(widths, default=0)
+    while most > _HEAD_OF_PAPER and sum(min(width, most) for width in widths) > _WIDTH_OF_PAGE:
+        most -= 1
+    return [min(width, most) for width in widths]
 
 
 def _as_paper(sheet: Worksheet, head: int, widths: Sequence[int]) -> None:
@@ -84,8 +111,9 @@ def _as_paper(sheet: Worksheet, head: int, widths: Sequence[int]) -> None:
     for number, cells in enumerate(sheet.iter_rows(min_row=head, max_row=sheet.max_row, max_col=len(widths)), head):
         for cell in cells:
             cell.border, cell.alignment = _BOX, Alignment(wrap_text=True, vertical="center")
-        lines = max(-(-_width(cell.value) // (width - 1)) for cell, width in zip(cells, widths, strict=True))
-        sheet.row_dimensions[number].height = 15 * max(lines, 1)
+        # a line of Chinese ends up to a letter and a mark before the cell does
+        lines = max(-(-_width(cell.value) // max(width - 3, 4)) for cell, width in zip(cells, widths, strict=True))
+        sheet.row_dimensions[number].height = min(_LINE_HEIGHT * max(lines, 1), _HIGHEST)
 
 
 def _format(value: float) -> str:

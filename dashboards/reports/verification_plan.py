@@ -200,7 +200,11 @@ def write_plan(plan: Plan, path: Path, *, language: str = "zh") -> None:
     add_sheet(book, say(Phrase(zh="检定（校准）计划", en="plan")), *_table(plan, due, say), title=title, foot=foot)
     _by_month(book, plan, say)
     rest = [one for one in plan.instruments if not plan.month(one)]
-    add_sheet(book, say(Phrase(zh="本年度不到期", en="not due in the year")), *_table(plan, rest, say))
+    beyond = Phrase(
+        zh=f"{plan.name} {plan.year} 年不到期的计量器具", en=f"{plan.name}: instruments not due in {plan.year}"
+    )
+    later = say(Phrase(zh="本年度不到期", en="not due in the year"))
+    add_sheet(book, later, *_table(plan, rest, say), title=say(beyond))
     book.save(path)
 
 
@@ -257,4 +261,5 @@ def _by_month(book: Workbook, plan: Plan, say: Callable[[Phrase], str]) -> None:
         ("instruments", "计划台数", lambda row: row[1]),
         ("of them verified by law", "其中强制检定", lambda row: row[2]),
     )
-    add_sheet(book, say(Phrase(zh="按月汇总", en="by month")), *table)
+    title = Phrase(zh=f"{plan.year} 年检定（校准）计划按月汇总", en=f"plan of {plan.year} by month")
+    add_sheet(book, say(Phrase(zh="按月汇总", en="by month")), *table, title=say(title))

@@ -1,5 +1,6 @@
 """Papers of supervision: from data, with no clause of their own."""
 
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
@@ -7,7 +8,8 @@ import pytest
 from docx import Document
 
 from analytics.domain.finding import Verdict
-from dashboards.reports.papers import PAPERS, PaperFacts, write_paper
+from analytics.domain.words import Phrase
+from dashboards.reports.papers import PAPERS, PaperFacts, new_paper, paper_table, write_paper
 from tests.dashboards.reports.reported import report
 
 FACTS = PaperFacts(number="〔2026〕第 1 号", authority="示范市市场监督管理局", day=date(2026, 11, 23))
@@ -85,3 +87,39 @@ def test_the_review_has_all_52_items(tmp_path: Path) -> None:
 def test_no_such_paper(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="order, visit, review, self-check"):
         write_paper("fine", report(), FACTS, tmp_path / "paper.docx")
+
+
+def test_a_row_of_a_table_is_whole_on_a_page_and_codes_end_where_a_line_does(tmp_path: Path) -> None:
+    path = tmp_path / "paper.docx"
+    paper = new_paper("表")
+    paper_table(paper, ("涉及",), [("E203、E207",)], (2.0,))
+    paper.save(str(path))
+    row = Document(str(path)).tables[0].rows[1]
+    assert "w:cantSplit" in row._tr.xml
+    assert row.cells[0].text == "E203、\u200bE207"
+
+
+def test_an_order_names_all_that_is_alike_in_one_row(tmp_path: Path) -> None:
+    made, path = report(), tmp_path / "paper.docx"
+    coarse = next(one for one in made.findings if one.clause == "4.3.10" and one.verdict is Verdict.FAIL)
+    step = coarse.next_step
+    more = [
+        replace(
+            coarse,
+            point=f"E{i}",
+            meter_no=f"M-E{i}",
+            points=(f"E{i}",) if coarse.points else (),
+            meters=(f"M-E{i}",) if coarse.meters else (),
+            next_step=Phrase(zh=step.zh.replace(coarse.meter_no, f"M-E{i}"), en=step.en),
+        )
+        for i in range(20, 40)
+    ]
+    judged = replace(made.judgement, assessment=replace(made.judgement.assessment, findings=(*made.findings, *more)))
+    write_paper("order", replace(made, judgement=judged), FACTS, path)
+    paper = Document(str(path))
+    rows = paper.tables[0].rows[1:]
+    assert [row.cells[1].text for row in rows] == ["4.3.5（强制性）", "4.3.10", "5.3.6"]
+    assert rows[1].cells[4].text.replace("\u200b", "") == "、".join([coarse.point, *(f"E{i}" for i in range(20, 40))])
+    assert "左列器具" in rows[1].cells[5].text
+    assert "M-E" not in rows[1].cells[5].text
+    assert any("下列 3 类共 23 项不符合要求" in paragraph.text for paragraph in paper.paragraphs)

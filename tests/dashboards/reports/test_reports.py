@@ -401,3 +401,13 @@ def test_numbers_as_people_write_them() -> None:
     page = unit_page(report())
     assert "2.2 万 kWh" in page
     assert "22,000 kWh" in unit_page(report(), language="en")
+
+
+def test_sheets_print_on_a4_in_letters_that_can_be_read(tmp_path: Path) -> None:
+    path = tmp_path / "unit.xlsx"
+    unit_workbook(report(), path)
+    for sheet in load_workbook(path).worksheets:
+        assert sheet.page_setup.paperSize == int(sheet.PAPERSIZE_A4), sheet.title
+        assert sheet.page_setup.fitToHeight == 0, sheet.title
+        assert sum(one.width for one in sheet.column_dimensions.values()) <= 195, sheet.title
+        assert all(cell.alignment.wrap_text for cell in sheet[3] if cell.value), sheet.title
