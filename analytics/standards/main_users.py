@@ -426,17 +426,23 @@ def _nothing_known(scene: Scene, points: Mask) -> Iterator[Finding]:
         )
 
 
+def _said(cell: str) -> Phrase:
+    """A reason as people read it: a note's words for its code, else what the ledger holds."""
+    known = EXEMPTIONS.get(cell)
+    return Phrase(en=cell, zh=cell) if known is None else known.name
+
+
 def _refuted(scene: Scene, point: int, why: str, why_zh: str) -> Finding:
     ledger = scene.ledger
     level, carrier = levels[ledger.point_level[point]], ledger.point_carrier[point]
     edition = scene.applied[ledger.point_unit[point]].edition
     find = scene.finder(int(ledger.point_unit[point]), "exemption", _clause(edition, level))
-    reason, name = ledger.point_exemption[point], ledger.point_codes[point]
+    said, name = _said(ledger.point_exemption[point]), ledger.point_codes[point]
     return find(
         verdict=Verdict.FAIL,
         severity=scene.rules.severity["other", level],
         required=Phrase(en="an exempt point has a reason that holds", zh="免配的采集点须有成立的理由"),
-        found=Phrase(en=f"exempt for {reason!r}, but {why}", zh=f"免配原因为“{reason}”，但{why_zh}"),
+        found=Phrase(en=f"exempt for {said.en!r}, but {why}", zh=f"免配原因为“{said.zh}”，但{why_zh}"),
         next_step=Phrase(
             en=f"Install a meter at {name}, or give a reason that holds.",
             zh=f"在计量点 {name} 加装计量器具，或更正免配原因。",
@@ -453,11 +459,11 @@ def _open(scene: Scene, point: int) -> Finding:
     level, carrier = levels[ledger.point_level[point]], ledger.point_carrier[point]
     edition = scene.applied[ledger.point_unit[point]].edition
     find = scene.finder(int(ledger.point_unit[point]), "exemption", _clause(edition, level))
-    reason, name = ledger.point_exemption[point], ledger.point_codes[point]
+    said, name = _said(ledger.point_exemption[point]), ledger.point_codes[point]
     return find(
         verdict=Verdict.PERSON,
         required=Phrase(en="an exemption that the standard's notes name", zh="符合标准附注的免配原因"),
-        found=Phrase(en=f"exempt for {reason!r}", zh=f"免配原因为“{reason}”"),
+        found=Phrase(en=f"exempt for {said.en!r}", zh=f"免配原因为“{said.zh}”"),
         severity=Severity.WARNING,
         next_step=Phrase(
             en=f"Choose a reason of the standard's notes for {name}, or decide on it: {_CHOICE.en}.",

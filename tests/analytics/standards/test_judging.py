@@ -21,6 +21,7 @@ from analytics.standards.data_quality import working_days
 from analytics.standards.edition_tables import load_edition
 from analytics.standards.editions import EditionBook
 from analytics.standards.equipping import equipping_rate, rate_verdict
+from analytics.standards.exemptions import EXEMPTIONS
 from analytics.standards.facts import load_facts
 from analytics.standards.rules import Rules, load_rules
 from analytics.standards.scene import Certificates, Use, UseKey
@@ -497,3 +498,14 @@ def test_a_listed_device_without_figures_and_without_a_meter_is_a_question_whate
     large = judge([metered("U1"), *fitted, {**listed, "rated_power_kw": 100.0}])
     [rate] = [one for one in large.rates if one.level == "equipment"]
     assert (rate.needed, rate.present, rate.unknown, rate.verdict) == (3, 2, 0, Verdict.FAIL)
+
+
+@pytest.mark.parametrize(("carrier", "level"), [("natural_gas", "unit"), ("electricity", "equipment")])
+def test_a_refuted_exemption_is_named_in_words_and_not_by_its_code(carrier: str, level: str) -> None:
+    inside = {} if level == "unit" else {"sub_unit": "S", "equipment": "P", "rated_power_kw": 150.0}
+    reason = "heating" if level == "unit" else "auxiliary"
+    point = {"point": "G", "carrier": carrier, "level": level, "required": False, "exemption": reason, **inside}
+    [one] = [one for one in judge([metered("U1"), point]).findings if one.rule == "exemption"]
+    assert one.verdict is Verdict.FAIL
+    assert EXEMPTIONS[reason].name.zh in one.found.zh
+    assert reason not in one.found.zh
