@@ -90,6 +90,14 @@ def test_an_enterprise_sees_nothing_of_it_and_a_viewer_no_login(both: str) -> No
             assert options == [(None,)]
 
 
+@pytest.fixture
+def joined_again(both: str, south: str) -> Iterator[None]:
+    """For tests that change the password by which the southern one is asked."""
+    yield
+    regions.join(both, "south", address(south))
+
+
+@pytest.mark.usefixtures("joined_again")
 def test_the_login_of_a_region_reads_what_its_staff_reads_and_changes_nothing(south: str) -> None:
     there = address(south)
     with psycopg.connect(there, autocommit=True) as viewer:
@@ -107,6 +115,7 @@ def test_the_login_of_a_region_reads_what_its_staff_reads_and_changes_nothing(so
         psycopg.connect(there)
 
 
+@pytest.mark.usefixtures("joined_again")
 def test_a_region_that_left_is_gone_and_one_that_is_away_is_named(
     both: str, south: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
