@@ -58,7 +58,7 @@ def gateway_listener(kafka: KafkaSettings) -> GatewayListener:
     }
     return GatewayListener(
         address=f"{_NAME}://{kafka.gateway_host}:{kafka.gateway_port}",
-        properties=properties | _tls(certificate, key),
+        properties={**properties, **_tls(certificate, key)},
         request_bytes=kafka.gateway_connections << 20,
     )
 

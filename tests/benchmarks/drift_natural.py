@@ -90,7 +90,8 @@ def house(*, size: float, seed: int, windows: int = 4, whole: bool = True) -> Ba
     wide = np.full((int(hour[-1] - hour[0]) + 1, children.shape[1] + 1), np.nan)
     wide[hour - hour[0]] = np.column_stack((children, main))
     rng = np.random.default_rng(seed)
-    parts, faults = [], []
+    parts: list[NDArray[np.float64]] = []
+    faults: list[Fault] = []
     n = children.shape[1]
     for window in range(windows):
         part = wide[window * _SPAN * _DAY : (window + 1) * _SPAN * _DAY]

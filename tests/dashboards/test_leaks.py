@@ -4,7 +4,7 @@ import asyncio
 import random
 from collections.abc import Iterator
 from contextlib import closing, suppress
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import psycopg
 import pytest
@@ -85,7 +85,7 @@ def unlike(module_database: str) -> str:
 async def _packed(dsn: str) -> None:
     """Seal what is at rest, and pack all but the last day."""
     async with opened(dsn) as store:
-        await store.layers(LayersPolicy(rest_s=0.0, pack_after_h=24)).maintain(datetime.now(UTC) - timedelta(hours=1))
+        await store.layers(LayersPolicy(rest_s=0.0, pack_after_h=24)).maintain(WORLD.end)
         await store.layers(LayersPolicy(rest_s=0.0)).maintain(datetime.now(UTC))
 
 

@@ -334,7 +334,8 @@ def test_a_gateway_beside_the_database_tells_it_how_it_and_its_senders_are(
                                                    "stop": stop},
     )  # fmt: skip
     thread.start()
-    ends.callback(lambda: (stop.set(), thread.join(60)))
+    ends.callback(thread.join, 60)
+    ends.callback(stop.set)
     states = "select name, delivered_at is not null, told_at is not null, max_bytes > 0 from gateway_state order by 1"
     until(lambda: rows(place, states) == [("plant-1", False, True, True)], 60.0, lambda: rows(place, states))
     reading = {

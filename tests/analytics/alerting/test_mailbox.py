@@ -85,11 +85,11 @@ def test_nothing_waits_for_ever_and_no_more_than_a_burst_leaves(
     times = [letter.at for letter in reader.letters]
     for at in times:
         assert sum(at - reader.habits.window < other <= at for other in times) <= 2 * burst
-    urgent = [letter.at for letter in reader.letters if any(one.urgent for one in letter.posts)]
-    plain = [letter.at for letter in reader.letters if not any(one.urgent for one in letter.posts)]
-    for kind in (urgent, plain):
-        for at in kind:
-            assert sum(at - reader.habits.window < other <= at for other in kind) <= burst
+    at_once = [letter.at for letter in reader.letters if any(one.urgent for one in letter.posts)]
+    grouped = [letter.at for letter in reader.letters if not any(one.urgent for one in letter.posts)]
+    for sent in (at_once, grouped):
+        for at in sent:
+            assert sum(at - reader.habits.window < other <= at for other in sent) <= burst
     for letter in reader.letters:
         if reader.habits.quiet_until(letter.at) is not None:
             assert all(one.severity is Severity.SERIOUS for one in letter.posts)

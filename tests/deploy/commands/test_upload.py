@@ -113,7 +113,7 @@ def test_what_the_platform_refuses_is_shown_with_its_words(
         f'[[item]]\ncode = "{CODE}"\npoints = {{ P1 = 1 }}\nscope = 1\n',
         encoding="utf-8",
     )
-    platform.refuses = lambda row: "数据超限" if row["statDate"].endswith("01:00:00") else ""
+    platform.refuses = lambda row: "数据超限" if str(row["statDate"]).endswith("01:00:00") else ""
     result = called("upload", "run", str(file), dsn=database)
     assert result.exit_code == 1
     assert "accepted=1 refused=1" in result.output
@@ -123,7 +123,7 @@ def test_what_the_platform_refuses_is_shown_with_its_words(
     assert called("upload", "run", str(file), dsn=database).exit_code != 0
     unit, done, refused, *_, answer = noted(database)
     assert (unit, done, refused) == (UNIT, False, 1)
-    assert "must answer with 200 (got 500)" in answer
+    assert "must answer with 200 (got 500)" in str(answer)
     shown = called("upload", "status", str(file), "--state", "refused", dsn=database).output
     assert f"{yesterday:%Y-%m-%d} 01:00:00" in shown
     assert "数据超限" in shown
