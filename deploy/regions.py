@@ -205,7 +205,7 @@ def _schema(name: str) -> sql.Identifier:
 
 
 def _attach(connection: psycopg.Connection[Any], name: str, parts: dict[str, str]) -> None:
-    options = {key: parts[key] for key in ("host", "port", "dbname", *_TLS) if key in parts}
+    options: dict[str, str] = {key: parts[key] for key in ("host", "port", "dbname", *_TLS) if key in parts}
     # a day of all units is asked in pieces; who is away is not waited for
     options |= {"fetch_size": "10000", "connect_timeout": "5", "use_remote_estimate": "false"}
     server = _schema(name)
