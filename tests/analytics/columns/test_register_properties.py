@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from analytics.columns import _values_kernel
+from analytics.columns._values_kernel import FILLS
 from analytics.columns.register import NEVER, last_of_each_hour
 from analytics.domain.quality import DetectionKind, HourFlag
 from tests.registers import DAY, DAY_US, HOUR_US, MINUTE_US, follow, installations
@@ -53,6 +54,8 @@ def test_hours_and_the_open_hour_sum_to_the_register_difference(
     assume(value[-1] > 0.0 or used == 0.0)  # exactly 0 after a turn waits for the reading that confirms it
     inst = installations([{"full_scale": 1000, "max_rate": 3}])
     state, parts = follow(inst, at, value)
+    assume(int(state["run_n"][0]) == 0)  # so does a rise after a stillness, which may be a gateway that catches up
+    assume(not np.isin(value, FILLS).any())  # a value that errors have is told where it does not come in time
     hours = hours_of(parts)
     assert int(hours["amount"].sum()) + int(state["amount"][0]) == round(used * 1e6)
     assert int(hours["covered"].sum()) + int(state["covered"][0]) == at[-1] - at[0]
