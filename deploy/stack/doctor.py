@@ -30,7 +30,10 @@ __all__ = ["Check", "examine"]
 
 _CLOCK_APART_S: Final = 2.0
 _UNSYNCHRONISED: Final = 5  # TIME_ERROR of adjtimex(2)
-_BY_UP: Final = frozenset({"METERWARDEN_KAFKA", "METERWARDEN_DATABASE", "METERWARDEN_GRAFANA_PASSWORD"})
+_OF_KAFKA: Final = ("", "_SECURITY", "_MECHANISM", "_USER", "_PASSWORD_FILE", "_CA", "_CERTIFICATE", "_KEY")
+_BY_UP: Final = frozenset(
+    {PREFIX + "DATABASE", PREFIX + "GRAFANA_PASSWORD", *(f"{PREFIX}KAFKA{of}" for of in _OF_KAFKA)}
+)
 """What `up` fills in for a worker, or what nobody is to see."""
 
 
@@ -180,6 +183,8 @@ def _wanted_ports(settings: Settings) -> Iterator[tuple[str, int]]:
     if settings.kafka.bootstrap is None:
         yield PREFIX + "KAFKA_PORT", settings.kafka.port
         yield PREFIX + "KAFKA_CONTROLLER_PORT", settings.kafka.controller_port
+        if settings.kafka.gateway_port:
+            yield PREFIX + "KAFKA_GATEWAY_PORT", settings.kafka.gateway_port
     if settings.database.dsn is None:
         yield PREFIX + "DATABASE_PORT", settings.database.port
     if settings.workers.metrics_port:
@@ -187,6 +192,8 @@ def _wanted_ports(settings: Settings) -> Iterator[tuple[str, int]]:
             yield PREFIX + "METRICS_PORT", settings.workers.metrics_port + number
     if settings.alerts.api_port:
         yield PREFIX + "API_PORT", settings.alerts.api_port
+    if settings.pages.port:
+        yield PREFIX + "PAGES_PORT", settings.pages.port
 
 
 def _own_pids(places: Places) -> set[int]:
@@ -303,6 +310,7 @@ def _schema(waiting: list[str]) -> Check:
 def _clocks(of_database: datetime, began: float, taken: float) -> Check:
     apart = of_database.astimezone(UTC).timestamp() - (began + taken)
     far = abs(apart) > _CLOCK_APART_S + taken
+    apart = round(apart, 1) + 0.0  # no -0.0
     return Check(
         name="database_clock",
         what=Phrase(en="database's clock", zh="数据库时钟"),

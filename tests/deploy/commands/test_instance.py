@@ -80,7 +80,8 @@ def test_settings_that_differ_from_the_running_worker_s_are_named(run: Run) -> N
     places = Places.of(settings)
     places.run.mkdir(parents=True)
     command = [sys.executable, "-c", "import time; print(flush=True); time.sleep(60)"]
-    with subprocess.Popen(command, env=os.environ | environment(settings), stdout=subprocess.PIPE) as worker:
+    by_up = {"METERWARDEN_KAFKA_SECURITY": "SASL_PLAINTEXT", "METERWARDEN_KAFKA_USER": "meterwarden.worker"}
+    with subprocess.Popen(command, env=os.environ | environment(settings) | by_up, stdout=subprocess.PIPE) as worker:
         assert worker.stdout is not None
         worker.stdout.readline()
         process = Process.of(worker.pid)
