@@ -65,8 +65,8 @@ def list_command(zone: ZoneInfo | None, *, as_json: bool) -> None:
         return
     for code, meter_no, at, before, after, amount, symbol, dial_unit in _fetched(_OPEN):
         say(
-            f"{code} {meter_no} {at.astimezone(zone):%Y-%m-%d %H:%M:%S}: dial {before:g} -> {after:g} {dial_unit}, "
-            f"{amount:,.6g} {symbol} not explained"
+            f"{code} {meter_no} {at.astimezone(zone):%Y-%m-%d %H:%M:%S}: "
+            f"dial {before:.12g} -> {after:.12g} {dial_unit}, {amount:,.12g} {symbol} not explained"
         )
     for loaded_at, source in _fetched(_DECIDED):
         say(f"decided {loaded_at.astimezone(zone):%Y-%m-%d %H:%M}: {source}")
