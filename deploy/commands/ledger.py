@@ -175,9 +175,16 @@ def load(
     changes = loaded.changes
     for installation in changes.withdrawn:
         say(f"{file}: withdrawn: {installation}")
+    added, replaced = len(changes.added_units), len(changes.replaced_units)
+    if language == "zh":
+        say(
+            f"{file}：已载入为第 {loaded.version} 版：用能单位新增 {added} 家，替换 {replaced} 家；"
+            f"安装记录新增 {changes.added} 条，变更 {changes.changed} 条"
+        )
+        return
     say(
-        f"{file}: loaded as version {loaded.version}: {len(changes.added_units)} units are new, "
-        f"{len(changes.replaced_units)} replaced; installations: {changes.added} new, {changes.changed} changed"
+        f"{file}: loaded as version {loaded.version}: {added} units are new, {replaced} replaced; "
+        f"installations: {changes.added} new, {changes.changed} changed"
     )
 
 

@@ -23,6 +23,11 @@ __all__ = ["FoldedFault", "MeterTally", "Tally"]
 _EXAMPLES = 3
 _LEAST_STEPS = 8
 _OF_LEDGER = "a meter of the ledger"
+_IN_CHINESE = {
+    _OF_LEDGER: "是台账中的器具",
+    "a unit of the ledger": "是台账中的用能单位",
+    "a unit such as kWh, m3 or GJ": "是 kWh、m3、GJ 等计量单位",
+}
 _NOTHING = frozenset({"null", "nothing"})
 _NOBODY: tuple[str, str] = ("", "")
 
@@ -65,7 +70,8 @@ class FoldedFault:
         where = row_ranges(self.rows)
         got = ", ".join(self.examples)
         if language == "zh":
-            return f"{self.count} 条：{what}（要求 {self.required}；实际如 {got}）；第 {where} 行"
+            required = _IN_CHINESE.get(self.required, f" {self.required}")
+            return f"{self.count} 条：{what}（要求{required}；实际如 {got}）；第 {where} 行"
         return f"{self.count} readings: {what} (must be {self.required}; got {got}); rows {where}"
 
 

@@ -25,6 +25,7 @@ _WORDS: Final[dict[str, str]] = {
     "healthy": "正常", "DOWN": "未运行", "NOT HEALTHY": "异常", "external": "外部", "partition": "分区",
     "state": "情况", "lag": "未入库", "stored to": "已入库至", "worker": "工作进程", "still": "停留",
     "found": "发现时间", "what": "事件", "does not run": "未运行", "does not answer": "无应答",
+    "do not answer": "无应答", "all parts run": "所有部件均在运行",
     "not asked for": "未启用", "gateway": "网关", "how": "情况", "delivered": "最近送达", "waiting": "待送读数",
     "oldest": "最早待送", "spool": "本地存储已用", "says": "网关自述",
 }  # fmt: skip
