@@ -69,6 +69,7 @@ def add(
 
     token, unknown = inside(work)
     _warn(unknown)
+    say(f"{name} is entered; its token for HTTP and MQTT, shown this once:", err=True)
     say(token)
 
 

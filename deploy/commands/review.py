@@ -195,6 +195,8 @@ def record(
     items = {} if file is None else items_in(read_sheet(file))
     if item is not None and result is not None:
         items[item] = Recorded(result=result, remark=remark)
+    if file is not None and not items:
+        raise click.UsageError(f"{file} must have a result in at least one row (got none)")
     if not items and not (item and photos):
         raise click.UsageError("--file, or --item with --result or --photo, must be given")
 

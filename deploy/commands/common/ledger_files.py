@@ -177,7 +177,7 @@ def fault_lines(report: LedgerReport, file: Path, language: str, ending: str | N
         )
     else:
         lines.append(
-            f"{file}: faults of {len(kinds)} kinds, in rows: {rows}, of {report.rows} read; "
+            f"{file}: kinds of fault: {len(kinds)}, in rows: {rows}, of {report.rows} read; "
             f"{ending or 'nothing is loaded'}"
         )
     return lines
