@@ -307,13 +307,13 @@ def test_operations_says_that_all_is_well_or_what_is_not(changed: psycopg.Connec
     )
     assert asked(changed, "ops_attention", TWO_DAYS)[1] == [("all_well", None, None)]
     changed.execute("delete from worker_samples")
-    changed.execute(  # 1 GB a day for a week, and 12 days of it left
+    changed.execute(  # 1 GB a day for a week, and 12.5 days of it left
         "insert into worker_sample select now() - h * interval '1 hour', 'w', 30, 1, 0, 1, 0.1, 0, "
-        "10^12 - h * 10^9 / 24, 12e9 from generate_series(0, 160) h"
+        "10^12 - h * 10^9 / 24, 12.5e9 from generate_series(0, 160) h"
     )
     assert asked(changed, "ops_attention", TWO_DAYS)[1] == [("disk_full_soon", None, 12)]
     [(free, growth, left)] = asked(changed, "ops_disk", TWO_DAYS)[1]
-    assert (free, round(growth / 1e9, 3), round(left, 3)) == (12 * 10**9, 1.0, 12.0)
+    assert (free, round(growth / 1e9, 3), round(left, 3)) == (12.5e9, 1.0, 12.5)
     changed.execute("delete from worker_samples")
     (row,) = asked(changed, "ops_attention", TWO_DAYS)[1]
     assert row[0] == "no_sample"
