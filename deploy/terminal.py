@@ -12,13 +12,24 @@ import click
 from rich.console import Console
 from rich.text import Text
 
-__all__ = ["confirm", "console", "printable", "say", "say_over"]
+__all__ = ["confirm", "console", "counted", "printable", "say", "say_over"]
 
 # control characters, half letters, line and paragraph separators, what turns the direction or has no width, and tags
 _ACTS: Final = re.compile(
     "[\x00-\x1f\x7f-\x9f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
     "\ud800-\udfff\U000e0000-\U000e0fff]"
 )
+
+
+def counted(count: int, noun: str) -> str:
+    """A number with its English noun, in the plural where it is not 1.
+
+    Examples
+    --------
+    >>> counted(1, "unit"), counted(12, "unit")
+    ('1 unit', '12 units')
+    """
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 def printable(text: object, *, lines: bool = False) -> str:

@@ -10,13 +10,19 @@ import click
 
 from analytics.domain.ledger import Difference
 from deploy.commands.common.ledger_bounds import bounds
-from deploy.commands.common.ledger_files import fault_lines, ledger_options, read_and_ask, summary, understood_lines
+from deploy.commands.common.ledger_files import (
+    fault_lines,
+    ledger_options,
+    read_and_ask,
+    summary,
+    understood_lines,
+)
 from deploy.commands.common.parameters import LANGUAGE, ZoneName
 from deploy.commands.common.reading_options import is_terminal
 from deploy.commands.common.tables import table
 from deploy.settings import load as settings
 from deploy.stack import Stack
-from deploy.terminal import say
+from deploy.terminal import counted, say
 from ingest.ledgers import LedgerReport
 from ingest.ledgers.folding import folded, lines_of
 from ingest.ledgers.marking import write_completed, write_marked
@@ -65,14 +71,21 @@ def check(
     """Show what was understood of a ledger file and everything that is wrong with it, without loading it."""
     report, _ = read_and_ask(file, zone, given, language)
     if marked is not None:
-        say(f"{marked}: {write_marked(file, report, marked, language=language)} cells marked", err=True)
+        say(f"{marked}: {counted(write_marked(file, report, marked, language=language), 'cell')} marked", err=True)
     if completed is not None and report.table.header is not None:
-        say(f"{completed}: {write_completed(report, completed, language=language)} cells inferred", err=True)
+        say(_completed(completed, write_completed(report, completed, language=language), report, language), err=True)
     if as_json:
         say(json.dumps(_object(report, language), ensure_ascii=False, indent=2))
     else:
         _tell(report, file, language)
     context.exit(FAULTY if report.faults else 0)
+
+
+def _completed(target: Path, cells: int, report: LedgerReport, language: str) -> str:
+    if language == "zh":
+        return f"{target}：推断 {cells} 格" + ("；待定各项答复或填写后方可载入" if report.questions else "")
+    still = "; it can be loaded when what is open is answered or filled in" if report.questions else ""
+    return f"{target}: {counted(cells, 'cell')} inferred{still}"
 
 
 def _object(report: LedgerReport, language: str) -> dict[str, Any]:
@@ -183,8 +196,8 @@ def load(
         )
         return
     say(
-        f"{file}: loaded as version {loaded.version}: {added} units are new, {replaced} replaced; "
-        f"installations: {changes.added} new, {changes.changed} changed"
+        f"{file}: loaded as version {loaded.version}: {added} {'unit is' if added == 1 else 'units are'} new, "
+        f"{replaced} replaced; installations: {changes.added} new, {changes.changed} changed"
     )
 
 

@@ -123,7 +123,7 @@ async def upload(request: Request, visit: Acting, connection: Writing) -> Respon
     name, content = given
     if len(content) > LARGEST_LEDGER:
         raise LedgerError(f"a ledger must have at most {LARGEST_LEDGER} bytes (got more)")
-    options = {key: visit.field(key, 200) for key in ("unit_code", "unit_name", "installed_from", "sheet")}
+    options = {key: visit.field(key, 200) for key in ("unit_code", "unit_name", "installed_from", "level", "sheet")}
     options = {key: text for key, text in options.items() if text}
     if visit.person.role == "enterprise":
         options.setdefault("unit_code", visit.person.unit_code)

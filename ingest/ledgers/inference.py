@@ -317,19 +317,25 @@ class _Work:
 
     def levels(self) -> None:
         """The level from which names a row has."""
-        elsewhere = self._stated_elsewhere("level") if "level" in self._table.columns else set()
-        for row in self._blanks("level"):
-            if row in elsewhere:
-                continue
+        stated = "level" in self._table.columns
+        elsewhere = self._stated_elsewhere("level") if stated else set()
+        blanks = [row for row in self._blanks("level") if row not in elsewhere]
+        left = 0
+        for row in blanks:
             if not is_empty(self._of("equipment")[row]):
                 level, why = "equipment", Phrase(en="an equipment is named", zh="填有主要用能设备")
             elif not is_empty(self._of("sub_unit")[row]):
                 level, why = "sub_unit", Phrase(en="a sub-unit is named", zh="填有次级用能单位")
             elif {"sub_unit", "equipment"} & set(self._table.columns) or self._table.sections:
                 level, why = "unit", Phrase(en="no sub-unit and no equipment is named", zh="未填次级用能单位和设备")
+            elif self._options.level is not None:
+                level, why = self._options.level, Phrase(en="stated for the file", zh="按文件指定")
             else:
+                left += 1
                 continue
             self._set("level", row, level, why)
+        if left and (not stated or left * 2 > self._n):
+            self.questions.append(_level_question(left))
 
     def instruments(self) -> None:
         """The kind of instrument from its name, else from what it measures."""
@@ -440,6 +446,20 @@ def _factor(name: str, stated: str, carrier: str) -> float | None:
         with contextlib.suppress(UnitError):
             return conversion_factor(unit, parse_unit(target))
     return None
+
+
+def _level_question(count: int) -> LedgerQuestion:
+    return LedgerQuestion(
+        field="level",
+        option="--level",
+        text=Phrase(
+            en=f"on which level do the meters of {count} rows measure, for which the file gives none? One answer holds "
+            "for all of them; where they differ, fill in the column level of the completed ledger.",
+            zh=f"{count} 行未注明计量级别：unit 为进出用能单位，sub_unit 为次级用能单位，equipment 为主要用能设备。"
+            "各行相同时一并指定；不同时请在补全的台账中逐行填写“计量级别”。",
+        ),
+        choices=("unit", "sub_unit", "equipment"),
+    )
 
 
 def _unit_question(carrier: str) -> LedgerQuestion:

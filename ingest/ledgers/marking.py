@@ -29,6 +29,7 @@ _INFERRED = PatternFill("solid", fgColor="FFF2CC")
 _HEADING = PatternFill("solid", fgColor="DDEBF7")
 _BOLD = Font(bold=True)
 _MOST_WIDTH = 60
+_NAMES_OF_LEVELS = {"sub_unit", "equipment"}
 
 
 def write_marked(source: Path, report: LedgerReport, target: Path, *, language: str = "zh") -> int:
@@ -102,17 +103,20 @@ def _opened(source: Path, report: LedgerReport) -> tuple[Any, Any]:
 
 
 def write_completed(report: LedgerReport, target: Path, *, language: str = "zh") -> int:
-    """Write the ledger in the columns of the form with what was inferred filled in and marked; it can be loaded.
+    """Write the ledger in the columns of the form with what was inferred filled in and marked.
 
-    Returns the number of cells marked.
+    It can be loaded where nothing is open. A column that is asked and of which the file says nothing stands empty, its
+    header coloured, to be filled in. Returns the number of cells marked.
     """
     book = openpyxl.Workbook()
     sheet: Any = book.active
     sheet.title = "台账" if language == "zh" else "ledger"
-    names = [name for name in COLUMNS if name in report.columns]
+    asked = {one.field for one in report.questions}
+    asked |= _NAMES_OF_LEVELS if "level" in asked else set()
+    names = [name for name in COLUMNS if name in report.columns or name in asked]
     for k, name in enumerate(names, start=1):
         head = sheet.cell(row=1, column=k, value=COLUMNS[name].chinese if language == "zh" else name)
-        head.font, head.fill = _BOLD, _HEADING
+        head.font, head.fill = _BOLD, _WRONG if name in asked else _HEADING
         sheet.column_dimensions[get_column_letter(k)].width = 18
     marks = _marks(report, names, language)
     lines = report.table.row_numbers.tolist()
@@ -132,7 +136,11 @@ def write_completed(report: LedgerReport, target: Path, *, language: str = "zh")
 
 
 def _rows(report: LedgerReport, names: Sequence[str]) -> Iterable[Sequence[Any]]:
-    columns = [[report.columns[name].values[code] for code in report.columns[name].codes.tolist()] for name in names]
+    nothing = [None] * len(report.table.row_numbers)
+    columns = [
+        [raw.values[code] for code in raw.codes.tolist()] if (raw := report.columns.get(name)) is not None else nothing
+        for name in names
+    ]
     return zip(*columns, strict=True)
 
 

@@ -32,6 +32,8 @@ class LedgerOptions:
         The unit of rows that name none.
     installed_from : str or None
         Day of installation of meters for which the file gives none.
+    level : str or None
+        Level of metering of points for which the file gives none.
     units : mapping of str to str
         Unit of measurement of registers of a carrier, where the file does not state it.
     """
@@ -41,6 +43,7 @@ class LedgerOptions:
     unit_code: str | None = None
     unit_name: str | None = None
     installed_from: str | None = None
+    level: str | None = None
     units: Mapping[str, str] = field(default_factory=lambda: _NOTHING)
 
     def __post_init__(self) -> None:
@@ -51,7 +54,7 @@ class LedgerOptions:
 
     def over(self, other: "LedgerOptions") -> "LedgerOptions":
         """These options, completed by others where not set."""
-        plain = ("sheet", "unit_code", "unit_name", "installed_from")
+        plain = ("sheet", "unit_code", "unit_name", "installed_from", "level")
         given = {name: getattr(self, name) for name in plain if getattr(self, name) is not None}
         return replace(other, **given, columns={**other.columns, **self.columns}, units={**other.units, **self.units})
 
@@ -72,7 +75,7 @@ class LedgerOptions:
     def to_toml(self) -> str:
         """Text of a profile."""
         lines = ["# How ledgers of this source are read; see `meterwarden ledger check --help`.", "[ledger]"]
-        plain = ("sheet", "unit_code", "unit_name", "installed_from")
+        plain = ("sheet", "unit_code", "unit_name", "installed_from", "level")
         lines += [f"{name} = {_quoted(getattr(self, name))}" for name in plain if getattr(self, name) is not None]
         for name in ("columns", "units"):
             table: Mapping[str, str] = getattr(self, name)

@@ -12,7 +12,7 @@ import numpy as np
 from analytics.domain.ledger import COLUMNS, Inferred, Ledger
 from deploy.commands.common.parameters import PROFILE, pairs
 from deploy.commands.common.reading_options import is_terminal
-from deploy.terminal import say
+from deploy.terminal import counted, say
 from ingest.files.ranges import row_ranges
 from ingest.ledgers import LedgerOptions, LedgerQuestion, LedgerReport, read_ledger
 from ingest.ledgers.folding import folded
@@ -35,6 +35,10 @@ def ledger_options(command: Callable[..., Any]) -> Callable[..., Any]:
             click.option("--unit-name", metavar="NAME", help="Its name."),
             click.option("--installed-from", metavar="DATE", help="Day of installation where a row gives none."),
             click.option(
+                "--level", type=click.Choice(["unit", "sub_unit", "equipment"]),
+                help="Level of metering of points for which a row gives none.",
+            ),
+            click.option(
                 "--measured-in", "units", multiple=True, callback=pairs, metavar="CARRIER=UNIT",
                 help="Unit of a carrier's registers where a row gives none, such as natural_gas=Nm3.",
             ),
@@ -52,6 +56,7 @@ def options_of(given: dict[str, Any]) -> LedgerOptions:
         unit_code=given["unit_code"],
         unit_name=given["unit_name"],
         installed_from=given["installed_from"],
+        level=given["level"],
         units=given["units"],
     )
     return said if given["profile"] is None else said.over(LedgerOptions.from_toml(given["profile"]))
@@ -139,7 +144,7 @@ def understood_lines(report: LedgerReport, language: str) -> list[str]:
     for question in report.questions:
         text = question.text.zh if zh else question.text.en
         choices = "|".join(question.choices) or "…"
-        lines.append(f"{'待定' if zh else 'open'}: {text} {question.option}{'' if question.key else ' '}{choices}")
+        lines.append(f"{'待定：' if zh else 'open: '}{text} {question.option}{'' if question.key else ' '}{choices}")
     return lines
 
 
@@ -194,6 +199,6 @@ def summary(ledger: Ledger, rows: int, language: str = "en") -> str:
             f"表计 {meters} 块，安装记录 {installations} 条"
         )
     return (
-        f"sound: {rows} rows, {units} units, {points} points "
-        f"({bare} of them without a meter), {meters} meters, {installations} installations"
+        f"sound: {counted(rows, 'row')}, {counted(units, 'unit')}, {counted(points, 'point')} "
+        f"({bare} of them without a meter), {counted(meters, 'meter')}, {counted(installations, 'installation')}"
     )

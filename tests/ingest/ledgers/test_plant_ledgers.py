@@ -103,6 +103,33 @@ def test_a_flow_meter_is_of_its_carrier_whatever_its_name() -> None:
     assert [text.values[code] for code in text.codes.tolist()] == ["steam_flow"]
 
 
+def test_a_list_without_levels_asks_for_them_and_takes_one_for_all() -> None:
+    text = io.StringIO()
+    csv.writer(text).writerows(
+        [[cell for head, cell in zip(HEADS, cells, strict=True) if head != "级别"] for cells in (HEADS, ROW)]
+    )
+    data = text.getvalue().encode()
+    asked = read_ledger(data, zone=ZONE)
+    assert [(one.field, one.option, one.choices) for one in asked.questions] == [
+        ("level", "--level", ("unit", "sub_unit", "equipment"))
+    ]
+    answered = read_ledger(data, zone=ZONE, options=LedgerOptions(level="unit"))
+    assert not answered.faults, answered.faults
+    assert not answered.questions
+    assert [(one.row, one.column) for one in answered.inferred if one.column == "level"] == [(2, "level")]
+    unnamed = read_ledger(data, zone=ZONE, options=LedgerOptions(level="equipment"))
+    assert {fault.column for fault in unnamed.faults} >= {"equipment"}, "a level with names is not taken without them"
+
+
+def test_levels_that_stand_in_the_file_are_not_asked_and_not_overruled() -> None:
+    text = io.StringIO()
+    csv.writer(text).writerows([[*HEADS, "次级用能单位"], [*row(级别="进出主要次级用能单位"), "一车间"]])
+    found = read_ledger(text.getvalue().encode(), zone=ZONE, options=LedgerOptions(level="unit"))
+    assert not found.faults, found.faults
+    assert found.ledger.point_level.tolist() == [1]
+    assert not report(row()).questions
+
+
 def test_a_block_named_after_the_plants_edge_is_its_level() -> None:
     rows = [
         ["序号", "能源种类", "表计编号", "器具名称", "精度", "倍率", "安装位置", "出厂编号"],
