@@ -18,7 +18,7 @@ from zoneinfo import ZoneInfo
 import click
 import psycopg
 
-from analytics.domain.errors import ConfigurationError, MeterwardenError
+from analytics.domain.errors import ConfigurationError, MeterwardenError, RegistryError
 from deploy.commands.common.parameters import Instant
 from deploy.commands.common.tables import AS_JSON, listed
 from deploy.database import inside
@@ -248,10 +248,10 @@ def _show(figures: Sequence[Figures]) -> None:
     kinds = ("hours", "days", "months", "years")
     for one in figures:
         first = f", the first missing {one.missing[0]:%Y-%m-%d %H:%M}" if one.missing else ""
-        say(
-            f"{one.code} {kinds[one.stat_type]}: {one.complete} of {one.periods} ({one.completeness:.1%}){first}",
-            err=True,
+        share = (
+            f"{one.complete} of {one.periods} ({one.completeness:.1%})" if one.periods else "none is over in the span"
         )
+        say(f"{one.code} {kinds[one.stat_type]}: {share}{first}", err=True)
 
 
 def _show_inconsistent(config: _Config, outbox: Outbox) -> None:
@@ -299,6 +299,9 @@ async def _hours(
     end: datetime,
     zone: ZoneInfo,
 ) -> list[Amount]:
+    known = await connection.execute("select from unit where code = %s", (unit_code,))
+    if await known.fetchone() is None:
+        raise RegistryError(f"the ledger must have the unit (it has none with the code {unit_code})")
     cursor = await connection.execute(_HOURS.encode(), (unit_code, list(points), begin, end))
     return [
         Amount(

@@ -99,6 +99,29 @@ def test_hours_days_and_months_go_to_the_platform_and_what_comes_late_too(
     assert "48.00" in shown
 
 
+def test_a_plan_tells_a_unit_that_is_not_in_the_ledger_and_claims_nothing_of_no_month(
+    database: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "upload.toml"
+    file.write_text(
+        f'[platform]\nprofile = "sm4"\nurl = "http://127.0.0.1:9"\nregion = "530100"\nenterprise_code = "{UNIT}"\n'
+        f'[[item]]\ncode = "{CODE}"\npoints = {{ P1 = 1 }}\nscope = 1\n',
+        encoding="utf-8",
+    )
+    words = ("upload", "plan", str(file), "--since", "2026-03-10", "--until", "2026-03-12")
+    unknown = called(*words, dsn=database)
+    assert unknown.exit_code == 2
+    assert f"the ledger must have the unit (it has none with the code {UNIT})" in unknown.output
+    assert "of 48" not in unknown.output
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute(WORLD.encode())
+        connection.execute("update unit set code = %s where id = 1", (UNIT,))
+    known = called(*words, dsn=database)
+    assert known.exit_code == 1
+    assert "hours: 0 of 48 (0.0%)" in known.output
+    assert "months: none is over in the span" in known.output
+
+
 def test_what_the_platform_refuses_is_shown_with_its_words(
     database: str, platform: MockPlatform, tmp_path: Path
 ) -> None:
