@@ -7,7 +7,7 @@ import click
 
 __all__ = ["EXAMPLES", "with_examples"]
 
-_UNIT: Final = "91320583735312345X"
+_UNIT: Final = "91320000000000001X"
 _TEXT: Final = f"""
 up
 down

@@ -10,16 +10,12 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-import openpyxl
 import pytest
 
-from analytics.domain.ledger import COLUMNS
 from deploy.settings import PagesSettings, Settings, environment
 from deploy.stack.ports import free_ports
 from tests.deploy.house.test_front_door import README
-from tests.ledger_rows import metered
 
-UNIT, HOURS = "91320583735312345X", 48
 _PATIENCE_S = 300.0
 
 
@@ -31,17 +27,16 @@ def commands(heading: str) -> Iterator[list[str]]:
             yield shlex.split(line, comments=True)
 
 
-def write_files(folder: Path) -> None:
-    """The two files that the page speaks of."""
-    book = openpyxl.Workbook()
-    sheet = book.active
-    assert sheet is not None
-    sheet.append(list(COLUMNS))
-    row = metered("P1", "M1", unit_code=UNIT, unit_name="示例化工有限公司", installed_from="2026-11-01")
-    sheet.append([row.get(name) for name in COLUMNS])
-    book.save(folder / "ledger.xlsx")
-    lines = [f"{UNIT},M1,2026-11-{20 + h // 24}T{h % 24:02d}:00:00+08:00,{1000 + 3 * h},kWh" for h in range(HOURS)]
-    (folder / "readings.csv").write_text("\n".join(["unit_code,meter_no,measured_at,value,unit", *lines, ""]))
+def first_ledger() -> list[str]:
+    """Words of the command that the page names for a first ledger."""
+    (found,) = re.findall(r"`(meterwarden ledger template [^`]+)`", README.read_text(encoding="utf-8"))
+    return shlex.split(f".venv/bin/{found}")
+
+
+def first_readings() -> str:
+    """Rows that the page shows as readings of that ledger."""
+    (found,) = re.findall(r"```csv\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
+    return str(found)
 
 
 @pytest.mark.integration
@@ -53,7 +48,7 @@ def test_the_commands_of_the_first_page_run(instance: Settings, tmp_path: Path) 
         pages=PagesSettings(port=free_ports(1)[0]),
     )
     environ = os.environ | environment(settings)
-    write_files(tmp_path)
+    (tmp_path / "readings.csv").write_text(first_readings(), encoding="utf-8")
 
     def run(words: list[str]) -> subprocess.CompletedProcess[str]:
         assert words[0] == ".venv/bin/meterwarden"
@@ -62,7 +57,7 @@ def test_the_commands_of_the_first_page_run(instance: Settings, tmp_path: Path) 
 
     called = list(commands("With your own meters"))
     assert called[0][1] == "up"
-    for words in called:
+    for words in (first_ledger(), *called):
         done, end = run(words), time.monotonic() + _PATIENCE_S
         while words[1] == "status" and done.returncode and time.monotonic() < end:  # readings are still being stored
             time.sleep(1.0)
