@@ -151,6 +151,11 @@ _EDITIONS: Final = {
         zh="GB 17167-2006（该版已废止；GB 17167-2025 的数据未录入，结果供参考）",
         en="GB 17167-2006 (stands in for GB 17167-2025)",
     ),
+    "GB 24789-2009": Phrase(zh="GB 24789-2009", en="GB 24789-2009"),
+    "GB 24789-2009 (stands in for GB/T 24789-2022, which has replaced it)": Phrase(
+        zh="GB 24789-2009（已由 GB/T 24789-2022 代替，其数据未录入，结果供参考）",
+        en="GB 24789-2009 (stands in for GB/T 24789-2022, which has replaced it)",
+    ),
     "online monitoring of key units": Phrase(zh="重点用能单位在线监测", en="online monitoring of key units"),
 }
 _MAGNITUDES: Final = {

@@ -15,6 +15,7 @@ from deploy.region import DEFAULT_SEED, Message, Region, build_region, region_me
 from deploy.region.session import Place, load, send
 from deploy.settings import Settings
 from deploy.stack import Stack
+from deploy.terminal import counted
 from ingest.kafka.publisher import Publisher
 from streams.store.postgres.connections import connected_blocking
 
@@ -142,7 +143,7 @@ def simulate(
     if known is None:
         start_us = pace.begin_us // US_PER_HOUR * US_PER_HOUR
         _load_ledger(place, folder, seed=seed, units=units, start_us=start_us, zone=zone)
-        say(f"the ledger of {units} units is loaded")
+        say(f"the ledger of {counted(units, 'unit')} is loaded")
     else:
         seed, units, start_us = known
         say(f"the region of {_shown(start_us)} goes on")

@@ -21,7 +21,7 @@ def drawn(codes: Collection[str], count: int, seed: str) -> tuple[str, ...]:
     """
     unique = set(codes)
     if not 1 <= count <= len(unique):
-        raise ValueError(f"count must be from 1 to the {len(unique)} units to draw from (got {count})")
+        raise ValueError(f"count must be from 1 to {len(unique)}, the number of units to draw from (got {count})")
     if not seed:
         raise ValueError("a seed must be given (got an empty text)")
     ranked = sorted(unique, key=lambda code: (hashlib.sha256(f"{seed}\n{code}".encode()).digest(), code))

@@ -21,6 +21,7 @@ from analytics.standards.months import MonthPart
 from analytics.standards.products import ProductEnergy
 from analytics.standards.review import ReviewResult
 from analytics.standards.words import listing
+from dashboards.text import VALUES
 from streams.compliance.judge import Judgement
 
 __all__ = [
@@ -236,7 +237,10 @@ class UnitReport:
         """What a finding was judged by; in Chinese where it has a Chinese text."""
         standing, data = self.standing, self.judgement.standards.rules.data_quality
         chinese = {standing.edition: standing.edition_zh, data.basis: data.basis_zh}
-        return say(Phrase(en=finding.edition, zh=chinese.get(finding.edition, finding.edition)))
+        if finding.edition in chinese:
+            return say(Phrase(en=finding.edition, zh=chinese[finding.edition]))
+        known = VALUES["edition"].get(finding.edition)
+        return finding.edition if known is None else say(known.text)
 
     @property
     def code(self) -> str:

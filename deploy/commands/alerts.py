@@ -17,7 +17,7 @@ from deploy.commands.common.tables import AS_JSON, listed
 from deploy.database import inside
 from deploy.settings import load as settings
 from deploy.stack.places import Places
-from deploy.terminal import say
+from deploy.terminal import counted, say
 from streams.alerts.channels import deliver, read_channels
 from streams.alerts.config import read_rules, shipped_rules
 from streams.alerts.outbox import resend
@@ -134,7 +134,7 @@ def dry_run(*, since: datetime, file: Path | None, full: bool, as_json: bool) ->
     if not as_json:
         recipients = sorted({one.recipient for one in sent})
         each = ", ".join(f"{name} {sum(one.recipient == name for one in sent)}" for name in recipients)
-        say(f"{len(sent)} messages of {signals} detections and findings" + (f": {each}" if each else ""))
+        say(f"{counted(len(sent), 'message')} of {signals} detections and findings" + (f": {each}" if each else ""))
 
 
 @command.command("list")

@@ -60,7 +60,7 @@ def _tell(console: Console, judgement: Judgement, *, chinese: bool, everything: 
         f"{words(STATES[standing.state])}，等级 {grade}：不符合 {standing.failed} 项（严重 {standing.serious}），"
         f"待人工核查 {standing.person} 项；应配 {standing.points_needed}，实配 {standing.points_present}；"
         f"检定有效 {verified.valid}/{verified.meters}，超期 {verified.overdue}，不明 {verified.unknown}；"
-        f"{judgement.standards.review.number}:{words(sheet.verdict)}"
+        f"{judgement.standards.review.number}：{words(sheet.verdict)}"
         if chinese
         else f"{words(STATES[standing.state])}, grade {grade}: {standing.failed} findings fail "
         f"({standing.serious} serious), {standing.person} need a person; {standing.points_present} of "

@@ -10,7 +10,7 @@ from deploy.commands.common.tables import AS_JSON, listed
 from deploy.database import inside
 from deploy.settings import load
 from deploy.stack import Stack
-from deploy.terminal import say
+from deploy.terminal import counted, say
 from streams.alerts.people import add_person, end_person, new_token, person_of, revoke_tokens, rows
 from streams.alerts.sign_in import end_sessions, make_administrator
 from streams.alerts.sign_in import invite as sign_in_link
@@ -112,7 +112,7 @@ def end(login: str) -> None:
         return await end_person(connection, (await person_of(connection, login=login)).id)
 
     tokens, messages = inside(work)
-    say(f"{login} is let in no longer: {tokens} tokens ended, {messages} messages not sent")
+    say(f"{login} is let in no longer: {counted(tokens, 'token')} ended, {counted(messages, 'message')} not sent")
 
 
 @command.command()

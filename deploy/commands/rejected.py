@@ -17,7 +17,7 @@ from analytics.domain.quality import RejectReason
 from deploy.commands.common.parameters import Instant
 from deploy.settings import load
 from deploy.stack import Stack
-from deploy.terminal import confirm, say
+from deploy.terminal import confirm, counted, say
 from ingest.kafka.publisher import Publisher
 from ingest.kafka.replay import send_again
 from ingest.wire import shown
@@ -122,7 +122,7 @@ def clear(
         return
     for name, count, readings, open_ in found:
         say(f"{name}: rows={count} readings={readings}, not sent again: {open_}")
-    question = f"forget {rows} rows for good" + (f", {waiting} of them never sent again" if waiting else "")
+    question = f"forget {counted(rows, 'row')} for good" + (f", {waiting} of them never sent again" if waiting else "")
     confirm(question, yes=yes)
     say(f"cleared: rows={asyncio.run(_removed(dsn, chosen))}")
 

@@ -19,7 +19,7 @@ from deploy.commands.common.tables import AS_JSON, listed, table
 from deploy.compliance import today
 from deploy.database import inside
 from deploy.settings import load as settings
-from deploy.terminal import say
+from deploy.terminal import counted, say
 from ingest.files.sheet import read_sheet
 from streams.compliance.reviewing import PAPERS, judged, record_items, terms
 from streams.compliance.reviewing import conclude as conclude_one
@@ -99,7 +99,7 @@ def draw(
         return identity, codes, len(pool)
 
     identity, codes, pool = inside(work)
-    say(f"draw {identity}, seed {chance}: {len(codes)} of {pool} units")
+    say(f"draw {identity}, seed {chance}: {len(codes)} of {counted(pool, 'unit')}")
     for code in codes:
         say(code)
 

@@ -197,7 +197,7 @@ def test_a_period_is_worked_out_again_where_a_person_asks(place: Arena) -> None:
     def run(*more: str) -> Result:
         return CliRunner().invoke(cli, [*words, *more], env={"METERWARDEN_DATABASE": place.dsn})
 
-    assert "would be worked out again: 1 points" in run("--dry-run").output
+    assert "would be worked out again: 1 point of" in run("--dry-run").output
     refused = run()
     assert (refused.exit_code, "--yes must be given; nothing was done" in refused.output) == (2, True)
     assert "must have these of unit" in run("--point", "NOWHERE", "--yes").output

@@ -8,7 +8,7 @@ import click
 from deploy.commands.common.parameters import Instant
 from deploy.settings import load as settings
 from deploy.stack import Stack
-from deploy.terminal import confirm, say
+from deploy.terminal import confirm, counted, say
 from streams.store.ledger import rework
 from streams.store.postgres.connections import connected
 
@@ -33,7 +33,7 @@ def command(*, unit: str, points: tuple[str, ...], since: datetime, reason: str,
     if len(found.points) < wanted:
         what = f"{len(found.points)} of {wanted} points" if points else "no points"
         raise click.ClickException(f"the ledger must have these of unit {unit} (it has {what})")
-    what = f"{len(found.points)} points of {unit}, {found.hours:,} hours since {since:%Y-%m-%d %H:%M}"
+    what = f"{counted(len(found.points), 'point')} of {unit}, {found.hours:,} hours since {since:%Y-%m-%d %H:%M}"
     if dry_run:
         say(f"would be worked out again: {what}")
         return

@@ -145,7 +145,7 @@ def test_clear_counts_first_and_asks_and_keeps_what_the_topic_does_not_have_yet(
     asked = rejected("clear", "--reason", "bad_time", "--until", "2026-11-21")
     assert asked.exit_code == 2
     assert "bad_time: rows=1 readings=1, not sent again: 1" in asked.output
-    assert "forget 1 rows for good, 1 of them never sent again" in asked.output
+    assert "forget 1 row for good, 1 of them never sent again" in asked.output
     assert "--yes must be given; nothing was done" in asked.output
     assert len(listed(rejected("list", "--json"))) == 4
     assert "cleared: rows=1" in rejected("clear", "--reason", "bad_time", "--until", "2026-11-21", "--yes").stdout

@@ -41,7 +41,7 @@ def test_from_the_draw_to_the_summary(database: str, tmp_path: Path) -> None:
     assert called("ledger", "load", GOLDEN / "ledger_plant.csv", dsn=database).exit_code == 0
     drawn = review("draw", "--count", "1", "--seed", "20261130", "--by", "李工")
     assert drawn.output == f"draw 1, seed 20261130: 1 of 2 units\n{PLANT}\n"
-    assert "must be from 1 to the 1 units" in review("draw", "--count", "2", "--by", "李工").output  # one has a review
+    assert "must be from 1 to 1, the" in review("draw", "--count", "2", "--by", "李工").output  # one has a review
     assert "True" in review("draw", "--verify", "1").output
     assert "under way" in review("plan", "--unit", PLANT, "--by", "李工").output
 

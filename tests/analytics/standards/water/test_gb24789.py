@@ -14,6 +14,7 @@ from analytics.standards.assessment import assess
 from analytics.standards.facts import Facts
 from analytics.standards.scene import Evidence, Use, UseKey
 from analytics.standards.water.gb24789 import load_water
+from dashboards.text import VALUES
 from tests.analytics.standards.conftest import SHIPPED
 from tests.analytics.standards.judged import DAY, ZONE, day_of, metered, shipped_book, shipped_rules
 from tests.ledgers import ledger_of
@@ -80,6 +81,13 @@ def test_the_equipping_rate_at_its_limit(bare_points: int, verdict: Verdict) -> 
 def test_the_standard_held_until_it_was_replaced() -> None:
     assert STANDARD.named_on(day_of("2022-10-31")) == "GB 24789-2009"
     assert "2022" in STANDARD.named_on(day_of("2022-11-01"))
+
+
+@pytest.mark.parametrize("day", ["2022-10-31", "2022-11-01"])
+def test_it_is_named_in_chinese_where_pages_and_reports_are(day: str) -> None:
+    word = VALUES["edition"][STANDARD.named_on(day_of(day))]
+    assert "stands in" not in word.of("zh")
+    assert word.of("en") == STANDARD.named_on(day_of(day))
 
 
 def use(amount: float, days: int = 365, scope: str = "unit") -> Mapping[UseKey, Use]:
