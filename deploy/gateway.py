@@ -6,6 +6,7 @@ import signal
 import threading
 import time
 from collections.abc import Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import Final
 
@@ -130,6 +131,7 @@ def keep_running(
         gateway.start()
         write_status(gateway)
         log.info("gateway %s runs: %d links, %d devices", config.id, len(config.links), len(config.devices))
+        _tell_first_round(gateway)
         seen = _times(path, config)
         notes = _Notes(gateway, dsn if not dry else None, itself=STATUS not in topics)
         while not stopping.wait(_LOOK_S if not again.is_set() else 0.1):
@@ -190,6 +192,14 @@ class _Notes:
         async with connected(dsn, "gateway", autocommit=False, timeout_s=5) as connection:
             await connection.execute("set local statement_timeout = '5s'")
             await note(connection, signs)
+
+
+def _tell_first_round(gateway: RunningGateway) -> None:
+    """When devices are read first: at multiples of their interval, so that nothing happens until then."""
+    first = min(gateway.states(), key=lambda state: state.due_s, default=None)
+    if first is not None:
+        at, every_s = datetime.fromtimestamp(first.due_s, gateway.config.zone), first.config.interval_s
+        log.info("the first round comes at %s, a multiple of the interval of %d s", f"{at:%H:%M:%S%z}", every_s)
 
 
 def _reload(gateway: RunningGateway, path: Path) -> None:

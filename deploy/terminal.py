@@ -6,13 +6,17 @@ turn the direction of writing, and rich's own markup. All of it is shown, in JSO
 
 import re
 import sys
+import time
 from typing import Any, Final
 
 import click
 from rich.console import Console
 from rich.text import Text
 
-__all__ = ["confirm", "console", "counted", "printable", "say", "say_over"]
+__all__ = ["confirm", "console", "counted", "end_over", "printable", "say", "say_over"]
+
+_EVERY_S: Final = 30.0  # between lines of progress where they are kept, as in a log
+_last_line = {"at": float("-inf")}
 
 # control characters, half letters, line and paragraph separators, what turns the direction or has no width, and tags
 _ACTS: Final = re.compile(
@@ -64,8 +68,19 @@ def confirm(what: str, *, yes: bool) -> None:
 
 
 def say_over(text: object) -> None:
-    """Print a line of progress over the one before, on the error stream."""
-    click.echo("\r" + printable(text), err=True, nl=False)
+    """Print a line of progress over the one before, on the error stream; no terminal gets a line each 30 s alone."""
+    if sys.stderr.isatty():
+        click.echo("\r" + printable(text), err=True, nl=False)
+    elif time.monotonic() - _last_line["at"] >= _EVERY_S:
+        _last_line["at"] = time.monotonic()
+        click.echo(printable(text), err=True)
+
+
+def end_over() -> None:
+    """End lines of progress: what follows stands on a line of its own."""
+    if sys.stderr.isatty():
+        click.echo(err=True)
+    _last_line["at"] = float("-inf")
 
 
 class _Console(Console):

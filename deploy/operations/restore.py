@@ -34,7 +34,7 @@ from deploy.settings import Settings, environment
 from deploy.stack import SERVERS, Stack
 from deploy.stack.errors import StackError
 from deploy.stack.places import Places, exclusive
-from deploy.stack.postgres_server import PostgresServer
+from deploy.stack.postgres_server import ASIDE, PostgresServer
 from deploy.stack.prefix import Prefix, prefix
 from streams.store.postgres.connections import connected_blocking
 
@@ -243,7 +243,7 @@ def _verify(programs: Prefix, draft: Path) -> None:
 def _exchange(cluster: Path, draft: Path) -> Path | None:
     aside = None
     if _holds_something(cluster):
-        aside = cluster.with_name(f"{cluster.name}.before-{datetime.now(UTC):%Y%m%dT%H%M%SZ}")
+        aside = cluster.with_name(f"{cluster.name}{ASIDE}{datetime.now(UTC):%Y%m%dT%H%M%SZ}")
         cluster.rename(aside)
     elif cluster.is_dir():
         cluster.rmdir()

@@ -13,14 +13,17 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from analytics.domain.errors import MeterwardenError
+from analytics.domain.errors import ConfigurationError, MeterwardenError
 from analytics.domain.words import Phrase
+from deploy.kafka_access import access_of, environment_of
 from deploy.migrate import pending
 from deploy.settings import FIELDS, PREFIX, SECRET_PATHS, Settings, environment
+from deploy.stack.errors import StackError
 from deploy.stack.jars import complete as jars_complete
 from deploy.stack.jars import java
 from deploy.stack.places import Places
 from deploy.stack.ports import owner
+from deploy.stack.postgres_server import ASIDE, PostgresServer
 from deploy.stack.prefix import Prefix
 from deploy.stack.processes import Process
 from deploy.stack.stack import Stack
@@ -30,11 +33,11 @@ __all__ = ["Check", "examine"]
 
 _CLOCK_APART_S: Final = 2.0
 _UNSYNCHRONISED: Final = 5  # TIME_ERROR of adjtimex(2)
-_OF_KAFKA: Final = ("", "_SECURITY", "_MECHANISM", "_USER", "_PASSWORD_FILE", "_CA", "_CERTIFICATE", "_KEY")
-_BY_UP: Final = frozenset(
-    {PREFIX + "DATABASE", PREFIX + "GRAFANA_PASSWORD", *(f"{PREFIX}KAFKA{of}" for of in _OF_KAFKA)}
-)
+_OF_KAFKA: Final = ("", "_SECURITY", "_MECHANISM", "_USER", "_CA", "_CERTIFICATE", "_KEY")
+_BY_UP: Final = frozenset({PREFIX + "DATABASE", PREFIX + "GRAFANA_PASSWORD", PREFIX + "KAFKA_PASSWORD_FILE"})
 """What `up` fills in for a worker, or what nobody is to see."""
+_KAFKA_BY_UP: Final = frozenset(f"{PREFIX}KAFKA{of}" for of in _OF_KAFKA)
+"""What `up` fills in for a worker where Kafka is the instance's own."""
 
 
 _NOTHING: Final = Phrase(en="", zh="")
@@ -76,6 +79,7 @@ def examine(settings: Settings) -> Iterator[Check]:
     stack = Stack(settings)
     yield _kafka(stack)
     yield from _database(stack)
+    yield from _put_aside(stack)
     yield _differing(settings)
 
 
@@ -92,7 +96,8 @@ def _java(settings: Settings) -> Check:
     try:
         program = java(settings.java)
     except MeterwardenError as error:
-        return _bad("java", what, str(error), Phrase(en="install Java 17 or later", zh="请安装 Java 17 或更高版本"))
+        todo = Phrase(en="install Java 17 or later", zh="请安装 Java 17 或更高版本")
+        return _bad("java", what, str(error), todo, zh=f"{settings.java} 不可用或低于 Java 17")
     return Check(name="java", what=what, state="good", found=Phrase(en=program, zh=program))
 
 
@@ -130,7 +135,7 @@ def _folder(settings: Settings) -> Check:
         en="run it as the instance's owner, or set METERWARDEN_HOME to a folder of your own",
         zh="请以实例所有者身份运行，或将 METERWARDEN_HOME 设为本人可写的目录",
     )
-    return _bad("home", what, f"{place} may not be written by this user", todo)
+    return _bad("home", what, f"{place} may not be written by this user", todo, zh=f"本用户无权写入 {place}")
 
 
 def _disk(settings: Settings) -> Iterator[Check]:
@@ -276,17 +281,56 @@ def _database(stack: Stack) -> Iterator[Check]:
             en="`meterwarden up` starts ours; of one that exists, check METERWARDEN_DATABASE",
             zh="运行 `meterwarden up` 启动内置数据库；使用已有数据库时请检查 METERWARDEN_DATABASE",
         )
-        yield _bad("database", what, str(error).strip().splitlines()[0] if str(error).strip() else "no answer", todo)
+        said = str(error).strip().splitlines()[0] if str(error).strip() else "no answer"
+        unread = isinstance(error, StackError)
+        zh = "尚未建立，或本用户无权读取其密码" if unread else f"无应答或无法登录（程序报告：{said}）"
+        yield _bad("database", what, said, todo, zh=zh)
         return
     assert row is not None, "a select without a table has a row"
     if row[1] is None:
         todo = Phrase(en="create extension timescaledb", zh="请在该数据库执行 create extension timescaledb")
-        yield _bad("database", what, f"PostgreSQL {row[0]} without TimescaleDB", todo)
+        yield _bad(
+            "database",
+            what,
+            f"PostgreSQL {row[0]} without TimescaleDB",
+            todo,
+            zh=f"PostgreSQL {row[0]}，未安装 TimescaleDB",
+        )
         return
     version = f"PostgreSQL {row[0]}, TimescaleDB {row[1]}"
     yield Check(name="database", what=what, state="good", found=Phrase(en=version, zh=version))
     yield _schema(waiting)
     yield _clocks(row[2], began, taken)
+
+
+def _put_aside(stack: Stack) -> Iterator[Check]:
+    """Databases that `restore --replace` put aside and nobody has removed since."""
+    cluster = PostgresServer(stack.settings, Places.of(stack.settings)).cluster
+    for folder in sorted(cluster.parent.glob(f"{cluster.name}{ASIDE}*")):
+        mib = _size(folder) >> 20
+        yield Check(
+            name="put_aside",
+            what=Phrase(en="database put aside", zh="恢复前的旧数据库"),
+            state="warning",
+            found=Phrase(
+                en=f"{folder} takes {mib:,} MiB, left by `meterwarden restore --replace`",
+                zh=f"{folder} 占用 {mib:,} MiB，由 `meterwarden restore --replace` 留下",
+            ),
+            todo=Phrase(
+                en="once the restored database is in order, this folder may be removed",
+                zh="确认恢复后的数据库无误后，可删除该目录",
+            ),
+        )
+
+
+def _size(folder: Path) -> int:
+    """What the files of a folder take, as far as this user may look. [byte]"""
+    total = 0
+    for place, _, names in os.walk(folder):
+        for name in names:
+            with contextlib.suppress(OSError):
+                total += (Path(place) / name).lstat().st_size
+    return total
 
 
 def _schema(waiting: list[str]) -> Check:
@@ -326,8 +370,11 @@ def _differing(settings: Settings) -> Check:
     if running is None:
         found = Phrase(en="no worker of this instance runs", zh="本实例没有运行中的工作进程")
         return Check(name="settings", what=what, state="good", found=found)
-    wanted = environment(settings)
-    names = [spec.name for spec in FIELDS if spec.name not in _BY_UP and spec.path not in SECRET_PATHS]
+    wanted, by_up = environment(settings), _BY_UP | _KAFKA_BY_UP
+    if settings.kafka.bootstrap is not None:
+        with contextlib.suppress(ConfigurationError):  # a password that cannot be read: Kafka's line tells
+            wanted, by_up = wanted | environment_of(access_of(settings.kafka)), _BY_UP
+    names = [spec.name for spec in FIELDS if spec.name not in by_up and spec.path not in SECRET_PATHS]
     other = [name for name in names if wanted.get(name, "") != running.get(name, "")]
     if not other:
         found = Phrase(en="those that the worker runs by", zh="与运行中的工作进程一致")
@@ -359,5 +406,5 @@ def _running_settings(places: Places) -> dict[str, str] | None:
     return None
 
 
-def _bad(name: str, what: Phrase, found: str, todo: Phrase, *, zh: str = "") -> Check:
-    return Check(name=name, what=what, state="bad", found=Phrase(en=found, zh=zh or found), todo=todo)
+def _bad(name: str, what: Phrase, found: str, todo: Phrase, *, zh: str) -> Check:
+    return Check(name=name, what=what, state="bad", found=Phrase(en=found, zh=zh), todo=todo)

@@ -23,8 +23,10 @@ from deploy.stack.prefix import Prefix, prefix
 from deploy.stack.processes import Process, find, identity, until, works_in
 from streams.store.postgres.connections import connected_blocking, trouble
 
-__all__ = ["DATABASE", "ExternalDatabase", "PostgresServer"]
+__all__ = ["ASIDE", "DATABASE", "ExternalDatabase", "PostgresServer"]
 
+ASIDE: Final = ".before-"
+"""Stands between the name of the database's folder and a time, where a restore put it aside."""
 DATABASE: Final = "meterwarden"
 _USER: Final = "meterwarden"
 _SECRET: Final = "database_password"  # noqa: S105 - the name of the file

@@ -48,7 +48,8 @@ class Table:
         """A text."""
         value = str(self.get(key, str, default, "a text"))
         if required and not value and not any(f" {key} must" in one for one in self._faults[-1:]):
-            self.fault(f"{key} must be a text (got {'nothing' if self.raw(key) is None else repr(value)})")
+            nothing = self.raw(key) is None
+            self.fault(f"{key} must be a text (got nothing)" if nothing else f"{key} must not be empty (got '')")
         return value
 
     def choice(self, key: str, of: Sequence[str], default: str) -> str:

@@ -302,6 +302,8 @@ def test_file_that_changes_is_read_again_and_a_faulty_one_is_not_taken(
 
     thread = threading.Thread(target=run)
     thread.start()
+    until(lambda: "the first round comes at " in caplog.text, 20.0)
+    assert ", a multiple of the interval of 1 s" in caplog.text
     until(lambda: len(told) >= 4, 20.0)
     sound = file.read_text(encoding="utf-8")
     file.write_text(sound.replace('"dlt645-2007"', '"nonsense"'), encoding="utf-8")

@@ -3,6 +3,9 @@
 import ast
 import io
 import json
+import os
+import subprocess
+import sys
 import unicodedata
 from collections.abc import Callable
 from pathlib import Path
@@ -70,7 +73,7 @@ def test_a_name_with_brackets_ends_no_table_with_a_traceback(text: str) -> None:
         assert "[/b]" in out.getvalue()
 
 
-def test_progress_of_a_simulation_stays_on_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_progress_of_a_simulation_does_not_flood_a_log(monkeypatch: pytest.MonkeyPatch) -> None:
     def simulated(*_: object, say: Callable[[str], None], report: Callable[[Progress], None], **__: object) -> Progress:
         say("unit \x1b[2J")
         progress = Progress(readings=7, messages=1, simulated_us=0, due_us=0)
@@ -81,8 +84,20 @@ def test_progress_of_a_simulation_stays_on_one_line(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr("deploy.commands.region.simulate.simulate", simulated)
     result = CliRunner().invoke(simulate, [])
     assert result.exit_code == 0, result.exception
-    assert "unit \\u001b[2J\n\r1970-01-01 00:00:00 UTC  7 readings sent" in result.stderr
-    assert result.stderr.count("\r") == 2
+    assert "unit \\u001b[2J\n1970-01-01 00:00:00 UTC  7 readings sent" in result.stderr
+    assert result.stderr.count("7 readings sent") == 1, "one line each 30 s where it is no terminal"
+    assert "\r" not in result.stderr
+
+
+def test_progress_stays_on_one_line_of_a_terminal() -> None:
+    code = "from deploy.terminal import *; say_over('1 %'); say_over('2 %'); end_over()"
+    ours, theirs = os.openpty()
+    try:
+        subprocess.run([sys.executable, "-c", code], stderr=theirs, check=True, timeout=120)
+        assert os.read(ours, 1000) == b"\r1 %\r2 %\r\n"
+    finally:
+        os.close(ours)
+        os.close(theirs)
 
 
 @pytest.mark.parametrize("path", OURS, ids=lambda path: path.stem)

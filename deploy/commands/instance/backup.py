@@ -9,7 +9,7 @@ import click
 from deploy.operations.archive import Manifest
 from deploy.operations.backup import back_up
 from deploy.settings import load
-from deploy.terminal import say, say_over
+from deploy.terminal import end_over, say, say_over
 
 __all__ = ["command"]
 
@@ -32,7 +32,7 @@ def command(folder: Path) -> None:
             say_over(f"{read >> 20} of about {total >> 20} MiB copied, {percent} %")
 
     path, manifest = back_up(settings, folder, report=report)
-    say("", err=True)
+    end_over()
     stored = sum(sum(partitions.values()) for partitions in manifest.fences.values())
     say(f"{path}: {path.stat().st_size / 2**20:,.1f} MiB, as of {manifest.made_at.astimezone(settings.zone):%F %T %Z}")
     say(f"holds what came of {stored:,} records of Kafka, and secrets: keep it as you keep passwords")

@@ -9,7 +9,7 @@ from analytics.domain.errors import MeterwardenError
 from deploy.operations.archive import Manifest, manifest_of
 from deploy.operations.restore import Restored, newest, put_back, too_old
 from deploy.settings import Settings, load
-from deploy.terminal import say, say_over
+from deploy.terminal import end_over, say, say_over
 
 __all__ = ["command"]
 
@@ -35,7 +35,7 @@ def command(backup: Path, *, replace: bool, anyway: bool) -> None:
             raise MeterwardenError(f"{text}; take a newer one, or add --anyway")
         say(text, err=True)
     done = put_back(settings, path, replace=replace, report=_Progress())
-    say("", err=True)
+    end_over()
     _tell_done(done)
 
 

@@ -8,7 +8,7 @@ from deploy.commands.common.parameters import Duration
 from deploy.region import DEFAULT_SEED
 from deploy.settings import load
 from deploy.simulate import Progress, simulate
-from deploy.terminal import say, say_over
+from deploy.terminal import end_over, say, say_over
 
 __all__ = ["command"]
 
@@ -35,6 +35,6 @@ def command(speed: float, for_s: float | None, seed: int, units: int) -> None:
         say_over(f"{at:%Y-%m-%d %H:%M:%S} UTC  {progress.readings:,} readings sent, the next at {due:%H:%M:%S} ")
 
     progress = simulate(load(), speed=speed, for_s=for_s, seed=seed, units=units, say=aside, report=tell)
-    say(err=True)
+    end_over()
     until = datetime.fromtimestamp(progress.simulated_us / 1e6, UTC)
     say(f"simulate: sent={progress.readings} messages={progress.messages} until={until:%Y-%m-%dT%H:%M:%SZ}")

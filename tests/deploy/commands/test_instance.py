@@ -13,11 +13,12 @@ import pytest
 from click.testing import CliRunner, Result
 
 from deploy.cli import cli
-from deploy.kafka_access import environment_of
+from deploy.kafka_access import access_of, environment_of
 from deploy.settings import FIELDS, environment, load
 from deploy.stack import Stack
 from deploy.stack.places import Places
 from deploy.stack.ports import free_ports
+from deploy.stack.postgres_server import PostgresServer
 from deploy.stack.processes import Process
 
 
@@ -54,6 +55,7 @@ def test_what_does_not_run_yet_is_told_with_what_to_do(run: Run) -> None:
     assert result.exit_code == 1
     assert "✗ Kafka：127.0.0.1:" in result.output
     assert "→ 运行 `meterwarden up` 启动" in result.output
+    assert "✗ 数据库：尚未建立，或本用户无权读取其密码\n" in result.output
     checks = run.checks()
     assert (checks["java"]["state"], checks["disk"]["state"], checks["home"]["state"]) == ("good", "good", "good")
     assert (checks["kafka"]["state"], checks["database"]["state"]) == ("bad", "bad")
@@ -73,6 +75,40 @@ def test_a_taken_port_a_full_disk_and_an_old_java_are_told(run: Run, tmp_path: P
     assert "MiB free under" in told["disk"]["found"]
     assert f"taken by process {os.getpid()} " in told["port"]["found"]
     assert "set METERWARDEN_DATABASE_PORT to another port" in told["port"]["todo"]
+
+
+def test_a_database_that_a_restore_put_aside_is_told_with_its_size(run: Run) -> None:
+    assert "put_aside" not in run.checks()
+    cluster = PostgresServer(load(), Places.of(load())).cluster
+    aside = cluster.with_name(f"{cluster.name}.before-20261130T080000Z")
+    (aside / "base").mkdir(parents=True)
+    (aside / "base" / "1").write_bytes(bytes(3 << 20))
+    told = run.checks()["put_aside"]
+    assert told["state"] == "warning"
+    assert told["found"] == f"{aside} takes 3 MiB, left by `meterwarden restore --replace`"
+    assert "may be removed" in told["todo"]
+    assert f"! 恢复前的旧数据库：{aside} 占用 3 MiB" in run("doctor", "--language", "zh").output
+
+
+def test_an_existing_kafka_s_settings_are_compared_and_its_password_is_not_shown(run: Run) -> None:
+    run.set(KAFKA="127.0.0.1:1", KAFKA_USER="me", KAFKA_PASSWORD="hunter2")
+    settings = load()
+    places = Places.of(settings)
+    places.run.mkdir(parents=True)
+    command = [sys.executable, "-c", "import time; print(flush=True); time.sleep(60)"]
+    by_up = environment_of(access_of(settings.kafka))
+    with subprocess.Popen(command, env=os.environ | environment(settings) | by_up, stdout=subprocess.PIPE) as worker:
+        assert worker.stdout is not None
+        worker.stdout.readline()
+        process = Process.of(worker.pid)
+        assert process is not None
+        process.write(places.record("worker-1"))
+        same = run.checks()["settings"]["found"]
+        run.set(KAFKA="127.0.0.1:2", KAFKA_PASSWORD="hunter3")
+        told = run.checks()["settings"]["found"]
+        worker.kill()
+    assert same == "those that the worker runs by"
+    assert told == "differ from the running worker's: METERWARDEN_KAFKA is 127.0.0.1:2 here and 127.0.0.1:1 there"
 
 
 def test_settings_that_differ_from_the_running_worker_s_are_named(run: Run) -> None:

@@ -88,6 +88,7 @@ def test_sound_file_is_read(tmp_path: Path) -> None:
         ('points = ["energy_forward", "power"]', 'points = ["speed"]', "points must be of energy_combined"),
         ('meter_no = "M2"', 'meter_no = "M1"', "meter_no M1 is that of gateway.toml:36: [device] already"),
         ('host = "10.0.0.7"', "", "[link] host must be a text"),
+        ('host = "10.0.0.7"', 'host = ""', "[link] host must not be empty (got '')"),
         ("port = 502", "port = 70000", "port must be a whole number from 1 to 65535 (got 70000)"),
         ('path = "$.kwh"', 'path = "$kwh"', "path: a path must be like"),
         ('topic = "meters/{meter_no}/state"', 'topic = "meters/{metre}"', "topic: a topic must be levels"),
