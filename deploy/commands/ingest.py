@@ -14,11 +14,12 @@ import click
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from analytics.domain.errors import MeterwardenError
+from analytics.domain.words import REJECT_REASONS
 from deploy.commands.common.parameters import LANGUAGE, ZoneName
 from deploy.commands.common.reading_options import Questions, options_of, reading_options, understood_lines
 from deploy.ledger_loading import ledger_in_force
 from deploy.settings import load
-from deploy.stack import Stack
+from deploy.stack import Stack, StackError
 from deploy.terminal import console as terminal_console
 from deploy.terminal import printable, say
 from ingest.kafka.collector import Collected, Collector
@@ -26,6 +27,7 @@ from ingest.kafka.publisher import Publisher, create_topics
 from ingest.ledgers import read_ledger
 from ingest.readings import MeterDirectory, RowFault, UnreadableFile
 from ingest.readings.check import ReadingCheck, check_readings
+from ingest.readings.requirements import in_chinese
 from streams.store.postgres.connections import connected_blocking
 
 __all__ = ["command"]
@@ -85,7 +87,7 @@ def command(
     zone = zone or load().zone
     received_at = time.time_ns() // 1000
     options = options_of(given)
-    directory = _directory(stack, ledger, zone)
+    directory = _directory(stack, ledger, zone, language)
     questions = Questions(options, language)
     opened = {path: questions.opened(path, directory, received_at) for path in files}
     checks = [
@@ -111,7 +113,7 @@ def command(
     for check in checks:
         for line in (*understood_lines(check.opened, language), *check.tally.lines(language)):
             say(line, err=True)
-    _tell(collected)
+    _tell(collected, language)
     if not collected.unsendable:
         for path, check in zip(files, checks, strict=True):
             if path in fresh:
@@ -121,7 +123,7 @@ def command(
     context.exit(UNSENT if collected.unsendable else REFUSED if total and refused == total else 0)
 
 
-def _directory(stack: Stack, ledger: Path | None, zone: ZoneInfo) -> MeterDirectory | None:
+def _directory(stack: Stack, ledger: Path | None, zone: ZoneInfo, language: str) -> MeterDirectory | None:
     """Meters of the ledger that the workers hold readings against; None where it cannot be read."""
     if ledger is not None:
         report = read_ledger(ledger, zone=zone)
@@ -131,7 +133,13 @@ def _directory(stack: Stack, ledger: Path | None, zone: ZoneInfo) -> MeterDirect
     try:
         return MeterDirectory.of(ledger_in_force(stack.dsn))
     except MeterwardenError as error:
-        say(f"the ledger in force cannot be read, so the file itself must hold everything ({error})", err=True)
+        why = "数据库尚未建立，或本用户无权读取其密码" if isinstance(error, StackError) else f"程序报告：{error}"
+        say(
+            f"无法读取现行台账，文件本身须含全部内容（{why}）"
+            if language == "zh"
+            else f"the ledger in force cannot be read, so the file itself must hold everything ({error})",
+            err=True,
+        )
         return None
 
 
@@ -242,24 +250,39 @@ class _Bars:
         self._progress.update(self._tasks[path], completed=share, readings=readings, rate=rate)
 
 
-def _tell(collected: Collected) -> None:
+def _tell(collected: Collected, language: str) -> None:
+    zh = language == "zh"
     if collected.faults:
-        more = " (the first of them)" if collected.bad > len(collected.faults) else ""
-        say(f"rows that are no readings, sent as they are to be rejected{more}:", err=True)
-        _tell_rows(collected.faults)
+        first = collected.bad > len(collected.faults)
+        more = ("（仅列前几行）" if zh else " (the first of them)") if first else ""
+        text = (
+            "不是示值的行，已按原样发送，将被拒收"
+            if zh
+            else "rows that are no readings, sent as they are to be rejected"
+        )
+        say(f"{text}{more}{'：' if zh else ':'}", err=True)
+        _tell_rows(collected.faults, language)
     if collected.unsendable:
-        say("rows too large to be sent:", err=True)
-        _tell_rows(collected.unsendable)
+        say("过大而无法发送的行：" if zh else "rows too large to be sent:", err=True)
+        _tell_rows(collected.unsendable, language)
     rate = collected.readings / max(collected.seconds, 1e-3)
+    unsent = len(collected.unsendable)
     say(
-        f"ingest: sent={collected.readings} bad={collected.bad} unsent={len(collected.unsendable)} "
+        f"ingest：已发送 {collected.readings} 条，其中 {collected.bad} 条不是示值，未能发送 {unsent} 行；"
+        f"{collected.messages} 个消息，{collected.bytes} 字节，{collected.seconds:.1f} 秒，每秒 {rate:.0f} 条"
+        if zh
+        else f"ingest: sent={collected.readings} bad={collected.bad} unsent={unsent} "
         f"messages={collected.messages} bytes={collected.bytes} seconds={collected.seconds:.1f} rate={rate:.0f}/s"
     )
 
 
-def _tell_rows(rows: Sequence[tuple[Path, RowFault]]) -> None:
+def _tell_rows(rows: Sequence[tuple[Path, RowFault]], language: str) -> None:
     for path, fault in rows:
+        code, where = fault.reason.name.lower(), f"  {path.name}"
         say(
-            f"  {path.name} row {fault.row}: {fault.reason.name.lower()}: must be {fault.required} (got {fault.got})",
+            f"{where} 第 {fault.row} 行：{REJECT_REASONS[code].zh}"
+            f"（要求{in_chinese(fault.required)}；实际 {fault.got}）"
+            if language == "zh"
+            else f"{where} row {fault.row}: {code}: must be {fault.required} (got {fault.got})",
             err=True,
         )

@@ -7,6 +7,7 @@ from typing import Final
 
 import click
 
+from analytics.domain.words import Phrase, phrases
 from analytics.standards.factors import EPOCH_ORDINAL
 from deploy.commands.common.parameters import LANGUAGE
 from deploy.commands.common.tables import AS_JSON, listed
@@ -18,14 +19,17 @@ from ingest.standard_files import read_standard, shipped_standards, standards_fr
 __all__ = ["command"]
 
 _FILE = click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-_WORDS: Final = {
-    "edition": "an edition of the standard",
-    "rules": "rules of supervision",
-    "factors": "factors to coal equivalent",
-    "water": "a standard of water metering",
-    "facts": "facts about units",
-}
-
+_WORDS: Final = phrases(
+    edition=("标准版本", "an edition of the standard"),
+    rules=("监管规则", "rules of supervision"),
+    factors=("折标准煤系数", "factors to coal equivalent"),
+    water=("用水计量标准", "a standard of water metering"),
+    facts=("用能单位事实", "facts about units"),
+)
+_FACTORS_TAKEN: Final = Phrase(
+    en="totals of the past, boards and reports go by these factors now",
+    zh="过去的合计、看板与报告现均按这些系数计算",
+)
 _FORMS: Final = {"factors": "factors_form.toml", "facts": "facts_form.toml"}
 
 
@@ -40,7 +44,7 @@ def check(file: Path) -> None:
     """Report everything that is wrong with a file, without loading it."""
     document, _ = read_standard(file)
     standards_from([document])
-    say(f"{file}: sound: {_WORDS[document.kind]}, {document.name}")
+    say(f"{file}: sound: {_WORDS[document.kind].en}, {document.name}")
 
 
 @command.command()
@@ -55,15 +59,18 @@ def load(file: Path, language: str) -> None:
 
     dsn = Stack(settings()).dsn
     number = into_database(dsn, document, text, file.name)
-    if number:
-        say(f"{file}: loaded as number {number}: {_WORDS[document.kind]}, {document.name}")
-    else:
-        say(f"{file}: is in force already")
+    kind = _WORDS[document.kind]
+    loaded = Phrase(
+        en=f"{file}: loaded as number {number}: {kind.en}, {document.name}",
+        zh=f"{file}：已载入，编号 {number}：{kind.zh}，{document.name}",
+    )
+    already = Phrase(en=f"{file}: is in force already", zh=f"{file}：内容相同，已在执行")
+    say((loaded if number else already).of(language))
     if document.kind == "factors":
         if number:
-            say("totals of the past, boards and reports go by these factors now")
+            say(_FACTORS_TAKEN.of(language))
         for phrase in unused(dsn, document):
-            say(f"warning: {phrase.of(language)}", err=True)
+            say(Phrase(en=f"warning: {phrase.en}", zh=f"警告：{phrase.zh}").of(language), err=True)
 
 
 @command.command()
@@ -97,7 +104,7 @@ def list_all(*, as_json: bool) -> None:
         return
     say(f"shipped: {shipped_standards().rules['rules']['name']} rules, GB/T 2589-2020 factors")  # type: ignore[index]  # the shipped file has them
     for one in stored:
-        say(f"{one.number}: {_WORDS[one.document.kind]}, {one.document.name}, {one.source}, {one.loaded_at}")
+        say(f"{one.number}: {_WORDS[one.document.kind].en}, {one.document.name}, {one.source}, {one.loaded_at}")
     say(f"water metering: {standards.water.number} (confidence: {standards.water.confidence})")
     for edition in standards.book.editions:
         since = date.fromordinal(edition.in_force_day + EPOCH_ORDINAL)

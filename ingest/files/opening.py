@@ -34,7 +34,17 @@ DAMAGED = (OSError, EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile)
 
 
 class UnreadableFile(MeterwardenError):  # noqa: N818 - named after what it is about
-    """A file that cannot be used as it is; nothing of it was read in, and the message says what would help."""
+    """A file that cannot be used as it is; nothing of it was read in, and the message says what would help.
+
+    Attributes
+    ----------
+    zh : str
+        The message in Chinese, empty where there is none.
+    """
+
+    def __init__(self, message: str, *, zh: str = "") -> None:
+        super().__init__(message)
+        self.zh = zh
 
 
 class Kind(Enum):

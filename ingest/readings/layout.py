@@ -121,7 +121,7 @@ def find_layout(
                 best = score, i * 4 + depth
     if best is None:
         header = next((row for row in rows if any(cell.strip() for cell in row)), [])
-        raise UnreadableFile(_no_header(header))
+        raise _no_header(header)
     i, depth = divmod(best[1], 4)
     cells, depth = _with_lines_below(rows, i, depth, header_of(rows, i, depth), options)
     body = [row for row in rows[i + depth :] if any(cell.strip() for cell in row)][:_LOOKED_AT]
@@ -327,7 +327,8 @@ def _no_spans(
         if _are(body, k, is_span_of_day):
             raise UnreadableFile(
                 f"a time of day must be an instant (got {title.text!r} with {_cells(body, k)[0]!r}: it does not say "
-                f"whether the dial was read at its begin or its end; 时段未说明示值是起点还是终点的)"
+                f"whether the dial was read at its begin or its end)",
+                zh=f"时段 {title.text!r}（如 {_cells(body, k)[0]!r}）未说明示值是起点还是终点的",
             )
 
 
@@ -443,7 +444,7 @@ def _across(
             )
         )
     if used and not values:
-        raise UnreadableFile(_amounts(titles[used[0]].text))
+        raise _amounts(titles[used[0]].text)
     _once(values)
     if not values and len(strangers) == 1 and "register" not in strangers:
         name = register_of(title_of(strangers[0]).name)
@@ -468,10 +469,10 @@ def _once(values: Sequence[ValueColumn]) -> None:
         seen[key] = one.title
 
 
-def _amounts(title: str) -> str:
-    return (
-        f"must hold register values, what the dial shows (got {title!r}, which is what was used in between; "
-        f"需要表计示值，不是用量)"
+def _amounts(title: str) -> UnreadableFile:
+    return UnreadableFile(
+        f"must hold register values, what the dial shows (got {title!r}, which is what was used in between)",
+        zh=f"需要表计示值（{title!r} 是用量，不是示值）",
     )
 
 
@@ -510,22 +511,26 @@ def check_layout(layout: Layout, name: str, directory: MeterDirectory | None, op
     """Raise `UnreadableFile` where something that every reading needs is nowhere to be found."""
     amount = layout.places.get("amount")
     if not layout.values and amount is not None:
+        title = layout.titles[amount].text
         raise UnreadableFile(
-            f"{name}: must hold register values, what the dial shows (got {layout.titles[amount].text!r}, which is "
-            f"what was used in between; where it is the dial, say --column '{layout.titles[amount].text}=value'; "
-            f"需要表计示值，不是用量)"
+            f"{name}: must hold register values, what the dial shows (got {title!r}, which is what was used in "
+            f"between; where it is the dial, say --column '{title}=value')",
+            zh=f"{name}：需要表计示值（{title!r} 是用量，不是示值；如果确为示值，请用 --column '{title}=value'）",
         )
     if layout.strangers and not layout.values:
+        listed = _listed(layout.strangers)
         raise UnreadableFile(
-            f"{name}: columns must be meters of the ledger (got {_listed(layout.strangers)}, in no ledger; 台账中没有)"
+            f"{name}: columns must be meters of the ledger (got {listed}, in no ledger)",
+            zh=f"{name}：各列应为台账中的计量器具（以下各列台账中没有：{listed}）",
         )
     missing = _missing(layout, directory, options)
     if missing:
         got = ", ".join(title.text for title in layout.titles if title.text)
-        required = ", ".join(_REQUIRED)
+        required, lacking = ", ".join(_REQUIRED), ", ".join(missing)
         raise UnreadableFile(
-            f"{name}: columns must be {required} ({', '.join(missing)} missing; got {got}); --column 'HEADER=NAME' "
-            f"says what a header means"
+            f"{name}: columns must be {required} ({lacking} missing; got {got}); --column 'HEADER=NAME' "
+            f"says what a header means",
+            zh=f"{name}：须有列 {required}（缺少 {lacking}；实际为 {got}）；请用 --column '表头=列名' 说明表头含义",
         )
 
 
@@ -555,6 +560,10 @@ def _listed(names: Sequence[str], most: int = 8) -> str:
     return shown if len(names) <= most else f"{shown} and {len(names) - most} more"
 
 
-def _no_header(header: Sequence[str]) -> str:
-    got = ", ".join(tidy(cell) for cell in header if cell.strip())[:200] or "nothing"
-    return f"columns must be {', '.join(_REQUIRED)} ({', '.join(_REQUIRED)} missing; got {got})"
+def _no_header(header: Sequence[str]) -> UnreadableFile:
+    needed = ", ".join(_REQUIRED)
+    got = ", ".join(tidy(cell) for cell in header if cell.strip())[:200]
+    return UnreadableFile(
+        f"columns must be {needed} ({needed} missing; got {got or 'nothing'})",
+        zh=f"须有列 {needed}（均未找到；实际为 {got or '空'}）",
+    )

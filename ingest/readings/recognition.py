@@ -169,7 +169,7 @@ def _found(table: RawTable, name: str, directory: MeterDirectory | None, options
     try:
         return find_layout(table.head, title=table.title, directory=directory, options=options)
     except UnreadableFile as error:
-        raise UnreadableFile(f"{name}: {error}") from None
+        raise UnreadableFile(f"{name}: {error}", zh=f"{name}：{error.zh}" if error.zh else "") from None
 
 
 def _symbol(unit: str) -> str:
@@ -238,7 +238,8 @@ def _agree_on_units(name: str, layout: Layout, survey: _Survey) -> None:
             titles = ", ".join(repr(one.title) for one in layout.values if one.unit)
             raise UnreadableFile(
                 f"{name}: header and column must state one unit of measurement (got {titles} and {text!r} in the "
-                f"column of units; --column 'HEADER=ignore' passes one over; 表头与单位列不一致)"
+                f"column of units; --column 'HEADER=ignore' passes one over)",
+                zh=f"{name}：表头与单位列的计量单位不一致（{titles} 与 {text!r}；可用 --column '表头=ignore'）",
             )
 
 
@@ -255,7 +256,8 @@ def _about_dates(name: str, survey: TimeSurvey) -> Question:
     if not possible:
         raise UnreadableFile(
             f"{name}: dates must be written in one order of day and month (got {' and '.join(survey.examples[:2])!r}: "
-            f"they contradict each other; 日期写法互相矛盾)"
+            f"they contradict each other)",
+            zh=f"{name}：日期的日、月顺序须一致（{'、'.join(survey.examples[:2])} 互相矛盾）",
         )
     return Question(
         field="dates",
@@ -312,7 +314,8 @@ def _about_numbers(name: str, survey: NumberSurvey, *, comma_parts: bool) -> Que
     if contradict:
         raise UnreadableFile(
             f"{name}: numbers must be written in one way (got {example}: the comma cannot part thousands and decimals "
-            f"in one column; 逗号既作千分位又作小数点)"
+            f"in one column)",
+            zh=f"{name}：数的写法须一致（同一列中逗号既作千分位又作小数点：{example}）",
         )
     likely = "point" if comma_parts else ""
     return Question(

@@ -15,6 +15,14 @@ from analytics.domain.words import REJECT_REASONS
 from ingest.files.ranges import row_ranges
 from ingest.readings.directory import MeterDirectory, MeterEntry
 from ingest.readings.parts import FilePart, RowFault
+from ingest.readings.requirements import (
+    A_TIME_THAT_HAS_COME,
+    KNOWN_UNIT,
+    OF_LEDGER,
+    THERE,
+    UNIT_OF_LEDGER,
+    in_chinese,
+)
 from ingest.wire import Block
 from ingest.wire.block import REGISTER_SEPARATOR
 
@@ -22,12 +30,6 @@ __all__ = ["FoldedFault", "MeterTally", "Tally"]
 
 _EXAMPLES = 3
 _LEAST_STEPS = 8
-_OF_LEDGER = "a meter of the ledger"
-_IN_CHINESE = {
-    _OF_LEDGER: "是台账中的器具",
-    "a unit of the ledger": "是台账中的用能单位",
-    "a unit such as kWh, m3 or GJ": "是 kWh、m3、GJ 等计量单位",
-}
 _NOTHING = frozenset({"null", "nothing"})
 _NOBODY: tuple[str, str] = ("", "")
 
@@ -70,8 +72,7 @@ class FoldedFault:
         where = row_ranges(self.rows)
         got = ", ".join(self.examples)
         if language == "zh":
-            required = _IN_CHINESE.get(self.required, f" {self.required}")
-            return f"{self.count} 条：{what}（要求{required}；实际如 {got}）；第 {where} 行"
+            return f"{self.count} 条：{what}（要求{in_chinese(self.required)}；实际如 {got}）；第 {where} 行"
         return f"{self.count} readings: {what} (must be {self.required}; got {got}); rows {where}"
 
 
@@ -183,7 +184,7 @@ class Tally:
         for fault in faults:
             stranger = self._stranger(fault)
             if stranger:
-                self._fault(RejectReason.UNKNOWN_METER, "meter_no", _OF_LEDGER).add(
+                self._fault(RejectReason.UNKNOWN_METER, "meter_no", OF_LEDGER).add(
                     [fault.row], fault.readings, repr(stranger)
                 )
                 self.strangers += fault.readings
@@ -238,13 +239,13 @@ class Tally:
         if entry is None:
             known = directory.units.get(block.unit_code.casefold()) is not None
             reason = RejectReason.UNKNOWN_METER if known else RejectReason.UNKNOWN_UNIT_CODE
-            required = _OF_LEDGER if known else "a unit of the ledger"
+            required = OF_LEDGER if known else UNIT_OF_LEDGER
             example = f"{name!r} of {block.unit_code!r}" if known else repr(block.unit_code)
             self._fault(reason, "meter_no" if known else "unit_code", required).add(numbers, len(rows), example)
             return
         future = block.measured_at[rows] > self.received_at + US_PER_HOUR
         if future.any():
-            self._fault(RejectReason.FUTURE, "measured_at", "a time that has come").add(
+            self._fault(RejectReason.FUTURE, "measured_at", A_TIME_THAT_HAS_COME).add(
                 block.message[rows[future]].tolist(), int(future.sum()), _when(int(block.measured_at[rows[future][0]]))
             )
         there = np.zeros(len(rows), np.bool_)
@@ -252,7 +253,7 @@ class Tally:
             there |= (block.measured_at[rows] >= start) & (block.measured_at[rows] <= end)
         away = ~there & ~future
         if away.any():
-            self._fault(RejectReason.NOT_INSTALLED, "measured_at", "a time at which the ledger has the meter").add(
+            self._fault(RejectReason.NOT_INSTALLED, "measured_at", THERE).add(
                 block.message[rows[away]].tolist(),
                 int(away.sum()),
                 f"{name} at {_when(int(block.measured_at[rows[away][0]]))}",
@@ -268,8 +269,7 @@ class Tally:
             mine = rows[block.unit[rows] == place]
             numbers = block.message[mine].tolist()
             if unit is None:
-                required = "a unit such as kWh, m3 or GJ"
-                self._fault(RejectReason.UNKNOWN_UNIT, "unit", required).add(numbers, len(mine), repr(text))
+                self._fault(RejectReason.UNKNOWN_UNIT, "unit", KNOWN_UNIT).add(numbers, len(mine), repr(text))
             elif wanted is not None and unit.kind is not wanted.kind:
                 required = f"a unit that converts to {wanted.symbol}"
                 example = f"{text!r} of {entry.meter_no}"

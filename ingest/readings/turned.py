@@ -164,13 +164,15 @@ def turned(table: RawTable, name: str, options: ReadingOptions) -> RawTable:
     if words is None:
         raise UnreadableFile(
             f"{name}: the columns of a table with times across must each give when the dial was read, year, month and "
-            f"day (got {', '.join(found.words[:3])} …: write the dates in full, such as 2026-06-30 24:00; "
-            f"表头只写了月份或日，无法确定抄表时刻，请写全日期)"
+            f"day (got {', '.join(found.words[:3])} …: write the dates in full, such as 2026-06-30 24:00)",
+            zh=f"{name}：表头只写了月份或日（如 {found.words[0]}），无法确定抄表时刻，请写全日期，如 2026-06-30 24:00",
         )
-    if any(map(is_month, words)) and _AMOUNTS.search(above) and not _DIALS.search(above):
+    amount = _AMOUNTS.search(above)
+    if any(map(is_month, words)) and amount is not None and not _DIALS.search(above):
         raise UnreadableFile(
-            f"{name}: must hold register values, what the dial shows (got {_AMOUNTS.search(above)[0]!r} above a column "  # type: ignore[index]  # it matched
-            f"a month, which is what was used in between; 需要表计示值，不是用量)"
+            f"{name}: must hold register values, what the dial shows (got {amount[0]!r} above a column a month, which "
+            f"is what was used in between)",
+            zh=f"{name}：需要表计示值（每月一列，其上写有 {amount[0]!r}，是用量，不是示值）",
         )
     return TurnedTable(table, replace(found, words=tuple(words)))
 

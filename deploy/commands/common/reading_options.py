@@ -10,7 +10,7 @@ import click
 
 from deploy.commands.common.parameters import PROFILE, pairs
 from deploy.terminal import say
-from ingest.readings import MeterDirectory, OpenedReadings, ReadingOptions, Unsettled, open_readings
+from ingest.readings import MeterDirectory, OpenedReadings, ReadingOptions, UnreadableFile, Unsettled, open_readings
 from ingest.readings.options import DATE_ORDERS, DECIMALS
 from ingest.readings.recognition import Question
 
@@ -107,6 +107,10 @@ class Questions:
                 for question in error.questions:
                     given: dict[str, Any] = {question.field: self._answer(question)}
                     self.options = replace(self.options, **given)
+            except UnreadableFile as error:
+                if self._language == "zh" and error.zh:
+                    raise UnreadableFile(error.zh) from error
+                raise
 
     def _answer(self, question: Question) -> str:
         self.asked += 1
@@ -129,4 +133,4 @@ def understood_lines(opened: OpenedReadings, language: str) -> list[str]:
     """Lines on how a file was interpreted."""
     zh = language == "zh"
     lines = [f"{table.name}: {note.zh if zh else note.en}" for table in opened.tables for note in table.notes]
-    return lines + [f"passed over: {reason}" for reason in opened.passed_over]
+    return lines + [f"{'未读取：' if zh else 'passed over: '}{reason}" for reason in opened.passed_over]

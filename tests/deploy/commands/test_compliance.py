@@ -84,6 +84,8 @@ def test_a_plant_from_ledger_to_report(database: str, tmp_path: Path) -> None:
     facts.write_text(f'[[unit]]\nunit_code = "{PLANT}"\ntransformer_kva = 12000\nsource = "合同"\n', encoding="utf-8")
     assert "loaded as number 1: facts about units" in called("standard", "load", facts, dsn=database).output
     assert "is in force already" in called("standard", "load", facts, dsn=database).output
+    in_chinese = called("standard", "load", facts, "--language", "zh", dsn=database).output
+    assert in_chinese == f"{facts}：内容相同，已在执行\n"
     assert "in force from 2007-01-01, superseded on 2026-02-01" in called("standard", "list", dsn=database).output
 
     month = datetime.now(ZoneInfo("Asia/Shanghai")).strftime("%Y-%m")

@@ -62,6 +62,13 @@ def test_bad_rows_are_sent_too_and_told_with_their_number(ingest: Ingest, stack:
     assert "ingest: sent=2 bad=1 unsent=0 messages=2 " in result.stdout
     assert "readings.csv row 3: bad_time: must be measured_at: an ISO 8601 time" in result.stderr
     assert messages(stack) - before == 2
+    other = ingest(file, "--language", "zh", "--again")
+    assert "ingest：已发送 2 条，其中 1 条不是示值，未能发送 0 行；" in other.stdout
+    assert "readings.csv 第 3 行：时间有误（要求 measured_at 为带时区的 ISO 8601 时间" in other.stderr
+    assert "不是示值的行，已按原样发送，将被拒收：" in other.stderr
+    english = ("must be", "time with", "the first", "rows", "readings that")
+    left = [line for line in (other.stdout + other.stderr).splitlines() if any(words in line for words in english)]
+    assert left == []
 
 
 @pytest.mark.integration
