@@ -5,6 +5,7 @@ import csv
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import openpyxl
 import psycopg
@@ -130,7 +131,8 @@ def test_a_faulty_ledger_goes_back_as_the_same_workbook_coloured(tmp_path: Path)
 def test_a_completed_ledger_leaves_the_level_to_be_filled_in_and_can_be_loaded_then(tmp_path: Path) -> None:
     plain, completed = tmp_path / "台账.csv", tmp_path / "台账-补全.xlsx"
     plain.write_text(
-        "计量点编号,能源种类,管理编号,器具名称\nJD-01,电力,DB-001,三相电能表\nJD-02,电力,DB-002,三相电能表\n"
+        "计量点编号,能源种类,管理编号,器具名称\nJD-01,电力,DB-001,三相电能表\nJD-02,电力,DB-002,三相电能表\n",
+        encoding="utf-8",
     )
     answers = ("--unit-code", "91320000000000001X", "--installed-from", "2025-12-01")
     told = called("check", plain, *answers, "--completed", completed, "--language", "zh")
@@ -139,10 +141,11 @@ def test_a_completed_ledger_leaves_the_level_to_be_filled_in_and_can_be_loaded_t
     assert "--level unit|sub_unit|equipment" in open_
     assert "待定各项答复或填写后方可载入" in told.output
     book = openpyxl.load_workbook(completed)
-    heads = {cell.value: cell.column for cell in book.worksheets[0][1]}
+    sheet: Any = book.worksheets[0]
+    heads = {cell.value: cell.column for cell in sheet[1]}
     for line, (level, workshop) in enumerate((("进出用能单位", None), ("进出主要次级用能单位", "一车间")), start=2):
-        book.worksheets[0].cell(line, heads["计量级别"], level)
-        book.worksheets[0].cell(line, heads["次级用能单位"], workshop)
+        sheet.cell(line, heads["计量级别"], level)
+        sheet.cell(line, heads["次级用能单位"], workshop)
     book.save(completed)
     assert read_ledger(completed).ledger.point_level.tolist() == [0, 1]
     done = called("check", plain, *answers, "--level", "unit", "--save-profile", tmp_path / "plant.toml")
