@@ -281,6 +281,8 @@ def template(file: Path, language: str, *, example: bool) -> None:
     """Write a ledger workbook to fill in; columns that a meter needs are marked."""
     if file.suffix.lower() != ".xlsx":
         raise click.BadParameter("the name must end in .xlsx", param_hint="FILE")
+    if file.exists():
+        raise click.ClickException(f"{file} must not exist yet: a form does not replace what was filled in")
     write_ledger_template(file, language="zh" if language == "zh" else "en", example=example)
     say(f"{file}: {'a ledger with example rows' if example else 'an empty ledger to fill in'}")
 

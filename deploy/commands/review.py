@@ -156,6 +156,8 @@ def papers(review: int, *, names: tuple[str, ...], on: datetime | None, by: str)
 @_OUT
 def sheet(review: int, *, out: Path) -> None:
     """Write the sheet of items for the visit (.xlsx), with what the data show; fill it in, then `record --file`."""
+    if out.exists():
+        raise click.ClickException(f"{out} must not exist yet: a form does not replace what was filled in")
 
     async def work(connection: psycopg.AsyncConnection) -> None:
         before, facts = await reviews.read(connection, review)

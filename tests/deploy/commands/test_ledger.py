@@ -78,6 +78,10 @@ def test_a_template_is_written_and_has_nothing_in_it_yet(tmp_path: Path, languag
     path = tmp_path / "form.xlsx"
     assert called("template", path, "--language", language).exit_code == 0
     assert "at least one row" in called("check", path).output
+    before = path.read_bytes()
+    again = called("template", path, "--example")
+    assert (again.exit_code, path.read_bytes()) == (1, before), "what was filled in is not replaced"
+    assert "must not exist yet" in again.output
     assert called("template", tmp_path / "form.doc").exit_code == 2
 
 

@@ -54,6 +54,7 @@ def test_from_the_draw_to_the_summary(database: str, tmp_path: Path) -> None:
     sheet = tmp_path / "sheet.xlsx"
     assert review("sheet", "1", "--out", sheet).exit_code == 0
     filled(sheet, fails=2)
+    assert "must not exist yet" in review("sheet", "1", "--out", sheet).output
     assert review("record", "1", "--file", sheet, "--by", "王").output.startswith("52 items are new or changed")
     assert review("record", "1", "--file", sheet, "--by", "王").output.startswith("0 items")
     (tmp_path / "p.png").write_bytes(PNG)
