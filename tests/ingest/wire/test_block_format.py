@@ -157,7 +157,8 @@ def test_small_message_that_claims_huge_lengths_takes_no_memory(head: bytes, tai
     nothing, faults = decode(head + tail, head + b"\x01\x01\xa1u" + tail)
     assert not nothing
     assert [fault.readings for fault in faults] == [1, 1]  # more than a message can hold is not believed
-    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 20_000  # KiB
+    more = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
+    assert more < 200_000, "KiB; what is claimed are gigabytes, and other threads of this process need some"
 
 
 @pytest.mark.parametrize(
