@@ -54,6 +54,20 @@ def test_the_difference_is_shown_before_it_is_loaded(office: Office) -> None:
     assert office.browser("first").get(f"/report.html?unit=N1&month={month}").status_code == 404
 
 
+def test_a_list_without_levels_takes_the_one_that_is_chosen(office: Office) -> None:
+    chief = office.browser("chief")
+    rows = "计量点编号,能源种类,管理编号,器具名称,计量单位\nJD-01,电力,DB-001,三相电能表,kWh\n"
+    known = {"unit_code": "N3", "unit_name": "无级别用能单位", "installed_from": "2025-12-01"}
+    asked = office.act(chief, "/ledger", "/ledger", files=file(rows), **known).headers["location"]
+    assert "计量级别" in chief.get(asked).text
+    assert f'action="{asked}/load"' not in chief.get(asked).text
+    chosen = office.act(chief, "/ledger", "/ledger", files=file(rows), level="unit", **known).headers["location"]
+    assert f'action="{chosen}/load"' in chief.get(chosen).text
+    wrong = office.act(chief, "/ledger", "/ledger", files=file(rows), level="attic", **known).headers["location"]
+    assert "attic" in chief.get(wrong).text
+    assert f'action="{wrong}/load"' not in chief.get(wrong).text
+
+
 def test_an_enterprise_submits_and_the_staff_decides(office: Office) -> None:
     first, second, chief = (office.browser(login) for login in ("first", "second", "chief"))
     foreign = office.act(first, "/ledger", "/ledger", files=file(SOUND.format(multiplier="1"))).headers["location"]
