@@ -16,7 +16,14 @@ from rich.text import Text
 __all__ = ["confirm", "console", "counted", "end_over", "printable", "say", "say_over"]
 
 _EVERY_S: Final = 30.0  # between lines of progress where they are kept, as in a log
-_last_line = {"at": float("-inf")}
+
+
+class _LastLine:
+    """Of progress, where it is kept: when it was printed, and what has come since."""
+
+    at = float("-inf")
+    waiting = ""
+
 
 # control characters, half letters, line and paragraph separators, what turns the direction or has no width, and tags
 _ACTS: Final = re.compile(
@@ -68,19 +75,24 @@ def confirm(what: str, *, yes: bool) -> None:
 
 
 def say_over(text: object) -> None:
-    """Print a line of progress over the one before, on the error stream; no terminal gets a line each 30 s alone."""
+    """Print a line of progress over the one before, on the error stream; a log gets one each 30 s, and the last."""
+    line = printable(text)
     if sys.stderr.isatty():
-        click.echo("\r" + printable(text), err=True, nl=False)
-    elif time.monotonic() - _last_line["at"] >= _EVERY_S:
-        _last_line["at"] = time.monotonic()
-        click.echo(printable(text), err=True)
+        click.echo("\r" + line, err=True, nl=False)
+    elif time.monotonic() - _LastLine.at >= _EVERY_S:
+        _LastLine.at, _LastLine.waiting = time.monotonic(), ""
+        click.echo(line, err=True)
+    else:
+        _LastLine.waiting = line
 
 
 def end_over() -> None:
     """End lines of progress: what follows stands on a line of its own."""
     if sys.stderr.isatty():
         click.echo(err=True)
-    _last_line["at"] = float("-inf")
+    elif _LastLine.waiting:
+        click.echo(_LastLine.waiting, err=True)
+    _LastLine.at, _LastLine.waiting = float("-inf"), ""
 
 
 class _Console(Console):
