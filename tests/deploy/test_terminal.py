@@ -77,7 +77,7 @@ def test_progress_of_a_simulation_does_not_flood_a_log(monkeypatch: pytest.Monke
     def simulated(*_: object, say: Callable[[str], None], report: Callable[[Progress], None], **__: object) -> Progress:
         say("unit \x1b[2J")
         progress = Progress(readings=7, messages=1, simulated_us=0, due_us=0)
-        for _ in range(9):
+        for _time in range(9):
             report(progress)
         return progress
 
