@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from analytics.domain.errors import ConfigurationError
+from ingest.kafka.config import KEPT_DAYS
+from ingest.wire import READINGS_TOPIC
 
 __all__ = ["Need", "Site", "needs"]
 
@@ -37,7 +39,6 @@ MOST_METERS: Final = 500_000
 """Of a worker: a million were restored in 6.5 s, and another worker has to take over what one leaves."""
 BUSY: Final = 0.5
 """Share of a core that may be used: the rest is for closing hours, judging, boards, and for catching up."""
-KEPT_DAYS: Final = 7
 _DAY_S: Final = 86_400.0
 _YEAR_DAYS: Final = 365
 _FEWEST_PARTITIONS: Final = 8
@@ -125,7 +126,9 @@ class Need:
         return self.narrow_bytes + self.packed_bytes + self.results_bytes + self.ledger_bytes
 
 
-def needs(site: Site, *, days: float = _YEAR_DAYS, pack_after_days: float = 3.0, kept_days: float = KEPT_DAYS) -> Need:
+def needs(
+    site: Site, *, days: float = _YEAR_DAYS, pack_after_days: float = 3.0, kept_days: float = KEPT_DAYS[READINGS_TOPIC]
+) -> Need:
     """What a site needs.
 
     Parameters

@@ -2,15 +2,17 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Final
 from zoneinfo import ZoneInfo
 
 from analytics.domain.errors import ConfigurationError
 from ingest.kafka_access import KafkaAccess
 from ingest.wire import DETECTIONS_TOPIC, HOURS_TOPIC, MAX_MESSAGE_BYTES, READINGS_TOPIC, REJECTED_TOPIC
 
-__all__ = ["KafkaConfig", "TopicSpec"]
+__all__ = ["KEPT_DAYS", "KafkaConfig", "TopicSpec"]
 
-_KEPT_DAYS = {READINGS_TOPIC: 7, REJECTED_TOPIC: 30, HOURS_TOPIC: 7, DETECTIONS_TOPIC: 30}
+KEPT_DAYS: Final[Mapping[str, int]] = {READINGS_TOPIC: 7, REJECTED_TOPIC: 30, HOURS_TOPIC: 7, DETECTIONS_TOPIC: 30}
+"""For how long each topic keeps what was sent, where settings say nothing else. [d]"""
 _DAY_MS = 86_400_000
 
 
@@ -81,9 +83,9 @@ class KafkaConfig:
 
     def __post_init__(self) -> None:
         _ = self.access  # refuses what is no security
-        unknown = sorted(set(self.kept_days) - set(_KEPT_DAYS))
+        unknown = sorted(set(self.kept_days) - set(KEPT_DAYS))
         if unknown:
-            raise ConfigurationError(f"kept_days must be of {', '.join(_KEPT_DAYS)} (got {', '.join(unknown)})")
+            raise ConfigurationError(f"kept_days must be of {', '.join(KEPT_DAYS)} (got {', '.join(unknown)})")
         if self.delivery_timeout_s * 1000 < self.linger_ms + 1000:
             raise ConfigurationError(
                 f"delivery_timeout_s must exceed linger_ms by 1 s (got {self.delivery_timeout_s:g})"
@@ -106,5 +108,5 @@ class KafkaConfig:
         """All topics there shall be."""
         return tuple(
             TopicSpec(name=self.topic(name), partitions=self.partitions, kept_days=self.kept_days.get(name, days))
-            for name, days in _KEPT_DAYS.items()
+            for name, days in KEPT_DAYS.items()
         )
