@@ -10,9 +10,10 @@ from psycopg.rows import dict_row
 
 from analytics.alerting.rules import Person, Rules, audience
 from analytics.alerting.words import DutyFacts, duty_text
+from streams.alerts.aside import Aside
 from streams.alerts.config import AlertConfig
 from streams.alerts.outbox import NewMessage
-from streams.alerts.reminders import EVERYBODY, is_office_hour, reminder, stage_of
+from streams.alerts.reminders import everybody_of, is_office_hour, reminder, stage_of
 
 __all__ = ["remind_of_duties"]
 
@@ -46,7 +47,12 @@ on conflict (unit_id, duty, ref) do update set stage = excluded.stage, reminded_
 
 
 async def remind_of_duties(
-    connection: psycopg.AsyncConnection, now: datetime, config: AlertConfig, rules: Rules, people: Mapping[str, int]
+    connection: psycopg.AsyncConnection,
+    now: datetime,
+    config: AlertConfig,
+    rules: Rules,
+    people: Mapping[str, int],
+    aside: Aside,
 ) -> list[NewMessage]:
     """Messages about terms that are near or over, each stage sent once; in the caller's transaction.
 
@@ -57,16 +63,25 @@ async def remind_of_duties(
         return []
     rows = await _rows(connection, _REVIEWS, {"until": config.calendar.after(today, _SOON_D).day})
     rows += await _self_checks(connection, today, config, rules)
-    open_rows = [(row, stage_of(row["due"], today, config, _soon(row))) for row in rows]
+    open_rows = aside.each("review", rows, lambda row: (row, stage_of(row["due"], today, config, _soon(row))), _key)
     due = [(row, stage) for row, stage in open_rows if stage and stage != row["stage"]]
     if not due:
         return []
-    everybody = [Person(**row) for row in await _rows(connection, EVERYBODY, {})]
+    everybody = await everybody_of(connection, aside)
+
+    def written(one: tuple[dict[str, Any], str]) -> tuple[dict[str, Any], list[NewMessage]]:
+        row, stage = one
+        return {**row, "stage": stage}, _drafts(row, stage, everybody, rules, people, today, config)
+
     drafts: list[NewMessage] = []
-    for row, stage in due:
-        await connection.execute(_REMINDED, {**row, "stage": stage})
-        drafts += _drafts(row, stage, everybody, rules, people, today, config)
+    for reminded, letters in aside.each("review", due, written, lambda one: _key(one[0])):
+        await connection.execute(_REMINDED, reminded)
+        drafts += letters
     return drafts
+
+
+def _key(row: Mapping[str, Any]) -> object:
+    return f"{row['duty']} {row['ref']} of unit {row['unit_id']}"
 
 
 async def _self_checks(

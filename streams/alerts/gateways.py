@@ -7,13 +7,13 @@ from functools import partial
 from typing import Any, Final
 
 import psycopg
-from psycopg.rows import dict_row
 
-from analytics.alerting.gateway import GatewayFacts, gateway_stage, gateway_text, is_told
+from analytics.alerting.gateway import GatewayFacts, GatewayStage, gateway_stage, gateway_text, is_told
 from analytics.alerting.rules import Person, Recipient, Rules, audience
+from streams.alerts.aside import Aside
 from streams.alerts.config import AlertConfig
 from streams.alerts.outbox import NewMessage
-from streams.alerts.reminders import EVERYBODY, is_office_hour, reminder
+from streams.alerts.reminders import everybody_of, is_office_hour, reminder
 from streams.store.access.gateway_state import gateway_states
 
 __all__ = ["facts_of", "tell_of_gateways"]
@@ -26,15 +26,24 @@ where name = %(name)s
 
 
 async def tell_of_gateways(
-    connection: psycopg.AsyncConnection, now: datetime, config: AlertConfig, rules: Rules, people: Mapping[str, int]
+    connection: psycopg.AsyncConnection,
+    now: datetime,
+    config: AlertConfig,
+    rules: Rules,
+    people: Mapping[str, int],
+    aside: Aside,
 ) -> list[NewMessage]:
     """Messages about gateways whose stage got worse or is over, in office hours; in the caller's transaction."""
     if not is_office_hour(now, config):
         return []
-    due = []
-    for row in await gateway_states(connection):
+
+    def staged(row: Mapping[str, Any]) -> tuple[Mapping[str, Any], GatewayFacts, GatewayStage]:
         facts = facts_of(row)
-        stage = gateway_stage(facts, now, rules.gateways)
+        return row, facts, gateway_stage(facts, now, rules.gateways)
+
+    due = []
+    states = await gateway_states(connection)
+    for row, facts, stage in aside.each("gateway_state", states, staged, lambda row: row["name"]):
         dropped = max(facts.dropped_readings - (row["told_dropped"] or 0), 0)
         if stage == row["stage"] and facts.dropped_readings == (row["told_dropped"] or 0):
             continue
@@ -45,8 +54,7 @@ async def tell_of_gateways(
             due.append((facts, stage, 0))
     if not due:
         return []
-    async with connection.cursor(row_factory=dict_row) as cursor:
-        everybody = [Person(**row) for row in await (await cursor.execute(EVERYBODY)).fetchall()]
+    everybody = await everybody_of(connection, aside)
     return [
         draft
         for facts, stage, dropped in due

@@ -208,8 +208,8 @@ class Raiser:
             if rule is not None and rule.case:
                 await open_case(connection, book.ids[key], None, now, self._config)
         drafts += await remind_of_cases(connection, now, self._config, book.desk.rules, book.people, aside)
-        drafts += await remind_of_duties(connection, now, self._config, book.desk.rules, book.people)
-        drafts += await tell_of_gateways(connection, now, self._config, book.desk.rules, book.people)
+        drafts += await remind_of_duties(connection, now, self._config, book.desk.rules, book.people, aside)
+        drafts += await tell_of_gateways(connection, now, self._config, book.desk.rules, book.people, aside)
         await outbox.write(connection, drafts, now)
         return len(drafts)
 

@@ -14,7 +14,7 @@ from streams.alerts.aside import Aside
 from streams.alerts.config import AlertConfig
 from streams.alerts.outbox import NewMessage, ref_of
 
-__all__ = ["EVERYBODY", "is_office_hour", "remind_of_cases", "reminder", "stage_of"]
+__all__ = ["everybody_of", "is_office_hour", "remind_of_cases", "reminder", "stage_of"]
 
 _SOON_D: Final = 2
 _OVERDUE_EVERY_D: Final = 5
@@ -29,7 +29,7 @@ left join person h on h.id = c.assignee_id
 where c.closed_at is null and c.due_on <= %s
 """
 _REMINDED: Final = "update case_file set reminded = %s where id = %s"
-EVERYBODY: Final = """
+_EVERYBODY: Final = """
 select p.login, p.name, p.role, coalesce(u.code, '') as unit_code, p.language, p.channel, p.address
 from person p left join unit u on u.id = p.unit_id where p.active order by p.login
 """
@@ -60,9 +60,7 @@ async def remind_of_cases(
     due = [(row, stage) for row, stage in staged if stage and stage != row["reminded"]]
     if not due:
         return []
-    async with connection.cursor(row_factory=dict_row) as cursor:
-        known = await (await cursor.execute(EVERYBODY)).fetchall()
-    everybody = aside.each("person", known, lambda row: Person(**row), lambda row: row["login"])
+    everybody = await everybody_of(connection, aside)
 
     def written(one: tuple[dict[str, Any], str]) -> tuple[int, str, list[NewMessage]]:
         row, stage = one
@@ -73,6 +71,13 @@ async def remind_of_cases(
         await connection.execute(_REMINDED, (stage, case))
         drafts += letters
     return drafts
+
+
+async def everybody_of(connection: psycopg.AsyncConnection, aside: Aside) -> list[Person]:
+    """All active persons, but for rows that nothing can be made of, which are set aside."""
+    async with connection.cursor(row_factory=dict_row) as cursor:
+        known = await (await cursor.execute(_EVERYBODY)).fetchall()
+    return aside.each("person", known, lambda row: Person(**row), lambda row: row["login"])
 
 
 def _id(row: Mapping[str, Any]) -> object:
