@@ -31,11 +31,18 @@ SITE = Site(units=8, meters=10, interval_us=15 * 60_000_000)
 
 
 @pytest.fixture(scope="module")
-def kept() -> Iterator[Settings]:
-    """An instance with a worker and a keeper."""
+def shared_instance() -> Iterator[Settings]:
+    """An instance with a worker and a keeper, whose data the tests of this file share."""
     with private_instance() as settings:
         workers = dataclasses.replace(settings.workers, count=1)
         yield dataclasses.replace(settings, keeper="on", workers=workers)
+
+
+@pytest.fixture
+def kept(shared_instance: Settings) -> Iterator[Settings]:
+    """The same, of which nothing runs: a test begins with what it starts itself, in whatever order they come."""
+    yield shared_instance
+    Stack(shared_instance).down()
 
 
 def part(stack: Stack, name: str) -> PartStatus:
