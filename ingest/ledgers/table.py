@@ -82,7 +82,8 @@ def _said(row: Sequence[object]) -> list[str]:
 
 def _is_sparse(row: Sequence[object]) -> bool:
     """Whether so few cells say something that the row can be no point."""
-    return len(row) - row.count(None) - row.count("") <= _FEW or (row.count(None) + row.count("")) * 2 > len(row)
+    empty = row.count(None) + row.count("")
+    return len(row) - empty <= _FEW or empty * 2 > len(row)
 
 
 def kind_of_row(row: Sequence[object]) -> str:

@@ -83,7 +83,7 @@ def is_empty(cell: object) -> bool:
         return cell is None
     plain = cell.strip()
     if len(plain) <= _SHORTEST_WORD and plain.strip() not in _SHEET_ERRORS:
-        folded = tidy(plain).casefold()
+        folded = (plain if plain.isascii() and plain.isalnum() else tidy(plain)).casefold()
         return folded in _SAYS_NOTHING or not folded.strip("-—–−")
     return not plain.isprintable() and not _INVISIBLE.sub("", plain).strip()
 

@@ -23,7 +23,7 @@ from analytics.domain.ledger import (
     TextColumn,
     merge,
 )
-from streams.store.ledger import blob, sql
+from streams.store.ledger import blob, first, sql
 from streams.store.ledger.blob import ID_COLUMNS, RowIds
 from streams.store.ledger.reading import read_ledger
 from streams.store.ledger.stage import CHUNK, Stage
@@ -139,7 +139,11 @@ async def load_ledger(
         if faults or known:
             return _report(newer, current.version, faults=faults, changes=changes)
         version = await _begin(connection, newer, source, origin)
-        ids = await _take_in(connection, merged, version, since)
+        if await first.taken_alone(connection, merged):
+            ids = await first.take_in(connection, merged, version)
+            await connection.execute(sql.ANALYZE)
+        else:
+            ids = await _take_in(connection, merged, version, since)
         encoded = await asyncio.to_thread(blob.encode, merged.rows, ids)
         await connection.execute(_TARIFFS)
         await connection.execute(_FINISH, (hashlib.sha256(encoded).digest(), encoded, version))

@@ -7,11 +7,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
+from numpy.typing import NDArray
 
-from analytics.domain.ledger import COLUMNS, NO_DAY, NO_INSTANT, OPEN_END, Cells, Ledger, Storage, TextColumn
+from analytics.domain.ledger import COLUMNS, NO_DAY, NO_INSTANT, OPEN_END, Ledger, LedgerRows, Storage, TextColumn
 from analytics.domain.ledger.derive import group
 
-__all__ = ["CHUNK", "Stage"]
+__all__ = ["CHUNK", "Stage", "plain"]
 
 CHUNK: Final = 50_000
 """Rows of one piece."""
@@ -31,7 +32,7 @@ class Stage:
             "amount_unit": pa.array(ledger.point_canonical[group(rows).row_point]),
             "measure_unit": pa.array(measure_unit),
         }
-        arrays |= {name: _plain(rows.columns[name], spec.storage) for name, spec in COLUMNS.items()}
+        arrays |= {name: plain(rows, name) for name in COLUMNS}
         self._table = pa.table(arrays)
 
     def csv(self, start: int) -> bytes:
@@ -41,10 +42,16 @@ class Stage:
         return sink.getvalue()
 
 
-def _plain(cells: Cells, storage: Storage) -> Any:
+def plain(rows: LedgerRows, name: str, index: NDArray[np.integer] | None = None) -> Any:
+    """A column as Arrow writes it to CSV for PostgreSQL, of the rows at `index` or of all."""
+    cells = rows.columns[name]
     if isinstance(cells, TextColumn):
-        codes: Any = pa.array(cells.codes)
+        codes: Any = pa.array(cells.codes if index is None else cells.codes[index])
         return pa.DictionaryArray.from_arrays(codes, pa.array(cells.values, pa.string())).dictionary_decode()
+    return _array(cells if index is None else cells[index], COLUMNS[name].storage)
+
+
+def _array(cells: NDArray[Any], storage: Storage) -> Any:
     match storage:
         case Storage.NUMBER:
             return pa.array(cells, mask=np.isnan(cells))
@@ -56,10 +63,11 @@ def _plain(cells: Cells, storage: Storage) -> Any:
             return pa.array(cells)
 
 
-def _instants(cells: Any) -> Any:
-    """Instants as text: an open end is PostgreSQL's infinity, which is no instant to Arrow."""
-    open_end, unknown = cells == OPEN_END, cells == NO_INSTANT
-    text: Any = pa.array(np.where(open_end | unknown, 0, cells), pa.timestamp("us", "UTC")).cast(pa.string())
+def _instants(cells: NDArray[np.int64]) -> Any:
+    """Instants as text, of which there are few: an open end is PostgreSQL's infinity, which is no instant to Arrow."""
+    distinct, place = np.unique(cells, return_inverse=True)
+    open_end, unknown = distinct == OPEN_END, distinct == NO_INSTANT
+    text: Any = pa.array(np.where(open_end | unknown, 0, distinct), pa.timestamp("us", "UTC")).cast(pa.string())
     for mask, word in ((open_end, "infinity"), (unknown, "-infinity")):
         text = pc.if_else(pa.array(mask), pa.scalar(word), text)
-    return text
+    return text.take(pa.array(place))
