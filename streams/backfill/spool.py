@@ -27,6 +27,7 @@ _ROW = np.dtype(
         ("unit_code", "<i4"), ("name", "<i4"), ("stated", "<i4"), ("file", "<i4"), ("quality", "<i2"),
     ]
 )  # fmt: skip
+_BEFORE = int(np.iinfo(np.int64).min)
 _STATED_UNITS = 256
 """Most units of measurement that a block can distinguish."""
 
@@ -90,6 +91,8 @@ class Spool:
         self._open = ExitStack()
         self._codes, self._names, self._stated = _Numbers(), _Numbers(), _Numbers()
         self._names_of: dict[MeterList, Int32s] = {}
+        self._newest = [_BEFORE] * (buckets + 1)
+        self._ordered = [True] * (buckets + 1)
         self.readings = 0
 
     def __enter__(self) -> Self:
@@ -125,7 +128,11 @@ class Spool:
         rows["unit_code"], rows["file"], rows["row"] = self._codes.number(block.unit_code), file, block.message
         rows["name"] = names[block.meter]
         rows["stated"] = self._stated.numbers(block.units)[block.unit]
-        self._files[self._bucket_of.get(block.unit_code, len(self._runs))].write(rows.data)
+        bucket = self._bucket_of.get(block.unit_code, len(self._runs))
+        at = np.append(self._newest[bucket], rows["measured_at"])
+        self._ordered[bucket] &= bool((at[1:] >= at[:-1]).all())
+        self._newest[bucket] = int(at[-1])
+        self._files[bucket].write(rows.data)
         self.readings += len(rows)
 
     def slices(self, bucket: int, size: int) -> Iterator[Slice]:
@@ -138,8 +145,15 @@ class Spool:
             Most readings in a slice.
         """
         self._files[bucket].flush()
-        rows = np.fromfile(self._paths[bucket], _ROW)
-        self._paths[bucket].unlink()
+        path = self._paths[bucket]
+        if self._ordered[bucket]:  # as most files are: no more than a slice is held
+            with path.open("rb") as file:
+                while len(rows := np.fromfile(file, _ROW, size)):
+                    yield self._slice(rows)
+            path.unlink()
+            return
+        rows = np.fromfile(path, _ROW)
+        path.unlink()
         order = np.argsort(rows["measured_at"], kind="stable")
         for start in range(0, len(rows), size):
             yield self._slice(rows[order[start : start + size]])
