@@ -67,7 +67,7 @@ def test_every_panel(year: tuple[str, World], who: str, days: int, interval: tim
     boards = BOARDS if who == "staff" else ENTERPRISE_BOARDS
     names = sorted({panel.query for board in boards for panel in board.panels if panel.query})
     with psycopg.connect(login(dsn, None if who == "staff" else 1), autocommit=True) as connection:
-        took = {name: _taken(connection, expand(query(name), span, VARIABLES)) for name in names}
+        took = {name: taken_by(connection, expand(query(name), span, VARIABLES)) for name in names}
     slowest = max(took, key=lambda name: took[name].alone_ms)
     found = {
         "bench": f"panels over {days} days, {world.units * world.points} meters, {who}",
@@ -83,7 +83,7 @@ def test_every_panel(year: tuple[str, World], who: str, days: int, interval: tim
     print(json.dumps(found))  # noqa: T201 - what `make bench` is for
 
 
-class _Taken(NamedTuple):
+class Taken(NamedTuple):
     """Medians of three runs, and the first of them without its wait."""
 
     alone_ms: float
@@ -91,14 +91,14 @@ class _Taken(NamedTuple):
     first_ms: float
 
 
-def _taken(connection: psycopg.Connection, statement: str) -> _Taken:
+def taken_by(connection: psycopg.Connection, statement: str) -> Taken:
     clock, alone = [], []
     for _ in range(3):
         waited, began = _waited_ms(connection), time.perf_counter()
         connection.execute(statement.encode()).fetchall()
         clock.append(1_000 * (time.perf_counter() - began))
         alone.append(clock[-1] - (_waited_ms(connection) - waited))
-    return _Taken(statistics.median(alone), statistics.median(clock), alone[0])
+    return Taken(statistics.median(alone), statistics.median(clock), alone[0])
 
 
 def _waited_ms(connection: psycopg.Connection) -> float:
