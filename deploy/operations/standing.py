@@ -161,18 +161,23 @@ def judged(first: Sequence[Standing], now: Sequence[Standing], *, heard_s: float
 
 
 def _state(one: Standing, *, moved: bool, heard_s: float) -> State:
-    served = one.told_s is not None and one.told_s < heard_s
+    served = _within(one.told_s, heard_s)
     if served and one.doing == Doing.REFUSED:
         return "refused"
     if not one.lag:
         return "idle"
     if not served:
         return "unserved"
-    if moved or (one.still_s is not None and one.next_offset and one.still_s < _RECENTLY_S):
+    if moved or (one.next_offset and _within(one.still_s, _RECENTLY_S)):
         return "moving"
-    if one.doing in _BUSY and one.changed_s is not None and one.changed_s < _BUSY_S:
+    if one.doing in _BUSY and _within(one.changed_s, _BUSY_S):
         return "busy"
     return "standing"
+
+
+def _within(since_s: float | None, most_s: float) -> bool:
+    """Whether something was so recently; what lies far ahead was noted before the clock was set back, and is over."""
+    return since_s is not None and -most_s < since_s < most_s
 
 
 def incidents(dsn: str, *, group: str, topic: str) -> list[StoredIncident]:

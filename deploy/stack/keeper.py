@@ -30,6 +30,9 @@ class _Part:
     ended: int = 0
     """How often on end, without a sound time between."""
     next_at: float = 0.0
+    """By the clock that pauses go by; 0.0 while it runs."""
+    shown_at: float = 0.0
+    """The same instant as people have it. [s since 1970-01-01 UTC]"""
     started_at: float = 0.0
     back: int = 0
     back_at: float = 0.0
@@ -43,6 +46,8 @@ class Patience:
     Parameters
     ----------
     clock : callable
+        What pauses go by: it never jumps, as a clock on the wall does that is set. [s]
+    wall : callable
         [s since 1970-01-01 UTC]
 
     Examples
@@ -56,7 +61,8 @@ class Patience:
     True
     """
 
-    clock: Callable[[], float] = time.time
+    clock: Callable[[], float] = time.monotonic
+    wall: Callable[[], float] = time.time
     parts: dict[str, _Part] = field(default_factory=dict)
 
     def due(self, name: str) -> bool:
@@ -66,7 +72,8 @@ class Patience:
             if part.started_at and now - part.started_at > _SOUND_S:
                 part.ended = 0
             part.started_at = 0.0
-            part.next_at = now + PAUSES_S[min(part.ended, len(PAUSES_S) - 1)]
+            pause_s = PAUSES_S[min(part.ended, len(PAUSES_S) - 1)]
+            part.next_at, part.shown_at = now + pause_s, self.wall() + pause_s
             part.ended += 1
         return now >= part.next_at
 
@@ -76,9 +83,9 @@ class Patience:
 
     def started(self, name: str) -> None:
         """Take note that it was started."""
-        part, now = self.parts[name], self.clock()
-        part.next_at, part.trouble, part.started_at = 0.0, "", now
-        part.back, part.back_at = part.back + 1, now
+        part = self.parts[name]
+        part.next_at, part.trouble, part.started_at = 0.0, "", self.clock()
+        part.back, part.back_at = part.back + 1, self.wall()
 
     def failed(self, name: str, trouble: str) -> None:
         """Take note that it could not be started, and begin a longer pause."""
@@ -95,7 +102,12 @@ class Patience:
     def facts(self) -> dict[str, Any]:
         """What `status` is told."""
         return {
-            name: {"back": part.back, "back_at": part.back_at, "next_at": part.next_at, "trouble": part.trouble}
+            name: {
+                "back": part.back,
+                "back_at": part.back_at,
+                "next_at": part.shown_at if part.next_at else 0.0,
+                "trouble": part.trouble,
+            }
             for name, part in self.parts.items()
         }
 

@@ -23,6 +23,10 @@ update gateway_state set staged_at = case when stage = %(stage)s then staged_at 
     told_dropped = dropped_readings
 where name = %(name)s
 """
+_SET_BACK: Final = (
+    "update gateway_state set delivered_at = %(now)s where delivered_at > %(now)s::timestamptz + interval '1 hour'"
+)
+"""After the clock was set back: from now on, not from an instant that is still to come."""
 
 
 async def tell_of_gateways(
@@ -42,6 +46,7 @@ async def tell_of_gateways(
         return row, facts, gateway_stage(facts, now, rules.gateways)
 
     due = []
+    await connection.execute(_SET_BACK, {"now": now})
     states = await gateway_states(connection)
     for row, facts, stage in aside.each("gateway_state", states, staged, lambda row: row["name"]):
         dropped = max(facts.dropped_readings - (row["told_dropped"] or 0), 0)

@@ -45,6 +45,10 @@ def states(found: Sequence[Standing]) -> set[str]:
         ({"doing": "refused", "next_offset": 9}, 0, "refused"),
         ({"doing": "restoring", "changed_s": 20.0}, 0, "busy"),
         ({"doing": "recomputing", "changed_s": 600.0}, 0, "standing"),
+        ({"told_s": -86_400.0}, 0, "unserved"),  # the clock was set back by a day, and nobody has reported since
+        ({"still_s": -86_400.0}, 0, "standing"),
+        ({"doing": "restoring", "changed_s": -86_400.0}, 0, "standing"),
+        ({"told_s": -0.5, "still_s": -0.5}, 0, "moving"),  # a clock that is drawn slowly
     ],
 )
 def test_a_partition_is_what_its_fence_its_log_and_its_worker_say(
@@ -73,13 +77,13 @@ def test_partitions_that_nobody_has_that_break_and_that_are_refused_are_told(
         assert sum(one.lag for one in found) == sum(place.ends().values())
 
         place.worker("b", broken=True)  # it breaks at each message, rejects some, and then waits
-        place.wait(lambda: states(look(patience_s=1.0)) == {"standing"}, 60, lambda: look(patience_s=0.0))
+        place.wait(lambda: states(look(patience_s=1.0)) == {"standing"}, 240, lambda: look(patience_s=0.0))
         place.workers[-1].signal(signal.SIGKILL)
 
         with closing(KafkaAdminClient(**place.access.options())) as admin:
             admin.create_partitions({place.topic: NewPartitions(total_count=3)})
         place.worker("c")
-        place.wait(lambda: "refused" in states(look(patience_s=0.0)), 60)
+        place.wait(lambda: "refused" in states(look(patience_s=0.0)), 240)
         refused = [one for one in look(patience_s=0.0) if one.state == "refused"]
         assert all("run `meterwarden partitions 3`" in one.detail for one in refused)
         assert incidents(database, group=f"group.{place.topic}", topic=place.topic) == []

@@ -12,12 +12,17 @@ from streams.store.postgres.reading import rows_of
 
 __all__ = ["Sign", "forget_state", "gateway_states", "note"]
 
+# a clock that was ahead, a gateway's or this machine's, must not make all that comes afterwards old news
 _NOTE: Final = """
 insert into gateway_state as g (name, delivered_at, told_at, waiting_readings, waiting_bytes, max_bytes, oldest_at,
                                 dropped_readings, fault)
-values (%(name)s, %(delivered)s, %(told)s, %(readings)s, %(bytes)s, %(max)s, %(oldest)s, %(dropped)s, %(fault)s)
+select %(name)s, case when delivered > now() then now() else delivered end,
+       case when told > now() then now() else told end,
+       %(readings)s, %(bytes)s, %(max)s, %(oldest)s, %(dropped)s, %(fault)s
+from (values (%(delivered)s::timestamptz, %(told)s::timestamptz)) v (delivered, told)
 on conflict (name) do update
-set delivered_at = greatest(g.delivered_at, excluded.delivered_at),
+set delivered_at = greatest(
+        case when g.delivered_at > now() then now() else g.delivered_at end, excluded.delivered_at),
     (told_at, waiting_readings, waiting_bytes, max_bytes, oldest_at, dropped_readings, fault) = (
         select case when newer then excluded.told_at else g.told_at end,
                case when newer then excluded.waiting_readings else g.waiting_readings end,
@@ -26,7 +31,12 @@ set delivered_at = greatest(g.delivered_at, excluded.delivered_at),
                case when newer then excluded.oldest_at else g.oldest_at end,
                case when newer then excluded.dropped_readings else g.dropped_readings end,
                case when newer then excluded.fault else g.fault end
-        from (values (excluded.told_at is not null and (g.told_at is null or excluded.told_at > g.told_at))) v (newer)
+        from (
+            values (
+                excluded.told_at is not null
+                and (g.told_at is null or g.told_at > now() or excluded.told_at > g.told_at)
+            )
+        ) v (newer)
     )
 """
 # who is no longer let in is not looked at; what is not in the registry is a gateway beside this database

@@ -66,6 +66,9 @@ select array_send(array_agg(coalesce(stored_at(w.writer::text::xid), '-infinity'
 from unnest(%s::int8[]) with ordinality as w (writer, ordinal)
 """
 _RETAIN: Final = "select upkeep.retain(%s)"
+_NEWEST: Final = """
+select max(range_end) from timescaledb_information.chunks where hypertable_name in ('reading_hot', 'reading_history')
+"""
 
 _PACE: Final = """
 select coalesce(sum(3600 / interval_s) filter (where interval_s > 0), 0)::float8,
@@ -94,7 +97,8 @@ class LayersPolicy:
         Chunks that ended this long ago are packed; None never. A server whose license gives it the columnstore packs by
         that, and not by this. [h]
     retain_days : float, optional
-        Readings older than this are dropped, packed or not; None never. [d]
+        Readings older than this are dropped, packed or not; None never. Counted back from now, or from the newest
+        reading where the clock is ahead of it. [d]
     """
 
     by_ledger: bool = False
@@ -234,8 +238,12 @@ class Layers:
     async def _retain(self, now: datetime) -> None:
         if self._policy.retain_days is None:
             return
-        before = now - timedelta(days=self._policy.retain_days)
         async with self._connections.connection() as connection:
+            newest = await _scalar(connection, _NEWEST)
+            if newest is None:
+                return
+            # by a clock that is years ahead everything would be old, and what is dropped does not come back
+            before = min(now, newest) - timedelta(days=self._policy.retain_days)
             await connection.execute(_RETAIN, (before,))
 
     async def _pack(self, chunk: _Chunk) -> int:

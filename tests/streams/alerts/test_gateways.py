@@ -119,6 +119,22 @@ def test_older_news_change_nothing_and_a_gateway_that_is_over_is_not_looked_at(m
     assert told(dsn, MORNING + timedelta(days=3)) == []
 
 
+def test_a_clock_that_was_ahead_hides_neither_what_comes_later_nor_that_nothing_comes(module_database: str) -> None:
+    dsn = settled(module_database)
+    entered(dsn, "boiler", "U1")
+    ahead = us(datetime.now(UTC) + timedelta(days=365))
+    came(dsn, {"boiler": Sign(delivered_us=ahead, told=SpoolState(at_us=ahead, readings=5))})
+    came(dsn, {"boiler": Sign(told=SpoolState(at_us=us(datetime.now(UTC)), readings=7))})
+    state = "select waiting_readings, delivered_at <= now(), told_at <= now() from gateway_state"
+    assert rows(dsn, state) == [(7, True, True)], "the clock of the gateway was set right"
+    rows(dsn, "update gateway_state set delivered_at = now() + interval '1 year', told_at = now() + interval '1 year'")
+    came(dsn, {"boiler": Sign(told=SpoolState(at_us=us(datetime.now(UTC)), readings=9))})
+    assert rows(dsn, state) == [(9, True, True)], "the clock of this machine was set right"
+    rows(dsn, "update gateway_state set delivered_at = now() + interval '1 year', oldest_at = null")
+    assert told(dsn, MORNING) == []
+    assert {title for _, title in told(dsn, MORNING + timedelta(hours=7))} == {"网关 boiler：已 7 小时无读数送达"}
+
+
 @pytest.mark.parametrize(
     ("table", "place"),
     [({"after_h": -1}, "gateways.after_h"), ({"of": {"g": "6"}}, "gateways.of"), ({"tell": ["x"]}, "gateways.tell")],

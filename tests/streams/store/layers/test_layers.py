@@ -1,6 +1,7 @@
 """Chunks at rest are indexed and packed; whichever layer holds a reading, it is there once."""
 
 import asyncio
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -201,6 +202,18 @@ def test_a_chunk_that_somebody_reads_is_left_for_later(world: str, topic: TopicP
                 assert (await maintain(store.layers(PACK))).packed == []
             assert counts(world) == (2, 0, 2)
             assert len((await maintain(store.layers(PACK))).packed) == 1
+
+    asyncio.run(scenario())
+
+
+def test_a_clock_that_is_years_ahead_drops_no_reading(world: str, topic: TopicPartition) -> None:
+    async def scenario() -> None:
+        async with opened(world) as store:
+            await write(store, topic, readings(1, 0), readings(1, 1440 * 9))
+            for policy in (KEEP, PACK):
+                kept = store.layers(replace(policy, retain_days=30))
+                await kept.maintain(NOW + timedelta(days=3650))
+                assert counts(world)[2] == 2, "the newest reading is of nine days after the oldest"
 
     asyncio.run(scenario())
 
