@@ -5,8 +5,10 @@ share (``METERWARDEN_CACHE``, or where `meterwarden up` keeps them), so only the
 """
 
 import dataclasses
+import logging
 import os
 import shutil
+import signal
 import tempfile
 import uuid
 from collections.abc import Callable, Iterator
@@ -26,6 +28,7 @@ from deploy.settings import DatabaseSettings, KafkaSettings, PagesSettings, Sett
 from deploy.stack import Stack
 from deploy.stack.ports import free_ports
 from ingest.kafka_access import KafkaAccess
+from streams.logs import Sparing
 from tests.ingest.gateway.brokers import certificate
 
 hypothesis.settings.register_profile("ci", derandomize=True, deadline=None, print_blob=True)
@@ -81,6 +84,27 @@ def private_instance() -> Iterator[Settings]:
     finally:
         Stack(settings).down()
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(autouse=True)
+def process_as_it_was() -> Iterator[None]:
+    """What is of the whole process, and commands that run in it set, is as it was: the next test may be any other."""
+    handlers, folder, umask = list(logging.getLogger().handlers), Path.cwd(), os.umask(0o022)
+    os.umask(umask)
+    loggers = [logging.getLogger(name) for name in ("", "metering")]
+    levels = [logger.level for logger in loggers]
+    signals = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)}
+    yield
+    for handler in list(logging.getLogger().handlers):
+        if isinstance(handler, Sparing) and handler not in handlers:
+            logging.getLogger().removeHandler(handler)
+    for logger, level in zip(loggers, levels, strict=True):
+        logger.setLevel(level)
+    for number, handled in signals.items():
+        if signal.getsignal(number) is not handled:
+            signal.signal(number, handled)
+    os.umask(umask)
+    os.chdir(folder)
 
 
 @pytest.fixture

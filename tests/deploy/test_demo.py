@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
@@ -57,6 +58,13 @@ def test_the_region_of_a_demo_ends_now(minutes: int) -> None:
         assert now - 6 * 60_000_000 < newest <= now
 
 
+@pytest.fixture
+def shown(stack: Stack) -> Iterator[Stack]:
+    """The session's stack, on which a demo may show its region: its pages run on, and end with the test."""
+    yield stack
+    stack.down(("pages",))
+
+
 def _environment(stack: Stack) -> dict[str, str]:
     settings = stack.settings
     return {
@@ -67,12 +75,14 @@ def _environment(stack: Stack) -> dict[str, str]:
         "METERWARDEN_KAFKA_CONTROLLER_PORT": str(settings.kafka.controller_port),
         "METERWARDEN_DATABASE_PORT": str(settings.database.port),
         "METERWARDEN_DISK_FREE_MB": str(settings.disk_free_mb),
+        "METERWARDEN_KEEPER": settings.keeper,
         "METERWARDEN_PAGES_PORT": str(free_ports(1)[0] - 1),  # the demo's pages have the next one
     }
 
 
 @pytest.mark.integration
-def test_the_command_ends_with_the_account_and_success(stack: Stack) -> None:
+def test_the_command_ends_with_the_account_and_success(shown: Stack) -> None:
+    stack = shown
     command = [sys.executable, "-c", "from deploy.cli import main; main()", "demo", "--days", "2", "--units", "8"]
     done = subprocess.run(command, env=_environment(stack), capture_output=True, text=True, timeout=500, check=False)
     said = done.stdout.strip().splitlines()
@@ -110,8 +120,9 @@ def _fetch_less_one(dsn: str, region: Region) -> Outcome:
 
 @pytest.mark.integration
 def test_a_second_run_begins_anew_touches_nothing_else_and_tells_a_lost_row(
-    stack: Stack, monkeypatch: pytest.MonkeyPatch
+    shown: Stack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    stack = shown
     with psycopg.connect(stack.dsn, autocommit=True) as connection:
         connection.execute("create table if not exists somebody_elses (value int)")
         connection.execute("insert into somebody_elses values (42)")
@@ -153,9 +164,12 @@ def test_two_demos_of_one_instance_do_not_run_at_once(stack: Stack) -> None:
 @pytest.mark.integration
 def test_who_may_not_make_databases_is_told_so(stack: Stack) -> None:
     with psycopg.connect(stack.dsn, autocommit=True) as connection:
-        connection.execute("drop role if exists humble")
         connection.execute("create role humble login password 'x'")
-        connection.execute("grant connect on database meterwarden to humble")  # else there is nobody to be told
-    address = stack.dsn.rpartition("@")[2]
-    with pytest.raises(ConfigurationError, match="must be allowed to make the database"):
-        fresh_place(stack.settings, access=stack.access, dsn=f"postgresql://humble:x@{address}", name="humble")
+        try:
+            connection.execute("grant connect on database meterwarden to humble")  # else there is nobody to be told
+            address = stack.dsn.rpartition("@")[2]
+            with pytest.raises(ConfigurationError, match="must be allowed to make the database"):
+                fresh_place(stack.settings, access=stack.access, dsn=f"postgresql://humble:x@{address}", name="humble")
+        finally:
+            connection.execute("revoke connect on database meterwarden from humble")
+            connection.execute("drop role humble")

@@ -97,7 +97,7 @@ def gateway(stack: Stack) -> Iterator[Gateway]:
     create_topics(stack.kafka_config)
     name = f"evil-{uuid.uuid4().hex[:8]}"
     yield Gateway(stack, name, let_in(stack.access, name, share=SHARE))
-    assert until(lambda: ask(stack.access).brokers == 1, SOON_S), "what a test did is over"
+    assert until(lambda: ask(stack.access, timeout_s=SOON_S).brokers == 1, SOON_S), "what a test did is over"
     keep_out(stack.access, name)
     with closing(KafkaAdminClient(**stack.access.options())) as admin:
         admin.delete_topics([inbox_of(name)])
@@ -253,7 +253,7 @@ def test_a_message_of_100_bytes_that_claims_to_fill_the_memory_does_not_end_kafk
         wire.login(gateway)
         assert wire.produce(inbox_of(gateway.name), SNAPPY, packed(claimed)) != 0
     assert kafka_pid(stack) == before
-    assert ask(stack.access).brokers == ask(gateway.access).brokers == 1
+    assert ask(stack.access, timeout_s=SOON_S).brokers == ask(gateway.access, timeout_s=SOON_S).brokers == 1
 
 
 # classes are shipped compiled, since machines that run them have a JRE alone; who changes a source has a JDK
@@ -390,12 +390,12 @@ def test_strangers_fill_the_door_of_gateways_and_neither_the_memory_nor_our_own_
                 break
         with pytest.raises(OSError, match=r"timed out|reset"):
             Wire(stack, timeout_s=10.0)
-        assert ask(stack.access).brokers == 1
+        assert ask(stack.access, timeout_s=SOON_S).brokers == 1
     finally:
         for wire in wires:
             wire.close()
     assert kafka_pid(stack) == before
-    assert until(lambda: ask(stack.access).brokers == 1, SOON_S)
+    assert until(lambda: ask(stack.access, timeout_s=SOON_S).brokers == 1, SOON_S)
 
 
 def test_a_gateway_that_floods_is_made_to_wait_and_nobody_else(stack: Stack, gateway: Gateway) -> None:
@@ -411,7 +411,6 @@ def test_a_gateway_that_floods_is_made_to_wait_and_nobody_else(stack: Stack, gat
             await producer.stop()
             await asyncio.sleep(0.1)
 
-    free_s = asyncio.run(took_s(gateway.access, inbox_of(gateway.name), 8))
     with closing(KafkaAdminClient(**stack.access.options())) as admin:
         give_share(admin, [gateway.name], replace(SHARE, bytes_s=100_000))
 
@@ -424,7 +423,7 @@ def test_a_gateway_that_floods_is_made_to_wait_and_nobody_else(stack: Stack, gat
     # 2 MB at 100 kB/s over Kafka's window of 11 s: the first 1.1 MB go at once
     flood_s, ours_s = asyncio.run(both())
     assert flood_s > 5.0
-    assert ours_s < max(3.0, free_s)
+    assert ours_s < flood_s / 2, "one message of ours beside ten of it"
 
 
 def test_shares_and_room_of_gateways_follow_the_settings_at_the_next_up(stack: Stack, gateway: Gateway) -> None:
@@ -499,7 +498,7 @@ def test_a_gateway_may_not(stack: Stack, gateway: Gateway, what: str) -> None:
         assert admin.list_topics() == [inbox_of(gateway.name)]
         assert admin.list_groups() == []
     assert inbox_configs(stack, gateway.name) == before
-    assert ask(stack.access).brokers == 1, "its owner still gets in with the password that it had"
+    assert ask(stack.access, timeout_s=SOON_S).brokers == 1, "its owner still gets in with the password that it had"
 
 
 @pytest.mark.parametrize("transactional_id", [ADMISSION_GROUP, "its own"])
@@ -524,7 +523,7 @@ def test_an_open_connection_of_a_gateway_that_is_over_sends_nothing_more(stack: 
             await producer.start()
             await producer.send_and_wait(inbox_of(gateway.name), b"{}")
             await asyncio.to_thread(keep_out, stack.access, gateway.name)
-            for _ in range(50):  # Kafka takes a moment until it knows
+            for _ in range(600):  # Kafka takes a moment until it knows
                 await producer.send_and_wait(inbox_of(gateway.name), b"{}")
                 await asyncio.sleep(0.1)
         finally:

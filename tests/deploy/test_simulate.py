@@ -97,7 +97,7 @@ def test_messages_are_sent_when_their_time_has_come_and_all_acknowledged(place: 
     before = sum(end_offsets(place.kafka, place.topic).values())
     began = time.monotonic()
     ended = play(place, iter(messages), pace, for_s=3.0, report=told.append)
-    assert 3.0 <= time.monotonic() - began < 20.0
+    assert 3.0 <= time.monotonic() - began < 120.0
     assert ended.simulated_us == begin + 3 * US_PER_HOUR
     due = [m for m in messages if m.at <= ended.simulated_us]
     assert (ended.messages, ended.readings) == (len(due), sum(m.readings for m in due))

@@ -63,11 +63,11 @@ def made(own: Settings, tmp_path_factory: pytest.TempPathFactory) -> Made:
     with arena(stack.access, stack.dsn, TOPIC, tmp_path_factory.mktemp("logs")) as place:
         worker = place.worker("a")
         live = place.live(Traffic(SITE), pause_s=0.02)
-        place.wait(lambda: sum(place.fences().values()) > 200, 120)
+        place.wait(lambda: sum(place.fences().values()) > 200, 240)
         shares = []
         path, manifest = back_up(own, own.home / "backups", report=lambda read, total: shares.append((read, total)))
         fences = place.fences()
-        place.wait(lambda: sum(place.fences().values()) > sum(fences.values()) + 200, 120)
+        place.wait(lambda: sum(place.fences().values()) > sum(fences.values()) + 200, 240)
         traffic = live.end()
         place.settle()
         assert worker.stop() == 0
@@ -123,7 +123,7 @@ def test_put_back_into_an_empty_machine_the_states_go_on(made: Made, instance: S
         worker = place.worker("b")
         place.send(traffic.next(12))
         place.send(traffic.rest())
-        place.wait(lambda: place.incarnations() == 2, 60)
+        place.wait(lambda: place.incarnations() == 2, 240)
         place.settle()
         place.check(traffic)
         assert worker.stop() == 0
@@ -139,10 +139,10 @@ def test_a_database_of_somebody_else_is_copied_while_all_runs_and_goes_on_in_an_
     with arena(stack.access, database, topic_prefix + "tables", home) as place:
         worker = place.worker("a", snapshot_s=1.0)
         live = place.live(Traffic(SITE), pause_s=0.02)
-        place.wait(lambda: sum(place.fences().values()) > 200, 120)
+        place.wait(lambda: sum(place.fences().values()) > 200, 240)
         path, manifest = back_up(theirs, home / "backups", report=lambda *_: None)
         assert "public.reading_hot" in manifest.tables
-        place.wait(lambda: sum(place.fences().values()) > sum(manifest.fences[place.topic].values()) + 200, 120)
+        place.wait(lambda: sum(place.fences().values()) > sum(manifest.fences[place.topic].values()) + 200, 240)
         traffic = live.end()
         place.settle()
         assert worker.stop() == 0
@@ -177,7 +177,7 @@ def test_a_database_of_somebody_else_is_copied_while_all_runs_and_goes_on_in_an_
             worker = place.worker("c")
             place.send(traffic.next(12))
             place.send(traffic.rest())
-            place.wait(lambda: place.incarnations() == 2, 60)
+            place.wait(lambda: place.incarnations() == 2, 240)
             place.settle()
             place.check(traffic)
             assert worker.stop() == 0

@@ -127,7 +127,7 @@ def test_a_log_set_back_to_an_older_copy_and_batches_nobody_can_read_lose_and_do
         place.send(traffic.next(41))  # more than was lost, so that the log grows past the fence
         place.send(traffic.rest())
         assert all(end > fences.get(partition, 0) for partition, end in place.ends().items() if end)
-        place.settle(120)
+        place.settle()
         place.check(traffic, malformed=6)
         incidents = place.query("select partition, kind, repeated from stream_incident order by 1")
         assert {row[0] for row in incidents} == {partition for partition, end in place.ends().items() if end}
@@ -152,7 +152,7 @@ def test_a_topic_made_anew_goes_on_with_the_state_of_the_old_one(
         place.send(traffic.again(6, 16))
         place.send(traffic.next(19))
         place.send(traffic.rest())
-        place.wait(lambda: place.incarnations() == 2, 60)
+        place.wait(lambda: place.incarnations() == 2, 240)
         place.settle()
         place.check(traffic)
         assert {kind for (kind,) in place.query("select distinct kind from stream_incident")} == {"topic_anew"}
@@ -255,7 +255,7 @@ def test_more_partitions_are_refused_until_the_units_are_moved_and_then_nothing_
             admin.create_partitions({place.topic: NewPartitions(total_count=6)})
         place.partitions = 6
         place.send(traffic.next(5))  # by senders that know of it, and units lie elsewhere
-        place.wait(lambda: bool(place.query("select from stream_partition where doing = 'refused'")), 60)
+        place.wait(lambda: bool(place.query("select from stream_partition where doing = 'refused'")), 240)
         [(told,)] = place.query("select distinct detail from stream_partition where doing = 'refused'")
         assert "run `meterwarden partitions 6`" in told
         done = CliRunner().invoke(command, ["6", "--topic", place.topic, "--group", f"group.{place.topic}"])
@@ -265,7 +265,7 @@ def test_more_partitions_are_refused_until_the_units_are_moved_and_then_nothing_
         place.send(traffic.next(10))
         place.send(traffic.rest())
         place.settle()
-        place.wait(lambda: place.query("select count(*) from stream_passed_on") == [(0,)], 30)
+        place.wait(lambda: place.query("select count(*) from stream_passed_on") == [(0,)], 240)
         place.settle()
         place.check(traffic)
         assert worker.stop() == 0
@@ -310,11 +310,11 @@ def test_a_store_that_fails_on_a_quiet_partition_is_told_at_once_and_done_again(
             " when (new.next_offset > old.next_offset) execute function refuse()"
         )
         place.send(traffic.next())  # and nothing comes after it
-        place.wait(lambda: bool(place.query("select from stream_partition where doing = 'waiting'")), 20)
+        place.wait(lambda: bool(place.query("select from stream_partition where doing = 'waiting'")), 240)
         [(told,)] = place.query("select detail from stream_partition where doing = 'waiting'")
         assert "a value nobody can store" in told
         place.do("drop trigger refuse on stream_fence")
-        place.wait_until_stored(60)
+        place.wait_until_stored()
         place.check(traffic)
         assert worker.stop() == 0
 

@@ -64,7 +64,7 @@ def run_of(stack: Stack, dsn: str, logs: Path, number: int) -> Run:
         team = [place.worker(f"w{i}", collect_s=0.2) for i in range(number)]
         send(stack, place, 0, WARM)
         place.wait_until_stored(600)
-        place.wait(lambda: len(owners(place)) == number, 120)
+        place.wait(lambda: len(owners(place)) == number, 240)
         began = time.monotonic()
         send(stack, place, WARM, BURST)
         done = finished(place, began)

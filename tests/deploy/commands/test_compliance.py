@@ -1,7 +1,7 @@
 """`standard`, `comply` and `report` as a person calls them."""
 
 import json
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -125,13 +125,12 @@ def test_factors_are_loaded_from_the_form_and_one_that_nothing_uses_is_told(data
     assert "no metering point is of coke" in called("standard", "load", other, dsn=database).output
     assert "焦炭折标系数" in called("standard", "load", other, "--language", "zh", dsn=database).output
 
-    now = datetime.now(ZoneInfo("Asia/Shanghai"))
-    out = tmp_path / "out"
-    year = called(
-        "report", "--unit", PLANT, "--from", f"{now:%Y}-01", "--to", f"{now:%Y-%m}", "--out", out, dsn=database
-    )
-    assert year.exit_code == 0, year.output
-    assert (out / f"{PLANT}-{now:%Y}-01-{now:%Y-%m}.xlsx").is_file()
+    this = today().replace(day=1)
+    first, last, out = f"{this - timedelta(days=1):%Y-%m}", f"{this:%Y-%m}", tmp_path / "out"
+    for since, name in ((first, f"{first}-{last}"), (last, last)):
+        made = called("report", "--unit", PLANT, "--from", since, "--to", last, "--out", out, dsn=database)
+        assert made.exit_code == 0, made.output
+        assert (out / f"{PLANT}-{name}.xlsx").is_file()
     for words, expected in (
         (("--month", "2026-01", "--from", "2026-01"), "either --month or both --from and --to"),
         (("--from", "2026-01"), "either --month or both --from and --to"),

@@ -34,7 +34,7 @@ def test_sender_and_api_start_where_they_are_asked_for(instance: Settings, tmp_p
     assert (part(stack).healthy, len(part(stack).pids)) == (True, 2)
     assert httpx.get(f"http://127.0.0.1:{port}/openapi.json").status_code == 200
     assert len(stack.kill("alerts")) == 2
-    assert until(lambda: not part(stack).healthy, 10.0)
+    assert until(lambda: not part(stack).healthy, 60.0)
     assert stack.up(PARTS) == ["alerts"]
     logs = "".join(path.read_text() for path in (instance.home / "logs").glob("sender*.log"))
     assert "secret-0815" not in logs

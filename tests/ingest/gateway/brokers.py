@@ -88,7 +88,7 @@ def mosquitto(folder: Path, *, tls: Certificate | None = None, inflight: int = 2
         process.wait(10)
 
 
-def wait_for(port: int, timeout_s: float = 10.0) -> None:
+def wait_for(port: int, timeout_s: float = 60.0) -> None:
     """Wait until somebody listens."""
     end = time.monotonic() + timeout_s
     while True:

@@ -65,7 +65,7 @@ def running(make: Any) -> Iterator[None]:
 
     thread = threading.Thread(target=run, daemon=True)
     thread.start()
-    assert started.wait(10)
+    assert started.wait(60)
     try:
         yield
     finally:
@@ -82,7 +82,7 @@ def test_every_profile_is_read_from_pymodbus_simulator_by_tcp(profile: str) -> N
     data = simulated(known, known.wanted(None)[0].function, VALUES)
     (port,) = free_ports(1)
     with running(lambda: ModbusTcpServer(SimDevice(7, data), address=("127.0.0.1", port))):
-        link = Link(LinkConfig(name="a", kind="tcp", host="127.0.0.1", tcp_port=port, timeout_s=1.0))
+        link = Link(LinkConfig(name="a", kind="tcp", host="127.0.0.1", tcp_port=port, timeout_s=20.0))
         outcome = Modbus(device(protocol="modbus-tcp", address="7", profile=profile), framing="tcp").read(link)
         assert not outcome.faults
         assert {value.point: float(value.value) for value in outcome.values} == {
@@ -106,7 +106,7 @@ def test_rtu_is_read_from_pymodbus_on_a_serial_line(tmp_path: Path) -> None:
         known = modbus.profile_of("acrel-dtsd1352-adl400")
         data = simulated(known, 3, VALUES)
         with running(lambda: ModbusSerialServer(SimDevice(3, data), port=str(theirs), baudrate=9600)):
-            link = Link(LinkConfig(name="a", kind="serial", port=str(ours), baud=9600, timeout_s=1.0))
+            link = Link(LinkConfig(name="a", kind="serial", port=str(ours), baud=9600, timeout_s=20.0))
             outcome = Modbus(device(protocol="modbus-rtu", address="3", profile=known.id)).read(link)
             assert {value.point: value.value for value in outcome.values} == VALUES
             with pytest.raises(Refused, match="the device failed"):  # so this server says that there is no slave 4
@@ -127,7 +127,7 @@ def test_mbpoll_reads_our_simulated_meter_as_we_do() -> None:
         told = subprocess.run(
             ["mbpoll", "-m", "tcp", "-p", str(far.port), "-a", "5", "-0", "-r", "3059", "-c", "1", "-t", "4:float",
              "-B", "-1", "-q", "127.0.0.1"],
-            capture_output=True, text=True, timeout=20, check=True,
+            capture_output=True, text=True, timeout=60, check=True,
         ).stdout  # fmt: skip
         link = Link(config)
         outcome = Modbus(meter, framing="tcp").read(link)
@@ -176,7 +176,7 @@ def dlt645_server() -> Iterator[int]:
         stderr=subprocess.DEVNULL,
     )
     try:
-        wait_for(port, 30.0)
+        wait_for(port)
         yield port
     finally:
         process.kill()
@@ -185,7 +185,7 @@ def dlt645_server() -> Iterator[int]:
 
 def test_dlt645_is_read_from_a_server_that_nobody_here_wrote() -> None:
     with dlt645_server() as port:
-        link = Link(LinkConfig(name="a", kind="tcp", host="127.0.0.1", tcp_port=port, timeout_s=1.0))
+        link = Link(LinkConfig(name="a", kind="tcp", host="127.0.0.1", tcp_port=port, timeout_s=20.0))
         meter = device(
             protocol="dlt645-2007", address="201709320072", points=("energy_forward", "energy_combined", "power")
         )

@@ -244,7 +244,7 @@ def test_full_spool_stops_the_rounds_until_there_is_room(tmp_path: Path, monkeyp
 
 
 def test_links_are_read_by_the_clock_and_devices_change_without_losing_the_line(tmp_path: Path) -> None:
-    config = LinkConfig(name="a", kind="tcp", host="127.0.0.1", tcp_port=free_ports(1)[0], timeout_s=0.2)
+    config = LinkConfig(name="a", kind="tcp", host="127.0.0.1", tcp_port=free_ports(1)[0], timeout_s=1.0)
     devices = [device(1), device(2), device(3)]
     far = SimulatedLink(config, devices, ZONE).start()
     far.mute.add("M2")

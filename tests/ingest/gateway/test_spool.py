@@ -293,14 +293,14 @@ def test_what_comes_after_something_that_found_no_room_waits_with_it(tmp_path: P
     spool = Spool(tmp_path, max_bytes=0)
     commit = GroupCommit(spool)
     first = commit.submit([entry(0)])
-    assert isinstance(first.exception(timeout=5), SpoolFull)
+    assert isinstance(first.exception(timeout=60), SpoolFull)
     spool._max_bytes = 10**6
     second = commit.submit([entry(1)], after=first)
-    assert isinstance(second.exception(timeout=5), SpoolFull)
+    assert isinstance(second.exception(timeout=60), SpoolFull)
     first = commit.submit([entry(0)])
     second = commit.submit([entry(1)], after=first)
     third = commit.submit([entry(2)])
-    assert [one.result(timeout=5) for one in (first, second, third)] == [None] * 3
+    assert [one.result(timeout=60) for one in (first, second, third)] == [None] * 3
     commit.close()
     assert numbers(spool) == [0, 1, 2]
     spool.close()

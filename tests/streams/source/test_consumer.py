@@ -162,7 +162,7 @@ class Reading:
     def values(self, partition: int) -> list[bytes]:
         return [record.value or b"" for run in self.runs.get(partition, []) for record in run.records]
 
-    async def until(self, true: Callable[[], bool], timeout_s: float = 30.0) -> None:
+    async def until(self, true: Callable[[], bool], timeout_s: float = 120.0) -> None:
         async with asyncio.timeout(timeout_s):
             while not true():
                 self.changed.clear()
@@ -239,6 +239,13 @@ async def committed(stack: Stack, topic: str) -> dict[int, int]:
     return {tp.partition: at.offset for tp, at in found.items()}
 
 
+async def committed_to(stack: Stack, topic: str, offsets: dict[int, int]) -> None:
+    """Wait until these offsets are committed."""
+    async with asyncio.timeout(120.0):
+        while await committed(stack, topic) != offsets:  # noqa: ASYNC110 - Kafka has no event for it
+            await asyncio.sleep(0.1)
+
+
 @pytest.mark.integration
 def test_whole_fetches_come_in_order_without_a_hole_and_are_committed(
     stack: Stack, fresh_topic: Callable[..., str]
@@ -250,8 +257,7 @@ def test_whole_fetches_come_in_order_without_a_hole_and_are_committed(
     async def scenario() -> Reading:
         async with reading(stack, topic) as seen:
             await seen.until(lambda: seen.count == 3500)
-            await asyncio.sleep(0.6)
-            assert await committed(stack, topic) == {0: 3000, 1: 500}
+            await committed_to(stack, topic, {0: 3000, 1: 500})
         return seen
 
     seen = asyncio.run(scenario())
@@ -275,7 +281,7 @@ def test_reading_begins_where_the_application_says_not_where_kafka_remembers(
     async def scenario() -> tuple[Reading, Reading]:
         async with reading(stack, topic) as first:
             await first.until(lambda: first.count == 100)
-            await asyncio.sleep(0.5)
+            await committed_to(stack, topic, {0: 100})
         async with reading(stack, topic, start=40) as second:
             await second.until(lambda: second.count >= 60)
         return first, second
@@ -330,7 +336,7 @@ def test_a_fetch_under_way_while_the_position_changes_makes_no_hole(
             for _ in range(20):  # the consumer waits for more in a fetch that the change of position finds under way
                 seen.runs.clear()
                 seen.app.consumer.reposition(TP(topic, 0))
-                await seen.until(lambda: seen.count == 100, 10.0)
+                await seen.until(lambda: seen.count == 100)
                 assert seen.values(0) == [b"%d" % i for i in range(100)]
                 await asyncio.sleep(random.uniform(0.0, 0.3))
         return seen
@@ -374,7 +380,7 @@ def test_a_throttled_worker_stays_a_member_beyond_the_poll_interval(
             assert seen.count == 10, "nothing is fetched of a throttled partition"
             assert seen.app.consumer_generation_id == generation
             seen.app.consumer.unthrottle(TP(topic, 0))
-            await seen.until(lambda: seen.count == 20, 5.0)
+            await seen.until(lambda: seen.count == 20)
             assert seen.app.consumer_generation_id == generation, "it was never away from the group"
         return seen
 
@@ -401,10 +407,10 @@ def test_a_position_that_takes_long_keeps_only_its_own_partition_waiting(
             object.__setattr__(seen.app.batch_options, "position_of", slow)
             seen.app.consumer.reposition(TP(topic, 0))
             await asyncio.to_thread(produce, stack, topic, 5, partition=1, first=5)
-            await seen.until(lambda: len(seen.values(1)) == 10, 5.0)
+            await seen.until(lambda: len(seen.values(1)) == 10)
             assert len(seen.values(0)) == 5
             gate.set()
-            await seen.until(lambda: len(seen.values(0)) == 7, 5.0)
+            await seen.until(lambda: len(seen.values(0)) == 7)
 
     asyncio.run(scenario())
 
@@ -468,10 +474,12 @@ def test_two_share_partitions_and_take_over(stack: Stack, fresh_topic: Callable[
             async with reading(stack, topic) as other:
                 await other.until(lambda: len(other.app.consumer.assignment()) == 2)
                 assert one.revoked, "told before the other may have them"
-                assert both(one, other) == {0, 1, 2, 3}
+                async with asyncio.timeout(120.0):
+                    while both(one, other) != {0, 1, 2, 3}:  # noqa: ASYNC110 - two applications
+                        await asyncio.sleep(0.05)
                 for partition in range(4):
                     await asyncio.to_thread(produce, stack, topic, 10, partition=partition)
-                await asyncio.wait_for(_all(one, other, 40), 20)
+                await asyncio.wait_for(_all(one, other, 40), 120)
                 for partition in range(4):
                     assert sorted(one.values(partition) + other.values(partition)) == sorted(
                         b"%d" % i for i in range(10)

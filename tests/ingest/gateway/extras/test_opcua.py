@@ -68,7 +68,7 @@ def device(**facts: Any) -> DeviceConfig:
 
 
 def link_to(port: int) -> Link:
-    return Link(LinkConfig(name="a", kind="opcua", url=f"opc.tcp://127.0.0.1:{port}/meters/", timeout_s=4.0))
+    return Link(LinkConfig(name="a", kind="opcua", url=f"opc.tcp://127.0.0.1:{port}/meters/", timeout_s=30.0))
 
 
 @pytest.mark.usefixtures("asyncua")
@@ -104,7 +104,7 @@ def test_our_simulated_server_answers(profiles: Path) -> None:
     link = link_to(port)
     far = SimulatedLink(link.config, [device(points=None)], ZONE, profiles=profiles).start()
     try:
-        wait_for(port, 30.0)
+        wait_for(port)
         values = {one.register: one for one in driver_of(device(points=None), profiles).read(link).values}
         assert abs(values["main"].value - register_at("M1", time.time())) < 1
         assert "power" in values
