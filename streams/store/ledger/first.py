@@ -248,7 +248,8 @@ class _Rows:
         yield "verification", self._verifications()
 
     def _unit(self, row: NDArray[np.integer]) -> Int32s:
-        return self.ids["unit"][self._group.row_unit[row]]
+        ids: Int32s = self.ids["unit"][self._group.row_unit[row]]
+        return ids
 
     def _named(self, table: str, place: Int64s) -> Any:
         """Ids at these places, NULL where there is none."""

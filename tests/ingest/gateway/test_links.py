@@ -13,7 +13,7 @@ from typing import Final
 import pytest
 
 from ingest.devices import dlt645
-from ingest.devices.faults import BadFrame, NoAnswer, OtherAnswer, Refused
+from ingest.devices.faults import BadFrame, DeviceFault, NoAnswer, OtherAnswer, Refused
 from ingest.gateway.drivers import DeviceConfig, Dlt645, Modbus, Outcome
 from ingest.gateway.links import Link, LinkConfig, Transport
 
@@ -110,7 +110,7 @@ def test_value_is_found_whatever_is_around_it(respond: Callable[[bytes], Sequenc
     ],
     ids=["silent", "only echo", "half", "checksum", "noise", "another meter", "refusal"],
 )
-def test_failure_has_its_name(respond: Callable[[bytes], Sequence[Step]], fault: type, text: str) -> None:
+def test_failure_has_its_name(respond: Callable[[bytes], Sequence[Step]], fault: type[DeviceFault], text: str) -> None:
     # what nobody completes is waited for to the end, and what comes must come before it, on a busy machine too
     timeout_s = {NoAnswer: 0.4, Refused: LONG_S}.get(fault, 3.0)
     with pytest.raises(fault, match=text):

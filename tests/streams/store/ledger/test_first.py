@@ -150,10 +150,10 @@ def test_tables_keys_and_ids_are_as_by_the_way_of_staging(
     for name, rows in said(other).items():
         assert said(straight)[name] == rows, name
     with psycopg.connect(straight) as connection:
-        codes = dict(connection.execute("select id, code from metering_point").fetchall())
-        numbers = dict(connection.execute("select id, meter_no from meter").fetchall())
-        owners = dict(connection.execute("select id, meter_id from register").fetchall())
-        units = dict(connection.execute("select id, code from unit").fetchall())
+        codes: dict[int, object] = dict(connection.execute("select id, code from metering_point").fetchall())
+        numbers: dict[int, object] = dict(connection.execute("select id, meter_no from meter").fetchall())
+        owners: dict[int, object] = dict(connection.execute("select id, meter_id from register").fetchall())
+        units: dict[int, object] = dict(connection.execute("select id, code from unit").fetchall())
     assert [codes[i] for i in stored.point_ids.tolist()] == list(LARGE.point_codes)
     assert [numbers[i] for i in stored.meter_ids.tolist()] == list(LARGE.meter_nos)
     assert [owners[i] for i in stored.register_ids.tolist()] == stored.meter_ids.tolist()
