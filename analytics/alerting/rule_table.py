@@ -5,7 +5,7 @@ from datetime import date, time, timedelta
 from typing import Any, Final, NamedTuple, TypeVar
 
 from analytics.alerting.lifecycle import Policy
-from analytics.alerting.rules import AUDIENCES, GatewayRule, RecipientRule, Rule, Rules
+from analytics.alerting.rules import AUDIENCES, GatewayRule, RecipientRule, Rule, Rules, UploadRule
 from analytics.alerting.signal import KINDS, Source
 from analytics.domain.severity import SEVERITIES, Severity
 
@@ -101,10 +101,11 @@ def parse_rules(table: Mapping[str, Any]) -> tuple[Rules, tuple[RuleFault, ...]]
     by = self_check.get("by", None, _month_and_day, "a month and a day, such as 12-31")
     self_check.end()
     gateways = _gateways(_Table("gateways", root.get("gateways", {}, _mapping, "a table"), faults))
+    uploads = _uploads(_Table("uploads", root.get("uploads", {}, _mapping, "a table"), faults))
     root.end()
     found = Rules(
         rules=rules, regions=regions, recipients=recipients, severities=severities, people=people, self_check_by=by,
-        gateways=gateways,
+        gateways=gateways, uploads=uploads,
     )  # fmt: skip
     _agree(found, faults)
     return found, tuple(faults)
@@ -115,6 +116,16 @@ def _gateways(table: _Table) -> GatewayRule:
     rule = GatewayRule(
         after=table.get("after_h", plain.after, _hours, _HOURS),
         of=table.get("of", plain.of, _hours_of, "a table of hours by gateway"),
+        tell=table.get("tell", plain.tell, _texts, "a list of recipients"),
+    )
+    table.end()
+    return rule
+
+
+def _uploads(table: _Table) -> UploadRule:
+    plain = UploadRule()
+    rule = UploadRule(
+        after=table.get("after_h", plain.after, _hours, _HOURS),
         tell=table.get("tell", plain.tell, _texts, "a list of recipients"),
     )
     table.end()
@@ -142,8 +153,9 @@ def _agree(found: Rules, faults: list[RuleFault]) -> None:
             )
         if not recipient.person and not recipient.channel:
             faults.append(RuleFault(f"recipient.{recipient.name}", "one with a person or a channel", "neither"))
-    strangers = {*found.gateways.tell} - known
-    faults += [RuleFault("gateways.tell", f"recipients ({_words(known)})", repr(name)) for name in strangers]
+    for part, tell in (("gateways", found.gateways.tell), ("uploads", found.uploads.tell)):
+        strangers = {*tell} - known
+        faults += [RuleFault(f"{part}.tell", f"recipients ({_words(known)})", repr(name)) for name in strangers]
     for i, rule in enumerate(found.rules, 1):
         place = f"rule[{i}] {rule.name}"
         told = {*rule.tell, *(name for tier in rule.escalate for name in tier)}

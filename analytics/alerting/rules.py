@@ -17,7 +17,17 @@ from analytics.alerting.mailbox import Habits
 from analytics.alerting.signal import Signal, Source
 from analytics.domain.severity import SEVERITIES, Severity
 
-__all__ = ["AUDIENCES", "GatewayRule", "Person", "Recipient", "RecipientRule", "Rule", "Rules", "audience"]
+__all__ = [
+    "AUDIENCES",
+    "GatewayRule",
+    "Person",
+    "Recipient",
+    "RecipientRule",
+    "Rule",
+    "Rules",
+    "UploadRule",
+    "audience",
+]
 
 AUDIENCES: Final = frozenset({"inspectors", "staff", "operators", "enterprise"})
 """Recipients by role; `enterprise` means the people of the unit concerned only."""
@@ -175,6 +185,23 @@ class GatewayRule:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class UploadRule:
+    """When people are told of an upload to an official platform, and who.
+
+    Attributes
+    ----------
+    after : timedelta
+        For so long something may wait for the platform's acknowledgement; nothing is told where it is 0. Platforms are
+        sent to once a day.
+    tell : sequence of str
+        Recipients, as in rules.
+    """
+
+    after: timedelta = timedelta(days=2)
+    tell: Sequence[str] = ("staff", "operators", "enterprise")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Rules:
     """All rules of a site, checked."""
 
@@ -189,6 +216,8 @@ class Rules:
     """Month and day by which enterprises sign the year's self-check; None reminds nobody."""
     gateways: GatewayRule = field(default_factory=GatewayRule)
     """When people are told that a gateway has not delivered."""
+    uploads: UploadRule = field(default_factory=UploadRule)
+    """When people are told that an upload to an official platform is late or refused."""
 
     def rule_of(self, signal: Signal) -> Rule | None:
         """First rule that matches a signal; None if none does."""

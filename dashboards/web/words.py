@@ -163,6 +163,7 @@ _TODAY: Final = phrases(
     today_cases=("核查任务逾期", "Cases past their deadline"),
     today_overdue=("检定/校准已超期的器具", "Meters with overdue verification"),
     gateways=("未正常送达的网关", "Gateways that do not deliver as they should"),
+    uploads=("迟到或被拒的官方平台上传", "Uploads to official platforms that are late or refused"),
     today_silent=("停止上报的器具", "Meters whose data stopped coming"),
     today_new=("近一日新增告警", "Alerts raised since yesterday"),
     first_20=("至多列出20条。", "At most 20 are listed."),

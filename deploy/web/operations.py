@@ -15,6 +15,7 @@ from deploy.web.doors import Operator, Writing
 from deploy.web.units import Range, ranges_of, tabs_of
 from deploy.web.watched import Watched, gateway_headings, upload_headings, watched_gateways, watched_uploads
 from streams.alerts.people import rows
+from streams.alerts.raiser import rules_in_force
 
 __all__ = ["router"]
 
@@ -24,8 +25,7 @@ _STORE: Final = panels_of(
     "operations", "ops_rejected", "ops_rejected_units", "ops_transaction", "ops_database_size", "ops_tables"
 )
 _UPKEEP: Final = """
-select g.bytes_a_second, g.seen, b.made_at, b.kept_s,
-    (select coalesce(json_agg(u order by u.unit_code, u.platform), '[]') from official_upload u) as uploads
+select g.bytes_a_second, g.seen, b.made_at, b.kept_s
 from (
     select regr_slope(database_bytes, extract(epoch from at)) as bytes_a_second, max(at) - min(at) as seen
     from worker_samples where at > now() - interval '7 days'
@@ -61,11 +61,12 @@ async def _shown(request: Request, visit: Any, connection: Any, span: str, tab: 
     gateways: list[Watched] = []
     uploads: list[Watched] = []
     if tab == "flow":
-        visit.questions += 1
+        visit.questions += 2
         [found] = await rows(connection, _UPKEEP)
+        _, rules = await rules_in_force(connection)
         upkeep = _upkeep(request.app.state.config.home, found, visit.language, zone)
-        gateways = await watched_gateways(connection, visit, zone)
-        uploads = watched_uploads(found["uploads"], visit, zone)
+        gateways = await watched_gateways(connection, rules, visit, zone)
+        uploads = await watched_uploads(connection, rules, visit, zone)
         if verdict == "well" and any(one.stage for one in (*gateways, *uploads)):
             verdict, tone = "not_well", "bad"
     path = "/operations" if tab == "flow" else "/operations/store"

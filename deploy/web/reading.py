@@ -10,7 +10,8 @@ from dashboards.web.values import cell, heading
 from deploy.web.answers import answer, go
 from deploy.web.asking import asking, point_href
 from deploy.web.doors import Inspector, Reader, Writing
-from deploy.web.watched import gateway_headings, watched_gateways
+from deploy.web.watched import gateway_headings, upload_headings, watched_gateways, watched_uploads
+from streams.alerts.raiser import rules_in_force
 
 __all__ = ["router"]
 
@@ -38,7 +39,10 @@ async def today(request: Request, visit: Inspector, connection: Writing) -> Resp
         shown = cell(name, int(value), language=visit.language, zone=ask.zone, href=_LEADS.get(name, ""))
         tone = _TONES.get(name, "") if value else "good" if name in _TONES else ""
         figures.append(Figure(heading(name, visit.language), type(shown)(text=shown.text, tone=tone, href=shown.href)))
-    gateways = [one for one in await watched_gateways(connection, visit, ask.zone) if one.stage]
+    visit.questions += 1
+    _, rules = await rules_in_force(connection)
+    gateways = [one for one in await watched_gateways(connection, rules, visit, ask.zone) if one.stage]
+    uploads = [one for one in await watched_uploads(connection, rules, visit, ask.zone) if one.stage]
     return answer(
         request,
         "today",
@@ -48,6 +52,8 @@ async def today(request: Request, visit: Inspector, connection: Writing) -> Resp
         lists=lists,
         gateways=gateways,
         gateway_headings=gateway_headings(visit),
+        uploads=uploads,
+        upload_headings=upload_headings(visit),
     )
 
 

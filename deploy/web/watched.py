@@ -2,18 +2,19 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta, tzinfo
+from datetime import UTC, datetime, tzinfo
 from typing import Any, Final
 
 import psycopg
 
 from analytics.alerting.gateway import gateway_stage
-from analytics.alerting.rules import GatewayRule
+from analytics.alerting.rules import GatewayRule, Rules, UploadRule
+from analytics.alerting.upload import upload_stage
 from analytics.domain.words import GATEWAY_STAGES, OFFICIAL_UPLOADS
 from dashboards.web.values import Cell, cell, heading
 from deploy.web.doors import Visit
 from streams.alerts.gateways import facts_of
-from streams.alerts.raiser import rules_in_force
+from streams.alerts.uploads import upload_facts, upload_states
 from streams.store.access.gateway_state import gateway_states
 
 __all__ = ["Watched", "gateway_headings", "upload_headings", "watched_gateways", "watched_uploads"]
@@ -28,8 +29,6 @@ _UPLOAD_COLUMNS: Final = (
     "unit_code", "platform", "upload_stage", "tried_at", "acknowledged_at", "refused_data", "waiting_data",
     "corrected_data", "platform_answer",
 )  # fmt: skip
-_LATE: Final = timedelta(days=2)
-"""Platforms are sent to once a day."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,20 +49,21 @@ def upload_headings(visit: Visit) -> list[str]:
     return [heading(name, visit.language) for name in _UPLOAD_COLUMNS]
 
 
-def watched_uploads(rows: Sequence[Mapping[str, Any]], visit: Visit, zone: tzinfo) -> list[Watched]:
-    """Uploads to official platforms, as JSON rows of the table `official_upload`."""
-    return [_upload(row, visit, zone) for row in rows]
+async def watched_uploads(
+    connection: psycopg.AsyncConnection, rules: Rules, visit: Visit, zone: tzinfo
+) -> list[Watched]:
+    """Uploads to official platforms."""
+    visit.questions += 1
+    return [_upload(row, rules.uploads, visit, zone) for row in await upload_states(connection)]
 
 
-def _upload(row: Mapping[str, Any], visit: Visit, zone: tzinfo) -> Watched:
-    tried, done = (datetime.fromisoformat(row[name]) if row[name] else None for name in ("tried_at", "done_at"))
-    late = done is None or datetime.now(UTC) - done > _LATE
-    stage = "refused" if row["refused"] else "late" if late else ""
+def _upload(row: Mapping[str, Any], rule: UploadRule, visit: Visit, zone: tzinfo) -> Watched:
+    stage = upload_stage(upload_facts(row), datetime.now(UTC), rule)
     shown = {
         "unit_code": row["unit_code"],
         "platform": row["platform"],
-        "tried_at": tried,
-        "acknowledged_at": done,
+        "tried_at": row["tried_at"],
+        "acknowledged_at": row["done_at"],
         "refused_data": row["refused"],
         "waiting_data": row["waiting"],
         "corrected_data": row["corrected"],
@@ -76,10 +76,11 @@ def _upload(row: Mapping[str, Any], visit: Visit, zone: tzinfo) -> Watched:
     return Watched(stage, [cells[name] for name in _UPLOAD_COLUMNS])
 
 
-async def watched_gateways(connection: psycopg.AsyncConnection, visit: Visit, zone: tzinfo) -> list[Watched]:
+async def watched_gateways(
+    connection: psycopg.AsyncConnection, rules: Rules, visit: Visit, zone: tzinfo
+) -> list[Watched]:
     """All gateways of which something is known."""
-    visit.questions += 2
-    _, rules = await rules_in_force(connection)
+    visit.questions += 1
     return [_watched(row, rules.gateways, visit, zone) for row in await gateway_states(connection)]
 
 

@@ -36,6 +36,7 @@ from streams.alerts.gateways import tell_of_gateways
 from streams.alerts.outbox import NewMessage, ref_of
 from streams.alerts.reminders import remind_of_cases
 from streams.alerts.sources import LocatedSignal
+from streams.alerts.uploads import tell_of_uploads
 
 __all__ = ["Raised", "Raiser", "rules_in_force", "write_letters"]
 
@@ -210,6 +211,7 @@ class Raiser:
         drafts += await remind_of_cases(connection, now, self._config, book.desk.rules, book.people, aside)
         drafts += await remind_of_duties(connection, now, self._config, book.desk.rules, book.people, aside)
         drafts += await tell_of_gateways(connection, now, self._config, book.desk.rules, book.people, aside)
+        drafts += await tell_of_uploads(connection, now, self._config, book.desk.rules, book.people, aside)
         await outbox.write(connection, drafts, now)
         return len(drafts)
 

@@ -16,9 +16,11 @@ values ('boiler-house', now() - interval '9 hours', now() - interval '8 hours', 
 
 
 UPLOADED = """
-insert into official_upload (unit_code, platform, tried_at, done_at, refused, waiting, answer)
-values ('U1', 'platform.example', now(), now() - interval '3 days', 7, 0, 'responseCode 1: 数据超限'),
-       ('U2', 'platform.example', now(), now(), 0, 0, ''), ('U3', 'platform.example', now(), null, 0, 5, 'no answer')
+insert into official_upload (unit_code, platform, first_at, tried_at, done_at, refused, waiting, answer)
+select unit, 'platform.example', now() - first, now(), now() - done, refused, waiting, answer
+from (values ('U1', interval '9 days', interval '3 days', 7, 0, 'responseCode 1: 数据超限'),
+             ('U2', '9 days', '0 days', 0, 0, ''), ('U3', '3 days', null, 0, 5, 'no answer'),
+             ('U4', '1 day', null, 0, 5, 'no answer')) t (unit, first, done, refused, waiting, answer)
 """
 
 
@@ -29,13 +31,17 @@ def test_an_upload_that_is_refused_or_late_stands_out(office: Office) -> None:
         connection.execute(UPLOADED.encode())
         try:
             text = night.get("/operations").text
+            day = office.browser("li.na").get("/today").text
         finally:
             connection.execute("delete from official_upload")
-    rows = [row.split("</tr>", 1)[0] for row in text.split("向官方平台上传</h2>", 1)[1].split("<tr>")[2:5]]
-    for row, said in zip(rows, ("有数据被拒", "正常", "两日未全部确认"), strict=True):
+    rows = [row.split("</tr>", 1)[0] for row in text.split("向官方平台上传</h2>", 1)[1].split("<tr>")[2:6]]
+    for row, said in zip(rows, ("有数据被拒", "正常", "两日未全部确认", "正常"), strict=True):
         assert said in row
     assert "数据超限" in rows[0]
     assert 'class="bad' not in rows[1]
+    late = [row.split("</tr>", 1)[0] for row in day.split("迟到或被拒的官方平台上传</h2>", 1)[1].split("<tr>")[2:]]
+    assert ["有数据被拒" in late[0], "两日未全部确认" in late[1]] == [True, True]
+    assert "迟到或被拒" not in office.browser("li.na").get("/today").text
 
 
 def test_a_gateway_that_has_not_delivered_stands_out(office: Office) -> None:
