@@ -57,6 +57,9 @@ select p.code, h.start, h.amount, h.completeness, h.quality
 from consumption_hour h join metering_point p on p.id = h.point_id join unit u on u.id = p.unit_id
 where u.code = %s and p.code = any(%s) and h.start >= %s and h.start < %s
 """
+_POINTS: Final = """
+select p.code from metering_point p join unit u on u.id = p.unit_id where u.code = %s and p.code = any(%s)
+"""
 _NOTE: Final = """
 insert into official_upload as o (unit_code, platform, tried_at, done_at, accepted, refused, waiting, corrected, answer)
 values (%(unit)s, %(platform)s, now(),
@@ -302,6 +305,12 @@ async def _hours(
     known = await connection.execute("select from unit where code = %s", (unit_code,))
     if await known.fetchone() is None:
         raise RegistryError(f"the ledger must have the unit (it has none with the code {unit_code})")
+    cursor = await connection.execute(_POINTS.encode(), (unit_code, list(points)))
+    there = {code for (code,) in await cursor.fetchall()}
+    if strange := [code for code in points if code not in there]:
+        raise RegistryError(
+            f"the ledger must have the metering points that items name (unit {unit_code} has no {', '.join(strange)})"
+        )
     cursor = await connection.execute(_HOURS.encode(), (unit_code, list(points), begin, end))
     return [
         Amount(

@@ -120,6 +120,11 @@ def test_a_plan_tells_a_unit_that_is_not_in_the_ledger_and_claims_nothing_of_no_
     assert known.exit_code == 1
     assert "hours: 0 of 48 (0.0%)" in known.output
     assert "months: none is over in the span" in known.output
+    file.write_text(file.read_text("utf-8").replace("{ P1 = 1 }", "{ P1 = 1, P7 = -1, P8 = 1 }"), "utf-8")
+    strange = called(*words, dsn=database)
+    assert strange.exit_code == 2
+    assert f"the ledger must have the metering points that items name (unit {UNIT} has no P7, P8)" in strange.output
+    assert "of 48" not in strange.output
 
 
 def test_what_the_platform_refuses_is_shown_with_its_words(
