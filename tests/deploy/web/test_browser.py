@@ -1,10 +1,11 @@
-"""The pages in a real Chromium: a phone's width, no serious findings of axe, and an inspector's whole way."""
+"""The pages in a real Chromium: a phone's width, no serious findings of axe, whole ways, what a file leaves open."""
 
 import os
 import shutil
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -141,3 +142,34 @@ def page_of(context: BrowserContext) -> str:
     """Where the pages are."""
     url = context.pages[0].url
     return "/".join(url.split("/", 3)[:3])
+
+
+def test_a_list_without_levels_is_asked_for_them_and_takes_the_choice(
+    office: Office, browser: BrowserContext, tmp_path: Path
+) -> None:
+    ledger = tmp_path / "电表清单.csv"
+    ledger.write_text("计量点编号,能源种类,管理编号,器具名称,计量单位\nJD-01,电力,DB-001,三相电能表,kWh\n", "utf-8")
+    page = browser.new_page()
+
+    def checked(level: str = "") -> None:
+        page.goto("/ledger")
+        page.locator("input[type=file]").set_input_files(ledger)
+        page.locator("details summary").click()
+        page.get_by_label("用能单位代码").fill("N4")
+        page.get_by_label("用能单位名称").fill("浏览器里的单位")
+        page.get_by_label("启用日期").fill("2025-12-01")
+        if level:
+            page.get_by_label("计量级别").select_option(label=level)
+        page.get_by_role("button", name="检查").click()
+        page.wait_for_url("**/ledger/*")
+
+    checked()
+    assert "计量级别" in page.get_by_role("main").inner_text(), "it is asked for"
+    assert page.get_by_role("button", name="确认导入").count() == 0
+    checked("进出用能单位")
+    assert "没有错误" in page.content()
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    page.get_by_role("button", name="确认导入").click()
+    page.get_by_text("已导入。").wait_for()
+    found = office.rows("select p.level from metering_point p join unit u on u.id = p.unit_id where u.code = 'N4'")
+    assert found == [("unit",)]
