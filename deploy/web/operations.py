@@ -15,7 +15,7 @@ from deploy.web.doors import Operator, Writing
 from deploy.web.units import Range, ranges_of, tabs_of
 from deploy.web.watched import Watched, gateway_headings, upload_headings, watched_gateways, watched_uploads
 from streams.alerts.people import rows
-from streams.alerts.raiser import rules_in_force
+from streams.alerts.raiser import rules_of
 
 __all__ = ["router"]
 
@@ -25,12 +25,13 @@ _STORE: Final = panels_of(
     "operations", "ops_rejected", "ops_rejected_units", "ops_transaction", "ops_database_size", "ops_tables"
 )
 _UPKEEP: Final = """
-select g.bytes_a_second, g.seen, b.made_at, b.kept_s
+select g.bytes_a_second, g.seen, b.made_at, b.kept_s, r.source, r.body
 from (
     select regr_slope(database_bytes, extract(epoch from at)) as bytes_a_second, max(at) - min(at) as seen
     from worker_samples where at > now() - interval '7 days'
 ) g
 left join (select made_at, kept_s from backup_made order by made_at desc limit 1) b on true
+left join (select source, body from alert_rules order by id desc limit 1) r on true
 """
 _FEW_DAYS: Final = 14
 _SEEN_DAYS: Final = 1
@@ -61,9 +62,9 @@ async def _shown(request: Request, visit: Any, connection: Any, span: str, tab: 
     gateways: list[Watched] = []
     uploads: list[Watched] = []
     if tab == "flow":
-        visit.questions += 2
+        visit.questions += 1
         [found] = await rows(connection, _UPKEEP)
-        _, rules = await rules_in_force(connection)
+        rules = rules_of(found["source"], found["body"])
         upkeep = _upkeep(request.app.state.config.home, found, visit.language, zone)
         gateways = await watched_gateways(connection, rules, visit, zone)
         uploads = await watched_uploads(connection, rules, visit, zone)

@@ -38,7 +38,7 @@ from streams.alerts.reminders import remind_of_cases
 from streams.alerts.sources import LocatedSignal
 from streams.alerts.uploads import tell_of_uploads
 
-__all__ = ["Raised", "Raiser", "rules_in_force", "write_letters"]
+__all__ = ["Raised", "Raiser", "rules_in_force", "rules_of", "write_letters"]
 
 log = logging.getLogger("metering.alerts")
 
@@ -90,9 +90,14 @@ class _RulesInForce:
 async def rules_in_force(connection: psycopg.AsyncConnection) -> tuple[int, Rules]:
     """The rules loaded last and their number, or number 0 and those that ship."""
     row = await (await connection.execute(_RULES)).fetchone()
-    if row is None:
-        return 0, read_rules(shipped_rules(), "default_rules.toml")
-    return row[0], read_rules(row[2], row[1])
+    return (0, rules_of(None, None)) if row is None else (row[0], rules_of(row[1], row[2]))
+
+
+def rules_of(source: str | None, body: str | None) -> Rules:
+    """Rules as a row of `alert_rules` has them; those that ship where there is none."""
+    if body is None:
+        return read_rules(shipped_rules(), "default_rules.toml")
+    return read_rules(body, source or "")
 
 
 class Raiser:
