@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
+from analytics.alerting.judged import Judged, settled
 from analytics.alerting.lifecycle import (
     Acknowledged,
     Alert,
@@ -81,6 +82,8 @@ class SignalState:
     standing: bool
     energy: float = 0.0
     energy_unit: str = ""
+    severity: Severity = Severity.INFO
+    magnitude: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,6 +145,7 @@ class Desk:
         )
         self.cards: dict[str, AlertCard] = {}
         self.members: dict[tuple[str, int], SignalState] = {}
+        self.judged: dict[tuple[str, int], tuple[Judged, ...]] = {}
         self.mailboxes: dict[str, Mailbox] = {}
         self.changed: set[str] = set()
         self.moved: set[tuple[str, int]] = set()
@@ -157,14 +161,16 @@ class Desk:
         cards: Iterable[AlertCard] = (),
         members: Mapping[tuple[str, int], SignalState] | None = None,
         mailboxes: Mapping[str, Mailbox] | None = None,
+        judged: Mapping[tuple[str, int], tuple[Judged, ...]] | None = None,
     ) -> None:
-        """Load alerts, members and mailboxes that coming events will need."""
+        """Load alerts, members, mailboxes and what was judged of coming signals, by their identity."""
         for card in cards:
             self.cards[card.key] = card
             self._by_subject.setdefault(card.subject, set()).add(card.key)
             self._wind(card)
         self.members.update(members or {})
         self.mailboxes.update(mailboxes or {})
+        self.judged.update(judged or {})
 
     def signal(self, signal: Signal, now: datetime) -> str | None:
         """Process the current state of a signal. Returns the key of its alert, None if no rule wants one.
@@ -183,7 +189,7 @@ class Desk:
         if signal.withdrawn or (not signal.standing and not self._worth(signal, now)):
             return None
         rule = self.rules.rule_of(signal)
-        if rule is None or not rule.tell:
+        if rule is None or not rule.tell or settled(signal, self.judged.get(signal.identity, ())):
             return None
         return self._join(signal, rule, now)
 
@@ -320,6 +326,8 @@ class Desk:
             standing=signal.standing and not signal.withdrawn and not signal.instant,
             energy=signal.energy or 0.0,
             energy_unit=signal.energy_unit if signal.energy else "",
+            severity=signal.severity,
+            magnitude=signal.magnitude,
         )
         self.moved.add(signal.identity)
 

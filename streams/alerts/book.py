@@ -11,9 +11,11 @@ import psycopg
 from psycopg.types.json import Jsonb
 
 from analytics.alerting.desk import AlertCard, Desk, SignalState, Silence
+from analytics.alerting.judged import Judged
 from analytics.alerting.mailbox import Mailbox
 from analytics.alerting.rules import Person, Rules
 from analytics.alerting.words import title
+from analytics.domain.severity import Severity
 from streams.alerts.aside import Aside
 from streams.alerts.sources import LocatedSignal
 
@@ -36,6 +38,16 @@ _MEMBERS: Final = """
 select s.source, s.source_id, a.key, s.standing, s.energy, s.energy_unit
 from alert_source s join alert a on a.id = s.alert_id
 join unnest(%s::text[], %s::int8[]) q (source, source_id) on (s.source, s.source_id) = (q.source, q.source_id)
+"""
+_JUDGED: Final = """
+select q.source, q.source_id, j.source, j.source_id, j.at, j.severity, j.magnitude
+from unnest(%(sources)s::text[], %(source_ids)s::int8[], %(kinds)s::text[], %(point_ids)s::int4[],
+            %(meter_ids)s::int4[]) q (source, source_id, kind, point_id, meter_id)
+join alert_judged j on (j.source, j.source_id) = (q.source, q.source_id)
+    or (q.source = 'detection' and j.source = 'detection' and j.point_id = q.point_id and j.kind = q.kind
+        and j.meter_id is not distinct from q.meter_id)
+join case_file c on c.id = j.case_id and c.closed_at is not null
+order by j.id
 """
 _CARDS: Final = """
 select id, key, state, unit_id, life from alert
@@ -64,11 +76,12 @@ where id = %(id)s
 """
 _SOURCE: Final = """
 insert into alert_source (source, source_id, alert_id, unit_id, point_id, meter_id, standing, started_at, energy,
-                          energy_unit)
-values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
+                          energy_unit, severity, magnitude)
+values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
 on conflict (source, source_id) do update
 set alert_id = excluded.alert_id, standing = excluded.standing, started_at = excluded.started_at,
-    energy = excluded.energy, energy_unit = excluded.energy_unit
+    energy = excluded.energy, energy_unit = excluded.energy_unit, severity = excluded.severity,
+    magnitude = excluded.magnitude
 """
 _MAILBOX: Final = """
 insert into alert_mailbox (recipient, next_at, life) values (%s, %s, %s)
@@ -164,6 +177,8 @@ class Book:
             found.signal.started_at,
             member.energy,
             member.energy_unit,
+            member.severity.value,
+            member.magnitude,
         )
 
     def _mailbox(self, name: str) -> tuple[Any, ...]:
@@ -217,6 +232,7 @@ async def lay_out(
             for row in members
         }
     )
+    desk.lay(judged=await _judged(connection, found) if found else {})
     subjects = {rule.subject(signal) for signal in signals if (rule := rules.rule_of(signal)) is not None}
     due = now if clock else None
     parameters = {"subjects": sorted(subjects), "keys": [row[2] for row in members], "ids": list(ids), "now": due}
@@ -227,6 +243,24 @@ async def lay_out(
     if waiting:
         _lay_cards(book, await (await connection.execute(_OF_LETTERS, (sorted(waiting),))).fetchall(), aside)
     return book
+
+
+async def _judged(
+    connection: psycopg.AsyncConnection, found: Sequence[LocatedSignal]
+) -> dict[tuple[str, int], tuple[Judged, ...]]:
+    """What was judged and closed of these signals, or of the same fault on the same meter."""
+    parameters = {
+        "sources": [one.signal.source.value for one in found],
+        "source_ids": [one.signal.source_id for one in found],
+        "kinds": [one.signal.kind for one in found],
+        "point_ids": [one.point_id for one in found],
+        "meter_ids": [one.meter_id for one in found],
+    }
+    judged: dict[tuple[str, int], tuple[Judged, ...]] = {}
+    for row in await (await connection.execute(_JUDGED, parameters)).fetchall():
+        one = Judged(identity=(row[2], row[3]), at=row[4], severity=Severity(row[5]), magnitude=row[6])
+        judged[row[0], row[1]] = (*judged.get((row[0], row[1]), ()), one)
+    return judged
 
 
 def _lay_cards(book: Book, rows: Iterable[tuple[Any, ...]], aside: Aside) -> None:

@@ -61,6 +61,15 @@ join alert_source s on s.alert_id = c.alert_id and s.source = 'detection'
 join detection d on d.id = s.source_id
 where c.id = %(id)s and s.point_id is not null
 """
+_JUDGED: Final = """
+insert into alert_judged (case_id, unit_id, source, source_id, point_id, meter_id, kind, severity, magnitude, at)
+select c.id, s.unit_id, s.source, s.source_id, s.point_id, s.meter_id, coalesce(d.kind, s.source), s.severity,
+       s.magnitude, %(at)s
+from case_file c
+join alert_source s on s.alert_id = c.alert_id
+left join detection d on s.source = 'detection' and d.id = s.source_id
+where c.id = %(id)s
+"""
 _ATTACH: Final = """
 insert into case_attachment (case_id, unit_id, name, media_type, sha256, content, person_id, by_role, internal)
 select id, unit_id, %(name)s, %(type)s, %(sha256)s, %(content)s, %(person)s, %(role)s, %(internal)s
@@ -143,6 +152,7 @@ async def take_step(
             "note": action.note,
         }
         await connection.execute(_VERDICT, parameters)
+        await connection.execute(_JUDGED, {"id": case_id, "at": action.at})
     return after
 
 

@@ -50,27 +50,31 @@ def test_it_clears_by_itself_when_the_fault_ends_and_says_so_once(module_databas
     assert rows(dsn, "select purpose from alert_message order by id") == [("raise",), ("clear",)]
 
 
-def test_an_alert_ends_with_its_case_and_says_so_once(module_database: str) -> None:
-    dsn = settled(module_database)
-    detect(dsn)
-    raised(dsn)
-    [(alert,)] = rows(dsn, "select id from alert")
+def closed_as_sound(dsn: str, alert: int, now: datetime) -> None:
+    """An inspector looks at it, finds the meter sound and closes the case."""
 
     async def until_closed() -> None:
-        config, now = AlertConfig(), NOW + timedelta(minutes=1)
+        config = AlertConfig()
         today = now.astimezone(config.zone).date()
         async with await psycopg.AsyncConnection.connect(dsn, autocommit=True) as connection:
             person = (await person_of(connection, login="li.na")).actor
             case = await open_case(connection, alert, person, now, config)
             verdict = Action(name="verdict", at=now, today=today, facts={"verdict": "sound"}, note="")
             await take_step(connection, case, verdict, person, config)
-            await take_step(
-                connection, case, Action(name="close", at=now, today=today, facts={}, note=""), person, config
-            )
+            close = Action(name="close", at=now, today=today, facts={}, note="")
+            await take_step(connection, case, close, person, config)
 
+    asyncio.run(until_closed())
+
+
+def test_an_alert_ends_with_its_case_and_says_so_once(module_database: str) -> None:
+    dsn = settled(module_database)
+    detect(dsn)
+    raised(dsn)
+    [(alert,)] = rows(dsn, "select id from alert")
     raised(dsn, NOW + timedelta(seconds=30))
     assert rows(dsn, "select state from alert") == [("open",)], "it stands as long as its case does"
-    asyncio.run(until_closed())
+    closed_as_sound(dsn, alert, NOW + MINUTE)
     raised(dsn, NOW + timedelta(minutes=2))
     assert rows(dsn, "select state from alert") == [("cleared",)]
     assert rows(dsn, "select count(*) from alert_message where purpose = 'clear'") == [(1,)]
@@ -78,7 +82,64 @@ def test_an_alert_ends_with_its_case_and_says_so_once(module_database: str) -> N
     assert rows(dsn, "select count(*) from alert_message where purpose = 'clear'") == [(1,)]
     rows(dsn, "update detection set energy_affected = 130, stored_at = clock_timestamp()")
     raised(dsn, NOW + timedelta(minutes=4))
-    assert rows(dsn, "select state from alert order by id")[0] == ("cleared",), "what is over stays over"
+    assert rows(dsn, "select state from alert order by id") == [("cleared",)], "what was judged is not raised again"
+
+
+def test_what_was_judged_is_raised_again_only_where_it_has_grown_or_is_another_fault(module_database: str) -> None:
+    dsn = settled(module_database)
+    fault = detect(dsn, kind="gain_step", magnitude=-0.05, severity="warning")
+    raised(dsn)
+    [(alert,)] = rows(dsn, "select id from alert")
+    closed_as_sound(dsn, alert, NOW + MINUTE)
+    raised(dsn, NOW + 2 * MINUTE)
+    change = "update detection set {}, stored_at = clock_timestamp() where id = %s"
+
+    def alerts(minute: int) -> int:
+        assert raised(dsn, NOW + minute * MINUTE).signals > 0
+        [(count,)] = rows(dsn, "select count(*) from alert where state not in ('cleared', 'dropped')")
+        return int(count)
+
+    rows(dsn, change.format("magnitude = -0.06, energy_affected = 900, confidence = 0.999"), fault)
+    assert alerts(3) == 0, "its figures change a little"
+    rows(dsn, change.format("state = 'closed', ended_at = started_at + interval '1 h'"), fault)
+    assert alerts(4) == 0
+    rows(dsn, change.format("state = 'open', ended_at = null"), fault)
+    assert alerts(5) == 0, "it is told to be over, and is not"
+    rows(dsn, change.format("state = 'withdrawn'"), fault)
+    anew = detect(dsn, kind="gain_step", magnitude=-0.05, severity="warning", started_at=NOW - timedelta(hours=9))
+    assert alerts(6) == 0, "the same fault, its onset found anew"
+    detect(dsn, 2, kind="gain_step", magnitude=-0.05, severity="warning")
+    assert alerts(7) == 1, "another meter"
+    rows(dsn, change.format("magnitude = -0.12"), anew)
+    assert alerts(8) == 2, "more than twice what was judged"
+    detect(dsn, kind="gain_step", magnitude=-0.05, severity="warning", started_at=NOW + 8 * MINUTE)
+    rows(dsn, "update alert set state = 'cleared', next_at = null where kind = 'gain_step' and point_id = 1")
+    assert alerts(9) == 2, "a fault that began after the verdict"
+
+
+def test_a_worse_severity_than_judged_is_raised_again(module_database: str) -> None:
+    dsn = settled(module_database)
+    fault = detect(dsn, severity="warning")
+    raised(dsn)
+    closed_as_sound(dsn, rows(dsn, "select id from alert")[0][0], NOW + MINUTE)
+    raised(dsn, NOW + 2 * MINUTE)
+    rows(dsn, "update detection set severity = 'serious', stored_at = clock_timestamp() where id = %s", fault)
+    raised(dsn, NOW + 3 * MINUTE)
+    assert rows(dsn, "select state, severity from alert order by id") == [("cleared", "warning"), ("open", "serious")]
+
+
+def test_a_verification_that_was_judged_is_raised_again_when_it_is_overdue(module_database: str) -> None:
+    dsn = settled(module_database, "")
+    rows(dsn, "insert into verification (meter_id, unit_id, verification_due) values (3, 2, current_date + 20)")
+    raised(dsn)
+    closed_as_sound(dsn, rows(dsn, "select id from alert")[0][0], NOW + MINUTE)
+    raised(dsn, NOW + 2 * MINUTE)
+    raised(dsn, NOW + 70 * MINUTE)
+    assert rows(dsn, "select state from alert") == [("cleared",)], "looked at each hour, told once"
+    rows(dsn, "update verification set verification_due = current_date - 1")
+    raised(dsn, NOW + 140 * MINUTE)
+    assert rows(dsn, "select state from alert order by id")[0] == ("cleared",)
+    assert rows(dsn, "select count(*) from alert where kind = 'verification'") == [(2,)]
 
 
 def test_nobody_answers_and_staff_is_told(module_database: str) -> None:
