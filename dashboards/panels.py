@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
 from analytics.domain.words import Language, Phrase
-from dashboards.text import GREY, NO_VALUE, NONE, NONE_WHERE_EMPTY, VALUES, Word, large, tint
+from dashboards.text import GREY, NO_VALUE, NONE, NONE_WHERE_EMPTY, VALUES, Word, tint
 
 __all__ = [
     "DATASOURCE",
@@ -106,8 +106,7 @@ def stat(
     columns: Mapping[str, Json] | None = None, steps: Sequence[Step] = (), decimals: int | None = None,
 ) -> Panel:  # fmt: skip
     """Numbers of one row, each with its name; each in its own word's colour unless there are steps."""
-    shown = [Step(at=step.at, color=large(step.color)) for step in steps]
-    defaults: Json = {"unit": unit, "mappings": [_QUIET_ZERO], "thresholds": thresholds(shown)}
+    defaults: Json = {"unit": unit, "mappings": [_QUIET_ZERO], "thresholds": thresholds(steps)}
     defaults["color"] = {"mode": "thresholds"}
     if decimals is not None:
         defaults["decimals"] = decimals

@@ -15,7 +15,7 @@ from dashboards.amounts import scaled_sql
 from dashboards.boards import BOARDS, Board, Variable
 from dashboards.panels import DATASOURCE, PAGES, Json, Panel, Step, mappings, thresholds, word_mappings
 from dashboards.queries import query
-from dashboards.text import COLUMNS, NO_VALUE, NONE, NONE_WHERE_EMPTY, ORANGE, PURPLE, SERIES, VALUES, Word, large, tint
+from dashboards.text import COLUMNS, NO_VALUE, NONE, NONE_WHERE_EMPTY, ORANGE, PURPLE, SERIES, VALUES, Word, tint
 
 __all__ = ["GENERATED", "render", "render_all", "spoken", "text_of"]
 
@@ -263,8 +263,7 @@ def _properties(panel: Panel, column: str, language: Language) -> Iterator[Json]
     if name is not None:
         yield {"id": "displayName", "value": name.of(language)}
     if isinstance(name, Word) and name.color and "color" not in given:
-        color = large(name.color) if panel.kind == "stat" else name.color
-        yield {"id": "color", "value": {"mode": "fixed", "fixedColor": color}}
+        yield {"id": "color", "value": {"mode": "fixed", "fixedColor": name.color}}
     tables_own = UNITS.get(column) == "locale" and panel.kind != "table"  # charts keep one unit, so one axis
     if column in UNITS and "unit" not in given and not tables_own:
         yield {"id": "unit", "value": UNITS[column]}

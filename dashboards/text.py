@@ -2,6 +2,7 @@
 
 from typing import Final, NamedTuple
 
+from analytics.domain.colours import BLUE, GREEN, GREY, ORANGE, PURPLE, SKY, VERMILION, YELLOW, tint
 from analytics.domain.words import (
     ALERT_STATES,
     CARRIERS,
@@ -26,7 +27,7 @@ from analytics.domain.words import (
 
 __all__ = [
     "BLUE", "COLUMNS", "GREEN", "GREY", "NONE", "NONE_WHERE_EMPTY", "NO_VALUE", "ORANGE", "PURPLE",
-    "SERIES", "SKY", "VALUES", "VERMILION", "YELLOW", "Word", "large", "tint",
+    "SERIES", "SKY", "VALUES", "VERMILION", "YELLOW", "Word", "tint",
 ]  # fmt: skip
 
 
@@ -52,34 +53,6 @@ _MAY_BE_NONE: Final = (
 )
 NONE_WHERE_EMPTY: Final = frozenset(_MAY_BE_NONE.split())
 """Columns whose empty cells say `NONE`."""
-
-# Okabe and Ito's colours, distinguishable by every kind of colour vision
-BLUE: Final = "#0072B2"
-SKY: Final = "#56B4E9"
-GREEN: Final = "#009E73"
-YELLOW: Final = "#F0E442"
-ORANGE: Final = "#E69F00"
-VERMILION: Final = "#D55E00"
-PURPLE: Final = "#CC79A7"
-GREY: Final = "#8A8A8A"
-
-_DARKER: Final = {SKY: "#4999C6", YELLOW: "#9C942B", ORANGE: "#C18600", PURPLE: "#CA78A5"}
-
-
-def large(color: str) -> str:
-    """The colour for large text (24 px and more): 3 : 1 and more on Grafana's light panels, and on its dark ones."""
-    return _DARKER.get(color, color)
-
-
-def tint(color: str) -> str:
-    """The colour behind small text.
-
-    No one colour of text has 4.5 : 1 on light panels and on dark ones too. Under an alpha of 0.3 Grafana writes in the
-    theme's own colour.
-    """
-    red, green, blue = (int(color[place : place + 2], 16) for place in (1, 3, 5))
-    return f"rgba({red}, {green}, {blue}, 0.25)"
-
 
 _PARTITIONS: Final = (BLUE, ORANGE, GREEN, PURPLE, SKY, VERMILION, YELLOW, GREY)  # of the first eight
 

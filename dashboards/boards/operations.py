@@ -4,12 +4,12 @@ from analytics.domain.words import Phrase
 from dashboards.boards.board import Board
 from dashboards.boards.places import AT_OPERATIONS, AT_REGION
 from dashboards.panels import Step, bars, lines, section, stat, table, thresholds
-from dashboards.text import BLUE, ORANGE, VERMILION, large
+from dashboards.text import BLUE, ORANGE, VERMILION
 
 __all__ = ["OPERATIONS"]
 
-_DAYS_LEFT = (Step(at=None, color=VERMILION), Step(at=30, color=large(ORANGE)), Step(at=90, color=BLUE))
-_AGE = (Step(at=None, color=BLUE), Step(at=60, color=large(ORANGE)), Step(at=300, color=VERMILION))
+_DAYS_LEFT = (Step(at=None, color=VERMILION), Step(at=30, color=ORANGE), Step(at=90, color=BLUE))
+_AGE = (Step(at=None, color=BLUE), Step(at=60, color=ORANGE), Step(at=300, color=VERMILION))
 
 OPERATIONS = Board(
     name=AT_OPERATIONS.name,

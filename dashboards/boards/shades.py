@@ -11,4 +11,4 @@ COMPLETE = (
     Step(at=95, color=SKY),
     Step(at=99, color=BLUE),
 )
-"""Shares of data, worst to best; distinguishable by every kind of colour vision, and by brightness."""
+"""Shares of data, worst to best; distinguishable by eyes of any colour vision."""

@@ -12,10 +12,11 @@ from typing import Final
 import numpy as np
 from markupsafe import Markup
 
+from analytics.domain.colours import GREY, INK
 from analytics.domain.words import Phrase
 from analytics.standards.scene import Scene
 from analytics.standards.words import carrier_name
-from dashboards.reports.pictures import BAD, GOOD, GREY, INK, svg
+from dashboards.reports.pictures import BAD, GOOD, svg
 
 __all__ = ["Node", "network", "nodes_of"]
 

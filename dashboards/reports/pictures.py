@@ -10,13 +10,13 @@ from typing import Final, NamedTuple
 
 from markupsafe import Markup
 
+from analytics.domain.colours import BLUE, GREY, INK, VERMILION, YELLOW
+
 __all__ = ["Bar", "calendar", "columns", "rates", "svg"]
 
-GOOD: Final = "#1b6ca8"
-BAD: Final = "#c8452d"
-OPEN: Final = "#c9a227"
-GREY: Final = "#8a949e"
-INK: Final = "#24292f"
+GOOD: Final = BLUE
+BAD: Final = VERMILION
+OPEN: Final = YELLOW
 _FONT: Final = "font-family='Noto Sans CJK SC,Microsoft YaHei,PingFang SC,sans-serif'"
 
 

@@ -22,6 +22,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ft2font import FT2Font
 
+from analytics.domain.colours import BLUE, INK, VERMILION
+
 __all__ = ["Hour", "draw", "read_hours", "usual"]
 
 _HOURS: Final = """
@@ -97,7 +99,7 @@ def draw(spec: dict[str, Any], hours: Sequence[Hour], *, language: str, zone: Zo
         [hour.amount for hour in shown],
         width=1 / 24,
         align="edge",
-        color="#4878a8",
+        color=BLUE,
     )
     if expected:
         first = begin.astimezone(zone).replace(minute=0, second=0, microsecond=0)
@@ -106,14 +108,14 @@ def draw(spec: dict[str, Any], hours: Sequence[Hour], *, language: str, zone: Zo
             times,  # type: ignore[arg-type]  # as above
             [expected.get(at.astimezone(zone).hour, math.nan) for at in times],
             where="post",
-            color="#30343a",
+            color=INK,
             linewidth=1.1,
             linestyle="--",
             label="平常（故障前两周同一时刻的中位数）" if zh else "usual: median of that hour, two weeks before",
         )
         axes.legend(loc="upper left", fontsize=8, frameon=False, prop={"family": font.name, "size": 8})
-    axes.axvspan(max(fault_from, begin), max(fault_to, fault_from), color="#d05040", alpha=0.25)  # type: ignore[arg-type]  # as above
-    axes.axvline(max(fault_from, begin), color="#b03020", linewidth=1.2)  # type: ignore[arg-type]  # as above
+    axes.axvspan(max(fault_from, begin), max(fault_to, fault_from), color=VERMILION, alpha=0.25)  # type: ignore[arg-type]  # as above
+    axes.axvline(max(fault_from, begin), color=VERMILION, linewidth=1.2)  # type: ignore[arg-type]  # as above
     axes.set_xlim(begin, end)  # type: ignore[arg-type]  # as above
     locator = dates.AutoDateLocator(tz=zone, maxticks=8)  # type: ignore[no-untyped-call]  # matplotlib leaves it out
     axes.xaxis.set_major_locator(locator)

@@ -11,13 +11,14 @@ from grafana_foundation_sdk.models import barchart, common, nodegraph, stat, sta
 from grafana_foundation_sdk.models.dashboard import Dashboard
 
 from analytics.alerting.case import ACTIONS
+from analytics.domain.colours import ALL
 from analytics.domain.words import LANGUAGES, Phrase
 from analytics.drift.observability import Question, Reason
 from dashboards.alert_rules import RULES, rule_json
 from dashboards.boards import BOARDS, ENTERPRISE_BOARDS
 from dashboards.queries import query
 from dashboards.render import GENERATED, SCHEMA, render, render_all
-from dashboards.text import COLUMNS, SERIES, VALUES, Word, large
+from dashboards.text import COLUMNS, SERIES, VALUES, Word
 
 CORE = {"row", "stat", "table", "timeseries", "barchart", "status-history", "nodeGraph", "text"}
 OPTIONS: dict[str, Any] = {
@@ -37,8 +38,6 @@ CUSTOM: dict[str, Any] = {
 }
 CASES = [(board, language) for board in BOARDS for language in LANGUAGES]
 IDS = [f"{board.name}-{language}" for board, language in CASES]
-OKABE_ITO = {"#0072B2", "#56B4E9", "#009E73", "#F0E442", "#E69F00", "#D55E00", "#CC79A7", "#8A8A8A", "text"}
-LARGE = {large(one) for one in OKABE_ITO}  # the same hues, darker
 
 every_board = pytest.mark.parametrize(("board", "language"), CASES, ids=IDS)
 
@@ -176,7 +175,7 @@ def test_the_report_is_linked_where_the_pages_are_and_nowhere_else() -> None:
 @every_board
 def test_colours_are_those_that_all_eyes_tell_apart(board: Any, language: Any) -> None:
     text_of_it = json.dumps(render(board, language))
-    assert set(re.findall(r"#[0-9A-Fa-f]{6}\b", text_of_it)) <= OKABE_ITO | LARGE
+    assert set(re.findall(r"#[0-9A-Fa-f]{6}\b", text_of_it)) <= set(ALL)
     assert not re.findall(r'"(?:red|green|yellow|orange|dark-red|semi-dark-\w+)"', text_of_it)
 
 
