@@ -40,7 +40,12 @@ def config_of(settings: Settings) -> PagesConfig:
             claim=pages.openid_claim,
         )
     return PagesConfig(
-        dsn=settings.database.dsn, alerts=alert_config(settings), kafka=kafka, home=settings.home, openid=openid
+        dsn=settings.database.dsn,
+        alerts=alert_config(settings),
+        kafka=kafka,
+        home=settings.home,
+        openid=openid,
+        language=settings.language or "zh",
     )
 
 

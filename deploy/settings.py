@@ -18,6 +18,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from analytics.domain.accuracy import in_service_factors
 from analytics.domain.errors import ConfigurationError
+from analytics.domain.words import LANGUAGES, Language
 
 __all__ = [
     "FIELDS",
@@ -170,6 +171,8 @@ class Settings:
     pages: PagesSettings = PagesSettings()
     grafana: GrafanaSettings = GrafanaSettings()
     zone: ZoneInfo = field(default_factory=lambda: ZoneInfo("Asia/Shanghai"))
+    language: Language | None = None
+    """Of everything that people read; None for papers in Chinese and what commands print in English."""
     in_service: str = ""
     """Maximum permissible error in service as a multiple of the class limit, by carrier."""
     java: str | None = None
@@ -701,6 +704,13 @@ FIELDS: Final[tuple[Field, ...]] = (
         parse=_zone,
         default="Asia/Shanghai",
         meaning="Zone of times that come without an offset, and of local days.",
+    ),
+    Field(
+        name="METERWARDEN_LANGUAGE",
+        path="language",
+        parse=_choice(*LANGUAGES),
+        default="papers and pages zh, what commands print en",
+        meaning="Language of papers, pages, tables and what commands print, zh or en; --language goes before it.",
     ),
     Field(
         name="METERWARDEN_IN_SERVICE",

@@ -65,6 +65,7 @@ GRAFANA “meterwarden dashboards apply” 写入看板的 Grafana，http://HOST
 GRAFANA_USER 该 Grafana 的服务器管理员，须有权建立组织。
 GRAFANA_PASSWORD 该管理员的口令。
 ZONE 不带时差的时间所用的时区，也是本地日的时区。
+LANGUAGE 文书、网页、表格和命令输出所用的语言，zh 或 en；命令的 --language 优先。
 IN_SERVICE 使用中的计量器具允许的误差为其等级限值的倍数：electricity=1,water=2（已知为此值）。
 JAVA java 程序，17 或更高版本。
 APT_MIRROR 下载 PostgreSQL 和 TimescaleDB 的 Debian 镜像。

@@ -11,9 +11,10 @@ import click
 
 from analytics.domain.accuracy import in_service_factors
 from analytics.standards.facts.factor_use import unused_factors
+from deploy.commands.common.language import LANGUAGE
 from deploy.commands.common.ledger_files import fault_lines
 from deploy.commands.common.ledger_files import understood_lines as ledger_lines
-from deploy.commands.common.parameters import LANGUAGE, ZoneName
+from deploy.commands.common.parameters import ZoneName
 from deploy.commands.common.reading_options import Questions, options_of, reading_options, understood_lines
 from deploy.commands.ledger import FAULTY
 from deploy.settings import load

@@ -8,9 +8,10 @@ import click
 import psycopg
 
 from analytics.domain.errors import ConfigurationError
+from analytics.domain.words import VERIFICATION
 from analytics.review.certificates import CONCLUSIONS, KINDS, Certificate, certificate_rows, faults_of
-from deploy.commands.common.parameters import LANGUAGE
-from deploy.commands.common.tables import AS_JSON, listed
+from deploy.commands.common.language import LANGUAGE_OF_PAPERS, Bilingual, shown, told
+from deploy.commands.common.tables import AS_JSON
 from deploy.compliance import today
 from deploy.database import inside
 from deploy.settings import load as settings
@@ -37,7 +38,7 @@ _DAY = click.DateTime(["%Y-%m-%d"])
 _MOST_SHOWN: Final = 20
 
 
-@click.group()
+@click.group(cls=Bilingual)
 def command() -> None:
     """Enter certificates of verification and calibration, and see which meters are due."""
 
@@ -50,7 +51,7 @@ def command() -> None:
 def list_command(*, unit: str | None, meter: str | None, every: bool, as_json: bool) -> None:
     """Show certificates, the newest first: the last two cycles of each instrument (GB 17167 5.3.3)."""
     rows = inside(lambda connection: certificates(connection, unit=unit, meter=meter, every=every))
-    say(listed(rows, as_json=as_json))
+    shown(rows, as_json=as_json, words={"kind": KINDS, "conclusion": CONCLUSIONS})
 
 
 @command.command()
@@ -73,7 +74,10 @@ def add(*, verified_on: datetime, due: datetime | None, scan: Path | None, by: s
     if wrong:
         raise ConfigurationError("\n".join(wrong))
     (identity,) = _entered([one], [scan], by)
-    say(f"certificate {identity} is entered" if identity else "the certificate is there already")
+    if identity:
+        told(zh=f"已录入证书 {identity}", en=f"certificate {identity} is entered")
+    else:
+        told(zh="该证书已在册", en="the certificate is there already")
 
 
 @command.command()
@@ -92,7 +96,11 @@ def load(file: Path, *, by: str) -> None:
         )
     entered = _entered([one.certificate for one in rows], scans, by)
     new = sum(one > 0 for one in entered)
-    say(f"{file}: {new} certificates entered, {len(entered) - new} there already")
+    there = len(entered) - new
+    told(
+        zh=f"{file}：录入证书 {new} 份，已在册 {there} 份",
+        en=f"{file}: {new} certificates entered, {there} there already",
+    )
 
 
 def _missing(file: Path, numbers: list[int], scans: list[Path | None]) -> list[str]:
@@ -126,7 +134,7 @@ def attach_command(certificate: int, file: Path, *, by: str) -> None:
     """Attach the scan of a certificate."""
     content = file.read_bytes()
     inside(lambda connection: attach_scan(connection, certificate, file.name, content, by))
-    say(f"{file} is attached to certificate {certificate}")
+    told(zh=f"{file} 已附到证书 {certificate}", en=f"{file} is attached to certificate {certificate}")
 
 
 @command.command("scan")
@@ -146,7 +154,7 @@ def scan_command(certificate: int, *, out: Path) -> None:
 def withdraw_command(certificate: int, *, reason: str, by: str) -> None:
     """Take back a certificate that was entered by mistake; it stays on file."""
     inside(lambda connection: withdraw(connection, certificate, by, reason))
-    say(f"certificate {certificate} is withdrawn")
+    told(zh=f"证书 {certificate} 已撤回", en=f"certificate {certificate} is withdrawn")
 
 
 @command.command()
@@ -156,7 +164,7 @@ def withdraw_command(certificate: int, *, reason: str, by: str) -> None:
 def due(*, unit: str | None, days: int, as_json: bool) -> None:
     """Name the meters in use that are overdue, soon due, or of which nothing is known."""
     found: list[dict[str, Any]] = inside(lambda connection: due_meters(connection, days=days, unit=unit))
-    say(listed(found, as_json=as_json))
+    shown(found, as_json=as_json, words={"state": VERIFICATION})
 
 
 @command.command()
@@ -164,7 +172,7 @@ def due(*, unit: str | None, days: int, as_json: bool) -> None:
 @click.option("--year", type=click.IntRange(2000, 2199), help="This year without it.")
 @click.option("--lead-days", type=click.IntRange(0, 366), default=30, show_default=True, help="Sent before it is due.")
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), required=True, help="File, ending in .xlsx.")
-@LANGUAGE
+@LANGUAGE_OF_PAPERS
 def plan(*, code: str, year: int | None, lead_days: int, out: Path, language: str) -> None:
     """Write the year's plan of verification and calibration (JJF 1356, item 31)."""
     from dashboards.reports.verification_plan import read_plan, write_plan  # noqa: PLC0415 - only this draws sheets

@@ -12,6 +12,7 @@ from analytics.domain.finding import Finding, Verdict
 from analytics.domain.severity import Severity
 from analytics.domain.words import STATES, VERDICTS, Phrase
 from analytics.standards.words import carrier_name, clause_name, level_name
+from deploy.commands.common.language import LANGUAGE_OF_PAPERS
 from deploy.compliance import as_json, judged, today
 from deploy.settings import load as settings
 from deploy.stack import Stack
@@ -28,7 +29,7 @@ _WIDTH: Final = 150
 @click.option("--unit", "code", required=True, help="Code of the energy-using unit.")
 @click.option("--as-of", type=click.DateTime(["%Y-%m-%d"]), metavar="DATE", help="Local day; today without it.")
 @click.option("--json", "machine", is_flag=True, help="For programs.")
-@click.option("--language", type=click.Choice(["zh", "en"]), default="zh", show_default=True, help="Of the text.")
+@LANGUAGE_OF_PAPERS
 @click.option("--all", "everything", is_flag=True, help="Also what passes.")
 def command(*, code: str, as_of: datetime | None, machine: bool, language: str, everything: bool) -> None:
     """Judge a unit by the standard on a day, and show what to do next; nothing is written."""

@@ -8,11 +8,11 @@ from zoneinfo import ZoneInfo
 
 import click
 
+from deploy.commands.common.language import Bilingual, shown, told
 from deploy.commands.common.parameters import ZoneName
-from deploy.commands.common.tables import AS_JSON, listed
+from deploy.commands.common.tables import AS_JSON
 from deploy.settings import load as settings
 from deploy.stack import Stack
-from deploy.terminal import say
 from streams.store.ledger import LoadReport
 from streams.store.ledger.differences import decide
 from streams.store.postgres.connections import connected, connected_blocking
@@ -47,7 +47,7 @@ def _decision(command: Callable[..., None]) -> Callable[..., None]:
     return command
 
 
-@click.group()
+@click.group(cls=Bilingual)
 def command() -> None:
     """Differences of registers that nobody could explain: list them, count them as use, or leave them out."""
 
@@ -61,15 +61,17 @@ def list_command(zone: ZoneInfo | None, *, as_json: bool) -> None:
     if as_json:
         names = ("unit_code", "meter_no", "at", "dial_before", "dial_after", "unexplained", "unit", "dial_unit")
         rows = [dict(zip(names, row, strict=True)) for row in _fetched(_OPEN)]
-        say(listed(rows, as_json=True))
+        shown(rows, as_json=True)
         return
     for code, meter_no, at, before, after, amount, symbol, dial_unit in _fetched(_OPEN):
-        say(
-            f"{code} {meter_no} {at.astimezone(zone):%Y-%m-%d %H:%M:%S}: "
-            f"dial {before:.12g} -> {after:.12g} {dial_unit}, {amount:,.12g} {symbol} not explained"
+        when = f"{code} {meter_no} {at.astimezone(zone):%Y-%m-%d %H:%M:%S}"
+        told(
+            zh=f"{when}：示值 {before:.12g} → {after:.12g} {dial_unit}，未解释差额 {amount:,.12g} {symbol}",
+            en=f"{when}: dial {before:.12g} -> {after:.12g} {dial_unit}, {amount:,.12g} {symbol} not explained",
         )
     for loaded_at, source in _fetched(_DECIDED):
-        say(f"decided {loaded_at.astimezone(zone):%Y-%m-%d %H:%M}: {source}")
+        day = f"{loaded_at.astimezone(zone):%Y-%m-%d %H:%M}"
+        told(zh=f"{day} 已处理：{source}", en=f"decided {day}: {source}")
 
 
 @command.command()
@@ -100,7 +102,8 @@ def _decide(
     report = asyncio.run(_decided(unit_code, meter_no, instant, what, count=count))
     for fault in report.faults:
         raise click.ClickException(f"required: {fault.required}; got: {fault.got}")
-    say(f"{unit_code} {meter_no} {instant:%Y-%m-%d %H:%M}: {what}; ledger {report.version}")
+    about = f"{unit_code} {meter_no} {instant:%Y-%m-%d %H:%M}"
+    told(zh=f"{about}：{what}；台账第 {report.version} 版", en=f"{about}: {what}; ledger {report.version}")
 
 
 async def _decided(unit_code: str, meter_no: str, at: datetime, what: str, *, count: bool | None) -> LoadReport:

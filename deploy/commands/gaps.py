@@ -7,7 +7,8 @@ import click
 import psycopg
 
 from analytics.review.gaps import METHODS, Evaluation, GapRefused, like_days, neighbours
-from deploy.commands.common.parameters import LANGUAGE, Instant
+from deploy.commands.common.language import LANGUAGE
+from deploy.commands.common.parameters import Instant
 from deploy.commands.common.tables import AS_JSON, listed
 from deploy.database import inside
 from deploy.terminal import say

@@ -7,8 +7,10 @@ import click
 import psycopg
 
 from analytics.domain.errors import MeterwardenError, RegistryError
+from dashboards.web.work_words import GATEWAY_STATES
+from deploy.commands.common.language import Bilingual, shown, told
 from deploy.commands.common.parameters import Instant
-from deploy.commands.common.tables import AS_JSON, listed
+from deploy.commands.common.tables import AS_JSON
 from deploy.database import inside
 from deploy.settings import load
 from deploy.stack import Stack
@@ -32,7 +34,7 @@ _UNITS = click.option("--unit", "units", multiple=True, metavar="CODE", help="A 
 _ALL = click.option("--all-units", is_flag=True, help="It may send those of every unit: a collector of the authority.")
 
 
-@click.group()
+@click.group(cls=Bilingual)
 def command() -> None:
     """Enter who may bring readings, of which energy-using units."""
 
@@ -69,7 +71,11 @@ def add(
 
     token, unknown = inside(work)
     _warn(unknown)
-    say(f"{name} is entered; its token for HTTP and MQTT, shown this once:", err=True)
+    told(
+        zh=f"已登记 {name}；HTTP 和 MQTT 用的令牌如下，仅显示这一次：",
+        en=f"{name} is entered; its token for HTTP and MQTT, shown this once:",
+        err=True,
+    )
     say(token)
 
 
@@ -78,7 +84,7 @@ def add(
 def list_all(*, as_json: bool) -> None:
     """Show who is entered."""
     found: list[dict[str, Any]] = inside(list_gateways)
-    say(listed(found, as_json=as_json))
+    shown(found, as_json=as_json, words={"state": GATEWAY_STATES})
 
 
 @command.command("bind")
@@ -93,7 +99,10 @@ def bind_units(name: str, *, units: tuple[str, ...], all_units: bool) -> None:
         return await unknown_units(connection, units)
 
     _warn(inside(work))
-    say(f"{name} may send {'all units' if all_units else ' '.join(units)}")
+    told(
+        zh=f"{name} 可报送：{'全部用能单位' if all_units else '、'.join(units)}",
+        en=f"{name} may send {'all units' if all_units else ' '.join(units)}",
+    )
 
 
 @command.command("rotate")
@@ -133,7 +142,8 @@ def give_login(name: str) -> None:
     password = stack.gateway_password(name, since)
     password = let_in(stack.access, name, share=share_of(stack.settings.kafka), known=found.kafka, password=password)
     inside(lambda connection: mark_kafka(connection, name, since))
-    say(f"{name} sends to {inbox_of(name)} at {_door(stack)}", err=True)
+    inbox, door = inbox_of(name), _door(stack)
+    told(zh=f"{name} 发往 {door} 的 {inbox}", en=f"{name} sends to {inbox} at {door}", err=True)
     say(password)
 
 
@@ -151,7 +161,7 @@ def end(name: str) -> None:
 
     has_login = inside(work)
     if has_login is None:
-        say(f"{name} is not watched until it reports again")
+        told(zh=f"{name} 不再监视，待其再次上报", en=f"{name} is not watched until it reports again")
         return
     if has_login:
         from deploy.stack.kafka_gateways import keep_out  # noqa: PLC0415 - as above
@@ -160,12 +170,13 @@ def end(name: str) -> None:
             keep_out(Stack(load()).access, name)
         except MeterwardenError:
             inside(lambda connection: mark_kafka(connection, name, datetime.now(UTC)))
-            say(
-                f"its readings are refused from now on; its login in Kafka ends when `end {name}` is run again",
+            told(
+                zh=f"其读数自此拒收；再次运行 end {name} 后，其 Kafka 登录方才停用",
+                en=f"its readings are refused from now on; its login in Kafka ends when `end {name}` is run again",
                 err=True,
             )
             raise
-    say(f"{name} is let in no longer")
+    told(zh=f"{name} 已停用", en=f"{name} is let in no longer")
 
 
 def _door(stack: Stack) -> str:
@@ -177,4 +188,8 @@ def _door(stack: Stack) -> str:
 
 def _warn(unknown: list[str]) -> None:
     if unknown:
-        say(f"the ledger has no unit {', '.join(unknown)} yet: its readings are refused until it has", err=True)
+        told(
+            zh=f"台账中尚无用能单位 {'、'.join(unknown)}：载入台账前其读数一律拒收",
+            en=f"the ledger has no unit {', '.join(unknown)} yet: its readings are refused until it has",
+            err=True,
+        )

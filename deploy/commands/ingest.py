@@ -15,7 +15,8 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedCo
 
 from analytics.domain.errors import MeterwardenError
 from analytics.domain.words import REJECT_REASONS
-from deploy.commands.common.parameters import LANGUAGE, ZoneName
+from deploy.commands.common.language import LANGUAGE
+from deploy.commands.common.parameters import ZoneName
 from deploy.commands.common.reading_options import Questions, options_of, reading_options, understood_lines
 from deploy.ledger_loading import ledger_in_force
 from deploy.settings import load

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 import click
 
 from analytics.domain.ledger import Difference
+from deploy.commands.common.language import LANGUAGE, option
 from deploy.commands.common.ledger_bounds import bounds
 from deploy.commands.common.ledger_files import (
     fault_lines,
@@ -17,7 +18,7 @@ from deploy.commands.common.ledger_files import (
     summary,
     understood_lines,
 )
-from deploy.commands.common.parameters import LANGUAGE, ZoneName
+from deploy.commands.common.parameters import ZoneName
 from deploy.commands.common.reading_options import is_terminal
 from deploy.commands.common.tables import table
 from deploy.settings import load as settings
@@ -69,6 +70,8 @@ def check(
     **given: Any,
 ) -> None:
     """Show what was understood of a ledger file and everything that is wrong with it, without loading it."""
+    if completed is not None:
+        _new(completed)
     report, _ = read_and_ask(file, zone, given, language)
     if marked is not None:
         say(f"{marked}: {counted(write_marked(file, report, marked, language=language), 'cell')} marked", err=True)
@@ -79,6 +82,11 @@ def check(
     else:
         _tell(report, file, language)
     context.exit(FAULTY if report.faults else 0)
+
+
+def _new(form: Path) -> None:
+    if form.exists():
+        raise click.ClickException(f"{form} must not exist yet: a form does not replace what was filled in")
 
 
 def _completed(target: Path, cells: int, report: LedgerReport, language: str) -> str:
@@ -275,14 +283,13 @@ def restore(context: click.Context, version: int, zone: ZoneInfo, language: str,
 
 @command.command()
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
-@click.option("--language", type=click.Choice(["zh", "en"]), default="zh", show_default=True, help="Of its headers.")
+@option("zh", "Of its headers.")
 @click.option("--example", is_flag=True, help="With filled rows: a replaced meter, a changed transformer.")
 def template(file: Path, language: str, *, example: bool) -> None:
     """Write a ledger workbook to fill in; columns that a meter needs are marked."""
     if file.suffix.lower() != ".xlsx":
         raise click.BadParameter("the name must end in .xlsx", param_hint="FILE")
-    if file.exists():
-        raise click.ClickException(f"{file} must not exist yet: a form does not replace what was filled in")
+    _new(file)
     write_ledger_template(file, language="zh" if language == "zh" else "en", example=example)
     say(f"{file}: {'a ledger with example rows' if example else 'an empty ledger to fill in'}")
 

@@ -6,6 +6,7 @@ from typing import Any
 import click
 import psycopg
 
+from deploy.commands.common.language import option
 from deploy.commands.common.tables import AS_JSON, listed
 from deploy.database import inside
 from deploy.settings import load
@@ -28,7 +29,7 @@ def command() -> None:
 @click.option("--name", required=True)
 @click.option("--role", type=click.Choice(["staff", "inspector", "enterprise", "operator"]), required=True)
 @click.option("--unit", default="", metavar="CODE", help="Whose; of the enterprise's role alone.")
-@click.option("--language", type=click.Choice(["zh", "en"]), default="zh", show_default=True)
+@option("zh", "Of what the person is sent and sees.")
 @click.option("--channel", default="", help="A name of the channels' file; without it nothing is sent.")
 @click.option("--address", default="", help="What {address} in the channel's URL stands for.")
 def add(**facts: str) -> None:

@@ -7,6 +7,7 @@ import click
 
 from dashboards.reports import region_page, region_workbook, unit_page, unit_workbook
 from dashboards.reports.gathering import region_report, unit_report
+from deploy.commands.common.language import LANGUAGE_OF_PAPERS
 from deploy.settings import load as settings
 from deploy.stack import Stack
 from deploy.terminal import say
@@ -33,7 +34,7 @@ class Month(click.ParamType):
 @click.option("--from", "since", type=Month(), help="First of several months, in place of --month.")
 @click.option("--to", "until", type=Month(), help="Last of them.")
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), required=True, help="Directory.")
-@click.option("--language", type=click.Choice(["zh", "en"]), default="zh", show_default=True, help="Of the report.")
+@LANGUAGE_OF_PAPERS
 def command(
     *, code: str | None, region: bool, month: str | None, since: str | None, until: str | None, out: Path, language: str
 ) -> None:

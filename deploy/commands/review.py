@@ -14,8 +14,10 @@ from analytics.review.process import Recorded, Terms
 from analytics.standards.review import ReviewResult
 from dashboards.reports.review_sheets import items_in, write_handover, write_items, write_year
 from dashboards.reports.standing import write_standing
+from dashboards.web.work_words import HANDED_IN, REVIEW_ACTIONS
 from deploy.alerting import alert_config
-from deploy.commands.common.tables import AS_JSON, listed, table
+from deploy.commands.common.language import Bilingual, shown, told
+from deploy.commands.common.tables import AS_JSON
 from deploy.compliance import today
 from deploy.database import inside
 from deploy.settings import load as settings
@@ -36,10 +38,11 @@ _NOTE = click.option("--note", default="", help="A remark for the history.")
 _ON = click.option("--on", "on", type=click.DateTime(["%Y-%m-%d"]), help="Day; today without it.")
 _YEAR = click.option("--year", type=click.IntRange(2000, 2199), help="This year without it.")
 _OUT = click.option("--out", type=click.Path(dir_okay=False, path_type=Path), required=True)
+_WORDS = {"state": process.STATES, "origin": process.ORIGINS, "conclusion": process.CONCLUSIONS}
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
-@click.group()
+@click.group(cls=Bilingual)
 def command() -> None:
     """Plan reviews of energy metering, draw units by lot, record, conclude, check again, sum the year up."""
 
@@ -64,7 +67,10 @@ def plan(*, year: int | None, codes: tuple[str, ...], other: bool, by: str) -> N
     """Put units into the plan of a year."""
     of, origin = year or _today().year, "other" if other else "plan"
     made = inside(lambda connection: reviews.plan(connection, codes, of, by, origin=origin))
-    say(f"planned for {of}: reviews {', '.join(map(str, made))}")
+    told(
+        zh=f"已列入 {of} 年计划：审查 {'、'.join(map(str, made))}",
+        en=f"planned for {of}: reviews {', '.join(map(str, made))}",
+    )
 
 
 @command.command()
@@ -87,7 +93,7 @@ def draw(
 ) -> None:
     """Draw units by lot (随机抽查) among those without a review of the year; anybody can repeat it from its seed."""
     if verify is not None:
-        say(table([inside(lambda connection: reviews.verify_draw(connection, verify))]))
+        shown([inside(lambda connection: reviews.verify_draw(connection, verify))])
         return
     if count is None or not by:
         raise click.UsageError("--count and --by must be given, or --verify DRAW")
@@ -99,7 +105,10 @@ def draw(
         return identity, codes, len(pool)
 
     identity, codes, pool = inside(work)
-    say(f"draw {identity}, seed {chance}: {len(codes)} of {counted(pool, 'unit')}")
+    told(
+        zh=f"抽取 {identity}，种子 {chance}：{pool} 家中抽取 {len(codes)} 家",
+        en=f"draw {identity}, seed {chance}: {len(codes)} of {counted(pool, 'unit')}",
+    )
     for code in codes:
         say(code)
 
@@ -111,7 +120,7 @@ def draw(
 def list_command(*, year: int | None, unit: str | None, as_json: bool) -> None:
     """Show reviews, the overdue first."""
     rows = inside(lambda connection: reviews.listed(connection, year=year, unit=unit))
-    say(listed(rows, as_json=as_json))
+    shown(rows, as_json=as_json, words=_WORDS)
 
 
 @command.command()
@@ -119,7 +128,8 @@ def list_command(*, year: int | None, unit: str | None, as_json: bool) -> None:
 @AS_JSON
 def show(review: int, *, as_json: bool) -> None:
     """Show every step of a review."""
-    say(listed(inside(lambda connection: reviews.history(connection, review)), as_json=as_json))
+    steps = inside(lambda connection: reviews.history(connection, review))
+    shown(steps, as_json=as_json, words={**_WORDS, "action": REVIEW_ACTIONS})
 
 
 @command.command("open")
@@ -148,7 +158,10 @@ def papers(review: int, *, names: tuple[str, ...], on: datetime | None, by: str)
         return [one for one in PAPERS if one not in {*facts["papers"], *names}]
 
     missing = inside(work)
-    say(f"missing: {', '.join(missing)}" if missing else "all papers are there")
+    if missing:
+        told(zh=f"缺：{'、'.join(HANDED_IN[one].zh for one in missing)}", en=f"missing: {', '.join(missing)}")
+    else:
+        told(zh="材料齐全", en="all papers are there")
 
 
 @command.command()
@@ -210,7 +223,11 @@ def record(
 
     if photos and item is None:
         raise click.UsageError("--photo needs --item")
-    say(f"{inside(work)} items are new or changed, {len(photos)} photos kept")
+    changed = inside(work)
+    told(
+        zh=f"新记或改记 {changed} 项，保存照片 {len(photos)} 张",
+        en=f"{changed} items are new or changed, {len(photos)} photos kept",
+    )
 
 
 @command.command()
@@ -294,7 +311,11 @@ def summary(*, year: int | None, out: Path) -> None:
 
     rows, units = inside(work)
     figures = write_year(out, of, rows, units, _today())
-    say(f"{of}: {figures['planned']} planned, {figures['concluded']} concluded, {figures['overdue']} overdue")
+    planned, concluded, overdue = figures["planned"], figures["concluded"], figures["overdue"]
+    told(
+        zh=f"{of} 年：计划 {planned} 家，已有结论 {concluded} 家，逾期 {overdue} 家",
+        en=f"{of}: {planned} planned, {concluded} concluded, {overdue} overdue",
+    )
     say(out)
 
 
@@ -308,7 +329,7 @@ def standing(*, unit: str | None, out: Path, by: str) -> None:
         raise click.BadParameter(f"must end in .csv (got {out.name!r})", param_hint="--out")
     rows = inside(lambda connection: read_standing(connection, unit))
     described = write_standing(out, rows, datetime.now(settings().zone), by)
-    say(f"{out}: {len(rows)} rows\n{described}")
+    told(zh=f"{out}：{len(rows)} 行\n{described}", en=f"{out}: {len(rows)} rows\n{described}")
 
 
 def _step(
@@ -332,7 +353,12 @@ def _step(
 
 
 def _told(review: int, after: process.Review) -> None:
-    conclusion = f", {process.CONCLUSIONS[after.conclusion].en}" if after.conclusion else ""
-    due = f", due on {after.due}" if after.due else ""
-    guessed = "" if after.due_certain else " (no holidays are known of that year)"
-    say(f"review {review} is {process.STATES[after.state].en}{conclusion}{due}{guessed}")
+    state = process.STATES[after.state]
+    conclusion = process.CONCLUSIONS[after.conclusion] if after.conclusion else None
+    zh = f"审查 {review}：{state.zh}" + (f"，{conclusion.zh}" if conclusion else "")
+    en = f"review {review} is {state.en}" + (f", {conclusion.en}" if conclusion else "")
+    if after.due:
+        zh, en = f"{zh}，期限 {after.due}", f"{en}, due on {after.due}"
+    if not after.due_certain:
+        zh, en = f"{zh}（该年节假日未知）", f"{en} (no holidays are known of that year)"
+    told(zh=zh, en=en)

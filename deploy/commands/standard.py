@@ -9,7 +9,7 @@ import click
 
 from analytics.domain.words import Phrase, phrases
 from analytics.standards.factors import EPOCH_ORDINAL
-from deploy.commands.common.parameters import LANGUAGE
+from deploy.commands.common.language import LANGUAGE
 from deploy.commands.common.tables import AS_JSON, listed
 from deploy.settings import load as settings
 from deploy.stack import Stack

@@ -17,6 +17,7 @@ from fastapi.responses import RedirectResponse
 from starlette.exceptions import HTTPException as PlainHTTPException
 
 from analytics.domain.errors import MeterwardenError, StoreUnavailable
+from analytics.domain.words import Language
 from dashboards.web.rendering import asset
 from deploy.api.life import life_of
 from deploy.web import (
@@ -96,6 +97,8 @@ class PagesConfig:
         Pages that ask the database at once, and as many that write.
     audit_days : int
         How long the log of logins and refusals is kept. [d]
+    language : Language
+        For whoever has chosen none and is not known.
     """
 
     dsn: str = field(repr=False)
@@ -108,6 +111,7 @@ class PagesConfig:
         default_factory=lambda: Limits(body_bytes=_FORM_BYTES, proven=False, at_once=128, at_once_each=64)
     )
     audit_days: int = 365
+    language: Language = "zh"
 
     @property
     def rules(self) -> tuple[Rule, ...]:

@@ -157,9 +157,10 @@ def session_token(scope: Scope) -> str | None:
 
 
 def language_of(request: Request, person: Who | None = None) -> Language:
-    """The language that the person chose; Chinese where nobody did."""
-    chosen = request.cookies.get(LANGUAGE_COOKIE) or (person.language if person else "zh")
-    return next((one for one in LANGUAGES if one == chosen), "zh")
+    """The language that the person chose; that of the settings where nobody did."""
+    chosen = request.cookies.get(LANGUAGE_COOKIE) or (person.language if person else "")
+    unset: Language = request.app.state.config.language
+    return next((one for one in LANGUAGES if one == chosen), unset)
 
 
 def from_here(request: Request) -> bool:

@@ -10,13 +10,10 @@ import click
 
 from deploy.settings import load
 
-__all__ = ["LANGUAGE", "PROFILE", "CaseNumber", "Instant", "ZoneName", "number_of", "pairs"]
+__all__ = ["PROFILE", "CaseNumber", "Instant", "ZoneName", "number_of", "pairs"]
 
 _SECONDS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3_600.0, "d": 86_400.0}
 
-LANGUAGE = click.option(
-    "--language", type=click.Choice(["zh", "en"]), default="en", show_default=True, help="Of what is printed."
-)
 PROFILE = (
     click.option(
         "--profile",

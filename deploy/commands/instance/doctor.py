@@ -5,7 +5,7 @@ from typing import Final
 
 import click
 
-from deploy.commands.common.parameters import LANGUAGE
+from deploy.commands.common.language import LANGUAGE
 from deploy.settings import load
 from deploy.terminal import say
 

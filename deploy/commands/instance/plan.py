@@ -6,7 +6,8 @@ from dataclasses import asdict
 import click
 
 from analytics.domain.words import Phrase
-from deploy.commands.common.parameters import LANGUAGE, Duration
+from deploy.commands.common.language import LANGUAGE
+from deploy.commands.common.parameters import Duration
 from deploy.operations.sizing import BUSY, Need, Site, needs
 from deploy.terminal import say
 

@@ -7,7 +7,7 @@ from typing import Final
 
 import click
 
-from deploy.commands.common.parameters import LANGUAGE
+from deploy.commands.common.language import LANGUAGE
 from deploy.commands.common.tables import table
 from deploy.settings import FIELDS, PREFIX, SECRET_PATHS, Field, Settings, load, origins
 from deploy.settings_words import MEANINGS, NO_DEFAULT

@@ -9,7 +9,8 @@ from typing import Any, Final
 import click
 
 from analytics.domain.errors import MeterwardenError
-from analytics.domain.words import GATEWAY_STAGES, INCIDENTS, LANGUAGES, STANDINGS, Language, name_of
+from analytics.domain.words import GATEWAY_STAGES, INCIDENTS, STANDINGS, Language, name_of
+from deploy.commands.common.language import LANGUAGE
 from deploy.commands.common.tables import table
 from deploy.settings import Settings, load
 from deploy.stack import PartStatus, Stack
@@ -34,7 +35,7 @@ _WORDS: Final[dict[str, str]] = {
 
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="One JSON object instead of tables.")
-@click.option("--language", type=click.Choice(LANGUAGES), default="en", show_default=True, help="Of the tables.")
+@LANGUAGE
 @click.option(
     "--patience-s",
     type=click.FloatRange(min=0.0),

@@ -144,6 +144,11 @@ def test_a_completed_ledger_leaves_the_level_to_be_filled_in_and_can_be_loaded_t
     (open_,) = [line for line in told.output.splitlines() if line.startswith("待定")]
     assert "--level unit|sub_unit|equipment" in open_
     assert "待定各项答复或填写后方可载入" in told.output
+    before = completed.read_bytes()
+    again = called("check", plain, *answers, "--completed", completed)
+    assert again.exit_code == 1
+    assert "must not exist yet: a form does not replace what was filled in" in again.output
+    assert completed.read_bytes() == before
     book = openpyxl.load_workbook(completed)
     sheet: Any = book.worksheets[0]
     heads = {cell.value: cell.column for cell in sheet[1]}
