@@ -51,6 +51,11 @@ NET: Final[Json] = {
 
 _QUIET_ZERO: Final[Json] = {"options": {"0": {"color": GREY, "index": 98}}, "type": "value"}
 """A count of nothing is no alarm."""
+_QUIET_NOTHING: Final[Json] = {
+    "options": {"match": "null", "result": {"color": GREY, "index": 97}},
+    "type": "special",
+}
+"""Nor is a number that is not known; else it has the colour of the lowest threshold."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,9 +109,13 @@ def note(title: Phrase, description: Phrase, content: Phrase, *, width: int, hei
 def stat(
     title: Phrase, description: Phrase, query: str, *, width: int = 6, height: int = 4, unit: str = "short",
     columns: Mapping[str, Json] | None = None, steps: Sequence[Step] = (), decimals: int | None = None,
+    stacked: bool = False,
 ) -> Panel:  # fmt: skip
-    """Numbers of one row, each with its name; each in its own word's colour unless there are steps."""
-    defaults: Json = {"unit": unit, "mappings": [_QUIET_ZERO], "thresholds": thresholds(steps)}
+    """Numbers of one row, each with its name; each in its own word's colour unless there are steps.
+
+    `stacked` puts each on a line of its own: a time would be wrapped on a phone, or lie over its neighbour.
+    """
+    defaults: Json = {"unit": unit, "mappings": [_QUIET_ZERO, _QUIET_NOTHING], "thresholds": thresholds(steps)}
     defaults["color"] = {"mode": "thresholds"}
     if decimals is not None:
         defaults["decimals"] = decimals
@@ -121,7 +130,7 @@ def stat(
             "colorMode": "value",
             "graphMode": "none",
             "justifyMode": "auto",
-            "orientation": "auto",
+            "orientation": "horizontal" if stacked else "auto",
             "reduceOptions": {"calcs": ["lastNotNull"], "fields": "/.*/", "values": False},
             "text": {"titleSize": 13, "valueSize": 26},  # else Grafana shrinks labels until nobody can read them
             "textMode": "value_and_name",
@@ -136,7 +145,7 @@ def table(
     columns: Mapping[str, Json] | None = None, hidden: Mapping[Language, tuple[str, ...]] | None = None,
     names: str = "",
 ) -> Panel:  # fmt: skip
-    """Rows, with codes in words and a filter on every column."""
+    """Rows, with codes in words and a filter on the columns that rows are picked by."""
     return Panel(
         kind="table",
         title=title,
@@ -154,9 +163,10 @@ def table(
                 "align": "auto",
                 "cellOptions": {"type": "auto"},
                 "displayMode": "auto",  # what Grafana before 10 calls it
-                "filterable": True,
+                "filterable": False,
                 "inspect": False,
                 "minWidth": 70,
+                "wrapHeaderText": True,  # since Grafana 12; else a narrow column's heading is cut to a letter
             },
             "mappings": [],
             "thresholds": thresholds(()),
@@ -223,7 +233,7 @@ def columns_of(
             "tooltip": {"mode": "multi", "sort": "none"},
             "xField": over,
             "xTickLabelRotation": 0,
-            "xTickLabelSpacing": 0,
+            "xTickLabelSpacing": 60,  # labels that would lie over each other on a phone are left out
         },
         defaults={
             "color": {"mode": "palette-classic"},
@@ -276,7 +286,7 @@ def strip(
 
 
 def flow(
-    title: Phrase, description: Phrase, nodes: str, edges: str, *, width: int = 24, height: int = 12
+    title: Phrase, description: Phrase, nodes: str, edges: str, *, width: int = 24, height: int = 18
 ) -> Panel:  # fmt: skip
     """Things and which feeds which; what they are called and their numbers are columns of the SQL."""
     return Panel(

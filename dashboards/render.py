@@ -6,6 +6,7 @@ anew with ``python -m dashboards.render``.
 
 import json
 import re
+import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -17,7 +18,7 @@ from dashboards.panels import DATASOURCE, PAGES, Json, Panel, Step, mappings, th
 from dashboards.queries import query
 from dashboards.text import COLUMNS, NO_VALUE, NONE, NONE_WHERE_EMPTY, ORANGE, PURPLE, SERIES, VALUES, Word, tint
 
-__all__ = ["GENERATED", "render", "render_all", "spoken", "text_of"]
+__all__ = ["GENERATED", "least_width", "render", "render_all", "spoken", "text_of", "width_of"]
 
 GENERATED: Final = Path(__file__).parent / "generated"
 SCHEMA: Final = 37  # of Grafana 9.4; later ones migrate it as they load it
@@ -60,18 +61,29 @@ _COUNTS: Final = "alerts overdue serious findings due_30 due_90 unknown units_fa
 QUIET: Final = frozenset(_COUNTS.split())
 """Columns of counts whose zeros say that nothing is to be done."""
 
-WIDTHS: Final = {
+WIDTHS: Final[dict[str, int | tuple[int, int]]] = {
     **dict.fromkeys(_INSTANTS.split(), 145),
     **dict.fromkeys(("severity", "grade", "clause", "month"), 95),
-    **dict.fromkeys(("verdict", "state", "case_state", "fault", "verification", "installed_from"), 118),
-    "todo": 190,
+    **dict.fromkeys(("judged_for", "verification_due", "verified_on", "due_on", "installed_from"), 105),
+    **dict.fromkeys(("fault", "verification"), (118, 150)),
+    "case_state": (190, 185),
+    "body": 140,
+    "table_name": 170,
+    **dict.fromkeys(("verdict", "state"), (150, 205)),
+    "todo": (180, 215),
     "attention": 260,
     "what": 300,
     "what_en": 340,
-    "level": 130,
+    "level": 170,
     "point": 105,
-    "carrier": 140,
+    "carrier": (120, 140),
     "kind": 185,
+    "magnitude_unit": (85, 115),
+    "question": 118,
+    "observable": (90, 120),
+    "tariff_period": (115, 145),
+    "reason": 140,
+    **dict.fromkeys(("fault_kind", "note"), (130, 170)),
     "unit_code": 192,
     "unit_name": 230,
     "edition": 325,
@@ -87,7 +99,18 @@ WIDTHS: Final = {
     "topic": 180,
     "last_error": 260,
 }
-"""Columns of tables whose words would be cut off in an even share of the room. [px]"""
+"""Columns of tables whose words would be cut off in an even share of the room, in both languages or in each. [px]"""
+
+_FILTERED: Final = (
+    "unit_name unit_code point parent_point meter_no place model body sub_unit name month clause topic worker channel "
+    "next_step_zh next_step_en currency unit by_name number case_number grade edition"
+)
+_LEAST: Final = 70
+"""Of a column. [px]"""
+_OF_AMOUNTS: Final = 105
+"""For 11,722,533.4: a number whose first digits are cut off reads as another one. [px]"""
+FILTERED: Final = frozenset(_FILTERED.split()) | VALUES.keys()
+"""Columns of tables that rows are picked by; a filter at every heading would leave no room for its words."""
 
 _LANGUAGE_LINK: Final = Phrase(zh="English", en="中文")
 
@@ -276,12 +299,38 @@ def _properties(panel: Panel, column: str, language: Language) -> Iterator[Json]
         yield {"id": key, "value": value}
 
 
+def width_of(column: str, language: Language) -> int | None:
+    """How wide a column of tables is in a language; None for an even share. [px]"""
+    width = WIDTHS.get(column)
+    if width is None:
+        return None
+    return max(width[LANGUAGES.index(language)] if isinstance(width, tuple) else width, least_width(column, language))
+
+
+def least_width(column: str, language: Language) -> int:
+    """Room for a column's heading, of which no word is broken and no Chinese one wrapped. [px]
+
+    Grafana measures how high a row of headings must be by Latin letters, and cuts Chinese ones that need another line.
+    """
+    name = COLUMNS[column].of(language) if column in COLUMNS else column
+    longest = name if language == "zh" else max(name.split(), key=len)
+    letters = sum(14 if unicodedata.east_asian_width(letter) in "WF" else 9 for letter in longest)
+    figures = _OF_AMOUNTS if UNITS.get(column) == "locale" or column in _TENTHS.split() else _LEAST
+    return max(letters + 16 + (22 if column in FILTERED else 0), figures)
+
+
 def _cells(column: str, language: Language, given: Mapping[str, Any]) -> Iterator[Json]:
     """How a column of a table is written, where its panel does not say."""
     if column in DECIMALS and "decimals" not in given:
         yield {"id": "decimals", "value": DECIMALS[column]}
-    if column in WIDTHS and "custom.width" not in given:
-        yield {"id": "custom.width", "value": WIDTHS[column]}
+    if "custom.width" not in given:
+        width = width_of(column, language)
+        yield {
+            "id": "custom.minWidth" if width is None else "custom.width",
+            "value": width or least_width(column, language),
+        }
+    if column in FILTERED:
+        yield {"id": "custom.filterable", "value": True}
     if column in NONE_WHERE_EMPTY:
         yield {"id": "noValue", "value": NONE.of(language)}
     if column in QUIET:

@@ -74,7 +74,7 @@ ENTERPRISE = Board(
             "unit_demand",
             width=24,
             unit="kwatt",
-            columns={"demand_at": {"unit": "time:YYYY-MM-DD HH:mm"}},
+            columns={"demand_at": {"unit": "time:MM-DD HH:mm"}},
             decimals=0,
         ),
         lines(
@@ -220,9 +220,11 @@ ENTERPRISE = Board(
         flow(
             Phrase(zh="能源流向：${carrier}", en="Energy flow: ${carrier}"),
             Phrase(
-                zh="所选能源种类的计量点、所选日期内各点的用量和占上级的比例；“–”为没有数据。",
-                en="Metering points of the chosen carrier, what each metered over the days shown, and its share of the "
-                "point above; “–” has no data.",
+                zh="所选能源种类的计量点、所选日期内各点的用量（图例 mainstat）和占上级的比例（secondarystat）；"
+                "“–”为没有数据。拖动可移动，右下角可缩放。",
+                en="Metering points of the chosen carrier, what each metered over the days shown (mainstat in the "
+                "legend), and its share of the point above (secondarystat); “–” has no data. Drag to move, zoom at the "
+                "lower right.",
             ),
             "unit_flow_nodes",
             "unit_flow_edges",
@@ -230,15 +232,15 @@ ENTERPRISE = Board(
         strip(
             Phrase(zh="每日24小时用量分布：${carrier}", en="Hours of the day: ${carrier}"),
             Phrase(
-                zh="每行一个小时（当地时间），每列一天，颜色越深用量越大；空白为没有数据。",
-                en="A row is an hour of the local day, a column a day, the deeper the more was used; an empty one has "
-                "no data.",
+                zh="每行一个小时（当地时间），每列一天；黄色用量小，蓝色用量大；空白为没有数据。",
+                en="A row is an hour of the local day, a column a day; yellow is little, blue is much; an empty cell "
+                "has no data.",
             ),
             "unit_day_hours",
             height=14,
             unit="short",
             interval="1d",
-            color="continuous-blues",
+            color="continuous-YlBl",  # a cell that is merely pale would look like one without data
         ),
         strip(
             Phrase(zh="逐日数据完整率（最差的25个计量点）", en="Completeness by day: the 25 worst points"),

@@ -32,7 +32,8 @@ OPERATIONS = Board(
                 "than 30 days; “all well” where there is none.",
             ),
             "ops_attention",
-            height=5,
+            width=12,
+            height=6,
         ),
         stat(
             Phrase(zh="当前", en="Now"),
@@ -41,7 +42,9 @@ OPERATIONS = Board(
                 en="Records not stored, age of the oldest reading not stored, and time since a worker's last sample.",
             ),
             "ops_now",
-            width=10,
+            width=6,
+            height=6,
+            stacked=True,
             columns={"fence_age": {"thresholds": thresholds(_AGE)}, "sample_age": {"thresholds": thresholds(_AGE)}},
         ),
         stat(
@@ -51,7 +54,9 @@ OPERATIONS = Board(
                 en="Stale hours, refused readings not yet relayed, messages that wait or failed.",
             ),
             "ops_backlog",
-            width=14,
+            width=6,
+            height=6,
+            stacked=True,
         ),
         lines(
             Phrase(zh="积压", en="Lag"),

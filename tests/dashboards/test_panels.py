@@ -14,7 +14,7 @@ from dashboards.amounts import scaled_row, scaled_sql
 from dashboards.boards import BOARDS, ENTERPRISE_BOARDS
 from dashboards.panels import Panel
 from dashboards.queries import names, purpose, query
-from dashboards.render import WIDTHS, render, spoken
+from dashboards.render import least_width, render, spoken, width_of
 from dashboards.text import COLUMNS, SERIES, VALUES
 from tests.dashboards.conftest import login
 from tests.dashboards.grafana import Range, expand
@@ -225,7 +225,8 @@ def test_what_matters_of_a_table_fits_a_small_screen(staff: psycopg.Connection, 
         shown = [column for column in columns if column not in panel.hidden.get(language, ())]
         place = shown.index(FIRST[name])
         needed = sum(
-            panel.columns.get(one, {}).get("custom.width") or WIDTHS.get(one, 90) for one in shown[: place + 1]
+            panel.columns.get(one, {}).get("custom.width") or width_of(one, language) or least_width(one, language)
+            for one in shown[: place + 1]
         )
         assert needed <= DESK * panel.width / 24, (shown[: place + 1], language)
 
@@ -280,6 +281,14 @@ def test_hours_under_a_fault_are_not_called_measured(changed: psycopg.Connection
     fault = NOW - timedelta(days=1)
     assert {quality for time, quality in rows if time >= fault + timedelta(hours=1)} <= {0, 3}
     assert 3 not in {quality for time, quality in rows if time < fault - timedelta(hours=1)}
+    columns, rows = asked(changed, "point_hours", TWO_DAYS)
+    place = {name: list(columns).index(name) for name in ("measured", "suspect", "expected")}
+    under = [row for row in rows if row[0] >= fault + timedelta(hours=1)]
+    assert {row[place["measured"]] for row in under} == {None}, "the line says what the strip says"
+    assert sum(row[place["suspect"]] is not None for row in under) > 15
+    before = [row for row in rows if row[0] < fault - timedelta(hours=1)]
+    assert {row[place["suspect"]] for row in before} == {None}
+    assert sum(row[place["measured"]] is not None for row in before) > 15
 
 
 def test_what_is_to_be_done_today_is_named(changed: psycopg.Connection) -> None:
