@@ -48,7 +48,8 @@ class AlertCard:
     examples : tuple of Signal
         The worst of those behind it, as they are known now.
     energy : mapping of str to float
-        Energy affected by the faults behind it, by unit of measurement. [unit given by the key]
+        Energy affected by the faults behind it, counted too much or too little, by unit of measurement. [unit given by
+        the key]
     heard : frozenset of str
         Recipients that were sent anything about it.
     last_start : datetime
@@ -324,7 +325,7 @@ class Desk:
         self.members[signal.identity] = SignalState(
             key=key,
             standing=signal.standing and not signal.withdrawn and not signal.instant,
-            energy=signal.energy or 0.0,
+            energy=abs(signal.energy or 0.0),
             energy_unit=signal.energy_unit if signal.energy else "",
             severity=signal.severity,
             magnitude=signal.magnitude,
@@ -341,11 +342,11 @@ class Desk:
             examples = tuple(
                 sorted([*others, signal], key=lambda one: (-SEVERITIES.index(one.severity), one.started_at))
             )
-        energy = dict(card.energy)
-        if known is not None and known.energy_unit:
-            energy[known.energy_unit] = energy.get(known.energy_unit, 0.0) - known.energy
+        energy = {} if card.alert.ever <= 1 and known is not None else dict(card.energy)
+        if known is not None and known.energy_unit and card.alert.ever > 1:
+            energy[known.energy_unit] = energy.get(known.energy_unit, 0.0) - abs(known.energy)
         if signal.energy and signal.energy_unit:
-            energy[signal.energy_unit] = energy.get(signal.energy_unit, 0.0) + signal.energy
+            energy[signal.energy_unit] = energy.get(signal.energy_unit, 0.0) + abs(signal.energy)
         kinds = dict(card.kinds)
         if known is None:
             kinds[signal.kind] = kinds.get(signal.kind, 0) + 1

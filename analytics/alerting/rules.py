@@ -46,7 +46,8 @@ class Rule:
     confidence : float
         Lowest confidence that matches; a signal without one matches. [1]
     energy : mapping of str to float
-        Lowest energy affected, by unit; a signal of unknown energy or another unit matches. [unit given by the key]
+        Lowest energy affected, too much or too little, by unit; a signal of unknown energy or another unit matches.
+        [unit given by the key]
     group : str
         `point`: one alert a metering point; `unit`: one a unit and time.
     window : timedelta
@@ -94,7 +95,7 @@ class Rule:
             and SEVERITIES.index(signal.severity) >= SEVERITIES.index(self.severity)
             and (not self.carrier or signal.carrier in self.carrier)
             and (signal.confidence is None or signal.confidence >= self.confidence)
-            and (not known or (signal.energy or 0.0) >= self.energy[signal.energy_unit])
+            and (not known or abs(signal.energy or 0.0) >= self.energy[signal.energy_unit])
             and (not self.unit or _matches(signal.unit_code, self.unit))
             and (not self.region or any(_matches(signal.unit_code, regions.get(name, ())) for name in self.region))
         )

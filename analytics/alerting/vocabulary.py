@@ -162,7 +162,7 @@ EVIDENCE: Final = MappingProxyType(
         "required": Phrase(zh="要求", en="required"),
         "found": Phrase(zh="实际", en="found"),
         "clause": Phrase(zh="条款", en="clause"),
-        "edition": Phrase(zh="版本", en="edition"),
+        "edition": Phrase(zh="标准", en="standard"),
         "verification_due": Phrase(zh="有效期至", en="valid until"),
         "days_left": Phrase(zh="剩余天数", en="days left"),
         "likely": Phrase(zh="可能原因", en="likely"),

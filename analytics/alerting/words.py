@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 from analytics.alerting.desk import AlertCard
 from analytics.alerting.lifecycle import Purpose
 from analytics.alerting.mailbox import AddressedNotice, Letter
-from analytics.alerting.signal import VERIFICATION, Signal
+from analytics.alerting.signal import VERIFICATION, Signal, Source
 from analytics.alerting.vocabulary import EVIDENCE, PURPOSES, advice_on
 from analytics.domain.severity import Severity
 from analytics.domain.words import CASE_STATES, KINDS, SEVERITIES, Phrase, due_phrase
@@ -23,6 +23,8 @@ __all__ = ["LINKS", "CaseFacts", "DutyFacts", "LetterText", "case_text", "compos
 LINKS: Final = "{{links}}"
 _LISTED: Final = 12
 """A digest lists at most this many alerts, and counts the others."""
+_OF_A_SHARE: Final = frozenset({"ratio", "gain_step", "gain_drift"})
+"""Kinds of fault by which a meter counts a share too much or too little."""
 _SHOWN: Final = 8
 """A message about several metering points lists at most this many."""
 
@@ -247,11 +249,25 @@ def _facts(card: AlertCard, *, zh: bool, gentle: bool, zone: ZoneInfo, now: date
     evidence = _evidence(signal, zh=zh) if card.single else ""
     if evidence:
         lines.append(line("证据", "Evidence", evidence))
+    if signal.source is not Source.DETECTION:
+        return lines  # nothing was measured: it has neither a confidence nor an amount
     if not gentle:
         lines.append(line("置信度", "Confidence", _confidence(signal, zh=zh)))
-    amounts = ("、" if zh else ", ").join(f"{amount:,.0f} {unit}" for unit, amount in sorted(card.energy.items()))
-    lines.append(line("受影响能量", "Energy in doubt", amounts or ("未知" if zh else "unknown")))
+    lines.append(line("受影响能量", "Energy in doubt", _energy(card, zh=zh)))
     return lines
+
+
+def _energy(card: AlertCard, *, zh: bool) -> str:
+    """What was counted wrong, and which way where one meter has an error of a share."""
+    amounts = ("、" if zh else ", ").join(f"{amount:,.0f} {unit}" for unit, amount in sorted(card.energy.items()))
+    signal = card.examples[0]
+    if not amounts:
+        return "未知" if zh else "unknown"
+    if not card.single or signal.kind not in _OF_A_SHARE or not signal.energy:
+        return amounts
+    if zh:
+        return f"{'少计' if signal.energy < 0 else '多计'} {amounts}"
+    return f"{amounts} too {'little' if signal.energy < 0 else 'much'}"
 
 
 def _clauses(card: AlertCard) -> list[str]:

@@ -207,6 +207,30 @@ def test_what_is_to_be_checked_fits_the_instrument(kind: str, carrier: str, word
     assert never not in body
 
 
+def test_energy_that_was_counted_too_little_is_said() -> None:
+    desk = desk_of(default_rules())
+    fault = signal(1, kind="gain_step", confidence=0.97, energy=-5600.0, energy_unit="kWh", magnitude=-0.05)
+    key = desk.signal(fault, T0)
+    assert key is not None
+    desk.signal(replace(fault, energy=-5700.0), T0 + MINUTE)
+    assert desk.cards[key].energy == {"kWh": 5700.0}
+    [one, *_] = run(desk, MINUTE)
+    zh = compose(one.letter, desk.cards, language="zh", role="inspector", zone=ZONE, ref="7F3K").body
+    en = compose(one.letter, desk.cards, language="en", role="inspector", zone=ZONE, ref="7F3K").body
+    assert "受影响能量：少计 5,700 kWh" in zh
+    assert "Energy in doubt: 5,700 kWh too little" in en
+
+
+def test_a_finding_has_neither_a_confidence_nor_an_amount() -> None:
+    desk = desk_of(default_rules())
+    evidence = {"edition": "GB 17167-2006", "clause": "4.3.4", "required": "在检定有效期内", "found": "已过期 35 天"}
+    desk.signal(signal(1, source=Source.FINDING, kind=FINDING, evidence=evidence), T0)
+    [one, *_] = run(desk, MINUTE)
+    body = compose(one.letter, desk.cards, language="zh", role="inspector", zone=ZONE, ref="7F3K").body
+    assert "证据：标准 GB 17167-2006；条款 4.3.4" in body
+    assert not any(word in body for word in ("置信度", "受影响能量", "未知"))
+
+
 def test_a_message_says_which_since_when_how_sure_what_it_affects_and_what_to_do() -> None:
     desk = desk_of(default_rules())
     desk.signal(
@@ -265,6 +289,7 @@ def test_conditions_by_region_unit_carrier_and_energy() -> None:
     assert desk.signal(signal(3, **facts | {"carrier": "water"}), T0) is None
     assert desk.signal(signal(4, **facts | {"energy": 10.0}), T0) is None
     assert desk.signal(signal(5, **facts | {"energy": None}), T0) is not None, "unknown is not small"
+    assert desk.signal(signal(6, **facts | {"energy": -2000.0}), T0) is not None, "counted too little is not small"
 
 
 @pytest.mark.parametrize(
