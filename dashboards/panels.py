@@ -166,7 +166,6 @@ def table(
                 "filterable": False,
                 "inspect": False,
                 "minWidth": 70,
-                "wrapHeaderText": True,  # since Grafana 12; else a narrow column's heading is cut to a letter
             },
             "mappings": [],
             "thresholds": thresholds(()),

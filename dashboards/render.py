@@ -331,6 +331,8 @@ def _cells(column: str, language: Language, given: Mapping[str, Any]) -> Iterato
         }
     if column in FILTERED:
         yield {"id": "custom.filterable", "value": True}
+    if language == "en" and " " in COLUMNS.get(column, NONE).en:
+        yield {"id": "custom.wrapHeaderText", "value": True}  # since Grafana 12
     if column in NONE_WHERE_EMPTY:
         yield {"id": "noValue", "value": NONE.of(language)}
     if column in QUIET:

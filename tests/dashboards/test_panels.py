@@ -405,7 +405,8 @@ def test_an_amount_an_hour_does_not_follow_the_width_of_the_screen(
     means = []
     for hours in (1, 6):
         span = Range(since=begin, until=begin + timedelta(hours=23, minutes=59), interval=timedelta(hours=hours))
-        rows = staff.execute(expand(query(name), span, VARIABLES | {"unit": unit}).encode()).fetchall()
+        sound = VARIABLES | {"unit": unit, "point": "P6"}  # P2 has a fault: nothing of it is called measured
+        rows = staff.execute(expand(query(name), span, sound).encode()).fetchall()
         amounts = [row[-1] if name == "unit_tce_hours" else row[1] for row in rows if "tce_last_year" not in row]
         known = [amount for amount in amounts if amount is not None]
         means.append(sum(known) / len(known))
