@@ -50,7 +50,8 @@ class Standing:
     which : int
         Child inside the group, n for the parent, -1 where none is named.
     weights : list of float
-        The change of the coefficient is weights · coefficients - anchor.
+        The change of the coefficient is weights · coefficients - anchor. Empty where the detection is held: its group
+        is another one now, which has learnt the meter as it is.
     spare : float
         Variance of the anchor.
     drifts : float
@@ -153,6 +154,7 @@ class Batch:
         }
         half: dict[str, Any] = {
             "loud": np.zeros((g, WEEKS), np.float32),
+            "restless_then": np.zeros((g, WEEKS), np.float32),
             "buffer_parent": np.full((g, HOURS), np.nan, np.float32),
             "buffer_child": np.full((g, HOURS, n), np.nan, np.float32),
         }
@@ -186,6 +188,7 @@ class Batch:
                 level=rules.level,
                 common_loss=rules.common_loss,
                 extra=np.array([[rules.loss, rules.loss_wander], [rules.loss, rules.loss_wander], [0.02, 0.001]]),
+                unmetered=rules.unmetered_wander * self.numbers["unmetered_loss"],
             )
         return self._prior
 
@@ -194,6 +197,14 @@ class Batch:
         self.numbers["loose"][row, which] = ANEW if loose else 0.0
         self.numbers["anew_since"][row, which] = since
         self.numbers["anew_until"][row, which] = until
+        self._prior = None
+
+    def forget_all(self, row: int) -> None:
+        """Learn a group that does not close from the beginning; its usual load is kept."""
+        fresh = {"sigma": _FIRST_SIGMA, "rho": 0.5, "pending": -1.0, "was_open": 1.0}
+        for name in _LEARNT:
+            self.numbers[name][row] = fresh.get(name, 0.0)
+        self.bank.clear(row)
         self._prior = None
 
     def renew(self) -> None:
@@ -319,4 +330,28 @@ _PER_GROUP = (
     "wrong",
     "loud_week",
     "unmetered",
+    "unmetered_loss",
+    "open_days",
+    "was_open",
 )
+_LEARNT = (
+    "days",
+    "lagged",
+    "square",
+    "hours",
+    "size",
+    "level",
+    "sigma",
+    "rho",
+    "beta",
+    "restless",
+    "restless_days",
+    "restless_then",
+    "loud",
+    "loose",
+    "pending",
+    "unclosed_until",
+    "open_days",
+    "was_open",
+)
+"""What is learnt of a group by its balance."""

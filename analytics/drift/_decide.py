@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from analytics.drift._batch import Batch
 from analytics.drift._evidence import ANEW, Evidence, evidence, sides
-from analytics.drift._history import own, remember, set_aside
+from analytics.drift._history import calm, own, remember, set_aside
 from analytics.drift._levels import Place, Twins, agreement
 from analytics.drift._life import (
     collapse,
@@ -30,8 +30,8 @@ from analytics.drift._life import (
     settled,
     superseded,
 )
-from analytics.drift._shape import Shape, direction, look_closely
-from analytics.drift._sums import EXTRA, DaySums
+from analytics.drift._shape import Shape, look_closely
+from analytics.drift._sums import DaySums
 from analytics.drift.change import UNNAMED, ChangeState, Ending, GainChange
 from analytics.drift.groups import BalanceGroups
 from analytics.drift.rules import BalanceRules
@@ -53,6 +53,10 @@ _YOUNG = 0.2
 _QUIET_DAYS, _QUIET = 14, 1.6
 """For this many days after a detection, or a load that was learnt, another in the group must be louder by this factor.
 """
+_APART_DAYS = 7
+"""For this many days after a meter was accused no other of its balance is: what it counts now is hardly known yet."""
+_OPEN_DAYS, _SETTLED_NOISE = 28, 14.0
+"""A balance that has not closed for so many days is learnt from the beginning; days before its noise is known."""
 _HALF_A_YEAR = 0.5 ** (1.0 / 180.0)
 _USUAL_GROUP = 10.0
 _LONGEST = 3.0
@@ -61,8 +65,8 @@ _UNCLOSED_DAYS, _MISFIT_HOURS = 7, 72.0
 """A misfit over this many hours that no gain change explains: the balance counts as not closing for some days."""
 _CONSTANT_DAYS = 7
 """Days that an always-on load must have lasted before it is accepted as an explanation."""
-_HASTE_HOURS = 48.0
-"""With this many hours of evidence, naming a meter takes twice the margin; with more, less."""
+_HASTE_HOURS = 120.0
+"""With this many hours of evidence, naming a meter takes twice the margin; with more, less, by the square."""
 _REFUTED = 9.0
 """Twice the log-likelihood by which a balance at another level must contradict a parent's change."""
 _FAR_OFF, _FAR_HOURS, _FAR_MISFIT = 0.1, 14 * _HOURS, 1.5
@@ -126,6 +130,8 @@ def decide(batches: Sequence[Batch], levels: Twins, groups: BalanceGroups, day: 
             out += told
             if told and told[-1].state is ChangeState.CLOSED and standing.which >= 0:
                 _twin_of(batches, levels, Place(b, standing.row, standing.which), loose=False)
+    for batch in batches:
+        _begin_anew(batch)
     heard = [_hear(batch, day) for batch in batches]
     _compare(levels, heard, groups, batches)
     for batch, what in zip(batches, heard, strict=True):
@@ -166,7 +172,7 @@ def _hear(batch: Batch, day: int) -> _Heard | None:
     loudest = spoken[:, :, : n + 1].max(axis=2)
     begun = seen.day[loudest.argmax(axis=0)]
     total = batch.total()
-    plain = _plain(batch, total)
+    plain = _plain(batch, total, np.minimum(batch.numbers["restless"], calm(batch, begun)))
     limit = plain * _by_its_past(batch, begun)
     fresh = {
         one.row for one in batch.standing if (one.which >= 0 or one.settled) and day - one.detected_day < _QUIET_DAYS
@@ -184,6 +190,19 @@ def _hear(batch: Batch, day: int) -> _Heard | None:
         refuted=np.zeros(len(batch.group), np.bool_),
         loose=now["loose"].copy(),
     )
+
+
+def _begin_anew(batch: Batch) -> None:
+    """Forget what groups sum while they do not close: it is no reference once they do, and hides that they do."""
+    now = batch.numbers
+    closes = noisiness(batch, batch.total()) < batch.rules.open_noise
+    again = closes & (now["open_days"] > 0.0) & (now["was_open"] > 0.0)
+    now["open_days"] = np.where(closes | (now["days"] < _SETTLED_NOISE), 0.0, now["open_days"] + 1.0)
+    now["was_open"][closes & (now["days"] >= batch.rules.learning_days)] = 0.0
+    named = {one.row for one in batch.standing if one.which >= 0}
+    for row in np.flatnonzero(again | (now["open_days"] >= _OPEN_DAYS)).tolist():
+        if row not in named:
+            batch.forget_all(row)
 
 
 def _remember(batch: Batch, heard: _Heard, day: int) -> None:
@@ -258,7 +277,7 @@ def _judge(
 
 def thresholds(batch: Batch) -> Floats:
     """Detection threshold of each group; (g,). [std. dev.]"""
-    return np.asarray(_plain(batch, batch.total()) * _by_its_past(batch), np.float64)
+    return np.asarray(_plain(batch, batch.total(), batch.numbers["restless"]) * _by_its_past(batch), np.float64)
 
 
 def _by_its_past(batch: Batch, since: NDArray[np.int64] | None = None) -> Floats:
@@ -268,8 +287,8 @@ def _by_its_past(batch: Batch, since: NDArray[np.int64] | None = None) -> Floats
     return np.asarray(own(batch, since) * wary, np.float64)
 
 
-def _plain(batch: Batch, total: DaySums) -> Floats:
-    """Threshold of a group without a past; (g,).
+def _plain(batch: Batch, total: DaySums, restless: Floats) -> Floats:
+    """Threshold of a group without a past, given the typical size of its statistics; (g,).
 
     Higher for many children, overdispersed statistics, and noise that is more than that of meters: it is then what the
     model leaves out.
@@ -277,7 +296,7 @@ def _plain(batch: Batch, total: DaySums) -> Floats:
     now = batch.numbers
     many = np.log(np.maximum(batch.mask.sum(axis=1), 1) / _USUAL_GROUP)
     plain = np.sqrt(np.maximum(batch.rules.alarm**2 + 2.0 * many, 9.0))
-    overdispersion = now["restless"] / _RESTLESS
+    overdispersion = restless / _RESTLESS
     young = 1.0 + _YOUNG * np.clip(2.0 - now["days"] / (2.0 * batch.rules.learning_days), 0.0, 1.0)
     noise = noisiness(batch, total)
     misfitting = np.where(np.isfinite(noise), np.maximum(noise / batch.rules.noisy, 1.0), 1.0)
@@ -299,7 +318,7 @@ def longer(days: Floats | float, rules: BalanceRules) -> Floats:
 
 def naming_margin(rules: BalanceRules, hours: float) -> float:
     """Twice the log-likelihood ratio by which a meter must lead to be named, after so many hours of evidence."""
-    return rules.margin * (1.0 + _HASTE_HOURS / hours)
+    return rules.margin * (1.0 + (_HASTE_HOURS / hours) ** 2)
 
 
 def closing(batch: Batch, total: DaySums | None = None) -> NDArray[np.bool_]:
@@ -358,12 +377,12 @@ def _rule(
     if now["pending"][row] < 0:
         now["pending"][row] = day
     ahead = best[top] ** 2 - float(np.delete(best, top).max()) ** 2
-    if top == n + 1:
-        return _constant(batch, groups, row, heard, day) if ahead >= rules.margin else []
+    if top == n + 1 and ahead >= rules.margin:
+        return _constant(batch, groups, row, heard, day)
     shape = _closely(batch, row, top, day) if statistic[top] > rules.alarm else None
     if shape is None or not _worth(batch, row, top, shape, float(best[top])) or _misfit(batch, row, shape, day):
         return []
-    named = bool(heard.closes[row]) and ahead >= naming_margin(rules, shape.hours) and explains(shape, parent=top == n)
+    named = ahead >= naming_margin(rules, shape.hours) and _nameable(batch, heard, row, top, shape, day)
     unnamed = [one for one in batch.standing if one.row == row and one.which < 0]
     if not named and (unnamed or day - now["pending"][row] < rules.patience_days):
         return []
@@ -410,9 +429,29 @@ def _misfit(batch: Batch, row: int, shape: Shape, day: int) -> bool:
 def _worth(batch: Batch, row: int, top: int, shape: Shape, best: float) -> bool:
     """Whether there are enough hours of evidence, and the change is large enough to matter."""
     rules = batch.rules
-    limit = float(batch.parent_limit[row] if top == batch.mask.shape[1] else batch.limits[row, top])
+    limit = float(batch.parent_limit[row] if top >= batch.mask.shape[1] else batch.limits[row, top])
     sure = shape.hours >= _SURE_HOURS or best >= _SURE * rules.alarm
     return sure and abs(shape.size) >= rules.least * limit
+
+
+def _nameable(batch: Batch, heard: _Heard, row: int, top: int, shape: Shape, day: int) -> bool:
+    """Whether the best explanation is a meter that may be accused today."""
+    n = batch.mask.shape[1]
+    if top > n or not heard.closes[row]:
+        return False
+    told = [one.detected_day for one in batch.standing if one.row == row and one.which >= 0]
+    apart = all(day - one >= _APART_DAYS for one in told)
+    return apart and _on_whole_days(heard, row, top, batch.rules.margin) and explains(shape, parent=top == n)
+
+
+def _on_whole_days(heard: _Heard, row: int, top: int, margin: float) -> bool:
+    """Whether no other meter explains a change better by `margin` without the day on which it seems to begin.
+
+    Of that day some hours are of the old gain, which looks like a meter whose load comes in the other hours.
+    """
+    said = heard.strength[:, row, : heard.strength.shape[2] - 1]
+    after = int(said[:, top].argmax()) + 1
+    return after < len(said) and 0.0 < said[after].max() ** 2 <= said[after, top] ** 2 + margin
 
 
 def explains(shape: Shape, *, parent: bool) -> bool:
@@ -481,7 +520,7 @@ def _constant(batch: Batch, groups: BalanceGroups, row: int, heard: _Heard, day:
     seen = shape is not None and abs(shape.size) >= batch.rules.least * float(batch.parent_limit[row])
     standing = opened(batch, row, -1, n + 1, shape, candidates, score, heard.halves, day) if shape and seen else None
     set_aside(batch, row, batch.bank.first[block])
-    collapse(batch, row, block, [direction(n + 1, n, n + EXTRA, batch.mask[row])], heard.halves)
+    collapse(batch, row, block, [n + 1], heard.halves)
     if standing is None or any(one.row == row and one.which < 0 for one in batch.standing):
         return []  # while an unnamed change is open, new data only refine it
     settled(batch, standing)

@@ -99,6 +99,7 @@ def prior_of(
     level: float,
     common_loss: float,
     extra: Floats,
+    unmetered: Floats,
 ) -> Prior:
     """Prior of groups: meters are within their class, losses within some percent.
 
@@ -121,6 +122,8 @@ def prior_of(
         Standard deviation of linear losses and the parent's error. [1]
     extra : (3, 2) float64
         Standard deviations of the level and the wander of fixed loss, quadratic loss and clock.
+    unmetered : (g,) float64
+        Further standard deviation of the wander of the fixed loss, where a load that no meter counts is part of it.
     """
     g, n = mask.shape
     p = n + EXTRA
@@ -138,6 +141,7 @@ def prior_of(
     wander[:, :n, :n] += (((common * parent_limit) ** 2)[:, None, None] + parent_moves**2) * both
     known[:, at[n:], at[n:]] = extra[:, 0] ** 2
     wander[:, at[n:], at[n:]] = extra[:, 1] ** 2
+    wander[:, n, n] += unmetered**2
     noise, together = np.zeros((g, p)), np.zeros((g, p))
     together[:, :n] = mask
     noise[:, :n] = np.where(mask, (hourly_noise * child_limit) ** 2, 0.0)

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from analytics.drift._batch import WEEKS, Batch
 
-__all__ = ["own", "remember", "set_aside"]
+__all__ = ["calm", "own", "remember", "set_aside"]
 
 _WEEK = 7
 _LAG = 4
@@ -38,10 +38,28 @@ def remember(batch: Batch, loudness: NDArray[np.float64], day: int) -> None:
     """
     now, week = batch.numbers, day // _WEEK
     for missed in range(max(int(now["loud_week"].min()) + 1, week + 1 - WEEKS), week + 1):
-        now["loud"][now["loud_week"] < missed, missed % WEEKS] = 0.0
+        for kept in ("loud", "restless_then"):
+            now[kept][now["loud_week"] < missed, missed % WEEKS] = 0.0
     now["loud_week"][:] = week
     slot = now["loud"][:, week % WEEKS]
     np.maximum(slot, loudness, out=slot)
+    now["restless_then"][:, week % WEEKS] = now["restless"]
+
+
+def calm(batch: Batch, since: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Typical size of each group's statistics before a change began, which raises it as well; (g,) float64. [1].
+
+    Parameters
+    ----------
+    batch : Batch
+    since : (g,) int64
+        Day on which the change began.
+    """
+    now = batch.numbers
+    week = now["loud_week"].astype(np.int64)
+    before = np.maximum(since // _WEEK - 1, week - WEEKS + 1)
+    there = now["restless_then"][np.arange(len(week)), before % WEEKS].astype(np.float64)
+    return np.where(there > 0.0, there, np.inf)
 
 
 def set_aside(batch: Batch, row: int, since: int) -> None:

@@ -10,7 +10,7 @@ from analytics.domain.quality import DetectionKind
 from analytics.drift._batch import Batch, Standing
 from analytics.drift._evidence import ANEW, LEARNT, shift, sides
 from analytics.drift._levels import HONEST, gain_of
-from analytics.drift._shape import Revised, Shape, direction, look_back
+from analytics.drift._shape import Ended, Revised, Shape, direction, look_back
 from analytics.drift._sums import EXTRA, DaySums
 from analytics.drift.change import PARENT, UNMETERED, UNNAMED, Accused, ChangeState, Ending, GainChange
 from analytics.drift.groups import BalanceGroups
@@ -44,9 +44,13 @@ _REVISE_DAYS = 63
 """For this many days a step may be reclassified as a ramp, and a ramp is tracked by its fitted shape."""
 _RELEARNT_DAYS = 77
 """From this day on a ramp's size is the gain re-estimated after `_REVISE_DAYS`."""
+_LIKELY = 0.5
+"""Weight from which on a load that no meter counts is the likely explanation."""
 _BACK = 0.35
 _NOTHING = 0.3
 """A change below this multiple of the limit of error counts as gone."""
+_KNOWN = 0.25
+"""A gain is taken to be learnt anew when its standard deviation is less than this share of the change."""
 _Z95 = 1.96
 _ROUGH = 0.02
 """Least relative uncertainty of a size: without it, 95 % intervals of lost phases covered 48 % on development data."""
@@ -133,16 +137,23 @@ def outside(batch: Batch, standing: Standing) -> bool:
 
 def forget(batch: Batch, row: int, at: int, accused: list[int], halves: Halves, day: int) -> None:
     """Discard what is known of the gains of suspected meters before a block."""
-    n = batch.mask.shape[1]
-    collapse(batch, row, at, [direction(j, n, n + EXTRA, batch.mask[row]) for j in accused], halves)
+    collapse(batch, row, at, accused, halves)
     since = batch.bank.first[at] if at < len(batch.bank.first) else day + 1
     for j in accused:
         batch.loosen(row, j, since=since, until=day + batch.rules.anew_days)
 
 
-def collapse(batch: Batch, row: int, at: int, directions: list[Floats], halves: Halves) -> None:
-    """Remove the information of blocks before `at` along some directions of the coefficients; keep the rest."""
-    bank = batch.bank
+def collapse(batch: Batch, row: int, at: int, places: list[int], halves: Halves) -> None:
+    """Remove what blocks before `at` know of some meters (n the parent, n + 1 the constant load); keep the rest.
+
+    Those days can no longer be looked at one by one, so the shape of a change that they hold is not revised any more.
+    """
+    bank, n = batch.bank, batch.mask.shape[1]
+    directions = [direction(j, n, n + EXTRA, batch.mask[row]) for j in places]
+    begins = bank.first[at] if at < len(bank.first) else bank.first[-1] + 1
+    for one in batch.standing:
+        if one.row == row and one.which not in places and one.since_day < begins:
+            one.since_day = -1
     past = halves[0][at] if at < len(bank.first) else batch.total()
     a, b, c = past.a[row].astype(np.float64), past.b[row].copy(), float(past.c[row])
     for d in directions:
@@ -172,7 +183,6 @@ def settle(batch: Batch, day: int) -> None:
     rows = np.argwhere((batch.numbers["loose"] == ANEW) & (batch.numbers["anew_until"] <= day)).tolist()
     if not rows:
         return
-    n = batch.mask.shape[1]
     halves = sides(batch.bank, batch.prior.together, batch.sigma2 / batch.prior.level)
     settled = -1
     for row, which in rows:
@@ -182,7 +192,7 @@ def settle(batch: Batch, day: int) -> None:
         told = [one.detected_day for one in batch.standing if one.row == row and one.which == which]
         at = sum(first <= told[-1] for first in batch.bank.first) if told else 0
         if at:
-            collapse(batch, row, at, [direction(which, n, n + EXTRA, batch.mask[row])], halves)
+            collapse(batch, row, at, [which], halves)
         batch.numbers["loose"][row, which] = LEARNT
     batch.renew()
 
@@ -196,10 +206,13 @@ def follow(batch: Batch, groups: BalanceGroups, standing: Standing, day: int) ->
     if standing.which < 0:
         yield from _follow_unnamed(batch, groups, standing, day)
         return
-    if age % _TELL_DAYS and age not in _EARLY_DAYS:
+    if not standing.weights or (age % _TELL_DAYS and age not in _EARLY_DAYS):
         return
     drift = standing.kind == DetectionKind.GAIN_DRIFT
     seen = _looked_back(batch, standing, day) if age <= _REVISE_DAYS and age % _TELL_DAYS == 0 else None
+    if seen is not None and seen.ended is not None:
+        yield _over(batch, groups, standing, seen.ended, day)
+        return
     if seen is not None and not drift and seen.lead > 0.0:
         yield report(batch, groups, standing, ChangeState.CLOSED, day, Ending.RETOLD)
         _take_over(standing, seen)
@@ -215,11 +228,11 @@ def follow(batch: Batch, groups: BalanceGroups, standing: Standing, day: int) ->
         _take_learnt(batch, standing, age, 0.0 if seen is None else seen.spread)
     if drift and age == _REVISE_DAYS:
         halves = sides(batch.bank, batch.prior.together, batch.sigma2 / batch.prior.level)
-        d = direction(standing.which, n, n + EXTRA, batch.mask[row])
-        collapse(batch, row, len(batch.bank.first), [d], halves)
+        collapse(batch, row, len(batch.bank.first), [standing.which], halves)
     standing.told_day = day
     if age >= _SETTLE_DAYS and _gone(batch, standing):
         batch.standing.remove(standing)
+        _goes_on(batch, standing)
         batch.loosen(row, standing.which, loose=False)
         _was_wrong(batch, row)
         yield report(batch, groups, standing, ChangeState.CLOSED, day, Ending.WITHDRAWN)
@@ -228,6 +241,22 @@ def follow(batch: Batch, groups: BalanceGroups, standing: Standing, day: int) ->
     if before and not standing.alarm:
         _was_wrong(batch, row)
     yield report(batch, groups, standing, ChangeState.UPDATED, day)
+
+
+def _over(batch: Batch, groups: BalanceGroups, standing: Standing, ended: Ended, day: int) -> GainChange:
+    """Close a detection whose gain is back: what was known of it before the change holds again."""
+    row = standing.row
+    standing.size, standing.deviation, standing.exposure = ended.size, ended.deviation, ended.exposure
+    halves = sides(batch.bank, batch.prior.together, batch.sigma2 / batch.prior.level)
+    collapse(batch, row, batch.bank.first.index(ended.day), [standing.which], halves)
+    weights, worth = np.array(standing.weights), float(batch.sigma2[row]) / standing.spare
+    base = batch.bank.base
+    base.a[row] += worth * np.outer(weights, weights)
+    base.b[row] += worth * standing.anchor * weights
+    base.c[row] += worth * standing.anchor**2
+    batch.standing.remove(standing)
+    batch.loosen(row, standing.which, loose=False)
+    return report(batch, groups, standing, ChangeState.CLOSED, day, Ending.BACK)
 
 
 def _gone(batch: Batch, standing: Standing) -> bool:
@@ -250,12 +279,17 @@ def settled(batch: Batch, standing: Standing) -> None:
     """
     standing.settled = True
     batch.numbers["unmetered"][standing.row] = 1.0
+    n = batch.mask.shape[1]
+    if sum(share for j, share, _ in standing.candidates if j > n) >= _LIKELY:
+        batch.numbers["unmetered_loss"][standing.row] = 1.0
+        batch.renew()
 
 
 def _take_learnt(batch: Batch, standing: Standing, age: int, spread: float) -> None:
     """Take the size from the re-estimated gain, once that is about as certain as the fitted one."""
     size, variance = _now_learnt(batch, standing, batch.total(slice(standing.row, standing.row + 1)))
-    if variance < (2.0 * standing.deviation) ** 2 or age >= _SETTLE_DAYS:
+    known = max(2.0 * standing.deviation, _KNOWN * abs(standing.size) if age >= _SETTLE_DAYS else 0.0)
+    if variance < known**2:
         if standing.kind == DetectionKind.GAIN_DRIFT and abs(size) > 1e-6:
             standing.exposure *= min(abs(standing.size / size), 1.0)
         standing.size, standing.deviation = size, (variance + spread**2) ** 0.5
@@ -263,11 +297,39 @@ def _take_learnt(batch: Batch, standing: Standing, age: int, spread: float) -> N
 
 def _now_learnt(batch: Batch, standing: Standing, sums: DaySums) -> tuple[float, float]:
     """Size of a change by sums of its group, and its variance."""
+    if not standing.weights:
+        return standing.size, standing.deviation**2
     take = np.array([standing.row])
     mean, covariance = shift(sums, batch.prior, batch.sigma2[take], take)
     weights = np.array(standing.weights)
     size = float(weights @ mean[0]) - standing.anchor
-    return size, float(weights @ covariance[0] @ weights) + standing.spare
+    variance = float(weights @ covariance[0] @ weights) + standing.spare
+    for other in batch.standing:
+        if _after(other, standing):
+            part = _part(batch, standing, other.which)
+            size -= part * other.size
+            variance += (part * other.deviation) ** 2
+    return size, variance
+
+
+def _after(other: Standing, standing: Standing) -> bool:
+    """Whether another meter of the balance changed after what `standing` is measured against was estimated."""
+    if other.row != standing.row or other.which < 0 or other.which == standing.which:
+        return False
+    return other.detected_day > standing.detected_day or other.start_day >= standing.start_day
+
+
+def _part(batch: Batch, standing: Standing, which: int) -> float:
+    """By how much a meter's change shifts the combination of coefficients that `standing` is measured by. [1]."""
+    n = batch.mask.shape[1]
+    return float(np.array(standing.weights) @ direction(which, n, n + EXTRA, batch.mask[standing.row]))
+
+
+def _goes_on(batch: Batch, gone: Standing) -> None:
+    """Keep what a meter's change shifts at the others after its detection has ended and it counts as before that."""
+    for one in batch.standing:
+        if one.weights and _after(gone, one):
+            one.anchor += _part(batch, one, gone.which) * gone.size
 
 
 def superseded(
@@ -291,6 +353,9 @@ def superseded(
         left = fresh.offset + fresh.size
         unsure = _Z95 * HONEST * float(np.hypot(old.deviation, fresh.deviation))
         back = abs(left) < max(_BACK * abs(fresh.offset), min(unsure, 0.5 * abs(fresh.offset)))
+        _goes_on(batch, old)
+        if back:
+            _goes_on(batch, fresh)
         closed.append(report(batch, groups, old, ChangeState.CLOSED, day, Ending.BACK if back else Ending.AGAIN))
     return closed, back
 
@@ -339,7 +404,7 @@ def released(batch: Batch, groups: BalanceGroups, row: int, which: int, day: int
     """Close the open detections of a meter that was replaced or inspected, and discard its gain."""
     n = batch.mask.shape[1]
     halves = sides(batch.bank, batch.prior.together, batch.sigma2 / batch.prior.level)
-    collapse(batch, row, len(batch.bank.first), [direction(which, n, n + EXTRA, batch.mask[row])], halves)
+    collapse(batch, row, len(batch.bank.first), [which], halves)
     batch.loosen(row, which, loose=False)
     out = []
     for standing in [s for s in batch.standing if s.row == row and s.which in {which, -1}]:
@@ -357,16 +422,19 @@ def concluded(batch: Batch, groups: BalanceGroups, row: int, which: int, day: in
     What the gain of a sound meter was learnt to be goes on to hold, and the group must be louder next time; that of a
     faulty one, which will be mended, is learnt anew from now on.
     """
-    n, out = batch.mask.shape[1], []
+    out = []
     for standing in [s for s in batch.standing if s.row == row and s.which == which]:
         batch.standing.remove(standing)
         if which < 0:
-            batch.numbers["unmetered"][row] = 0.0
+            batch.numbers["unmetered"][row] = batch.numbers["unmetered_loss"][row] = 0.0
+            batch.renew()
         if sound:
+            _goes_on(batch, standing)
             _was_wrong(batch, row)
         elif which >= 0:
+            _goes_on(batch, standing)
             halves = sides(batch.bank, batch.prior.together, batch.sigma2 / batch.prior.level)
-            collapse(batch, row, len(batch.bank.first), [direction(which, n, n + EXTRA, batch.mask[row])], halves)
+            collapse(batch, row, len(batch.bank.first), [which], halves)
             batch.loosen(row, which, since=day + 1, until=day + batch.rules.anew_days)
         out.append(report(batch, groups, standing, ChangeState.CLOSED, day, Ending.VERDICT))
     return out

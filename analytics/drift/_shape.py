@@ -17,15 +17,17 @@ _RAMPS = (0.0, 30.0, 60.0)
 """Candidate durations of a change; 0 is a step. [d]"""
 _NEAR = 3.84
 """Starts within this deviance of the best belong to its 95 % interval (chi-squared, one parameter)."""
-_STEP_BONUS = 6.0
+_STEP_BONUS = 4.0
 """Deviance by which a ramp must fit better than a step, for its additional parameter."""
 _BACK_DAYS = (0, 1, 2, 4, 7, 10, 14, 21, 28, 35)
 """A ramp may begin this many days before the day first taken for a step."""
 _LATE_DAYS = (0, 1, 2, 3, 4)
 """A step may come this many days after that day."""
-_BACK_RAMPS = (7.0, 14.0, 21.0, 30.0, 45.0, 60.0, 90.0)
-"""Candidate durations of a ramp in hindsight. [d]"""
+_BACK_RAMPS = (21.0, 30.0, 45.0, 60.0, 90.0)
+"""Candidate durations of a ramp in hindsight; what is over within two weeks is a step that began on some day. [d]"""
 _LEAST_HOURS = 24.0
+_LEAST_ENDED = 3
+"""A change must have been over for this many days, and have lasted as many, to count as one that ended. [d]"""
 _LEAST_RAMP = 10
 _ABOUT = 0.25
 
@@ -92,6 +94,8 @@ class Revised:
         Spread of the size among shapes that fit about as well.
     exposure : float
         Amount counted by the meter since then, weighted by the share of the change reached. [canonical unit]
+    ended : Ended or None
+        Where it fits better that the gain has been as before for some days.
     """
 
     ramp_days: float
@@ -102,6 +106,27 @@ class Revised:
     size: float
     deviation: float
     spread: float
+    exposure: float
+    ended: "Ended | None"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ended:
+    """A change that is over: the gain is as it was before.
+
+    Attributes
+    ----------
+    day : int
+        First day after it. [d]
+    size, deviation : float
+        Change of the coefficient while it lasted, and its standard deviation.
+    exposure : float
+        Amount counted by the meter meanwhile. [canonical unit]
+    """
+
+    day: int
+    size: float
+    deviation: float
     exposure: float
 
 
@@ -212,7 +237,7 @@ def look_closely(
         span = _span(after, mean, r)
         for ramp in _RAMPS:
             if ramp == 0.0 or today - start >= _LEAST_RAMP:
-                fit = _fit(after, span, d, ramp, start)
+                fit = _fit(span, d, _shares(after, start, ramp))
                 if fit is not None:
                     found.append((fit[0], ramp, after, *fit[1:]))
     if not found:
@@ -287,7 +312,7 @@ def look_back(
     span = _span(after, mean, covariance + sound * min(1.0, (today - since + 1) / memory))
     steps_at = [(0.0, since + late) for late in _LATE_DAYS]
     shapes = [*steps_at, *((days, since - back) for days in _BACK_RAMPS for back in _BACK_DAYS)]
-    fits = [(days, start, _fit(after, span, d, days, start)) for days, start in shapes]
+    fits = [(days, start, _fit(span, d, _shares(after, start, days))) for days, start in shapes]
     known = [(days, start, fit) for days, start, fit in fits if fit is not None]
     steps = [f for f in known if f[0] == 0.0]
     ramps = [f for f in known if f[0] > 0.0]
@@ -302,6 +327,13 @@ def look_back(
     grown = _reached(today, best[1], best[0])
     near = [start for _, start, fit in ramps if fit[0] >= top[2][0] - _NEAR]
     counted = np.array([e[which] for e in after.e])
+    ended = _ended(after, span, d, counted, since=since, today=today)
+    if ended is not None:  # that another meter changed just then is one parameter more, and must not fit better
+        least = max(top[2][0], step[2][0] + _STEP_BONUS)
+        begun, over = _shares(after, step[1], 0.0), _shares(after, ended[1].day, 0.0)
+        others = [direction(j, n, n + EXTRA, prior.mask[row]) for j in range(n + 2) if j != which]
+        least = max(least, *(_both(span, d, begun, other, over) - _STEP_BONUS for other in others))
+        ended = ended if ended[0] > least else None
     return Revised(
         ramp_days=best[0],
         lead=lead,
@@ -312,7 +344,25 @@ def look_back(
         deviation=best[2][2] * grown,
         spread=float(np.sqrt((weight * (now - best[2][1] * grown) ** 2).sum() / weight.sum())),
         exposure=float((_shares(after, best[1], best[0]) * counted).sum()) / max(grown, 0.05),
+        ended=None if ended is None else ended[1],
     )
+
+
+def _ended(
+    after: _Row, span: "_Span", d: Floats, counted: Floats, *, since: int, today: int
+) -> tuple[float, Ended] | None:
+    """Deviance of the best change that is over, less what so many ends are worth by chance; and that change."""
+    ends = [day for day in after.starts if since + _LEAST_ENDED <= day <= today + 1 - _LEAST_ENDED]
+    best: tuple[float, Ended] | None = None
+    for late in _LATE_DAYS[:2]:
+        begun = _shares(after, since + late, 0.0)
+        for end in ends:
+            w = begun - _shares(after, end, 0.0)
+            fit = _fit(span, d, w)
+            if fit is not None and (best is None or fit[0] > best[0]):
+                exposure = float((w * counted).sum())
+                best = (fit[0], Ended(day=end, size=fit[1], deviation=fit[2], exposure=exposure))
+    return None if best is None else (best[0] - 2.0 * np.log(len(ends)), best[1])
 
 
 def _since(bank: Bank, row: int, prior: Prior, sigma2: float, since: int) -> tuple[DaySums, _Row | None]:
@@ -389,9 +439,8 @@ def _span(after: _Row, mean: Floats, r: Floats) -> _Span:
     )
 
 
-def _fit(after: _Row, span: _Span, d: Floats, ramp: float, start: int) -> tuple[float, float, float, float] | None:
-    """Deviance, size, standard deviation and misfit of one shape."""
-    w = _shares(after, start, ramp)
+def _fit(span: _Span, d: Floats, w: Floats) -> tuple[float, float, float, float] | None:
+    """Deviance, size, standard deviation and misfit of one shape, given the share of it that each span has reached."""
     first = np.tensordot(w, span.a, axes=1) @ d
     second = float(d @ np.tensordot(w * w, span.a, axes=1) @ d)
     info = second - float(first @ span.k @ first)
@@ -406,3 +455,17 @@ def _fit(after: _Row, span: _Span, d: Floats, ramp: float, start: int) -> tuple[
     left += (change * np.matmul(span.a, change[:, :, None])[:, :, 0]).sum(axis=1)
     whole = span.hours >= min(_LEAST_HOURS, float(span.hours.max()))
     return size * size * info, size, info**-0.5, float((left[whole] / span.hours[whole]).max())
+
+
+def _both(span: _Span, d: Floats, w: Floats, other: Floats, v: Floats) -> float:
+    """Deviance of two changes together: along `d`, with the shares `w`, and along `other`, with `v`."""
+    a, b = np.tensordot(w, span.a, axes=1) @ d, np.tensordot(v, span.a, axes=1) @ other
+    x = float(d @ np.tensordot(w * w, span.a, axes=1) @ d) - float(a @ span.k @ a)
+    y = float(other @ np.tensordot(v * v, span.a, axes=1) @ other) - float(b @ span.k @ b)
+    xy = float(d @ np.tensordot(w * v, span.a, axes=1) @ other) - float(a @ span.k @ b)
+    p = float((w @ span.rests) @ d) - float(a @ span.k @ span.rest)
+    q = float((v @ span.rests) @ other) - float(b @ span.k @ span.rest)
+    determinant = x * y - xy * xy
+    if x <= 1e-9 or determinant <= 1e-9 * x * y:
+        return 0.0
+    return (y * p * p - 2.0 * xy * p * q + x * q * q) / determinant

@@ -282,6 +282,12 @@ class Bank:
             self.base_until = until
             del self.first[0], self.days[0], self.blocks[0]
 
+    def clear(self, row: int) -> None:
+        """Forget everything of one group."""
+        for sums in (self.base, *self.blocks):
+            for part in (sums.a, sums.b, sums.c, sums.n, sums.q, sums.e):
+                part[row] = 0.0
+
     def fade(self, factor: float) -> None:
         """Apply exponential forgetting to the base."""
         base = self.base

@@ -12,8 +12,10 @@ from analytics.domain.accuracy import error_limit, in_service_factors
 from analytics.domain.ledger import Ledger
 from analytics.domain.units import QuantityKind
 
-__all__ = ["UNKNOWN_LIMIT", "BalanceGroups"]
+__all__ = ["SEPARATOR", "UNKNOWN_LIMIT", "BalanceGroups"]
 
+SEPARATOR = "\x1f"
+"""Between the codes in a group's key: unit, parent, children."""
 UNKNOWN_LIMIT = 0.02
 """Limit of error taken for a meter whose class is not known or is no number: the widest of electricity meters. [1]"""
 
@@ -142,7 +144,7 @@ class BalanceGroups:
 
 def _key(ledger: Ledger, parent: int, children: NDArray[np.int32]) -> str:
     codes = [ledger.unit_codes[ledger.point_unit[parent]], ledger.point_codes[parent]]
-    return "\x1f".join([*codes, *(ledger.point_codes[child] for child in children.tolist())])
+    return SEPARATOR.join([*codes, *(ledger.point_codes[child] for child in children.tolist())])
 
 
 def _limits(ledger: Ledger) -> NDArray[np.float64]:

@@ -271,6 +271,8 @@ def _hindrance(batch: Batch, row: int, complete: bool, closes: bool, day: int) -
     now = batch.numbers
     if not complete:
         return Reason.DECLARED_INCOMPLETE
+    if now["was_open"][row] and not closes:
+        return Reason.FOUND_INCOMPLETE
     if now["days"][row] < batch.rules.learning_days:
         seen = now["days"][row] + now["scale_days"][row]
         asked = sum(batch.bank.days) + now["scale_days"][row]

@@ -61,6 +61,8 @@ class BalanceRules:
         Standard deviation of fixed and of quadratic losses, as shares of the usual load. [1]
     loss_wander : float
         Standard deviation of their slow change. [1]
+    unmetered_wander : float
+        The same of a load that no meter counts, once one was learnt. [1]
     noise_days : float
         Averaging time of the noise's variance and autocorrelation. [d]
     half_life_days : float
@@ -103,6 +105,7 @@ class BalanceRules:
     common_loss: float = 0.03
     loss: float = 0.05
     loss_wander: float = 0.0003
+    unmetered_wander: float = 0.02
     noise_days: float = 60.0
     half_life_days: float = 180.0
     misfit: float = 2.0

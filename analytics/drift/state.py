@@ -13,7 +13,7 @@ from analytics.domain.errors import MeterwardenError
 from analytics.drift._batch import Batch, Standing, batch_sizes
 from analytics.drift._levels import Twins, twins
 from analytics.drift._sums import Bank, DaySums
-from analytics.drift.groups import BalanceGroups
+from analytics.drift.groups import SEPARATOR, BalanceGroups
 from analytics.drift.rules import BalanceRules
 
 __all__ = ["NO_HOUR", "BalanceState", "StateMismatch"]
@@ -173,7 +173,8 @@ class BalanceState:
     def carry(self, groups: BalanceGroups) -> Self:
         """State for a changed ledger: groups with the same key go on, others begin anew.
 
-        Kept detections, statistics and calibration move; indices become those of `groups`.
+        Kept detections, statistics and calibration move; indices become those of `groups`. A detection in a group that
+        has other meters now is held until its meter is looked at or replaced: the new group knows no other gain of it.
         """
         fresh = type(self).empty(groups, self.rules)
         fresh.last_hour, fresh.closed_day = self.last_hour, self.closed_day
@@ -189,7 +190,32 @@ class BalanceState:
                 if groups.keys[group] in old
             ]
             _carry(batch, pairs)
+        self._hold(fresh)
         return fresh
+
+    def _hold(self, fresh: Self) -> None:
+        """Move the detections of groups that are no more to where their meters are now."""
+        known = set(fresh.groups.keys)
+        place: dict[tuple[str, str], tuple[Batch, int, int]] = {}
+        for batch in fresh.batches:
+            for row, group in enumerate(batch.group.tolist()):
+                unit, parent, *children = [*fresh.groups.keys[group].split(SEPARATOR), ""]
+                place |= {(unit, code): (batch, row, which) for which, code in enumerate(children[:-1])}
+                place.setdefault((unit, parent), (batch, row, batch.mask.shape[1]))
+        for batch in self.batches:
+            for one in batch.standing:
+                key = self.groups.keys[batch.group[one.row]]
+                unit, *codes = key.split(SEPARATOR)
+                parent = not 0 <= one.which < batch.mask.shape[1]
+                found = place.get((unit, codes[0 if parent else 1 + one.which])) if codes and key not in known else None
+                if found is not None and (one.which >= 0 or found[2] == found[0].mask.shape[1]):
+                    found[0].standing.append(_held(one, found[1], found[2] if one.which >= 0 else -1))
+
+
+def _held(standing: Standing, row: int, which: int) -> Standing:
+    return dataclasses.replace(
+        standing, row=row, which=which, weights=[], candidates=[], since_day=-1, settled=standing.which < 0
+    )
 
 
 def _shuffled(array: np.ndarray[Any, Any]) -> bytes:

@@ -55,7 +55,7 @@ def test_hours_that_vary_more_than_usual_are_seen_in_their_own_group_only() -> N
 
 
 def test_a_change_among_restless_hours_is_told_later_and_among_calm_ones_at_once() -> None:
-    simulated = world([6], 140, kind=FaultKind.STEP, size=-0.012, start_day=SPOILT)
+    simulated = world([6], 140, kind=FaultKind.STEP, size=-0.02, start_day=SPOILT)
     rough = restless(simulated, 0.0012)
 
     def told(hours: Simulated, rules: BalanceRules) -> float:
