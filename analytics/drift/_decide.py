@@ -451,7 +451,7 @@ def _on_whole_days(heard: _Heard, row: int, top: int, margin: float) -> bool:
     """
     said = heard.strength[:, row, : heard.strength.shape[2] - 1]
     after = int(said[:, top].argmax()) + 1
-    return after < len(said) and 0.0 < said[after].max() ** 2 <= said[after, top] ** 2 + margin
+    return after < len(said) and bool(0.0 < said[after].max() ** 2 <= said[after, top] ** 2 + margin)
 
 
 def explains(shape: Shape, *, parent: bool) -> bool:

@@ -59,7 +59,7 @@ def calm(batch: Batch, since: NDArray[np.int64]) -> NDArray[np.float64]:
     week = now["loud_week"].astype(np.int64)
     before = np.maximum(since // _WEEK - 1, week - WEEKS + 1)
     there = now["restless_then"][np.arange(len(week)), before % WEEKS].astype(np.float64)
-    return np.where(there > 0.0, there, np.inf)
+    return np.asarray(np.where(there > 0.0, there, np.inf), np.float64)
 
 
 def set_aside(batch: Batch, row: int, since: int) -> None:
