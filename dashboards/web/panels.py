@@ -120,5 +120,8 @@ def table_of(
     numbers = [any(one.right for one in column) for column in zip(*cells, strict=True)]
     return Table(
         [(heading(name, language), right) for name, right in zip(columns, numbers, strict=True)],
-        [[replace(one, right=right) for one, right in zip(row, numbers, strict=True)] for row in cells],
+        [
+            [one if one.right == right else replace(one, right=right) for one, right in zip(row, numbers, strict=True)]
+            for row in cells
+        ],
     )

@@ -1,14 +1,16 @@
 """Pages as HTML: templates and texts in, text out. No script runs but on the page of a visit; every asset is ours."""
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from importlib.resources import files
 from typing import Any, Final
 
 from jinja2 import Environment, FunctionLoader, StrictUndefined
+from markupsafe import Markup, escape
 
 from analytics.domain.words import Language
+from dashboards.web.values import Cell
 from dashboards.web.words import PAGES
 
 __all__ = ["POLICY", "WORKING_POLICY", "asset", "asset_path", "page", "question", "script", "texts"]
@@ -36,6 +38,18 @@ def page(name: str, *, language: Language, words: str, **facts: Any) -> str:
     """A page by its template's name, with the texts of `words`."""
     template = _environment().get_template(f"{name}.html")
     return template.render(t=texts(words, language), language=language, asset_path=asset_path, page_name=name, **facts)
+
+
+def _cells(row: Sequence[Cell]) -> Markup:
+    """Cells of a row, in a fifth of the time that a macro takes: tables have thousands of them."""
+    made = []
+    for cell in row:
+        text = escape(cell.text)
+        if cell.href:
+            text = f'<a href="{escape(cell.href)}">{text}</a>'
+        tone = f"{cell.tone}{' right' if cell.right else ''}"
+        made.append(f'<td class="{tone}">{text}</td>')
+    return Markup("".join(made))  # noqa: S704 - every text in it went through escape; tones are ours
 
 
 @cache
@@ -83,7 +97,7 @@ def _digest(name: str) -> str:
 @cache
 def _environment() -> Environment:
     folder = files("dashboards.web") / "templates"
-    return Environment(
+    made = Environment(
         loader=FunctionLoader(lambda name: (folder / name).read_text("utf-8")),
         autoescape=True,
         undefined=StrictUndefined,
@@ -91,3 +105,5 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         auto_reload=False,
     )
+    made.globals["cells_of"] = _cells
+    return made

@@ -125,7 +125,8 @@ def cell(column: str, value: Any, *, language: Language, zone: tzinfo, href: str
     """A value of a column."""
     if value is None or value == "" or (isinstance(value, float) and math.isnan(value)):
         return Cell(text=(NONE if column in _EMPTY else NO_VALUE).of(language), tone="muted")
-    word = _WORDS.get(column, {}).get(str(value))
+    words = _WORDS.get(column)
+    word = None if words is None else words.get(str(value))
     if word is not None:
         return _worded(word, language, href)
     if isinstance(value, int | float | Decimal) and not isinstance(value, bool):

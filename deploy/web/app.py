@@ -41,6 +41,7 @@ from deploy.web import (
     units,
 )
 from deploy.web.answers import failed, refused_at_the_door
+from deploy.web.asking import Remembered
 from deploy.web.doors import NotAllowed, Sessions, SignInNeeded, Stale
 from deploy.web.openid import OpenId
 from ingest.http import Attempts, Guard, Limits, Rule
@@ -182,6 +183,7 @@ def create_pages(config: PagesConfig, *, attempts: Attempts | None = None) -> Gu
     app.state.config = config
     app.state.attempts = attempts
     app.state.doors = sign_in.Doors(attempts)
+    app.state.remembered = Remembered()
     app.middleware("http")(_timed)
     for part in _PARTS:
         app.include_router(part.router)

@@ -1,8 +1,13 @@
 """Database queries of a page: with the person's role, in one read-only transaction, counted."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+import asyncio
+import math
+import time
+from collections import defaultdict
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Any, Final
 from urllib.parse import urlencode
 
@@ -19,7 +24,7 @@ from deploy.web.doors import Visit
 from streams.alerts.people import NotFound, rows
 from streams.store.access.tenancy import as_staff, as_unit
 
-__all__ = ["Questions", "asking", "panels_of", "point_href", "span_of", "unit_href"]
+__all__ = ["Questions", "Remembered", "asking", "panels_of", "point_href", "span_of", "unit_href"]
 
 
 _LEADS: Final = {
@@ -30,13 +35,17 @@ _LEADS: Final = {
     "draw_no": ("_draw", "/reviews/draws/{}"),
 }
 """Where a cell leads by its column, and by which other cell of its row."""
+_SHARED_S: Final = 30.0
+_LEADING: Final = frozenset({*_LEADS, "unit_code", "unit_name", "point", "parent_point"})
 
 
+@lru_cache(4096)
 def unit_href(unit: str, tab: str = "", **more: str) -> str:
     """Address of a unit's page."""
     return f"/unit{'/' + tab if tab else ''}?{urlencode({'unit': unit, **more})}"
 
 
+@lru_cache(4096)
 def point_href(unit: str, point: str, tab: str = "", **more: str) -> str:
     """Address of a metering point's page."""
     return f"/point{'/' + tab if tab else ''}?{urlencode({'unit': unit, 'point': point, **more})}"
@@ -47,6 +56,29 @@ def panels_of(board: str, *names: str) -> list[Panel]:
     [found] = [one for one in BOARDS if one.name == board]
     known = {panel.query: panel for panel in found.panels}
     return [known[name] for name in names]
+
+
+class Remembered:
+    """Rows of a few questions that are the same for all staff, for half a minute; asked once at a time."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._rows: dict[str, tuple[float, list[dict[str, Any]]]] = {}
+        self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+
+    def lock(self, name: str) -> asyncio.Lock:
+        """Held by who asks, so that others wait for what it finds."""
+        return self._locks[name]
+
+    def rows(self, name: str) -> list[dict[str, Any]] | None:
+        """What was found, None where that is too long ago."""
+        at, found = self._rows.get(name, (-math.inf, []))
+        return found if self._clock() - at < _SHARED_S else None
+
+    def keep(self, name: str, found: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Remember rows."""
+        self._rows[name] = self._clock(), found
+        return found
 
 
 class Questions:
@@ -66,6 +98,7 @@ class Questions:
         self._connection = connection
         self._visit = visit
         self.zone = request.app.state.config.alerts.zone
+        self._remembered: Remembered = request.app.state.remembered
         self._known: dict[str, list[dict[str, Any]]] = {}
 
     async def rows(self, text: str, facts: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -81,6 +114,17 @@ class Questions:
     async def own(self, name: str, **facts: Any) -> list[dict[str, Any]]:
         """Rows of one of the pages' own questions."""
         return await self.rows(question(name), facts)
+
+    async def shared(self, name: str) -> list[dict[str, Any]]:
+        """Rows of one of the pages' own questions without facts, as they were within the last half minute.
+
+        For those who see all units alone: what it gives is the same for all of them.
+        """
+        assert self._visit.person.role != "enterprise", "an enterprise's rows are its own"
+        async with self._remembered.lock(name):
+            if (known := self._remembered.rows(name)) is not None:
+                return known
+            return self._remembered.keep(name, await self.own(name))
 
     async def of_board(self, name: str, **facts: Any) -> list[dict[str, Any]]:
         """Rows of one of the boards' questions that has no range."""
@@ -154,6 +198,8 @@ def span_of(word: str, default: str) -> tuple[str, Span]:
 
 
 def _href(column: str, row: Mapping[str, Any], unit: str) -> str:
+    if column not in _LEADING:
+        return ""
     unit = str(row.get("unit_code") or row.get("_unit") or unit)
     match column:
         case "unit_code" | "unit_name" if unit:

@@ -18,6 +18,9 @@ __all__ = ["router"]
 router = APIRouter()
 _HOME: Final = {"staff": "/today", "inspector": "/today", "enterprise": "/unit", "operator": "/operations"}
 _LISTS: Final = ("today_alerts", "today_cases", "today_silent", "today_overdue", "today_new")
+_SHARED: Final = frozenset({"today_overdue"})
+"""Changes by a ledger or a certificate alone, and looks through all meters."""
+_COUNTS: Final = ("unanswered", "standing", "cases_late", "meters_overdue", "new_today")
 _LEADS: Final = {"unanswered": "/alerts?severity=serious", "standing": "/alerts", "cases_late": "/cases"}
 _TONES: Final = {"unanswered": "bad", "cases_late": "bad", "meters_overdue": "warn"}
 
@@ -33,9 +36,13 @@ async def today(request: Request, visit: Inspector, connection: Writing) -> Resp
     """What is to be done now; each line leads to where it is done."""
     async with asking(request, visit) as ask:
         [counts] = await ask.own("today_counts")
-        lists = [{"name": name, "table": await ask.table(name)} for name in _LISTS]
+        found = {name: await (ask.shared if name in _SHARED else ask.own)(name) for name in _LISTS}
+        lists = [{"name": name, "table": ask.tabled(rows)} for name, rows in found.items()]
+    overdue = found["today_overdue"]
+    counts = {**counts, "meters_overdue": overdue[0]["_meters"] if overdue else 0}
     figures = []
-    for name, value in counts.items():
+    for name in _COUNTS:
+        value = counts[name]
         shown = cell(name, int(value), language=visit.language, zone=ask.zone, href=_LEADS.get(name, ""))
         tone = _TONES.get(name, "") if value else "good" if name in _TONES else ""
         figures.append(Figure(heading(name, visit.language), type(shown)(text=shown.text, tone=tone, href=shown.href)))

@@ -19,10 +19,9 @@ from streams.store.postgres.connections import Connections
 __all__ = ["as_staff", "as_unit"]
 
 _BECOME: Final = """
-select set_config('role', %(role)s, true), set_config('search_path', %(path)s, true),
+select set_config('role', board.enrolled(%(unit)s)::text, true), set_config('search_path', %(path)s, true),
        set_config('transaction_read_only', 'on', true), set_config('statement_timeout', %(limit)s, true)
 """
-_ENROLLED: Final = "select board.enrolled(%s)"
 
 
 @asynccontextmanager
@@ -66,8 +65,6 @@ async def _as(
     connections: Connections, unit_id: int | None, path: str, limit_s: float
 ) -> AsyncIterator[psycopg.AsyncConnection]:
     async with connections.connection() as connection, connection.transaction():
-        row = await (await connection.execute(_ENROLLED, (unit_id,))).fetchone()
-        assert row is not None, "such a query always has a row"
-        become = {"role": row[0], "path": path, "limit": f"{limit_s * 1000:.0f}ms"}
+        become = {"unit": unit_id, "path": path, "limit": f"{limit_s * 1000:.0f}ms"}
         await connection.execute(_BECOME, become)
         yield connection
