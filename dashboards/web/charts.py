@@ -6,7 +6,7 @@ when a pointer rests on it, and the legend names every colour.
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, tzinfo
 from html import escape
 from typing import Any, Final
@@ -26,6 +26,8 @@ _WHEEL: Final = (BLUE, ORANGE, GREEN, PURPLE, SKY, VERMILION)
 _WIDTH: Final = 640
 _HEIGHT: Final = 220
 _LEFT, _RIGHT, _TOP, _BOTTOM = 58, 8, 8, 24
+_AXIS: Final = 54
+"""Room on the right where a series has its own axis there."""
 _ROW: Final = 22
 _TICKS_S: Final = (900, 3600, 3 * 3600, 6 * 3600, 12 * 3600, 86_400, 2 * 86_400, 7 * 86_400, 14 * 86_400, 30 * 86_400,
                    61 * 86_400)  # fmt: skip
@@ -54,6 +56,9 @@ class _Series:
     name: str
     color: str
     style: str
+    unit: str
+    right: bool
+    """Whether its axis is on the right."""
     values: dict[datetime, float] = field(default_factory=dict)
 
 
@@ -66,10 +71,16 @@ class _Frame:
     low: float
     high: float
     height: int = _HEIGHT
+    margin: int = _RIGHT
 
     def x(self, at: datetime) -> float:
         share = (at - self.since) / (self.until - self.since)
-        return _LEFT + share * (_WIDTH - _LEFT - _RIGHT)
+        return _LEFT + share * (self.end - _LEFT)
+
+    @property
+    def end(self) -> int:
+        """Where it ends on the right."""
+        return _WIDTH - self.margin
 
     def y(self, value: float) -> float:
         share = (value - self.low) / ((self.high - self.low) or 1.0)
@@ -93,19 +104,22 @@ def chart(
         return Chart(picture=None)
     stacked = panel.defaults.get("custom", {}).get("stacking", {}).get("mode") == "normal"
     bars = [one for one in series if one.style == "bars"]
-    low, high = _bounds(panel, series, bars if stacked else [])
+    left, right = [one for one in series if not one.right], [one for one in series if one.right]
+    low, high = _bounds(panel, left or right, bars if stacked else [])
     ticks = _ticks(low, high)
-    frame = _Frame(span.since, span.until, min(low, ticks[0]), max(high, ticks[-1]))
-    unit = str(panel.defaults.get("unit", ""))
+    margin = _AXIS if left and right else _RIGHT
+    frame = _Frame(span.since, span.until, min(low, ticks[0]), max(high, ticks[-1]), margin=margin)
+    other, axis = _beside(panel, right, frame, language) if left and right else (frame, [])
     parts = [
-        *_grid(frame, ticks, unit, language),
+        *_grid(frame, ticks, (left or right)[0].unit, language),
+        *axis,
         *_days(frame, zone),
         *_bars(frame, bars, step, stacked=stacked),
-        *(part for one in series if one.style == "line" for part in _line(frame, one, step)),
-        *(part for one in series if one.style == "points" for part in _points(frame, one)),
-        *_hints(frame, series, step, unit, language, zone),
+        *(part for one in series if one.style == "line" for part in _line(other if one.right else frame, one, step)),
+        *(part for one in series if one.style == "points" for part in _points(other if one.right else frame, one)),
+        *_hints(frame, series, step, language, zone),
     ]
-    keys = [Key(one.name, one.color, _last(one, unit, language)) for one in series]
+    keys = [Key(one.name, one.color, _last(one, language)) for one in series]
     return Chart(picture=_svg(parts, panel.title.of(language), frame.height), keys=keys)
 
 
@@ -164,6 +178,8 @@ def _one(panel: Panel, name: str, place: int, language: Language) -> _Series:
         name=word.text.of(language) if word else name,
         color=fixed or (word.color if word and word.color else _WHEEL[place % len(_WHEEL)]),
         style=str(custom.get("custom.drawStyle", default)),
+        unit=str(custom.get("unit", panel.defaults.get("unit", ""))),
+        right=custom.get("custom.axisPlacement") == "right",
     )
 
 
@@ -181,6 +197,23 @@ def _bounds(panel: Panel, series: Sequence[_Series], stack: Sequence[_Series]) -
     return low, high
 
 
+def _beside(panel: Panel, series: Sequence[_Series], frame: _Frame, language: Language) -> tuple[_Frame, list[str]]:
+    """The frame of series whose axis is on the right, as far as the panel says at least, and what stands at it."""
+    values = [value for one in series for value in one.values.values()]
+    soft = [custom for name, custom in panel.columns.items() if custom.get("custom.axisPlacement") == "right"]
+    low = min([*values, *(float(custom["custom.axisSoftMin"]) for custom in soft if "custom.axisSoftMin" in custom)])
+    high = max([*values, *(float(custom["custom.axisSoftMax"]) for custom in soft if "custom.axisSoftMax" in custom)])
+    if low == high:
+        low, high = low - 1.0, high + 1.0
+    ticks = _ticks(low, high)
+    beside = replace(frame, low=min(low, ticks[0]), high=max(high, ticks[-1]))
+    said = [_said(value, series[0].unit, language, short=True) for value in ticks]
+    return beside, [
+        _text(beside.end + 5, beside.y(value) + 4, text, anchor="start")
+        for value, text in zip(ticks, said, strict=True)
+    ]
+
+
 def _ticks(low: float, high: float) -> list[float]:
     raw = (high - low) / 4
     size = 10.0 ** math.floor(math.log10(raw))
@@ -195,7 +228,7 @@ def _grid(frame: _Frame, ticks: Sequence[float], unit: str, language: Language) 
         said = [number(value, 1) for value in ticks]
     for value, text in zip(ticks, said, strict=True):
         y = frame.y(value)
-        yield f'<line class="grid" x1="{_LEFT}" x2="{_WIDTH - _RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>'
+        yield f'<line class="grid" x1="{_LEFT}" x2="{frame.end}" y1="{y:.1f}" y2="{y:.1f}"/>'
         yield _text(_LEFT - 5, y + 4, text, anchor="end")
 
 
@@ -208,7 +241,7 @@ def _days(frame: _Frame, zone: tzinfo) -> Iterator[str]:
             x = frame.x(at)
             yield f'<line class="grid" x1="{x:.1f}" x2="{x:.1f}" y1="{_TOP}" y2="{frame.height - _BOTTOM}"/>'
             text = f"{at:%m-%d}" if step_s >= _DAY_S or (at.hour, at.minute) == (0, 0) else f"{at:%H:%M}"
-            yield _text(min(max(x, _LEFT + 14), _WIDTH - _RIGHT - 16), frame.height - 7, text, anchor="middle")
+            yield _text(min(max(x, _LEFT + 14), frame.end - 16), frame.height - 7, text, anchor="middle")
         at += timedelta(seconds=step_s)
 
 
@@ -252,10 +285,12 @@ def _points(frame: _Frame, one: _Series) -> Iterator[str]:
 
 
 def _hints(
-    frame: _Frame, series: Sequence[_Series], step: timedelta, unit: str, language: Language, zone: tzinfo
+    frame: _Frame, series: Sequence[_Series], step: timedelta, language: Language, zone: tzinfo
 ) -> Iterator[str]:
     for at in sorted({at for one in series for at in one.values}):
-        said = "\n".join(f"{one.name} {_said(one.values[at], unit, language)}" for one in series if at in one.values)
+        said = "\n".join(
+            f"{one.name} {_said(one.values[at], one.unit, language)}" for one in series if at in one.values
+        )
         left, right = frame.x(max(at, frame.since)), frame.x(min(at + step, frame.until))
         yield (
             f'<rect class="hint" x="{left:.1f}" y="{_TOP}" width="{max(right - left, 0.5):.1f}"'
@@ -286,8 +321,8 @@ def _threshold(panel: Panel, value: float) -> str:
     return color
 
 
-def _last(one: _Series, unit: str, language: Language) -> str:
-    return _said(one.values[max(one.values)], unit, language)
+def _last(one: _Series, language: Language) -> str:
+    return _said(one.values[max(one.values)], one.unit, language)
 
 
 def _said(value: float, unit: str, language: Language, *, short: bool = False) -> str:

@@ -22,12 +22,15 @@ _WIDTH: Final = 1280
 _TOP: Final = 6
 _BAR: Final = 12
 _LEAF: Final = 19
+_FEW: Final = 12
+"""So many low bars are drawn beside each other; more become one."""
 _LEAST: Final = 13
 """A bar that is lower has no room for its name; a pointer that rests on it says it."""
 _COLORS: Final = (BLUE, SKY, GREEN, ORANGE, PURPLE)
 _REST: Final = Phrase(zh="损耗与未计量", en="losses and unmetered")
 _MORE: Final = Phrase(zh="下级合计大于上级", en="children add up to more than the parent")
 _UNKNOWN: Final = Phrase(zh="无数据", en="no data")
+_SMALLER: Final = Phrase(zh="其余 {} 个计量点", en="{} smaller ones")
 
 
 @dataclass(slots=True)
@@ -35,24 +38,23 @@ class _Node:
     name: str
     amount: float | None
     children: list["_Node"] = field(default_factory=list)
+    parts: float = 0.0
+    """What its children add up to, as far as they are known."""
+    size: float = 0.0
+    """As high as it is drawn: its own amount, or its children's where they are more or it has none."""
+    leaves: int = 1
+    depth: int = 1
 
-    @property
-    def parts(self) -> float:
-        """What its children add up to, as far as they are known."""
-        return sum(child.size for child in self.children)
-
-    @property
-    def size(self) -> float:
-        """As high as it is drawn: its own amount, or its children's where they are more or it has none."""
-        return max(self.amount or 0.0, self.parts)
-
-    @property
-    def leaves(self) -> int:
-        return sum(child.leaves for child in self.children) or 1
-
-    @property
-    def depth(self) -> int:
-        return 1 + max((child.depth for child in self.children), default=0)
+    def measured(self) -> "_Node":
+        """Itself, with all below it measured, the largest first: once, since a picture asks for it at every bar."""
+        for child in self.children:
+            child.measured()
+        self.children.sort(key=lambda child: -child.size)
+        self.parts = sum(child.size for child in self.children)
+        self.size = max(self.amount or 0.0, self.parts)
+        self.leaves = sum(child.leaves for child in self.children) or 1
+        self.depth = 1 + max((child.depth for child in self.children), default=0)
+        return self
 
     def everyone(self) -> Iterator["_Node"]:
         yield self
@@ -100,9 +102,7 @@ def _tree(rows: Sequence[Mapping[str, Any]]) -> list[_Node]:
     for row in rows:
         above = nodes.get(row["parent_point"])
         (roots if above is None else above.children).append(nodes[row["point"]])
-    for node in nodes.values():
-        node.children.sort(key=lambda child: -child.size)
-    return sorted(roots, key=lambda root: -root.size)
+    return sorted((root.measured() for root in roots), key=lambda root: -root.size)
 
 
 def _keys(roots: Sequence[_Node], unit: str, language: Language) -> list[Key]:
@@ -129,12 +129,12 @@ class _Drawing:
     parts: list[str] = field(default_factory=list)
 
     def put(self, node: _Node, depth: int, y: float) -> None:
-        """A bar, its children's beside it, and the rest."""
+        """A bar, its children's beside it, those too small for a name as one, and the rest."""
         over = node.amount is not None and node.children and node.parts > node.amount
         color = VERMILION if over else _COLORS[depth % len(_COLORS)]
         self._bar(node.name, node.size, depth, y, color, last=not node.children)
         at = y
-        for child in node.children:
+        for child in self._folded(node.children):
             self._band(child.size, depth, at, _COLORS[(depth + 1) % len(_COLORS)])
             self.put(child, depth + 1, at)
             at += child.size * self.scale
@@ -142,6 +142,15 @@ class _Drawing:
         if node.children and rest > 0:
             self._band(rest, depth, at, GREY)
             self._bar(_REST.of(self.language), rest, depth + 1, at, GREY, last=True)
+
+    def _folded(self, children: Sequence[_Node]) -> Sequence[_Node]:
+        """Children with those as one whose bars are too low for a name: hundreds of them would be a blur."""
+        shown = [child for child in children if child.size * self.scale >= _LEAST]
+        small = [child for child in children[len(shown) :] if child.size > 0]  # the largest come first
+        if len(small) <= _FEW:
+            return children
+        total = sum(child.size for child in small)
+        return [*shown, _Node(_SMALLER.of(self.language).format(len(small)), total, size=total)]
 
     def _bar(self, name: str, size: float, depth: int, y: float, color: str, *, last: bool) -> None:
         x, height = depth * self.column, size * self.scale

@@ -147,3 +147,33 @@ def test_a_flow_says_what_nobody_measured_and_where_children_are_more_than_their
     assert found.picture is not None
     assert "P2 车间&lt;1&gt; 70 kWh (70.0 %)" in found.picture
     assert flow([{**rows[0], "amount": None}], title="", language="zh").picture is None
+
+
+def test_a_flow_of_hundreds_of_points_can_be_read() -> None:
+    rows: list[dict[str, Any]] = [{"point": "P0", "parent_point": None, "name": "", "unit": "kWh", "amount": 5500.0}]
+    amounts = {"P1": 4000.0, **{f"P{n}": 3.0 for n in range(2, 500)}, "P500": None}
+    rows += [
+        {"point": point, "parent_point": "P0", "name": "", "unit": "kWh", "amount": amount}
+        for point, amount in amounts.items()
+    ]
+    found = flow(rows, title="电力", language="zh")
+    assert found.picture is not None
+    assert "其余 498 个计量点 1,494 kWh (27.2 %)" in found.picture, "those too low for a name are one bar"
+    assert "P1 4,000 kWh (72.7 %)" in found.picture
+    assert found.picture.count("<rect") < 10
+    assert [key.last for key in found.keys] == ["6 kWh", "P500"], "nothing of it is lost"
+    few = flow(rows[:10], title="电力", language="en")
+    assert few.picture is not None
+    assert "smaller ones" not in few.picture
+
+
+def test_a_series_with_an_axis_of_its_own_is_not_flat_beside_larger_ones() -> None:
+    panel = next(one for board in BOARDS for one in board.panels if one.query == "point_balance")
+    rows = [{"time": SPAN.since + n * HOUR, "parent": 1000.0, "children": 970.0, "residual": 2.0 * n} for n in range(4)]
+    found = chart(panel, rows, span=SPAN, step=HOUR, language="en", zone=ZONE)
+    assert found.picture is not None
+    assert found.keys[-1].last == "6.0 %"
+    lines = re.findall(r'<polyline points="([^"]+)"', found.picture)
+    heights = [[float(place.split(",")[1]) for place in line.split()] for line in lines]
+    assert max(heights[-1]) - min(heights[-1]) > 30, "its own axis: as far as 10 %"
+    assert re.search(r'text-anchor="start">-?10 %<', found.picture)
