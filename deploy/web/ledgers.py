@@ -22,6 +22,7 @@ from dashboards.web.panels import Table, table_of
 from deploy.ledger_loading import Proposal, history, load, proposed
 from deploy.web.answers import answer, go
 from deploy.web.doors import Acting, ActingStaff, NotAllowed, Now, Reader, Visit, Writing
+from deploy.web.keeping import make_room
 from deploy.web.units import tabs_of
 from ingest.ledgers import LedgerOptions, LedgerReport, read_ledger
 from ingest.ledgers.folding import folded
@@ -148,8 +149,8 @@ async def keep_upload(
         "options": Jsonb(dict(options)),
         "sound": seen.sound,
     }
+    await make_room(connection, visit.person.id, "ledger", len(content))
     [row] = await rows(connection, _KEEP, facts)
-    await connection.execute("delete from sign_in.upload where uploaded_at < now() - interval '31 days'")
     return int(row["id"])
 
 

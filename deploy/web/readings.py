@@ -19,6 +19,7 @@ from psycopg.types.json import Jsonb
 from dashboards.web.panels import table_of
 from deploy.web.answers import answer, go
 from deploy.web.doors import Acting, NotAllowed, Now, Reader, Visit, Writing
+from deploy.web.keeping import make_room
 from ingest.kafka.collector import Collector
 from ingest.kafka.config import KafkaConfig
 from ingest.kafka.publisher import Publisher
@@ -106,8 +107,8 @@ async def upload(request: Request, visit: Acting, connection: Writing) -> Respon
         "content": content,
         "options": Jsonb({}),
     }
+    await make_room(connection, visit.person.id, "readings", len(content))
     [row] = await rows(connection, _KEEP, facts)
-    await connection.execute("delete from sign_in.upload where uploaded_at < now() - interval '31 days'")
     return go(f"/readings/{row['id']}")
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from deploy.web import keeping
 from ingest.ledgers.writing import write_ledger_template
 from tests.deploy.web.office import Office
 
@@ -99,3 +100,23 @@ def test_a_file_that_is_none_is_refused_with_the_reason(office: Office, tmp_path
     assert chief.post("/ledger", files=file("x")).status_code == 403
     assert office.browser().post("/ledger", files=file("x")).status_code == 401, "before the body is read"
     assert office.act(office.browser("li.na"), "/account", "/ledger", files=file("x")).status_code == 403
+
+
+def test_a_person_has_room_for_so_many_files(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    login = office.somebody("staff")
+    browser = office.browser(login)
+    kept = "select count(*) from sign_in.upload u join person p on p.id = u.person_id where p.login = %s"
+    for _ in range(23):
+        assert office.act(browser, "/ledger", "/ledger", files=file("x")).status_code == 303
+    assert office.rows(kept, login) == [(20,)], "what nothing came of is forgotten"
+    monkeypatch.setattr(keeping, "ROOM", 1000)
+    full = office.act(browser, "/ledger", "/ledger", files=file("x" * 2000))
+    assert (full.status_code, "1000" in full.text) == (409, True)
+    assert office.act(browser, "/ledger", "/ledger", files=file("x" * 10)).status_code == 303
+    office.rows(
+        "update sign_in.upload u set decided_at = now(), decision = 'loaded', content = %s from person p"
+        " where p.id = u.person_id and p.login = %s returning u.id",
+        bytes(990),
+        login,
+    )
+    assert office.act(browser, "/ledger", "/ledger", files=file("x" * 20)).status_code == 409, "what was loaded counts"
