@@ -187,6 +187,8 @@ _LABELS: Final = phrases(
         "打印后贴在器具旁；扫描即打开该计量点。",
         "Print them and stick them to the meters; a scan opens the point.",
     ),
+    earlier=("上一页", "Earlier"),
+    later=("下一页", "Later"),
     back_to=("返回计量器具", "Back to the meters"),
 )
 _SILENCES: Final = phrases(

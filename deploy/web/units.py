@@ -33,8 +33,10 @@ MonthOrNone = Annotated[str, Query(pattern=r"^((19|20)\d\d-(0[1-9]|1[0-2]))?$")]
 _LABELS: Final = """
 select distinct on (point) point, meter_no, serial_no, place from ledger_meter
 where unit_code = %(unit)s and (%(point)s::text is null or point = %(point)s)
-order by point, installed_from desc limit 500
+order by point, installed_from desc offset %(before)s limit %(most)s
 """
+_LABELLED: Final = 60
+"""Labels of a page: two milliseconds each."""
 _TABS: Final = ("overview", "energy", "compliance", "meters", "certificates", "products", "reports")
 _OVERVIEW: Final = panels_of("enterprise", "unit_state", "unit_tce", "unit_alerts", "unit_tce_days", "unit_months")
 _ENERGY: Final = panels_of(
@@ -225,15 +227,33 @@ async def products(request: Request, visit: Viewer, unit: Code = "", month: Mont
 
 
 @router.get("/unit/labels")
-async def labels(request: Request, visit: Viewer, unit: Code = "", point: Code = "") -> Response:
-    """Labels to print and stick to meters: a QR code that opens the point's page."""
-    code = own_code(visit, unit)
+async def labels(
+    request: Request,
+    visit: Viewer,
+    unit: Code = "",
+    point: Code = "",
+    number: Annotated[int, Query(alias="page", ge=1, le=10_000)] = 1,
+) -> Response:
+    """Labels to print and stick to meters, some sheets of them: a QR code that opens the point's page."""
+    code, before = own_code(visit, unit), (number - 1) * _LABELLED
     async with asking(request, visit) as ask:
         found = await ask.unit(code)
-        meters = await ask.rows(_LABELS, {"unit": code, "point": point or None})
+        facts = {"unit": code, "point": point or None, "before": before, "most": _LABELLED + 1}
+        meters = await ask.rows(_LABELS, facts)
     here = str(request.base_url).rstrip("/")
-    made = [{**row, "code": qr_code(f"{here}{point_href(code, row['point'])}")} for row in meters]
-    return answer(request, "labels", visit=visit, here=here_of(visit), unit=found, labels=made, words="labels")
+    made = [{**row, "code": qr_code(f"{here}{point_href(code, row['point'])}")} for row in meters[:_LABELLED]]
+    return answer(
+        request,
+        "labels",
+        visit=visit,
+        here=here_of(visit),
+        unit=found,
+        labels=made,
+        words="labels",
+        first=before + 1,
+        earlier=unit_href(code, "labels", page=str(number - 1)) if number > 1 else "",
+        later=unit_href(code, "labels", page=str(number + 1)) if len(meters) > _LABELLED else "",
+    )
 
 
 @router.get("/report.html")
