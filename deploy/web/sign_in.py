@@ -105,7 +105,7 @@ async def ask_sign_in(request: Request, back: Annotated[str, Query(max_length=10
 async def sign_in(request: Request, login: Text, password: Text, at: Now, back: Back = "/") -> Response:
     """Sign in."""
     doors: Doors = request.app.state.doors
-    login, client = login.strip().lower(), _client(request)
+    login, client = login.replace("\0", "").strip().lower(), _client(request)
     again: dict[str, Any] = {"back": within(back), "login": login, "openid": _openid(request)}
     wait_s = doors.wait_s(client, login)
     if wait_s > 0:
