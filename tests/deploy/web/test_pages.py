@@ -9,6 +9,8 @@ import pytest
 
 from dashboards.web.rendering import texts
 from dashboards.web.words import PAGES
+from deploy.web import units
+from deploy.web.asking import Remembered
 from tests.dashboards.test_isolation import SECRET
 from tests.deploy.web.office import PEOPLE, Office
 
@@ -415,3 +417,42 @@ def test_an_asset_is_named_after_its_content(office: Office) -> None:
     assert "immutable" in answer.headers["cache-control"]
     assert browser.get("/assets/pages.000000000000.css").status_code == 404
     assert browser.get("/assets/..%2f..%2fwords.py").status_code == 404
+
+
+def test_labels_of_a_large_unit_come_in_pages_that_take_no_second(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(units, "_LABELLED", 5)
+    chief, seen = office.browser("chief"), []
+    page, pages = "/unit/labels?unit=U1", 0
+    while page:
+        text = chief.get(page).text
+        seen += re.findall(r"<p><b>([^<]+)</b>", text)
+        later = re.search(r'<a href="([^"]+)">下一页</a>', text)
+        page, pages = unescape(later[1]) if later else "", pages + 1
+    [(points,)] = office.rows("select count(*) from metering_point where unit_id = 1")
+    assert (len(seen), len(set(seen)), pages) == (points, points, -(-points // 5))
+    assert "上一页" in chief.get("/unit/labels?unit=U1&page=2").text
+    assert chief.get("/unit/labels?unit=U1&page=0").status_code == 422
+
+
+def test_meters_overdue_are_counted_with_their_list_and_asked_once_for_all_staff(office: Office) -> None:
+    office.app.state.remembered = Remembered()
+    [(overdue,)] = office.rows("select sum(meters) from verification_count where state = 'overdue'")
+    assert overdue
+    answers = [office.browser(login).get("/today") for login in ("chief", "li.na")]
+    asked = [int(re.search(r'desc="(\d+)"', one.headers["server-timing"])[1]) for one in answers]  # type: ignore[index]
+    assert asked == [MOST_QUESTIONS, MOST_QUESTIONS - 1]
+    for one in answers:
+        assert f'检定/校准超期器具</dt><dd class="warn">{overdue:,}</dd>' in one.text
+
+
+def test_what_is_remembered_is_old_after_half_a_minute() -> None:
+    now = [0.0]
+    remembered = Remembered(lambda: now[0])
+    assert remembered.rows("a") is None
+    remembered.keep("a", [{"b": 1}])
+    now[0] = 29.9
+    assert remembered.rows("a") == [{"b": 1}]
+    now[0] = 30.0
+    assert remembered.rows("a") is None
