@@ -1,18 +1,19 @@
 """How long every panel's question takes over a year, as the staff and as an enterprise.
 
 ``BENCH_METERS`` says of how many meters (10,000; the goal speaks of 100,000, which take half an hour to make). Every
-meter has its days of the year and the hours of the last 9 days; four units have the hours of the year.
+meter has its days of the year and the hours of the last 9 days; four units have the hours of the year. ``BENCH_DSN`` is
+a region that is there already (``tests.benchmarks.pages.region``).
 
 Told is what the clock says less the time for which the database's process stood in line for a core (Linux counts it):
 that is what it takes where nothing else runs. `clock` is with it, `first` the first of three runs.
 """
 
-import asyncio
 import json
 import os
 import statistics
 import time
-from datetime import UTC, datetime, timedelta
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import NamedTuple
 
@@ -21,42 +22,28 @@ import pytest
 
 from dashboards.boards import BOARDS, ENTERPRISE_BOARDS
 from dashboards.queries import query
-from streams.store.layers import LayersPolicy
+from tests.benchmarks.pages.region import make, world_of
 from tests.dashboards.conftest import login
 from tests.dashboards.grafana import Range, expand
-from tests.dashboards.world import World, fill
-from tests.streams.store.conftest import opened
+from tests.dashboards.world import World
 
 pytestmark = [pytest.mark.benchmark, pytest.mark.integration, pytest.mark.timeout(14_400)]
 
 METERS = int(os.environ.get("BENCH_METERS", "10000"))
-POINTS = 500
 GOAL_MS = 300.0
 VARIABLES = {"unit": "U1", "carrier": "electricity", "point": "P2"}
 
 
 @pytest.fixture(scope="module")
-def year(module_database: str) -> tuple[str, World]:
-    world = World(
-        units=max(METERS // POINTS, 2),
-        points=POINTS,
-        sub_units=5,
-        days=365,
-        hours_days=9,
-        deep_units=4,
-        reading_units=max(METERS // POINTS, 2),
-        samples=86_400,
-        end=datetime.now(UTC).replace(minute=0, second=0, microsecond=0),
-    )
-    fill(module_database, world)
-    asyncio.run(_settle(module_database))
-    return module_database, world
-
-
-async def _settle(dsn: str) -> None:
-    """Index the chunks of readings that are at rest, as workers do."""
-    async with opened(dsn) as store:
-        await store.layers(LayersPolicy(rest_s=0.0)).maintain(datetime.now(UTC))
+def year(request: pytest.FixtureRequest) -> tuple[str, World]:
+    world = world_of(METERS, 365, hours_days=9, readings_of_all=True)
+    if dsn := os.environ.get("BENCH_DSN", ""):
+        with psycopg.connect(dsn) as connection:
+            [(units,)] = connection.execute("select count(*) from unit").fetchall()
+        return dsn, replace(world, units=units)
+    made: str = request.getfixturevalue("module_database")
+    make(made, world, packed_days=0)
+    return made, world
 
 
 @pytest.mark.parametrize("who", ["staff", "enterprise"])
