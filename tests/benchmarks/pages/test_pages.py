@@ -24,7 +24,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -177,17 +177,19 @@ def served(region: Region) -> Iterator[Served]:
             found.said = json.loads(said.strip().splitlines()[-1])
 
 
-def stood_ms(dsn: str, pages: int) -> float:
-    """How long all that works for a page has stood in line for a core."""
+def working(dsn: str, pages: int) -> list[int]:
+    """Processes that work for a page, this one too."""
     with psycopg.connect(dsn) as connection:
         backends = connection.execute(
             "select pid from pg_stat_activity where application_name = 'meterwarden pages'"
         ).fetchall()
-    waited = 0
-    for process in (os.getpid(), pages, *(pid for (pid,) in backends)):
-        for thread in Path(f"/proc/{process}/task").glob("*/schedstat"):
-            waited += int(thread.read_text("ascii").split()[1])
-    return waited / 1e6
+    return [os.getpid(), pages, *(pid for (pid,) in backends)]
+
+
+def stood_ms(processes: Iterable[int]) -> float:
+    """How long they have stood in line for a core."""
+    threads = [thread for one in processes for thread in Path(f"/proc/{one}/task").glob("*/schedstat")]
+    return sum(int(thread.read_text("ascii").split()[1]) for thread in threads) / 1e6
 
 
 @contextmanager
@@ -209,10 +211,11 @@ def test_every_page_alone(region: Region, known: dict[str, tuple[str, str]], rol
         for path in PAGES[role]:
             runs, clocks = [], []
             for _ in range(4):
-                stood, began = stood_ms(region.dsn, pages.pid), time.perf_counter()
+                workers = working(region.dsn, pages.pid)
+                stood, began = stood_ms(workers), time.perf_counter()
                 answer = browser.get(path.format(**place))
                 clocks.append(1e3 * (time.perf_counter() - began))
-                runs.append(clocks[-1] - (stood_ms(region.dsn, pages.pid) - stood))
+                runs.append(clocks[-1] - (stood_ms(workers) - stood))
                 assert answer.status_code == 200, (path, answer.status_code, answer.text[-500:])
                 asked = re.search(r'questions;desc="(\d+)"', answer.headers.get("server-timing", ""))
                 questions[path] = int(asked[1]) if asked else 0
