@@ -6,9 +6,8 @@ each has (365), ``BENCH_HOURS_DAYS`` of how many of them its hours are there (9)
 (``tests.benchmarks.pages.region``). The server is a process of its own; the people are this one, which takes a share of
 the same cores.
 
-Told of a page alone is what the clock says less the time for which this process, the pages' and those of the database
-that work for them stood in line for a core (Linux counts it): what it takes where nothing else runs. `clock` is with
-it, `first` the first of four runs.
+Told of a page alone is the processor time of the pages' process and of those of the database that work for it, which is
+about what the clock says where nothing else runs; `clock` is what it said here, `first` the first of four runs.
 
 Pages that are made from the ledger's history (products, reports) are not among them: this region has no history.
 """
@@ -178,18 +177,18 @@ def served(region: Region) -> Iterator[Served]:
 
 
 def working(dsn: str, pages: int) -> list[int]:
-    """Processes that work for a page, this one too."""
+    """Processes that work for a page."""
     with psycopg.connect(dsn) as connection:
         backends = connection.execute(
             "select pid from pg_stat_activity where application_name = 'meterwarden pages'"
         ).fetchall()
-    return [os.getpid(), pages, *(pid for (pid,) in backends)]
+    return [pages, *(pid for (pid,) in backends)]
 
 
-def stood_ms(processes: Iterable[int]) -> float:
-    """How long they have stood in line for a core."""
+def ran_ms(processes: Iterable[int]) -> float:
+    """How long they have had a core."""
     threads = [thread for one in processes for thread in Path(f"/proc/{one}/task").glob("*/schedstat")]
-    return sum(int(thread.read_text("ascii").split()[1]) for thread in threads) / 1e6
+    return sum(int(thread.read_text("ascii").split()[0]) for thread in threads) / 1e6
 
 
 @contextmanager
@@ -212,10 +211,10 @@ def test_every_page_alone(region: Region, known: dict[str, tuple[str, str]], rol
             runs, clocks = [], []
             for _ in range(4):
                 workers = working(region.dsn, pages.pid)
-                stood, began = stood_ms(workers), time.perf_counter()
+                ran, began = ran_ms(workers), time.perf_counter()
                 answer = browser.get(path.format(**place))
                 clocks.append(1e3 * (time.perf_counter() - began))
-                runs.append(clocks[-1] - (stood_ms(workers) - stood))
+                runs.append(ran_ms(workers) - ran)
                 assert answer.status_code == 200, (path, answer.status_code, answer.text[-500:])
                 asked = re.search(r'questions;desc="(\d+)"', answer.headers.get("server-timing", ""))
                 questions[path] = int(asked[1]) if asked else 0
