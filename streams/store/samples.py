@@ -27,6 +27,13 @@ _OLD: Final = (
 )
 
 
+# of before the clock was set back: as the newest ones they would hide all that come, until their time has come again
+_AHEAD: Final = (
+    "delete from worker_sample where at > %s::timestamptz + interval '10 minutes'",
+    "delete from partition_sample where at > %s::timestamptz + interval '10 minutes'",
+)
+
+
 class WorkerSample(NamedTuple):
     """What one worker did in a span of time."""
 
@@ -56,7 +63,7 @@ async def add(
     done: WorkerSample,
     partitions: Sequence[PartitionSample],
 ) -> None:
-    """Store a sample, and drop those of more than `KEPT_DAYS` before it; see to it that viewers keep their limits."""
+    """Store a sample, and drop those of more than `KEPT_DAYS` before it and those ahead of it; keep viewers' limits."""
     async with connection.transaction():
         await connection.execute(_WORKER, (at, worker, *done))
         async with connection.cursor() as cursor:
@@ -66,4 +73,6 @@ async def add(
             )
         for statement in _OLD:
             await connection.execute(statement, (at, KEPT_DAYS))
+        for statement in _AHEAD:
+            await connection.execute(statement, (at,))
     await connection.execute(_GUARD)

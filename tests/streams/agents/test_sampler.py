@@ -64,6 +64,20 @@ def test_a_sample_that_could_not_be_stored_is_part_of_the_next() -> None:
 
 
 @pytest.mark.integration
+def test_after_the_clock_was_set_back_the_sample_of_now_is_the_newest(database: str) -> None:
+    async def store() -> None:
+        place = TimescaleStore(database, group="g", owner="w")
+        for at, lag in ((AT + timedelta(days=1), 4), (AT, 7)):
+            await place.add_sample(at, WorkerSample(30.0, 5, 1, 2, 0.1, 0.0), [PartitionSample(0, lag, 0.5, None)])
+        await place.close()
+
+    asyncio.run(store())
+    with psycopg.connect(database) as connection:
+        assert connection.execute("select max(at) from worker_samples").fetchone() == (AT,)
+        assert connection.execute("select lag from partition_samples").fetchall() == [(7,)]
+
+
+@pytest.mark.integration
 def test_samples_are_kept_for_a_month(database: str) -> None:
     async def store() -> None:
         place = TimescaleStore(database, group="g", owner="w")
