@@ -107,6 +107,18 @@ def process_as_it_was() -> Iterator[None]:
     os.chdir(folder)
 
 
+@pytest.fixture(autouse=True)
+def servers_as_they_were(request: pytest.FixtureRequest) -> Iterator[None]:
+    """A test on the session's servers leaves none of them stopped, and nothing beside them that it started."""
+    if "stack" not in request.fixturenames:
+        yield
+        return
+    servers: Stack = request.getfixturevalue("stack")
+    before = servers.watched()
+    yield
+    assert servers.watched() == before
+
+
 @pytest.fixture
 def home() -> Iterator[Path]:
     """A folder for an instance that the servers' account can reach, which pytest's own is not."""
