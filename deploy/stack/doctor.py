@@ -13,9 +13,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from analytics.domain.errors import ConfigurationError, MeterwardenError
+from analytics.domain.errors import MeterwardenError
 from analytics.domain.words import Phrase
-from deploy.kafka_access import access_of, environment_of
+from deploy.kafka_access import environment_of
 from deploy.migrate import pending
 from deploy.settings import FIELDS, PREFIX, SECRET_PATHS, Settings, environment
 from deploy.stack.errors import StackError
@@ -37,7 +37,7 @@ _OF_KAFKA: Final = ("", "_SECURITY", "_MECHANISM", "_USER", "_CA", "_CERTIFICATE
 _BY_UP: Final = frozenset({PREFIX + "DATABASE", PREFIX + "GRAFANA_PASSWORD", PREFIX + "KAFKA_PASSWORD_FILE"})
 """What `up` fills in for a worker, or what nobody is to see."""
 _KAFKA_BY_UP: Final = frozenset(f"{PREFIX}KAFKA{of}" for of in _OF_KAFKA)
-"""What `up` fills in for a worker where Kafka is the instance's own."""
+"""What `up` fills in for a worker, where it cannot be told here by what."""
 
 
 _NOTHING: Final = Phrase(en="", zh="")
@@ -190,6 +190,8 @@ def _wanted_ports(settings: Settings) -> Iterator[tuple[str, int]]:
         yield PREFIX + "KAFKA_CONTROLLER_PORT", settings.kafka.controller_port
         if settings.kafka.gateway_port:
             yield PREFIX + "KAFKA_GATEWAY_PORT", settings.kafka.gateway_port
+        if settings.machines.host is not None:
+            yield PREFIX + "MACHINES_KAFKA_PORT", settings.machines.kafka_port
     if settings.database.dsn is None:
         yield PREFIX + "DATABASE_PORT", settings.database.port
     if settings.workers.metrics_port:
@@ -371,9 +373,8 @@ def _differing(settings: Settings) -> Check:
         found = Phrase(en="no worker of this instance runs", zh="本实例没有运行中的工作进程")
         return Check(name="settings", what=what, state="good", found=found)
     wanted, by_up = environment(settings), _BY_UP | _KAFKA_BY_UP
-    if settings.kafka.bootstrap is not None:
-        with contextlib.suppress(ConfigurationError):  # a password that cannot be read: Kafka's line tells
-            wanted, by_up = wanted | environment_of(access_of(settings.kafka)), _BY_UP
+    with contextlib.suppress(MeterwardenError):  # a password that cannot be read: Kafka's line tells
+        wanted, by_up = wanted | environment_of(Stack(settings).kafka_access("worker")), _BY_UP
     names = [spec.name for spec in FIELDS if spec.name not in by_up and spec.path not in SECRET_PATHS]
     other = [name for name in names if wanted.get(name, "") != running.get(name, "")]
     if not other:

@@ -7,6 +7,8 @@ import stat
 import subprocess
 import sys
 import tomllib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -90,43 +92,54 @@ def test_a_database_that_a_restore_put_aside_is_told_with_its_size(run: Run) -> 
     assert f"! 恢复前的旧数据库：{aside} 占用 3 MiB" in run("doctor", "--language", "zh").output
 
 
-def test_an_existing_kafka_s_settings_are_compared_and_its_password_is_not_shown(run: Run) -> None:
-    run.set(KAFKA="127.0.0.1:1", KAFKA_USER="me", KAFKA_PASSWORD="hunter2")
+@contextmanager
+def a_worker_runs(by_up: dict[str, str]) -> Iterator[None]:
+    """A process that `up` started by these settings, as far as anybody can see."""
     settings = load()
     places = Places.of(settings)
-    places.run.mkdir(parents=True)
-    command = [sys.executable, "-c", "import time; print(flush=True); time.sleep(60)"]
-    by_up = environment_of(access_of(settings.kafka))
+    places.run.mkdir(parents=True, exist_ok=True)
+    command = [sys.executable, "-c", "import time; print(flush=True); time.sleep(600)"]
     with subprocess.Popen(command, env=os.environ | environment(settings) | by_up, stdout=subprocess.PIPE) as worker:
         assert worker.stdout is not None
         worker.stdout.readline()
         process = Process.of(worker.pid)
         assert process is not None
         process.write(places.record("worker-1"))
+        try:
+            yield
+        finally:
+            worker.kill()
+
+
+def test_an_existing_kafka_s_settings_are_compared_and_its_password_is_not_shown(run: Run) -> None:
+    run.set(KAFKA="127.0.0.1:1", KAFKA_USER="me", KAFKA_PASSWORD="hunter2")
+    with a_worker_runs(environment_of(access_of(load().kafka))):
         same = run.checks()["settings"]["found"]
         run.set(KAFKA="127.0.0.1:2", KAFKA_PASSWORD="hunter3")
         told = run.checks()["settings"]["found"]
-        worker.kill()
     assert same == "those that the worker runs by"
     assert told == "differ from the running worker's: METERWARDEN_KAFKA is 127.0.0.1:2 here and 127.0.0.1:1 there"
 
 
+def test_our_own_kafka_is_compared_with_the_one_that_a_worker_runs_by(run: Run) -> None:
+    Places.of(load()).secret("kafka")
+    port = load().kafka.port
+    with a_worker_runs(environment_of(Stack(load()).kafka_access("worker"))):
+        assert run.checks()["settings"]["found"] == "those that the worker runs by"
+    with a_worker_runs({"METERWARDEN_KAFKA": "kafka.example:9092", "METERWARDEN_KAFKA_USER": "me"}):
+        told = run.checks()["settings"]
+    assert told["state"] == "warning"
+    assert f"METERWARDEN_KAFKA is 127.0.0.1:{port} here and kafka.example:9092 there" in told["found"]
+    assert "METERWARDEN_KAFKA_USER is meterwarden.worker here and me there" in told["found"]
+
+
 def test_settings_that_differ_from_the_running_worker_s_are_named(run: Run) -> None:
-    settings = load()
-    places = Places.of(settings)
-    places.run.mkdir(parents=True)
-    command = [sys.executable, "-c", "import time; print(flush=True); time.sleep(60)"]
-    by_up = {"METERWARDEN_KAFKA_SECURITY": "SASL_PLAINTEXT", "METERWARDEN_KAFKA_USER": "meterwarden.worker"}
-    with subprocess.Popen(command, env=os.environ | environment(settings) | by_up, stdout=subprocess.PIPE) as worker:
-        assert worker.stdout is not None
-        worker.stdout.readline()
-        process = Process.of(worker.pid)
-        assert process is not None
-        process.write(places.record("worker-1"))
+    with a_worker_runs(
+        {"METERWARDEN_KAFKA_SECURITY": "SASL_PLAINTEXT", "METERWARDEN_KAFKA_USER": "meterwarden.worker"}
+    ):
         assert run.checks()["settings"]["found"] == "those that the worker runs by"
         run.set(COLLECT_S=3)
         told = run.checks()["settings"]
-        worker.kill()
     assert told["state"] == "warning"
     assert "METERWARDEN_COLLECT_S is 3.0 here and 0.2 there" in told["found"]
 
