@@ -10,7 +10,7 @@ retried here: who asked knows whether what it was doing can be done again.
 import asyncio
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
-from typing import Final, LiteralString
+from typing import Any, Final, LiteralString
 
 import psycopg
 from psycopg.pq import TransactionStatus
@@ -22,6 +22,9 @@ __all__ = ["Connections", "connected", "connected_blocking", "trouble", "underst
 
 IDLE_IN_TRANSACTION_S: Final = 60
 """A worker that stops inside a transaction holds its fence for this long at most."""
+
+_NETWORK: Final = {"keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3, "tcp_user_timeout": 30_000}
+"""A server that is gone without a word, its machine or the way to it, is noticed after so long. [s, s, 1, ms]"""
 
 _SESSION: Final = """
 select set_config('timezone', 'UTC', false), set_config('jit', 'off', false),
@@ -102,12 +105,18 @@ def trouble(dsn: str, name: str, *, timeout_s: int = 10) -> str:
 
 
 def _open_blocking(dsn: str, name: str, timeout_s: int) -> psycopg.Connection:
-    return psycopg.connect(dsn, autocommit=True, connect_timeout=timeout_s, application_name=f"meterwarden {name}")
+    asked: dict[str, Any] = {"connect_timeout": timeout_s, "application_name": f"meterwarden {name}"}
+    return psycopg.connect(dsn, autocommit=True, **asked, **_network(dsn))
+
+
+def _network(dsn: str) -> dict[str, Any]:
+    """Bounds of the way to the server that its address does not set itself."""
+    return {name: value for name, value in _NETWORK.items() if f"{name}=" not in dsn}
 
 
 async def _open(dsn: str, name: str, timeout_s: int) -> psycopg.AsyncConnection:
     connection = await psycopg.AsyncConnection.connect(
-        dsn, autocommit=True, connect_timeout=timeout_s, application_name=name
+        dsn, autocommit=True, connect_timeout=timeout_s, application_name=name, **_network(dsn)
     )
     try:
         await connection.execute(_SESSION)
