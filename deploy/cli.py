@@ -24,6 +24,7 @@ COMMANDS: Final = {
     "migrate": "Bring the database to the schema of this version.",
     "backup": "Write the database, its secrets and settings into one file.",
     "restore": "Put a backup back into an instance that is down.",
+    "machine": "Print the settings of workers on another machine.",
     "regions": "See several regions, an instance each, in one database.",
     "partitions": "Spread the units over more partitions of Kafka.",
     "ledger": "Check and load the ledger of units, metering points and meters.",
@@ -55,7 +56,7 @@ COMMANDS: Final = {
 
 ROOMS: Final = {
     **dict.fromkeys(("up", "down", "status", "migrate", "backup", "restore", "partitions", "regions"), "instance"),
-    **dict.fromkeys(("doctor", "plan", "settings", "completion"), "instance"),
+    **dict.fromkeys(("doctor", "machine", "plan", "settings", "completion"), "instance"),
     **dict.fromkeys(("readings", "recompute"), "records"),
     **dict.fromkeys(("demo", "simulate"), "region"),
 }

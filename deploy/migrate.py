@@ -35,6 +35,7 @@ create table if not exists schema_migration (
     applied_at timestamptz not null default now()
 )
 """
+_THERE: Final = "select pg_has_role(relowner, 'usage') from pg_class where oid = to_regclass('schema_migration')"
 _KNOWN: Final = "select number, name, checksum from schema_migration order by number"
 _RECORD: Final = "insert into schema_migration (number, name, checksum) values (%s, %s, %s)"
 _EDITION: Final = "select current_setting('timescaledb.license', true)"
@@ -106,7 +107,8 @@ def migrations() -> tuple[Migration, ...]:
 def migrate(dsn: str, *, site: Site | None = None) -> list[str]:
     """Apply what is missing; the names of the files applied, none where the schema is up to date.
 
-    Safe to run from several places at once: one works, the others wait and then find nothing to do.
+    Safe to run from several places at once: one works, the others wait and then find nothing to do. A service's own
+    login, as a worker of another machine has it, may change nothing: it only looks whether all is there.
 
     Parameters
     ----------
@@ -118,13 +120,21 @@ def migrate(dsn: str, *, site: Site | None = None) -> list[str]:
     Raises
     ------
     ConfigurationError
-        If a file that was applied has changed since, or the database is of a newer version than this one.
+        If a file that was applied has changed since, the database is of a newer version than this one, or of an older
+        one and its user does not own it.
     StoreUnavailable
         If the database cannot be reached.
     """
     with _locked(dsn) as connection:
         applied = []
         missing = _pending(connection)
+        if not _owned(connection):
+            if missing:
+                raise ConfigurationError(
+                    f"the database must be of this version: `meterwarden migrate` by its owner (it lacks "
+                    f"{missing[0].name}; {connection.info.user} may not change it)"
+                )
+            return []
         if missing:
             put_away(connection)
         for migration in missing:
@@ -187,8 +197,14 @@ def _locked(dsn: str) -> Iterator[psycopg.Connection]:
         yield connection
 
 
+def _owned(connection: psycopg.Connection) -> bool:
+    row = connection.execute(_THERE).fetchone()
+    return row is None or bool(row[0])
+
+
 def _pending(connection: psycopg.Connection) -> list[Migration]:
-    connection.execute(_TABLE)
+    if connection.execute(_THERE).fetchone() is None:
+        connection.execute(_TABLE)
     known = {number: (name, bytes(checksum)) for number, name, checksum in connection.execute(_KNOWN).fetchall()}
     ours = migrations()
     for migration in ours:

@@ -11,6 +11,7 @@ import re
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from ipaddress import ip_network
 from operator import attrgetter
 from pathlib import Path
 from typing import Any, Final
@@ -29,6 +30,7 @@ __all__ = [
     "Field",
     "GrafanaSettings",
     "KafkaSettings",
+    "MachinesSettings",
     "PagesSettings",
     "Settings",
     "WorkerSettings",
@@ -124,7 +126,7 @@ class AlertSettings:
     api_url: str = ""
     board_url: str = ""
     metrics_port: int = 0
-    """Port of the sender's metrics; the API uses port + 1; 0 disables."""
+    """Port of the sender's metrics; the API uses port + 1, the web pages port + 2; 0 disables."""
     calendar: Path | None = None
     """Working days; None takes those that ship."""
     audit_days: int = 365
@@ -150,6 +152,17 @@ class PagesSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MachinesSettings:
+    """How workers of other machines, and other regions, reach our Kafka and database."""
+
+    host: str | None = None
+    """Name or address of this machine that its certificate is for; None lets no other machine in."""
+    certificate: Path | None = None
+    key: Path | None = None
+    kafka_port: int = 19095
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class GrafanaSettings:
     """The Grafana that the boards are put into; none of ours is run."""
 
@@ -170,6 +183,7 @@ class Settings:
     alerts: AlertSettings = AlertSettings()
     pages: PagesSettings = PagesSettings()
     grafana: GrafanaSettings = GrafanaSettings()
+    machines: MachinesSettings = MachinesSettings()
     zone: ZoneInfo = field(default_factory=lambda: ZoneInfo("Asia/Shanghai"))
     language: Language | None = None
     """Of everything that people read; None for papers in Chinese and what commands print in English."""
@@ -178,6 +192,8 @@ class Settings:
     java: str | None = None
     apt_mirror: str | None = None
     listen: str = "127.0.0.1"
+    trusted_proxies: str = "127.0.0.1"
+    """Addresses and networks of proxies whose word on a client's address and on TLS is taken, with commas between."""
     keeper: str = "on"
     disk_free_mb: int = 2048
     start_timeout_s: float = 120.0
@@ -243,6 +259,16 @@ def _host(text: str) -> str:
     if not re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9a-fA-F:]+\]", text):
         raise ValueError("must be a host name or an address")
     return text
+
+
+def _networks(text: str) -> str:
+    parts = [part.strip() for part in text.split(",")]
+    try:
+        for part in parts:
+            ip_network(part)
+    except ValueError:
+        raise ValueError("must be addresses or networks such as 10.0.0.0/8, with commas between") from None
+    return ",".join(parts)
 
 
 def _dsn(text: str) -> str:
@@ -479,7 +505,7 @@ FIELDS: Final[tuple[Field, ...]] = (
         path="database.port",
         parse=_port,
         default="15432",
-        meaning="Port of our PostgreSQL, on 127.0.0.1.",
+        meaning="Port of our PostgreSQL, on 127.0.0.1, and where other machines are let in.",
     ),
     Field(
         name="METERWARDEN_DATABASE_BUFFERS_MB",
@@ -584,7 +610,7 @@ FIELDS: Final[tuple[Field, ...]] = (
         path="alerts.metrics_port",
         parse=_port_or_none,
         default="0",
-        meaning="Port of the sender's page of metrics, the API has the next; 0 for none.",
+        meaning="Port of the sender's page of metrics; the API has the next, the web pages the one after; 0 for none.",
     ),
     Field(
         name="METERWARDEN_API_URL",
@@ -626,7 +652,7 @@ FIELDS: Final[tuple[Field, ...]] = (
         path="pages.host",
         parse=_host,
         default="127.0.0.1",
-        meaning="Address that the web pages listen on, 0.0.0.0 for all; others than 127.0.0.1 need a certificate.",
+        meaning="Address of the web pages, 0.0.0.0 for all; others than 127.0.0.1 need a certificate or a proxy.",
     ),
     Field(
         name="METERWARDEN_PAGES_CERTIFICATE",
@@ -699,6 +725,34 @@ FIELDS: Final[tuple[Field, ...]] = (
         meaning="The administrator's password.",
     ),
     Field(
+        name="METERWARDEN_MACHINES_HOST",
+        path="machines.host",
+        parse=_host,
+        default="",
+        meaning="Name or address of this machine at which others' workers reach our Kafka and database, by TLS.",
+    ),
+    Field(
+        name="METERWARDEN_MACHINES_CERTIFICATE",
+        path="machines.certificate",
+        parse=_path,
+        default="",
+        meaning="PEM file of the certificate for that name, with those that signed it.",
+    ),
+    Field(
+        name="METERWARDEN_MACHINES_KEY",
+        path="machines.key",
+        parse=_path,
+        default="",
+        meaning="PEM file of its key (PKCS #8).",
+    ),
+    Field(
+        name="METERWARDEN_MACHINES_KAFKA_PORT",
+        path="machines.kafka_port",
+        parse=_port,
+        default="19095",
+        meaning="Port of our Kafka for other machines; the database has its usual one for them.",
+    ),
+    Field(
         name="METERWARDEN_ZONE",
         path="zone",
         parse=_zone,
@@ -739,6 +793,13 @@ FIELDS: Final[tuple[Field, ...]] = (
         parse=_text,
         default="127.0.0.1",
         meaning="Address that the API and the pages of metrics listen on; another one needs a proxy before it.",
+    ),
+    Field(
+        name="METERWARDEN_TRUSTED_PROXIES",
+        path="trusted_proxies",
+        parse=_networks,
+        default="127.0.0.1",
+        meaning="Proxies before the pages and the API, addresses or networks: who a client is, they are believed.",
     ),
     Field(
         name="METERWARDEN_KEEPER",
@@ -811,6 +872,7 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
     faults += _of_kafka(values)
     faults += _of_gateways(values)
     faults += _of_pages(values)
+    faults += _of_machines(values)
     if faults:
         raise ConfigurationError("settings: " + "; ".join(faults))
     return _build(values, environ)
@@ -824,13 +886,29 @@ def _of_pages(values: Mapping[str, Any]) -> Iterator[str]:
     if ("pages.certificate" in values) != ("pages.key" in values):
         yield "METERWARDEN_PAGES_CERTIFICATE and METERWARDEN_PAGES_KEY must come together"
     host = values.get("pages.host", "127.0.0.1")
-    if not _LOOPBACK.fullmatch(host) and "pages.certificate" not in values:
-        yield f"METERWARDEN_PAGES_HOST must be 127.0.0.1 without METERWARDEN_PAGES_CERTIFICATE (got {host})"
+    behind_proxy = str(values.get("pages.url", "")).startswith("https://") and "trusted_proxies" in values
+    if not _LOOPBACK.fullmatch(host) and "pages.certificate" not in values and not behind_proxy:
+        yield (
+            f"METERWARDEN_PAGES_HOST must be 127.0.0.1 without METERWARDEN_PAGES_CERTIFICATE (got {host}), or a proxy "
+            "with TLS stands before it: METERWARDEN_PAGES_URL=https://… and METERWARDEN_TRUSTED_PROXIES"
+        )
     parts = ("openid_issuer", "openid_client", "openid_secret")
     given = [name for name in parts if f"pages.{name}" in values]
     if given and len(given) < len(parts):
         names = "METERWARDEN_PAGES_OPENID, METERWARDEN_PAGES_OPENID_CLIENT and METERWARDEN_PAGES_OPENID_SECRET"
         yield f"{names} must come together"
+
+
+def _of_machines(values: Mapping[str, Any]) -> Iterator[str]:
+    """What does not go together of the way in for other machines."""
+    parts = ("host", "certificate", "key")
+    given = [name for name in parts if f"machines.{name}" in values]
+    if given and len(given) < len(parts):
+        names = "METERWARDEN_MACHINES_HOST, METERWARDEN_MACHINES_CERTIFICATE and METERWARDEN_MACHINES_KEY"
+        yield f"{names} must come together: other machines speak TLS"
+    host = values.get("machines.host", "")
+    if _LOOPBACK.fullmatch(host):
+        yield f"METERWARDEN_MACHINES_HOST must be what other machines call this one (got {host})"
 
 
 def _of_kafka(values: Mapping[str, Any]) -> Iterator[str]:
@@ -904,6 +982,7 @@ def _build(values: Mapping[str, Any], environ: Mapping[str, str]) -> Settings:
         workers=WorkerSettings(**group("workers")),
         alerts=AlertSettings(**group("alerts")),
         pages=PagesSettings(**group("pages")),
+        machines=MachinesSettings(**group("machines")),
         grafana=GrafanaSettings(**group("grafana")),
         **plain,
     )

@@ -14,7 +14,7 @@ from typing import Final
 from deploy.settings import KafkaSettings
 from deploy.stack.errors import StackError
 
-__all__ = ["GATEWAY_REQUEST_BYTES", "SCRAM_MODULE", "GatewayListener", "gateway_listener"]
+__all__ = ["GATEWAY_REQUEST_BYTES", "SCRAM_MODULE", "GatewayListener", "gateway_listener", "pem_store"]
 
 SCRAM_MODULE: Final = "org.apache.kafka.common.security.scram.ScramLoginModule"
 _NAME: Final = "GATEWAYS"
@@ -56,31 +56,50 @@ def gateway_listener(kafka: KafkaSettings) -> GatewayListener:
         "max.connections.per.ip": str(kafka.gateway_connections // 2),
         "max.connections.per.ip.overrides": f"127.0.0.1:{_ANY}",
     }
+    store = pem_store(
+        certificate,
+        key,
+        names="METERWARDEN_KAFKA_GATEWAY_CERTIFICATE and _KEY",
+        key_name="METERWARDEN_KAFKA_GATEWAY_KEY",
+    )
+    properties |= {f"listener.name.gateways.{name}": value for name, value in store.items()}
     return GatewayListener(
         address=f"{_NAME}://{kafka.gateway_host}:{kafka.gateway_port}",
-        properties={**properties, **_tls(certificate, key)},
+        properties=properties,
         request_bytes=kafka.gateway_connections << 20,
     )
 
 
-def _tls(certificate: Path, key: Path) -> Mapping[str, str]:
+def pem_store(certificate: Path, key: Path, *, names: str, key_name: str) -> Mapping[str, str]:
+    """Certificate and key as Kafka's configuration takes them, without the listener's prefix.
+
+    Parameters
+    ----------
+    names, key_name : str
+        Settings that an error names: both, and that of the key.
+
+    Raises
+    ------
+    StackError
+        If the two cannot be used.
+    """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     try:
         context.load_cert_chain(certificate, key, password=lambda: "")  # never asks at the terminal
         texts = [file.read_text(encoding="ascii") for file in (certificate, key)]
     except (OSError, ValueError) as error:
         raise StackError(
-            "METERWARDEN_KAFKA_GATEWAY_CERTIFICATE and _KEY must be PEM files of a certificate and its key, "
+            f"{names} must be PEM files of a certificate and its key, "
             f"which no password protects (got {certificate}, {key}: {error})"
         ) from None
     if "-----BEGIN PRIVATE KEY-----" not in texts[1]:
         raise StackError(
-            f"METERWARDEN_KAFKA_GATEWAY_KEY must be of PKCS #8, as Kafka reads it (got {key}): "
+            f"{key_name} must be of PKCS #8, as Kafka reads it (got {key}): "
             f"`openssl pkcs8 -topk8 -nocrypt -in {key}` writes it so"
         )
     chain, secret = (text.strip().replace("\n", "\\n") for text in texts)
     return {
-        "listener.name.gateways.ssl.keystore.type": "PEM",
-        "listener.name.gateways.ssl.keystore.certificate.chain": chain,
-        "listener.name.gateways.ssl.keystore.key": secret,
+        "ssl.keystore.type": "PEM",
+        "ssl.keystore.certificate.chain": chain,
+        "ssl.keystore.key": secret,
     }

@@ -24,6 +24,9 @@ from deploy.stack.errors import PartFailed, StackError
 from deploy.stack.jars import RESOURCES, VERSION, jars, java, own_jar
 from deploy.stack.kafka_listener import SCRAM_MODULE, gateway_listener
 from deploy.stack.kafka_probe import Answer, ask, brokers
+from deploy.stack.machines import LOGINS as FROM_ELSEWHERE
+from deploy.stack.machines import check as check_machines
+from deploy.stack.machines import kafka_address, kafka_door
 from deploy.stack.part import PartStatus
 from deploy.stack.places import Places, require_disk
 from deploy.stack.ports import require_free
@@ -74,6 +77,8 @@ class KafkaServer:
         if kafka.gateway_port:
             require_free(kafka.gateway_port, part=self.name, setting="METERWARDEN_KAFKA_GATEWAY_PORT")
             gateway_listener(kafka)
+        machines = self._settings.machines
+        check_machines(machines, port=machines.kafka_port, setting="METERWARDEN_MACHINES_HOST")
         require_disk(self._settings.home, self._settings.disk_free_mb)
         java(self._settings.java)
 
@@ -135,14 +140,15 @@ class KafkaServer:
 
     def status(self) -> PartStatus:
         """How it is now."""
-        process, kafka = self._daemon.process(), self._settings.kafka
+        process, kafka, machines = self._daemon.process(), self._settings.kafka, self._settings.machines
+        elsewhere = machines.kafka_port if machines.host else 0
         answer = self._answer() if process is not None else None
         healthy = answer is not None and answer.brokers > 0
         return PartStatus(
             name=self.name,
             healthy=healthy,
             pids=(process.pid,) if process else (),
-            ports=tuple(filter(None, (kafka.port, kafka.controller_port, kafka.gateway_port))),
+            ports=tuple(filter(None, (kafka.port, kafka.controller_port, kafka.gateway_port, elsewhere))),
             version=VERSION,
             detail="does not run" if answer is None else self.bootstrap if healthy else answer.refusal,
         )
@@ -165,7 +171,10 @@ class KafkaServer:
         password = secrets.token_urlsafe(24)
         plain = f'{_PLAIN} required username="{_BROKER}" password="{password}" user_{_BROKER}="{password}";'
         gateways = gateway_listener(kafka) if kafka.gateway_port else None
-        listeners = f"CLIENTS://127.0.0.1:{kafka.port}" + (f",{gateways.address}" if gateways else "")
+        machines = self._settings.machines
+        elsewhere = {user_of(login): self.access(login).security["sasl_plain_password"] for login in FROM_ELSEWHERE}
+        doors = (f"CLIENTS://127.0.0.1:{kafka.port}", gateways.address if gateways else "", kafka_address(machines))
+        listeners = ",".join(filter(None, doors))
         lines = {
             "process.roles": "broker,controller",
             "node.id": 1,
@@ -173,7 +182,8 @@ class KafkaServer:
             "listeners": f"{listeners},CONTROLLER://127.0.0.1:{kafka.controller_port}",
             "advertised.listeners": listeners,
             "listener.security.protocol.map": "CLIENTS:SASL_PLAINTEXT,CONTROLLER:SASL_PLAINTEXT"
-            + (",GATEWAYS:SASL_SSL" if gateways else ""),
+            + (",GATEWAYS:SASL_SSL" if gateways else "")
+            + (",MACHINES:SASL_SSL" if machines.host else ""),
             "controller.listener.names": "CONTROLLER",
             "inter.broker.listener.name": "CLIENTS",
             # who gets in, and what they may do: nothing that no rule allows
@@ -185,6 +195,7 @@ class KafkaServer:
             "listener.name.controller.sasl.enabled.mechanisms": "PLAIN",
             "listener.name.controller.plain.sasl.jaas.config": plain,
             **(gateways.properties if gateways else {}),
+            **kafka_door(machines, elsewhere),
             "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
             "allow.everyone.if.no.acl.found": "false",
             "super.users": f"User:{_BROKER};User:{user_of('admin')}",

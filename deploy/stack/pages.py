@@ -133,5 +133,8 @@ class Pages:
         database = replace(self._settings.database, dsn=self._address())
         pages = replace(self._settings.pages, port=self._port)
         kafka = replace(self._settings.kafka, bootstrap=None)
-        own = own_environment(replace(self._settings, kafka=kafka, database=database, pages=pages))
+        alerts = self._settings.alerts
+        if self.name != "pages":
+            alerts = replace(alerts, metrics_port=0)  # that page has the port already
+        own = own_environment(replace(self._settings, kafka=kafka, database=database, pages=pages, alerts=alerts))
         return own | (environment_of(self._kafka()) if self._kafka else {})

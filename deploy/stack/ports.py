@@ -9,7 +9,7 @@ from typing import Final
 from deploy.stack.errors import PortTaken
 from deploy.stack.processes import until
 
-__all__ = ["answers", "free_ports", "owner", "require_free"]
+__all__ = ["answers", "free_ports", "owner", "require_bindable", "require_free"]
 
 _LISTEN: Final = "0A"
 _LINGER_S: Final = 5.0
@@ -44,6 +44,23 @@ def require_free(port: int, *, part: str, setting: str) -> None:
     holder = owner(port)
     by = f"process {holder[0]} ({holder[1]})" if holder else "a process that is not visible to this user"
     raise PortTaken(f"port {port}, which {part} needs, is taken by {by}: free it, or set {setting} to another port")
+
+
+def require_bindable(host: str, port: int, *, setting: str) -> None:
+    """Refuse a name or address that is none of this machine's, and a port that somebody has there.
+
+    Raises `PortTaken`, naming the setting.
+    """
+    try:
+        family, _, _, _, address = socket.getaddrinfo(host.strip("[]"), port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+    except OSError as error:
+        raise PortTaken(
+            f"{setting} must be a name or address of this machine, with port {port} free there "
+            f"(got {host}: {error.strerror or error})"
+        ) from None
 
 
 def answers(port: int, host: str = "127.0.0.1") -> bool:

@@ -16,6 +16,8 @@ from analytics.domain.errors import MeterwardenError
 from deploy.settings import Settings
 from deploy.stack.daemon import Daemon, plain_environment
 from deploy.stack.errors import PartFailed, StackError
+from deploy.stack.machines import check as check_machines
+from deploy.stack.machines import database_door, database_rules
 from deploy.stack.part import PartStatus
 from deploy.stack.places import Places, require_disk
 from deploy.stack.ports import require_free
@@ -60,7 +62,9 @@ class PostgresServer:
     def check(self) -> None:
         """Refuse a taken port and a short disk."""
         if self._daemon.process() is None:
-            require_free(self._settings.database.port, part=self.name, setting="METERWARDEN_DATABASE_PORT")
+            port = self._settings.database.port
+            require_free(port, part=self.name, setting="METERWARDEN_DATABASE_PORT")
+            check_machines(self._settings.machines, port=port, setting="METERWARDEN_MACHINES_HOST")
             require_disk(self._settings.home, self._settings.disk_free_mb)
 
     def start(self) -> bool:
@@ -214,10 +218,12 @@ class PostgresServer:
     def _configuration(self) -> str:
         database = self._settings.database
         socket = self._data if len(f"{self._data}/.s.PGSQL.{database.port}".encode()) <= _SOCKET_PATH_BYTES else ""
+        machines = self._settings.machines
+        rules = database_rules(machines, self._data / "pg_hba.conf", DATABASE)
         values: dict[str, object] = {
-            "hba_file": self._data / "pg_hba.conf",
+            "hba_file": self._places.write_conf("pg_hba.conf", rules),
             "ident_file": self._data / "pg_ident.conf",
-            "listen_addresses": "127.0.0.1",
+            **database_door(machines, self._places),
             "port": database.port,
             "unix_socket_directories": f'"{socket}"' if socket else "",
             "unix_socket_permissions": "0700",

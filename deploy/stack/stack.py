@@ -11,6 +11,7 @@ from deploy.settings import Settings
 from deploy.stack.errors import StackError
 from deploy.stack.kafka_server import ExternalKafka, KafkaServer
 from deploy.stack.keeper import KeeperPart
+from deploy.stack.machines import elsewhere
 from deploy.stack.notices import Notices
 from deploy.stack.pages import Pages
 from deploy.stack.part import Part, PartStatus
@@ -86,6 +87,27 @@ class Stack:
         if self.settings.database.roles == "same":
             return dsn
         return service_address(dsn, service, secret=self._places.secret("database_roles"))
+
+    def worker_elsewhere(self, ca: str) -> dict[str, str]:
+        """Settings by which workers of another machine reach this one's Kafka and database; passwords are among them.
+
+        Parameters
+        ----------
+        ca : str
+            File over there of who signed the certificate; ``system`` for what that machine trusts.
+
+        Raises
+        ------
+        StackError
+            If Kafka or the database is somebody else's, or no other machine is let in.
+        """
+        machines, kafka, database = self.settings.machines, self._kafka, self._database
+        if machines.host is None or not isinstance(kafka, KafkaServer) or not isinstance(database, PostgresServer):
+            raise StackError(
+                "other machines must be let in to Kafka and the database of this one: set METERWARDEN_MACHINES_HOST, "
+                "_CERTIFICATE and _KEY and start both anew (of servers that exist, workers need the addresses alone)"
+            )
+        return elsewhere(self.settings, kafka.access("worker"), self.address("worker"), ca=ca)
 
     @property
     def pages_url(self) -> str:

@@ -205,10 +205,11 @@ def _reconcile(admin: KafkaAdminClient, config: KafkaConfig, spec: TopicSpec, pa
     now = next(iter(described.values()))[spec.name]
     unset = {}
     for name, value in wanted.items():
-        if now[name]["value"] == value:
+        seen = now.get(name)
+        if seen is None or seen["value"] == value:  # a login that may not see it may not set it either
             continue
-        if now[name]["config_source"] == _SET_ON_TOPIC:
-            notes.append(f"should have {name} = {value} and was given {now[name]['value']}: it keeps that")
+        if seen["config_source"] == _SET_ON_TOPIC:
+            notes.append(f"should have {name} = {value} and was given {seen['value']}: it keeps that")
         else:
             unset[name] = value
     if unset:

@@ -11,6 +11,7 @@ from analytics.domain.errors import ConfigurationError, StoreUnavailable
 from analytics.domain.units import unit_of
 from deploy import migrate as module
 from deploy.migrate import Migration, migrate, migrations, pending
+from deploy.roles import service_address
 from streams.ports import StoreRejected
 from streams.store.site import Site
 from streams.store.views import VIEWS
@@ -92,6 +93,16 @@ def test_a_database_of_a_newer_version_is_refused(empty_database: str, monkeypat
 
 
 @pytest.mark.integration
+def test_a_service_s_login_sees_whether_the_schema_is_there_and_changes_nothing(database: str) -> None:
+    worker = service_address(database, "worker", secret="of the tests")
+    assert migrate(worker, site=SHANGHAI) == []
+    newest = "(select max(number) from schema_migration)"
+    gone = asked(database, f"delete from schema_migration where number = {newest} returning name")
+    assert pending(worker) == [name for (name,) in gone]
+    with pytest.raises(ConfigurationError, match=r"must be of this version: `meterwarden migrate` by its owner"):
+        migrate(worker)
+
+
 def test_a_file_that_fails_leaves_the_ones_before_it(empty_database: str, monkeypatch: pytest.MonkeyPatch) -> None:
     broken = Migration(3, "0003_broken.sql", "create table half (id int); select 1 / 0;")
     only(monkeypatch, [*migrations()[:2], broken])

@@ -17,9 +17,11 @@ doctor --language zh
 settings show --all
 plan --units 200 --meters 100 --interval 15m
 plan --units 17000 --meters 500 --interval 1m --copies 3 --language zh
+machine
+machine --ca system
 regions login
 regions join north here
-regions join south 'postgresql://metering_region:PASSWORD@south.example:15432/metering?sslmode=verify-full'
+regions join south 'postgresql://meterwarden_region:PASSWORD@south.example:15432/meterwarden?sslmode=verify-full'
 regions list
 regions leave south
 settings template settings.toml

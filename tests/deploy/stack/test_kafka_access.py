@@ -1,6 +1,7 @@
 """Who gets into our own Kafka, and what each may do there: against the real broker."""
 
 import asyncio
+import dataclasses
 import logging
 import stat
 from collections.abc import Callable
@@ -95,6 +96,14 @@ def test_each_service_does_its_own_work_and_nothing_else(stack: Stack) -> None:
                 admin.create_topics([NewTopic("foreign", 1, 1)])
             with pytest.raises(KafkaError, match=r"(?i)authoriz"):
                 admin.delete_topics([READINGS_TOPIC])
+
+
+def test_a_worker_of_another_machine_finds_the_topics_that_it_may_not_configure(stack: Stack) -> None:
+    create_topics(stack.kafka_config)
+    access = stack.kafka_access("worker")
+    found = create_topics(dataclasses.replace(stack.kafka_config, security=access.security))
+    assert not any(one.created for one in found)
+    assert READINGS_TOPIC in {one.name for one in found}
 
 
 def test_rights_that_nobody_wrote_down_go_at_the_next_up(

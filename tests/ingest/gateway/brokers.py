@@ -35,8 +35,8 @@ class Certificate:
     key: Path
 
 
-def certificate(folder: Path, *, holds: timedelta = timedelta(days=2)) -> Certificate:
-    """A certificate for 127.0.0.1 that vouches for itself, and holds for so long; less than 0: it is over."""
+def certificate(folder: Path, *, holds: timedelta = timedelta(days=2), address: str = "127.0.0.1") -> Certificate:
+    """A certificate for an address that vouches for itself, and holds for so long; less than 0: it is over."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
     now = datetime.now(UTC)
@@ -49,7 +49,7 @@ def certificate(folder: Path, *, holds: timedelta = timedelta(days=2)) -> Certif
         .not_valid_before(now - timedelta(days=9))
         .not_valid_after(now + holds)
         .add_extension(
-            x509.SubjectAlternativeName([x509.DNSName("localhost"), x509.IPAddress(ip_address("127.0.0.1"))]),
+            x509.SubjectAlternativeName([x509.DNSName("localhost"), x509.IPAddress(ip_address(address))]),
             critical=False,
         )
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
