@@ -6,6 +6,8 @@ import sys
 from analytics.domain.errors import MeterwardenError
 from deploy.alerting import alert_config
 from deploy.kafka_access import access_of
+from deploy.operations.pages import open_page
+from deploy.operations.telemetry import telemetry_wanted
 from deploy.settings import Settings, load
 from deploy.web import PagesConfig, create_pages
 from deploy.web.openid import OpenId
@@ -52,19 +54,32 @@ def config_of(settings: Settings) -> PagesConfig:
 def main() -> int:
     """Run the pages."""
     log_to(sys.stderr)
+    telemetry_wanted("pages")
     try:
         settings = load()
         app = create_pages(config_of(settings))
         pages = settings.pages
         host = pages.host.strip("[]")
-        server = server_of(app, host=host, port=pages.port, certificate=pages.certificate, key=pages.key)
+        server = server_of(
+            app,
+            host=host,
+            port=pages.port,
+            certificate=pages.certificate,
+            key=pages.key,
+            trusted_proxies=settings.trusted_proxies,
+        )
     except MeterwardenError as error:
         log.error("%s", error)  # noqa: TRY400 - the message is all there is to it
         return 2
     except (OSError, ValueError) as error:
         log.error("METERWARDEN_PAGES_CERTIFICATE and _KEY must be PEM files of a certificate and its key (%s)", error)  # noqa: TRY400
         return 2
-    server.run()
+    page = open_page(settings, offset=2)
+    try:
+        server.run()
+    finally:
+        if page is not None:
+            page.close()
     return 0
 
 

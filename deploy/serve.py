@@ -7,6 +7,7 @@ from analytics.domain.errors import MeterwardenError
 from deploy.alerting import alert_config, link_secret
 from deploy.api import ApiConfig, create_api
 from deploy.operations.pages import open_page
+from deploy.operations.telemetry import telemetry_wanted
 from deploy.private import keep_private
 from deploy.settings import Settings, load
 from ingest.http import serve
@@ -34,6 +35,7 @@ def main() -> int:
     keep_private()
     of_instance = any(argument.startswith("--instance=") for argument in sys.argv[1:])
     log_to(sys.stderr, limit_bytes=LOG_BYTES if of_instance else 0)
+    telemetry_wanted("api")
     try:
         settings = load()
         app = create_api(config_of(settings))
@@ -42,7 +44,7 @@ def main() -> int:
         return 2
     page = open_page(settings, offset=1)
     try:
-        serve(app, host=settings.listen, port=settings.alerts.api_port)
+        serve(app, host=settings.listen, port=settings.alerts.api_port, trusted_proxies=settings.trusted_proxies)
     finally:
         if page is not None:
             page.close()

@@ -22,6 +22,7 @@ from kafka.errors import KafkaError
 from analytics.domain.errors import ConfigurationError, StoreUnavailable
 from deploy.alerting import alert_config
 from deploy.kafka_access import access_of
+from deploy.operations.telemetry import telemetry_wanted
 from deploy.private import keep_private
 from deploy.settings import Settings, load
 from ingest.gateway.access import INBOX
@@ -85,6 +86,7 @@ def config_of(settings: Settings, *, tag: str = "") -> StreamsConfig:
         metrics_host=settings.listen,
         metrics_port=workers.metrics_port + int(tag) - 1 if workers.metrics_port and tag.isdigit() else 0,
         metrics_password=workers.metrics_password,
+        telemetry=telemetry_wanted("worker"),
     )
 
 

@@ -40,6 +40,7 @@ from streams.source.consumer import BatchApp, BatchOptions, Position
 from streams.source.credentials import credentials_of
 from streams.source.incarnation import TopicGuard
 from streams.source.topology import readings_topic
+from streams.spans import spans_to_collector
 from streams.steps.state import PartitionState, rules_of
 from streams.steps.step import step
 from streams.store.access.admission import AdmissionStore
@@ -145,6 +146,7 @@ class WorkerApp(BatchApp):
             aside=self.aside,
             slots=asyncio.Semaphore(config.connections),
             rules=rules_of(config.zone),
+            spans=spans_to_collector() if config.telemetry else None,
         )
         lanes = Lanes(self.shop)
         self.lanes = lanes

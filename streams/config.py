@@ -109,6 +109,8 @@ class StreamsConfig:
         Port of the Prometheus page on `metrics_host`; 0 for none, -1 for one that is free.
     metrics_password : str, optional
         What the page asks for.
+    telemetry : bool
+        Whether OpenTelemetry is told what is stored.
     """
 
     bootstrap: str
@@ -153,6 +155,7 @@ class StreamsConfig:
     metrics_host: str = "127.0.0.1"
     metrics_port: int = 0
     metrics_password: str | None = field(default=None, repr=False)
+    telemetry: bool = False
 
     @property
     def access(self) -> KafkaAccess:

@@ -18,6 +18,7 @@ from deploy.api.doors import People
 from deploy.api.life import life_of
 from ingest.http import Attempts, Guard, Limits, Rule
 from ingest.http.guard import AccessEvent
+from ingest.http.telemetry import telemetry
 from streams.alerts.cases import LARGEST_FILE
 from streams.alerts.config import AlertConfig
 from streams.alerts.links import LinkRefused, LinkUnknown
@@ -104,6 +105,7 @@ def create_api(config: ApiConfig, *, attempts: Attempts | None = None) -> Guard:
         lifespan=life_of(
             config.dsn, connections=config.connections, name="meterwarden api", audit_days=config.audit_days
         ),
+        telemetry=telemetry(),
         docs_url=None,  # their scripts come from outside addresses; /openapi.json says it all
         redoc_url=None,
     )

@@ -1,4 +1,4 @@
-"""The page of metrics and probes of the sender and of the API, as the database has it."""
+"""The page of metrics and probes of the sender, the API and the web pages, as the database has it."""
 
 from collections.abc import Iterator
 from typing import Final

@@ -46,6 +46,7 @@ from deploy.web.doors import NotAllowed, Sessions, SignInNeeded, Stale
 from deploy.web.openid import OpenId
 from ingest.http import Attempts, Guard, Limits, Rule
 from ingest.http.guard import AccessEvent, Scope
+from ingest.http.telemetry import telemetry
 from ingest.kafka.config import KafkaConfig
 from streams.alerts.cases import LARGEST_FILE
 from streams.alerts.config import AlertConfig
@@ -176,6 +177,7 @@ def create_pages(config: PagesConfig, *, attempts: Attempts | None = None) -> Gu
         title="Meterwarden",
         version=version("meterwarden"),
         lifespan=lifespan,
+        telemetry=telemetry(),
         docs_url=None,
         redoc_url=None,
         openapi_url=None,

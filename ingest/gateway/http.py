@@ -38,6 +38,7 @@ from ingest.gateway.rows import Judge, Judged, entries_of, lines_of
 from ingest.gateway.spool import SpoolFull
 from ingest.http import Guard, Limits, Rule, Visitor
 from ingest.http.guard import Scope, bearer
+from ingest.http.telemetry import telemetry
 from ingest.metrics_page import CHALLENGE, is_loopback, may_read
 from ingest.wire import Block
 
@@ -172,7 +173,11 @@ def create_app(intake: HttpIntake) -> Guard:
     ----------
     intake : HttpIntake
     """
-    app = FastAPI(title="Meterwarden intake", summary="Readings in; what is answered with 202 is on the disk.")
+    app = FastAPI(
+        title="Meterwarden intake",
+        summary="Readings in; what is answered with 202 is on the disk.",
+        telemetry=telemetry(),
+    )
     counts = intake.readings or Counter(
         "metering_gateway_readings", "Readings that came", ["way", "result"], registry=intake.metrics
     )

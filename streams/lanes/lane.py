@@ -478,6 +478,16 @@ class Lane:
             metrics.messages.inc(len(piece.records))
             metrics.follow_fence(self.tp.partition)
             self._moved_at = time.time()
+            if self.shop.spans is not None:
+                self.shop.spans.stored(
+                    self.tp.partition,
+                    piece.start,
+                    piece.end,
+                    readings=len(batch.readings),
+                    rejected=sum(row.readings for row in batch.rejected + batch.late_rejected),
+                    took_s=time.monotonic() - piece.waiting_since,
+                    computed_s=batch.computed_s,
+                )
 
     def _tell(self) -> None:
         metrics, partition = self.shop.metrics, self.tp.partition

@@ -20,6 +20,7 @@ from streams.patience import AWAY, Backoff
 from streams.ports import PartitionStore, StoreRejected
 from streams.rows.layout import StoredLedger
 from streams.source.incarnation import TopicGuard
+from streams.spans import Spans
 from streams.steps.state import StepRules
 
 __all__ = ["Reader", "Workshop", "blames_the_rows"]
@@ -90,6 +91,8 @@ class Workshop:
         Wall clock. [s since 1970-01-01 UTC]
     progress : Progress
         How each partition does.
+    spans : Spans or None
+        Where what is stored is told to OpenTelemetry; None where nobody collects it.
     """
 
     config: StreamsConfig
@@ -106,6 +109,7 @@ class Workshop:
     newest_known: asyncio.Event = field(default_factory=asyncio.Event)
     suspects: dict[int, int] = field(default_factory=dict)
     poisoned: dict[int, int] = field(default_factory=dict)
+    spans: Spans | None = None
     now: Callable[[], float] = time.time
     progress: Progress = field(default_factory=Progress)
     _asking: asyncio.Lock = field(default_factory=asyncio.Lock)
