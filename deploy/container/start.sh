@@ -1,5 +1,5 @@
 #!/bin/sh
-# start worker | sender | api | migrate | probe | any command of meterwarden
+# start worker | sender | api | pages | migrate | probe | any command of meterwarden
 set -eu
 kept=/opt/meterwarden/numba
 if [ -d "$kept" ] && [ ! -d "$NUMBA_CACHE_DIR" ]; then   # compiled when the image was built; the cache has to be writable
@@ -13,6 +13,7 @@ case "${1:-worker}" in
     worker) exec python -m deploy.worker "--instance=container#1" ;;
     sender) exec python -m deploy.sender ;;
     api) exec python -m deploy.serve ;;
+    pages) exec python -m deploy.pages ;;
     probe)
         port=${PROBE_PORT:-19464}
         exec python -c "import urllib.request as u; u.urlopen('http://127.0.0.1:$port/healthz', timeout=4)" ;;

@@ -22,7 +22,7 @@ def test_every_setting_that_image_and_manifests_name_exists() -> None:
 def test_the_entry_point_starts_what_there_is() -> None:
     script = (CONTAINER / "start.sh").read_text(encoding="utf-8")
     modules = re.findall(r"python -m (deploy\.\w+)", script)
-    assert modules == ["deploy.worker", "deploy.sender", "deploy.serve"]
+    assert modules == ["deploy.worker", "deploy.sender", "deploy.serve", "deploy.pages"]
     assert all((ROOT / (module.replace(".", "/") + ".py")).exists() for module in modules)
     subprocess.run(["sh", "-n", str(CONTAINER / "start.sh")], check=True)
 

@@ -38,7 +38,7 @@ def verified(units: list[Path]) -> str:
 
 
 def test_systemd_finds_nothing_wrong_with_the_units(folder: Path) -> None:
-    assert len(UNITS) == 7
+    assert len(UNITS) == 8
     assert verified(sorted(folder.iterdir())) == ""
 
 
