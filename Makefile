@@ -3,7 +3,7 @@ SHELL := /bin/sh
 BIN := .venv/bin
 UV := $(BIN)/uv pip compile --quiet --generate-hashes --no-header --no-annotate --python-version 3.11
 
-.PHONY: demo test soak bench lint setup tools lock clean
+.PHONY: demo test soak image bench lint setup tools lock clean
 
 demo: setup
 	@$(BIN)/meterwarden demo
@@ -13,6 +13,9 @@ test: lint tools
 
 soak: setup tools
 	@$(BIN)/python -m tests.benchmarks.scores soak
+
+image: setup
+	@$(BIN)/python -m tests.deploy.clean_root
 
 bench: setup
 	@$(BIN)/python -m tests.benchmarks.scores bench
