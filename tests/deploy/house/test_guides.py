@@ -107,3 +107,16 @@ def test_files_that_the_developers_guide_names_are_there(page: Path) -> None:
 def test_the_notebook_of_the_developers_guide_runs(page: Path) -> None:
     (example,) = re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
     exec(compile(example, page.name, "exec"), {})
+
+
+@pytest.mark.parametrize("page", sorted(GUIDES.glob("runbook*.md")), ids=lambda page: page.name)
+def test_every_situation_of_the_run_book_is_provoked_by_a_test_that_there_is(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    situations = [int(number) for number in re.findall(r"^\| (\d+) \| [^`]", text, re.MULTILINE)]
+    tried = re.findall(r"^\| ([\d, ]+) \| (`tests/.*`) \|$", text, re.MULTILINE)
+    assert situations == list(range(1, len(situations) + 1))
+    assert len(situations) >= 12
+    assert [int(one) for numbers, _ in tried for one in numbers.split(",")] == situations
+    for _, named in tried:
+        for file, name in re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", named):
+            assert f"\ndef {name}(" in (ROOT / file).read_text(encoding="utf-8"), f"{file}::{name}"
