@@ -30,7 +30,7 @@ from ingest.kafka_access import KafkaAccess
 from ingest.wire import MeterList, encode_block, partition_of
 from streams.rows.layout import READING_ROW
 from streams.store import readings
-from tests.faults.harness import Arena, Worker, arena
+from tests.faults.harness import Arena, Worker, arena, spent_s
 from tests.streams.site import BLOCK, MINUTE_US, Site, load, produce_all
 
 pytestmark = [pytest.mark.benchmark, pytest.mark.integration, pytest.mark.timeout(1800)]
@@ -245,3 +245,14 @@ def test_restart_with_a_million_meters(stack: Stack, database: str, topic_prefix
         place.wait_until_stored(300)
         tell("restart_1m_meters_all_stored", time.perf_counter() - began, "s")
         tell("worker_resident_1m_meters", second.resident_bytes(), "byte")
+        assert second.stop() == 0
+        produce_all(stack.access, place.topic, site.blocks(2, 1), partitions=PARTITIONS)
+        before = place.fences()
+        began = time.perf_counter()
+        team = [place.worker(f"team{number}") for number in range(4)]
+        place.wait(lambda: sum(place.fences().values()) > sum(before.values()), 300)
+        tell("restart_1m_meters_4_workers_first_stored", time.perf_counter() - began, "s")
+        place.wait_until_stored(300)
+        tell("restart_1m_meters_4_workers_all_stored", time.perf_counter() - began, "s")
+        tell("restart_1m_meters_4_workers_processor_time", sum(spent_s(worker.pid) for worker in team), "s")
+        tell("worker_resident_1m_meters_4_workers", max(worker.resident_bytes() for worker in team), "byte")

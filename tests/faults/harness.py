@@ -76,6 +76,15 @@ class Worker:
         return text in self.log.read_text(errors="replace")
 
 
+def spent_s(pid: int) -> float:
+    """Processor time of a process; 0 where it has gone. [s]"""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return 0.0
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 class Load(threading.Thread):
     """Sends readings tick by tick until told to stop, through broken brokers too; each tick is acknowledged."""
 
