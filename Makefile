@@ -15,7 +15,7 @@ soak: setup tools
 	@$(BIN)/python -m tests.benchmarks.scores soak
 
 image: setup
-	@$(BIN)/python -m tests.deploy.clean_root
+	@$(BIN)/python -m tests.deploy.operations.clean_root
 
 bench: setup
 	@$(BIN)/python -m tests.benchmarks.scores bench

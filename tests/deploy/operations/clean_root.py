@@ -2,7 +2,7 @@
 
 ::
 
-    python -m tests.deploy.clean_root [--keep FOLDER]     # as root, with debootstrap and the package registries
+    python -m tests.deploy.operations.clean_root [--keep FOLDER]     # as root, with debootstrap and the package registries
 
 Each instruction of the Dockerfile is done in a chroot, its base image being Debian of the same release with its own
 Python. Then each entry point runs as the image's user on a read-only file system, with the tmpfs and volumes of
@@ -41,7 +41,7 @@ from tests.faults.model import Traffic
 from tests.ingest.gateway.brokers import certificate
 from tests.streams.site import Site, load
 
-ROOT: Final = Path(__file__).parents[2]
+ROOT: Final = Path(__file__).parents[3]
 DOCKERFILE: Final = ROOT / "deploy" / "container" / "Dockerfile"
 SITE: Final = Site(units=4, meters=10, interval_us=15 * 60_000_000)
 DEVICES: Final = ("null", "zero", "random", "urandom")
