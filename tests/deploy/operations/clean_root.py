@@ -2,7 +2,7 @@
 
 ::
 
-    python -m tests.deploy.operations.clean_root [--keep FOLDER]     # as root, with debootstrap and the package registries
+    python -m tests.deploy.operations.clean_root [--keep FOLDER]   # as root, with debootstrap and package registries
 
 Each instruction of the Dockerfile is done in a chroot, its base image being Debian of the same release with its own
 Python. Then each entry point runs as the image's user on a read-only file system, with the tmpfs and volumes of
