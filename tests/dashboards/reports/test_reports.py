@@ -322,7 +322,7 @@ def region() -> RegionReport:
 
 def test_the_region(tmp_path: Path) -> None:
     text = "\n".join(Outline(region_page(region())).texts)
-    assert "强检器具受检率 (1 / 1, 目标 ≥ 95 %)" in text
+    assert "强制检定器具受检率（1 / 1，目标 ≥ 95 %）" in text
     path = tmp_path / "region.xlsx"
     region_workbook(region(), path)
     rows = list(load_workbook(path)["区域汇总"].iter_rows(min_row=2, values_only=True))

@@ -3,15 +3,19 @@
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 
 import click
 import pytest
 from click.testing import CliRunner
+from starlette.requests import Request
 
 from deploy.cli import COMMANDS, cli
 from deploy.commands.common.headings import heading
 from deploy.commands.common.language import Bilingual, shown
+from deploy.pages import config_of
 from deploy.settings import load
+from deploy.web.doors import LANGUAGE_COOKIE, language_of
 from tests.deploy.commands.test_compliance import GOLDEN, PLANT, called
 
 OF_ALL = ("review", "differences", "gateways", "certificates")
@@ -92,6 +96,14 @@ def test_chinese_tables_have_a_heading_for_each_column_and_each_once(capsys: pyt
         shown([{"id": 1, "overdue": True, "at": datetime(2026, 11, 30, tzinfo=UTC)}])
         shown([])
     assert capsys.readouterr().out == "编号  逾期  时间\n1     是    2026-11-30 00:00\n无\n"
+
+
+@pytest.mark.parametrize(("setting", "cookie", "expected"), [("", "", "zh"), ("en", "", "en"), ("en", "zh", "zh")])
+def test_pages_begin_in_the_language_that_is_set(setting: str, cookie: str, expected: str) -> None:
+    environ = {"METERWARDEN_DATABASE": "postgresql://somewhere/x", "METERWARDEN_LANGUAGE": setting}
+    app = SimpleNamespace(state=SimpleNamespace(config=config_of(load({k: v for k, v in environ.items() if v}))))
+    headers = [(b"cookie", f"{LANGUAGE_COOKIE}={cookie}".encode())] if cookie else []
+    assert language_of(Request({"type": "http", "headers": headers, "app": app})) == expected
 
 
 @pytest.mark.integration
