@@ -72,19 +72,20 @@ class JsonBatch:
 
     def scan(self, messages: NDArray[np.intp]) -> NDArray[np.intp]:
         """Take those records that are single readings as usually written; returns those that it took."""
-        rows, names = self._records.rows[messages], self._names
-        at, size = rows["at"].copy(), rows["size"].astype(np.int64)
-        out = np.empty(len(rows), SCANNED)
+        rows, names = self._records.rows, self._names
+        at, size = rows["at"][messages], rows["size"][messages].astype(np.int64)
+        out = np.empty(len(messages), SCANNED)
         begin, pairs, units = 0, names.scanned_pairs, names.scanned_units
         while (begin := scan(self._records.data, at, size, begin, pairs.table, units.table, out)) < len(out):
             pairs.make_room()
             units.make_room()
-        taken = np.flatnonzero(out["pair"] >= 0)
-        place, unit = pairs.places()[out["pair"][taken]], units.places()[out["unit"][taken], 0]
+        taken = out["pair"] >= 0
+        if not taken.all():  # rows are wide: they are copied only where some are left out
+            out, messages = out[taken], messages[taken]
+        place, unit = pairs.places()[out["pair"]], units.places()[out["unit"], 0]
         sound = (place[:, 0] >= 0) & (unit >= 0)
         if not sound.all():
-            taken, place, unit = taken[sound], place[sound], unit[sound]
-        out, messages = out[taken], messages[taken]
+            out, messages, place, unit = out[sound], messages[sound], place[sound], unit[sound]
         if len(out):
             self._scanned.append(self._scanned_columns(out, messages, place, unit))
         return messages
