@@ -125,7 +125,7 @@ def test_boards_ask_packed_years(module_database: str) -> None:
 
 
 QUARTER = 15
-SITE = Site(units=40, meters=250, interval_us=QUARTER * MINUTE_US)
+SITE = Site(units=10, meters=100, interval_us=QUARTER * MINUTE_US)
 A_DAY = 24 * 60 // QUARTER
 PARTITIONS = 4
 
@@ -144,7 +144,7 @@ def test_late_readings_into_packed_days(stack: Stack, database: str, topic_prefi
             produce_all(stack.access, place.topic, messages, partitions=PARTITIONS)
 
         sent([tick for tick in range(2 * A_DAY + 8) if tick not in late])
-        place.wait_until_stored(300)
+        place.wait_until_stored(900)
         day_end = datetime.fromtimestamp((T0_US // 86_400_000_000 + 1) * 86_400, UTC)
         packed = asyncio.run(_packed(database, day_end + timedelta(hours=2)))
         assert packed.readings_packed > 0
@@ -152,11 +152,11 @@ def test_late_readings_into_packed_days(stack: Stack, database: str, topic_prefi
         for layer, ticks in (("as it came", late[len(late) * 3 // 4 :]), ("packed", late[: len(late) // 4])):
             began, stored = time.perf_counter(), watched.stored()
             sent(ticks)
-            place.wait_until_stored(300)
+            place.wait_until_stored(900)
             rates[layer] = (watched.stored() - stored) / (time.perf_counter() - began)
         told("late_readings_into_a_packed_day", rates["packed"], "readings/s", narrow=round(rates["as it came"]))
         sent(late[len(late) // 4 : len(late) * 3 // 4])
-        place.wait_until_stored(300)
+        place.wait_until_stored(900)
         assert watched.worker.stop() == 0
         again = asyncio.run(_packed(database, day_end + timedelta(hours=2)))
         told("late_readings_packed_beside_their_day", again.readings_packed, "readings")
