@@ -87,6 +87,7 @@ def bench_table(lines: Sequence[str]) -> str:
 
 def _read(line: str) -> dict[str, Any] | None:
     """A line of a benchmark or a long run; None for whatever else is printed."""
+    line = line.lstrip(".s")  # how far pytest is stands before the first line of the next test
     if not line.startswith("{"):
         return None
     try:

@@ -25,13 +25,18 @@ def test_lines_of_benchmarks_become_rows_and_others_are_left_out() -> None:
         [
             '{"bench": "a", "value": 1234567, "unit": "B"}',
             "....",
+            '..{"bench": "after two tests", "value": 0.5, "unit": "s"}',
             '{"soak": "kills", "lost": 0}',
             "3 passed",
             "{broken",
             '{"value": 1}',
         ]
     )
-    assert table.split("\n")[2:] == ["| a | 1,234,567 | B |  |", "| kills |  |  | lost 0 |"]
+    assert table.split("\n")[2:] == [
+        "| a | 1,234,567 | B |  |",
+        "| after two tests | 0.5 | s |  |",
+        "| kills |  |  | lost 0 |",
+    ]
 
 
 def test_a_command_that_fails_leaves_the_page_as_it_was(tmp_path: Path) -> None:
