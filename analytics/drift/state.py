@@ -199,9 +199,9 @@ class BalanceState:
         place: dict[tuple[str, str], tuple[Batch, int, int]] = {}
         for batch in fresh.batches:
             for row, group in enumerate(batch.group.tolist()):
-                unit, parent, *children = [*fresh.groups.keys[group].split(SEPARATOR), ""]
-                place |= {(unit, code): (batch, row, which) for which, code in enumerate(children[:-1])}
-                place.setdefault((unit, parent), (batch, row, batch.mask.shape[1]))
+                in_unit, *of_group = fresh.groups.keys[group].split(SEPARATOR)
+                place |= {(in_unit, code): (batch, row, which) for which, code in enumerate(of_group[1:])}
+                place.setdefault((in_unit, "".join(of_group[:1])), (batch, row, batch.mask.shape[1]))
         for batch in self.batches:
             for one in batch.standing:
                 key = self.groups.keys[batch.group[one.row]]

@@ -247,10 +247,10 @@ def test_restart_with_a_million_meters(stack: Stack, database: str, topic_prefix
         tell("worker_resident_1m_meters", second.resident_bytes(), "byte")
         assert second.stop() == 0
         produce_all(stack.access, place.topic, site.blocks(2, 1), partitions=PARTITIONS)
-        before = place.fences()
+        fenced = place.fences()
         began = time.perf_counter()
         team = [place.worker(f"team{number}") for number in range(4)]
-        place.wait(lambda: sum(place.fences().values()) > sum(before.values()), 300)
+        place.wait(lambda: sum(place.fences().values()) > sum(fenced.values()), 300)
         tell("restart_1m_meters_4_workers_first_stored", time.perf_counter() - began, "s")
         place.wait_until_stored(300)
         tell("restart_1m_meters_4_workers_all_stored", time.perf_counter() - began, "s")

@@ -60,7 +60,7 @@ def test_the_demand_of_a_unit_is_its_highest_hour(staff: psycopg.Connection, own
 def test_the_calendar_counts_each_meter_in_the_month_its_newest_verification_ends(
     staff: psycopg.Connection, owner: psycopg.Connection
 ) -> None:
-    newest: dict[int, tuple[date, date]] = {}
+    newest: dict[int, tuple[date, Any]] = {}
     for meter, done, due in owner.execute(
         "select meter_id, verified_on, verification_due from verification"
     ).fetchall():

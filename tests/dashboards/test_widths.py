@@ -59,7 +59,8 @@ def columns(language: Language) -> dict[str, int]:
                 for one in panel["fieldConfig"]["overrides"]:
                     given: dict[str, Any] = {each["id"]: each["value"] for each in one["properties"]}
                     if not given.get("custom.hidden"):
-                        name, room = one["matcher"]["options"], given.get("custom.width", given.get("custom.minWidth"))
+                        name = one["matcher"]["options"]
+                        room: int = given.get("custom.width") or given["custom.minWidth"]
                         found[name] = min(found.get(name, 10_000), room)
     return found
 

@@ -67,7 +67,12 @@ def test_a_full_disk_is_told_and_nothing_is_lost(small: Settings, server: str, t
         if server == "kafka":
             traffic = live.end()  # what it refuses, a sender sends again: here it is about what it had acknowledged
         with filling(ballast) as fill:
-            seen = until(lambda: fill() or what_is_seen(stack, server))
+
+            def filled() -> str:
+                fill()
+                return what_is_seen(stack, server)
+
+            seen = until(filled)
         began = time.monotonic()
         assert seen, "the operator sees that something is wrong, and with what"
         place.wait(lambda: all(part.healthy for part in stack.status()), SOON_S, stack.status)

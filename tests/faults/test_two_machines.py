@@ -42,7 +42,8 @@ SOON_S = 300.0
 def of_the_guide(number: int) -> str:
     """Commands of the guide for one of the machines."""
     part = GUIDE.read_text(encoding="utf-8").partition("## Several machines\n")[2].partition("\n## ")[0]
-    return re.findall(r"```sh\n(.*?)```", part, re.DOTALL)[number]
+    commands: list[str] = re.findall(r"```sh\n(.*?)```", part, re.DOTALL)
+    return commands[number]
 
 
 @dataclass(frozen=True)

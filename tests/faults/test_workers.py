@@ -95,9 +95,19 @@ def run_of(stack: Stack, dsn: str, logs: Path, number: int) -> Run:
             send(stack, place, WARM + BURST, AFTER)
             place.wait_until_stored(300)
             after = time.monotonic() - killed
-        us = [round((now - then) / readings * 1e6, 3) for now, then in zip(costs, before, strict=True)][:3]
-        transactions = costs.transactions - before.transactions
-        return Run(readings / took, min(done.values()) / took, after, *us, transactions, round(idle, 3))
+        worker, database, kafka = (
+            round((now - then) / readings * 1e6, 3) for now, then in zip(costs[:3], before[:3], strict=True)
+        )
+        return Run(
+            readings_per_s=readings / took,
+            first_done=min(done.values()) / took,
+            after_kill_s=after,
+            worker_us=worker,
+            database_us=database,
+            kafka_us=kafka,
+            transactions=costs.transactions - before.transactions,
+            idle=round(idle, 3),
+        )
 
 
 class Costs(NamedTuple):

@@ -62,7 +62,7 @@ class Bilingual(click.Group):
             def keep(context: click.Context, _: click.Parameter, value: str) -> None:
                 context.meta[_KEY] = value
 
-            option("en", "Of what is printed.", expose_value=False, callback=keep)(cmd)  # type: ignore[arg-type]  # click takes a command, too
+            option("en", "Of what is printed.", expose_value=False, callback=keep)(cmd)  # click takes a command, too
         super().add_command(cmd, name)
 
 
