@@ -307,7 +307,7 @@ ENTERPRISE = Board(
         table(
             Phrase(zh="计量器具状态", en="Meters and their state"),
             Phrase(
-                zh="检定状态、未结束的故障、近7天数据完整率（没有数据时为“无数据”）。",
+                zh="检定/校准状态、未结束的故障、近7天数据完整率（没有数据时为“无数据”）。",
                 en=(
                     "Verification, faults that stand, and completeness of the last 7 "
                     "days (“no data” where there is none)."

@@ -78,12 +78,12 @@ POINT = Board(
         lines(
             Phrase(zh="用量与质量 · ${measure}", en="Consumption and its quality · ${measure}"),
             Phrase(
-                zh="每小时的用量，时间范围长时为各小时的平均。蓝色实测，橙色估算，朱红可疑，紫色菱形为事后修正，"
+                zh="每小时的用量，时间范围长时为各小时的平均。蓝色实测，橙色估算，红色可疑，紫色菱形为事后修正，"
                 "绿色虚线为按检出的偏差换算的应有值。"
                 "没有数据的时段断开，不画成 0。",
                 en=(
                     "Per hour, over long ranges the mean of the hours. Blue is measured, "
-                    "orange estimated, vermilion suspect, purple was "
+                    "orange estimated, red suspect, purple was "
                     "revised later, the dashed green line is what it should have been by the error "
                     "found. The line stops where "
                     "there is no data; that is not 0."

@@ -20,8 +20,8 @@ REGION = Board(
         stat(
             Phrase(zh="用能单位合规状态", en="Units by state of compliance"),
             Phrase(
-                zh="按各单位最近一次判定；从未判定的计为“未知”。",
-                en="By each unit's latest judgement; a unit that was never judged counts as unknown.",
+                zh="按各单位最近一次判定；从未判定的计入“待人工核查”。",
+                en="By each unit's latest judgement; a unit that was never judged is to be checked by a person.",
             ),
             "region_states",
             width=9,
@@ -36,9 +36,9 @@ REGION = Board(
             width=6,
         ),
         stat(
-            Phrase(zh="在用器具检定状态", en="Verification of installed meters"),
+            Phrase(zh="在用器具检定/校准状态", en="Verification of installed meters"),
             Phrase(
-                zh="按今天：有效、90天内到期、30天内到期、超期、无检定信息。",
+                zh="按今天：有效、90天内到期、30天内到期、超期、检定（校准）信息不全。",
                 en="As of today: valid, due within 90 or 30 days, overdue, nothing known.",
             ),
             "region_verification",
