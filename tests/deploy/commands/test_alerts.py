@@ -126,7 +126,7 @@ def test_a_test_message_leaves_by_the_channel_and_a_channel_that_does_not_take_i
 ) -> None:
     (port,) = free_ports(1)
     file = tmp_path / "channels.toml"
-    file.write_text(f'[hook]\nurl = "json://127.0.0.1:{port}/{{address}}"\ntimeout_s = 5\n')
+    file.write_text(f'[hook]\nurl = "json://127.0.0.1:{port}/{{address}}"\ntimeout_s = 60\n')
     file.chmod(0o600)
     monkeypatch.setenv("METERWARDEN_CHANNELS", str(file))
     assert "--to must be given" in run("alerts", "test", "--channel", "hook", ok=False).output

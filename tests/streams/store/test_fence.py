@@ -140,7 +140,9 @@ def test_an_owner_that_stands_still_in_a_transaction_is_ended(
 ) -> None:
     monkeypatch.setattr(fence, "PATIENCE_S", 0.2)
 
-    async def stands_still(store: TimescaleStore, assigned: Assigned, inside: asyncio.Event) -> None:
+    async def stands_still(
+        store: TimescaleStore, assigned: Assigned, inside: asyncio.Event, over: asyncio.Event
+    ) -> None:
         async with store.transaction(assigned, at=0) as tx:
             await tx.write_readings(readings(0))
             if where == "inside a copy":
@@ -148,20 +150,21 @@ def test_an_owner_that_stands_still_in_a_transaction_is_ended(
                 async with connection.cursor() as cursor, cursor.copy("copy reading_hot from stdin") as copy:
                     await copy.write(b"")
                     inside.set()
-                    await asyncio.sleep(2)
+                    await over.wait()
             inside.set()
-            await asyncio.sleep(2)
+            await over.wait()
             await tx.move_fence(10, b"")
 
     async def scenario() -> None:
         async with opened(world, "old") as old, opened(world, "new") as new:
             was = await old.assign(topic, partitions=1)
-            inside = asyncio.Event()
-            task = asyncio.create_task(stands_still(old, was, inside))
+            inside, over = asyncio.Event(), asyncio.Event()
+            task = asyncio.create_task(stands_still(old, was, inside, over))
             await inside.wait()
             now = await new.assign(topic, partitions=1)
             assert now.next_offset == 0
             await write(new, now, 0, 5)
+            over.set()
             with pytest.raises(StoreUnavailable):
                 await task
             with pytest.raises(FenceLost):
