@@ -118,8 +118,8 @@ def deliver(
     habits : Habits
     """
     waiting = _folded(mailbox.waiting, posts)
-    left_at, urgent_at = (
-        tuple(at for at in times if at > now - habits.window) for times in (mailbox.left_at, mailbox.urgent_at)
+    left_at, urgent_at = (  # what lies ahead left before the clock was set back
+        tuple(at for at in times if now - habits.window < at <= now) for times in (mailbox.left_at, mailbox.urgent_at)
     )
     quiet_until = habits.quiet_until(now)
     ready = [post for post in waiting if quiet_until is None or _passes(post, habits)]

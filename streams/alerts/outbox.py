@@ -18,13 +18,19 @@ insert into alert_message (key, recipient, channel, address, person_id, unit_id,
 values (%(key)s, %(recipient)s, %(channel)s, %(address)s, %(person_id)s, %(unit_id)s, %(alert_ids)s, %(case_id)s,
         %(purpose)s, %(severity)s, %(language)s, %(title)s, %(body)s, %(picture)s, %(at)s, %(at)s)
 """
+# what was noted before the clock was set back lies ahead: a message that nobody has tried yet, a lease that is over
 _CLAIM: Final = """
 update alert_message m
 set state = 'sending', attempts = m.attempts + 1, leased_until = %(until)s
 where m.id = (
     select id from alert_message
     where channel = %(channel)s
-        and ((state = 'waiting' and next_at <= %(now)s) or (state = 'sending' and leased_until <= %(now)s))
+        and (
+            state = 'waiting'
+            and (next_at <= %(now)s or next_at = created_at and created_at > %(now)s::timestamptz + interval '1 minute')
+            or state = 'sending'
+            and (leased_until <= %(now)s or leased_until > %(until)s::timestamptz + interval '1 minute')
+        )
     order by severity = 'serious' desc, id limit 1 for update skip locked
 )
 returning m.id, m.key, m.recipient, m.channel, m.address, m.person_id, m.alert_ids, m.case_id, m.purpose, m.severity,
@@ -48,7 +54,9 @@ where state = 'waiting' and next_at <= %(now)s and not channel = any(%(channels)
 """
 _LAST_MINUTE: Final = """
 select coalesce(sent_at, leased_until) from alert_message
-where channel = %s and state = 'sent' and sent_at > %s order by 1
+where channel = %(channel)s and state = 'sent' and sent_at > %(now)s::timestamptz - interval '1 minute'
+    and sent_at < %(now)s::timestamptz + interval '1 minute'
+order by 1
 """
 _RESEND: Final = """
 update alert_message set state = 'waiting', next_at = now(), created_at = now(), error = null
@@ -168,7 +176,7 @@ async def strangers(connection: psycopg.AsyncConnection, channels: Sequence[str]
 
 async def last_minute(connection: psycopg.AsyncConnection, channel: str, now: datetime) -> list[datetime]:
     """When a channel was used within the last minute."""
-    cursor = await connection.execute(_LAST_MINUTE, (channel, now - timedelta(minutes=1)))
+    cursor = await connection.execute(_LAST_MINUTE, {"channel": channel, "now": now})
     return [row[0] for row in await cursor.fetchall()]
 
 

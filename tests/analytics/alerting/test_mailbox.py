@@ -49,6 +49,14 @@ class Reader:
         self.letters += letters
 
 
+def test_letters_of_before_the_clock_was_set_back_hold_nothing_up() -> None:
+    ahead = (T0 + 480 * MINUTE,) * HABITS.burst
+    held = Mailbox(left_at=ahead, urgent_at=ahead)
+    mailbox, letters = deliver(held, [post("A", urgent=True)], T0, HABITS)
+    assert len(letters) == 1
+    assert (mailbox.left_at, mailbox.next_at) == ((T0,), None)
+
+
 arrivals = st.lists(
     st.tuples(
         st.integers(0, 120),

@@ -118,6 +118,27 @@ def test_killed_between_send_and_receipt_twenty_times_and_nothing_is_lost(module
 
 
 @pytest.mark.integration
+def test_a_clock_that_was_set_back_keeps_no_message_and_no_channel_waiting(module_database: str) -> None:
+    dsn = settled(module_database)
+    [port] = free_ports(1)
+    ahead = datetime.now(UTC) + timedelta(days=1)
+    used, waiting, leased = put(dsn, 5, created_at=ahead), put(dsn, 2, created_at=ahead), put(dsn, 1, created_at=ahead)
+    rows(dsn, "update alert_message set next_at = created_at")
+    rows(dsn, "update alert_message set state = 'sent', sent_at = %s where key = any(%s::uuid[])", ahead, used)
+    being_sent = (
+        "update alert_message set state = 'sending', attempts = 1, leased_until = %s where key = any(%s::uuid[])"
+    )
+    rows(dsn, being_sent, ahead, leased)
+    with hook_server(port) as hooks:
+        channel = Channel(name="hook", url=f"json://127.0.0.1:{port}/in", per_minute=5)
+        send(
+            config_of(dsn, hook=channel),
+            lambda: rows(dsn, "select count(*) from alert_message where state = 'sent'") == [(8,)],
+        )
+    assert sorted(hooks.keys) == sorted([*waiting, *leased])
+
+
+@pytest.mark.integration
 def test_a_dead_channel_keeps_the_message_says_why_and_holds_up_no_other(module_database: str) -> None:
     dsn = settled(module_database)
     dead, live = free_ports(2)
