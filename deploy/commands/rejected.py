@@ -88,8 +88,9 @@ def list_rows(
 @_REASON
 @_UNIT
 @_SINCE
+@click.option("--received-now", is_flag=True, help="As if it came now: the clock was behind when it really did.")
 @click.option("--dry-run", is_flag=True, help="Show what would be sent, and send nothing.")
-def replay(*, reason: str | None, unit: str | None, since: datetime | None, dry_run: bool) -> None:
+def replay(*, reason: str | None, unit: str | None, since: datetime | None, received_now: bool, dry_run: bool) -> None:
     """Send what was refused to the workers again, as it came, after the ledger or a setting was mended."""
     stack = Stack(load())
     filters = {"reason": reason, "unit_code": unit, "since": since}
@@ -98,7 +99,7 @@ def replay(*, reason: str | None, unit: str | None, since: datetime | None, dry_
         say(_said("would replay", rows, readings))
         return
     with Publisher(stack.kafka_config) as publisher:
-        rows, readings = asyncio.run(_replayed(stack.dsn, publisher, filters))
+        rows, readings = asyncio.run(_replayed(stack.dsn, publisher, filters, received_now=received_now))
     say(_said("replayed", rows, readings))
 
 
@@ -143,7 +144,9 @@ async def _removed(dsn: str, chosen: Chosen) -> int:
         return await remove(connection, chosen)
 
 
-async def _replayed(dsn: str, publisher: Publisher, filters: dict[str, Any]) -> tuple[Counter[str], int]:
+async def _replayed(
+    dsn: str, publisher: Publisher, filters: dict[str, Any], *, received_now: bool
+) -> tuple[Counter[str], int]:
     """Send page by page; a page is marked after its last acknowledgement.
 
     Killed between, a page is sent twice, and the worker marks the readings of the second time as duplicates: nothing
@@ -163,7 +166,7 @@ async def _replayed(dsn: str, publisher: Publisher, filters: dict[str, Any]) -> 
                     row.payload,
                     unit_code=row.unit_code,
                     readings=row.readings,
-                    received_at=_us(row.stored_at),
+                    received_at=_us(datetime.now(UTC) if received_now else row.stored_at),
                 )
             publisher.flush()
             await mark_replayed(connection, [row.id for row in page])

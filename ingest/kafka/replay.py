@@ -13,8 +13,8 @@ def send_again(
 ) -> None:
     """Publish a rejected payload to the topic of readings.
 
-    It keeps the time at which it was received first, so that a reading from the future does not become a sound one by
-    waiting. A reading that was accepted in the meantime is marked as a duplicate.
+    Usually with the time at which it was received first, so that a reading from the future does not become a sound one
+    by waiting. A reading that was accepted in the meantime is marked as a duplicate.
 
     Parameters
     ----------

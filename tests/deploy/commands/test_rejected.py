@@ -1,4 +1,5 @@
 import json
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from uuid import uuid4
@@ -126,6 +127,19 @@ def test_replay_sends_the_original_bytes_with_their_key_once(rejected: Rejected,
     assert len(messages(config, config.topic(READINGS_TOPIC))) == 4
     assert all(row["replayed_at"] for row in listed(rejected("list", "--json")))
     assert listed(rejected("list", "--json", "--pending")) == []
+
+
+def test_what_a_clock_that_was_behind_took_for_the_future_comes_as_if_it_came_now(
+    rejected: Rejected, config: KafkaConfig, table: psycopg.Connection
+) -> None:
+    """By the time of its refusal it would be refused again, however often it is sent."""
+    table.execute("update rejected set stored_at = '2000-01-01 00:00Z', reason = 'future' where kafka_offset = 2")
+    before = time.time_ns() // 1000
+    sent = rejected("replay", "--reason", "future", "--received-now")
+    assert (sent.exit_code, sent.stdout) == (0, "replayed: rows=1 readings=3 (future 1)\n"), sent.output
+    [(_, _, value, headers)] = messages(config, config.topic(READINGS_TOPIC))
+    assert value == block_message(3, "U2")
+    assert before <= int(dict(headers)[RECEIVED_AT]) <= time.time_ns() // 1000
 
 
 def test_replay_can_be_narrowed_and_tried(rejected: Rejected, config: KafkaConfig) -> None:
