@@ -139,7 +139,7 @@ def test_another_region_is_seen_from_the_second_machine(place: Place) -> None:
 def only_services_get_in(place: Place, handed: Mapping[str, str]) -> None:
     """From the second machine."""
     kafka = access_of(load_settings({**handed, "METERWARDEN_HOME": "/nowhere"}).kafka)
-    assert ask(kafka).brokers == 1
+    assert ask(kafka, timeout_s=SOON_S).brokers == 1
     plain = {key: value for key, value in kafka.security.items() if not key.startswith("ssl_")}
     admin = place.stack().kafka_access("admin").security["sasl_plain_password"]
     refused: list[dict[str, str]] = [
