@@ -5,7 +5,7 @@ with mine as (
     select since, period, hours, price, unit, currency from tariff_list
     where unit_id = (select unit_id from mine) and carrier = ${carrier:sqlstring}
 ), used as materialized (
-    select start at time zone local_zone() as local, amount, unit from unit_hour
+    select start at time zone (select local_zone()) as local, amount, unit from unit_hour
     where unit_id = (select unit_id from mine) and scope = 'unit' and carrier = ${carrier:sqlstring}
         and amount is not null and $__timeFilter(start)
 ), hour as (

@@ -1,5 +1,5 @@
 -- The chosen carrier by day, and on the same day a year before; a day that is not over is not drawn.
-select g.day::timestamp at time zone local_zone() as time, sum(t.amount) as amount, sum(b.amount) as last_year
+select g.day::timestamp at time zone (select local_zone()) as time, sum(t.amount) as amount, sum(b.amount) as last_year
 from generate_series(local_day($__timeFrom()::timestamptz), local_day($__timeTo()::timestamptz), interval '1 day') g (day)
 left join unit_day t
     on t.day = g.day::date and t.day < (select local_day(now())) and t.unit_id = (select unit_id from unit_list where unit_code = ${unit:sqlstring}) and t.scope = 'unit' and t.carrier = ${carrier:sqlstring}

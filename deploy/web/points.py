@@ -1,9 +1,14 @@
 """A metering point's pages: its data, and what is known about its errors."""
 
+from dataclasses import replace
+from datetime import timedelta
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Query, Request, Response
 
+from analytics.domain.words import Phrase
+from dashboards.panels import Panel
+from dashboards.web.asking import Span
 from deploy.web.answers import answer
 from deploy.web.asking import asking, panels_of, point_href, span_of, unit_href
 from deploy.web.doors import Viewer, Visit
@@ -16,6 +21,8 @@ router = APIRouter()
 _DATA: Final = panels_of(
     "point", "point_facts", "point_last", "point_quality", "point_hours", "point_readings", "point_balance"
 )
+_DIAL: Final = timedelta(days=90)
+"""The dial of a year is 35,000 readings, each of them unpacked: it is drawn of so many days at most."""
 _HEALTH: Final = panels_of("point", "point_errors", "point_observability", "point_verifications", "point_cases")
 Point = Annotated[str, Query(max_length=200, pattern=r"^[^\x00]+$")]
 
@@ -30,7 +37,10 @@ async def data(request: Request, visit: Viewer, point: Point, unit: Code = "", s
         measure = await ask.of_board("choose_measure", unit=code, point=point)
         _require(measure, point)
         words = {"measure": str(measure[0]["unit"] or "")}
-        panels = await ask.panels(_DATA, shown, unit=code, point=point, words=words)
+        panels = []
+        for panel in _DATA:
+            drawn, asked = _at_most(panel, shown)
+            panels += await ask.panels([drawn], asked, unit=code, point=point, words=words)
     return answer(
         request,
         "point",
@@ -70,6 +80,15 @@ async def health(request: Request, visit: Viewer, point: Point, unit: Code = "")
         alerts=alerts,
         evidence=evidence,
     )
+
+
+def _at_most(panel: Panel, span: Span) -> tuple[Panel, Span]:
+    """A panel and what it shows of a range: of the dial the last days alone where that is longer, which it says."""
+    if panel.query != "point_readings" or span.until - span.since <= _DIAL:
+        return panel, span
+    said = panel.description
+    more = Phrase(zh=f"{said.zh}只画最近{_DIAL.days}天。", en=f"{said.en} The last {_DIAL.days} days alone are drawn.")
+    return replace(panel, description=more), Span(since=span.until - _DIAL, until=span.until)
 
 
 def _require(found: list[dict[str, Any]], point: str) -> None:

@@ -456,3 +456,9 @@ def test_what_is_remembered_is_old_after_half_a_minute() -> None:
     assert remembered.rows("a") == [{"b": 1}]
     now[0] = 30.0
     assert remembered.rows("a") is None
+
+
+def test_the_dial_of_a_long_range_is_drawn_of_its_last_days_and_says_so(office: Office) -> None:
+    chief = office.browser("chief")
+    assert "只画最近90天" in chief.get("/point?unit=U1&point=P2&range=365d").text
+    assert "只画最近90天" not in chief.get("/point?unit=U1&point=P2&range=90d").text
