@@ -2,7 +2,7 @@
 
 ``python -m tests.benchmarks.redundancy_table [--check power|phases|heat] [--split scoring] [--small]``: clean meters
 say how often it is wrong, meters with a fault how many are found by when. What is real and what is simulated stands
-in `redundancy_worlds`, `redundancy_phases` and `redundancy_heat`.
+in `redundancy.worlds`, `redundancy.phases` and `redundancy.heat`.
 """
 
 import argparse
@@ -16,9 +16,9 @@ import numpy as np
 
 from analytics.columns.register import NEVER
 from analytics.health.redundancy import Cause, unpack
-from tests.benchmarks.redundancy_heat import HeatFault, heat_meter_of
-from tests.benchmarks.redundancy_phases import PhaseWorld, phase_meter_of, phase_worlds
-from tests.benchmarks.redundancy_worlds import SPLITS, Meter, World, follow, meter_of, worlds
+from tests.benchmarks.redundancy.heat import HeatFault, heat_meter_of
+from tests.benchmarks.redundancy.phases import PhaseWorld, phase_meter_of, phase_worlds
+from tests.benchmarks.redundancy.worlds import SPLITS, Meter, World, follow, meter_of, worlds
 
 __all__ = ["KINDS", "Clean", "Kind", "Score", "Trial", "clean", "score"]
 

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from analytics.health.redundancy import Cause
-from tests.benchmarks.redundancy_phases import PhaseWorld
+from tests.benchmarks.redundancy.phases import PhaseWorld
+from tests.benchmarks.redundancy.worlds import World
 from tests.benchmarks.redundancy_table import KINDS, Trial, clean, score
-from tests.benchmarks.redundancy_worlds import World
 
 
 @pytest.fixture(scope="module")

@@ -77,7 +77,7 @@ def instructions(text: str) -> Iterator[tuple[str, str]]:
     """Instructions of a Dockerfile.
 
     >>> list(instructions("# a\\nRUN a \\\\\\n  b\\nUSER 1\\n"))
-    [('RUN', 'a   b'), ('USER', '1')]
+    [('RUN', 'a    b'), ('USER', '1')]
     """
     lines = [line for line in text.splitlines() if line.strip() and not line.startswith("#")]
     for line in "\n".join(lines).replace("\\\n", " ").splitlines():

@@ -1,6 +1,6 @@
 """Heat meters on real loads: what is real, what is simulated, and the faults that are put in.
 
-Real: the course of the loads of `redundancy_worlds` by the hour. They are of electricity, for no set of heat meters
+Real: the course of the loads of `redundancy.worlds` by the hour. They are of electricity, for no set of heat meters
 with volume and temperatures can be had; as heat they have what matters here, nights, weekends, outages and jumps.
 
 Simulated: the course within the hour, as there; a circuit of 20 to 2,000 kW whose supply of 45 to 105 °C follows the
@@ -21,7 +21,7 @@ from scipy.signal import lfilter
 from analytics.domain.registers import FurtherRegister
 from analytics.domain.water import density, enthalpy
 from analytics.health.redundancy import Cause, Check
-from tests.benchmarks.redundancy_worlds import START_US, Meter, World, minutes_of
+from tests.benchmarks.redundancy.worlds import START_US, Meter, World, minutes_of
 
 __all__ = ["HEAT_CLASS", "HeatFault", "heat_meter_of"]
 

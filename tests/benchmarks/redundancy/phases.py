@@ -1,6 +1,6 @@
 """Three-phase meters on real loads: what is real, what is simulated, and the faults that are put in.
 
-Real: the loads of `redundancy_worlds`, by the hour. A meter has one of them evenly on its three phases (machines, whole
+Real: the loads of `redundancy.worlds`, by the hour. A meter has one of them evenly on its three phases (machines, whole
 buildings) and three others of the same split on one phase each (rooms, homes), these together 5, 30 or 100 % of it by
 the year's mean and each half to one and a half times its third. So at a third of the meters nothing is even, and a
 phase rests whenever its one consumer does.
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from analytics.domain.registers import FurtherRegister
 from analytics.health.redundancy import Cause, Check
-from tests.benchmarks.redundancy_worlds import CLASS, START_US, Meter, World, minutes_of, worlds
+from tests.benchmarks.redundancy.worlds import CLASS, START_US, Meter, World, minutes_of, worlds
 
 __all__ = ["CAUSES", "PhaseWorld", "phase_meter_of", "phase_worlds"]
 
@@ -54,7 +54,7 @@ def phase_worlds(split: str) -> Iterator[PhaseWorld]:
     Parameters
     ----------
     split : str
-        One of `redundancy_worlds.SPLITS`.
+        One of `redundancy.worlds.SPLITS`.
     """
     loads = [world for world in worlds(split) if world.hourly.mean() > 0]
     for i, world in enumerate(loads):

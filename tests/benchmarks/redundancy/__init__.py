@@ -1,0 +1,1 @@
+"""Simulated meters with redundant registers, for the table of redundancy."""
