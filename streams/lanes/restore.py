@@ -8,6 +8,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,7 +28,6 @@ __all__ = ["LatePoints", "blocks_of", "bring_up", "follow", "gather", "joined", 
 log = logging.getLogger("metering.restore")
 
 _REGISTER = "\x1f"
-_PORTION = 2000
 _TOLD_S = 5.0
 
 LatePoints = dict[int, int]
@@ -46,6 +46,15 @@ def changed_of(late_points: LatePoints) -> Changed:
     """The points that have to be worked out anew."""
     point = np.array(sorted(late_points), np.int32)
     return Changed(point=point, since_us=np.array([late_points[p] for p in point.tolist()], np.int64))
+
+
+def late_portions(state: PartitionState, late_points: LatePoints) -> list[Changed]:
+    """The same in parts whose past fits into memory: a few points of old readings, or many of young ones."""
+    some = changed_of(late_points)
+    if not len(some.point):
+        return []
+    newest = int(state.points["seen_at"][some.point].max())
+    return replace(some, until_us=newest).portions(int(some.since_us.min()))
 
 
 def blocks_of(found: StoredReadings, stored: StoredLedger) -> list[Block]:
@@ -128,10 +137,8 @@ async def bring_up(
 
 
 async def _settle(shop: Workshop, state: PartitionState, stored: StoredLedger, late_points: LatePoints) -> None:
-    """Work out anew the points that had late readings."""
-    points = sorted(late_points)
-    for start in range(0, len(points), _PORTION):
-        some = changed_of({point: late_points[point] for point in points[start : start + _PORTION]})
+    """Work out anew the points that had late readings, as many at once as have a bounded past between them."""
+    for some in late_portions(state, late_points):
         done = await work_out(recompute_changed(state, some), shop.store, stored, shop.in_thread)
         await shop.in_thread(done.apply, state)
         await asyncio.sleep(0)
