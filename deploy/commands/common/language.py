@@ -28,7 +28,7 @@ def chosen(unset: Language) -> Language:
         return unset
 
 
-def option(unset: Language, what: str, **facts: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+def option(unset: Language, what: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """The option ``--language``.
 
     Parameters
@@ -38,18 +38,24 @@ def option(unset: Language, what: str, **facts: Any) -> Callable[[Callable[..., 
     what : str
         For the help: what is in this language.
     """
-    return click.option(
-        "--language",
-        type=click.Choice(LANGUAGES),
-        default=lambda: chosen(unset),
-        show_default=f"METERWARDEN_LANGUAGE, else {unset}",
-        help=what,
-        **facts,
-    )
+    return click.option("--language", **_facts(unset, what))
+
+
+def _facts(unset: Language, what: str) -> dict[str, Any]:
+    return {
+        "type": click.Choice(LANGUAGES),
+        "default": lambda: chosen(unset),
+        "show_default": f"METERWARDEN_LANGUAGE, else {unset}",
+        "help": what,
+    }
 
 
 LANGUAGE: Final = option("en", "Of what is printed.")
 LANGUAGE_OF_PAPERS: Final = option("zh", "Of the text.")
+
+
+def _keep(context: click.Context, _: click.Parameter, value: str) -> None:
+    context.meta[_KEY] = value
 
 
 class Bilingual(click.Group):
@@ -58,11 +64,8 @@ class Bilingual(click.Group):
     def add_command(self, cmd: click.Command, name: str | None = None) -> None:
         """Give it the option, where it has none of its own."""
         if not any(parameter.name == "language" for parameter in cmd.params):
-
-            def keep(context: click.Context, _: click.Parameter, value: str) -> None:
-                context.meta[_KEY] = value
-
-            option("en", "Of what is printed.", expose_value=False, callback=keep)(cmd)  # click takes a command, too
+            facts = _facts("en", "Of what is printed.")
+            cmd.params.append(click.Option(["--language"], expose_value=False, callback=_keep, **facts))
         super().add_command(cmd, name)
 
 
