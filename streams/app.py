@@ -6,6 +6,7 @@ import time
 from collections.abc import Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -183,10 +184,11 @@ class WorkerApp(BatchApp):
         self._go_on(self._watch_ledger(), "ledger")
         self._go_on(self.shop.progress.run(store, config.progress_s), "progress")
         self._go_on(totals.run(config.totals_s), "totals")
-        self._go_on(rejected.run(config.relay_s), "relay")
-        self._go_on(passing.run(config.relay_s), "passing on")
+        in_turn = partial(lanes.share, config.relay_s)
+        self._go_on(rejected.run(in_turn), "relay")
+        self._go_on(passing.run(in_turn), "passing on")
         self._go_on(compliance.run(config.compliance_s), "compliance")
-        self._go_on(detections.run(config.relay_s), "detections")
+        self._go_on(detections.run(in_turn), "detections")
         self._go_on(self._keep_layers(), "layers")
         self._go_on(Sampler(metrics, store, config.database_folder).run(config.samples_s), "samples")
         if config.inboxes:
@@ -195,7 +197,7 @@ class WorkerApp(BatchApp):
         if config.balance_s > 0:
             self._go_on(BalanceAgent(self.shop, store, lanes, courtesy).run(config.balance_s), "balance")
         if config.alerts is not None:
-            self._go_on(AlertsAgent(config.dsn, config.alerts).run(config.alerts_s), "alerts")
+            self._go_on(AlertsAgent(config.dsn, config.alerts).run(partial(lanes.share, config.alerts_s)), "alerts")
 
     def _open_page(self) -> None:
         self._go_on(self._beat(), "pulse")

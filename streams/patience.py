@@ -44,7 +44,7 @@ class Backoff:
 
 async def in_rounds(
     work: Callable[[], Awaitable[object]],
-    every_s: float,
+    every_s: float | Callable[[], float],
     what: str,
     *,
     log: logging.Logger,
@@ -58,8 +58,8 @@ async def in_rounds(
     ----------
     work : callable
         A round of it. What it raises ends the round alone.
-    every_s : float
-        Wait before each round. [s]
+    every_s : float or callable
+        Wait before each round; a callable is asked each time. [s]
     what : str
         The work, with its verb, in the line that is logged ("totals wait").
     log : logging.Logger
@@ -71,7 +71,7 @@ async def in_rounds(
         Called after a round that failed.
     """
     while True:
-        await asyncio.sleep(every_s)
+        await asyncio.sleep(every_s() if callable(every_s) else every_s)
         try:
             await work()
             continue

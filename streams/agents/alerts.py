@@ -1,6 +1,7 @@
 """Alerts are raised by one worker at a time, in rounds: whichever gets the lock, the others find it taken."""
 
 import logging
+from collections.abc import Callable
 from datetime import UTC, datetime
 
 from analytics.domain.errors import ConfigurationError
@@ -28,7 +29,7 @@ class AlertsAgent:
         self._connections = Connections(dsn, size=1, name="meterwarden alerts")
         self._raiser = Raiser(config)
 
-    async def run(self, every_s: float) -> None:
+    async def run(self, every_s: float | Callable[[], float]) -> None:
         """Until cancelled; a fault is logged and tried again, and no mark is lost by it."""
         try:
             await in_rounds(self._round, every_s, "alerts wait", log=log, away=(ConfigurationError, *AWAY))

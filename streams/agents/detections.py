@@ -6,7 +6,7 @@ between the two it goes out again, and the header ``identity`` (id and revision)
 
 import asyncio
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from typing import Any, Protocol
@@ -54,7 +54,7 @@ class DetectionRelay:
         self._metrics = metrics
         self._topic = topic
 
-    async def run(self, every_s: float) -> None:
+    async def run(self, every_s: float | Callable[[], float]) -> None:
         """Until cancelled."""
         await keep_publishing(self.once, self._publisher, every_s=every_s, page=_AT_ONCE, what="detections")
 

@@ -45,7 +45,7 @@ class PassingOn:
         self._topic = topic
         self._partitions = partitions
 
-    async def run(self, every_s: float) -> None:
+    async def run(self, every_s: float | Callable[[], float]) -> None:
         """Until cancelled."""
         what = "readings of other partitions"
         await keep_publishing(self.once, self._publisher, every_s=every_s, page=_AT_ONCE, what=what)

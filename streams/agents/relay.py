@@ -67,7 +67,12 @@ class Publisher:
 
 
 async def keep_publishing(
-    once: Callable[[], Awaitable[int]], publisher: Publisher, *, every_s: float, page: int, what: str
+    once: Callable[[], Awaitable[int]],
+    publisher: Publisher,
+    *,
+    every_s: float | Callable[[], float],
+    page: int,
+    what: str,
 ) -> None:
     """Empty an outbox page by page, until cancelled; what cannot be published now stays in it and is tried again.
 
@@ -75,8 +80,8 @@ async def keep_publishing(
     ----------
     once : callable
         Publishes a page at most; how many rows.
-    every_s : float
-        How often the outbox is looked at. [s]
+    every_s : float or callable
+        How often the outbox is looked at; see `in_rounds`. [s]
     page : int
         Rows of a full page, after which there may be more. [1]
     """
@@ -100,7 +105,7 @@ class Relay:
         self._metrics = metrics
         self._topic = topic
 
-    async def run(self, every_s: float) -> None:
+    async def run(self, every_s: float | Callable[[], float]) -> None:
         """Until cancelled."""
         await keep_publishing(self.once, self._publisher, every_s=every_s, page=_AT_ONCE, what="rejected readings")
 

@@ -31,6 +31,8 @@ _REFUSED_S = 3.0
 _REFUSED_TOLD_S = 60.0
 _LATE_S = 0.5
 """A reading that waits so much longer than it has to is late. [s]"""
+_SELDOM = 8.0
+"""Times as long at most as a single worker waits, for one that has few partitions."""
 _STARTING_S = 60.0
 """Longest time for which a partition without its state counts as starting. [s]"""
 
@@ -99,6 +101,14 @@ class Lanes:
     def first(self) -> bool:
         """Whether the first partition is this worker's: of what one worker does for all, it is the one."""
         return any(tp.partition == 0 for tp in self._lanes)
+
+    def share(self, every_s: float) -> float:
+        """How long this worker waits between two rounds of what any worker may do for all. [s]
+
+        The longer, the fewer partitions it has: all workers together look as often as a single one would.
+        """
+        mine = len(self._lanes)
+        return every_s * (min(self.partitions() / mine, _SELDOM) if mine else 1.0)  # none yet: it has just begun
 
     @property
     def running(self) -> int:

@@ -39,6 +39,24 @@ def test_a_round_that_fails_does_not_end_the_work(caplog: pytest.LogCaptureFixtu
     ]
 
 
+def test_the_pause_before_a_round_may_change(monkeypatch: pytest.MonkeyPatch) -> None:
+    slept: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        slept.append(seconds)
+
+    async def work() -> None:
+        if len(slept) == 3:
+            raise asyncio.CancelledError
+
+    pauses = iter([1.0, 8.0, 2.0])
+    with monkeypatch.context() as patch:
+        patch.setattr("streams.patience.asyncio.sleep", sleep)
+        with pytest.raises(asyncio.CancelledError):
+            asyncio.run(in_rounds(work, lambda: next(pauses), "relays wait", log=LOG))
+    assert slept == [1.0, 8.0, 2.0]
+
+
 def test_waits_double_up_to_the_longest(monkeypatch: pytest.MonkeyPatch) -> None:
     slept: list[float] = []
 
