@@ -146,16 +146,40 @@ def forget(batch: Batch, row: int, at: int, accused: list[int], halves: Halves, 
 def collapse(batch: Batch, row: int, at: int, places: list[int], halves: Halves) -> None:
     """Remove what blocks before `at` know of some meters (n the parent, n + 1 the constant load); keep the rest.
 
-    Those days can no longer be looked at one by one, so the shape of a change that they hold is not revised any more.
+    They become part of the base, but for days that the shape of another meter's change is still looked for in.
     """
     bank, n = batch.bank, batch.mask.shape[1]
     directions = [direction(j, n, n + EXTRA, batch.mask[row]) for j in places]
-    begins = bank.first[at] if at < len(bank.first) else bank.first[-1] + 1
-    for one in batch.standing:
-        if one.row == row and one.which not in places and one.since_day < begins:
-            one.since_day = -1
-    past = halves[0][at] if at < len(bank.first) else batch.total()
-    a, b, c = past.a[row].astype(np.float64), past.b[row].copy(), float(past.c[row])
+    at = min(at, len(bank.first))
+    kept = _first_looked_at(batch, row, at, places)
+    past = halves[0][kept] if kept < len(bank.first) else batch.total()
+    _replace(bank.base, row, past, directions)
+    for block in bank.blocks[kept:at]:
+        _replace(block, row, block, directions)
+    for block in bank.blocks[:kept]:
+        for part in (block.a, block.b, block.c, block.n, block.q, block.e):
+            part[row] = 0.0
+
+
+def _first_looked_at(batch: Batch, row: int, at: int, places: list[int]) -> int:
+    """First block before `at` in which the shape of another meter's change is still looked for, else `at`."""
+    bank = batch.bank
+    since = [
+        one.since_day
+        for one in batch.standing
+        if one.row == row
+        and one.which not in places
+        and one.since_day >= 0
+        and bank.first[-1] - one.detected_day <= _REVISE_DAYS
+    ]
+    ends = [first + days for first, days in zip(bank.first[:at], bank.days, strict=False)]
+    return next((i for i, end in enumerate(ends) if since and end > min(since)), at)
+
+
+def _replace(sums: DaySums, row: int, by: DaySums, directions: list[Floats]) -> None:
+    """Put the sums of a group in the place of others, without what they know along some directions."""
+    a, b, c = by.a[row].astype(np.float64), by.b[row].astype(np.float64), float(by.c[row])
+    q = by.q[row].copy()
     for d in directions:
         along = a @ d
         strength = float(d @ along)
@@ -164,15 +188,9 @@ def collapse(batch: Batch, row: int, at: int, places: list[int], halves: Halves)
             a -= np.outer(along, along) / strength
             b -= along * (t / strength)
             c -= t * t / strength
-    base = bank.base
-    base.a[row], base.b[row], base.c[row] = a, b, c
-    base.n[row], base.q[row], base.e[row] = past.n[row], past.q[row], past.e[row]
-    for d in directions:
-        base.q[row] *= 1.0 - np.minimum(np.abs(d), 1.0)
-    for i in range(min(at, len(bank.first))):
-        block = bank.blocks[i]
-        for part in (block.a, block.b, block.c, block.n, block.q, block.e):
-            part[row] = 0.0
+        q *= 1.0 - np.minimum(np.abs(d), 1.0)
+    sums.a[row], sums.b[row], sums.c[row] = a, b, c
+    sums.n[row], sums.q[row], sums.e[row] = by.n[row], q, by.e[row]
 
 
 def settle(batch: Batch, day: int) -> None:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from analytics.domain.quality import DetectionKind
 from analytics.drift.change import UNNAMED, ChangeState, Ending, GainChange
 from analytics.drift.engine import advance, conclude
 from analytics.drift.groups import BalanceGroups
@@ -80,6 +81,17 @@ def test_that_another_meter_fails_is_no_repair() -> None:
     faults = [fault for g in range(6) for fault in ((6 * g, START, -0.05), (6 * g + 1, START + 10, 0.05))]
     endings = {change.ending for change in run(changed(world([6] * 6, 140), *faults))}
     assert Ending.BACK not in endings
+
+
+def test_a_slow_change_is_still_one_when_another_meter_fails_meanwhile() -> None:
+    simulated = world([8] * 4, 165, kind=FaultKind.RAMP, size=0.03)
+    changes = run(changed(simulated, *((8 * g + 3, START + 16, -0.04) for g in range(4))))
+    slow = [change for change in changes if change.child % 8 == 0]
+    assert {change.ending for change in slow} <= {None, Ending.RETOLD}
+    last = last_of(changes)
+    assert sorted(last) == sorted([*(8 * g for g in range(4)), *(8 * g + 3 for g in range(4))])
+    assert last[0].kind is DetectionKind.GAIN_DRIFT
+    assert last[0].magnitude == pytest.approx(0.03, abs=0.008)
 
 
 def test_an_accused_meter_without_load_keeps_the_size_that_was_found() -> None:
