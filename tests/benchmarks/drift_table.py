@@ -223,7 +223,7 @@ def _say(text: str) -> None:
 
 _HEAD = (
     "| scenario | groups | seen by 45 d | recall by 30 / 45 / 60 / 90 d | 95 % of it | within sight | median days "
-    "| names right | refuses | precision | gain error, pp | 95 % holds | called slow | start off, 95 % holds | told "
+    "| names right | refuses | precision | gain error, pp | 95 % holds | called slow | start off, 95 % holds | reports "
     "| chance, 45 d |\n|" + "---|" * 16
 )
 _CLEAN_HEAD = "| method, clean groups | alarms | meter-days | per 1,000 meter-days | 95 % |\n|---|---|---|---|---|"

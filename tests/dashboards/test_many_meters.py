@@ -1,5 +1,7 @@
 """What an enterprise asks does not take longer for the meters of all others."""
 
+from typing import Any
+
 import psycopg
 import pytest
 
@@ -43,7 +45,7 @@ def test_own_keys_are_not_looked_for_among_those_of_others(viewer: str, view: st
     assert max(looked_at) < OTHERS / 10, looked_at
 
 
-def nodes(plan: dict[str, object]) -> list[dict[str, object]]:
+def nodes(plan: dict[str, Any]) -> list[dict[str, Any]]:
     below = plan.get("Plans", [])
     assert isinstance(below, list)
     return [plan, *(node for one in below for node in nodes(one))]

@@ -96,7 +96,9 @@ def survives(three: Cluster, database: str, prefix: str, logs: Path, kills: list
         place.settle(SOON_S)
         place.check(traffic)
         if len(kills) >= 20:
-            told = {"soak": f"{len(kills)} kills of brokers and workers on a cluster of three brokers"}
+            told: dict[str, object] = {
+                "soak": f"{len(kills)} kills of brokers and workers on a cluster of three brokers"
+            }
             told |= {"readings": traffic.sent, "lost": 0, "doubled": 0, "hours": "exact", "load": os.getloadavg()[0]}
             print(json.dumps(told))  # noqa: T201 - a long run's output is its lines
         assert [worker.stop() for worker in team] == [0, 0, 0]

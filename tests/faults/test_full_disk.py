@@ -100,7 +100,7 @@ class filling:  # noqa: N801 - reads as what it does
         return self._fill
 
     def _fill(self) -> None:
-        with self._file.open("ab") as stream, suppress(OSError):
+        with suppress(OSError), self._file.open("ab") as stream:
             while True:
                 stream.write(bytes(1 << 16))
                 stream.flush()
