@@ -237,6 +237,7 @@ def test_every_page_alone(region: Region, known: dict[str, tuple[str, str]], rol
     print(json.dumps(found))  # noqa: T201 - what `make bench` is for
 
 
+# a browser is a tool of this benchmark that the product needs not
 @pytest.mark.skipif(CHROMIUM is None, reason="no chromium here (apt-get install chromium)")
 @pytest.mark.usefixtures("known")
 def test_first_paint(region: Region) -> None:

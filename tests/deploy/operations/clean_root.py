@@ -108,6 +108,7 @@ def build(folder: Path) -> Stage:
         elif word in {"ENTRYPOINT", "CMD", "HEALTHCHECK"}:
             stage.said[word] = json.loads(rest[rest.index("[") :])
         elif word not in {"VOLUME", "EXPOSE"}:
+            # an instruction that the Dockerfile has got since then: passing over it would show another image
             raise NotImplementedError(f"{word} {rest}")
         told(f"{word} {rest[:70]}", f"{time.monotonic() - began:.0f} s")
     return stage
