@@ -1,11 +1,11 @@
-"""Advice by kind of fault: what to check, what to ask the enterprise, and names of the evidence."""
+"""Advice by kind of fault: what to check, what to ask the enterprise."""
 
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
 from analytics.domain.words import Phrase
 
-__all__ = ["ADVICE", "EVIDENCE", "PURPOSES", "Advice", "advice_on"]
+__all__ = ["ADVICE", "PURPOSES", "Advice", "advice_on"]
 
 
 class Advice(NamedTuple):
@@ -133,46 +133,6 @@ PURPOSES: Final = MappingProxyType(
         "update": Phrase(zh="更新", en="update"),
         "escalate": Phrase(zh="无人受理，已升级", en="nobody answered: escalated"),
         "clear": Phrase(zh="已恢复", en="over"),
-    }
-)
-EVIDENCE: Final = MappingProxyType(
-    {
-        "cause": Phrase(zh="原因", en="cause"),
-        "before": Phrase(zh="之前示值", en="before"),
-        "at": Phrase(zh="当时示值", en="at"),
-        "after": Phrase(zh="之后示值", en="after"),
-        "n": Phrase(zh="次数", en="count"),
-        "scale": Phrase(zh="10 的幂", en="power of ten"),
-        "amount": Phrase(zh="电（能）量", en="amount"),
-        "unexplained": Phrase(zh="不明差值", en="unexplained"),
-        "ledger_min": Phrase(zh="台账间隔（分钟）", en="ledger's interval, min"),
-        "readings_min": Phrase(zh="实际间隔（分钟）", en="readings' interval, min"),
-        "what": Phrase(zh="说明", en="what"),
-        "dial": Phrase(zh="示值", en="dial"),
-        "dial_afterwards": Phrase(zh="之后示值", en="dial afterwards"),
-        "readings_at_that_value": Phrase(zh="相同示值次数", en="readings at that value"),
-        "usual_use_in_that_time": Phrase(zh="同期通常用量", en="usual use in that time"),
-        "surprise": Phrase(zh="异常程度", en="surprise"),
-        "most_surprising_before": Phrase(zh="以往最高异常程度", en="most surprising before"),
-        "usual_lateness_s": Phrase(zh="通常延迟（秒）", en="usual lateness, s"),
-        "lateness_s": Phrase(zh="现延迟（秒）", en="lateness, s"),
-        "uploads_that_agree": Phrase(zh="一致的上传次数", en="uploads that agree"),
-        "proven": Phrase(zh="已证实", en="proven"),
-        "readings": Phrase(zh="读数次数", en="readings"),
-        "required": Phrase(zh="要求", en="required"),
-        "found": Phrase(zh="实际", en="found"),
-        "clause": Phrase(zh="条款", en="clause"),
-        "edition": Phrase(zh="标准", en="standard"),
-        "verification_due": Phrase(zh="有效期至", en="valid until"),
-        "days_left": Phrase(zh="剩余天数", en="days left"),
-        "likely": Phrase(zh="可能原因", en="likely"),
-        "counted_kwh": Phrase(zh="计得 kWh", en="counted kWh"),
-        "expected_kwh": Phrase(zh="应为 kWh", en="expected kWh"),
-        "ratio": Phrase(zh="比值", en="ratio"),
-        "ratio_low": Phrase(zh="比值下限（95%）", en="ratio from (95 %)"),
-        "ratio_high": Phrase(zh="比值上限（95%）", en="to"),
-        "windows": Phrase(zh="比对时段数", en="windows compared"),
-        "power": Phrase(zh="功率", en="power"),
     }
 )
 

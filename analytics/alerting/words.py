@@ -11,22 +11,27 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 from analytics.alerting.desk import AlertCard
+from analytics.alerting.evidence import evidence_in_words, percent
 from analytics.alerting.lifecycle import Purpose
 from analytics.alerting.mailbox import AddressedNotice, Letter
-from analytics.alerting.signal import VERIFICATION, Signal, Source
-from analytics.alerting.vocabulary import EVIDENCE, PURPOSES, advice_on
+from analytics.alerting.signal import FINDING, VERIFICATION, Signal, Source
+from analytics.alerting.vocabulary import PURPOSES, advice_on
 from analytics.domain.severity import Severity
-from analytics.domain.words import CASE_STATES, KINDS, SEVERITIES, Phrase, due_phrase
+from analytics.domain.words import CASE_STATES, KINDS, SEVERITIES, Language, Phrase, due_phrase
 
 __all__ = ["LINKS", "CaseFacts", "DutyFacts", "LetterText", "case_text", "compose", "duty_text", "title"]
 
 LINKS: Final = "{{links}}"
+_IN_A_TITLE: Final = 3
+"""A title names at most this many clauses."""
 _LISTED: Final = 12
 """A digest lists at most this many alerts, and counts the others."""
 _OF_A_SHARE: Final = frozenset({"ratio", "gain_step", "gain_drift"})
 """Kinds of fault by which a meter counts a share too much or too little."""
 _SHOWN: Final = 8
 """A message about several metering points lists at most this many."""
+_LONGEST: Final = 200
+"""Characters of one sentence of evidence; what a ledger says may be of any length."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,11 +99,17 @@ def title(card: AlertCard, language: str) -> str:
 
 
 def _kind(kind: str, card: AlertCard) -> Phrase:
-    """A kind's name; of one verification by how many days it is overdue or due."""
-    days_left = card.examples[0].evidence.get("days_left")
+    """A kind's name; of one meter with its size, and of what does not comply with the clauses, where they are few."""
+    signal, name = card.examples[0], KINDS[kind]
+    days_left = signal.evidence.get("days_left")
     if kind == VERIFICATION and card.single and isinstance(days_left, int):
         return due_phrase(days_left)
-    return KINDS[kind]
+    clauses = _clauses(card) if kind == FINDING else []
+    if clauses and len(clauses) <= _IN_A_TITLE and card.alert.ever == len(card.examples):
+        return Phrase(zh=f"{name.zh}（{'、'.join(clauses)}）", en=f"{name.en} ({', '.join(clauses)})")
+    if kind in _OF_A_SHARE and card.single and signal.magnitude is not None:
+        return Phrase(zh=f"{name.zh} {percent(signal.magnitude)}", en=f"{name.en} {percent(signal.magnitude)}")
+    return name
 
 
 def compose(
@@ -246,9 +257,11 @@ def _facts(card: AlertCard, *, zh: bool, gentle: bool, zone: ZoneInfo, now: date
     clauses = _clauses(card)
     if clauses and not card.single:
         lines.append(line("条款", "Clauses", ("、" if zh else ", ").join(clauses)))
-    evidence = _evidence(signal, zh=zh) if card.single else ""
-    if evidence:
-        lines.append(line("证据", "Evidence", evidence))
+    if card.single:
+        evidence = _evidence(signal, zone, zh=zh)
+        lines += [line("证据", "Evidence", evidence)] if evidence else []
+    else:
+        lines += _of_each(card, zone, zh=zh)
     if signal.source is not Source.DETECTION:
         return lines  # nothing was measured: it has neither a confidence nor an amount
     if not gentle:
@@ -276,6 +289,16 @@ def _clauses(card: AlertCard) -> list[str]:
     return sorted(found, key=lambda clause: [(len(part), part) for part in clause.split(".")])
 
 
+def _of_each(card: AlertCard, zone: ZoneInfo, *, zh: bool) -> list[str]:
+    """What does not hold at each of several points, by clause; of other signals the points alone are listed."""
+    colon = "：" if zh else ": "
+    return [
+        f"- {' '.join(filter(None, (signal.point, signal.meter_no)))}{colon}{_evidence(signal, zone, zh=zh)}"
+        for signal in card.examples[:_SHOWN]
+        if signal.source is Source.FINDING
+    ]
+
+
 def _whose(signal: Signal, *, zh: bool) -> str:
     if not signal.unit_name:
         return signal.unit_code
@@ -301,19 +324,10 @@ def _advice(card: AlertCard, *, zh: bool, gentle: bool) -> list[str]:
     return [f"建议检查：{advice.check.zh}" if zh else f"Suggested check: {advice.check.en}"]
 
 
-def _evidence(signal: Signal, *, zh: bool) -> str:
-    unit = str(signal.evidence.get("unit", ""))
-    parts = []
-    for key, value in signal.evidence.items():
-        if key == "unit" or isinstance(value, Mapping | list | tuple) or value is None:
-            continue
-        if key.endswith("_en") if zh else f"{key}_en" in signal.evidence:
-            continue
-        words = EVIDENCE.get(key.removesuffix("_en"), Phrase(zh=key, en=key))
-        text = f"{value:,.10g}" if isinstance(value, float) else str(value)
-        suffix = f" {unit}" if unit and key in {"before", "at", "after", "amount"} else ""
-        parts.append(f"{words.of('zh' if zh else 'en')} {text[:120]}{suffix}")
-    return ("；" if zh else "; ").join(parts[:8])
+def _evidence(signal: Signal, zone: ZoneInfo, *, zh: bool) -> str:
+    language: Language = "zh" if zh else "en"
+    parts = evidence_in_words(signal.kind, signal.evidence, magnitude=signal.magnitude, language=language, zone=zone)
+    return ("；" if zh else "; ").join(part[:_LONGEST] for part in parts)
 
 
 def _confidence(signal: Signal, *, zh: bool) -> str:
@@ -360,6 +374,6 @@ def _row(post: AddressedNotice, card: AlertCard, *, zh: bool, zone: ZoneInfo) ->
     since = card.alert.since.astimezone(zone)
     clauses = _clauses(card)
     what = title(card, language)
-    if clauses:
+    if clauses and clauses[0] not in what:
         what += f"，条款 {'、'.join(clauses)}" if zh else f", clause {', '.join(clauses)}"
     return f"- [{mark}] {what}" + (f"（{since:%m-%d %H:%M}）" if zh else f" ({since:%m-%d %H:%M})")

@@ -227,6 +227,7 @@ _ALERTS: Final = phrases(
 )
 _ALERT: Final = phrases(
     title=("告警", "Alert"),
+    advice=("建议：", "Advice: "),
     evidence=("证据", "Evidence"),
     history=("经过", "History"),
     to_point=("打开计量点", "Open the metering point"),

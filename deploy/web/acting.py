@@ -8,6 +8,7 @@ from fastapi import APIRouter, Path, Query, Request, Response
 from starlette.datastructures import UploadFile
 
 from analytics.alerting.case import Action, CaseRefused, allowed
+from analytics.alerting.vocabulary import advice_on
 from analytics.domain.words import CASE_ACTIONS, SITE_VERDICTS, name_of
 from dashboards.web.asking import Span
 from dashboards.web.values import Cell, cell, heading
@@ -27,6 +28,8 @@ _AROUND: Final = timedelta(days=3)
 _CHARTS: Final = panels_of("point", "point_hours", "point_readings")
 _ENTERPRISE: Final = frozenset({"corrected", "comment"})
 _HIDDEN: Final = ("assignee_name",)
+_EVIDENCE_OF_ONE: Final = ("severity", "kind", "started_at", "ended_at")
+_EVIDENCE: Final = ("point", "meter_no", *_EVIDENCE_OF_ONE)
 _FILES: Final = """
 select id, name, media_type, bytes, stored_at from attachment_list
 where case_id = %(case)s and (shared or %(all)s) order by id
@@ -64,9 +67,9 @@ async def read_alert(request: Request, visit: Viewer, alert: Identity) -> Respon
     async with asking(request, visit) as ask:
         found = await _one(ask, "alert", alert=alert)
         history = await ask.table("alert_history", alert=alert)
-        evidence, panels = None, []
+        evidence = await ask.evidence("alert_evidence", _EVIDENCE_OF_ONE if found["point"] else _EVIDENCE, alert=alert)
+        panels = []
         if found["point"]:
-            evidence = await ask.table("alert_evidence", point_id=found["point_id"], since=found["since"])
             measure = await ask.of_board("choose_measure", unit=found["unit_code"], point=found["point"])
             words = {"measure": str(measure[0]["unit"] or "")} if measure else {}
             facts = {"unit": found["unit_code"], "point": found["point"]}
@@ -86,6 +89,7 @@ async def read_alert(request: Request, visit: Viewer, alert: Identity) -> Respon
         facts=[*shown[:-1], (shown[-1][0], _with_unit(shown[-1][1], found["energy_unit"]))],
         history=history,
         evidence=evidence,
+        advice=_advice(found["kind"], found["carrier"] or "", visit),
         panels=panels,
         point_href=point_href(found["unit_code"], found["point"]) if found["point"] else "",
         verdicts=_choices(SITE_VERDICTS, visit),
@@ -285,6 +289,12 @@ def _around(alert: dict[str, Any]) -> Span:
 
 def _choices(table: Any, visit: Visit) -> list[tuple[str, str]]:
     return [(code, text.of(visit.language)) for code, text in table.items()]
+
+
+def _advice(kind: str, carrier: str, visit: Visit) -> str:
+    """What to check, and of an enterprise what it is asked, as the message says it."""
+    advice = advice_on(kind, carrier)
+    return (advice.ask if visit.person.role == "enterprise" else advice.check).of(visit.language)
 
 
 def _with_unit(shown: Cell, unit: str | None) -> Cell:

@@ -18,6 +18,7 @@ from dashboards.boards import BOARDS
 from dashboards.panels import Panel
 from dashboards.queries import query
 from dashboards.web.asking import RANGES, Span, statement
+from dashboards.web.evidence import evidence_rows
 from dashboards.web.panels import Shown, Table, shown, table_of
 from dashboards.web.rendering import question
 from deploy.web.doors import Visit
@@ -133,6 +134,12 @@ class Questions:
     async def table(self, name: str, hidden: Sequence[str] = (), **facts: Any) -> Table | None:
         """One of the pages' own questions as a table."""
         return self.tabled(await self.own(name, **facts), hidden)
+
+    async def evidence(self, name: str, columns: Sequence[str], **facts: Any) -> Table | None:
+        """What alerts and detections rest on, in words."""
+        found = await self.own(name, **facts)
+        language = self._visit.language
+        return self.tabled(evidence_rows(found, columns, language=language, zone=self.zone))
 
     def tabled(self, found: Sequence[Mapping[str, Any]], hidden: Sequence[str] = (), unit: str = "") -> Table | None:
         """Rows as a table whose cells lead on."""

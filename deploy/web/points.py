@@ -23,6 +23,7 @@ _DATA: Final = panels_of(
 )
 _DIAL: Final = timedelta(days=90)
 """The dial of a year is 35,000 readings, each of them unpacked: it is drawn of so many days at most."""
+_EVIDENCE: Final = ("severity", "kind", "state", "started_at", "ended_at", "meter_no")
 _HEALTH: Final = panels_of("point", "point_errors", "point_observability", "point_verifications", "point_cases")
 Point = Annotated[str, Query(max_length=200, pattern=r"^[^\x00]+$")]
 
@@ -64,7 +65,7 @@ async def health(request: Request, visit: Viewer, point: Point, unit: Code = "")
         found = await ask.unit(code)
         _require(await ask.of_board("choose_measure", unit=code, point=point), point)
         alerts = await ask.table("point_alerts", unit=code, point=point)
-        evidence = await ask.table("point_evidence", unit=code, point=point)
+        evidence = await ask.evidence("point_evidence", _EVIDENCE, unit=code, point=point)
         panels = await ask.panels(_HEALTH, shown, unit=code, point=point)
     return answer(
         request,

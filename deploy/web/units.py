@@ -38,7 +38,9 @@ order by point, installed_from desc offset %(before)s limit %(most)s
 _LABELLED: Final = 60
 """Labels of a page: two milliseconds each."""
 _TABS: Final = ("overview", "energy", "compliance", "meters", "certificates", "products", "reports")
-_OVERVIEW: Final = panels_of("enterprise", "unit_state", "unit_tce", "unit_alerts", "unit_tce_days", "unit_months")
+_OVERVIEW: Final = panels_of(
+    "enterprise", "unit_state", "unit_tce", "unit_left_out", "unit_alerts", "unit_tce_days", "unit_months"
+)
 _ENERGY: Final = panels_of(
     "enterprise", "unit_hours", "unit_days_year", "unit_completeness_days", "unit_parts", "unit_cost"
 )

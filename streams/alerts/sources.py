@@ -17,7 +17,7 @@ _DETECTIONS: Final = """
 select d.id, u.code as unit_code, u.name as unit_name, p.code as point, coalesce(m.meter_no, '') as meter_no,
        coalesce(i.place, '') as place, p.carrier, d.kind, d.severity, d.started_at, d.ended_at, d.state, d.magnitude,
        d.confidence, d.energy_affected as energy, coalesce(s.symbol, '') as energy_unit, d.evidence, d.unit_id,
-       d.point_id, d.meter_id, n.meters, d.detected_at
+       d.point_id, d.meter_id, n.meters, d.detected_at, d.magnitude_low, d.magnitude_high
 from detection d
 join unit u on u.id = d.unit_id
 join metering_point p on p.id = d.point_id
@@ -140,10 +140,18 @@ def _detection(row: Mapping[str, Any], now: datetime, severities: Mapping[str, S
         confidence=row["confidence"],
         energy=row["energy"],
         energy_unit=row["energy_unit"] if row["energy"] is not None else "",
-        evidence=row["evidence"] if isinstance(row["evidence"], dict) else {},
+        evidence=_measured(row),
         unit_meters=row["meters"] or 0,
     )
     return LocatedSignal(signal, row["unit_id"], row["point_id"], row["meter_id"])
+
+
+def _measured(row: Mapping[str, Any]) -> dict[str, Any]:
+    """The evidence with what is stored beside it: the interval of its size, and the unit of its amounts."""
+    found = dict(row["evidence"]) if isinstance(row["evidence"], dict) else {}
+    if row["magnitude_low"] is not None and row["magnitude_high"] is not None:
+        found |= {"magnitude_low": row["magnitude_low"], "magnitude_high": row["magnitude_high"]}
+    return found | {"amount_unit": row["energy_unit"]} if row["energy_unit"] else found
 
 
 def _only_watched(evidence: object) -> bool:

@@ -13,6 +13,16 @@ from streams.alerts.people import new_token, person_of
 from tests.deploy.web.office import HOST, PASSWORD, Office, inside
 
 pytestmark = pytest.mark.integration
+_FINDING = """
+insert into finding (unit_id, edition, clause, mandatory, level, carrier, required, found, required_zh, found_zh,
+                     verdict, severity, next_step_zh, next_step_en, as_of, opened_at, rule)
+values (%s, 'GB 17167-2006', '4.3.8', true, 'unit', 'electricity', 'class 0.5 or better', 'class 1', '不低于 0.5 级',
+        '1 级', 'fail', 'serious', '更换器具。', 'Replace it.', '2026-11-01', '2026-11-01+00', 'accuracy') returning id
+"""
+_RESTS_ON = """
+insert into alert_source (source, source_id, alert_id, unit_id, standing, started_at)
+values ('finding', %s, %s, %s, true, '2026-11-01+00') returning 1
+"""
 
 
 def test_a_step_that_lacks_something_says_what(office: Office) -> None:
@@ -28,6 +38,25 @@ def test_a_step_that_lacks_something_says_what(office: Office) -> None:
     assert (answer.status_code, "must be given one of" in answer.text) == (409, True)
     assert office.act(inspector, case, f"{case}/open").status_code == 404
     assert office.act(inspector, case, f"{case}/dispatch", assignee="first").status_code == 409, "not an inspector"
+
+
+def test_an_alert_shows_what_it_rests_on_to_who_may_see_it(office: Office) -> None:
+    [(alert, unit)] = office.rows("select id, unit_id from alert where unit_id = 1 and kind = 'silence'")
+    [(finding,)] = office.rows(_FINDING, unit)
+    office.rows(_RESTS_ON, finding, alert, unit)
+    try:
+        told = "GB 17167-2006 4.3.8；要求：不低于 0.5 级；实际：1 级"
+        for login in ("li.na", "first"):
+            browser = office.browser(login)
+            browser.post("/language", data={"language": "zh"})
+            page = browser.get(f"/alerts/{alert}").text
+            assert told in page, login
+            assert "更换器具。" in page
+            assert "建议：" in page
+        assert office.browser("second").get(f"/alerts/{alert}").status_code == 404
+    finally:
+        office.rows("delete from alert_source where source = 'finding' and source_id = %s returning 1", finding)
+        office.rows("delete from finding where id = %s returning 1", finding)
 
 
 def test_an_administrator_enters_people_and_ends_them(office: Office) -> None:

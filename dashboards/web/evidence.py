@@ -1,0 +1,65 @@
+"""Rows of a table of evidence: what was stored of each detection, finding or verification, in words."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date, tzinfo
+from typing import Any, Final
+
+from analytics.alerting.evidence import evidence_in_words
+from analytics.domain.words import Language
+
+__all__ = ["evidence_rows"]
+
+_OF_A_FINDING: Final = ("edition", "clause")
+
+
+def evidence_rows(
+    found: Iterable[Mapping[str, Any]], columns: Sequence[str], *, language: Language, zone: tzinfo
+) -> list[dict[str, Any]]:
+    """Rows of ``alert_evidence`` or ``point_evidence`` as they are shown.
+
+    Parameters
+    ----------
+    found : iterable of mapping
+        With the stored evidence beside the columns that it does not repeat.
+    columns : sequence of str
+        What is shown before the words; of these the ones that no row fills are left out.
+    language : str
+    zone : tzinfo
+        Whose dates the words give.
+
+    Returns
+    -------
+    list of dict
+        The columns, ``what`` or ``what_en``, and ``next_step_zh`` or ``next_step_en`` where a row has one.
+    """
+    rows = list(found)
+    shown = [name for name in columns if any(row[name] is not None for row in rows)]
+    what, step = "what" if language == "zh" else "what_en", f"next_step_{language}"
+    steps = any(row.get(step) for row in rows)
+    separator = "；" if language == "zh" else "; "
+    return [
+        {name: row[name] for name in shown}
+        | {what: separator.join(_words(row, language, zone))}
+        | ({step: row.get(step)} if steps else {})
+        for row in rows
+    ]
+
+
+def _words(row: Mapping[str, Any], language: Language, zone: tzinfo) -> list[str]:
+    return evidence_in_words(row["kind"], _facts(row), magnitude=row["magnitude"], language=language, zone=zone)
+
+
+def _facts(row: Mapping[str, Any]) -> dict[str, Any]:
+    """What `evidence_in_words` knows, out of a detection's stored evidence or the columns of what else there is."""
+    facts = dict(row["evidence"]) if isinstance(row["evidence"], dict) else {}
+    if row["magnitude_low"] is not None and row["magnitude_high"] is not None:
+        facts |= {"magnitude_low": row["magnitude_low"], "magnitude_high": row["magnitude_high"]}
+    if row["energy_unit"]:
+        facts["amount_unit"] = row["energy_unit"]
+    if row.get("clause"):
+        facts |= {name: row[name] for name in _OF_A_FINDING}
+        facts |= {"required": row["required_zh"] or row["required"], "required_en": row["required"]}
+        facts |= {"found": row["found_zh"] or row["found"], "found_en": row["found"]}
+    if isinstance(row.get("verification_due"), date):
+        facts |= {"verification_due": row["verification_due"].isoformat(), "days_left": row["days_left"]}
+    return facts
