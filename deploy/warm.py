@@ -6,8 +6,10 @@ import numpy as np
 
 from analytics.domain.ledger import build_ledger
 from ingest.wire import Block, MeterList, warm_up
+from streams.rows.of_results import reading_rows
 from streams.steps.state import PartitionState
 from streams.steps.step import close_hours, step
+from streams.store.readings import packed
 
 __all__ = ["warm"]
 
@@ -43,10 +45,11 @@ def warm() -> int:
         message=none,
         position=none,
     )
-    accepted = len(step(state, [block]).readings)
+    done = step(state, [block])
     close_hours(state, now_us=_AT_US)
     warm_up(ZoneInfo("UTC"))
-    return accepted
+    packed(reading_rows(done.readings, np.ones(len(done.readings), np.int32)))
+    return len(done.readings)
 
 
 if __name__ == "__main__":

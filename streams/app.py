@@ -35,7 +35,8 @@ from streams.lanes.lanes import Lanes
 from streams.lanes.workshop import Workshop
 from streams.metrics import WorkerMetrics
 from streams.patience import in_rounds
-from streams.rows.layout import Doing
+from streams.rows.layout import READING, Doing
+from streams.rows.of_results import reading_rows
 from streams.source.broker import Broker, TopicFacts
 from streams.source.consumer import BatchApp, BatchOptions, Position
 from streams.source.credentials import credentials_of
@@ -46,6 +47,7 @@ from streams.steps.state import PartitionState, rules_of
 from streams.steps.step import step
 from streams.store.access.admission import AdmissionStore
 from streams.store.partitions import TimescaleStore
+from streams.store.readings import packed
 
 __all__ = ["WorkerApp", "create_app", "warm_up"]
 
@@ -79,6 +81,7 @@ def warm_up(zone: ZoneInfo) -> None:
     close(points, table, now_us=0)
     step(PartitionState.empty(ledger), [])
     wire.warm_up(zone)
+    packed(reading_rows(np.empty(0, READING), nothing))
 
 
 class WorkerApp(BatchApp):

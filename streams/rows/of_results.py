@@ -17,6 +17,7 @@ from analytics.health.rises import learnt_rates, rise_verdict
 from analytics.health.severity import severity_of
 from analytics.health.visible import verdict_of
 from ingest.wire import Block, Fault, Record, encode_readings_json, encode_rows
+from streams.rows._rows_kernel import fill
 from streams.rows.detections import (
     energy_affected,
     evidence_json,
@@ -28,6 +29,7 @@ from streams.rows.detections import (
 from streams.rows.layout import (
     HOUR_ROW,
     MAIN_REGISTER,
+    READING,
     READING_ROW,
     DetectionRow,
     DeviceStatus,
@@ -69,6 +71,10 @@ class Registers:
 
     stored: StoredLedger
     others: dict[tuple[int, str], int] = field(default_factory=dict)
+    _all_main: bool = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._all_main = bool(self.stored.register_ids.all())
 
     def missing(self, rows: NDArray[Any], names: Sequence[str]) -> list[tuple[int, str]]:
         """Registers that have no id yet, as (meter, name).
@@ -79,10 +85,16 @@ class Registers:
         names : sequence of str
             What `register` points into.
         """
+        if self._only_main(names):
+            return []
         other = rows[(rows["register"] != MAIN_REGISTER) | (self.stored.register_ids[rows["meter"]] == 0)]
         pairs = np.unique(np.stack([other["meter"], other["register"].astype(np.int32)]), axis=1)
         found = [(int(meter), names[register]) for meter, register in pairs.T.tolist()]
         return [key for key in found if key not in self.others]
+
+    def _only_main(self, names: Sequence[str]) -> bool:
+        """Whether there is no other register, as nearly always: then no reading has to be looked at."""
+        return self._all_main and len(names) == 1
 
     def name_of(self, key: tuple[int, str]) -> RegisterName:
         """What the store calls a register."""
@@ -93,6 +105,8 @@ class Registers:
     def ids(self, rows: NDArray[Any], names: Sequence[str]) -> Int32s:
         """Id of the register of each reading."""
         ids: Int32s = self.stored.register_ids[rows["meter"]]
+        if self._only_main(names):
+            return ids
         other = np.flatnonzero((rows["register"] != MAIN_REGISTER) | (ids == 0))
         if other.size:
             ids = ids.copy()
@@ -112,9 +126,7 @@ def reading_rows(rows: NDArray[Any], register_ids: Int32s) -> Readings:
     register_ids : (n,) int32
     """
     out = np.empty(len(rows), READING_ROW)
-    for name in ("measured_at", "received_at", "value", "quality", "unit"):
-        out[name] = rows[name]
-    out["register_id"] = register_ids
+    fill(out, np.require(rows, READING, ["C", "W"]), np.require(register_ids, np.int32, ["C", "W"]))
     return out
 
 

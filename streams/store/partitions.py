@@ -82,6 +82,7 @@ class TimescaleStore:
     def __init__(self, dsn: str, *, group: str, owner: str, connections: int = 2) -> None:
         self._group = group
         self._owner = owner
+        self._chunks = readings.Chunks()
         self._frontiers: dict[TopicPartition, tuple[int, hours.Frontier]] = {}
         self._connections = Connections(
             dsn,
@@ -166,7 +167,7 @@ class TimescaleStore:
         async with self._connections.connection() as connection:
             async with connection.transaction():
                 await fence.lock(connection, self._group, assigned.partition, assigned.epoch, at)
-                transaction = Transaction(connection, self._group, assigned.partition, at, frontier)
+                transaction = Transaction(connection, self._group, assigned.partition, at, frontier, self._chunks)
                 yield transaction
             transaction.committed()
 
@@ -339,8 +340,10 @@ class Transaction:
         partition: TopicPartition,
         at: int,
         frontier: hours.Frontier,
+        chunks: readings.Chunks,
     ) -> None:
         self._connection = connection
+        self._chunks = chunks
         self._frontier = frontier
         self._hours: list[Hours] = []
         self._group = group
@@ -360,7 +363,7 @@ class Transaction:
 
     async def write_readings(self, rows: Readings) -> int:
         """Append readings; how many."""
-        return await readings.append(self._connection, rows)
+        return await readings.append(self._connection, rows, self._chunks)
 
     async def read_hours(self, point_ids: Int32s, from_hour: Int64s, to_hour: Int64s) -> Hours:
         """Stored hours of half-open windows, sorted by point and hour."""

@@ -93,6 +93,27 @@ class Layout:
         """The columns in the order they are sent."""
         return tuple(c.name for c in self.columns)
 
+    def blank(self) -> NDArray[np.void]:
+        """A row on the wire in which only the values are missing, which are its fields v0, v1 and so on, (1,).
+
+        Of a layout without text, for rows without NULL.
+        """
+        row = np.zeros(1, self._dtype(0))
+        row["n"] = len(self.columns)
+        for i in range(len(self._fixed)):
+            row[f"l{i}"] = row[f"v{i}"].dtype.itemsize
+        return row
+
+    def turned(self) -> np.dtype[np.void]:
+        """A row on the wire with the columns' names, each an unsigned whole number whose bytes are turned."""
+        fields = self._dtype(0).fields
+        assert fields is not None, "a structured type has fields"
+        places = [fields[f"v{i}"] for i in range(len(self._fixed))]
+        formats, offsets = [f"<u{place[0].itemsize}" for place in places], [place[1] for place in places]
+        return np.dtype(
+            {"names": list(self.names), "formats": formats, "offsets": offsets, "itemsize": self._dtype(0).itemsize}
+        )
+
     def pack(self, rows: Mapping[str, Any] | NDArray[np.void]) -> bytes:
         """Pack parallel columns (or a structured array) into a whole COPY stream."""
         return b"".join((HEADER, *self._groups(rows), TRAILER))

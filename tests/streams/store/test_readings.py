@@ -5,9 +5,14 @@ import asyncio
 import numpy as np
 import psycopg
 import pytest
+from psycopg import sql
 
+from streams.lanes.workshop import blames_the_rows
+from streams.ports import StoreRejected
 from streams.rows.layout import READING_ROW, Readings, RegisterName, TopicPartition
 from streams.store import readings as table
+from streams.store.partitions import TimescaleStore
+from streams.store.postgres.copy import Column, Layout
 from tests.streams.store.conftest import connected, opened
 
 pytestmark = pytest.mark.integration
@@ -87,6 +92,104 @@ def test_a_block_of_a_hundred_thousand_comes_back(world: str, topic: TopicPartit
     rows["value"] = generator.standard_normal(100_000)
     found = store_and_ask(world, topic, rows, [(r, T0, T0 + 100_000 * MINUTE) for r in (4, 2, 3, 1)])
     assert found.tobytes() == rows[np.lexsort((rows["measured_at"], rows["register_id"]))].tobytes()
+
+
+def test_readings_are_packed_as_any_row_is() -> None:
+    generator = np.random.default_rng(3)
+    rows = np.frombuffer(generator.bytes(5000 * READING_ROW.itemsize), READING_ROW).copy()
+    rows["measured_at"] >>= 2
+    rows["received_at"] >>= 2
+    rows["measured_at"][:2] = np.iinfo(np.int64).max, np.iinfo(np.int64).min  # infinite for both sides
+    rows["value"][:4] = np.nan, -np.inf, -0.0, 5e-324
+    layout = Layout(*(Column(name, kind) for name, kind in table.KINDS.items()))
+    for some in (rows, rows[:1], rows[:0], rows[::7]):
+        assert bytes(table.packed(some)) == layout.pack(some)
+
+
+DAY = 86_400_000_000
+
+
+def ticks(days: int, each: int) -> Readings:
+    """`each` readings on each of some days, day by day in turns."""
+    rows = np.zeros(days * each, READING_ROW)
+    rows["measured_at"] = T0 + np.arange(len(rows)) % days * DAY + np.arange(len(rows)) // days
+    rows["register_id"] = np.arange(len(rows)) % 4 + 1
+    rows["value"] = np.arange(len(rows))
+    return rows
+
+
+def chunks_of(dsn: str) -> list[tuple[str, int]]:
+    """Names of the chunks and how many readings lie in each."""
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        return connection.execute(
+            "select tableoid::regclass::text, count(*) from reading_hot group by 1 order by min(measured_at)"
+        ).fetchall()
+
+
+async def write(store: TimescaleStore, topic: TopicPartition, rows: Readings) -> None:
+    async with store.transaction(await store.assign(topic, partitions=1), at=0) as tx:
+        await tx.write_readings(rows)
+
+
+@pytest.mark.parametrize("role", ["meterwarden", "meterwarden_worker"])
+def test_readings_lie_in_their_chunks_whichever_way_they_went(
+    world: str, role: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Readings of days without a chunk, and those that are few of their day, go through the table."""
+    asked: list[str] = []
+    plain = table._copy
+
+    async def copy(connection: psycopg.AsyncConnection, where: sql.Identifier, rows: Readings) -> None:
+        asked.append(where.as_string())
+        await plain(connection, where, rows)
+
+    monkeypatch.setattr(table, "_copy", copy)
+
+    first, second = ticks(2, 1500), ticks(3, 1500)
+    few = ticks(1, 20)
+    few["measured_at"] += DAY
+    second = np.concatenate([few, second])
+
+    async def scenario() -> None:
+        chunks = table.Chunks()
+        async with connected(world) as connection:
+            await connection.execute(sql.SQL("set role {}").format(sql.Identifier(role)))
+            await table.append(connection, first, chunks)
+            assert asked == ['"reading_hot"']
+            asked.clear()
+            await table.append(connection, second, chunks)
+            assert len(asked) == 3
+            assert asked[2] == '"reading_hot"'  # the third day has no chunk yet
+            asked.clear()
+            await table.append(connection, few, chunks)
+            await table.append(connection, np.concatenate([ticks(1, 1000), few]), chunks)
+            assert [where == '"reading_hot"' for where in asked] == [True, False, True]
+
+    asyncio.run(scenario())
+    held = chunks_of(world)
+    assert [count for _, count in held] == [1500 + 1500 + 1000, 1500 + 1500 + 3 * len(few), 1500]
+    with psycopg.connect(world) as connection:
+        row = connection.execute("select count(*), sum(value) from reading_hot").fetchone()
+    parts = (first, second, few, ticks(1, 1000), few)
+    assert row == (sum(map(len, parts)), sum(float(part["value"].sum()) for part in parts))
+
+
+def test_a_chunk_that_is_gone_costs_one_attempt(world: str, topic: TopicPartition) -> None:
+    rows = ticks(1, 2000)
+
+    async def scenario() -> None:
+        async with opened(world) as store:
+            await write(store, topic, rows)
+            await write(store, topic, rows)
+            async with connected(world) as connection:
+                await connection.execute("select drop_chunks('reading_hot', older_than => 'infinity'::timestamptz)")
+            with pytest.raises(StoreRejected) as refused:
+                await write(store, topic, rows)
+            assert not blames_the_rows(refused.value)  # a worker tries again, and rejects no message for it
+            await write(store, topic, rows)
+
+    asyncio.run(scenario())
+    assert [count for _, count in chunks_of(world)] == [2000]
 
 
 def test_registers_are_made_where_the_meter_is_known(world: str) -> None:
