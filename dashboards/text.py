@@ -8,6 +8,7 @@ from analytics.domain.words import (
     CARRIERS,
     CASE_ACTIONS,
     CASE_STATES,
+    EDITIONS,
     KINDS,
     LEVELS,
     MESSAGE_STATES,
@@ -118,19 +119,6 @@ _ATTENTION: Final = {
     "messages_wait": Word(Phrase(zh="告警消息久未发出", en="messages wait to be sent"), "▲", ORANGE),
     "disk_full_soon": Word(Phrase(zh="磁盘将满，余下天数", en="disk is full in so many days"), "▲", ORANGE),
 }
-_EDITIONS: Final = {
-    "GB 17167-2006": Phrase(zh="GB 17167-2006", en="GB 17167-2006"),
-    "GB 17167-2006 (stands in for GB 17167-2025)": Phrase(
-        zh="GB 17167-2006（该版已废止；GB 17167-2025 的数据未录入，结果供参考）",
-        en="GB 17167-2006 (stands in for GB 17167-2025)",
-    ),
-    "GB 24789-2009": Phrase(zh="GB 24789-2009", en="GB 24789-2009"),
-    "GB 24789-2009 (stands in for GB/T 24789-2022, which has replaced it)": Phrase(
-        zh="GB 24789-2009（已由 GB/T 24789-2022 代替，其数据未录入，结果供参考）",
-        en="GB 24789-2009 (stands in for GB/T 24789-2022, which has replaced it)",
-    ),
-    "online monitoring of key units": Phrase(zh="重点用能单位在线监测", en="online monitoring of key units"),
-}
 _MAGNITUDES: Final = {
     "share": Phrase(zh="%", en="%"),  # the boards say it in percent
     "decades": Phrase(zh="个数量级", en="powers of ten"),
@@ -203,7 +191,7 @@ VALUES: Final[dict[str, dict[str, Word]]] = {
     "verdict": _VERDICTS,
     "verdict_on_site": _ON_SITE,
     "observable": _OBSERVABLE,
-    "edition": _plain(_EDITIONS),
+    "edition": _plain(EDITIONS),
     "status": _plain(STATUSES),
     "magnitude_unit": _plain(_MAGNITUDES),
     "question": _plain(_QUESTIONS),

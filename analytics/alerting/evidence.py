@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from analytics.alerting.signal import FINDING, VERIFICATION
-from analytics.domain.words import Language, Phrase, due_phrase
+from analytics.domain.words import EDITIONS, Language, Phrase, due_phrase
 
 __all__ = ["evidence_in_words", "percent"]
 
@@ -270,8 +270,10 @@ def _finding(evidence: Mapping[str, Any], _: float | None, language: Language, _
     required = evidence.get("required" if zh else "required_en")
     found = evidence.get("found" if zh else "found_en")
     edition, clause = str(evidence.get("edition") or ""), str(evidence.get("clause") or "")
+    named = EDITIONS[edition].of(language) if edition in EDITIONS else edition
+    number = named.partition("（")[0].partition(" (")[0]  # what stands in for what is told where the unit was judged
     return [
-        " ".join(filter(None, (edition, clause))),
+        " ".join(filter(None, (number, clause))),
         (f"要求：{required}" if zh else f"required: {required}") if required else "",
         (f"实际：{found}" if zh else f"found: {found}") if found else "",
     ]

@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import Final, Literal
 
 __all__ = [
-    "ALERT_STATES", "CARRIERS", "CASE_ACTIONS", "CASE_STATES", "DIRECTIONS", "GATEWAY_STAGES", "INCIDENTS",
+    "ALERT_STATES", "CARRIERS", "CASE_ACTIONS", "CASE_STATES", "DIRECTIONS", "EDITIONS", "GATEWAY_STAGES", "INCIDENTS",
     "INSTRUMENTS", "KEY_UNITS", "KINDS", "LANGUAGES", "LEVELS", "MEASURES", "MESSAGE_STATES", "OBSERVABILITY",
     "OFFICIAL_UPLOADS", "QUALITY", "REJECT_REASONS", "SEVERITIES", "SITE_VERDICTS", "STANDINGS", "STATES", "STATUSES",
     "TABLES", "VERDICTS", "VERIFICATION", "Language", "Phrase", "Phrases", "due_phrase", "name_of", "phrases",
@@ -108,6 +108,23 @@ VERDICTS: Final = phrases(
     not_applicable=("不适用", "not applicable"),
 )
 """Result of checking one clause."""
+
+EDITIONS: Final = MappingProxyType(
+    {
+        "GB 17167-2006": Phrase(zh="GB 17167-2006", en="GB 17167-2006"),
+        "GB 17167-2006 (stands in for GB 17167-2025)": Phrase(
+            zh="GB 17167-2006（该版已废止；GB 17167-2025 的数据未录入，结果供参考）",
+            en="GB 17167-2006 (stands in for GB 17167-2025)",
+        ),
+        "GB 24789-2009": Phrase(zh="GB 24789-2009", en="GB 24789-2009"),
+        "GB 24789-2009 (stands in for GB/T 24789-2022, which has replaced it)": Phrase(
+            zh="GB 24789-2009（已由 GB/T 24789-2022 代替，其数据未录入，结果供参考）",
+            en="GB 24789-2009 (stands in for GB/T 24789-2022, which has replaced it)",
+        ),
+        "online monitoring of key units": Phrase(zh="重点用能单位在线监测", en="online monitoring of key units"),
+    }
+)
+"""Editions of standards, as findings name them."""
 
 LEVELS: Final = phrases(
     unit=("进出用能单位", "unit level"),

@@ -22,7 +22,7 @@ def evidence_rows(
     found : iterable of mapping
         With the stored evidence beside the columns that it does not repeat.
     columns : sequence of str
-        What is shown before the words; of these the ones that no row fills are left out.
+        What is shown beside the words, the point before them; the ones that no row fills are left out.
     language : str
     zone : tzinfo
         Whose dates the words give.
@@ -38,9 +38,10 @@ def evidence_rows(
     steps = any(row.get(step) for row in rows)
     separator = "；" if language == "zh" else "; "
     return [
-        {name: row[name] for name in shown}
+        ({"point": row["point"]} if "point" in shown else {})
         | {what: separator.join(_words(row, language, zone))}
         | ({step: row.get(step)} if steps else {})
+        | {name: row[name] for name in shown}
         for row in rows
     ]
 

@@ -198,7 +198,7 @@ def _messages(times: NDArray[np.int64], dials: Floats) -> list[Message]:
 
 
 _SETTLED: Final = """
-select coalesce(max(extract(epoch from b.next_hour)::int8), 0)
+select coalesce(max(extract(epoch from b.next_hour)::int8), 0), not exists (select from alert_inbox)
 from balance_state b join unit u on u.id = b.unit_id where u.code = %s
 """
 _FOUND: Final = """
@@ -210,10 +210,10 @@ where unit_code = %s and kind in ('gain_step', 'gain_drift') and state = 'open' 
 
 
 def settled(connection: psycopg.Connection, workshop: Workshop, *, lag_h: int) -> bool:
-    """Whether the balance has been followed through the last day that is over."""
+    """Whether the balance has been followed through the last day that is over, and alerts know what it found."""
     row = connection.execute(_SETTLED, (UNIT_CODE,)).fetchone()
     over = (workshop.end_us - lag_h * US_PER_HOUR) // _DAY_US * _DAY_US
-    return row is not None and int(row[0]) * US_PER_SECOND >= over
+    return row is not None and bool(row[1]) and int(row[0]) * US_PER_SECOND >= over
 
 
 def named(connection: psycopg.Connection, workshop: Workshop) -> list[Named]:

@@ -28,7 +28,7 @@ _AROUND: Final = timedelta(days=3)
 _CHARTS: Final = panels_of("point", "point_hours", "point_readings")
 _ENTERPRISE: Final = frozenset({"corrected", "comment"})
 _HIDDEN: Final = ("assignee_name",)
-_EVIDENCE_OF_ONE: Final = ("severity", "kind", "started_at", "ended_at")
+_EVIDENCE_OF_ONE: Final = ("started_at", "ended_at", "kind", "severity")
 _EVIDENCE: Final = ("point", "meter_no", *_EVIDENCE_OF_ONE)
 _FILES: Final = """
 select id, name, media_type, bytes, stored_at from attachment_list

@@ -23,8 +23,18 @@ _DATA: Final = panels_of(
 )
 _DIAL: Final = timedelta(days=90)
 """The dial of a year is 35,000 readings, each of them unpacked: it is drawn of so many days at most."""
-_EVIDENCE: Final = ("severity", "kind", "state", "started_at", "ended_at", "meter_no")
-_HEALTH: Final = panels_of("point", "point_errors", "point_observability", "point_verifications", "point_cases")
+_EVIDENCE: Final = (
+    "kind",
+    "severity",
+    "state",
+    "started_at",
+    "ended_at",
+    "energy_affected",
+    "energy_unit",
+    "confidence",
+    "meter_no",
+)
+_HEALTH: Final = panels_of("point", "point_observability", "point_verifications", "point_cases")
 Point = Annotated[str, Query(max_length=200, pattern=r"^[^\x00]+$")]
 
 

@@ -56,7 +56,12 @@ FOUND: dict[str, tuple[float | None, dict[str, Any]]] = dict.fromkeys(KINDS, (No
     "balance_change": (None, _BALANCE | {"lacks_per_hour": 12.3}),
     "finding": (
         None,
-        {"edition": "GB 17167-2006", "clause": "4.3.8", "required": "不低于 0.5 级", "found": "1 级"}
+        {
+            "edition": "GB 17167-2006 (stands in for GB 17167-2025)",
+            "clause": "4.3.8",
+            "required": "不低于 0.5 级",
+            "found": "1 级",
+        }
         | {"required_en": "class 0.5 or better", "found_en": "class 1"},
     ),
     "verification": (None, {"verification_due": "2025-02-17", "days_left": -652}),

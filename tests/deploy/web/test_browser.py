@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Final
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -77,6 +78,12 @@ def address(office: Office) -> Iterator[str]:
     thread.join(20)
 
 
+_CUT: Final = """
+Array.from(document.querySelectorAll('table.stacked td'))
+    .filter(cell => cell.offsetParent && cell.getBoundingClientRect().right > 390).map(cell => cell.dataset.name)
+"""
+
+
 @pytest.fixture(scope="module")
 def browser(address: str) -> Iterator[BrowserContext]:
     """A phone with 390 pixels, signed in as staff; closed at the end."""
@@ -106,6 +113,7 @@ def test_pages_fit_a_phone_and_axe_finds_nothing_serious(office: Office, browser
         page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]  # one of its words
         page.goto(path.format(alert=alert, case=case))
         assert page.evaluate("document.documentElement.scrollWidth") <= 390, path
+        assert page.evaluate(_CUT) == [], f"no column of a table is off the screen of {path}"
         told = axe.run(page).response
         assert len(told["passes"]) > 10, "it looked"
         found = [
