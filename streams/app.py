@@ -8,15 +8,9 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
-from zoneinfo import ZoneInfo
 
-import numpy as np
 from faust.types import TP
 
-from analytics.columns.intervals import FIRST_HOUR, local_day
-from analytics.columns.register import RegisterTable, advance, close, empty_state
-from analytics.domain.ledger import Ledger
-from ingest import wire
 from ingest.metrics_page import MetricsPage, Pulse
 from streams.admission.agent import Admission
 from streams.agents.alerts import AlertsAgent
@@ -35,21 +29,19 @@ from streams.lanes.lanes import Lanes
 from streams.lanes.workshop import Workshop
 from streams.metrics import WorkerMetrics
 from streams.patience import in_rounds
-from streams.rows.layout import READING, Doing
-from streams.rows.of_results import reading_rows
+from streams.rows.layout import Doing
 from streams.source.broker import Broker, TopicFacts
 from streams.source.consumer import BatchApp, BatchOptions, Position
 from streams.source.credentials import credentials_of
 from streams.source.incarnation import TopicGuard
 from streams.source.topology import readings_topic
 from streams.spans import spans_to_collector
-from streams.steps.state import PartitionState, rules_of
-from streams.steps.step import step
+from streams.steps.state import rules_of
 from streams.store.access.admission import AdmissionStore
 from streams.store.partitions import TimescaleStore
-from streams.store.readings import packed
+from streams.warm import warm_up
 
-__all__ = ["WorkerApp", "create_app", "warm_up"]
+__all__ = ["WorkerApp", "create_app"]
 
 log = logging.getLogger("metering.worker")
 
@@ -58,30 +50,6 @@ _STILL_S = 60.0
 _TROUBLE = frozenset({Doing.WAITING, Doing.REFUSED})
 _EXTRA_CONNECTIONS = 8
 """For relays, totals, compliance, balances, layers and questions: they never wait for transactions of partitions."""
-
-
-def warm_up(zone: ZoneInfo) -> None:
-    """Compile, or load from the cache, what the steps run, and lay out the days of the worker's zone.
-
-    A member of the group must not be deaf for that long.
-    """
-    local_day([FIRST_HOUR], zone)
-    ledger = Ledger.empty()
-    table = RegisterTable(ledger.installations)
-    nothing = np.empty(0, np.int32)
-    points = empty_state(0)
-    advance(
-        points,
-        table,
-        point=nothing,
-        installation=nothing,
-        at_us=np.empty(0, np.int64),
-        value=np.empty(0, np.float64),
-    )
-    close(points, table, now_us=0)
-    step(PartitionState.empty(ledger), [])
-    wire.warm_up(zone)
-    packed(reading_rows(np.empty(0, READING), nothing))
 
 
 class WorkerApp(BatchApp):

@@ -13,7 +13,7 @@ from analytics.compiled import compiled, compiled_plain
 from analytics.domain.instants import US_PER_DAY
 from analytics.domain.quality import DetectionKind, HourFlag
 
-__all__ = ["close_installation", "in_force", "install"]
+__all__ = ["close_installation", "in_force", "in_force_at", "install"]
 
 _REPLACEMENT = int(HourFlag.REPLACEMENT)
 _CHANGE = int(HourFlag.MULTIPLIER_CHANGE)
@@ -21,22 +21,27 @@ _EV_REPLACEMENT = int(DetectionKind.REPLACEMENT)
 _EV_CHANGE = int(DetectionKind.MULTIPLIER_CHANGE)
 
 
+@compiled_plain
+def in_force_at(meter, at, start, order, installed_from, installed_to):
+    """Row of the installation in force for a meter at a time, -1 where there is none."""
+    found = -1
+    if meter >= 0:
+        for j in range(start[meter], start[meter + 1]):
+            k = order[j]
+            if installed_from[k] > at:
+                break
+            # a last reading may be taken exactly at the end; the next installation's start takes precedence
+            if at <= installed_to[k]:
+                found = k
+    return found
+
+
 @compiled
 def in_force(meter, at, start, order, installed_from, installed_to):
     """Row of the installations in force for each meter at each time, -1 where there is none."""
     out = np.empty(meter.size, np.int32)
     for i in range(meter.size):
-        m = meter[i]
-        found = -1
-        if m >= 0:
-            for j in range(start[m], start[m + 1]):
-                k = order[j]
-                if installed_from[k] > at[i]:
-                    break
-                # a last reading may be taken exactly at the end; the next installation's start takes precedence
-                if at[i] <= installed_to[k]:
-                    found = k
-        out[i] = found
+        out[i] = in_force_at(meter[i], at[i], start, order, installed_from, installed_to)
     return out
 
 

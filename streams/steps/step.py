@@ -7,7 +7,7 @@ Readings that come late are stored like the others, and their points' hours are 
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +27,7 @@ from analytics.health.arrival import HABIT_ROW, arrive, usual_wait_us
 from analytics.health.habit import newest_habits
 from analytics.health.redundancy import SIGHT_ROW
 from ingest.wire import Block, partition_of
+from streams.rows._rows_kernel import apart, gather
 from streams.rows.layout import MAIN_REGISTER, READING, Refusal
 from streams.steps.further import FurtherRead, own_units, read_further
 from streams.steps.refusals import refusals_of
@@ -105,23 +106,60 @@ def _was_at_home(state: PartitionState, block: Block) -> bool:
 
 def _columns(state: PartitionState, blocks: Sequence[Block], taken: Sequence[int]) -> NDArray[Any]:
     """The readings of some blocks, one below the other; `meter` -1 where the ledger has none."""
-    out = np.empty(sum(len(blocks[i]) for i in taken), READING)
-    start = 0
-    for i in taken:
-        block = blocks[i]
-        part = out[start : start + len(block)]
-        meter, register = state.meters_of(block.unit_code, block.meters)
-        part["measured_at"] = block.measured_at
-        part["received_at"] = block.received_at
-        part["value"] = block.value
-        part["meter"] = meter[block.meter]
-        part["register"] = register[block.meter]
-        part["unit"] = state.unit_codes_of(block.units)[block.unit]
-        part["quality"] = block.quality
-        part["block"] = i
-        part["row"] = np.arange(len(block), dtype=np.int32)
-        start += len(block)
+    some = [blocks[i] for i in taken]
+    counts = np.array([len(block) for block in some], np.int64)
+    out = np.empty(int(counts.sum()), READING)
+    if not some:
+        return out
+    columns = _Given(
+        np.concatenate([block.measured_at for block in some]),
+        np.concatenate([block.received_at for block in some]),
+        np.concatenate([block.value for block in some]),
+        np.concatenate([block.quality for block in some]),
+        np.concatenate([block.meter for block in some], dtype=np.int32),
+        np.concatenate([block.unit for block in some]),
+    )
+    found = [state.meters_of(block.unit_code, block.meters) for block in some]
+    meters = _Meters(
+        np.concatenate([meter for meter, _ in found]),
+        np.concatenate([register for _, register in found]),
+        _starts([len(meter) for meter, _ in found]),
+    )
+    codes = [state.unit_codes_of(block.units) for block in some]
+    units = _Units(np.concatenate(codes), _starts([len(code) for code in codes]))
+    gather(out, np.array(taken, np.int32), counts, columns, meters, units)
     return out
+
+
+class _Given(NamedTuple):
+    """Columns of blocks, one below the other; `meter` and `unit` as numbered by the block."""
+
+    measured_at: NDArray[np.int64]
+    received_at: NDArray[np.int64]
+    value: NDArray[np.float64]
+    quality: NDArray[np.int16]
+    meter: NDArray[np.int32]
+    unit: NDArray[np.uint8]
+
+
+class _Meters(NamedTuple):
+    """What blocks call meters, one block's below the other's; `start` is where each begins."""
+
+    meter: NDArray[np.int32]
+    register: NDArray[np.int16]
+    start: NDArray[np.int64]
+
+
+class _Units(NamedTuple):
+    """What blocks call units, likewise."""
+
+    code: NDArray[np.int16]
+    start: NDArray[np.int64]
+
+
+def _starts(lengths: Sequence[int]) -> NDArray[np.int64]:
+    """Where parts of these lengths begin, one below the other."""
+    return np.cumsum([0, *lengths[:-1]], dtype=np.int64)
 
 
 def columns_of(state: PartitionState, blocks: Sequence[Block]) -> NDArray[Any]:
@@ -136,21 +174,8 @@ def _screened(state: PartitionState, rows: NDArray[Any]) -> tuple[NDArray[np.int
     """Which registers readings are of, None where all are main ones, and why they are refused; `rows` are filled in."""
     others = bool((rows["register"] != MAIN_REGISTER).any())
     kind = state.kinds_of(rows["register"]) if others else None
-    screened = screen(
-        state.ledger,
-        meter=np.ascontiguousarray(rows["meter"]),
-        at_us=np.ascontiguousarray(rows["measured_at"]),
-        received_us=np.ascontiguousarray(rows["received_at"]),
-        value=np.ascontiguousarray(rows["value"]),
-        unit=np.ascontiguousarray(rows["unit"]),
-        quality=np.ascontiguousarray(rows["quality"]),
-        rules=state.rules.screening,
-        own_unit=None if kind is None else own_units(kind, rows["unit"]),
-    )
-    rows["installation"] = screened.installation
-    rows["dial"] = screened.dial
-    rows["quality"] = screened.quality
-    return kind, screened.reason.copy()
+    own_unit = None if kind is None else own_units(kind, rows["unit"])
+    return kind, screen(state.ledger, rows, rules=state.rules.screening, own_unit=own_unit)
 
 
 def _read_further(
@@ -249,8 +274,7 @@ def step(state: PartitionState, blocks: Sequence[Block]) -> StepResult:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Columns:
+class _Columns(NamedTuple):
     """Columns of readings, each by itself, as the compiled core takes them."""
 
     point: NDArray[np.int32]
@@ -261,21 +285,25 @@ class _Columns:
 
     @classmethod
     def of(cls, state: PartitionState, rows: NDArray[Any]) -> "_Columns":
-        installation = np.ascontiguousarray(rows["installation"])
-        return cls(
-            state.ledger.installations.point[installation],
-            installation,
-            np.ascontiguousarray(rows["measured_at"]),
-            np.ascontiguousarray(rows["dial"]),
-            np.ascontiguousarray(rows["received_at"]),
+        n = len(rows)
+        columns = cls(
+            np.empty(n, np.int32), np.empty(n, np.int32), np.empty(n, np.int64), np.empty(n), np.empty(n, np.int64)
         )
+        apart(rows, state.ledger.installations.point, columns)
+        return columns
 
     def take(self, which: NDArray[np.bool_]) -> "_Columns":
-        return _Columns(*(getattr(self, name)[which] for name in self.__slots__))
+        return _Columns(
+            self.point[which],
+            self.installation[which],
+            self.at_us[which],
+            self.value[which],
+            self.received_us[which],
+        )
 
     def given(self) -> dict[str, Any]:
         """All but when received, which each takes its own way."""
-        return {name: getattr(self, name) for name in self.__slots__ if name != "received_us"}
+        return {name: column for name, column in self._asdict().items() if name != "received_us"}
 
 
 def _heard(
