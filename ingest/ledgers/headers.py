@@ -41,6 +41,8 @@ _ALSO = """
 unit_code 单位代码 用能单位编码 用能单位编号 企业代码 企业编码 统一社会信用代码 社会信用代码 信用代码 单位编码
 unit_code uscc credit_code company_code
 unit_name 单位名称 企业名称 用能单位 公司名称 company company_name enterprise
+longitude 经度(°) 经度(e) 东经 单位经度 企业经度 lon lng long longitude_deg
+latitude 纬度(°) 纬度(n) 北纬 单位纬度 企业纬度 lat latitude_deg
 sub_unit 主要次级用能单位 次级单位 车间 部门 分厂 工段 车间名称 部门名称 使用部门 使用单位 车间/部门 所属车间
 sub_unit 所属部门 用能部门 区域 workshop department
 equipment 用能设备 主要设备 用能设备名称 主要用能设备名称 对应设备 服务设备

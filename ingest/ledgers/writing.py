@@ -23,6 +23,11 @@ Language = Literal["en", "zh"]
 MEANING: dict[str, tuple[str, str]] = {
     "unit_code": ("unified social credit code or any unique code", "统一社会信用代码或其他唯一代码"),
     "unit_name": ("name of the energy-using unit", "用能单位名称"),
+    "longitude": (
+        "decimal degrees, east positive, WGS 84; with latitude or not at all; not converted from GCJ-02 or BD-09",
+        "十进制度，东经为正，WGS 84（CGCS2000）坐标，与纬度同填或同空；系统不转换网络地图的GCJ-02、BD-09坐标",
+    ),
+    "latitude": ("decimal degrees, north positive; see longitude", "十进制度，北纬为正；要求同经度"),
     "sub_unit": ("empty at level unit", "进出用能单位一级留空"),
     "equipment": ("empty above level equipment", "主要用能设备以上级别留空"),
     "level": ("level of metering", "计量级别"),

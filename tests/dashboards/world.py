@@ -52,8 +52,10 @@ class World:
 
 LEDGER = """
 insert into ledger_version (source, row_count, sha256, blob) values ('world', 1, decode(repeat('00', 32), 'hex'), '');
-insert into unit (id, code, name, version) overriding system value
-    select u, 'U' || u, case u %% 2 when 1 then '第' || u || '钢铁厂' else 'Works ' || u end, 1
+insert into unit (id, code, name, longitude, latitude, version) overriding system value
+    select u, 'U' || u, case u %% 2 when 1 then '第' || u || '钢铁厂' else 'Works ' || u end,
+           case when u %% 7 <> 0 then 118.5 + (u * 37 %% 101) / 101.0 end,
+           case when u %% 7 <> 0 then 31.5 + (u * 61 %% 103) / 103.0 end, 1
     from generate_series(1, %(units)s) u;
 insert into sub_unit (id, unit_id, name) overriding system value
     select (u - 1) * %(sub_units)s + s, u, '车间 ' || s

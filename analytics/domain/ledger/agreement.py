@@ -16,6 +16,7 @@ __all__ = ["contradictions", "filled", "first_given"]
 Index = NDArray[np.int64]
 Mask = NDArray[np.bool_]
 
+_UNIT_FACTS = tuple(spec.name for spec in COLUMNS.values() if spec.belongs is Belongs.UNIT and spec.name != "unit_code")
 _POINT_FACTS = tuple(spec.name for spec in COLUMNS.values() if spec.belongs is Belongs.POINT and spec.name != "point")
 
 
@@ -54,7 +55,8 @@ def contradictions(draft: Draft) -> Iterator[LedgerFault]:
     """Rows that contradict an earlier row about the same unit, point or meter."""
     grouping, found = draft.grouping, draft.meters
     units, points = len(grouping.unit_row), len(grouping.point_row)
-    yield from _contradicting(draft, "unit_name", grouping.row_unit, draft.given["unit_name"], units)
+    for name in _UNIT_FACTS:
+        yield from _contradicting(draft, name, grouping.row_unit, draft.given[name], units)
     if points < len(draft.line):
         for name in _POINT_FACTS:
             yield from _contradicting(draft, name, grouping.row_point, draft.given[name], points)
@@ -100,8 +102,10 @@ def filled(draft: Draft) -> LedgerRows:
     grouping = draft.grouping
     columns: dict[str, Cells] = dict(draft.rows.columns)
     units, points = len(grouping.unit_row), len(grouping.point_row)
-    first = first_given(grouping.row_unit, draft.given["unit_name"], draft.line, units)
-    name = _spread(columns["unit_name"], grouping.row_unit, first)
+    for fact in _UNIT_FACTS:
+        first = first_given(grouping.row_unit, draft.given[fact], draft.line, units)
+        columns[fact] = _spread(columns[fact], grouping.row_unit, first)
+    name = columns["unit_name"]
     columns["unit_name"] = _defaulted(name, draft.rows.text("unit_code")) if isinstance(name, TextColumn) else name
     if points < len(draft.line):
         for fact in _POINT_FACTS:

@@ -111,6 +111,16 @@ def units_fit(draft: Draft) -> Iterator[LedgerFault]:
     )
 
 
+def place_whole(draft: Draft) -> Iterator[LedgerFault]:
+    """Longitude and latitude stand together, and are no zeros put in for nothing."""
+    longitude, latitude = draft.given["longitude"], draft.given["latitude"]
+    yield from draft.faults("latitude", longitude & _absent(draft, "latitude"), "a latitude where longitude is given")
+    yield from draft.faults("longitude", latitude & _absent(draft, "longitude"), "a longitude where latitude is given")
+    both = longitude & latitude
+    zeros = both & (draft.rows.number("longitude") == 0) & (draft.rows.number("latitude") == 0)
+    yield from draft.faults("longitude", zeros, "a place on land: leave both cells empty where it is not known")
+
+
 def row_faults(draft: Draft) -> Iterator[LedgerFault]:
     """All faults that can be found in a row by itself."""
     yield from meters_whole(draft)
@@ -120,3 +130,4 @@ def row_faults(draft: Draft) -> Iterator[LedgerFault]:
     yield from verification_agrees(draft)
     yield from exemption_given(draft)
     yield from units_fit(draft)
+    yield from place_whole(draft)

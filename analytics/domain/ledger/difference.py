@@ -12,12 +12,13 @@ from analytics.domain.ledger.derive import group
 from analytics.domain.ledger.merge import DIAL_FACTS, GROUPING_FACTS, paired
 from analytics.domain.ledger.model import Ledger
 from analytics.domain.ledger.rows import LedgerRows, TextColumn
-from analytics.domain.ledger.schema import COLUMNS, NO_INSTANT, OPEN_END
+from analytics.domain.ledger.schema import COLUMNS, NO_INSTANT, OPEN_END, Belongs
 
 __all__ = ["Change", "Difference", "difference"]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _KEYS = frozenset({"unit_code", "point", "meter_no", "installed_from"})
+_UNIT_FACTS = frozenset(name for name, spec in COLUMNS.items() if spec.belongs is Belongs.UNIT)
 _AMOUNT_FACTS = frozenset({*DIAL_FACTS, "unit", "carrier", "installed_to", "last_reading"})
 
 
@@ -193,9 +194,11 @@ def _once(changes: Sequence[Change]) -> list[Change]:
     """Facts of a unit or point stand in each of its rows: one line each."""
     kept: dict[tuple[str, ...], Change] = {}
     for change in changes:
-        of_point = change.column in GROUPING_FACTS or change.column == "unit_name"
-        key = (change.unit_code, change.point, "" if of_point else change.meter_no, change.column, change.before,
-               change.after, "" if of_point else str(change.since_us))  # fmt: skip
+        of_unit = change.column in _UNIT_FACTS
+        of_point = of_unit or change.column in GROUPING_FACTS
+        point, meter = "" if of_unit else change.point, "" if of_point else change.meter_no
+        since = "" if of_point else str(change.since_us)
+        key = (change.unit_code, point, meter, change.column, change.before, change.after, since)
         kept.setdefault(key, change)
     return list(kept.values())
 

@@ -43,6 +43,8 @@ class Ledger:
     ----------
     unit_codes, unit_names : u strings
         Energy-using units, ascending by code; the code where no name is given.
+    unit_longitude, unit_latitude : (u,) float64
+        Where the ledger puts the unit, east and north positive, NaN where it does not. [degrees, WGS 84]
     unit_point_start, unit_meter_start : (u + 1,) int64
         Points and meters of unit i are those from start[i] to start[i + 1].
     point_unit : (p,) int32
@@ -87,6 +89,8 @@ class Ledger:
 
     unit_codes: tuple[str, ...]
     unit_names: tuple[str, ...]
+    unit_longitude: NDArray[np.float64]
+    unit_latitude: NDArray[np.float64]
     unit_point_start: NDArray[np.int64]
     unit_meter_start: NDArray[np.int64]
     point_unit: NDArray[np.int32]
@@ -141,6 +145,8 @@ class Ledger:
         return cls(
             unit_codes=unit_codes,
             unit_names=rows.text("unit_name").take(unit_row).strings(),
+            unit_longitude=_sealed(rows.number("longitude")[unit_row]),
+            unit_latitude=_sealed(rows.number("latitude")[unit_row]),
             unit_point_start=_sealed(starts(grouping.point_unit, len(unit_row))),
             unit_meter_start=_sealed(starts(found.unit, len(unit_row))),
             point_unit=_sealed(grouping.point_unit),

@@ -100,6 +100,8 @@ def _specs(belongs: Belongs, lines: str) -> list[ColumnSpec]:
 _UNIT = """
 unit_code 用能单位代码 text
 unit_name 用能单位名称 text
+longitude 经度 number
+latitude 纬度 number
 """
 _POINT = """
 sub_unit 次级用能单位 text

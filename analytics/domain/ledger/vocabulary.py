@@ -100,6 +100,7 @@ _SECONDS = {
 _LONGEST_CYCLE_MONTHS = 600
 _LONGEST_INTERVAL_S = 31_622_400
 _LARGEST = 1e15
+_SUCH_AS = {"longitude": "118.7969", "latitude": "32.0603 (is it the longitude?)"}
 _PIPE = re.compile(r"(?:dn)?\s*(\d{1,4})\s*(?:mm)?", re.IGNORECASE)
 
 
@@ -149,6 +150,10 @@ def _bounded(low: float, high: float, required: str, *, strict: bool = False) ->
 _POSITIVE = _bounded(0.0, _LARGEST, f"a number above 0, at most {_LARGEST:g}", strict=True)
 _NOT_NEGATIVE = _bounded(0.0, _LARGEST, f"a number from 0 to {_LARGEST:g}")
 _MULTIPLIER = _bounded(1e-6, 1e9, "a number above 0, from 1e-06 to 1e+09", strict=False)
+
+
+def _degrees(name: str, most: int) -> Parser:
+    return _bounded(-most, most, f"a {name} in decimal degrees from -{most} to {most}, such as {_SUCH_AS[name]}")
 
 
 def _cycle_months(cell: object) -> float:
@@ -207,6 +212,7 @@ def parsers(zone: tzinfo) -> Mapping[str, Parser]:
     made |= dict.fromkeys(
         ("annual_use", "rated_power_kw", "hourly_use", "first_reading", "last_reading"), _NOT_NEGATIVE
     )
+    made |= {"longitude": _degrees("longitude", 180), "latitude": _degrees("latitude", 90)}
     made |= dict.fromkeys(("parent_complete", "required"), _flag)
     made |= dict.fromkeys(("verified_on", "verification_due"), day)
     made |= dict.fromkeys(("installed_from", "installed_to"), instant)

@@ -219,6 +219,7 @@ class _Rows:
         yield (
             "unit",
             {"id": self.ids["unit"], **self._taken(unit_row, code="unit_code", name="unit_name")}
+            | self._taken(unit_row, "longitude", "latitude")
             | {"version": version},
         )
         yield (

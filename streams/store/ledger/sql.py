@@ -14,7 +14,8 @@ LOCK: Final = "select pg_advisory_xact_lock(x'6d770002'::int4)"
 STAGE: Final = """
 create temporary table ledger_in (
     ordinal int4, amount_unit int2, measure_unit int2,
-    unit_code text, unit_name text, sub_unit text, equipment text, level text, point text, parent_point text,
+    unit_code text, unit_name text, longitude float8, latitude float8,
+    sub_unit text, equipment text, level text, point text, parent_point text,
     parent_complete boolean, carrier text, direction text, annual_use float8, rated_power_kw float8,
     hourly_use float8, required boolean,
     exemption text, meter_no text, serial_no text, name text, model text, range text, manufacturer text, place text,
@@ -28,14 +29,14 @@ COPY_IN: Final = "copy ledger_in from stdin (format csv)"
 
 _UNITS: Final[tuple[LiteralString, ...]] = (
     """
-    insert into unit (code, name, version)
-    select l.unit_code, min(l.unit_name), %(version)s from ledger_in l
+    insert into unit (code, name, longitude, latitude, version)
+    select l.unit_code, min(l.unit_name), min(l.longitude), min(l.latitude), %(version)s from ledger_in l
     where not exists (select from unit u where u.code = l.unit_code)
     group by l.unit_code order by l.unit_code
     """,
     """
-    update unit u set name = l.unit_name, version = %(version)s
-    from (select distinct on (unit_code) unit_code, unit_name from ledger_in) l
+    update unit u set name = l.unit_name, longitude = l.longitude, latitude = l.latitude, version = %(version)s
+    from (select distinct on (unit_code) unit_code, unit_name, longitude, latitude from ledger_in) l
     where u.code = l.unit_code
     """,
     """

@@ -65,7 +65,8 @@ def test_a_long_cell_is_told_shortened() -> None:
         ("parent_complete", 2), ("unit", "furlong"), ("unit", "mWh"), ("unit", 10), ("accuracy_class", "0.5X"),
         ("name", "a\x00b"), ("name", "#REF!"), ("name", "x" * 1001), ("name", True), ("meter_no", "M\x1f1"),
         ("serial_no", 10**15), ("serial_no", datetime(2024, 1, 2, tzinfo=UTC)), ("meter_no", "x" * 129),
-        ("name", "\ud800"), ("name", float("inf")), ("name", [1, 2]),
+        ("name", "\ud800"), ("name", float("inf")), ("name", [1, 2]), ("longitude", "180.1"),
+        ("longitude", "东经118度"), ("latitude", -90.5), ("latitude", "32°03′37″"), ("latitude", 1e9),
     ],
 )  # fmt: skip
 def test_a_cell_that_cannot_be_is_told_with_its_place(column: str, cell: object) -> None:
@@ -73,6 +74,30 @@ def test_a_cell_that_cannot_be_is_told_with_its_place(column: str, cell: object)
     assert (3, column) in [(fault.row, fault.column) for fault in found]
     assert {fault.row for fault in found} == {3}
     assert all(fault.required and fault.got for fault in found)
+
+
+@pytest.mark.parametrize(
+    ("longitude", "latitude", "column", "required"),
+    [
+        (118.7969, None, "latitude", "a latitude where longitude is given"),
+        (None, "32.06", "longitude", "a longitude where latitude is given"),
+        (0, "0.0", "longitude", "a place on land: leave both cells empty where it is not known"),
+        (32, 118, "latitude", "a latitude in decimal degrees from -90 to 90, such as 32.0603 (is it the longitude?)"),
+    ],
+)  # fmt: skip
+def test_a_place_is_whole_and_in_degrees(longitude: object, latitude: object, column: str, required: str) -> None:
+    (fault,) = faults_of(metered("P1", "M1", longitude=longitude, latitude=latitude))
+    assert (fault.row, fault.column, fault.required) == (2, column, required)
+
+
+def test_a_unit_stands_in_one_place() -> None:
+    there = {"longitude": "118.7969", "latitude": 32.0603}
+    ledger, faults = build_ledger(columns_of(metered("P1", "M1", **there), metered("P2", "M2")))
+    assert faults == []
+    assert (ledger.unit_longitude.tolist(), ledger.unit_latitude.tolist()) == ([118.7969], [32.0603])
+    assert ledger.rows.values("longitude") == [118.7969, 118.7969], "what one row states stands in all of the unit's"
+    (fault,) = faults_of(metered("P1", "M1", **there), metered("P2", "M2", longitude=118.8, latitude=32.0603))
+    assert str(fault) == "row 3, longitude: required 118.7969 as in row 2, got '118.8'"
 
 
 @pytest.mark.parametrize("column", ["unit_code", "point", "level", "carrier"])

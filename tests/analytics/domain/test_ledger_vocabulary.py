@@ -55,7 +55,7 @@ INSTRUMENTS = [
 ]
 
 
-OURS = {"hourly_use": "小时最大用量"}
+OURS = {"hourly_use": "小时最大用量", "longitude": "经度", "latitude": "纬度"}
 """Columns that a ledger may have beside those of the interchange table."""
 
 

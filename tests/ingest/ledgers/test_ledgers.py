@@ -16,6 +16,7 @@ from analytics.domain.ledger import COLUMNS, Ledger
 from analytics.domain.units import unit_of
 from ingest.ledgers import read_ledger
 from ingest.ledgers.headers import column_of
+from ingest.ledgers.wording import in_chinese
 from ingest.ledgers.writing import MEANING, write_ledger_csv, write_ledger_template
 
 GOLDEN = Path(__file__).parents[2] / "golden"
@@ -229,6 +230,21 @@ def test_a_name_like_a_formula_is_a_text_in_a_csv_file_and_comes_back(tmp_path: 
     written = path.read_text("utf-8-sig").splitlines()[1].split(",")
     assert not [cell for cell in written if cell.startswith(("=", "+", "-", "@"))]
     assert same(read_ledger(path).ledger, ledger)
+
+
+def test_where_a_unit_is_is_read_by_its_chinese_headers_and_comes_back(tmp_path: Path) -> None:
+    heads = "用能单位代码,经度,纬度,计量级别,计量点编号,能源种类"
+    report = read_ledger(f"{heads}\nU1,118.7969,32.0603,进出用能单位,P1,电力\nU1,,,进出用能单位,P2,水\n".encode())
+    assert report.faults == []
+    assert report.ledger.unit_longitude.tolist() == [118.7969]
+    path = tmp_path / "ledger.csv"
+    write_ledger_csv(report.ledger, path, language="zh")
+    assert same(read_ledger(path).ledger, report.ledger)
+    rows = [f"{where},进出用能单位,P1,电力" for where in ("U1,181,32", "U2,0,0", "U3,,9")]
+    faulty = read_ledger("\n".join([heads, *rows]).encode())
+    assert [in_chinese(fault.required) for fault in faulty.faults] == [
+        "十进制度的经度，−180 至 180，如 118.7969", "陆地上的位置；不知道时经度、纬度都留空", "填有纬度时必须填写经度",
+    ]  # fmt: skip
 
 
 def test_a_midnight_is_written_as_a_date_and_any_other_time_with_its_offset(tmp_path: Path) -> None:

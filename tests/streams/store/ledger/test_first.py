@@ -24,6 +24,8 @@ def row(unit: int, i: int) -> list[dict[str, Any]]:
     point: dict[str, Any] = {
         "unit_code": f"U{unit:02d}",
         "unit_name": f"第{unit}用能单位",
+        "longitude": None if unit == 1 else 118.5 + unit / 8,
+        "latitude": None if unit == 1 else 32.25 - unit / 16,
         "level": "unit" if i < 20 else "sub_unit" if i < 100 else "equipment",
         "sub_unit": None if i < 20 or (i % 11 == 0 and i >= 100) else f"车间{i % 7}",
         "equipment": None if i < 100 else f'泵,"{i % 500}"',
@@ -74,7 +76,7 @@ select u.code, s.name, e.name from main_equipment e
 join unit u on u.id = e.unit_id left join sub_unit s on s.id = e.sub_unit_id
 """
 ASKED = {
-    "units": "select code, name from unit u",
+    "units": "select code, name, longitude, latitude from unit u",
     "versions": "select u.code from ledger_version_unit v join unit u on u.id = v.unit_id",
     "sub_units": "select u.code, s.name from sub_unit s join unit u on u.id = s.unit_id",
     "equipment": PLACE,

@@ -159,6 +159,20 @@ def test_the_tables_say_what_the_file_says(empty: str) -> None:
     assert len(asked(empty, "select from verification where verified_on = '2025-12-01' and cycle_months = 72")) == 4
 
 
+def test_a_unit_is_where_its_newest_ledger_puts_it(empty: str) -> None:
+    where = "select unit_code, longitude, latitude from unit_list order by 1"
+    here, there = {"longitude": "118.7969", "latitude": 32.0603}, {"longitude": -0.5, "latitude": -33.9}
+    load(empty, ledger_of(here, *U2))
+    assert asked(empty, where) == [("U1", 118.7969, 32.0603), ("U2", None, None)]
+    (report,) = load(empty, ledger_of(there))
+    assert report.loaded
+    assert asked(empty, where) == [("U1", -0.5, -33.9), ("U2", None, None)]
+    assert read(empty).ledger.unit_longitude.tolist()[0] == -0.5
+    (report,) = load(empty, ledger_of({}))
+    assert report.loaded
+    assert asked(empty, where) == [("U1", None, None), ("U2", None, None)]
+
+
 def test_the_same_ledger_again_is_no_new_version(empty: str) -> None:
     ledger = ledger_of(*U1)
     first, second = load(empty, ledger, ledger)
