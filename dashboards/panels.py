@@ -20,6 +20,7 @@ __all__ = [
     "bars",
     "columns_of",
     "flow",
+    "geomap",
     "lines",
     "note",
     "section",
@@ -37,6 +38,10 @@ DATASOURCE: Final = {"type": "postgres", "uid": DATASOURCE_UID}
 
 Json = dict[str, Any]
 
+_NO_TILE: Final = (
+    "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAAC0lEQVR42mNgAAIAAAUAAen63NgAAAAASUVORK5CYII="
+)
+_NOT_TOLD: Final = {"legend": False, "tooltip": True, "viz": False}
 PAGES: Final = "{{pages}}"
 """Where the web pages are, in Markdown; a line with it is left out where nobody said."""
 NET: Final[Json] = {
@@ -296,6 +301,65 @@ def flow(
         height=height,
         query=nodes,
         beside=edges,
+    )
+
+
+def geomap(
+    title: Phrase, description: Phrase, query: str, *, width: int = 24, height: int = 14,
+    columns: Mapping[str, Json] | None = None,
+) -> Panel:  # fmt: skip
+    """Things where they are, by longitude and latitude, in the colour of their state.
+
+    Each base layer that Grafana knows fetches its tiles or style from the internet, and one that is not named is one of
+    them; the base is therefore a tile layer of one transparent picture, until somebody gives it a service of tiles.
+    """
+    return Panel(
+        kind="geomap",
+        title=title,
+        description=description,
+        width=width,
+        height=height,
+        query=query,
+        options={
+            "basemap": {"config": {"attribution": "", "url": _NO_TILE}, "name": "", "type": "xyz"},
+            "controls": {
+                "mouseWheelZoom": False,  # else the board cannot be scrolled past it
+                "showAttribution": False,
+                "showDebug": False,
+                "showScale": True,
+                "showZoom": True,
+            },
+            "layers": [
+                {
+                    "config": {
+                        "showLegend": False,
+                        "style": {
+                            "color": {"field": "state", "fixed": GREY},
+                            "opacity": 0.9,
+                            "size": {"fixed": 8, "max": 15, "min": 2},
+                            "symbol": {"fixed": "img/icons/marker/circle.svg", "mode": "fixed"},
+                            "text": {"field": "label", "fixed": "", "mode": "field"},
+                            "textConfig": {
+                                "fontSize": 12,
+                                "offsetX": 12,
+                                "offsetY": 0,
+                                "textAlign": "left",
+                                "textBaseline": "middle",
+                            },
+                        },
+                    },
+                    "location": {"latitude": "latitude", "longitude": "longitude", "mode": "coords"},
+                    "name": title.en,
+                    "tooltip": True,
+                    "type": "markers",
+                }
+            ],
+            "tooltip": {"mode": "details"},
+            "view": {"allLayers": True, "id": "fit", "lat": 0, "lon": 0, "padding": 15, "zoom": 12},
+        },
+        defaults={"color": {"mode": "thresholds"}, "mappings": [], "thresholds": thresholds(())},
+        columns={name: {"custom.hideFrom": _NOT_TOLD} for name in ("label", "longitude", "latitude", "unit_code")}
+        | (columns or {}),
     )
 
 

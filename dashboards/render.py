@@ -29,9 +29,9 @@ _UNITS: Final = {
         "cost_share completeness rate rate_margin share change precision estimated_share smallest_30d smallest_90d"
     ),
     "percentunit": "confidence spool_used",
-    "bytes": "bytes snapshot_bytes database_size disk_free disk_growth",
+    "bytes": "bytes snapshot_bytes database_size disk_free disk_growth backup_size",
     "kwatt": "demand demand_mean",
-    "dthms": "waits_for moved_ago fence_age sample_age stale_age oldest_waiting",
+    "dthms": "waits_for moved_ago backup_age fence_age sample_age stale_age oldest_waiting",
     "s": "transaction_time",
     "locale": (
         "cost price amount last_year unexplained learnt_rate dial_before dial_after energy_affected "
@@ -42,7 +42,7 @@ _UNITS: Final = {
 }
 _INSTANTS: Final = (
     "started_at ended_at opened_at raised_at since at as_of last_at moved_at snapshot_at oldest_at last_sent_at "
-    "waiting_until"
+    "waiting_until last_backup"
 )
 UNITS: Final = {column: unit for unit, columns in _UNITS.items() for column in columns.split()} | {
     **dict.fromkeys(_INSTANTS.split(), "time:YYYY-MM-DD HH:mm"),  # else with milliseconds, which nobody reads
@@ -114,6 +114,8 @@ _OF_AMOUNTS: Final = 105
 FILTERED: Final = frozenset(_FILTERED.split()) | VALUES.keys()
 """Columns of tables that rows are picked by; a filter at every heading would leave no room for its words."""
 
+_ROWS: Final = frozenset({"table", "geomap"})
+"""Kinds of panels whose columns are facts of a row, not series."""
 _LANGUAGE_LINK: Final = Phrase(zh="English", en="中文")
 
 
@@ -220,7 +222,7 @@ def _panel(panel: Panel, place: Json, language: Language, pages: str) -> Json:
         "datasource": DATASOURCE,
         "fieldConfig": {"defaults": _defaults(panel, language), "overrides": list(_overrides(panel, language))},
         "options": panel.options,
-        "targets": [_target(panel.query, panel.format, panel.names if language == "zh" else ())]
+        "targets": [_asked(panel, panel.query, language)]
         + ([{**_target(panel.beside, panel.format), "refId": "B"}] if panel.beside else []),
         "transparent": False,
     }
@@ -229,6 +231,20 @@ def _panel(panel: Panel, place: Json, language: Language, pages: str) -> Json:
     if panel.cells:
         found["maxDataPoints"] = panel.cells
     return found
+
+
+def _asked(panel: Panel, name: str, language: Language) -> Json:
+    target = _target(name, panel.format, panel.names if language == "zh" else ())
+    return {**target, "rawSql": _labelled(target["rawSql"])} if panel.kind == "geomap" else target
+
+
+def _labelled(asked: str) -> str:
+    """A question of things with a state, and what a map writes beside each: its sign and its name."""
+    signs = ", ".join(f"('{code}', '{word.sign}')" for code, word in VALUES["state"].items())
+    return (
+        f"select q.*, concat_ws(' ', s.sign, q.unit_name) as label\nfrom (\n{asked}\n) q\n"
+        f"left join (values {signs}) s (code, sign) on s.code = q.state"
+    )
 
 
 def _target(name: str, form: str, names: Sequence[str] = ()) -> Json:
@@ -255,7 +271,7 @@ def _defaults(panel: Panel, language: Language) -> Json:
 
 def _overrides(panel: Panel, language: Language) -> Iterator[Json]:
     """Names, words and units of the columns that the panel's SQL speaks of."""
-    names: dict[str, Any] = dict(COLUMNS) if panel.kind == "table" else dict(SERIES)
+    names: dict[str, Any] = dict(COLUMNS) if panel.kind in _ROWS else dict(SERIES)
     for column in sorted({*spoken(panel, names), *panel.columns}):
         properties = list(_properties(panel, column, language))
         if properties:
@@ -284,7 +300,7 @@ def _properties(panel: Panel, column: str, language: Language) -> Iterator[Json]
         yield {"id": "custom.hidden", "value": True}  # before Grafana 12.2
         yield {"id": "custom.hideFrom.viz", "value": True}  # since
         return
-    name: Phrase | Word | None = COLUMNS.get(column) if panel.kind == "table" else SERIES.get(column)
+    name: Phrase | Word | None = COLUMNS.get(column) if panel.kind in _ROWS else SERIES.get(column)
     if name is not None:
         yield {"id": "displayName", "value": name.of(language)}
     if isinstance(name, Word) and name.color and "color" not in given:
@@ -294,6 +310,8 @@ def _properties(panel: Panel, column: str, language: Language) -> Iterator[Json]
         yield {"id": "unit", "value": UNITS[column]}
     if panel.kind == "table":
         yield from _cells(column, language, given)
+    if panel.kind == "geomap" and column in VALUES:
+        yield {"id": "mappings", "value": word_mappings(VALUES[column], language)}
     link = given.pop("link", None)
     if link is not None:
         yield {"id": "links", "value": [{"title": link[0].of(language), "url": link[1].format(language=language)}]}

@@ -117,6 +117,7 @@ _ATTENTION: Final = {
     "stale_hours": Word(Phrase(zh="小时汇总久未更新", en="totals wait to be made anew"), "▲", ORANGE),
     "messages_failed": Word(Phrase(zh="告警消息发送失败", en="messages could not be sent"), "■", VERMILION),
     "messages_wait": Word(Phrase(zh="告警消息久未发出", en="messages wait to be sent"), "▲", ORANGE),
+    "backup_late": Word(Phrase(zh="备份已旧，超过 Kafka 保留期的一半", en="the last backup is old"), "▲", ORANGE),
     "disk_full_soon": Word(Phrase(zh="磁盘将满，余下天数", en="disk is full in so many days"), "▲", ORANGE),
 }
 _MAGNITUDES: Final = {
@@ -291,6 +292,9 @@ SERIES: Final[dict[str, Word]] = (
         "disk_free": Word(Phrase(zh="磁盘可用", en="disk, free")),
         "disk_growth": Word(Phrase(zh="每日增长", en="growth of a day")),
         "disk_days": Word(Phrase(zh="可用天数", en="days left")),
+        "last_backup": Word(Phrase(zh="最近一次备份", en="last backup")),
+        "backup_age": Word(Phrase(zh="距今", en="ago")),
+        "backup_size": Word(Phrase(zh="备份大小", en="size")),
         "meters": Word(Phrase(zh="器具", en="meters"), "", BLUE),
         "demand": Word(Phrase(zh="最大小时平均功率", en="highest hour, mean power"), "", BLUE),
         "demand_at": Word(Phrase(zh="出现时间", en="when")),
@@ -310,6 +314,9 @@ SERIES: Final[dict[str, Word]] = (
 COLUMNS: Final[dict[str, Phrase]] = {
     "unit_code": Phrase(zh="单位代码", en="unit code"),
     "unit_name": Phrase(zh="用能单位", en="unit"),
+    "longitude": Phrase(zh="经度", en="longitude"),
+    "latitude": Phrase(zh="纬度", en="latitude"),
+    "label": Phrase(zh="标注", en="label"),
     "carrier": Phrase(zh="能源种类", en="carrier"),
     "level": Phrase(zh="级别", en="level"),
     "body": Phrase(zh="检定机构", en="verified by"),

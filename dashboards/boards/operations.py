@@ -26,10 +26,11 @@ OPERATIONS = Board(
         table(
             Phrase(zh="需要处理的", en="What needs attention"),
             Phrase(
-                zh="工作进程超过2分钟不上报、读数超过5分钟未入库、汇总超过10分钟未更新、消息失败或超过1小时未发、磁盘不足30天；都没有时为“一切正常”。",
+                zh="工作进程超过2分钟不上报、读数超过5分钟未入库、汇总超过10分钟未更新、消息失败或超过1小时未发、"
+                "磁盘不足30天、备份早于 Kafka 保留期的一半；都没有时为“一切正常”。",
                 en="No word of a worker for 2 minutes, readings not stored for 5, totals not made anew for 10, "
                 "messages that failed or have waited for an hour, a disk for less "
-                "than 30 days; “all well” where there is none.",
+                "than 30 days, a backup older than half of what Kafka keeps; “all well” where there is none.",
             ),
             "ops_attention",
             width=12,
@@ -145,6 +146,19 @@ OPERATIONS = Board(
             "ops_disk",
             width=12,
             columns={"disk_days": {"thresholds": thresholds(_DAYS_LEFT)}},
+        ),
+        stat(
+            Phrase(zh="备份", en="Backup"),
+            Phrase(
+                zh="最近一次备份的时间、距今多久和大小；从未备份时为“无数据”。"
+                "超过 Kafka 保留期一半仍未再备份的，列入“需要处理的”。",
+                en="When the last backup was made, how long ago, and its size; “no data” where there was none. One "
+                "older than half of what Kafka keeps stands under what needs attention.",
+            ),
+            "ops_backup",
+            width=12,
+            stacked=True,
+            height=5,
         ),
         table(
             Phrase(zh="最大的表", en="Largest tables"),

@@ -4,7 +4,7 @@ from analytics.domain.words import Phrase
 from dashboards.boards.board import TO_PLACE, TO_POINT, TO_UNIT, Board
 from dashboards.boards.places import AT_ENTERPRISE, AT_OPERATIONS, AT_POINT, AT_REGION
 from dashboards.boards.shades import COMPLETE
-from dashboards.panels import NET, bars, columns_of, lines, section, stat, strip, table
+from dashboards.panels import NET, bars, columns_of, geomap, lines, section, stat, strip, table
 
 __all__ = ["REGION"]
 
@@ -210,6 +210,22 @@ REGION = Board(
             width=16,
             summed=False,
             interval="1d",
+        ),
+        section(
+            Phrase(zh="地图", en="Map"),
+            Phrase(zh="台账填有经纬度的用能单位", en="Units whose place the ledger has"),
+            folded=True,
+        ),
+        geomap(
+            Phrase(zh="用能单位分布", en="Where the units are"),
+            Phrase(
+                zh="台账填有经纬度的用能单位，按最近一次判定的状态着色；没有底图，也不访问互联网。台账未填经纬度的单位不在图上。点开一个单位可进入企业看板。",
+                en="Units whose longitude and latitude the ledger has, in the colour of their latest judgement, on no "
+                "background and without the internet; a unit without a place is not shown. A click on a unit leads to "
+                "its board.",
+            ),
+            "region_places",
+            columns={"unit_name": TO_UNIT},
         ),
     ),
 )

@@ -20,6 +20,8 @@ with sample as materialized (
     from outbox_state where state in ('waiting', 'sending') and oldest_at < now() - interval '1 hour' having count(*) > 0
     union all
     select 6, 'disk_full_soon', null, floor(disk_days)::int8 from disk_outlook where disk_days < 30
+    union all
+    select 7, 'backup_late', age_s, null from last_backup where age_s > kept_s / 2
 )
 select attention, seconds::float8 as waits_for, messages as how_many from (
     select place, attention, seconds, messages from wrong

@@ -177,6 +177,11 @@ _UNITS: Final = phrases(
     find=("查找", "Find"),
     found_none=("没有找到。", "Nothing was found."),
     most=("至多列出200条；请用查找缩小范围。", "At most 200 are listed; search to narrow it down."),
+    places=("用能单位分布", "Where the units are"),
+    places_why=(
+        "台账填有经纬度的用能单位，按最近一次判定的状态着色；点击进入该单位的页面。",
+        "Units whose place the ledger has, in the colour of their latest judgement; a click opens the unit's page.",
+    ),
 )
 _UNIT: Final = phrases(
     unexplained=("未解释差额（不计入消费量）", "Unexplained differences (not in the amounts)"),

@@ -6,9 +6,11 @@ from urllib.parse import parse_qs, urlsplit
 from fastapi import APIRouter, Query, Request, Response
 
 from dashboards.web.panels import Figure
+from dashboards.web.places import places
+from dashboards.web.rendering import texts
 from dashboards.web.values import cell, heading
 from deploy.web.answers import answer, go
-from deploy.web.asking import asking, point_href
+from deploy.web.asking import asking, point_href, unit_href
 from deploy.web.doors import Inspector, Reader, Writing
 from deploy.web.watched import gateway_headings, upload_headings, watched_gateways, watched_uploads
 from streams.alerts.raiser import rules_in_force
@@ -75,7 +77,10 @@ async def units(request: Request, visit: Inspector, q: Annotated[str, Query(max_
     async with asking(request, visit) as ask:
         hidden = ("meter_no", "point") if text is None else ()
         table = await ask.table("units_found", hidden, text=text, like=like)
-    return answer(request, "units", visit=visit, here="units", table=table, q=text or "")
+        there = await ask.of_board("region_places") if text is None else ()
+    title = texts("units", visit.language)("places")
+    picture = places(there, title=title, language=visit.language, href=unit_href)
+    return answer(request, "units", visit=visit, here="units", table=table, q=text or "", places=picture)
 
 
 def _labelled(text: str) -> tuple[str, str] | None:

@@ -7,7 +7,17 @@ from typing import Any
 
 import pytest
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
-from grafana_foundation_sdk.models import barchart, common, nodegraph, stat, statushistory, table, text, timeseries
+from grafana_foundation_sdk.models import (
+    barchart,
+    common,
+    geomap,
+    nodegraph,
+    stat,
+    statushistory,
+    table,
+    text,
+    timeseries,
+)
 from grafana_foundation_sdk.models.dashboard import Dashboard
 
 from analytics.alerting.case import ACTIONS
@@ -20,13 +30,14 @@ from dashboards.queries import query
 from dashboards.render import GENERATED, SCHEMA, render, render_all
 from dashboards.text import COLUMNS, SERIES, VALUES, Word
 
-CORE = {"row", "stat", "table", "timeseries", "barchart", "status-history", "nodeGraph", "text"}
+CORE = {"row", "stat", "table", "timeseries", "barchart", "status-history", "nodeGraph", "geomap", "text"}
 OPTIONS: dict[str, Any] = {
     "stat": stat.Options,
     "table": table.Options,
     "timeseries": timeseries.Options,
     "barchart": barchart.Options,
     "nodeGraph": nodegraph.Options,
+    "geomap": geomap.Options,
     "status-history": statushistory.Options,
     "text": text.Options,
 }

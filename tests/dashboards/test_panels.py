@@ -72,7 +72,7 @@ def test_a_panel_gets_rows_of_the_kind_it_draws(staff: psycopg.Connection, name:
     assert columns == short
     assert rows, "the region has something for every panel"
     check(panel, columns, rows)
-    named: Mapping[str, Any] = COLUMNS if panel.kind == "table" else SERIES
+    named: Mapping[str, Any] = COLUMNS if panel.kind in {"table", "geomap"} else SERIES
     metric = list(columns).index("metric") if "metric" in columns else None
     shown = set(columns) if metric is None else {row[metric] for row in rows}
     if "partition" not in query(name):
@@ -323,6 +323,15 @@ def test_operations_says_that_all_is_well_or_what_is_not(changed: psycopg.Connec
     assert asked(changed, "ops_attention", TWO_DAYS)[1] == [("disk_full_soon", None, 12)]
     [(free, growth, left)] = asked(changed, "ops_disk", TWO_DAYS)[1]
     assert (free, round(growth / 1e9, 3), round(left, 3)) == (12.5e9, 1.0, 12.5)
+    changed.execute("update worker_samples set disk_free_bytes = 10^12")
+    assert asked(changed, "ops_backup", TWO_DAYS)[1] == [(None, None, None)]
+    changed.execute("insert into backup_made (made_at, bytes, kept_s) values (now() - interval '4 days', 1, 604800)")
+    assert asked(changed, "ops_attention", TWO_DAYS)[1] == [("backup_late", 4 * 86_400.0, None)]
+    changed.execute("insert into backup_made (made_at, bytes, kept_s) values (now() - interval '3 days', 5, 604800)")
+    assert asked(changed, "ops_attention", TWO_DAYS)[1] == [("all_well", None, None)]
+    [(made_at, age, size)] = asked(changed, "ops_backup", TWO_DAYS)[1]
+    assert (age, size) == (3 * 86_400.0, 5)
+    assert changed.execute("select %s = now() - interval '3 days'", (made_at,)).fetchone() == (True,)
     changed.execute("delete from worker_samples")
     (row,) = asked(changed, "ops_attention", TWO_DAYS)[1]
     assert row[0] == "no_sample"

@@ -1,5 +1,6 @@
 """The pages' pieces without a database: numbers as people write them, parameters instead of macros, charts, flows."""
 
+import math
 import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -16,6 +17,7 @@ from dashboards.web.asking import Span, statement
 from dashboards.web.charts import chart
 from dashboards.web.flow import flow
 from dashboards.web.panels import table_of
+from dashboards.web.places import places
 from dashboards.web.values import cell, number
 from dashboards.web.words import COLUMNS, PAGES
 
@@ -114,6 +116,38 @@ def test_large_amounts_are_written_in_wan_in_chinese_alone() -> None:
         assert found.picture is not None
         assert f">{tick}<" in found.picture
         assert found.keys[0].last == last
+
+
+def test_units_are_drawn_where_they_are_and_the_worst_is_named_first() -> None:
+    rows = [
+        {"unit_code": "A&1", "unit_name": "<甲>", "state": "compliant", "longitude": 118.0, "latitude": 32.0},
+        {"unit_code": "B", "unit_name": "乙", "state": "serious", "longitude": 118.0, "latitude": 32.001},
+        {"unit_code": "C", "unit_name": "丙", "state": "unknown", "longitude": 119.0, "latitude": 33.0},
+    ]
+    found = places(rows, title="图", language="zh", href=lambda code: f"/unit?unit={code}")
+    assert found is not None
+    assert found.picture is not None
+    (ax, ay), (bx, by), (cx, cy) = (
+        (float(x), float(y)) for x, y in re.findall(r'<circle cx="([\d.]+)" cy="([\d.]+)"', found.picture)
+    )
+    assert ax == bx < cx
+    assert cy < by < ay
+    assert (cx - ax) / (ay - cy) == pytest.approx(math.cos(math.radians(32.5)), abs=0.001), "kilometres, not degrees"
+    assert re.findall(r"<text[^>]*>([^<]*)</text>", found.picture)[:-1] == ["■ 乙", "? 丙"], "no name over another"
+    assert "<title>&lt;甲&gt;: ✓ 符合</title>" in found.picture
+    assert 'href="/unit?unit=A&amp;1"' in found.picture
+    assert [(key.name, key.last) for key in found.keys] == [
+        ("✓ 符合", "1"),
+        ("■ 有严重不符合项", "1"),
+        ("? 待人工核查", "1"),
+    ]
+    ruler = re.search(r'x1="([\d.]+)"[^>]*x2="([\d.]+)"[^>]*/><text[^>]*>(\d+) km', found.picture)
+    assert ruler is not None
+    assert (float(ruler[2]) - float(ruler[1])) / float(ruler[3]) == pytest.approx((ay - cy) / 111.2, rel=0.01)
+    alone = places(rows[:1], title="图", language="en", href=str)
+    assert alone is not None
+    assert "<circle" in (alone.picture or "")
+    assert places([], title="图", language="en", href=str) is None
 
 
 def test_bars_begin_at_nothing() -> None:
