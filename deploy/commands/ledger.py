@@ -35,6 +35,7 @@ __all__ = ["command"]
 FAULTY: Final = 1
 """Exit code of a ledger with faults."""
 
+_TAKEN: Final = "must not exist yet: a form does not replace what was filled in"
 _MOST_KEPT: Final = 10_000  # changes of one load that are kept with it
 _YES = click.option("--yes", is_flag=True, help="Agree to what changes of the ledger in force.")
 _DRY_RUN = click.option("--dry-run", is_flag=True, help="Show what would change, and load nothing.")
@@ -55,6 +56,7 @@ def command() -> None:
 @LANGUAGE
 @click.option("--marked", type=_XLSX, metavar="FILE.xlsx", help="Write the same workbook, faults coloured, why beside.")
 @click.option("--completed", type=_XLSX, metavar="FILE.xlsx", help="Write the ledger with what was inferred, marked.")
+@click.option("--force", is_flag=True, help="Replace what --marked and --completed name; never FILE itself.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object: what was understood, faults by kind.")
 @click.pass_context
 def check(
@@ -66,12 +68,14 @@ def check(
     *,
     marked: Path | None,
     completed: Path | None,
+    force: bool,
     as_json: bool,
     **given: Any,
 ) -> None:
     """Show what was understood of a ledger file and everything that is wrong with it, without loading it."""
-    if completed is not None:
-        _new(completed)
+    for written in (marked, completed):
+        if written is not None:
+            _free(written, file, force=force)
     report, _ = read_and_ask(file, zone, given, language)
     if marked is not None:
         say(f"{marked}: {counted(write_marked(file, report, marked, language=language), 'cell')} marked", err=True)
@@ -84,9 +88,16 @@ def check(
     context.exit(FAULTY if report.faults else 0)
 
 
+def _free(written: Path, file: Path, *, force: bool) -> None:
+    """Refuse to write over the file that is checked, and over any other one unless told to."""
+    if written.exists() and (not force or written.samefile(file)):
+        way_out = "" if written.samefile(file) else " (--force replaces it)"
+        raise click.ClickException(f"{written} {_TAKEN}{way_out}")
+
+
 def _new(form: Path) -> None:
     if form.exists():
-        raise click.ClickException(f"{form} must not exist yet: a form does not replace what was filled in")
+        raise click.ClickException(f"{form} {_TAKEN}")
 
 
 def _completed(target: Path, cells: int, report: LedgerReport, language: str) -> str:

@@ -132,6 +132,26 @@ def test_a_faulty_ledger_goes_back_as_the_same_workbook_coloured(tmp_path: Path)
     assert any("要求" in str(cell.value) for cell in coloured)
 
 
+@pytest.mark.parametrize("option", ["--marked", "--completed"])
+def test_a_file_that_is_there_is_replaced_by_force_alone_and_the_ledger_itself_never(
+    tmp_path: Path, option: str
+) -> None:
+    source, written = tmp_path / "台账.xlsx", tmp_path / "written.xlsx"
+    assert called("template", source, "--example").exit_code == 0
+    written.write_bytes(b"worked in")
+    told = called("check", source, option, written)
+    assert told.exit_code == 1
+    assert "must not exist yet: a form does not replace what was filled in (--force replaces it)" in told.output
+    assert written.read_bytes() == b"worked in"
+    assert called("check", source, option, written, "--force").exit_code == 0
+    assert openpyxl.load_workbook(written).worksheets
+    before = source.read_bytes()
+    for itself in (source, tmp_path / "." / "台账.xlsx"):
+        told = called("check", source, option, itself, "--force")
+        assert (told.exit_code, source.read_bytes()) == (1, before)
+        assert "--force replaces it" not in told.output
+
+
 def test_a_completed_ledger_leaves_the_level_to_be_filled_in_and_can_be_loaded_then(tmp_path: Path) -> None:
     plain, completed = tmp_path / "台账.csv", tmp_path / "台账-补全.xlsx"
     plain.write_text(
