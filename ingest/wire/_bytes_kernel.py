@@ -7,14 +7,19 @@ from numpy.typing import NDArray
 
 from analytics.compiled import compiled_plain
 
-__all__ = ["FULL", "HOSTILE", "Table", "number_of", "rehash", "same"]
+__all__ = ["FULL", "HOSTILE", "Table", "Words", "number_of", "rehash", "same"]
 
 Bytes = NDArray[np.uint8]
+Words = NDArray[np.uint64]
+"""The eight bytes from each place on, the first of them lowest; a view of bytes, each of which is in eight of them."""
 
 FULL, HOSTILE = -1, -2
 _MOST_PROBES = 64
 """Texts that were made to meet in one place cost no more than this; such a text gets no number."""
-_BASIS, _PRIME = np.uint64(0xCBF29CE484222325), np.uint64(0x100000001B3)  # FNV-1a
+_BASIS, _PRIME = np.uint64(0xCBF29CE484222325), np.uint64(0x9E3779B97F4A7C15)
+_32 = np.uint64(32)
+_FIRST = np.array([2 ** (8 * n) - 1 for n in range(9)], np.uint64)
+"""The first so many bytes of a word."""
 
 
 class Table(NamedTuple):
@@ -29,6 +34,8 @@ class Table(NamedTuple):
         Where in `kept` a text begins, and the sizes of its parts.
     kept : (b,) uint8
         The texts.
+    words : (b + 1,) uint64
+        The same, and eight bytes behind them.
     used : (2,) int64
         Texts there are, and bytes of `kept` in use.
     """
@@ -37,6 +44,7 @@ class Table(NamedTuple):
     hashes: NDArray[np.uint64]
     spans: NDArray[np.int64]
     kept: Bytes
+    words: Words
     used: NDArray[np.int64]
 
 
@@ -52,20 +60,28 @@ def same(data: Bytes, at: int, size: int, text: Bytes) -> bool:
 
 
 @compiled_plain
-def _hashed(hashed: np.uint64, data: Bytes, at: int, end: int) -> np.uint64:
-    for i in range(at, end):
-        hashed = (hashed ^ np.uint64(data[i])) * _PRIME
-    return (hashed ^ np.uint64(255)) * _PRIME
+def _mixed(hashed: np.uint64, word: np.uint64) -> np.uint64:
+    hashed = (hashed ^ word) * _PRIME
+    return hashed ^ (hashed >> _32)
 
 
 @compiled_plain
-def _alike(table: Table, known: Any, data: Bytes, part: int, at: int, end: int) -> int:
-    """Size of a known text's part where it is that from `at` to `end`, else -1; parts before it are `part` bytes."""
-    place = table.spans[known, 0] + part
-    for i in range(end - at):
-        if table.kept[place + i] != data[at + i]:
-            return -1
-    return end - at
+def _hashed(hashed: np.uint64, words: Words, at: int, end: int) -> np.uint64:
+    while at + 8 < end:
+        hashed = _mixed(hashed, words[at])
+        at += 8
+    return _mixed(hashed, words[at] & _FIRST[end - at]) if at < end else hashed
+
+
+@compiled_plain
+def _alike(kept: Words, place: int, words: Words, at: int, end: int) -> bool:
+    """Whether the text that is kept at a place is the one from `at` to `end`."""
+    while at + 8 < end:
+        if kept[place] != words[at]:
+            return False
+        place += 8
+        at += 8
+    return bool((kept[place] ^ words[at]) & _FIRST[end - at] == np.uint64(0))
 
 
 @compiled_plain
@@ -79,11 +95,16 @@ def _keep(table: Table, data: Bytes, at: int, end: int) -> int:
 
 @compiled_plain
 def number_of(
-    table: Table, data: Bytes, first: tuple[int, int], second: tuple[int, int], third: tuple[int, int]
+    table: Table, data: Bytes, words: Words, first: tuple[int, int], second: tuple[int, int], third: tuple[int, int]
 ) -> Any:
-    """Number of the text whose parts lie there in `data`, a new one if need be; FULL or HOSTILE without one."""
-    hashed = _hashed(_hashed(_hashed(_BASIS, data, *first), data, *second), data, *third)
-    size = first[1] - first[0] + second[1] - second[0] + third[1] - third[0]
+    """Number of the text whose parts lie there in `data`, a new one if need be; FULL or HOSTILE without one.
+
+    `words` are those of `data`, of which eight bytes lie behind each part.
+    """
+    sizes = first[1] - first[0], second[1] - second[0], third[1] - third[0]
+    size = sizes[0] + sizes[1] + sizes[2]
+    hashed = _BASIS ^ np.uint64(sizes[0] + (sizes[1] << 16) + (sizes[2] << 32))
+    hashed = _hashed(_hashed(_hashed(hashed, words, *first), words, *second), words, *third)
     mask = len(table.slots) - 1
     slot = np.int64(hashed >> np.uint64(20)) & mask
     for _ in range(_MOST_PROBES):
@@ -93,12 +114,12 @@ def number_of(
         spans = table.spans[known]
         if (
             table.hashes[known] == hashed
-            and spans[1] == first[1] - first[0]
-            and spans[2] == second[1] - second[0]
-            and spans[3] == third[1] - third[0]
-            and _alike(table, known, data, 0, first[0], first[1]) >= 0
-            and _alike(table, known, data, spans[1], second[0], second[1]) >= 0
-            and _alike(table, known, data, spans[1] + spans[2], third[0], third[1]) >= 0
+            and spans[1] == sizes[0]
+            and spans[2] == sizes[1]
+            and spans[3] == sizes[2]
+            and _alike(table.words, spans[0], words, first[0], first[1])
+            and _alike(table.words, spans[0] + spans[1], words, second[0], second[1])
+            and _alike(table.words, spans[0] + spans[1] + spans[2], words, third[0], third[1])
         ):
             return known
         slot = (slot + 1) & mask

@@ -4,6 +4,9 @@ That is an object of the members that `json_format` names, each at most once, in
 escapes, a number without exponent of at most 19 digits, and ISO 8601 times of the years 1970 to 2199. Whatever is
 written otherwise, sound or not, is left alone for the parser that reads everything: what is taken here must be what
 that parser reads, to the last bit. Every byte is looked at in bounds.
+
+Names, texts and times are looked at in words of eight bytes, the first of them lowest. `scan` sees to it that eight
+bytes lie behind each message; what they are does not matter.
 """
 
 import math
@@ -14,10 +17,10 @@ from numpy.typing import NDArray
 
 from analytics.compiled import compiled_plain
 from analytics.domain.quality import ReadingFlag
-from ingest.wire._bytes_kernel import FULL, Table, number_of, same
+from ingest.wire._bytes_kernel import FULL, Table, Words, number_of, same
 from ingest.wire.times import FIRST_YEAR, LAST_YEAR, MONTH_START
 
-__all__ = ["NONE", "OFFSET", "SCANNED", "WALL", "scan"]
+__all__ = ["NONE", "OFFSET", "SCANNED", "SPARE", "WALL", "scan"]
 
 Bytes = NDArray[np.uint8]
 Span = tuple[int, int]
@@ -51,10 +54,35 @@ _EXACT = np.uint64(2**53)
 _QUOTIENT = np.uint64(2**54)
 _MANTISSA_BITS = 53
 _MICRO_DIGITS, _FRACTION_DIGITS = 6, 30
+_PADDED = 64
+SPARE = 8
+"""Bytes behind a message that may be looked at; where they are there, nothing has to be copied."""
 _MONTHS = MONTH_START.astype(np.int64)
 _FIRST_YEAR, _LAST_YEAR = FIRST_YEAR, LAST_YEAR
 _QUOTE, _COMMA, _MINUS, _POINT, _ZERO, _COLON, _BACKSLASH, _OPEN, _CLOSE = b'",-.0:\\{}'
 _PLUS, _T, _BLANK, _Z, _E, _SMALL_E = b"+T ZEe"
+
+
+def _word(text: bytes) -> np.uint64:
+    return np.uint64(int.from_bytes(text, "little"))
+
+
+_ONES, _HIGHS = _word(b"\x01" * 8), _word(b"\x80" * 8)
+_QUOTES, _BACKSLASHES, _CONTROLS = _word(b'"' * 8), _word(b"\\" * 8), _word(b"\x20" * 8)
+_PLACES = _word(bytes(range(7, -1, -1)))
+"""Times 1 << 8 * k it has k in its highest byte."""
+_SEVEN, _56, _SMALL = np.uint64(7), np.uint64(56), np.uint64(15)
+_W_UNIT_CODE, _W_METER, _W_REGISTER = _word(b"unit_cod"), _word(b"meter_no"), _word(b"register")
+_W_MEASURED, _W_RECEIVED, _W_QUALITY = _word(b"measured"), _word(b"received"), _word(b'quality"')
+_W_VALUE, _FIRST_6, _W_UNIT, _FIRST_5 = _word(b'value"'), _word(b"\xff" * 6), _word(b'unit"'), _word(b"\xff" * 5)
+_W_END_OF_CODE, _FIRST_2, _W_END_OF_AT, _FIRST_4 = _word(b'e"'), _word(b"\xff" * 2), _word(b'_at"'), _word(b"\xff" * 4)
+_FIRST_1, _FIRST_3 = _word(b"\xff"), _word(b"\xff" * 3)
+_W_DATE, _DATE_ROOM = _word(b"0000-00-"), _word(b"\x76\x76\x76\x76\x7f\x76\x76\x7f")
+_W_HOUR, _HOUR_ROOM = _word(b"00\x0000:00"), _word(b"\x76\x76\x7f\x76\x76\x7f\x76\x76")
+_W_SECOND, _SECOND_ROOM = _word(b":00"), _word(b"\x7f\x76\x76")
+"""What a time shows beside its digits, and what may be added to the rest before its highest bit is set: so much more
+than 9 where a digit stands, than 0 where none does."""
+_MARK, _NO_MARK = np.uint64(16), ~_word(b"\0\0\xff")
 
 
 @compiled_plain
@@ -65,23 +93,61 @@ def _at(data: Bytes, at: int, end: int) -> Any:
 
 @compiled_plain
 def _past_blanks(data: Bytes, at: int, end: int) -> int:
-    while at < end and (data[at] == 32 or data[at] == 10 or data[at] == 13 or data[at] == 9):
+    while at < end and data[at] <= 32 and (data[at] == 32 or data[at] == 10 or data[at] == 13 or data[at] == 9):
         at += 1
     return at
 
 
 @compiled_plain
-def _text(data: Bytes, at: int, end: int) -> Span:
+def _text(data: Bytes, words: Words, at: int, end: int) -> Span:
     """Where the text within the quotes lies; (-1, -1) where there is none or one that is not plain."""
     if _at(data, at, end) != _QUOTE:
         return -1, -1
-    for i in range(at + 1, end):
+    i: Any = at + 1
+    while i + 8 <= end:
+        word = words[i]
+        quote, backslash = word ^ _QUOTES, word ^ _BACKSLASHES
+        # the lowest bit that is set belongs to the first such byte; one above it may be set for none
+        found = (
+            ((quote - _ONES) & ~quote) | ((backslash - _ONES) & ~backslash) | ((word - _CONTROLS) & ~word)
+        ) & _HIGHS
+        if found:
+            i += np.int64((((found & (~found + np.uint64(1))) >> _SEVEN) * _PLACES) >> _56)
+            break
+        i += 8
+    while i < end:
         byte = data[i]
         if byte == _QUOTE:
             return at + 1, i
         if byte < 32 or byte == _BACKSLASH:
             break
+        i += 1
     return -1, -1
+
+
+@compiled_plain
+def _name(data: Bytes, words: Words, at: int, end: int) -> tuple[int, int]:
+    """Which member the name within the quotes is, and the place behind it; -1 for one that we do not know."""
+    if at + 13 < end and data[at] == _QUOTE:
+        word, after = words[at + 1], words[at + 9]
+        if word == _W_MEASURED and after & _FIRST_4 == _W_END_OF_AT:
+            return _MEASURED, at + 13
+        if word & _FIRST_6 == _W_VALUE:
+            return _VALUE, at + 7
+        if word == _W_METER and after & _FIRST_1 == np.uint64(_QUOTE):
+            return _METER, at + 10
+        if word == _W_UNIT_CODE and after & _FIRST_2 == _W_END_OF_CODE:
+            return _UNIT_CODE, at + 11
+        if word & _FIRST_5 == _W_UNIT:
+            return _UNIT, at + 6
+        if word == _W_RECEIVED and after & _FIRST_4 == _W_END_OF_AT:
+            return _RECEIVED, at + 13
+        if word == _W_QUALITY:
+            return _QUALITY, at + 9
+        if word == _W_REGISTER and after & _FIRST_1 == np.uint64(_QUOTE):
+            return _REGISTER, at + 10
+    name = _text(data, words, at, end)
+    return (_member(data, *name), name[1] + 1) if name[0] >= 0 else (-1, -1)
 
 
 @compiled_plain
@@ -154,7 +220,53 @@ def _fraction(data: Bytes, at: int, end: int) -> tuple[int, int]:
 
 
 @compiled_plain
-def _time(data: Bytes, at: int, end: int) -> tuple[int, int]:
+def _figure(digits: np.uint64, first: int) -> Any:
+    """Two digits of a word as a number; its bytes are digits less their zero."""
+    return np.int64((digits >> np.uint64(8 * first)) & _SMALL) * 10 + np.int64(
+        (digits >> np.uint64(8 * first + 8)) & _SMALL
+    )
+
+
+@compiled_plain
+def _usual_time(words: Words, at: int) -> tuple[int, int, int]:
+    """Day, as a place among months and a day of it, and second of the day; -1 where it is not written as usual.
+
+    That is 2026-11-21T08:15:00, a blank for the T or not.
+    """
+    hour = words[at + 8]
+    mark = (hour >> _MARK) & _FIRST_1
+    date, hour = words[at] ^ _W_DATE, (hour & _NO_MARK) ^ _W_HOUR
+    second = (words[at + 16] & _FIRST_3) ^ _W_SECOND
+    odd = (date | (date + _DATE_ROOM) | hour | (hour + _HOUR_ROOM) | second | (second + _SECOND_ROOM)) & _HIGHS
+    if odd or (mark != np.uint64(_T) and mark != np.uint64(_BLANK)):
+        return -1, -1, -1
+    year, month, day = _figure(date, 0) * 100 + _figure(date, 2), _figure(date, 5), _figure(hour, 0)
+    hours, minutes, seconds = _figure(hour, 3), _figure(hour, 6), _figure(second, 1)
+    if not (_FIRST_YEAR <= year <= _LAST_YEAR and 1 <= month <= 12 and hours < 24 and minutes < 60 and seconds < 60):
+        return -1, -1, -1
+    return (year - _FIRST_YEAR) * 12 + month - 1, day, hours * 3600 + minutes * 60 + seconds
+
+
+@compiled_plain
+def _time(data: Bytes, words: Words, at: int, end: int) -> tuple[int, int]:
+    """Time [us] and its form; form -1 where it is none that is read here."""
+    if end - at >= 19:
+        index, day, of_day = _usual_time(words, at)
+        if index < 0 or not 1 <= day <= _MONTHS[index + 1] - _MONTHS[index]:
+            return _unusual_time(data, at, end)
+        at += 19
+        micro = 0
+        if _at(data, at, end) == _POINT or _at(data, at, end) == _COMMA:
+            micro, at = _fraction(data, at + 1, end)
+            if at < 0:
+                return 0, -1
+        seconds, form = _shift(data, at, end)
+        return ((_MONTHS[index] + day - 1) * 86400 + of_day - seconds) * 1_000_000 + micro, form
+    return _unusual_time(data, at, end)
+
+
+@compiled_plain
+def _unusual_time(data: Bytes, at: int, end: int) -> tuple[int, int]:
     """Time [us] and its form; form -1 where it is none that is read here."""
     century, of_century = _two(data, at, end), _two(data, at + 2, end)
     year = century * 100 + of_century
@@ -267,7 +379,7 @@ def _quality(data: Bytes, at: int, end: int) -> tuple[int, int]:
 
 
 @compiled_plain
-def _reading(data: Bytes, at: int, end: int, pairs: Table, units: Table, row: Any) -> bool:
+def _reading(data: Bytes, words: Words, at: int, end: int, pairs: Table, units: Table, row: Any) -> bool:
     """Read one message into `row`, whose `pair` stays -1 where it is not taken; False where a table is full."""
     row.pair, row.quality, row.received_form = -1, 0, NONE
     if _at(data, at, end) != _OPEN:
@@ -276,14 +388,11 @@ def _reading(data: Bytes, at: int, end: int, pairs: Table, units: Table, row: An
     seen = 0
     at = _past_blanks(data, at + 1, end)
     while True:
-        name = _text(data, at, end)
-        if name[0] < 0:
-            return True
-        member = _member(data, *name)
+        member, at = _name(data, words, at, end)
         if member < 0 or seen & (1 << member):
             return True
         seen |= 1 << member
-        at = _past_blanks(data, name[1] + 1, end)
+        at = _past_blanks(data, at, end)
         if _at(data, at, end) != _COLON:
             return True
         at = _past_blanks(data, at + 1, end)
@@ -294,15 +403,15 @@ def _reading(data: Bytes, at: int, end: int, pairs: Table, units: Table, row: An
         elif member == _QUALITY:
             row.quality, at = _quality(data, at, end)
         else:
-            text = _text(data, at, end)
+            text = _text(data, words, at, end)
             if text[0] < 0 or text[1] - text[0] > _LONGEST_TEXT:
                 return True
             at = text[1] + 1
             if member == _MEASURED:
-                row.measured_us, row.measured_form = _time(data, *text)
+                row.measured_us, row.measured_form = _time(data, words, *text)
                 at = at if row.measured_form >= 0 else -1
             elif member == _RECEIVED:
-                row.received_us, row.received_form = _time(data, *text)
+                row.received_us, row.received_form = _time(data, words, *text)
                 at = at if row.received_form >= 0 else -1
             elif member == _UNIT_CODE:
                 code = text
@@ -323,14 +432,34 @@ def _reading(data: Bytes, at: int, end: int, pairs: Table, units: Table, row: An
             return True
     if at != end or seen & _REQUIRED != _REQUIRED or code[0] == code[1] or meter[0] == meter[1] or unit[0] == unit[1]:
         return True
-    unit_number = number_of(units, data, unit, (0, 0), (0, 0))
-    pair = number_of(pairs, data, code, meter, register) if unit_number >= 0 else unit_number
+    unit_number = number_of(units, data, words, unit, (0, 0), (0, 0))
+    pair = number_of(pairs, data, words, code, meter, register) if unit_number >= 0 else unit_number
     row.unit = unit_number
     row.pair = max(pair, -1)
     return bool(FULL not in (unit_number, pair))
 
 
 @compiled_plain
+def _scan(
+    data: Bytes,
+    words: Words,
+    limit: int,
+    at: NDArray[np.int64],
+    size: NDArray[np.int64],
+    begin: int,
+    pairs: Table,
+    units: Table,
+    out: Any,
+) -> int:
+    for i in range(begin, len(at)):
+        first, end = at[i], at[i] + size[i]
+        if not 0 <= first <= end <= limit:
+            out[i].pair = -1
+        elif not _reading(data, words, first, end, pairs, units, out[i]):
+            return i
+    return len(at)
+
+
 def scan(
     data: Bytes, at: NDArray[np.int64], size: NDArray[np.int64], begin: int, pairs: Table, units: Table, out: Any
 ) -> int:
@@ -338,14 +467,17 @@ def scan(
 
     Parameters
     ----------
+    data : (b,) uint8
+        Not to be written to.
     at, size : (n,) int64
         Where in `data` the messages lie; what does not lie within is not taken.
     out : (n,) SCANNED
     """
-    for i in range(begin, len(at)):
-        first, end = at[i], at[i] + size[i]
-        if not 0 <= first <= end <= len(data):
-            out[i].pair = -1
-        elif not _reading(data, first, end, pairs, units, out[i]):
-            return i
-    return len(at)
+    limit = len(data)
+    if limit < _PADDED or (len(at) and (at + size).max() > limit - SPARE):
+        padded = np.zeros(limit + _PADDED, np.uint8)
+        padded[:limit] = data
+        padded.flags.writeable = False
+        data = padded
+    words: Words = np.ndarray((len(data) - 7,), "<u8", data, strides=(1,))
+    return _scan(data, words, limit, at, size, begin, pairs, units, out)

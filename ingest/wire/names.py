@@ -166,11 +166,13 @@ class Texts:
 
 
 def _table(texts: int, room: int) -> Table:
+    kept = np.zeros(room + 8, np.uint8)
     return Table(
         np.full(2 * texts, -1, np.int32),
         np.empty(texts, np.uint64),
         np.empty((texts, 4), np.int64),
-        np.empty(room, np.uint8),
+        kept[:room],
+        np.ndarray((room + 1,), "<u8", kept, strides=(1,)),
         np.zeros(2, np.int64),
     )
 

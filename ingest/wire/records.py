@@ -17,6 +17,8 @@ __all__ = ["CALLED_BLOCK", "CALLED_JSON", "RECORD", "UNREADABLE", "Record", "Rec
 CALLED_JSON, CALLED_BLOCK, UNREADABLE = 1, 2, 3
 _KINDS = {CONTENT_TYPE_JSON: CALLED_JSON, CONTENT_TYPE_BLOCK: CALLED_BLOCK}
 _INT64_DIGITS = 18
+_BEHIND = bytes(8)
+"""Behind the last value, for those who look at whole words (`_json_kernel.SPARE`)."""
 
 RECORD = np.dtype(
     [
@@ -90,7 +92,7 @@ class Records(Sequence[Record]):
             rows["kind"][i] = kind
             if received_us is not None:
                 rows["received_us"][i] = received_us
-        return cls(np.frombuffer(b"".join([value or b"" for value in values]), np.uint8), rows)
+        return cls(np.frombuffer(b"".join([*(value or b"" for value in values), _BEHIND]), np.uint8), rows)
 
     @classmethod
     def joined(cls, parts: "Sequence[Records]") -> "Records":
@@ -100,7 +102,7 @@ class Records(Sequence[Record]):
         rows = np.concatenate([part.rows for part in parts])
         lengths = [len(part.data) for part in parts]
         rows["at"] += np.repeat(np.cumsum([0, *lengths[:-1]]), [len(part) for part in parts])
-        return cls(np.frombuffer(b"".join([part.data.data for part in parts]), np.uint8), rows)
+        return cls(np.frombuffer(b"".join([*(part.data.data for part in parts), _BEHIND]), np.uint8), rows)
 
     def __len__(self) -> int:
         return len(self.rows)

@@ -226,6 +226,34 @@ def test_more_units_than_a_block_can_state_are_parted() -> None:
         assert [row[4] for block in found for row in rows(block)] == [f"unit {i}" for i in range(300)]
 
 
+@pytest.mark.parametrize(
+    "odd", [b'"', b"\\", b"\x1f", b"\x00", b"\x20", b"\x7f", b"\xc2\x80", b"\xff", b"#", b"!", b"]"]
+)
+def test_a_byte_anywhere_in_a_text_is_seen_as_what_it_is(odd: bytes) -> None:
+    """Texts are looked at eight bytes at a time: wherever it stands, and whatever stands before and behind it."""
+    names = [b"M" * before + odd + b"m" * behind for before in range(18) for behind in (0, 1, 7, 8, 9)]
+    sent = [CANONICAL.replace(b"M-1", name) for name in names]
+    same_both_ways(*sent)
+    assert taken(*sent) == [odd not in {b'"', b"\\", b"\x1f", b"\x00"} for _ in names]
+
+
+@pytest.mark.parametrize("at", range(len(CANONICAL)))
+def test_a_byte_that_is_another_is_no_less_one(at: int) -> None:
+    """Names, times and all else of a sound message with one byte changed, as the parser of everything reads it."""
+    for other in b'0:9-T Z".,x':
+        spoilt = bytearray(CANONICAL)
+        spoilt[at] = other
+        same_both_ways(bytes(spoilt))
+
+
+def test_what_stands_behind_a_message_does_not_matter() -> None:
+    for tail in (b"", b"0", b'"unit', b"0000-00-00T00", b"\x00" * 9):
+        for end in range(len(CANONICAL) - 40, len(CANONICAL)):
+            cut = CANONICAL[:end]
+            assert taken(cut) == [False]
+            assert not (scanned(CANONICAL, cut, guard=tail)["pair"] >= 0)[1]
+
+
 def colliding(n: int) -> list[bytes]:
     """Meters whose hashes have the same low bits, found by trying."""
     texts = Texts(lambda *_: (0, 0))
