@@ -97,7 +97,7 @@ def test_a_unit_stands_in_one_place() -> None:
     assert (ledger.unit_longitude.tolist(), ledger.unit_latitude.tolist()) == ([118.7969], [32.0603])
     assert ledger.rows.values("longitude") == [118.7969, 118.7969], "what one row states stands in all of the unit's"
     (fault,) = faults_of(metered("P1", "M1", **there), metered("P2", "M2", longitude=118.8, latitude=32.0603))
-    assert str(fault) == "row 3, longitude: required 118.7969 as in row 2, got '118.8'"
+    assert str(fault) == "row 3, longitude: required '118.7969' as in row 2, got 118.8"
 
 
 @pytest.mark.parametrize("column", ["unit_code", "point", "level", "carrier"])
