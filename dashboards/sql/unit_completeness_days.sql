@@ -14,10 +14,9 @@ with asked as (
     union all
     select upper(s.days), -1 from stood s cross join asked a where upper(s.days) > a.first
 ), had as materialized (
-    select day, sum(completeness) as completeness, sum(measured) as measured from point_day
+    select day, completeness, measured from unit_data_day
     where unit_id = (select unit_id from unit_list where unit_code = ${unit:sqlstring})
         and day between (select first from asked) and (select last from asked)
-    group by day
 ), expected as (
     select d.day, sum(coalesce(sum(c.points), 0)) over (order by d.day) as points
     from asked a cross join lateral (select g::date as day from generate_series(a.first, a.last, interval '1 day') g) d

@@ -10,6 +10,8 @@ import psycopg
 import pytest
 
 from dashboards.queries import query
+from dashboards.web.asking import statement
+from dashboards.web.rendering import question
 from tests.dashboards.conftest import login
 from tests.dashboards.grafana import Range, expand
 
@@ -110,3 +112,54 @@ def test_the_age_of_alerts_counts_each_that_stands_once(staff: psycopg.Connectio
     }
     assert len(shown) == 15
     assert {key: count for key, count in shown.items() if count is not None} == dict(found)
+
+
+@pytest.mark.parametrize("unit", [None, 1], ids=["staff", "enterprise"])
+def test_what_flows_is_the_sum_of_the_days_shown(region: str, unit: int | None) -> None:
+    """Whole months come from their sums, the rest from its days; a late day and a correction are in both."""
+    today = NOW.astimezone(ZONE).date()
+    spans = [(400, 0), (365, 0), (300, 45), (90, 0), (40, 12), (31, 1), (7, 0), (2, 1), (1, 0)]
+    month = today.replace(day=1)
+    last = month - timedelta(days=1)
+    spans += [
+        ((today - last.replace(day=1)).days, (today - month).days),
+        ((today - last).days, (today - month).days - 1),
+    ]
+    with psycopg.connect(region) as connection, connection.transaction(force_rollback=True):
+        connection.execute(
+            """
+            insert into consumption_day (day, amount, point_id, unit_id, completeness, measured, quality)
+            select d::date, round((100 * random())::numeric, 6), p.id, 1, 1, 1, 0
+            from metering_point p, generate_series(%s::date - 420, %s::date, '1 day') d
+            where p.unit_id = 1 and p.code <> 'P5' and random() < 0.9
+            on conflict (point_id, day) do update set amount = excluded.amount, revision = consumption_day.revision + 1
+            """,
+            (today, today),
+        )
+        connection.execute("delete from consumption_day where unit_id = 1 and day = %s::date - 33", (today,))
+        days = connection.execute(
+            "select p.code, d.day, d.amount from consumption_day d join metering_point p on p.id = d.point_id"
+            " where d.unit_id = 1 and p.carrier = 'electricity'"
+        ).fetchall()
+        codes = connection.execute("select code from metering_point where unit_id = 1 and carrier = 'electricity'")
+        points = sorted(code for (code,) in codes)
+        path = "enterprise, public" if unit else "public"
+        connection.execute(
+            "select set_config('role', board.enrolled(%s)::text, true), set_config('search_path', %s, true)",
+            (unit, path),
+        )
+        for first, end in spans:
+            since, until = (datetime.combine(today - timedelta(days=ago), NOW.time(), ZONE) for ago in (first, end))
+            within = [one for one in days if since.date() <= one[1] < until.date()]
+            used = {code: sum(amount for point, _, amount in within if point == code) for code in points}
+            known = {point for point, _, _ in within}
+            facts = {"unit": "U1", "carrier": "electricity", "since__": since, "until__": until}
+            rows = connection.execute(question("unit_flow").encode(), facts).fetchall()
+            assert [row[0] for row in rows] == points
+            for code, _, _, _, amount in rows:
+                assert amount == (pytest.approx(used[code], rel=1e-12) if code in known else None), (first, end, code)
+            nodes = connection.execute(statement(query("unit_flow_nodes")).encode(), facts).fetchall()
+            for code, _, amount, _ in nodes:
+                assert amount == (f"{round(used[code]):,} kWh" if code in known else "–"), (first, end, code)
+        [role] = connection.execute("select current_user").fetchall()
+        assert ("unit" in role[0]) == (unit is not None)

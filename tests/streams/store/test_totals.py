@@ -18,6 +18,43 @@ H0 = 497_208
 D0 = H0 // 24
 UNIT = SeriesName(1, "unit", "", "", "electricity", "kWh")
 PUMP = SeriesName(1, "equipment", "pump 1", "shop 2", "electricity", "kWh")
+CHANGES = (
+    """
+    insert into consumption_day (day, amount, point_id, unit_id, completeness, measured, quality)
+    select d::date, 0.1 * p + 0.000001, p, 1, 0.7, 0.3, 0
+    from generate_series(date '2025-01-20', '2025-03-05', '1 day') d, generate_series(1, 3) p
+    """,
+    """
+    insert into consumption_day (day, amount, point_id, unit_id, completeness, measured, quality)
+    select d::date, 7.3, 2, 1, 1, 1, 0 from generate_series(date '2025-03-04', '2025-03-09', '1 day') d
+    on conflict (point_id, day) do update
+    set amount = excluded.amount, completeness = excluded.completeness, measured = excluded.measured
+    """,
+    "update consumption_day set amount = amount + 0.3, completeness = 0.1 where point_id = 3 and day > '2025-02-20'",
+    "update consumption_day set revision = revision + 1",
+    "update consumption_day set unit_id = 2 where point_id = 3 and day between '2025-02-10' and '2025-02-25'",
+    "delete from consumption_day where day = '2025-02-03' or point_id = 1 and day < '2025-02-01'",
+    "delete from consumption_day where day = '2025-02-03'",
+    "truncate consumption_day",
+)
+KEPT = (
+    "select unit_id, month, point_id, round(amount, 9), days from consumption_month where days > 0 order by 1, 2, 3",
+    """
+    select unit_id, day, points, round(completeness, 6), round(measured, 6) from point_data_day where points > 0
+    order by 1, 2
+    """,
+)
+SUMMED = (
+    """
+    select unit_id, date_trunc('month', day)::date, point_id, round(sum(amount)::numeric, 9), count(*)
+    from consumption_day group by 1, 2, 3 order by 1, 2, 3
+    """,
+    """
+    select unit_id, day, count(*), round(sum(completeness::float8)::numeric, 6),
+           round(sum(measured::float8)::numeric, 6)
+    from consumption_day group by 1, 2 order by 1, 2
+    """,
+)
 
 
 def ints(*values: int) -> Any:
@@ -179,3 +216,24 @@ def test_days_of_points_are_revised_like_hours(world: str) -> None:
         "select point_id, day - date '1970-01-01', round(amount * 1e6), revision, quality from consumption_day"
         " order by 1, 2",
     ) == [(1, D0, 10, 0, 0), (1, D0 + 1, 21, 1, 8)]
+
+
+def test_sums_of_days_are_those_of_the_days_whoever_changes_them(world: str) -> None:
+    """Corrections, late days, days that go, a point that moves to another unit, and a table that is emptied."""
+    with psycopg.connect(world, autocommit=True) as connection:
+        for change in CHANGES:
+            connection.execute(change.encode())
+            for ours, theirs in zip(KEPT, SUMMED, strict=True):
+                expected = connection.execute(theirs.encode()).fetchall()
+                assert connection.execute(ours.encode()).fetchall() == expected, change
+                assert expected or change.startswith("truncate")
+    days = np.array([(1, 1, D0, 10, 1, 1, 0), (2, 1, D0, 30, 1, 1, 0)], POINT_DAY_ROW)
+
+    async def scenario() -> None:
+        async with opened(world) as store:
+            for rows in (days, days[:1]):
+                async with store.totals() as claim:
+                    await claim.replace_point_days(rows, ints(1), ints(D0), ints(D0))
+
+    run(scenario)
+    assert asked(world, "select point_id, amount * 1000000, days from consumption_month where days > 0") == [(1, 10, 1)]
