@@ -1,12 +1,12 @@
 -- The balance that the point stands in, as parent or as child: parent, children, losses, and what is left over in percent of the parent.
-with mine as (
-    select coalesce(b.point_id, q.point_id) as point_id
-    from ledger_point p
-    left join lateral (
-        select l.point_id from balance_list l where l.point_id = p.point_id limit 1
-    ) b on true
-    left join ledger_point q on q.unit_id = p.unit_id and q.point = p.parent_point
-    where p.unit_code = ${unit:sqlstring} and p.point = ${point:sqlstring}
+with point as materialized (   -- first, for only what is known before finds rows through both walls by an index
+    select point_id, unit_id, parent_point from ledger_point where unit_code = ${unit:sqlstring} and point = ${point:sqlstring}
+), mine as materialized (
+    select coalesce(
+        (select point_id from balance_list where point_id = (select point_id from point) limit 1),
+        (select point_id from ledger_point
+         where unit_id = (select unit_id from point) and point = (select parent_point from point))
+    ) as point_id
 ), cell as (
     select $__timeGroup(start, $__interval) as time, sum(parent_amount) as parent, sum(children_amount) as children,
            sum(loss_estimate) as losses, 100 * sum(residual) / nullif(sum(parent_amount), 0) as residual

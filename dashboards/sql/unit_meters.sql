@@ -13,10 +13,12 @@ with fault as materialized (
 select v.point, v.name, v.state as verification, v.verification_due::text as verification_due,
        coalesce(f.severity, 'none') as fault, coalesce(f.kind, 'none') as fault_kind,
        round((100 * c.completeness)::numeric, 1)::float8 as completeness, v.place, v.meter_no, v.carrier, v.level, v.accuracy_class
-from verification_state v
+from (
+    select * from verification_state where unit_id = (select unit_id from unit_list where unit_code = ${unit:sqlstring})
+) v
 left join fault f on f.point_id = v.point_id
-left join recent c on c.point_id = v.point_id
-where v.unit_id = (select unit_id from unit_list where unit_code = ${unit:sqlstring})
+full join recent c on c.point_id = v.point_id   -- a left join, but never by comparing each with each: walls hide how many there are
+where coalesce(v.point_id, 0) <> 0
 order by array_position(array['serious', 'warning'], f.severity), array_position(array['overdue', 'due_30', 'unknown'], v.state),
     v.point
 limit 5000

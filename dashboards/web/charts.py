@@ -75,7 +75,7 @@ class _Frame:
 
     def x(self, at: datetime) -> float:
         share = (at - self.since) / (self.until - self.since)
-        return _LEFT + share * (self.end - _LEFT)
+        return _LEFT + share * (_WIDTH - self.margin - _LEFT)
 
     @property
     def end(self) -> int:
@@ -287,14 +287,14 @@ def _points(frame: _Frame, one: _Series) -> Iterator[str]:
 def _hints(
     frame: _Frame, series: Sequence[_Series], step: timedelta, language: Language, zone: tzinfo
 ) -> Iterator[str]:
+    named = [(f"\n{one.name} ", one.values, one.unit) for one in series]
+    height = frame.height - _TOP - _BOTTOM
     for at in sorted({at for one in series for at in one.values}):
-        said = "\n".join(
-            f"{one.name} {_said(one.values[at], one.unit, language)}" for one in series if at in one.values
-        )
+        said = [f"{name}{_said(values[at], unit, language)}" for name, values, unit in named if at in values]
         left, right = frame.x(max(at, frame.since)), frame.x(min(at + step, frame.until))
         yield (
             f'<rect class="hint" x="{left:.1f}" y="{_TOP}" width="{max(right - left, 0.5):.1f}"'
-            f' height="{frame.height - _TOP - _BOTTOM}"><title>{escape(_at(at, zone))}\n{escape(said)}</title></rect>'
+            f' height="{height}"><title>{_at(at, zone)}{escape("".join(said))}</title></rect>'
         )
 
 
@@ -353,7 +353,9 @@ def _shortened(value: float) -> str:
 
 
 def _at(at: datetime, zone: tzinfo) -> str:
-    return f"{at.astimezone(zone):%Y-%m-%d %H:%M}"
+    return at.astimezone(zone).isoformat(" ", "minutes")[
+        :16
+    ]  # a tenth of the time of a format, a thousand times a page
 
 
 def _text(x: float, y: float, text: str, *, anchor: str) -> str:

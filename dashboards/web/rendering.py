@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from functools import cache
+from functools import cache, lru_cache
 from importlib.resources import files
 from typing import Any, Final
 
@@ -45,15 +45,19 @@ def _cells(row: Sequence[Cell], headings: Sequence[tuple[str, bool]] = ()) -> Ma
 
     With headings each cell carries its own, which a phone shows before it.
     """
-    named = [f' data-name="{escape(name)}"' for name, _ in headings] or [""] * len(row)
-    made = []
-    for cell, name in zip(row, named, strict=True):
-        text: str = escape(cell.text)
-        if cell.href:
-            text = f'<a href="{escape(cell.href)}">{text}</a>'
-        tone = f"{cell.tone}{' right' if cell.right else ''}"
-        made.append(f'<td class="{tone}"{name}>{text}</td>')
-    return Markup("".join(made))  # noqa: S704 - every text in it went through escape; tones are ours
+    names = [name for name, _ in headings] or [""] * len(row)
+    pairs = zip(row, names, strict=True)
+    made = "".join([_td(cell.text, cell.tone, cell.right, cell.href, name) for cell, name in pairs])
+    return Markup(made)  # noqa: S704 - every text in it went through escape; tones are ours
+
+
+@lru_cache(8192)
+def _td(text: str, tone: str, right: bool, href: str, name: str) -> str:
+    shown: str = escape(text)
+    if href:
+        shown = f'<a href="{escape(href)}">{shown}</a>'
+    named = f' data-name="{escape(name)}"' if name else ""
+    return f'<td class="{tone}{" right" if right else ""}"{named}>{shown}</td>'
 
 
 @cache

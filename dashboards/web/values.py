@@ -7,6 +7,7 @@ import math
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta, tzinfo
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any, Final
 
 from analytics.domain.words import Language, Phrase
@@ -142,6 +143,7 @@ def _written(column: str, value: Any, language: Language, zone: tzinfo) -> str:
     return value.isoformat() if isinstance(value, date) else str(value)
 
 
+@lru_cache(4096)  # a table of 500 meters has thousands of the same few words
 def _worded(word: Word, language: Language, href: str) -> Cell:
     return Cell(text=word.of(language), tone=_TONES.get(word.sign, ""), href=href)
 
@@ -214,4 +216,4 @@ def duration(span: timedelta, language: Language) -> str:
 
 def instant(value: datetime, zone: tzinfo, *, day: bool = False) -> str:
     """A local time to the minute, or the day."""
-    return f"{value.astimezone(zone):%Y-%m-%d}" if day else f"{value.astimezone(zone):%Y-%m-%d %H:%M}"
+    return value.astimezone(zone).isoformat(" ", "minutes")[: 10 if day else 16]

@@ -59,6 +59,8 @@ log = logging.getLogger("metering.pages")
 
 _FORM_BYTES: Final = 64 * 2**10
 _SLOW_S: Final = 120.0
+_ONE_CORE: Final = "set max_parallel_workers_per_gather = 0"
+"""Many ask at once: helpers of one question are started for some milliseconds, and take the cores from the others."""
 _PARTS: Final = (
     sign_in,
     openid,
@@ -110,7 +112,7 @@ class PagesConfig:
     openid: OpenId | None = None
     connections: int = 8
     limits: Limits = field(
-        default_factory=lambda: Limits(body_bytes=_FORM_BYTES, proven=False, at_once=128, at_once_each=64)
+        default_factory=lambda: Limits(body_bytes=_FORM_BYTES, proven=False, at_once=512, at_once_each=64)
     )
     audit_days: int = 365
     language: Language = "zh"
@@ -169,7 +171,9 @@ def create_pages(config: PagesConfig, *, attempts: Attempts | None = None) -> Gu
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with life(app):
             # a page that writes holds one connection while it asks by another: from one pool, all could wait for all
-            app.state.questions = Connections(config.dsn, size=config.connections, name="meterwarden pages")
+            app.state.questions = Connections(
+                config.dsn, size=config.connections, name="meterwarden pages", session=(_ONE_CORE,)
+            )
             yield
             await app.state.questions.close()
 

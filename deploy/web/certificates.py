@@ -21,7 +21,11 @@ __all__ = ["router"]
 
 router = APIRouter()
 Identity = Annotated[int, Path(ge=1, lt=2**63)]
-_METERS: Final = "select distinct meter_no from verification_state where unit_code = %(unit)s order by 1 limit 1000"
+_METERS: Final = """
+select distinct meter_no from ledger_meter
+where unit_code = %(unit)s and installed_from <= now() and (installed_to is null or installed_to > now())
+order by 1 limit 1000
+"""
 _OWN: Final = "select unit_code, meter_no, scan, scan_type from certificate_list where id = %(certificate)s"
 _TEXTS: Final = ("meter_no", "kind", "number", "body", "conclusion", "accuracy_class", "note")
 

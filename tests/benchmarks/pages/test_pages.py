@@ -23,7 +23,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -270,7 +270,8 @@ def test_first_paint(region: Region) -> None:
 def test_two_hundred_people(region: Region, known: dict[str, tuple[str, str]]) -> None:
     places = {unit: place_of(region, unit) for unit in {unit or "U1" for _, unit in known.values()}}
     with served(region) as pages:
-        visits = asyncio.run(_working(pages.url, known, places))
+        workers = lambda: working(region.dsn, pages.pid)  # noqa: E731 - asked when all have signed in, and at the end
+        visits, ran = asyncio.run(_working(pages.url, known, places, workers))
     waits = sorted(one.ms for one in visits)
     wrong = Counter(one.status for one in visits if one.status != 200)
     by_page: dict[str, list[float]] = {}
@@ -287,6 +288,7 @@ def test_two_hundred_people(region: Region, known: dict[str, tuple[str, str]]) -
         "pages": len(visits),
         "per_s": round(len(visits) / PEOPLE_S, 1),
         "errors": dict(wrong),
+        "processor_ms_a_page": {name: round(ms / len(visits), 1) for name, ms in ran.items()},
         "slowest": {page: round(statistics.median(by_page[page])) for page in slowest},
         **pages.said,
         "load": os.getloadavg()[0],
@@ -304,9 +306,12 @@ class Visited(NamedTuple):
 
 
 async def _working(
-    url: str, known: Mapping[str, tuple[str, str]], places: Mapping[str, dict[str, object]]
-) -> list[Visited]:
-    """What everybody waited for; sign-ins come before and are not counted."""
+    url: str,
+    known: Mapping[str, tuple[str, str]],
+    places: Mapping[str, dict[str, object]],
+    workers: Callable[[], list[int]],
+) -> tuple[list[Visited], dict[str, float]]:
+    """What everybody waited for, and what the pages' and the database's processes ran; sign-ins come before."""
     chance = random.Random(17)
     visits: list[Visited] = []
     at_the_door = asyncio.Semaphore(4)
@@ -336,5 +341,8 @@ async def _working(
             group.create_task(person(login, role, unit, chance.getrandbits(32)))
         for _ in known:
             await signed.acquire()
+        before = {pid: ran_ms([pid]) for pid in workers()}
         begin.set()
-    return visits
+    after = {pid: ran_ms([pid]) - before.get(pid, 0.0) for pid in workers()}
+    pages, *_ = after
+    return visits, {"pages": after[pages], "database": sum(after.values()) - after[pages]}

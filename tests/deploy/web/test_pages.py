@@ -1,10 +1,13 @@
 """Every page for every role: what it shows, in both languages, how often it asks, and nothing of another enterprise."""
 
+import asyncio
 import re
+from collections import Counter
 from html import unescape
 from html.parser import HTMLParser
 
 import html5lib
+import httpx
 import pytest
 
 from dashboards.web.rendering import texts
@@ -12,7 +15,7 @@ from dashboards.web.words import PAGES
 from deploy.web import units
 from deploy.web.asking import Remembered
 from tests.dashboards.test_isolation import SECRET
-from tests.deploy.web.office import PEOPLE, Office
+from tests.deploy.web.office import HOST, PEOPLE, Office
 
 pytestmark = pytest.mark.integration
 MOST_QUESTIONS = 10
@@ -462,3 +465,19 @@ def test_the_dial_of_a_long_range_is_drawn_of_its_last_days_and_says_so(office: 
     chief = office.browser("chief")
     assert "只画最近90天" in chief.get("/point?unit=U1&point=P2&range=365d").text
     assert "只画最近90天" not in chief.get("/point?unit=U1&point=P2&range=90d").text
+
+
+def test_all_who_come_at_once_wait_and_nobody_is_sent_away(office: Office) -> None:
+    """A region's people on a Monday morning: more requests than the database works on, from as many addresses."""
+    cookies = dict(office.browser("chief").cookies)
+
+    async def come(n: int) -> int:
+        transport = httpx.ASGITransport(app=office.door.app, client=(f"192.0.2.{1 + n}", 1))
+        async with httpx.AsyncClient(transport=transport, base_url=HOST, cookies=cookies) as browser:
+            return (await browser.get("/cases")).status_code
+
+    async def all_come() -> list[int]:
+        return await asyncio.gather(*map(come, range(200)))
+
+    assert office.door.portal is not None, "its application runs"
+    assert Counter(office.door.portal.call(all_come)) == {200: 200}
