@@ -23,7 +23,13 @@ _LISTS: Final = ("today_alerts", "today_cases", "today_silent", "today_overdue",
 _SHARED: Final = frozenset({"today_overdue"})
 """Changes by a ledger or a certificate alone, and looks through all meters."""
 _COUNTS: Final = ("unanswered", "standing", "cases_late", "meters_overdue", "new_today")
-_LEADS: Final = {"unanswered": "/alerts?severity=serious", "standing": "/alerts", "cases_late": "/cases"}
+_LEADS: Final = {
+    "unanswered": "/alerts?severity=serious",
+    "standing": "/alerts",
+    "cases_late": "/cases",
+    "meters_overdue": "#today_overdue",
+    "new_today": "#today_new",
+}
 _TONES: Final = {"unanswered": "bad", "cases_late": "bad", "meters_overdue": "warn"}
 
 

@@ -447,7 +447,9 @@ def test_meters_overdue_are_counted_with_their_list_and_asked_once_for_all_staff
     asked = [int(re.search(r'desc="(\d+)"', one.headers["server-timing"])[1]) for one in answers]  # type: ignore[index]
     assert asked == [MOST_QUESTIONS, MOST_QUESTIONS - 1]
     for one in answers:
-        assert f'检定/校准超期器具</dt><dd class="warn">{overdue:,}</dd>' in one.text
+        leads = f'<a href="#today_overdue">{overdue:,}</a>'
+        assert f'检定/校准超期器具</dt><dd class="warn">{leads}</dd>' in one.text
+        assert 'id="today_overdue"' in one.text
 
 
 def test_what_is_remembered_is_old_after_half_a_minute() -> None:
