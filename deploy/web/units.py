@@ -3,6 +3,7 @@
 import asyncio
 import re
 import tempfile
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -243,7 +244,7 @@ async def labels(
         facts = {"unit": code, "point": point or None, "before": before, "most": _LABELLED + 1}
         meters = await ask.rows(_LABELS, facts)
     here = str(request.base_url).rstrip("/")
-    made = [{**row, "code": qr_code(f"{here}{point_href(code, row['point'])}")} for row in meters[:_LABELLED]]
+    made = await asyncio.to_thread(_labelled, meters[:_LABELLED], here, code)  # nobody else waits for it meanwhile
     return answer(
         request,
         "labels",
@@ -256,6 +257,10 @@ async def labels(
         earlier=unit_href(code, "labels", page=str(number - 1)) if number > 1 else "",
         later=unit_href(code, "labels", page=str(number + 1)) if len(meters) > _LABELLED else "",
     )
+
+
+def _labelled(meters: Sequence[Mapping[str, Any]], here: str, code: str) -> list[dict[str, Any]]:
+    return [{**row, "code": qr_code(f"{here}{point_href(code, row['point'])}")} for row in meters]
 
 
 @router.get("/report.html")
