@@ -2,9 +2,9 @@
 
 Staging, joining and comparing (`streams.store.ledger.sql`) serve a ledger that is there already. A region's first one
 has a million meters and nothing to be compared with: here the rows of each table are made from the ledger's own arrays
-and copied. Foreign keys and plain indexes are taken off before and put back over whole tables behind it, in the same
-transaction: the checks are the same, a tenth of the time for a million rows. While it runs nobody reads the tables,
-which are empty.
+and copied. Foreign keys, unique constraints that none rests on, and plain indexes are taken off before and put back
+over whole tables behind it, in the same transaction: the checks are the same, a tenth of the time for a million rows.
+While it runs nobody reads the tables, which are empty.
 """
 
 import asyncio
@@ -25,7 +25,6 @@ from analytics.domain.ledger.derive import group, meters
 from streams.rows.layout import Int32s, Int64s
 from streams.store.ledger.blob import RowIds
 from streams.store.ledger.stage import CHUNK, plain
-from streams.store.postgres.columns import decode
 
 __all__ = ["LARGE", "take_in", "taken_alone"]
 
@@ -50,8 +49,12 @@ select not exists (select from unit)
 _LOCK: Final = sql.SQL("lock table only {} in access exclusive mode")
 _KEYS: Final = """
 select c.conrelid::regclass::text, c.conname, pg_get_constraintdef(c.oid)
-from pg_constraint c where c.contype = 'f' and c.conrelid = any(%s::regclass[]) order by c.oid
+from pg_constraint c
+where c.conrelid = any(%s::regclass[]) and (c.contype = 'f' or (c.contype = 'u' and not exists (
+    select from pg_constraint f where f.contype = 'f' and f.conindid = c.conindid)))
+order by c.contype, c.oid
 """
+"""Foreign keys, and after them unique constraints that no foreign key rests on."""
 _INDEXES: Final = """
 select i.indexrelid::regclass::text, pg_get_indexdef(i.indexrelid)
 from pg_index i
@@ -60,9 +63,10 @@ where i.indrelid = any(%s::regclass[]) and not i.indisunique
 order by i.indexrelid
 """
 _RESERVE: Final = """
-select array_send(array_agg(nextval(s.name)::int4))
-from (select pg_get_serial_sequence(%s, 'id')::regclass as name offset 0) s cross join generate_series(1, %s)
+select setval(s.name, nextval(s.name) + %s - 1)
+from (select pg_get_serial_sequence(%s, 'id')::regclass as name offset 0) s
 """
+"""The last of so many; the table is locked, so that nobody else takes one meanwhile."""
 _OF_VERSION: Final = "insert into ledger_version_unit (unit_id, version) select id, version from unit"
 _IMPATIENT: Final = "set local lock_timeout = '3s'"
 _PATIENT: Final = "set local lock_timeout to default"
@@ -123,15 +127,18 @@ async def take_in(connection: psycopg.AsyncConnection, ledger: Ledger, version: 
         await connection.execute(f"drop index {name}".encode())
     rows = await asyncio.to_thread(_Rows, ledger, version)
     for name, count in rows.wanted().items():
-        reserved = await (await connection.execute(_RESERVE, (name, count), binary=True)).fetchone()
-        assert reserved is not None, "an aggregate always has a row"
-        rows.ids[name] = decode(reserved[0], "int4")
+        if not count:
+            rows.ids[name] = np.empty(0, np.int32)
+            continue
+        reserved = await (await connection.execute(_RESERVE, (count, name))).fetchone()
+        assert reserved is not None, "setval gives what it sets"
+        rows.ids[name] = np.arange(reserved[0] - count + 1, reserved[0] + 1, dtype=np.int32)
     for name, columns in rows.tables():
         await _copy(connection, name, columns)
     await connection.execute(_OF_VERSION)
     for _, definition in indexes:
         await connection.execute(definition.encode())
-    for table, name, definition in keys:
+    for table, name, definition in reversed(keys):
         await connection.execute(f"alter table {table} add constraint {_quoted(name)} {definition}".encode())
     return rows.of_each()
 
