@@ -21,6 +21,9 @@ _SCALE_DAYS = 7
 """The usual load is taken from this many days, before anything else is estimated."""
 _LEAST_HOURS = 6
 """A day with fewer measured hours is not used."""
+_LEAST_TAKEN = 0.25
+"""Hours in which less than this share of what is used comes through the parent are left out: some of what generators
+make may have been fed back, which the parent need not count."""
 _FIRST_SIGMA = 0.01
 _MAX_COLOUR = 0.95
 WEEKS = 30
@@ -111,6 +114,8 @@ class Batch:
     mask : (g, n) bool
     limits : (g, n) float64
     parent_limit : (g,) float64
+    sign : (g, n) float64
+        -1 for children that feed the balance, else 1.
     bands : (g, n) float64
         Error that each child may have in service. [1]
     parent_band : (g,) float64
@@ -124,6 +129,7 @@ class Batch:
     group: NDArray[np.int64]
     column: NDArray[np.int64]
     mask: NDArray[np.bool_]
+    sign: Floats
     limits: Floats
     parent_limit: Floats
     bands: Floats
@@ -164,6 +170,7 @@ class Batch:
             group=which,
             column=column,
             mask=mask,
+            sign=np.where(mask, groups.child_sign[column] if len(groups.child) else 1.0, 1.0),
             limits=np.where(mask, groups.child_limit[column] if len(groups.child) else 0.0, 0.0),
             parent_limit=groups.parent_limit[which],
             bands=np.where(mask, groups.child_band[column] if len(groups.child) else 0.0, 0.0),
@@ -232,6 +239,7 @@ class Batch:
         self.numbers["buffer_parent"][:, hour_of_day] = parent[slot][:, self.group].T
         taken = child[slot][:, self.column]
         taken[:, ~self.mask] = 0.0
+        taken *= self.sign
         self.numbers["buffer_child"][:, hour_of_day] = taken.transpose(1, 0, 2)
 
     def close_day(self, day: int, yesterday: int) -> BalanceDays:
@@ -246,11 +254,14 @@ class Batch:
         """
         now, rules = self.numbers, self.rules
         parent, child = now["buffer_parent"].astype(np.float64), now["buffer_child"].astype(np.float64)
-        whole = np.isfinite(parent) & np.isfinite(child).all(axis=2) & (parent >= 0) & (child >= 0).all(axis=2)
-        total = np.where(whole, child.sum(axis=2), np.nan)
+        forward = (child * self.sign[:, None, :] >= 0).all(axis=2)
+        whole = np.isfinite(parent) & np.isfinite(child).all(axis=2) & (parent >= 0) & forward
+        total, used = child.sum(axis=2), np.maximum(child, 0.0).sum(axis=2)
+        whole &= total >= _LEAST_TAKEN * used
+        total, used = np.where(whole, total, np.nan), np.where(whole, used, np.nan)
         hours = whole.sum(axis=1)
         scaling = (now["scale_days"] < _SCALE_DAYS) & (hours >= _LEAST_HOURS)
-        load = np.where(whole, total, 0.0).sum(axis=1) / np.maximum(hours, 1)
+        load = np.where(whole, used, 0.0).sum(axis=1) / np.maximum(hours, 1)
         now["usual"] += np.where(scaling, (load - now["usual"]) / (now["scale_days"] + 1.0), 0.0)
         ready = (now["scale_days"] >= _SCALE_DAYS) & (now["usual"] > 0.0) & (hours >= _LEAST_HOURS)
         now["scale_days"] += scaling
@@ -272,7 +283,7 @@ class Batch:
         ratio = self.sigma2 / self.prior.level
         self.bank.add(day, sums, self.prior.together, ratio, weeks=56, oldest=140, half_life=rules.half_life_days)
         self._learn(noise)
-        explained = np.matmul(today.x, now["beta"][:, :, None])[:, :, 0] * np.maximum(total, 0.1 * usual[:, None])
+        explained = np.matmul(today.x, now["beta"][:, :, None])[:, :, 0] * np.maximum(used, 0.1 * usual[:, None])
         losses = np.where(today.valid, explained, 0.0).sum(axis=1)
         now["buffer_parent"][:] = np.nan
         now["buffer_child"][:] = np.nan

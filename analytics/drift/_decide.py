@@ -324,18 +324,18 @@ def naming_margin(rules: BalanceRules, hours: float) -> float:
 def closing(batch: Batch, total: DaySums | None = None) -> NDArray[np.bool_]:
     """Whether each group's balance closes: noise and unexplained share are small enough; (g,) bool."""
     total = batch.total() if total is None else total
-    inside = total.e[:, :-1].sum(axis=1)
-    lost = (total.e[:, -1] - inside) / np.maximum(inside, 1e-12)
+    used = np.maximum(total.e[:, :-1], 0.0).sum(axis=1)
+    lost = (total.e[:, -1] - total.e[:, :-1].sum(axis=1)) / np.maximum(used, 1e-12)
     return np.asarray((noisiness(batch, total) < batch.rules.open_noise) & (np.abs(lost) < batch.rules.open_loss))
 
 
 def noisiness(batch: Batch, total: DaySums) -> Floats:
     """Noise of each balance relative to what the classes of its meters let expect, infinite before any; (g,). [1]"""
-    inside = total.e[:, :-1].sum(axis=1)
-    share = total.e[:, :-1] / np.maximum(inside, 1e-12)[:, None]
+    used = np.maximum(total.e[:, :-1], 0.0).sum(axis=1)
+    share = total.e[:, :-1] / np.maximum(used, 1e-12)[:, None]
     expected = batch.rules.hourly_noise * np.sqrt(batch.parent_limit**2 + ((share * batch.limits) ** 2).sum(axis=1))
     ratio = batch.numbers["sigma"] / np.maximum(expected, 1e-12)
-    return np.asarray(np.where(inside > 0.0, ratio, np.inf), np.float64)
+    return np.asarray(np.where(used > 0.0, ratio, np.inf), np.float64)
 
 
 def _calibrate(batch: Batch, seen: Evidence, day: int) -> None:

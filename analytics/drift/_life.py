@@ -480,7 +480,7 @@ def _interval(standing: Standing, n: int) -> _Interval:
 
 def _energy(standing: Standing, gain: _Interval, day: int) -> tuple[float, float]:
     """Energy counted too much, and half its 95 % interval: of the gain, and of the day on which it began."""
-    ends = [g / (1.0 + g) * standing.exposure for g in (gain.low, gain.value, gain.high)]
+    ends = [g / (1.0 + g) * abs(standing.exposure) for g in (gain.low, gain.value, gain.high)]
     a_day = abs(ends[1]) / max(day + 1 - standing.start_day, 1)
     unsure = a_day * max((standing.high_day - standing.low_day) / 2.0, 1.0)
     return ends[1], float(np.hypot(abs(ends[2] - ends[0]) / 2.0, unsure))

@@ -4,7 +4,8 @@ The model of an hour, divided by the load so that its noise is even:
 
     (parent - S) / s = Σ e_i C_i / s + a F / s + q S² / (F s) + c D / s + noise
 
-with S the sum of the children C, F the group's usual load, s = max(S, F/10), D the change of S over the hour (clocks
+with S the sum of the children C (one that feeds the balance, as own generation does, is negative), L that of the
+positive ones, F the group's usual load, s = max(L, F/10), D the change of S over the hour (clocks
 that are off). A linear loss is the same as all e_i together. The noise is coloured: each hour is taken less `rho` times
 the one before.
 
@@ -135,19 +136,20 @@ def equations(parent: Floats, child: Floats, usual: Floats, ahead: Floats) -> Da
     ----------
     parent : (g, 24) float64
     child : (g, 24, n) float64
-        0 where a group has fewer children.
+        0 where a group has fewer children, negative for those that feed it.
     usual : (g,) float64
         Usual load, positive.
     ahead : (g,) float64
         Sum of the children in the hour before the day, NaN where unknown.
     """
     total = child.sum(axis=2)
+    used = np.maximum(child, 0.0).sum(axis=2)
     valid = np.isfinite(total) & np.isfinite(parent) & (total > _LEAST_LOAD * usual[:, None])
     before = np.concatenate((ahead[:, None], total[:, :-1]), axis=1)
     after = np.concatenate((total[:, 1:], total[:, -1:]), axis=1)
     ramp = (after - before) / 2.0
     ramp[:, -1] = total[:, -1] - before[:, -1]
-    s = np.maximum(total, _FLOOR * usual[:, None])
+    s = np.maximum(used, _FLOOR * usual[:, None])
     f = usual[:, None]
     g, hours, n = child.shape
     x = np.empty((g, hours, n + EXTRA))

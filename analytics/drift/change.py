@@ -145,7 +145,8 @@ class BalanceDays:
     day : (n,) int32
         [d since 1970-01-01 UTC]
     hours : (n,) int16
-        Hours in which the parent and every child were measured; the amounts are of these only.
+        Hours in which the parent and every child were measured and little of generators' can have been fed back; the
+        amounts are of these only.
     parent, children, losses, residual : (n,) float64
         parent = children + losses + residual; `losses` holds the meters' steady errors too. [canonical unit]
     noise : (n,) float64

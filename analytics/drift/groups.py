@@ -9,13 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analytics.domain.accuracy import error_limit, in_service_factors
-from analytics.domain.ledger import Ledger
+from analytics.domain.ledger import Direction, Ledger
 from analytics.domain.units import QuantityKind
 
-__all__ = ["SEPARATOR", "UNKNOWN_LIMIT", "BalanceGroups"]
+__all__ = ["SEPARATOR", "SOURCE", "UNKNOWN_LIMIT", "BalanceGroups"]
 
 SEPARATOR = "\x1f"
 """Between the codes in a group's key: unit, parent, children."""
+SOURCE = "\x1e"
+"""Before the code of a child in a group's key that feeds the balance."""
 UNKNOWN_LIMIT = 0.02
 """Limit of error taken for a meter whose class is not known or is no number: the widest of electricity meters. [1]"""
 
@@ -41,6 +43,8 @@ class BalanceGroups:
         Error that the meter may have in service; beyond it a change is an alarm. [1]
     keys : g strings
         What names each group for good: unit, parent and children by their codes.
+    child_sign : (c,) float64
+        -1 for a child that feeds the balance (own generation below a parent that takes from the grid), else 1.
     """
 
     parent: NDArray[np.int32]
@@ -52,12 +56,15 @@ class BalanceGroups:
     keys: tuple[str, ...]
     parent_band: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
     child_band: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
+    child_sign: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
 
     def __post_init__(self) -> None:
-        """Default of the in-service bands: the limits of the classes."""
-        for band, limit in (("parent_band", self.parent_limit), ("child_band", self.child_limit)):
-            if not len(getattr(self, band)):
-                object.__setattr__(self, band, limit)
+        """Default of the in-service bands: the limits of the classes; and every child a load."""
+        loads = np.ones(len(self.child))
+        usual = (("parent_band", self.parent_limit), ("child_band", self.child_limit), ("child_sign", loads))
+        for name, values in usual:
+            if not len(getattr(self, name)):
+                object.__setattr__(self, name, values)
 
     def __len__(self) -> int:
         return len(self.parent)
@@ -129,6 +136,8 @@ class BalanceGroups:
         limit = _limits(ledger)
         factors = in_service_factors("") if in_service is None else in_service
         band = limit * np.array([factors.get(carrier, 1.0) for carrier in ledger.point_carrier])
+        own = ledger.point_direction == Direction.OWN
+        feeds = own[child] & ~np.repeat(own[top], size)
         return cls(
             parent=top,
             start=start,
@@ -138,13 +147,19 @@ class BalanceGroups:
             child_limit=limit[child],
             parent_band=band[top],
             child_band=band[child],
-            keys=tuple(_key(ledger, int(top[i]), child[start[i] : start[i + 1]]) for i in range(len(top))),
+            child_sign=np.where(feeds, -1.0, 1.0),
+            keys=tuple(
+                _key(ledger, int(top[i]), child[start[i] : start[i + 1]], feeds[start[i] : start[i + 1]])
+                for i in range(len(top))
+            ),
         )
 
 
-def _key(ledger: Ledger, parent: int, children: NDArray[np.int32]) -> str:
+def _key(ledger: Ledger, parent: int, children: NDArray[np.int32], feeds: NDArray[np.bool_]) -> str:
     codes = [ledger.unit_codes[ledger.point_unit[parent]], ledger.point_codes[parent]]
-    return SEPARATOR.join([*codes, *(ledger.point_codes[child] for child in children.tolist())])
+    marks = [SOURCE if fed else "" for fed in feeds.tolist()]
+    names = (mark + ledger.point_codes[child] for mark, child in zip(marks, children.tolist(), strict=True))
+    return SEPARATOR.join([*codes, *names])
 
 
 def _limits(ledger: Ledger) -> NDArray[np.float64]:

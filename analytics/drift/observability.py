@@ -234,7 +234,7 @@ def _of_state(groups: BalanceGroups, state: BalanceState) -> list[tuple[int, int
             members = groups.child[groups.start[group] : groups.start[group + 1]].tolist()
             points = [*members, int(groups.parent[group])]
             counted = total.e[row]
-            shares = np.append(counted[: len(members)] / max(float(counted[-1]), 1e-12), 1.0)
+            shares = np.append(np.abs(counted[: len(members)]) / max(float(counted[-1]), 1e-12), 1.0)
             good = (bool(groups.complete[group]), bool(closes[row]))
             reason = _hindrance(batch, row, *good, state.closed_day)
             if reason is not None:

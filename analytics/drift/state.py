@@ -13,7 +13,7 @@ from analytics.domain.errors import MeterwardenError
 from analytics.drift._batch import Batch, Standing, batch_sizes
 from analytics.drift._levels import Twins, twins
 from analytics.drift._sums import Bank, DaySums
-from analytics.drift.groups import SEPARATOR, BalanceGroups
+from analytics.drift.groups import SEPARATOR, SOURCE, BalanceGroups
 from analytics.drift.rules import BalanceRules
 
 __all__ = ["NO_HOUR", "BalanceState", "StateMismatch"]
@@ -199,13 +199,13 @@ class BalanceState:
         place: dict[tuple[str, str], tuple[Batch, int, int]] = {}
         for batch in fresh.batches:
             for row, group in enumerate(batch.group.tolist()):
-                in_unit, *of_group = fresh.groups.keys[group].split(SEPARATOR)
+                in_unit, *of_group = fresh.groups.keys[group].replace(SOURCE, "").split(SEPARATOR)
                 place |= {(in_unit, code): (batch, row, which) for which, code in enumerate(of_group[1:])}
                 place.setdefault((in_unit, "".join(of_group[:1])), (batch, row, batch.mask.shape[1]))
         for batch in self.batches:
             for one in batch.standing:
                 key = self.groups.keys[batch.group[one.row]]
-                unit, *codes = key.split(SEPARATOR)
+                unit, *codes = key.replace(SOURCE, "").split(SEPARATOR)
                 parent = not 0 <= one.which < batch.mask.shape[1]
                 found = place.get((unit, codes[0 if parent else 1 + one.which])) if codes and key not in known else None
                 if found is not None and (one.which >= 0 or found[2] == found[0].mask.shape[1]):
