@@ -49,6 +49,8 @@ _LIKELY = 0.5
 _BACK = 0.35
 _NOTHING = 0.3
 """A change below this multiple of the limit of error counts as gone."""
+_UNLIKE = 2.0
+"""Misfit, over the most of a gain change, from which on a detection keeps its size."""
 _KNOWN = 0.25
 """A gain is taken to be learnt anew when its standard deviation is less than this share of the change."""
 _Z95 = 1.96
@@ -224,29 +226,19 @@ def follow(batch: Batch, groups: BalanceGroups, standing: Standing, day: int) ->
     if standing.which < 0:
         yield from _follow_unnamed(batch, groups, standing, day)
         return
-    if not standing.weights or (age % _TELL_DAYS and age not in _EARLY_DAYS):
+    if not standing.weights or (age % _TELL_DAYS and age not in _EARLY_DAYS) or _disturbed(batch, standing):
         return
-    drift = standing.kind == DetectionKind.GAIN_DRIFT
-    seen = _looked_back(batch, standing, day) if age <= _REVISE_DAYS and age % _TELL_DAYS == 0 else None
+    looked = _looked_back(batch, standing, day) if age <= _REVISE_DAYS else None
+    seen = looked if age % _TELL_DAYS == 0 else None
     if seen is not None and seen.ended is not None:
         yield _over(batch, groups, standing, seen.ended, day)
         return
-    if seen is not None and not drift and seen.lead > 0.0:
-        yield report(batch, groups, standing, ChangeState.CLOSED, day, Ending.RETOLD)
-        _take_over(standing, seen)
-        standing.kind = int(DetectionKind.GAIN_DRIFT)
-        standing.start_day, standing.low_day, standing.high_day = seen.start, seen.low, seen.high
-        batch.loosen(row, standing.which, since=standing.since_day, until=standing.detected_day + _RELEARNT_DAYS)
-        standing.alarm = outside(batch, standing)
-        yield report(batch, groups, standing, ChangeState.OPEN, day)
+    if looked is not None and looked.misfit > _UNLIKE * batch.rules.misfit:
+        return  # something else has happened since, and would be taken for this meter's
+    if seen is not None and standing.kind != DetectionKind.GAIN_DRIFT and seen.lead > 0.0:
+        yield from _as_drift(batch, groups, standing, seen, day)
         return
-    if seen is not None and drift:
-        _take_over(standing, seen)
-    elif not drift or not _REVISE_DAYS < age < _RELEARNT_DAYS:
-        _take_learnt(batch, standing, age, 0.0 if seen is None else seen.spread)
-    if drift and age == _REVISE_DAYS:
-        halves = sides(batch.bank, batch.prior.together, batch.sigma2 / batch.prior.level)
-        collapse(batch, row, len(batch.bank.first), [standing.which], halves)
+    _resize(batch, standing, seen, age)
     standing.told_day = day
     if age >= _SETTLE_DAYS and _gone(batch, standing):
         batch.standing.remove(standing)
@@ -259,6 +251,37 @@ def follow(batch: Batch, groups: BalanceGroups, standing: Standing, day: int) ->
     if before and not standing.alarm:
         _was_wrong(batch, row)
     yield report(batch, groups, standing, ChangeState.UPDATED, day)
+
+
+def _as_drift(batch: Batch, groups: BalanceGroups, standing: Standing, seen: Revised, day: int) -> Iterator[GainChange]:
+    """Close a step, and open it as the ramp that it was found to be."""
+    yield report(batch, groups, standing, ChangeState.CLOSED, day, Ending.RETOLD)
+    _take_over(standing, seen)
+    standing.kind = int(DetectionKind.GAIN_DRIFT)
+    standing.start_day, standing.low_day, standing.high_day = seen.start, seen.low, seen.high
+    until = standing.detected_day + _RELEARNT_DAYS
+    batch.loosen(standing.row, standing.which, since=standing.since_day, until=until)
+    standing.alarm = outside(batch, standing)
+    yield report(batch, groups, standing, ChangeState.OPEN, day)
+
+
+def _disturbed(batch: Batch, standing: Standing) -> bool:
+    """Whether something that no meter explains has changed since, and would be taken for a change of this meter."""
+    return any(
+        one.row == standing.row and one.which < 0 and one.detected_day > standing.detected_day for one in batch.standing
+    )
+
+
+def _resize(batch: Batch, standing: Standing, seen: Revised | None, age: int) -> None:
+    """Size of a ramp by its shape, of a step by the gain that was learnt since; of an old ramp as of a step."""
+    drift = standing.kind == DetectionKind.GAIN_DRIFT
+    if seen is not None and drift:
+        _take_over(standing, seen)
+    elif not drift or not _REVISE_DAYS < age < _RELEARNT_DAYS:
+        _take_learnt(batch, standing, age, 0.0 if seen is None else seen.spread)
+    if drift and age == _REVISE_DAYS:
+        halves = sides(batch.bank, batch.prior.together, batch.sigma2 / batch.prior.level)
+        collapse(batch, standing.row, len(batch.bank.first), [standing.which], halves)
 
 
 def _over(batch: Batch, groups: BalanceGroups, standing: Standing, ended: Ended, day: int) -> GainChange:

@@ -94,6 +94,8 @@ class Revised:
         Spread of the size among shapes that fit about as well.
     exposure : float
         Amount counted by the meter since then, weighted by the share of the change reached. [canonical unit]
+    misfit : float
+        As of `Shape`, for the best shape.
     ended : Ended or None
         Where it fits better that the gain has been as before for some days.
     """
@@ -107,6 +109,7 @@ class Revised:
     deviation: float
     spread: float
     exposure: float
+    misfit: float
     ended: "Ended | None"
 
 
@@ -344,6 +347,7 @@ def look_back(
         deviation=best[2][2] * grown,
         spread=float(np.sqrt((weight * (now - best[2][1] * grown) ** 2).sum() / weight.sum())),
         exposure=float((_shares(after, best[1], best[0]) * counted).sum()) / max(grown, 0.05),
+        misfit=best[2][3],
         ended=None if ended is None else ended[1],
     )
 

@@ -117,6 +117,19 @@ def test_nobody_is_accused_after_a_clock_was_an_hour_off_for_months() -> None:
     assert children_seen(simulated.groups, state).all()
 
 
+def test_a_load_without_a_meter_does_not_make_an_accused_meter_worse() -> None:
+    simulated = changed(world([6] * 4, 150), *((6 * g, START, -0.02) for g in range(4)))
+    hour = np.arange(len(simulated.hours))
+    late = hour >= (START + 10) * DAY
+    cold = np.repeat(np.random.default_rng(4).uniform(0.0, 2.0, len(hour) // 12 + 1), 12)[: len(hour)]
+    inside = simulated.hours.child.sum(axis=1, keepdims=True).mean() / 4.0
+    parent = simulated.hours.parent + 0.06 * inside * (late * cold)[:, None]
+    changes = [change for change in run(with_hours(simulated, parent=parent)) if change.child in range(0, 24, 6)]
+    assert {change.child for change in changes} == {0, 6, 12, 18}
+    for change in changes:
+        assert -0.04 < change.magnitude < 0.0
+
+
 def balance_of(children: list[str]) -> BalanceGroups:
     return BalanceGroups.from_ledger(
         ledger_of(
