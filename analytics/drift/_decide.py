@@ -44,12 +44,12 @@ _HOURS = 24
 _RESTLESS_DAYS = 90.0
 _RESTLESS = 0.6745
 """Median of a standard normal's absolute value."""
-_MOST_RESTLESS = 1.1
-"""Cap of the correction for overdispersion: a real fault raises it for the whole group, and must still be found."""
+_MOST_RESTLESS = 1.6
+"""Cap of the correction for overdispersion: meters of a group may wander so much more than those of others."""
 _SURE_HOURS, _SURE = 36.0, 2.5
 """A change is reported after this many hours of evidence, or sooner if it exceeds the threshold by this factor."""
 _YOUNG = 0.2
-"""Share by which the threshold is raised for a new group; it falls to zero over four learning periods."""
+"""Share by which the threshold is raised for a new group; it falls to zero over a second learning period."""
 _QUIET_DAYS, _QUIET = 14, 1.6
 """For this many days after a detection, or a load that was learnt, another in the group must be louder by this factor.
 """
@@ -65,8 +65,9 @@ _UNCLOSED_DAYS, _MISFIT_HOURS = 7, 72.0
 """A misfit over this many hours that no gain change explains: the balance counts as not closing for some days."""
 _CONSTANT_DAYS = 7
 """Days that an always-on load must have lasted before it is accepted as an explanation."""
-_HASTE_HOURS = 120.0
-"""With this many hours of evidence, naming a meter takes twice the margin; with more, less, by the square."""
+_HASTE_HOURS, _LATE_HOURS = 120.0, 360.0
+"""With so many hours of evidence, naming a meter takes twice the early, or the late margin; with more, less, by the
+square."""
 _REFUTED = 9.0
 """Twice the log-likelihood by which a balance at another level must contradict a parent's change."""
 _FAR_OFF, _FAR_HOURS, _FAR_MISFIT = 0.1, 14 * _HOURS, 1.5
@@ -173,7 +174,8 @@ def _hear(batch: Batch, day: int) -> _Heard | None:
     begun = seen.day[loudest.argmax(axis=0)]
     total = batch.total()
     plain = _plain(batch, total, np.minimum(batch.numbers["restless"], calm(batch, begun)))
-    limit = plain * _by_its_past(batch, begun)
+    waiting = batch.numbers["pending"]
+    limit = plain * _by_its_past(batch, np.where(waiting >= 0.0, np.minimum(begun, waiting), begun).astype(np.int64))
     fresh = {
         one.row for one in batch.standing if (one.which >= 0 or one.settled) and day - one.detected_day < _QUIET_DAYS
     }
@@ -297,7 +299,7 @@ def _plain(batch: Batch, total: DaySums, restless: Floats) -> Floats:
     many = np.log(np.maximum(batch.mask.sum(axis=1), 1) / _USUAL_GROUP)
     plain = np.sqrt(np.maximum(batch.rules.alarm**2 + 2.0 * many, 9.0))
     overdispersion = restless / _RESTLESS
-    young = 1.0 + _YOUNG * np.clip(2.0 - now["days"] / (2.0 * batch.rules.learning_days), 0.0, 1.0)
+    young = 1.0 + _YOUNG * np.clip(2.0 - now["days"] / batch.rules.learning_days, 0.0, 1.0)
     noise = noisiness(batch, total)
     misfitting = np.where(np.isfinite(noise), np.maximum(noise / batch.rules.noisy, 1.0), 1.0)
     return np.asarray(plain * young * misfitting * np.clip(overdispersion, 1.0, _MOST_RESTLESS), np.float64)
@@ -318,7 +320,8 @@ def longer(days: Floats | float, rules: BalanceRules) -> Floats:
 
 def naming_margin(rules: BalanceRules, hours: float) -> float:
     """Twice the log-likelihood ratio by which a meter must lead to be named, after so many hours of evidence."""
-    return rules.margin * (1.0 + (_HASTE_HOURS / hours) ** 2)
+    early = rules.margin * (1.0 + (_HASTE_HOURS / hours) ** 2)
+    return min(early, rules.late_margin * (1.0 + (_LATE_HOURS / hours) ** 2))
 
 
 def closing(batch: Batch, total: DaySums | None = None) -> NDArray[np.bool_]:

@@ -12,10 +12,20 @@ from analytics.drift._batch import Batch
 from analytics.drift._decide import closing, longer, naming_margin, thresholds
 from analytics.drift._evidence import ANEW, shift
 from analytics.drift._shape import direction
+from analytics.drift._sums import DaySums
 from analytics.drift.groups import BalanceGroups
 from analytics.drift.state import BalanceState
 
-__all__ = ["PointVerdict", "Question", "Reason", "Verdict", "children_seen", "judge", "smallest_change"]
+__all__ = [
+    "PointVerdict",
+    "Question",
+    "Reason",
+    "Verdict",
+    "children_seen",
+    "judge",
+    "smallest_change",
+    "without_noise",
+]
 
 Floats = NDArray[np.float64]
 
@@ -241,8 +251,9 @@ def _of_state(groups: BalanceGroups, state: BalanceState) -> list[tuple[int, int
                 out += [(group, p, _blind(reason, float(s))) for p, s in zip(points, shares, strict=True)]
                 continue
             hours, limit = float(total.n[row]), float(limits[row])
-            month = smallest_change(batch, row, total.a[row], hours, covariance[row], 30.0, limit)
-            season = smallest_change(batch, row, total.a[row], hours, covariance[row], 90.0, limit)
+            loads = without_noise(batch, row, total)
+            month = smallest_change(batch, row, loads, hours, covariance[row], 30.0, limit)
+            season = smallest_change(batch, row, loads, hours, covariance[row], 90.0, limit)
             where = [*range(len(members)), batch.mask.shape[1]]
             for j, point, share in zip(where, points, shares.tolist(), strict=True):
                 if batch.numbers["loose"][row, j] == ANEW:
@@ -280,6 +291,11 @@ def _hindrance(batch: Batch, row: int, complete: bool, closes: bool, day: int) -
     if not closes or now["unclosed_until"][row] >= day:
         return Reason.FOUND_INCOMPLETE
     return None
+
+
+def without_noise(batch: Batch, row: int, total: DaySums) -> Floats:
+    """Normal equations of a group's loads without what the meters' own noise adds, which tells no meters apart."""
+    return np.asarray(total.a[row] - np.diag(total.q[row] * batch.prior.hourly_noise[row]), np.float64)
 
 
 def smallest_change(

@@ -24,8 +24,9 @@ class BalanceRules:
     sharp, blur : float
         If the standard deviation of a gain change exceeds `sharp`, the threshold is raised by that ratio to the power
         `blur`: model errors (nonlinearity at light load, noise in the children) leak into ill-determined gains.
-    margin : float
-        Twice the log-likelihood ratio by which a meter must explain a change better than any other to be named. [1]
+    margin, late_margin : float
+        Twice the log-likelihood ratio by which a meter must explain a change better than any other to be named, after
+        some days; and after many weeks, when waiting tells meters of like load apart no better. [1]
     least : float
         Changes below this multiple of the meter's limit of error are not reported. [1]
     sure : float
@@ -86,8 +87,9 @@ class BalanceRules:
     sharp: float = 0.004
     blur: float = 0.3
     margin: float = 4.0
+    late_margin: float = 1.0
     least: float = 0.6
-    sure: float = 1.64
+    sure: float = 1.0
     anew_days: int = 42
     wary: float = 0.15
     most_wary: float = 0.5
@@ -98,13 +100,13 @@ class BalanceRules:
     patience_days: int = 21
     learning_days: float = 45.0
     hourly_noise: float = 0.1
-    own: float = 0.1
-    common: float = 0.1
+    own: float = 0.05
+    common: float = 0.05
     level: float = 0.1
     memory_days: float = 60.0
     common_loss: float = 0.03
     loss: float = 0.05
-    loss_wander: float = 0.0003
+    loss_wander: float = 0.00015
     unmetered_wander: float = 0.02
     noise_days: float = 60.0
     half_life_days: float = 180.0

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from analytics.drift._decide import longer, noisiness, thresholds
+from analytics.drift._decide import _hear, longer, naming_margin, noisiness, thresholds
 from analytics.drift._evidence import Evidence, evidence, sides
 from analytics.drift._sums import DayEquations, day_sums
 from analytics.drift.change import ChangeState
@@ -99,6 +99,41 @@ def test_noise_that_is_not_that_of_meters_raises_the_threshold() -> None:
     assert thresholds(batch)[0] == pytest.approx(batch.rules.alarm)
     batch.numbers["sigma"] *= 1.4 * batch.rules.noisy / usual
     assert thresholds(batch)[0] == pytest.approx(1.4 * batch.rules.alarm)
+
+
+def test_meters_of_like_load_are_told_apart_by_less_after_weeks_but_not_in_haste() -> None:
+    rules = BalanceRules()
+    hours = DAY * np.array([3.0, 5.0, 10.0, 21.0, 45.0, 90.0])
+    margins = [naming_margin(rules, one) for one in hours.tolist()]
+    assert margins[:2] == pytest.approx([rules.margin * (1.0 + (120.0 / one) ** 2) for one in hours[:2].tolist()])
+    assert (np.diff(margins) < 0).all()
+    assert rules.late_margin < margins[-1] < 1.1 * rules.late_margin < margins[3] < rules.margin
+
+
+def test_a_change_that_waits_for_a_name_does_not_raise_its_own_threshold() -> None:
+    simulated = world([10], 130, kind=FaultKind.STEP, size=-0.004, start_day=118)  # too small to be reported
+    state = BalanceState.empty(simulated.groups)
+    assert advance(state, simulated.hours).changes == ()
+    (batch,) = state.batches
+    week = int(simulated.hours.hour[0]) // DAY // 7 + 118 // 7
+    batch.numbers["loud"][0, [one % 30 for one in range(week - 4, week - 1)]] = 1.3
+    batch.numbers["pending"][0] = 7 * (week - 4)
+    waiting = _hear(batch, state.closed_day)
+    assert waiting is not None
+    assert waiting.limit[0] == pytest.approx(waiting.plain[0])
+    batch.numbers["pending"][0] = -1.0
+    loud = _hear(batch, state.closed_day)
+    assert loud is not None
+    assert loud.limit[0] == pytest.approx(1.25 * loud.plain[0])
+
+
+def test_meters_that_wander_more_than_others_raise_the_threshold_by_as_much() -> None:
+    simulated = world([10], 60)
+    (batch,) = BalanceState.empty(simulated.groups).batches
+    batch.numbers["days"][:] = 400.0
+    for typical, factor in ((0.5, 1.0), (1.4, 1.4), (2.5, 1.6)):
+        batch.numbers["restless"][:] = 0.6745 * typical
+        assert thresholds(batch)[0] == pytest.approx(factor * BalanceRules().alarm)
 
 
 def one_day(off: float) -> DayEquations:
