@@ -7,7 +7,7 @@ from analytics.domain.quality import DetectionKind
 from analytics.drift.change import ChangeState, Ending, GainChange
 from tests.benchmarks.drift.simulation import Fault, FaultKind
 from tests.benchmarks.drift_loads import data_file
-from tests.benchmarks.drift_sites import Scenario, chosen_without, prepare, run, stories, table
+from tests.benchmarks.drift_sites import Scenario, Tried, chosen_without, prepare, run, stories, table
 
 DAY = 24
 needs_buildings = pytest.mark.skipif(  # real loads are not the project's to ship
@@ -59,13 +59,16 @@ def test_on_real_loads_both_faults_of_a_meter_are_found_and_sound_meters_are_lef
     assert 0 < min(end for end in ends if end > again.start) - again.start <= 60 * DAY
 
 
-def test_a_site_has_no_say_in_its_own_threshold() -> None:
-    others = {(site, alarm): (0, 1000, 9 if alarm == 3.5 else 8) for site in "ABC" for alarm in (3.2, 3.5, 3.8)}
-    mine = {("D", alarm): (0, 1000, 900 if alarm == 3.2 else 0) for alarm in (3.2, 3.5, 3.8)}
-    assert chosen_without("D", others | mine) == 3.5
-    assert chosen_without("A", others | mine) == 3.2
-    loud = others | {("B", 3.5): (900, 1000, 9)}
-    assert chosen_without("D", loud) == 3.8
+def test_a_site_has_no_say_in_its_own_rules() -> None:
+    def tried(steps: int, alarms: int = 0, wrong: int = 0) -> Tried:
+        return Tried(alarms=alarms, meter_days=1000, steps=steps, right=9, wrong=wrong)
+
+    others = {(site, name): tried(9 if name == "new" else 8) for site in "ABC" for name in ("old", "new", "loud")}
+    mine = {("D", name): tried(900 if name == "loud" else 0) for name in ("old", "new", "loud")}
+    assert chosen_without("D", others | mine) == "new"
+    assert chosen_without("A", others | mine) == "loud"
+    assert chosen_without("D", others | {("B", "new"): tried(9, alarms=9)}) == "old"
+    assert chosen_without("D", others | {("B", "new"): tried(9, wrong=9)}) == "old"
 
 
 def test_the_table_needs_a_site_that_is_there() -> None:
