@@ -385,7 +385,8 @@ def _rule(
     shape = _closely(batch, row, top, day) if statistic[top] > rules.alarm else None
     if shape is None or not _worth(batch, row, top, shape, float(best[top])) or _misfit(batch, row, shape, day):
         return []
-    named = ahead >= naming_margin(rules, shape.hours) and _nameable(batch, heard, row, top, shape, day)
+    leads = ahead >= naming_margin(rules, shape.hours) and _weights(batch, row, best)[top] >= rules.likely
+    named = leads and _nameable(batch, heard, row, top, shape, day)
     unnamed = [one for one in batch.standing if one.row == row and one.which < 0]
     if not named and (unnamed or day - now["pending"][row] < rules.patience_days):
         return []
@@ -489,15 +490,21 @@ def _plausible(batch: Batch, row: int, heard: _Heard) -> Floats:
     return np.asarray(np.maximum(said, 0.0), np.float64)
 
 
+def _weights(batch: Batch, row: int, best: Floats) -> Floats:
+    """Weight of each explanation among all; (n + 2,)."""
+    n = batch.mask.shape[1]
+    weight = np.exp(np.clip((best**2 - best.max() ** 2) / 2.0, -700.0, 0.0))
+    weight[:n] *= batch.mask[row]
+    return np.asarray(weight / weight.sum(), np.float64)
+
+
 def _candidates(batch: Batch, row: int, heard: _Heard, best: Floats, *, named: bool) -> list[tuple[int, float, float]]:
     """Explanations by their weight among all: place, weight, and the gain change if it is this meter.
 
     A constant load is one of them where no meter is named; its size is a share of the usual flow.
     """
     n = batch.mask.shape[1]
-    weight = np.exp(np.clip((best**2 - best.max() ** 2) / 2.0, -700.0, 0.0))
-    weight[:n] *= batch.mask[row]
-    weight /= weight.sum()
+    weight = _weights(batch, row, best)
     sizes = _sizes(heard, row)
     order = np.argsort(-weight[: n + 1] if named else -weight)[:_CANDIDATES].tolist()
     found = [

@@ -27,6 +27,8 @@ class BalanceRules:
     margin, late_margin : float
         Twice the log-likelihood ratio by which a meter must explain a change better than any other to be named, after
         some days; and after many weeks, when waiting tells meters of like load apart no better. [1]
+    likely : float
+        Weight among all explanations that a meter must have to be named. [1]
     least : float
         Changes below this multiple of the meter's limit of error are not reported. [1]
     sure : float
@@ -88,6 +90,7 @@ class BalanceRules:
     blur: float = 0.3
     margin: float = 4.0
     late_margin: float = 1.0
+    likely: float = 0.45
     least: float = 0.6
     sure: float = 1.0
     anew_days: int = 42
