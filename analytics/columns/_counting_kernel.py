@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 
+from analytics.columns._digits_kernel import learn_digits, still_doubted
 from analytics.columns._events_kernel import write_event
 from analytics.columns._layout import BREAK, JUMP, NEVER, RHYTHM, SCALE, SUSPECT
 from analytics.columns._rates_kernel import TURNED, YOUNG, further_turns, learn_rate, turns_at, usual_rise
@@ -178,6 +179,7 @@ def open_at(s, p, t, v, r, work):
     s.prev_at = NEVER
     s.flat_at = NEVER
     set_anchor(s, t, v, r)
+    learn_digits(s, t, v)
 
 
 @compiled_plain
@@ -201,6 +203,15 @@ def forget_kept(s, t):
 
 
 @compiled_plain
+def _may_have_turned(s, c, dt, v, rise, rules):
+    """Whether a dial that is known to turn, but not where, may have turned once more in a gap."""
+    if s.learnt_n != TURNED or not math.isnan(c.full_scale) or dt <= 1.5 * spacing_of(s, c) or c.interval == 0:
+        return False
+    full = 10.0 ** np.ceil(np.log10(max(v, s.good_value, 1.0e-6)))
+    return rise + full <= usual_rise(s, c, dt, rules)
+
+
+@compiled_plain
 def count(s, p, t, v, r, k, extra, work):
     """Accept (t, v): add the consumption since the anchor to the hours, and make it the anchor."""
     dt = t - s.good_at
@@ -219,8 +230,13 @@ def count(s, p, t, v, r, k, extra, work):
             if s.learnt_n == YOUNG:
                 s.learnt_n = TURNED
                 s.learnt_day = t // US_PER_DAY + 1
+    if _may_have_turned(s, work.tab[k], dt, v, raw / (factor * 1e6), work.rules):
+        extra |= SUSPECT
     if more > 0:  # the total is known but for whole turns of the dial
         extra |= _ESTIMATED | SUSPECT
+    certain = (extra & SUSPECT) == 0
+    if still_doubted(s, t, v):
+        extra |= SUSPECT
     remember_anchor(s)
     if v == s.good_value and not rolled:
         keep_stillness(s)
@@ -231,7 +247,8 @@ def count(s, p, t, v, r, k, extra, work):
         break_to(s, p, t, BREAK, work)
     elif dt > 0:
         _spread(s, p, t, micro, span_limit(s, work.tab[k], work.rules.measured_span), extra, work)
-        learn_rate(s, work.tab[k], t, micro, dt, (extra & SUSPECT) == 0, work.rules)
+        learn_rate(s, work.tab[k], t, micro, dt, certain, work.rules)
+    learn_digits(s, t, v)
     set_anchor(s, t, v, r)
 
 

@@ -5,6 +5,7 @@ import math
 import numpy as np
 
 from analytics.columns._counting_kernel import break_to, count, emit_event, forget_kept, open_at, set_anchor
+from analytics.columns._digits_kernel import forget_digits
 from analytics.columns._layout import JUMP, NEVER, SUSPECT
 from analytics.columns._rates_kernel import has_rolled, is_believed
 from analytics.columns._values_kernel import is_filled, micro_of
@@ -84,6 +85,8 @@ def _change_in_place(s, p, k, t, v, r, work):
             count(s, p, start, dial, r, k, _CHANGE, work)
     s.flags |= _CHANGE
     s.good_value *= rescale
+    if rescale != 1.0:
+        forget_digits(s, start)
     if s.kept_at != NEVER:
         s.kept_value *= rescale
         s.learnt_day = start // US_PER_DAY + 1
@@ -125,6 +128,7 @@ def install(s, p, target, t, v, r, work):
         )
         s.installation = k + 1
         s.flags |= _REPLACEMENT
+        forget_digits(s, start)
         s.prev_at = NEVER
         s.flat_at = NEVER
         forget_kept(s, start)

@@ -25,6 +25,7 @@ from analytics.columns._counting_kernel import (
     span_limit,
     take_back,
 )
+from analytics.columns._digits_kernel import DOUBT, SHOW, are_known, digits_of_power, has_finer, learn_digits
 from analytics.columns._installing_kernel import close_installation, install
 from analytics.columns._layout import (
     ACCEPTED,
@@ -46,12 +47,13 @@ from analytics.columns._rates_kernel import (
     has_rolled,
     is_believed,
     is_surprising,
+    scale_by_digits,
     scale_slip,
     turns_at,
     unlearn_rate,
     usual_rise,
 )
-from analytics.columns._values_kernel import DIGITS, is_filled, is_sentinel, micro_of, resolution
+from analytics.columns._values_kernel import DIGITS, is_filled, is_sentinel, micro_of, resolution, scale_of
 from analytics.columns._waiting_kernel import confirm_run, end_run, is_still_scaled, reset_run, set_aside
 from analytics.compiled import compiled, compiled_plain
 from analytics.domain.instants import US_PER_DAY, US_PER_HOUR, US_PER_MINUTE, US_PER_SECOND
@@ -114,14 +116,15 @@ def _could_turn(s, c, t, v, rules):
         return False
     sure = not math.isnan(c.full_scale) and not math.isinf(c.rate)
     shows = v >= DIGITS * resolution(v)  # enough digits to show a power of ten
-    if not sure and shows and scale_slip(s, c, s.good_at, s.good_value, t, v, rules) != 0:  # by chance, or it is that
+    scale = 0 if sure or not shows else scale_slip(s, c, s.good_at, s.good_value, t, v, rules)
+    if scale < 0 or (scale > 0 and (not are_known(s) or has_finer(s, v))):  # by chance, or it is that
         usual = usual_rise(s, c, t - s.good_at, rules)
         full = turns_at(s, c, s.good_value, v, usual)
         known = s.learnt_n >= TURNED and full == 10.0 ** np.rint(np.log10(full))  # it has turned there before
         reach = usual if s.learnt_n >= YOUNG else _YOUNG_TURN * usual
         if v + full - s.good_value > reach or (math.isnan(c.full_scale) and not known):
             return False
-    waiting = s.run_n > 0 and s.run_kind == 0 and s.run_value <= v
+    waiting = s.run_n > 0 and s.run_kind == 0 and 0.0 < s.run_value <= v
     return not waiting or has_rolled(s, c, s.good_at, s.good_value, s.run_at, s.run_value, rules)
 
 
@@ -131,6 +134,9 @@ def _goes_on_from_prev(s, c, t, v, rules):
     if v >= s.prev_value:
         return is_believed(s, c, s.prev_at, s.prev_value, t, v, rules)
     turned = v > 0.0 and s.good_value < s.prev_value
+    usual = usual_rise(s, c, t - s.good_at, rules)
+    if turned and math.isnan(c.full_scale) and are_known(s) and scale_of(s.good_value, v, usual) > 0:
+        return False  # or a tenth from here on: the digits of the next will show it
     return turned and has_rolled(s, c, s.prev_at, s.prev_value, t, v, rules)
 
 
@@ -149,6 +155,10 @@ def _read(s, p, t, v, r, k, work):
         return
     if s.run_n > 0 and is_still_scaled(s, c, t, v, work.rules):
         set_aside(s, p, t, v, r, k, SCALE, s.run_scale, work)
+        return
+    scale = scale_by_digits(s, c, s.good_at, s.good_value, t, v, work.rules)
+    if scale != 0:
+        set_aside(s, p, t, v, r, k, SCALE, scale, work)
         return
     shown = 0.0 <= v < c.top
     if shown and (
@@ -176,7 +186,7 @@ def _read(s, p, t, v, r, k, work):
         set_aside(s, p, t, v, r, k, SENTINEL, 0, work)
         return
     scale = scale_slip(s, c, s.good_at, s.good_value, t, v, work.rules)
-    if goes_on_from_kept(s, c, t, v, work.rules):
+    if scale != 0 and digits_of_power(s, v, scale) != SHOW and goes_on_from_kept(s, c, t, v, work.rules):
         scale = 0
     if not shown:
         set_aside(s, p, t, v, r, k, SCALE if scale != 0 else SPIKE, scale, work)
@@ -231,6 +241,7 @@ def _ordinary(s, c, t, v, micro, rules):
         and s.run_n == 0
         and (s.repeats == 0 or (s.repeating != 0 and t - np.int64(s.repeated_to) * US_PER_SECOND <= rules.repeat_hold))
         and s.silent == 0
+        and s.digits < DOUBT
         and s.good_at == s.seen_at
         and t < (s.hour + 2) * US_PER_HOUR
         and t - s.good_at <= span_limit(s, c, rules.measured_span)
@@ -335,6 +346,7 @@ def advance(state, point, installation, at, received, value, disposition, work, 
             if s.learnt_n < YOUNG and micro > 0:
                 s.learnt_n += 1
                 s.learnt_day = t // US_PER_DAY + 1
+            learn_digits(s, t, v)
             if t < end:
                 s.amount += micro
                 s.covered += t - s.good_at

@@ -50,8 +50,8 @@ POINT_STATE = np.dtype(
         ("installation", "<i4"), ("run_n", "<u2"), ("repeats", "<u2"),
         ("flags", "u1"), ("prev_flags", "u1"), ("flat_flags", "u1"), ("kept_flags", "u1"),
         ("run_kind", "i1"), ("run_scale", "i1"), ("silent", "i1"), ("partial", "i1"), ("repeating", "i1"),
-        # whether the run has been reported already, as a fall or jump of the dial
-        ("run_told", "i1"),
+        # finest decimal that the register has shown, as `_digits_kernel` packs it
+        ("digits", "u1"),
         # how long after it was measured the anchor was received [s]
         ("good_late", "<i4"),
         # where the dial stopped moving, to restore if the gateway had repeated a value and catches up

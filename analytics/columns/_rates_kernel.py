@@ -4,13 +4,15 @@ import math
 
 import numpy as np
 
+from analytics.columns._digits_kernel import CONTRADICT, SHOW, digits_of_power, has_finer, is_coarser, powers_shown
 from analytics.columns._layout import NEVER
 from analytics.columns._values_kernel import is_filled, resolution, scale_of
 from analytics.compiled import compiled_plain
-from analytics.domain.instants import US_PER_DAY
+from analytics.domain.instants import US_PER_DAY, US_PER_HOUR
 
 __all__ = [
     "LOAD",
+    "MARGIN",
     "MODERATE",
     "MODERATE_H",
     "SAME_LOAD",
@@ -25,6 +27,8 @@ __all__ = [
     "is_surprising",
     "learn_rate",
     "moderate_surprise",
+    "says_much",
+    "scale_by_digits",
     "scale_slip",
     "turns_at",
     "unlearn_rate",
@@ -37,7 +41,8 @@ TURNS = np.array([float(2**bits) / 10**decimals for bits in (16, 23, 24, 31, 32)
 _SCALE_WINDOW = 0.05  # a reading times 10^n must land this close above the register, else it may be chance
 _SLIP_STEPS = 100.0  # below this many steps a factor of 10^n is likely by chance
 # A rise is accepted at once up to these multiples of the highest rate so far: the fewer rises seen, the wider.
-_MARGIN, _MARGIN_YOUNG, _MARGIN_FIRST = 4.0, 16.0, 64.0
+MARGIN, _MARGIN_YOUNG, _MARGIN_FIRST, _MARGIN_LONG = 4.0, 16.0, 64.0, 8.0
+_LONG = 20 * US_PER_HOUR
 _SOME, _FIRST, YOUNG = 3, 8, 24
 TURNED = YOUNG + 1  # in `learnt_n`: as many moves, and a turn of a dial whose full scale nobody declared
 MODERATE_H = 24.0  # hours at that rate: a larger rise is not counted, even if the register continues from it
@@ -51,7 +56,7 @@ _BOOT_STEPS = 10.0  # a first rise from 0 by more may be the total that a device
 _SUSPICIOUS = 3  # after this many intervals a fill value (`FILLS`) needs confirmation even if it could be reached
 # hours of usual rise that a dial must stand above zero for a rollover to be distinguishable from a reset
 _TURN_HOURS = 20.0
-_DECIMAL_HOURS = 8.0  # the same at a power of ten, where most dials turn
+_DECIMAL_HOURS = 4.0  # the same at a power of ten, where most dials turn
 _TURNED_HOURS = 4.0  # the same for a dial that was seen to turn before
 
 
@@ -62,9 +67,11 @@ def hours_between(dt, rules):
 
 
 @compiled_plain
-def _margin(s):
+def _margin(s, dt):
     if s.learnt_n >= YOUNG:
-        return _MARGIN
+        return MARGIN
+    if dt >= _LONG:  # a mean over a day varies less than one over an hour
+        return _MARGIN_LONG
     return _MARGIN_YOUNG if s.learnt_n >= _FIRST else _MARGIN_FIRST
 
 
@@ -76,11 +83,11 @@ def _declared(s, c):
 
 
 @compiled_plain
-def highest_rate(s, c):
+def highest_rate(s, c, dt):
     """Highest rate at which the register may rise, infinite where nothing is known. [dial/h]"""
     most = _declared(s, c)
     if s.learnt > 0.0 and (math.isinf(most) or s.learnt_n >= YOUNG):
-        most = min(most, _margin(s) * s.learnt)
+        most = min(most, _margin(s, dt) * s.learnt)
     return most / (c.factor * 1e6)
 
 
@@ -90,7 +97,7 @@ def _believable(s, c, dt, rules):
     hours = hours_between(dt, rules)
     most = _declared(s, c) * hours
     if s.learnt > 0.0 and (math.isinf(most) or s.learnt_n >= YOUNG):
-        learnt = _margin(s) * s.learnt
+        learnt = _margin(s, dt) * s.learnt
         # within the ledger's rate, a day's worth at the learnt rate is accepted at once
         most = learnt * hours if math.isinf(most) else min(most, learnt * (hours + MODERATE_H))
     return most / (c.factor * 1e6)
@@ -121,7 +128,14 @@ def goes_on_from_kept(s, c, t, v, rules):
     """Whether (t, v) continues from the anchor saved before the present level, by no more than a usual rise."""
     if s.kept_at == NEVER or v <= s.good_value or v < s.kept_value:
         return False
-    return v - s.kept_value <= usual_rise(s, c, t - s.kept_at, rules) + resolution(v)
+    usual = usual_rise(s, c, t - s.kept_at, rules)
+    return v - s.kept_value <= usual + resolution(v) and says_much(s, usual)
+
+
+@compiled_plain
+def says_much(s, usual):
+    """Whether a usual rise from the anchor before the level is less than what lies between: else anything fits it."""
+    return usual <= abs(s.kept_value - s.good_value)
 
 
 @compiled_plain
@@ -133,7 +147,7 @@ def is_believed(s, c, t0, v0, t1, v1, rules):
     reach = _believable(s, c, t1 - t0, rules)
     if math.isinf(reach):
         reach = unlearnt_reach(s, v0, v1)
-    return d <= reach or d <= reach + max(resolution(v0), resolution(v1))
+    return d <= reach or d <= reach + (resolution(v1) if v0 == 0.0 else max(resolution(v0), resolution(v1)))
 
 
 @compiled_plain
@@ -176,7 +190,7 @@ def has_rolled(s, c, t0, v0, t1, v1, rules):
     d = v1 + full - v0
     hours = hours_between(t1 - t0, rules)
     declared = _declared(s, c) * hours / (c.factor * 1e6)
-    reach = min(declared, highest_rate(s, c) * hours)
+    reach = min(declared, highest_rate(s, c, t1 - t0) * hours)
     if math.isinf(reach):
         reach = _UNLEARNT_PASS * full
     if d > reach + max(resolution(v0), resolution(v1)):
@@ -202,23 +216,55 @@ def scale_slip(s, c, t0, v0, t1, v1, rules):
     reach = _believable(s, c, dt, rules)
     if s.learnt > 0.0 and v1 > v0:
         young = v0 < _TURN_HOURS * usual_rise(s, c, dt, rules)
-        if young and v1 < c.top and v1 - v0 <= moderate_surprise(s, c, dt, rules):
-            return 0
-    elif v1 > v0 and v0 < _SLIP_STEPS * resolution(v0):
-        return 0
+        chance = young and v1 < c.top and v1 - v0 <= moderate_surprise(s, c, dt, rules)
+    else:
+        chance = v1 > v0 and v0 < _SLIP_STEPS * resolution(v0)
     if s.learnt_n >= _FIRST:
         reach = min(usual_rise(s, c, dt, rules), 0.5 * v0)
     if s.learnt_n < _FIRST:
         usual = usual_rise(s, c, dt, rules) if s.learnt_n >= _SOME else 0.0
         reach = min(reach, max(_SCALE_WINDOW * v0, min(usual, 0.5 * v0)))
-    return scale_of(v0, v1, reach)
+    n = scale_of(v0, v1, reach)
+    said = digits_of_power(s, v1, n)
+    if said == CONTRADICT or (chance and (said != SHOW or n == -1)):
+        return 0
+    return n
+
+
+@compiled_plain
+def scale_by_digits(s, c, t0, v0, t1, v1, rules):
+    """Exponent n that the last digits of v1 show if v1 * 10**n continues the register, directly or by a turn; else 0.
+
+    Where v1 itself is a usual rise, it ends in zeros by chance.
+    """
+    low, high = powers_shown(s, v1)
+    if low == 0 or v0 <= 0.0:
+        return 0
+    usual = usual_rise(s, c, t1 - t0, rules)
+    if low < 0 and (0.0 <= v1 - v0 <= usual or has_rolled(s, c, t0, v0, t1, v1, rules)):
+        return 0
+    reach = MARGIN * usual
+    found, least = 0, math.inf
+    for n in range(low, high + 1):
+        w = v1 * 10.0**n
+        rise = w - v0
+        step = max(resolution(v0), resolution(v1) * 10.0**n)
+        if -step <= rise <= reach + step:
+            rise = abs(rise)
+        elif rise < 0.0 and has_rolled(s, c, t0, v0, t1, w, rules):
+            rise += turns_at(s, c, v0, w, usual)
+        else:
+            continue
+        if rise < least:
+            found, least = n, rise
+    return found if found != -1 else 0
 
 
 @compiled_plain
 def moderate_surprise(s, c, dt, rules):
     """Largest implausible rise that is still counted once the register continues from it. [dial]"""
     hours = hours_between(dt, rules)
-    most = max(MODERATE_H * _margin(s), MODERATE * hours) * s.learnt
+    most = max(MODERATE_H * _margin(s, dt), MODERATE * hours) * s.learnt
     declared = _declared(s, c) * hours
     if not math.isinf(declared):
         most = max(most, min(declared, 10.0 * most)) if s.learnt > 0.0 else declared
@@ -241,7 +287,7 @@ def learn_rate(s, c, t, micro, dt, certain, rules):
     if rate <= declared:
         new = min(new, declared)
     if not certain and s.learnt > 0.0:
-        new = min(new, _MARGIN * s.learnt)
+        new = min(new, MARGIN * s.learnt)
     if new > s.learnt:
         s.learnt = np.float32(new)
         s.learnt_day = t // US_PER_DAY + 1
@@ -255,7 +301,7 @@ def unlearn_rate(s, c, t, rise, dt, rules):
     """
     rate = rise * c.factor * 1e6 / hours_between(dt, rules)
     if s.learnt > 0.0 and (rise < 0.0 or (rate > 0.0 and s.learnt <= 1.001 * 2.0 ** np.ceil(np.log2(rate)))):
-        s.learnt = np.float32(s.learnt / _margin(s))
+        s.learnt = np.float32(s.learnt / _margin(s, dt))
         s.learnt_day = t // US_PER_DAY + 1
 
 
@@ -269,12 +315,14 @@ def is_surprising(s, c, t, v, rules):
         booted = s.good_value == 0.0 and undeclared and d > _BOOT_STEPS * resolution(v)
         return booted or (is_filled(v) and d > 2.0 * resolution(v))
     usual = usual_rise(s, c, dt, rules) + resolution(v)
-    near = usual if s.learnt_n >= YOUNG else _MARGIN * usual
-    if is_filled(v) and (d > near or (c.interval > 0 and dt > _SUSPICIOUS * c.interval)):
+    near = usual if s.learnt_n >= YOUNG else MARGIN * usual
+    if is_filled(v) and (d > near or has_finer(s, v) or (c.interval > 0 and dt > _SUSPICIOUS * c.interval)):
         return True
     if d <= usual:
         return False
     if goes_on_from_kept(s, c, t, v, rules):
+        return True
+    if is_coarser(s, v) and 0.0 <= 0.1 * v - s.good_value <= usual:  # or ten times as much from here on
         return True
     # after a stillness the gateway may be catching up
     stood = s.flat_at != NEVER and s.good_at - s.flat_at >= 2 * dt

@@ -12,10 +12,13 @@ from analytics.columns._counting_kernel import (
     forget_kept,
     keep_level,
     set_anchor,
+    spacing_of,
 )
+from analytics.columns._digits_kernel import NOTHING, SHOW, digits_of_power, doubt_scale, is_coarser, learn_digits
 from analytics.columns._layout import BREAK, CONFIRM, JUMP, NEVER, SCALE, SENTINEL, SPIKE, SUSPECT
 from analytics.columns._rates_kernel import (
     LOAD,
+    MARGIN,
     MODERATE,
     SAME_LOAD,
     follows_run,
@@ -24,6 +27,7 @@ from analytics.columns._rates_kernel import (
     hours_between,
     is_believed,
     moderate_surprise,
+    says_much,
     unlearnt_reach,
     usual_rise,
 )
@@ -46,8 +50,10 @@ _DAY_H = 24.0
 _LOW_SHARE = 0.01
 _LOAD_MOST = 10_000.0  # multiple of the learnt rate above which nothing is a new load
 _LOAD_READINGS = 6  # and a day: evidence for a load above `LOAD`
+_BOOTING = 8  # intervals for which a device may say 0 before its first total
 _STILL_READINGS = 8  # and a day, after which a fall to a value that does not move is reported
 _PATIENCE = 2 * US_PER_HOUR  # wait before an implausible rise is settled, in case the register returns
+_TOLD = 100  # `run_scale` of a run that is none of a power of ten: reported already, as a fall or jump of the dial
 _UP = 128  # in `kept_flags`: the level was reported as a jump
 
 
@@ -67,9 +73,9 @@ def end_run(s, p, decided, after, c, work):
     """Reject the run: report what it was, and mark the hour as suspect."""
     if s.run_n == 0:
         return
-    rate = highest_rate(s, c)
+    rate = highest_rate(s, c, s.run_at - s.good_at)
     kind = s.run_kind
-    if s.run_told != 0:
+    if s.run_scale == _TOLD:
         kind = JUMP if s.run_value > s.good_value else _fallen_to(s, rate, work.rules)
     elif kind == 0:
         fall = s.good_value - s.run_value
@@ -84,7 +90,6 @@ def end_run(s, p, decided, after, c, work):
     s.run_n = 0
     s.run_kind = 0
     s.run_scale = 0
-    s.run_told = 0
     s.flags |= SUSPECT
 
 
@@ -103,7 +108,6 @@ def reset_run(s):
     s.run_n = 0
     s.run_kind = 0
     s.run_scale = 0
-    s.run_told = 0
 
 
 @compiled_plain
@@ -117,13 +121,13 @@ def accept_run(s, p, r, k, extra, work):
 
 
 @compiled_plain
-def _go_on(s, p, t, v, r, k, work):
+def _go_on(s, p, t, v, r, k, doubted, work):
     """Count the rest of the run from the new anchor, and the reading that decided."""
     last_at, last_value = s.last_at, s.last_value
     reset_run(s)
     if last_at > s.good_at:
-        count(s, p, last_at, last_value, r, k, 0, work)
-    count(s, p, t, v, r, k, 0, work)
+        count(s, p, last_at, last_value, r, k, SUSPECT if doubted and s.good_value == 0.0 else 0, work)
+    count(s, p, t, v, r, k, SUSPECT if s.good_value == 0.0 else 0, work)
 
 
 @compiled_plain
@@ -133,6 +137,8 @@ def _returned(s, c, rules):
         return False
     if s.run_value < s.good_value and s.run_value <= usual_rise(s, c, s.run_at - s.good_at, rules):
         return False  # this low, it may be a reset as well
+    if s.run_value > s.good_value and not says_much(s, usual_rise(s, c, s.run_at - s.kept_at, rules)):
+        return False
     return s.run_value >= s.kept_value and is_believed(s, c, s.kept_at, s.kept_value, s.run_at, s.run_value, rules)
 
 
@@ -141,8 +147,8 @@ def _take_level_back(s, p, t, v, r, k, work):
     """Revert a false level: count from the anchor saved before it, and rewrite the hours since."""
     began, run_at, run_value = s.kept_run, s.run_at, s.run_value
     if run_value < s.good_value:
-        if s.run_told != 0:  # what was reported as a fall is over: the register is back
-            fell = _fallen_to(s, highest_rate(s, work.tab[k]), work.rules)
+        if s.run_scale == _TOLD:  # what was reported as a fall is over: the register is back
+            fell = _fallen_to(s, highest_rate(s, work.tab[k], s.run_at - s.good_at), work.rules)
             emit_event(s, p, fell, run_at, t, t, s.good_value, run_value, v, s.run_n, 0, work)
         kind = JUMP if s.kept_flags & _UP else SPIKE
         emit_event(s, p, kind, began, run_at, t, s.kept_value, s.good_value, run_value, 1, 0, work)
@@ -157,7 +163,7 @@ def _take_level_back(s, p, t, v, r, k, work):
     forget_kept(s, t)
     count(s, p, run_at, run_value, r, k, SUSPECT, work)
     s.prev_at = NEVER
-    _go_on(s, p, t, v, r, k, work)
+    _go_on(s, p, t, v, r, k, False, work)
 
 
 @compiled_plain
@@ -177,6 +183,23 @@ def _same_load(s, c, t, v, rules):
 
 
 @compiled_plain
+def _doubt_coarse(s, t, v):
+    """A run none of whose values shows the last digit may be ten times as much: a new load, or just after a turn."""
+    if is_coarser(s, s.run_value) and is_coarser(s, s.last_value) and is_coarser(s, v):
+        doubt_scale(s, t)
+
+
+@compiled_plain
+def _may_turn_by(s, c, t, rules):
+    """Whether a dial whose full scale nobody declared stood so near a power of ten that it may have turned by t.
+
+    Then a run that begins with 0 may be a device that had no value just then.
+    """
+    left = 10.0 ** np.ceil(np.log10(max(s.good_value, 1e-6))) - s.good_value
+    return math.isnan(c.full_scale) and left <= MARGIN * usual_rise(s, c, t - s.good_at, rules)
+
+
+@compiled_plain
 def _decide(s, p, t, v, r, k, work):
     """Classify a run of at least three consistent readings; False if that needs more readings."""
     c = work.tab[k]
@@ -189,8 +212,11 @@ def _decide(s, p, t, v, r, k, work):
     level = moved and _level(s, c, t, v, work.rules)
     if s.run_value < s.good_value or s.run_kind == SCALE:
         if level:
+            turned = _may_turn_by(s, c, t, work.rules)
+            if turned:
+                _doubt_coarse(s, t, v)
             _broken_off(s, p, t, v, r, k, work)
-            _go_on(s, p, t, v, r, k, work)
+            _go_on(s, p, t, v, r, k, turned, work)
         return level
     same_load = moved and _same_load(s, c, t, v, work.rules)
     stood = s.flat_at != NEVER and s.run_at - s.flat_at <= work.rules.catch_up and s.good_at > s.flat_at
@@ -198,10 +224,11 @@ def _decide(s, p, t, v, r, k, work):
     caught_up = moved and stood and not loaded
     if caught_up and is_believed(s, c, s.flat_at, s.good_value, s.run_at, s.run_value, work.rules):
         _caught_up(s, p, t, v, r, k, work)
-        _go_on(s, p, t, v, r, k, work)
+        _go_on(s, p, t, v, r, k, False, work)
         return True
     if same_load:
-        accept_run(s, p, r, k, 0, work)
+        _doubt_coarse(s, t, v)
+        accept_run(s, p, r, k, SUSPECT if _alone(s, c) and s.good_value == 0.0 else 0, work)
         count(s, p, t, v, r, k, 0, work)
         return True
     if t - s.run_at < _PATIENCE and not _alone(s, c):
@@ -213,10 +240,10 @@ def _decide(s, p, t, v, r, k, work):
         return True
     if level:
         _broken_off(s, p, t, v, r, k, work)
-        _go_on(s, p, t, v, r, k, work)
-    elif moved and s.run_told == 0:
+        _go_on(s, p, t, v, r, k, False, work)
+    elif moved and s.run_scale != _TOLD:
         emit_event(s, p, JUMP, s.run_at, NEVER, t, s.good_value, s.run_value, v, s.run_n, 0, work)
-        s.run_told = 1
+        s.run_scale = _TOLD
     return level
 
 
@@ -262,7 +289,7 @@ def _doubt_zeros(s, p, r, k, work):
 def _broken_off(s, p, t, v, r, k, work):
     """Continue from the run's level: report the kind and the unexplained difference; the time between has no hours."""
     old, first = s.good_value, s.run_value
-    kind = JUMP if first > old else _fallen_to(s, highest_rate(s, work.tab[k]), work.rules)
+    kind = JUMP if first > old else _fallen_to(s, highest_rate(s, work.tab[k], s.run_at - s.good_at), work.rules)
     if s.run_kind == SCALE:  # reported already: the first reading was the one off by 10^n
         kind = SCALE
     amount = np.int64(0)
@@ -272,10 +299,12 @@ def _broken_off(s, p, t, v, r, k, work):
     emit_event(s, p, kind, s.run_at, s.run_at, t, old, first, v, s.run_n + 1, amount, work)
     if not alone:
         keep_level(s, s.run_at, t, SUSPECT | (_UP if kind == JUMP else 0))
-    if alone and s.flat_at != NEVER and s.run_at - s.flat_at <= work.rules.catch_up:
+    booting = max(work.rules.catch_up, _BOOTING * spacing_of(s, work.tab[k]))
+    if alone and s.flat_at != NEVER and s.run_at - s.flat_at <= booting:
         _doubt_zeros(s, p, r, k, work)
     break_to(s, p, s.run_at, BREAK, work)
     set_anchor(s, s.run_at, s.run_value, r)
+    learn_digits(s, t, s.run_value)
 
 
 @compiled_plain
@@ -287,7 +316,7 @@ def confirm_run(s, p, t, v, r, k, work):
         count(s, p, t, v, r, k, 0, work)
     elif _alone(s, c) and v > s.run_value:
         _broken_off(s, p, t, v, r, k, work)
-        _go_on(s, p, t, v, r, k, work)
+        _go_on(s, p, t, v, r, k, False, work)
     else:
         accept_run(s, p, r, k, SUSPECT, work)
         count(s, p, t, v, r, k, 0, work)
@@ -300,13 +329,13 @@ def _tell_fall(s, p, t, v, c, work):
     Zeros that do not move may still be a transient, and any value that does not move an error value.
     """
     moves = v > s.run_value or (s.run_n >= _STILL_READINGS and t - s.run_at >= US_PER_DAY)
-    rate = highest_rate(s, c)
+    rate = highest_rate(s, c, s.run_at - s.good_at)
     near = not math.isinf(rate) and s.good_value - s.run_value <= _DAY_H * rate  # error values lie anywhere
     back = (s.kept_flags & _UP) != 0 and _returned(s, c, work.rules)  # from a jump that was reported
-    if s.run_told == 0 and s.run_value < s.good_value and v > 0.0 and (moves or near) and not back:
+    if s.run_scale != _TOLD and s.run_value < s.good_value and v > 0.0 and (moves or near) and not back:
         kind = _fallen_to(s, rate, work.rules)
         emit_event(s, p, kind, s.run_at, NEVER, t, s.good_value, s.run_value, v, s.run_n, 0, work)
-        s.run_told = 1
+        s.run_scale = _TOLD
 
 
 @compiled_plain
@@ -317,13 +346,23 @@ def _waits_on(s, t, v):
 
 
 @compiled_plain
+def _turns_scaled(s, c, t, v, before, now, rules):
+    """Whether a run whose digits show its power of ten turns, where no full scale is declared: a wider margin."""
+    if not math.isnan(c.full_scale) or digits_of_power(s, v, s.run_scale) != SHOW:
+        return False
+    rise = now + 10.0 ** np.ceil(np.log10(before)) - before
+    return rise <= MARGIN * usual_rise(s, c, t - s.last_at, rules)
+
+
+@compiled_plain
 def _scaled_on(s, c, t, v, rules):
     """Whether (t, v) continues a run that is off by 10^n, with the same n."""
     by = 10.0**s.run_scale
     step = resolution(v) * by
     before, now = s.last_value * by, v * by
     if now < before - step:
-        return now > 0.0 and has_rolled(s, c, s.last_at, before, t, now, rules)
+        rolled = has_rolled(s, c, s.last_at, before, t, now, rules)
+        return now > 0.0 and (rolled or _turns_scaled(s, c, t, v, before, now, rules))
     if now <= before or is_believed(s, c, s.last_at, before, t, max(before, now - step), rules):
         return True
     return s.run_n >= CONFIRM and now - before <= moderate_surprise(s, c, t - s.last_at, rules)  # a new load meanwhile
@@ -337,6 +376,9 @@ def is_still_scaled(s, c, t, v, rules):
     """
     if s.run_kind != SCALE or not _scaled_on(s, c, t, v, rules):
         return False
+    said = digits_of_power(s, v, s.run_scale)
+    if said != NOTHING:
+        return said == SHOW
     would = s.last_value * 10.0**s.run_scale  # what the register itself would have shown
     rise = v * 10.0**s.run_scale - would
     if rise >= 0.0 and (s.run_scale < 0 or rise <= usual_rise(s, c, t - s.last_at, rules)):
@@ -373,7 +415,9 @@ def set_aside(s, p, t, v, r, k, kind, scale, work):
     if s.run_n > 0:
         follows = follows_run(s, c, s.last_at, s.last_value, t, v, jump, jump_t, work.rules)
         short = s.run_value < DIGITS * resolution(s.run_value)  # too few digits to show a power of ten
-        if kind == SCALE and s.run_kind == 0 and follows and (s.run_told != 0 or not short):
+        shows = kind == SCALE and scale != -1 and digits_of_power(s, v, scale) == SHOW
+        shows = shows and (scale > 0 or digits_of_power(s, s.run_value, scale) == SHOW)
+        if kind == SCALE and s.run_kind == 0 and follows and not shows and (s.run_scale == _TOLD or not short):
             kind = 0  # a dial that began anew, or has jumped, passes a power of ten by chance
         if kind == 0 and s.run_kind == 0 and follows:
             if s.run_n + 1 >= CONFIRM and _decide(s, p, t, v, r, k, work):

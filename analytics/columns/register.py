@@ -102,7 +102,7 @@ REGISTER_KINDS = (
 there, and habits go by the order of arrival."""
 
 MEMORY = (
-    "learnt", "learnt_n", "learnt_day", "spacing", "spaced_n",
+    "learnt", "learnt_n", "learnt_day", "digits", "spacing", "spaced_n",
     "kept_at", "kept_value", "kept_run", "kept_amount", "kept_covered", "kept_estimated", "kept_flags",
 )  # fmt: skip
 """What a point's state may keep for as long as its register runs. It has been as it is since the beginning of the UTC
