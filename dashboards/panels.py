@@ -248,7 +248,8 @@ def columns_of(
             "thresholds": thresholds(()),
             "unit": "none",
         },
-        columns=columns or {},
+        # Grafana 12 writes what is said of no value where it leaves a label out
+        columns={**(columns or {}), over: {**(columns or {}).get(over, {}), "noValue": ""}},
     )
 
 

@@ -98,7 +98,7 @@ ADVICE: Final = MappingProxyType(
         ),
         "jump": Advice(
             Phrase(
-                zh="查明突增原因，并认定差值是否计入用量",
+                zh="查明突增原因，并认定差值是否计入消费量",
                 en="find out why, and decide whether the difference was used",
             ),
             _ASK_READ,

@@ -10,7 +10,7 @@ metering point      a place where a quantity is measured; outlives its meters   
 meter               the instrument with a serial number, at a point from an instant to another  能源计量器具
 register            one counter of a meter, only rising, in dial units                          计度器
 reading             one register value at one instant                                           示值
-consumption         quantity used in a half-open UTC interval: register difference × multiplier 用量
+consumption         quantity used in a half-open UTC interval: register difference × multiplier 消费量
 multiplier          current ratio × voltage ratio; dated; dimensionless                         倍率
 full scale          smallest value a register cannot show                                       满度值
 accuracy class      ordered: 0.2S is stricter than 0.2                                          准确度等级

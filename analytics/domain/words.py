@@ -10,10 +10,11 @@ from types import MappingProxyType
 from typing import Final, Literal
 
 __all__ = [
-    "ALERT_STATES", "CARRIERS", "CASE_ACTIONS", "CASE_STATES", "DIRECTIONS", "EDITIONS", "GATEWAY_STAGES", "INCIDENTS",
-    "INSTRUMENTS", "KEY_UNITS", "KINDS", "LANGUAGES", "LEVELS", "MEASURES", "MESSAGE_STATES", "OBSERVABILITY",
-    "OFFICIAL_UPLOADS", "QUALITY", "REJECT_REASONS", "SEVERITIES", "SITE_VERDICTS", "STANDINGS", "STATES", "STATUSES",
-    "TABLES", "VERDICTS", "VERIFICATION", "Language", "Phrase", "Phrases", "due_phrase", "name_of", "phrases",
+    "ALERT_STATES", "CARRIERS", "CASE_ACTIONS", "CASE_STATES", "CONSUMPTION", "DIRECTIONS", "EDITIONS",
+    "GATEWAY_STAGES", "INCIDENTS", "INSTRUMENTS", "KEY_UNITS", "KINDS", "LANGUAGES", "LEVELS", "MEASURES",
+    "MESSAGE_STATES", "OBSERVABILITY", "OFFICIAL_UPLOADS", "QUALITY", "REJECT_REASONS", "SEVERITIES",
+    "SITE_VERDICTS", "STANDINGS", "STATES", "STATUSES", "TABLES", "VERDICTS", "VERIFICATION", "Language", "Phrase",
+    "Phrases", "due_phrase", "name_of", "phrases",
 ]  # fmt: skip
 
 Language = Literal["zh", "en"]
@@ -49,6 +50,9 @@ def phrases(**names: tuple[str, str]) -> Phrases:
     """A table of names by code, each given as (Chinese, English)."""
     return MappingProxyType({code: Phrase(zh=zh, en=en) for code, (zh, en) in names.items()})
 
+
+CONSUMPTION: Final = Phrase(zh="消费量", en="consumption")
+"""Quantity used, as the law and the forms call it."""
 
 KINDS: Final = phrases(
     gap=("数据缺失", "gap"),

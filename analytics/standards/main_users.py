@@ -510,7 +510,7 @@ def _disagreement(
         severity=scene.rules.severity["other", level] if hidden else Severity.INFO,
         required=Phrase(
             en=f"{name.en} declared on the side of {at} on which it is measured",
-            zh=f"申报的{name.zh}用量与实测在限定值 {at} 的同一侧",
+            zh=f"申报的{name.zh}消费量与实测在限定值 {at} 的同一侧",
         ),
         found=Phrase(
             en=f"declared {sides[0]} the limit, measured {sides[1]} it: {listing(who)}",
@@ -518,7 +518,7 @@ def _disagreement(
         ),
         next_step=Phrase(
             en=f"Correct in the ledger what is declared for {listing(who)}, or explain the difference.",
-            zh=f"请更正台账中 {listing(who, chinese=True)} 的申报用量，或说明差异原因。",
+            zh=f"请更正台账中 {listing(who, chinese=True)} 的申报消费量，或说明差异原因。",
         ),
         level=level,
         carrier=carrier,

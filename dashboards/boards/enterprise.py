@@ -67,7 +67,7 @@ ENTERPRISE = Board(
         stat(
             Phrase(zh="用电负荷", en="Demand of electricity"),
             Phrase(
-                zh="所选时段内用电最多的一小时的平均功率、出现时间和全时段平均功率；由逐小时用量得出，不是需量表的最大需量。",
+                zh="所选时段内用电最多的一小时的平均功率、出现时间和全时段平均功率；由逐小时消费量得出，不是需量表的最大需量。",
                 en="Mean power of the hour with most electricity over the time shown, when it was, and the mean of all "
                 "hours; from hourly amounts, not the maximum demand of a demand meter.",
             ),
@@ -75,12 +75,12 @@ ENTERPRISE = Board(
             width=24,
             unit="kwatt",
             columns={"demand_at": {"unit": "time:MM-DD HH:mm"}},
-            decimals=0,
+            decimals=1,  # 2.9 and 2.1 MW are no 3 and 2
         ),
         lines(
-            Phrase(zh="逐时用量：${carrier}", en="By hour: ${carrier}"),
+            Phrase(zh="逐时消费量：${carrier}", en="By hour: ${carrier}"),
             Phrase(
-                zh="所选能源种类每小时的用量，时间范围长时为各小时的平均；橙色为其中估算的部分，灰色为上年同时段。没有数据的时段断开，"
+                zh="所选能源种类每小时的消费量，时间范围长时为各小时的平均；橙色为其中估算的部分，灰色为上年同时段。没有数据的时段断开，"
                 "不画成 0。",
                 en="The chosen carrier per hour, over long ranges the mean of the hours; orange was estimated, grey is "
                 "a year before. The line stops where there is no data; that is not 0.",
@@ -107,7 +107,7 @@ ENTERPRISE = Board(
             columns={"tce_last_year": _LINE_BEFORE},
         ),
         lines(
-            Phrase(zh="逐日用量与上年：${carrier}", en="By day against last year: ${carrier}"),
+            Phrase(zh="逐日消费量与上年：${carrier}", en="By day against last year: ${carrier}"),
             Phrase(
                 zh="所选能源种类与上年同日；没有数据的日子断开，当天结束后才画出。",
                 en=(
@@ -136,7 +136,7 @@ ENTERPRISE = Board(
         table(
             Phrase(zh="未计入综合能耗", en="Not in the coal equivalent"),
             Phrase(
-                zh="所选日期内没有折标系数、因而不在任何折标准煤数字中的能源种类及其用量。",
+                zh="所选日期内没有折标系数、因而不在任何折标准煤数字中的能源种类及其消费量。",
                 en="Carriers of the days shown that have no factor and so are in no figure of coal equivalent.",
             ),
             "unit_left_out",
@@ -164,9 +164,9 @@ ENTERPRISE = Board(
             columns={"measured": {"custom.fillOpacity": 0, "custom.lineWidth": 2}},
         ),
         table(
-            Phrase(zh="逐月用量", en="By month"),
+            Phrase(zh="逐月消费量", en="By month"),
             Phrase(
-                zh="近13个月各能源种类的用量和折标准煤，与上年同月相比；当月两年都只算到昨天这一日。上年有数据的天数较少时不作比较。",
+                zh="近13个月各能源种类的消费量和折标准煤，与上年同月相比；当月两年都只算到昨天这一日。上年有数据的天数较少时不作比较。",
                 en=(
                     "The last 13 months by carrier and in coal equivalent, against the "
                     "same month a year before; the month "
@@ -180,7 +180,7 @@ ENTERPRISE = Board(
         table(
             Phrase(zh="次级用能单位与主要用能设备", en="Sub-units and main equipment"),
             Phrase(
-                zh="所选日期内的用量、占全单位折标准煤的比例，与上年同期相比；当天未结束不计，上年天数不足时不作比较。",
+                zh="所选日期内的消费量、占全单位折标准煤的比例，与上年同期相比；当天未结束不计，上年天数不足时不作比较。",
                 en="What they used over the days shown, their share of the unit's coal equivalent, and a year before; "
                 "today does not count yet, and nothing is compared with fewer days.",
             ),
@@ -189,7 +189,7 @@ ENTERPRISE = Board(
             height=9,
         ),
         table(
-            Phrase(zh="分时段用量与费用：${carrier}", en="By tariff period: ${carrier}"),
+            Phrase(zh="分时段消费量与费用：${carrier}", en="By tariff period: ${carrier}"),
             Phrase(
                 zh="按录入的分时单价（用能单位的事实）计算的所选时间内的费用，不含基本电费等固定费用；没有单价的小时单列。",
                 en="What the time shown cost at the prices entered as facts about the unit, fixed charges left out; "
@@ -220,7 +220,7 @@ ENTERPRISE = Board(
         flow(
             Phrase(zh="能源流向：${carrier}", en="Energy flow: ${carrier}"),
             Phrase(
-                zh="所选能源种类的计量点、所选日期内各点的用量（图例 mainstat）和占上级的比例（secondarystat）；"
+                zh="所选能源种类的计量点、所选日期内各点的消费量（图例 mainstat）和占上级的比例（secondarystat）；"
                 "“–”为没有数据。拖动可移动，右下角可缩放。",
                 en="Metering points of the chosen carrier, what each metered over the days shown (mainstat in the "
                 "legend), and its share of the point above (secondarystat); “–” has no data. Drag to move, zoom at the "
@@ -230,9 +230,9 @@ ENTERPRISE = Board(
             "unit_flow_edges",
         ),
         strip(
-            Phrase(zh="每日24小时用量分布：${carrier}", en="Hours of the day: ${carrier}"),
+            Phrase(zh="每日24小时消费量分布：${carrier}", en="Hours of the day: ${carrier}"),
             Phrase(
-                zh="每行一个小时（当地时间），每列一天；黄色用量小，蓝色用量大；空白为没有数据。",
+                zh="每行一个小时（当地时间），每列一天；黄色消费量小，蓝色消费量大；空白为没有数据。",
                 en="A row is an hour of the local day, a column a day; yellow is little, blue is much; an empty cell "
                 "has no data.",
             ),
@@ -302,7 +302,7 @@ ENTERPRISE = Board(
             Phrase(zh="报告的下载", en="Where the report is"),
             _REPORT,
             width=24,
-            height=4,
+            height=5,
         ),
         table(
             Phrase(zh="计量器具状态", en="Meters and their state"),

@@ -27,7 +27,7 @@ POINT = Board(
     name=AT_POINT.name,
     title=AT_POINT.title,
     description=Phrase(
-        zh="一个计量点：原始示值、用量及其质量、检出的故障、上下级平衡、估计误差、检定和核查任务。",
+        zh="一个计量点：原始示值、消费量及其质量、检出的故障、上下级平衡、估计误差、检定和核查任务。",
         en="One metering point: register as sent, consumption and its quality, detections, balance, estimated error, "
         "verification and cases.",
     ),
@@ -76,9 +76,9 @@ POINT = Board(
             ),
         ),
         lines(
-            Phrase(zh="用量与质量 · ${measure}", en="Consumption and its quality · ${measure}"),
+            Phrase(zh="消费量与质量 · ${measure}", en="Consumption and its quality · ${measure}"),
             Phrase(
-                zh="每小时的用量，时间范围长时为各小时的平均。蓝色实测，橙色估算，红色可疑，紫色菱形为事后修正，"
+                zh="每小时的消费量，时间范围长时为各小时的平均。蓝色实测，橙色估算，红色可疑，紫色菱形为事后修正，"
                 "绿色虚线为按检出的偏差换算的应有值。"
                 "没有数据的时段断开，不画成 0。",
                 en=(
@@ -118,7 +118,7 @@ POINT = Board(
         lines(
             Phrase(zh="上下级平衡 · ${measure}", en="Balance of parent and children · ${measure}"),
             Phrase(
-                zh="本点作为上级或下级所在的平衡；差额按上级用量的百分比画在右轴。没有完整平衡时为空。",
+                zh="本点作为上级或下级所在的平衡；差额按上级消费量的百分比画在右轴。没有完整平衡时为空。",
                 en=(
                     "Of the balance that the point stands in, as parent or child; the "
                     "residual in percent of the parent, "

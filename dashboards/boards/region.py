@@ -147,7 +147,7 @@ REGION = Board(
             "region_mandatory",
             width=24,
             height=7,
-            columns={"covered": {"unit": "percent"}},
+            columns={"covered": {"unit": "percent"}, "as_of": {"unit": "string"}},
         ),
         section(
             Phrase(zh="数据与能耗", en="Data and energy"),
@@ -194,7 +194,7 @@ REGION = Board(
         table(
             Phrase(zh="未计入综合能耗", en="Not in the coal equivalent"),
             Phrase(
-                zh="所选日期内没有折标系数、因而不在任何折标准煤数字中的能源种类及其用量。",
+                zh="所选日期内没有折标系数、因而不在任何折标准煤数字中的能源种类及其消费量。",
                 en="Carriers of the days shown that have no factor and so are in no figure of coal equivalent.",
             ),
             "region_left_out",

@@ -186,12 +186,12 @@ _UNITS: Final = phrases(
 _UNIT: Final = phrases(
     unexplained=("未解释差额（不计入消费量）", "Unexplained differences (not in the amounts)"),
     unexplained_why=(
-        "示值上升但原因不明的部分，不计入用量，待人工判定。",
+        "示值上升但原因不明的部分，不计入消费量，待人工判定。",
         "What registers rose by and nobody could explain; beside the amounts until a person has decided.",
     ),
     flow=("能流", "Energy flow"),
     flow_why=(
-        "按计量点的上下级，所选日期内各点的用量；灰色为损耗与未计量，没有数据的点单独列出。",
+        "按计量点的上下级，所选日期内各点的消费量；灰色为损耗与未计量，没有数据的点单独列出。",
         "By parent and child of metering points; grey is lost or has no meter, points without data are named.",
     ),
     carrier=("能源种类", "Carrier"),

@@ -86,7 +86,7 @@ HANDED_IN: Final = MappingProxyType(
 )
 """What a unit hands in for a review."""
 DIFFERENCE_WORDS: Final = phrases(
-    count=("计入用量", "counted as used"),
+    count=("计入消费量", "counted as used"),
     leave=("不计入", "left out"),
     undo=("已撤回", "taken back"),
 )
@@ -152,7 +152,7 @@ _POINT_WORK: Final = phrases(
     unexplained_why=("示值上升但原因不明的部分，待人工判定；判定后自该时刻起重新计算。",
                      "What the register rose by and nobody could explain. Hours since a decision are worked out anew."),
     word=("判定", "Decision"),
-    count=("计入用量", "Count it as used"),
+    count=("计入消费量", "Count it as used"),
     leave=("不计入", "Leave it out"),
     reason=("理由", "Reason"),
     decide=("确定", "Decide"),

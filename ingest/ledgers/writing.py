@@ -36,11 +36,11 @@ MEANING: dict[str, tuple[str, str]] = {
     "parent_complete": ("yes where this point's children cover it wholly", "下级计量点完全覆盖本点时填“是”"),
     "carrier": ("energy name of the standard", "能源种类"),
     "direction": ("empty means in", "留空为输入"),
-    "annual_use": ("in the carrier's unit of GB 17167 table 1", "年用量，按GB 17167表1的单位"),
+    "annual_use": ("in the carrier's unit of GB 17167 table 1", "年消费量，按GB 17167表1的单位"),
     "rated_power_kw": ("kW", "千瓦"),
     "hourly_use": (
         "most in an hour, in the unit of GB 17167 table 2",
-        "每小时最大用量，按GB 17167表2的单位（t、m³、GJ）",
+        "每小时最大消费量，按GB 17167表2的单位（t、m³、GJ）",
     ),
     "required": ("no exempts the point; empty means that tables 1 and 2 decide", "填“否”为免配；留空由表1、表2判定"),
     "exemption": (
@@ -64,7 +64,10 @@ MEANING: dict[str, tuple[str, str]] = {
     "unit": ("what the register counts in, such as kWh or ×10 kWh", "示值单位，如kWh、×10 kWh"),
     "multiplier": ("CT × PT; empty means 1", "电流互感器变比×电压互感器变比，留空为1"),
     "full_scale": ("smallest value the register cannot show", "计度器不能显示的最小值"),
-    "max_rate": ("highest possible use per hour, in register unit × multiplier", "每小时最大可能用量（示值单位×倍率）"),
+    "max_rate": (
+        "highest possible use per hour, in register unit × multiplier",
+        "每小时最大可能消费量（示值单位×倍率）",
+    ),
     "interval_s": ("seconds between readings", "采集间隔（秒）"),
     "installed_from": ("date or time", "启用日期或时间"),
     "installed_to": ("end, not included; empty while still there", "停用日期或时间（不含），在用留空"),

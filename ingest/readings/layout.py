@@ -472,7 +472,7 @@ def _once(values: Sequence[ValueColumn]) -> None:
 def _amounts(title: str) -> UnreadableFile:
     return UnreadableFile(
         f"must hold register values, what the dial shows (got {title!r}, which is what was used in between)",
-        zh=f"需要表计示值（{title!r} 是用量，不是示值）",
+        zh=f"需要表计示值（{title!r} 是消费量，不是示值）",
     )
 
 
@@ -515,7 +515,7 @@ def check_layout(layout: Layout, name: str, directory: MeterDirectory | None, op
         raise UnreadableFile(
             f"{name}: must hold register values, what the dial shows (got {title!r}, which is what was used in "
             f"between; where it is the dial, say --column '{title}=value')",
-            zh=f"{name}：需要表计示值（{title!r} 是用量，不是示值；如果确为示值，请用 --column '{title}=value'）",
+            zh=f"{name}：需要表计示值（{title!r} 是消费量，不是示值；如果确为示值，请用 --column '{title}=value'）",
         )
     if layout.strangers and not layout.values:
         listed = _listed(layout.strangers)

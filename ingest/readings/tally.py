@@ -323,7 +323,7 @@ class Tally:
         if falling:
             names = ", ".join(falling[:6])
             lines.append(
-                f"{len(falling)} 块表的示值有四分之一以上比前一次小（{names}）：请核对文件中是否为用量而不是表计示值"
+                f"{len(falling)} 块表的示值有四分之一以上比前一次小（{names}）：请核对文件中是否为消费量而不是表计示值"
                 if language == "zh"
                 else f"of {len(falling)} meters a quarter of the values and more are below the one before ({names}): "
                 f"are they what was used in between, and not what the dial shows?"

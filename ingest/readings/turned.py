@@ -172,7 +172,7 @@ def turned(table: RawTable, name: str, options: ReadingOptions) -> RawTable:
         raise UnreadableFile(
             f"{name}: must hold register values, what the dial shows (got {amount[0]!r} above a column a month, which "
             f"is what was used in between)",
-            zh=f"{name}：需要表计示值（每月一列，其上写有 {amount[0]!r}，是用量，不是示值）",
+            zh=f"{name}：需要表计示值（每月一列，其上写有 {amount[0]!r}，是消费量，不是示值）",
         )
     return TurnedTable(table, replace(found, words=tuple(words)))
 

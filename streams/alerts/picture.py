@@ -121,13 +121,13 @@ def draw(spec: dict[str, Any], hours: Sequence[Hour], *, language: str, zone: Zo
     axes.xaxis.set_major_locator(locator)
     axes.xaxis.set_major_formatter(dates.ConciseDateFormatter(locator, tz=zone))  # type: ignore[no-untyped-call]  # as above
     unit = shown[0].unit if shown else ""
-    per_hour = ("每小时用量" if zh else "per hour") + (f" [{unit}]" if unit else "")
+    per_hour = ("每小时消费量" if zh else "per hour") + (f" [{unit}]" if unit else "")
     axes.set_ylabel(_writable(per_hour, font), fontfamily=font.name)
     name = " ".join(filter(None, (_writable(spec["point"], font), _writable(spec.get("meter_no", ""), font))))
     marked = "阴影为故障时段" if zh else f"{spec['kind']}: shaded"
     axes.set_title(f"{name}  {marked}".strip(), fontfamily=font.name, fontsize=10)
     if not shown:
-        text = "所示时段无用量数据" if zh else "no consumption is known in this time"
+        text = "所示时段无消费量数据" if zh else "no consumption is known in this time"
         axes.text(0.5, 0.5, text, transform=axes.transAxes, ha="center", va="center", fontfamily=font.name)
         axes.set_yticks([])
     axes.spines[["top", "right"]].set_visible(False)

@@ -188,7 +188,7 @@ _CLOCKS = {
 }
 _WHATS = {
     DetectionKind.GAP: (
-        "缺少读数；前后示值之差是其间的总用量",
+        "缺少读数；前后示值之差是其间的总消费量",
         "readings are missing; what was used meanwhile is known in total",
     ),
     DetectionKind.SILENCE: (
@@ -208,7 +208,7 @@ _WHATS = {
         "the dial went back and counts on from there; what was used around it is not known",
     ),
     DetectionKind.RESET: (
-        "示值清零后重新计数；其间用量无法得知",
+        "示值清零后重新计数；其间消费量无法得知",
         "the dial began again near zero; what was used around it is not known",
     ),
     DetectionKind.ZERO_DIP: ("正常示值之间出现零；未计入", "readings of zero between sound ones; set aside"),
@@ -222,7 +222,7 @@ _WHATS = {
         "the dial goes on elsewhere, as another meter's would; the ledger declares none",
     ),
     DetectionKind.JUMP: (
-        "示值突增，之后按原来的速度继续；差值无法解释，未计入用量",
+        "示值突增，之后按原来的速度继续；差值无法解释，未计入消费量",
         "the dial jumped up and goes on at its former rate; the difference is not explained, and not counted as use",
     ),
     DetectionKind.INTERVAL: (

@@ -34,7 +34,7 @@ def bounds(ledger: Ledger) -> list[Phrase]:
     turns = there & (made.max_rate * (made.interval_us / 3.6e9) >= made.full_scale)
     found += [
         Phrase(
-            zh=f"{ledger.meter_nos[made.meter[i]]} 在两次读数之间可能过零不止一次：用量只能确定到整圈",
+            zh=f"{ledger.meter_nos[made.meter[i]]} 在两次读数之间可能过零不止一次：消费量只能确定到整圈",
             en=f"meter {ledger.meter_nos[made.meter[i]]} may pass its full_scale more than once between two readings: "
             "its totals are known but for whole turns of the dial",
         )

@@ -45,7 +45,7 @@ def required_of(module: object, name: str) -> list[str]:
             "unit_code,meter_no,value,unit\n",
             "r.csv：须有列 unit_code, meter_no, measured_at, value, unit（缺少 measured_at；",
         ),
-        ("时间,用量\n2026-11-21T08:15:00+08:00,7\n", "r.csv：需要表计示值（'用量' 是用量，不是示值；"),
+        ("时间,用量\n2026-11-21T08:15:00+08:00,7\n", "r.csv：需要表计示值（'用量' 是消费量，不是示值；"),
     ],
 )
 def test_a_file_that_cannot_be_readings_is_refused_in_one_language(tmp_path: Path, text: str, zh: str) -> None:
