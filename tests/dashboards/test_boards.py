@@ -116,6 +116,29 @@ def lost(wanted: Any, had: Any, path: str) -> list[str]:
 
 
 @every_board
+def test_a_label_that_is_left_out_says_nothing(board: Any, language: Any) -> None:
+    """Grafana 12 writes the words for no value in its place: “2027-01” under a heap of “no data” on a phone."""
+    for panel in every(rendered(board, language)):
+        if panel["type"] == "barchart":
+            over = panel["options"]["xField"]
+            [said] = [one for one in panel["fieldConfig"]["overrides"] if one["matcher"]["options"] == over]
+            assert {"id": "noValue", "value": ""} in said["properties"]
+            assert panel["options"]["xTickLabelSpacing"] > 0
+
+
+@every_board
+def test_a_map_asks_nobody_elsewhere(board: Any, language: Any) -> None:
+    """Every base layer of Grafana's fetches from the internet, and so does one that is not named."""
+    for panel in every(rendered(board, language)):
+        if panel["type"] == "geomap":
+            base = panel["options"]["basemap"]
+            assert base["type"] == "xyz"
+            assert base["config"]["url"].startswith("data:image/png;base64,")
+            assert [layer["type"] for layer in panel["options"]["layers"]] == ["markers"]
+    assert "http" not in re.sub(r"\{\{pages\}\}", "", json.dumps(rendered(board, language)))
+
+
+@every_board
 def test_a_board_is_fit_to_be_looked_at(board: Any, language: Any) -> None:
     found = rendered(board, language)
     panels = every(found)
