@@ -44,6 +44,10 @@ _BUTTON = {
     Deed.COMMENT: "提交反馈 / Answer",
 }
 
+_STYLE = (
+    "body{font:1.1em sans-serif;max-width:36em;margin:2em auto;padding:0 1em;overflow-wrap:anywhere}"
+    "h1{font-size:1.4em}h2{font-size:1.1em}textarea{width:100%}"
+)
 _USED = "<p><b>此链接已用过 / This link was used before</b></p>"
 _ANSWERS = {
     "alert_history": "select at, coalesce(by_name, shared_by) as by, action, coalesce(note, shared_note) as note,"
@@ -138,7 +142,6 @@ async def _answers(connection: psycopg.AsyncConnection, person: Who, alert_id: i
 
 def _page(body: str, *, status: int = 200) -> HTMLResponse:
     head = "<!doctype html><html lang=zh><meta charset=utf-8><meta name=viewport content='width=device-width'>"
-    style = "<title>Meterwarden</title><style>body{font:1.1em sans-serif;max-width:36em;margin:2em auto;padding:0 1em}"
     return HTMLResponse(
-        f"{head}{style} textarea{{width:100%}}</style>{body}</html>", status_code=status, headers=_HEADERS
+        f"{head}<title>Meterwarden</title><style>{_STYLE}</style>{body}</html>", status_code=status, headers=_HEADERS
     )

@@ -8,7 +8,9 @@ __all__ = ["html_of"]
 
 _LINK: Final = re.compile(r"https?://[^\s<>\"]+")
 _NAMED: Final = re.compile(r"([^：:]{1,30})(：|: )(.+)", re.DOTALL)
-_STYLE: Final = "font-family:sans-serif;font-size:15px;line-height:1.5;color:#1f2328;max-width:42em"
+_STYLE: Final = (
+    "font-family:sans-serif;font-size:15px;line-height:1.5;color:#1f2328;max-width:42em;overflow-wrap:anywhere"
+)
 
 
 def html_of(title: str, body: str) -> str:

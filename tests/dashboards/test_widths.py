@@ -13,6 +13,8 @@ from analytics.domain.words import LANGUAGES, Language
 from dashboards.boards import BOARDS
 from dashboards.render import FILTERED, UNITS, least_width, render, width_of
 from dashboards.text import COLUMNS, VALUES
+from deploy.api import links
+from streams.alerts.mail import html_of
 from tests.deploy.web.test_browser import FLAGS
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -107,3 +109,13 @@ def test_no_sign_with_its_word_no_time_and_no_amount_is_cut(page: Page, language
 def test_a_column_is_never_narrower_than_its_heading() -> None:
     for language in LANGUAGES:
         assert all((width_of(name, language) or 10_000) >= least_width(name, language) for name in COLUMNS)
+
+
+@pytest.mark.parametrize("paper", ["mail", "used link"])
+def test_a_letter_and_a_used_link_are_no_wider_than_a_phone(page: Page, paper: str) -> None:
+    address = f"https://meters.example.org/act/{'x' * 120}"
+    alert = {"title_zh": "第1钢铁厂 P2 计量偏差突变", "title_en": address}
+    mail = html_of("【严重】第1钢铁厂 P2 M2 停走", f"单位：第1钢铁厂\n确认: {address}\n- {address}")
+    page.set_viewport_size({"width": 390, "height": 800})
+    page.set_content(mail if paper == "mail" else bytes(links._page(links._about(alert)).body).decode())
+    assert page.evaluate("document.documentElement.scrollWidth") == 390
