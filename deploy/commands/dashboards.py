@@ -140,7 +140,7 @@ def _applier(settings: Settings, database_at: str | None, staff: str, only: froz
             "METERWARDEN_GRAFANA and METERWARDEN_GRAFANA_PASSWORD must name a Grafana (9.4 or later) and its "
             "administrator's password (got none)"
         )
-    server = Grafana(grafana.url, user=grafana.user, password=grafana.password)
+    server = Grafana(grafana.url, user=grafana.user, password=grafana.password, zone=settings.zone.key)
     with closing(server), _owner(settings) as connection:
         say(f"Grafana {server.version()} at {grafana.url}")
         seen, pages = _connection(connection, database_at), settings.pages.url

@@ -24,6 +24,9 @@ _NOT_FOUND: Final = 404
 _THERE_ALREADY: Final = {409, 412}
 _OTHERS_RULES: Final = "folder contains alert rules"
 _TIMEOUT_S: Final = 20.0
+_SPEAKS_SINCE: Final = 12
+"""Major version that was tried with a language and a zone of an organization; older ones were not."""
+_LANGUAGES: Final = {"zh": "zh-Hans", "en": "en-US"}
 
 
 class GrafanaFailed(TransientError):  # noqa: N818 - named after what happened
@@ -39,10 +42,14 @@ class Grafana:
         Of its server administrator.
     patience_s
         How long to wait for a server that is away. [s]
+    zone
+        Of the organizations' times, such as ``Asia/Shanghai``; '' leaves them to each browser.
     """
 
-    def __init__(self, url: str, *, user: str, password: str, patience_s: float = 120.0) -> None:
+    def __init__(self, url: str, *, user: str, password: str, patience_s: float = 120.0, zone: str = "") -> None:
         self.url = url
+        self._zone = zone
+        self._version = ""
         self._credential = (user, password)
         self._patience_s = patience_s
         self._clients: dict[int | None, Any] = {}
@@ -55,7 +62,8 @@ class Grafana:
 
     def version(self) -> str:
         """Its version."""
-        return str(self._ask(None, "report its health", lambda api: api.health.check())["version"])
+        self._version = str(self._ask(None, "report its health", lambda api: api.health.check())["version"])
+        return self._version
 
     def organizations(self) -> dict[int, str]:
         """Names by id."""
@@ -147,12 +155,13 @@ class Grafana:
             self._ask(org_id, "make a rule", lambda api: api.alertingprovisioning.create_alertrule(body))
 
     def put_home(self, org_id: int, uid: str) -> None:
-        """Let a board open first."""
-        self._ask(
-            org_id,
-            "set the home board",
-            lambda api: api.client.PUT("/org/preferences", json={"homeDashboardUID": uid, "weekStart": "monday"}),
-        )
+        """Let a board open first, in whose language Grafana then speaks, at the time of the zone."""
+        body: Json = {"homeDashboardUID": uid, "weekStart": "monday"}
+        major, _, _ = self._version.partition(".")
+        if major.isdecimal() and int(major) >= _SPEAKS_SINCE:
+            body |= {"language": _LANGUAGES[uid.rpartition("-")[2]]}
+            body |= {"timezone": self._zone} if self._zone else {}
+        self._ask(org_id, "set the home board", lambda api: api.client.PUT("/org/preferences", json=body))
 
     def remove(self, org_id: int, kind: str, uid: str) -> None:
         """Remove one thing; it may be gone already."""

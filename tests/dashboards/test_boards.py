@@ -28,7 +28,7 @@ from dashboards.alert_rules import RULES, rule_json
 from dashboards.boards import BOARDS, ENTERPRISE_BOARDS
 from dashboards.queries import query
 from dashboards.render import GENERATED, SCHEMA, render, render_all
-from dashboards.text import COLUMNS, SERIES, VALUES, Word
+from dashboards.text import COLUMNS, GREY, SERIES, VALUES, Word
 
 CORE = {"row", "stat", "table", "timeseries", "barchart", "status-history", "nodeGraph", "geomap", "text"}
 OPTIONS: dict[str, Any] = {
@@ -124,6 +124,21 @@ def test_a_label_that_is_left_out_says_nothing(board: Any, language: Any) -> Non
             [said] = [one for one in panel["fieldConfig"]["overrides"] if one["matcher"]["options"] == over]
             assert {"id": "noValue", "value": ""} in said["properties"]
             assert panel["options"]["xTickLabelSpacing"] > 0
+
+
+@every_board
+def test_labels_are_large_enough_zeros_are_quiet_and_sums_stand_in_legends(board: Any, language: Any) -> None:
+    for panel in every(rendered(board, language)):
+        if panel["type"] == "stat":
+            assert panel["options"]["text"]["titleSize"] >= 12
+            zero = [
+                one["options"]["0"] for one in panel["fieldConfig"]["defaults"]["mappings"] if one["type"] == "value"
+            ]
+            assert [one["color"] for one in zero] == [GREY]
+        if panel["type"] == "barchart":
+            assert panel["options"].get("xTickLabelMaxLength", 100) >= 7, "else every label is “…”"
+        if panel["title"] in {"综合能耗", "Energy used", "逐日综合能耗与上年"}:
+            assert panel["options"]["legend"]["calcs"] == ["sum"]
 
 
 @every_board

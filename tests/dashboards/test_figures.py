@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 import psycopg
 import pytest
+from psycopg.rows import dict_row
 
 from dashboards.queries import query
 from dashboards.web.asking import statement
@@ -163,3 +164,104 @@ def test_what_flows_is_the_sum_of_the_days_shown(region: str, unit: int | None) 
                 assert amount == (f"{round(used[code]):,} kWh" if code in known else "–"), (first, end, code)
         [role] = connection.execute("select current_user").fetchall()
         assert ("unit" in role[0]) == (unit is not None)
+
+
+def test_a_unit_stands_as_judged_last_with_that_day_and_the_completeness_of_full_days(
+    staff: psycopg.Connection, owner: psycopg.Connection
+) -> None:
+    today = datetime.now(UTC).astimezone(ZONE).date()
+    parts: dict[str, list[float]] = {}
+    carriers: dict[str, set[str]] = {}
+    for unit, carrier, completeness in owner.execute(
+        """
+        select u.code, s.carrier, d.completeness from unit_energy_day d
+        join energy_series s on s.id = d.series_id join unit u on u.id = s.unit_id
+        where s.scope = 'unit' and d.day >= %s and d.day < %s
+        """,
+        (today - timedelta(days=7), today),
+    ).fetchall():
+        parts.setdefault(unit, []).append(completeness)
+        carriers.setdefault(unit, set()).add(carrier)
+    judged = dict(
+        owner.execute("select u.code, max(c.day) from compliance c join unit u on u.id = c.unit_id group by 1")
+    )
+    shown = panel(staff, "region_units")
+    assert len(shown) == 2
+    for _, _, _, _, completeness, _, _, _, _, judged_for, _, code, _ in shown:
+        share = sum(parts[code]) / (7 * len(carriers[code]))
+        assert completeness == pytest.approx(100 * share, abs=0.051)
+        assert judged_for == judged[code].isoformat()
+
+
+def test_an_alert_has_the_energy_of_its_detection_and_leads_where_it_is_seen(
+    staff: psycopg.Connection, owner: psycopg.Connection
+) -> None:
+    found = dict(
+        owner.execute(
+            "select a.id, d.energy_affected from alert a join detection d on d.id = a.key::int8"
+            " where a.unit_id = 1 and a.state in ('open', 'acknowledged', 'clearing')"
+        )
+    )
+    assert found
+    assert None not in found.values()
+    with staff.cursor(row_factory=dict_row) as cursor:
+        rows = cursor.execute(expand(query("unit_alerts"), TEN_DAYS, CHOSEN).encode()).fetchall()
+    assert {row["alert"]: row["energy_affected"] for row in rows} == found
+    assert {(row["point"] is None, row["board"]) for row in rows} <= {(True, "enterprise"), (False, "point")}
+
+
+def test_a_verdict_stands_on_the_step_at_which_it_was_given(
+    staff: psycopg.Connection, owner: psycopg.Connection
+) -> None:
+    owner.execute(
+        "insert into case_event (case_id, unit_id, at, person_id, by_name, action, state, note)"
+        " select id, unit_id, opened_at + interval '2 hours', 1, 'w', 'verdict', 'verdict', '' from case_file"
+    )
+    [(point,)] = owner.execute(
+        "select p.code from case_file c join metering_point p on p.id = c.point_id where c.unit_id = 1"
+    ).fetchall()
+    with staff.cursor(row_factory=dict_row) as cursor:
+        text = expand(query("point_cases"), TEN_DAYS, {**CHOSEN, "point": point})
+        rows = cursor.execute(text.encode()).fetchall()
+    assert {(row["action"], row["verdict_on_site"]) for row in rows} == {("verdict", "faulty"), ("comment", None)}
+
+
+def test_completeness_by_point_and_day_and_amounts_by_hour_of_the_day_are_those_of_their_days(
+    staff: psycopg.Connection, owner: psycopg.Connection
+) -> None:
+    first, last = (at.astimezone(ZONE).date() for at in (TEN_DAYS.since, TEN_DAYS.until))
+    days = Counter(
+        (code, round(100 * completeness, 1))
+        for code, completeness in owner.execute(
+            "select p.code, d.completeness from consumption_day d join metering_point p on p.id = d.point_id"
+            " where p.unit_id = 1 and d.day between %s and %s",
+            (first, last),
+        )
+    )
+    assert sum(days.values()) > 70
+    assert Counter((point, share) for _, point, share in panel(staff, "unit_points_days")) == days
+    hours: Counter[tuple[date, str]] = Counter()
+    for start, amount in owner.execute(
+        "select h.start, h.amount from unit_energy_hour h join energy_series s on s.id = h.series_id"
+        " where s.unit_id = 1 and s.scope = 'unit' and s.carrier = 'electricity' and h.start between %s and %s",
+        (TEN_DAYS.since, TEN_DAYS.until),
+    ).fetchall():
+        local = start.astimezone(ZONE)
+        hours[local.date(), f"{local:%H}"] += amount
+    assert len(hours) > 200
+    shown = {(at.date(), hour): amount for at, hour, amount in panel(staff, "unit_day_hours")}
+    assert shown == pytest.approx(dict(hours))
+
+
+def test_the_map_has_each_unit_that_has_a_place_and_its_state(
+    staff: psycopg.Connection, owner: psycopg.Connection
+) -> None:
+    owner.execute("update unit set longitude = null, latitude = null where code = 'U2'")
+    [(longitude, latitude)] = owner.execute("select longitude, latitude from unit where code = 'U1'").fetchall()
+    [(state,)] = owner.execute(
+        "select c.state from compliance_day c where c.unit_id = 1 order by c.day desc limit 1"
+    ).fetchall()
+    [(standing,)] = owner.execute(
+        "select count(*) from alert where unit_id = 1 and state in ('open', 'acknowledged', 'clearing')"
+    ).fetchall()
+    assert panel(staff, "region_places") == [("第1钢铁厂", state, standing, longitude, latitude, "U1")]

@@ -177,6 +177,29 @@ def test_members_are_put_into_teams_once(
     assert not [path for _, path, _ in again if "/using/" in path], "whoever was in keeps what he looks at"
 
 
+@pytest.mark.parametrize(
+    ("version", "uid", "speaks"),
+    [
+        ("12.3.3", "mw-region-zh", {"language": "zh-Hans", "timezone": "Asia/Shanghai"}),
+        ("13.0.0-pre", "mw-region-en", {"language": "en-US", "timezone": "Asia/Shanghai"}),
+        ("9.4.7", "mw-region-zh", {}),
+    ],
+)
+def test_an_organization_speaks_the_language_of_its_board_at_the_time_of_the_zone(
+    version: str, uid: str, speaks: dict[str, str]
+) -> None:
+    built = Exchange(
+        method="GET", path="/api/frontend/settings", org="", status=200, answer={"buildInfo": {"version": version}}
+    )
+    put = Exchange(method="PUT", path="/api/org/preferences", org="7", status=200, answer={"message": "ok"})
+    player = Player(exchanges=[built, put], words={})
+    with playing(player) as url, closing(Grafana(url, user="a", password="x", zone="Asia/Shanghai")) as grafana:
+        assert grafana.version() == version
+        grafana.put_home(7, uid)
+    assert player.faults == []
+    assert player.sent[1][2] == {"homeDashboardUID": uid, "weekStart": "monday", **speaks}
+
+
 def test_a_folder_stays_where_grafana_counts_the_rules_of_others(owner: psycopg.Connection) -> None:
     """9.4 counts the rules in folders of the same uid in all organizations."""
     told = {"message": "folder cannot be deleted: folder contains alert rules"}
