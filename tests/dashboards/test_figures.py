@@ -183,7 +183,7 @@ def test_a_unit_stands_as_judged_last_with_that_day_and_the_completeness_of_full
         parts.setdefault(unit, []).append(completeness)
         carriers.setdefault(unit, set()).add(carrier)
     judged = dict(
-        owner.execute("select u.code, max(c.day) from compliance c join unit u on u.id = c.unit_id group by 1")
+        owner.execute("select u.code, max(c.day) from compliance_day c join unit u on u.id = c.unit_id group by 1")
     )
     shown = panel(staff, "region_units")
     assert len(shown) == 2
