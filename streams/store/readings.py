@@ -9,7 +9,7 @@ from psycopg import sql
 
 from analytics.domain.instants import US_PER_HOUR
 from streams.rows.layout import READING_ROW, Int32s, Int64s, Readings
-from streams.store._reading_kernel import pack
+from streams.store.postgres._reading_kernel import pack
 from streams.store.postgres.columns import fetch, in_order
 from streams.store.postgres.copy import HEADER, PG_EPOCH_US, TRAILER, Column, Layout
 from streams.store.postgres.instants import instant, within_reach

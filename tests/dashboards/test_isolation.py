@@ -75,6 +75,7 @@ VIEWS = (
     "case_list",
     "case_history",
     "alert_history",
+    "alert_source_list",
     "installation_past_list",
     "point_day_flagged",
 )

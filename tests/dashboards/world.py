@@ -271,6 +271,8 @@ select d.id::text, 'meter', d.unit_id, d.point_id, d.meter_id, d.kind, d.severit
        case d.kind when 'silence' then 'acknowledged' else 'open' end, d.started_at, d.detected_at, d.detected_at,
        d.detected_at, d.energy_affected, 'kWh', '计量异常 ' || d.kind, 'Meter fault ' || d.kind, 1, 1, '{}'
 from detection d where d.state = 'open';
+insert into alert_source (source, source_id, alert_id, unit_id, point_id, meter_id, standing, started_at)
+select 'detection', a.key::int8, a.id, a.unit_id, a.point_id, a.meter_id, true, a.since from alert a;
 insert into case_file (alert_id, detection_id, unit_id, point_id, meter_id, kind, state, assignee_id, verdict, found_on,
                        opened_at, due_on, updated_at)
 select a.id, a.key::int8, a.unit_id, a.point_id, a.meter_id, a.kind, 'verdict', 1, 'faulty', %(end)s::date - 3,
