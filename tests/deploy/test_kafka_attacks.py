@@ -47,7 +47,7 @@ from kafka.errors import KafkaError
 from deploy.kafka_access import user_of
 from deploy.settings import KafkaSettings
 from deploy.stack import Stack
-from deploy.stack.jars import CLASSES, RESOURCES
+from deploy.stack.jars import CLASSES, RESOURCES, jars
 from deploy.stack.kafka_gateways import keep_out, let_in
 from deploy.stack.kafka_listener import GATEWAY_REQUEST_BYTES
 from deploy.stack.kafka_probe import ask
@@ -262,7 +262,7 @@ def test_the_compiled_classes_are_what_their_sources_say(stack: Stack, tmp_path:
     found = subprocess.run([javac, "-version"], check=True, capture_output=True, text=True).stdout if javac else "none"
     if not found.startswith("javac 17."):  # another one may write other bytes
         pytest.skip(f"NOT COMPARED WITH THEIR SOURCE: javac 17 is needed (Debian's default-jdk-headless), got {found}")
-    (library,) = {jar.parent for jar in stack.settings.cache.glob("kafka-*/snappy-java-*.jar")}
+    library = jars(stack.settings.cache)
     command = [str(javac), "--release", "11", "-g:none", "-proc:none", "-cp", f"{library}/*", "-d", str(tmp_path)]
     subprocess.run([*command, *map(str, RESOURCES.glob("*.java"))], check=True)
     assert contents(tmp_path) == contents(CLASSES)
