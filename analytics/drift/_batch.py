@@ -219,6 +219,11 @@ class Batch:
         self._prior = None
 
     @property
+    def fed(self) -> bool:
+        """Whether a child feeds its balance."""
+        return bool((self.sign < 0.0).any())
+
+    @property
     def sigma2(self) -> Floats:
         """Variance of the noise of each group."""
         return self.numbers["sigma"] ** 2
@@ -239,7 +244,8 @@ class Batch:
         self.numbers["buffer_parent"][:, hour_of_day] = parent[slot][:, self.group].T
         taken = child[slot][:, self.column]
         taken[:, ~self.mask] = 0.0
-        taken *= self.sign
+        if self.fed:
+            taken *= self.sign
         self.numbers["buffer_child"][:, hour_of_day] = taken.transpose(1, 0, 2)
 
     def close_day(self, day: int, yesterday: int) -> BalanceDays:
@@ -254,9 +260,10 @@ class Batch:
         """
         now, rules = self.numbers, self.rules
         parent, child = now["buffer_parent"].astype(np.float64), now["buffer_child"].astype(np.float64)
-        forward = (child * self.sign[:, None, :] >= 0).all(axis=2)
+        forward = ((child * self.sign[:, None, :] if self.fed else child) >= 0).all(axis=2)
         whole = np.isfinite(parent) & np.isfinite(child).all(axis=2) & (parent >= 0) & forward
-        total, used = child.sum(axis=2), np.maximum(child, 0.0).sum(axis=2)
+        total = child.sum(axis=2)
+        used = np.maximum(child, 0.0).sum(axis=2) if self.fed else total
         whole &= total >= _LEAST_TAKEN * used
         total, used = np.where(whole, total, np.nan), np.where(whole, used, np.nan)
         hours = whole.sum(axis=1)
@@ -270,7 +277,7 @@ class Batch:
             now["ahead"][:] = np.nan
         usual = np.maximum(now["usual"], 1e-12)
         taken = np.where((whole & ready[:, None])[:, :, None], child, np.nan)
-        today = equations(parent, taken, usual, now["ahead"])
+        today = equations(parent, taken, usual, now["ahead"], fed=self.fed)
         last = DayEquations(x=now["last_x"][:, None, :], y=now["last_y"][:, None], valid=now["last_valid"][:, None] > 0)
         counted = np.concatenate(
             (np.where(whole[:, :, None], child, 0.0).sum(axis=1), np.where(whole, parent, 0.0).sum(axis=1)[:, None]),

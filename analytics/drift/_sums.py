@@ -129,7 +129,7 @@ def without_level(sums: DaySums, mask: Floats, ratio: Floats) -> DaySums:
     return DaySums(a=a, b=b.astype(sums.b.dtype), c=c.astype(sums.c.dtype), n=sums.n, q=sums.q, e=sums.e)
 
 
-def equations(parent: Floats, child: Floats, usual: Floats, ahead: Floats) -> DayEquations:
+def equations(parent: Floats, child: Floats, usual: Floats, ahead: Floats, *, fed: bool = False) -> DayEquations:
     """Hours of a day as equations.
 
     Parameters
@@ -141,9 +141,11 @@ def equations(parent: Floats, child: Floats, usual: Floats, ahead: Floats) -> Da
         Usual load, positive.
     ahead : (g,) float64
         Sum of the children in the hour before the day, NaN where unknown.
+    fed : bool
+        Whether there are children that feed their group.
     """
     total = child.sum(axis=2)
-    used = np.maximum(child, 0.0).sum(axis=2)
+    used = np.maximum(child, 0.0).sum(axis=2) if fed else total
     valid = np.isfinite(total) & np.isfinite(parent) & (total > _LEAST_LOAD * usual[:, None])
     before = np.concatenate((ahead[:, None], total[:, :-1]), axis=1)
     after = np.concatenate((total[:, 1:], total[:, -1:]), axis=1)
