@@ -19,6 +19,8 @@ _NEAR = 3.84
 """Starts within this deviance of the best belong to its 95 % interval (chi-squared, one parameter)."""
 _STEP_BONUS = 4.0
 """Deviance by which a ramp must fit better than a step, for its additional parameter."""
+_RAMP_LEAD = 1.5
+"""Deviance by which a ramp must fit better than a step in hindsight, where the days since have their say."""
 _BACK_DAYS = (0, 1, 2, 4, 7, 10, 14, 21, 28, 35)
 """A ramp may begin this many days before the day first taken for a step."""
 _LATE_DAYS = (0, 1, 2, 3, 4)
@@ -322,7 +324,7 @@ def look_back(
     if not steps or not ramps:
         return None
     top, step = max(ramps, key=lambda f: f[2][0]), max(steps, key=lambda f: f[2][0])
-    lead = top[2][0] - step[2][0] - _STEP_BONUS
+    lead = top[2][0] - step[2][0] - _RAMP_LEAD
     best = top if ramp or lead > 0.0 else step
     now = np.array([_reached(today, start, days) * fit[1] for days, start, fit in known])
     likely = np.array([fit[0] + (_STEP_BONUS if days == 0.0 else -2.0 * np.log(len(ramps))) for days, _, fit in known])
