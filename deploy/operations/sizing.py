@@ -30,7 +30,7 @@ METER: Final = 2_500.0
 
 # µs of processor time a reading, deploy/scores.md: worker, database, broker; of blocks and of single JSON messages
 BLOCK_US: Final = (0.65, 1.4, 0.15)
-JSON_US: Final = (2.3, 1.4, 0.4)
+JSON_US: Final = (2.35, 1.0, 0.21)
 
 WORKER_BYTES: Final = 0.39e9
 WORKER_METER_BYTES: Final = 1_410.0
