@@ -359,8 +359,10 @@ def geomap(
             "view": {"allLayers": True, "id": "fit", "lat": 0, "lon": 0, "padding": 15, "zoom": 12},
         },
         defaults={"color": {"mode": "thresholds"}, "mappings": [], "thresholds": thresholds(())},
-        columns={name: {"custom.hideFrom": _NOT_TOLD} for name in ("label", "longitude", "latitude", "unit_code")}
-        | (columns or {}),
+        columns={
+            **{name: {"custom.hideFrom": _NOT_TOLD} for name in ("label", "longitude", "latitude", "unit_code")},
+            **(columns or {}),
+        },
     )
 
 

@@ -182,7 +182,7 @@ def test_a_unit_stands_as_judged_last_with_that_day_and_the_completeness_of_full
     ).fetchall():
         parts.setdefault(unit, []).append(completeness)
         carriers.setdefault(unit, set()).add(carrier)
-    judged = dict(
+    judged: dict[str, date] = dict(
         owner.execute("select u.code, max(c.day) from compliance_day c join unit u on u.id = c.unit_id group by 1")
     )
     shown = panel(staff, "region_units")
@@ -196,7 +196,7 @@ def test_a_unit_stands_as_judged_last_with_that_day_and_the_completeness_of_full
 def test_an_alert_has_the_energy_of_its_detection_and_leads_where_it_is_seen(
     staff: psycopg.Connection, owner: psycopg.Connection
 ) -> None:
-    found = dict(
+    found: dict[int, float | None] = dict(
         owner.execute(
             "select a.id, d.energy_affected from alert a join detection d on d.id = a.key::int8"
             " where a.unit_id = 1 and a.state in ('open', 'acknowledged', 'clearing')"

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from analytics.columns.register import POINT_STATE, last_of_each_hour
+from analytics.columns.register import POINT_STATE, Advanced, last_of_each_hour
 from analytics.domain.quality import DetectionKind, HourFlag
 from tests.benchmarks.register_faults.faults import FAULTS
 from tests.benchmarks.register_faults.scoring import Score, score
@@ -67,7 +67,7 @@ def test_sound_dials_that_turn_often_stay_sound() -> None:
         assert often.silent == 0.0
 
 
-def _counted(value: NDArray[np.float64], days: NDArray[np.int64]) -> NDArray[np.void]:
+def _counted(value: NDArray[np.float64], days: NDArray[np.int64]) -> Advanced:
     facts = {"full_scale": np.nan, "max_rate": np.nan, "interval_min": 1440}
     _, (part,) = follow(installations([facts]), DAY * DAY_US + days * DAY_US, value)
     return part
@@ -118,7 +118,7 @@ def test_zero_before_the_first_reading_of_a_turned_dial_is_no_reset() -> None:
 
 def test_another_instrument_has_digits_of_its_own() -> None:
     at = DAY * DAY_US + np.arange(40) * HOUR_US
-    value = np.concatenate((1000.0 + np.arange(20) * 3.7, 50.0 + np.arange(20) * 0.37))
+    value = np.concatenate((1000.0 + np.arange(20) * 3.7, 50.0 + np.arange(20) * 0.37)).astype(np.float64)
     inst = installations(
         [
             {"meter": 0, "to": "20:00", "full_scale": np.nan, "max_rate": np.nan, "interval_min": 60},
