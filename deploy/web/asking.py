@@ -14,6 +14,7 @@ from urllib.parse import urlencode
 import psycopg
 from fastapi import Request
 
+from analytics.domain.registers import is_apart
 from dashboards.boards import BOARDS
 from dashboards.panels import Panel
 from dashboards.queries import query
@@ -140,6 +141,17 @@ class Questions:
         found = await self.own(name, **facts)
         language = self._visit.language
         return self.tabled(evidence_rows(found, columns, language=language, zone=self.zone))
+
+    async def strange(self, unit: str | None = None, most: int = 200) -> Table | None:
+        """Meters of which only registers came that nobody knows, of a unit or of all; None where there are none."""
+        found = await self.own("strange_registers", unit=unit)
+        rows = [
+            row | {"registers": ", ".join(names)}
+            for row in found
+            for names in [[name for name in row["registers"] if not is_apart(name)]]
+            if names
+        ]
+        return self.tabled(rows[:most], ("unit_name",) if unit else ())
 
     def tabled(self, found: Sequence[Mapping[str, Any]], hidden: Sequence[str] = (), unit: str = "") -> Table | None:
         """Rows as a table whose cells lead on."""

@@ -46,6 +46,9 @@ async def today(request: Request, visit: Inspector, connection: Writing) -> Resp
         [counts] = await ask.own("today_counts")
         found = {name: await (ask.shared if name in _SHARED else ask.own)(name) for name in _LISTS}
         lists = [{"name": name, "table": ask.tabled(rows)} for name, rows in found.items()]
+        strange = await ask.strange(most=20)
+        if strange is not None:
+            lists.insert(_LISTS.index("today_silent") + 1, {"name": "strange", "table": strange})
     overdue = found["today_overdue"]
     counts = {**counts, "meters_overdue": overdue[0]["_meters"] if overdue else 0}
     figures = []

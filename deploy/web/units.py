@@ -151,6 +151,7 @@ async def _plain(request: Request, visit: Visit, code: str, tab: str) -> Respons
     async with asking(request, visit) as ask:
         found = await ask.unit(code)
         panels = await ask.panels(_COMPLIANCE if tab == "compliance" else _METERS, shown, unit=code)
+        strange = await ask.strange(code) if tab == "meters" else None
     return answer(
         request,
         "unit",
@@ -162,6 +163,7 @@ async def _plain(request: Request, visit: Visit, code: str, tab: str) -> Respons
         carriers=(),
         panels=panels,
         labels_href=unit_href(code, "labels") if tab == "meters" else "",
+        strange=strange,
     )
 
 

@@ -1,6 +1,7 @@
 """What is done on pages: steps that lack something, people entered, and who may not."""
 
 import re
+from collections.abc import Iterator
 
 import psycopg
 import pytest
@@ -18,6 +19,13 @@ insert into finding (unit_id, edition, clause, mandatory, level, carrier, requir
                      verdict, severity, next_step_zh, next_step_en, as_of, opened_at, rule)
 values (%s, 'GB 17167-2006', '4.3.8', true, 'unit', 'electricity', 'class 0.5 or better', 'class 1', '不低于 0.5 级',
         '1 级', 'fail', 'serious', '更换器具。', 'Replace it.', '2026-11-01', '2026-11-01+00', 'accuracy') returning id
+"""
+_REGISTERS = """
+insert into register (unit_id, meter_id, name) values (1, %s, 'Zaehlerstand'), (1, %s, 'power') returning id
+"""
+_READINGS = """
+insert into reading_hot (measured_at, received_at, value, register_id, quality, unit)
+select now() - interval '1 hour', now(), 1.0, r, 0, (select min(code) from measure_unit) from unnest(%s::int4[]) r
 """
 _RESTS_ON = """
 insert into alert_source (source, source_id, alert_id, unit_id, standing, started_at)
@@ -57,6 +65,39 @@ def test_an_alert_shows_what_it_rests_on_to_who_may_see_it(office: Office) -> No
     finally:
         office.rows("delete from alert_source where source = 'finding' and source_id = %s returning 1", finding)
         office.rows("delete from finding where id = %s returning 1", finding)
+
+
+@pytest.fixture
+def uncounted(office: Office) -> Iterator[str]:
+    """Number of a meter of U1 that sent an energy under an unknown name and its power, and nothing else."""
+    with psycopg.connect(office.dsn, autocommit=True) as connection:
+        row = connection.execute(
+            "select i.point_id, i.meter_id, m.meter_no from installation i join meter m on m.id = i.meter_id "
+            "where i.unit_id = 1 order by i.point_id limit 1"
+        ).fetchone()
+        assert row is not None
+        point, meter, number = row
+        connection.execute("create table kept_days as select * from consumption_day where point_id = %s", (point,))
+        connection.execute("delete from consumption_day where point_id = %s", (point,))
+        made = connection.execute(_REGISTERS, (meter, meter)).fetchall()
+        connection.execute(_READINGS, ([one for (one,) in made],))
+        yield number
+        connection.execute("delete from reading_hot where register_id = any(%s)", ([one for (one,) in made],))
+        connection.execute("delete from register where id = any(%s)", ([one for (one,) in made],))
+        connection.execute("insert into consumption_day select * from kept_days")
+        connection.execute("drop table kept_days")
+
+
+def test_a_meter_of_which_only_unknown_registers_came_is_named(office: Office, uncounted: str) -> None:
+    staff, own, other = (office.browser(login) for login in ("chief", "first", "second"))
+    for browser, page in ((staff, "/today"), (staff, "/unit/meters?unit=U1"), (own, "/unit/meters")):
+        browser.post("/language", data={"language": "en"})
+        shown = browser.get(page).text
+        assert "nothing is counted" in shown, page
+        assert "Zaehlerstand" in shown
+        assert "Zaehlerstand, power" not in shown, "which is known, and no energy"
+        assert uncounted in shown
+    assert "Zaehlerstand" not in other.get("/unit/meters").text
 
 
 def test_an_administrator_enters_people_and_ends_them(office: Office) -> None:
