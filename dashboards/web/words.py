@@ -166,7 +166,6 @@ _TODAY: Final = phrases(
     gateways=("未正常送达的网关", "Gateways that do not deliver as they should"),
     uploads=("迟到或被拒的官方平台上传", "Uploads to official platforms that are late or refused"),
     today_silent=("停止上报的器具", "Meters whose data stopped coming"),
-    strange=("数据项名称无法识别的器具，未计量", "Meters whose registers have unknown names: nothing is counted"),
     today_new=("近一日新增告警", "Alerts raised since yesterday"),
     first_20=("至多列出20条。", "At most 20 are listed."),
 )
@@ -185,12 +184,14 @@ _UNITS: Final = phrases(
         "Units whose place the ledger has, in the colour of their latest judgement; a click opens the unit's page.",
     ),
 )
-_UNIT: Final = phrases(
+_STRANGE: Final = phrases(
     strange=("数据项名称无法识别的器具，未计量", "Meters whose registers have unknown names: nothing is counted"),
     strange_why=(
         "近7天只收到无法识别的数据项；请在网关中改用正向有功总电能、total等名称，或1-0:1.8.0。",
         "Only such registers came in the last 7 days: let the gateway name them total, 1-0:1.8.0 or the like.",
     ),
+)
+_UNIT: Final = phrases(
     unexplained=("未解释差额（不计入消费量）", "Unexplained differences (not in the amounts)"),
     unexplained_why=(
         "示值上升但原因不明的部分，不计入消费量，待人工判定。",
@@ -402,8 +403,8 @@ PAGES: Final[Mapping[str, Phrases]] = MappingProxyType(
         "invitation": _INVITATION,
         "failed": _FAILED,
         "today": _TODAY,
-        "units": _UNITS,
-        "unit": MappingProxyType({**work_words.PAGES["unit_tabs"], **_UNIT}),
+        "units": MappingProxyType({**_UNITS, **_STRANGE}),
+        "unit": MappingProxyType({**_STRANGE, **work_words.PAGES["unit_tabs"], **_UNIT}),
         "point": MappingProxyType({**work_words.PAGES["point_tabs"], **_POINT}),
         "alerts": _ALERTS,
         "alert": _ALERT,

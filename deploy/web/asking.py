@@ -142,7 +142,7 @@ class Questions:
         language = self._visit.language
         return self.tabled(evidence_rows(found, columns, language=language, zone=self.zone))
 
-    async def strange(self, unit: str | None = None, most: int = 200) -> Table | None:
+    async def strange(self, unit: str | None = None) -> Table | None:
         """Meters of which only registers came that nobody knows, of a unit or of all; None where there are none."""
         found = await self.own("strange_registers", unit=unit)
         rows = [
@@ -151,7 +151,7 @@ class Questions:
             for names in [[name for name in row["registers"] if not is_apart(name)]]
             if names
         ]
-        return self.tabled(rows[:most], ("unit_name",) if unit else ())
+        return self.tabled(rows, ("unit_name",) if unit else ())
 
     def tabled(self, found: Sequence[Mapping[str, Any]], hidden: Sequence[str] = (), unit: str = "") -> Table | None:
         """Rows as a table whose cells lead on."""

@@ -46,9 +46,6 @@ async def today(request: Request, visit: Inspector, connection: Writing) -> Resp
         [counts] = await ask.own("today_counts")
         found = {name: await (ask.shared if name in _SHARED else ask.own)(name) for name in _LISTS}
         lists = [{"name": name, "table": ask.tabled(rows)} for name, rows in found.items()]
-        strange = await ask.strange(most=20)
-        if strange is not None:
-            lists.insert(_LISTS.index("today_silent") + 1, {"name": "strange", "table": strange})
     overdue = found["today_overdue"]
     counts = {**counts, "meters_overdue": overdue[0]["_meters"] if overdue else 0}
     figures = []
@@ -87,9 +84,12 @@ async def units(request: Request, visit: Inspector, q: Annotated[str, Query(max_
         hidden = ("meter_no", "point") if text is None else ()
         table = await ask.table("units_found", hidden, text=text, like=like)
         there = await ask.of_board("region_places") if text is None else ()
+        strange = await ask.strange() if text is None else None
     title = texts("units", visit.language)("places")
     picture = places(there, title=title, language=visit.language, href=unit_href)
-    return answer(request, "units", visit=visit, here="units", table=table, q=text or "", places=picture)
+    return answer(
+        request, "units", visit=visit, here="units", table=table, q=text or "", places=picture, strange=strange
+    )
 
 
 def _labelled(text: str) -> tuple[str, str] | None:

@@ -442,9 +442,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--sites", default=",".join(SITES))
     parser.add_argument("--scale", type=float, default=1.0, help="1: 44 groups of ten a site")
-    parser.add_argument(
-        "--seed", type=int, default=101, help="below 100 to choose, from 100 on to report; 0: only choose"
-    )
+    parser.add_argument("--seed", type=int, default=101, help="below 100 to choose, from 100 on to report; 0: choose")
     parser.add_argument("--leave-one-out", action="store_true", help="three sites choose for the fourth, seeds 12, 13")
     chosen = parser.parse_args()
     began = time.perf_counter()

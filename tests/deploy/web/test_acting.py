@@ -90,7 +90,7 @@ def uncounted(office: Office) -> Iterator[str]:
 
 def test_a_meter_of_which_only_unknown_registers_came_is_named(office: Office, uncounted: str) -> None:
     staff, own, other = (office.browser(login) for login in ("chief", "first", "second"))
-    for browser, page in ((staff, "/today"), (staff, "/unit/meters?unit=U1"), (own, "/unit/meters")):
+    for browser, page in ((staff, "/units"), (staff, "/unit/meters?unit=U1"), (own, "/unit/meters")):
         browser.post("/language", data={"language": "en"})
         shown = browser.get(page).text
         assert "nothing is counted" in shown, page
