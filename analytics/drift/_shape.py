@@ -19,8 +19,8 @@ _NEAR = 3.84
 """Starts within this deviance of the best belong to its 95 % interval (chi-squared, one parameter)."""
 _STEP_BONUS = 4.0
 """Deviance by which a ramp must fit better than a step, for its additional parameter."""
-_RAMP_LEAD = 2.0
-"""Deviance by which a ramp must fit better than a step in hindsight: one parameter by chance (AIC)."""
+_RAMP_LEAD = 3.0
+"""Deviance by which a ramp must fit better than a step in hindsight."""
 _BACK_DAYS = (0, 1, 2, 4, 7, 10, 14, 21, 28, 35)
 """A ramp may begin this many days before the day first taken for a step."""
 _LATE_DAYS = (0, 1, 2, 3, 4)

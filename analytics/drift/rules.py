@@ -89,7 +89,7 @@ class BalanceRules:
     sharp: float = 0.004
     blur: float = 0.3
     margin: float = 4.0
-    late_margin: float = 1.0
+    late_margin: float = 2.5
     likely: float = 0.45
     least: float = 0.6
     sure: float = 1.0

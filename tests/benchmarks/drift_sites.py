@@ -53,8 +53,9 @@ _BEFORE = BalanceRules(own=0.1, common=0.1, loss_wander=0.0003, late_margin=4.0,
 CHOICES: Mapping[str, BalanceRules] = {
     "before": _BEFORE,
     "wander halved": BalanceRules(late_margin=4.0, sure=1.64),
-    "and named later by less": BalanceRules(sure=1.64),
-    "and sure by 1": BalanceRules(),
+    "and named later by less": BalanceRules(late_margin=1.0, sure=1.64),
+    "and sure by 1": BalanceRules(late_margin=1.0),
+    "and by a margin of 2.5": BalanceRules(),
     "and threshold 3.2": BalanceRules(alarm=3.2),
 }
 """Rules that `leave_one_out` chooses from, each with what the ones above it change."""
