@@ -144,10 +144,12 @@ class Questions:
 
     async def strange(self, unit: str | None = None) -> Table | None:
         """Meters of which only registers came that nobody knows, of a unit or of all; None where there are none."""
-        found = await self.own("strange_registers", unit=unit)
+        mine = self._visit.person.role == "enterprise"
+        found = await (self.own if mine else self.shared)("strange_registers")
         rows = [
             row | {"registers": ", ".join(names)}
             for row in found
+            if unit in {None, row["_unit"]}
             for names in [[name for name in row["registers"] if not is_apart(name)]]
             if names
         ]
