@@ -12,7 +12,7 @@ from typing import Any, Final
 from analytics.alerting.signal import FINDING, VERIFICATION
 from analytics.domain.words import EDITIONS, Language, Phrase, due_phrase
 
-__all__ = ["evidence_in_words", "percent"]
+__all__ = ["evidence_in_words", "evidence_of_detection", "evidence_of_finding", "percent"]
 
 _LIKELY: Final = 0.05
 """Other explanations below this share are not named. [1]"""
@@ -64,6 +64,32 @@ def evidence_in_words(
     """
     told = _BY_KIND.get(kind, _register)
     return [part for part in told(evidence, magnitude, language, zone) if part]
+
+
+def evidence_of_detection(row: Mapping[str, Any]) -> dict[str, Any]:
+    """The stored evidence with what is stored beside it: the interval of its size, and the unit of its amounts.
+
+    Parameters
+    ----------
+    row : mapping
+        With ``evidence``, ``magnitude_low`` and ``magnitude_high`` [1 for an error], and ``energy_unit``.
+    """
+    found = dict(row["evidence"]) if isinstance(row["evidence"], dict) else {}
+    if row["magnitude_low"] is not None and row["magnitude_high"] is not None:
+        found |= {"magnitude_low": row["magnitude_low"], "magnitude_high": row["magnitude_high"]}
+    return found | {"amount_unit": row["energy_unit"]} if row["energy_unit"] else found
+
+
+def evidence_of_finding(row: Mapping[str, Any]) -> dict[str, Any]:
+    """What a finding rests on, of the columns that state it; English stands in where there is no Chinese."""
+    return {
+        "edition": row["edition"],
+        "clause": row["clause"],
+        "required": row["required_zh"] or row["required"],
+        "found": row["found_zh"] or row["found"],
+        "required_en": row["required"],
+        "found_en": row["found"],
+    }
 
 
 def percent(share: float, digits: int = 1) -> str:

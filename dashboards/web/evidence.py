@@ -2,14 +2,12 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, tzinfo
-from typing import Any, Final
+from typing import Any
 
-from analytics.alerting.evidence import evidence_in_words
+from analytics.alerting.evidence import evidence_in_words, evidence_of_detection, evidence_of_finding
 from analytics.domain.words import Language
 
 __all__ = ["evidence_rows"]
-
-_OF_A_FINDING: Final = ("edition", "clause")
 
 
 def evidence_rows(
@@ -52,15 +50,9 @@ def _words(row: Mapping[str, Any], language: Language, zone: tzinfo) -> list[str
 
 def _facts(row: Mapping[str, Any]) -> dict[str, Any]:
     """What `evidence_in_words` knows, out of a detection's stored evidence or the columns of what else there is."""
-    facts = dict(row["evidence"]) if isinstance(row["evidence"], dict) else {}
-    if row["magnitude_low"] is not None and row["magnitude_high"] is not None:
-        facts |= {"magnitude_low": row["magnitude_low"], "magnitude_high": row["magnitude_high"]}
-    if row["energy_unit"]:
-        facts["amount_unit"] = row["energy_unit"]
+    facts = evidence_of_detection(row)
     if row.get("clause"):
-        facts |= {name: row[name] for name in _OF_A_FINDING}
-        facts |= {"required": row["required_zh"] or row["required"], "required_en": row["required"]}
-        facts |= {"found": row["found_zh"] or row["found"], "found_en": row["found"]}
+        facts |= evidence_of_finding(row)
     if isinstance(row.get("verification_due"), date):
         facts |= {"verification_due": row["verification_due"].isoformat(), "days_left": row["days_left"]}
     return facts

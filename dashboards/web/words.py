@@ -43,7 +43,6 @@ COLUMNS: Final = phrases(
     registers=("数据项", "registers"),
     alert_action=("动作", "action"),
     dial_before=("此前示值", "dial before"),
-    dial_at=("当时示值", "dial then"),
     dial_after=("此后示值", "dial after"),
     days_over=("超期天数", "days overdue"),
     late=("已逾期", "late"),

@@ -6,6 +6,7 @@ from typing import Any, Final, NamedTuple
 
 import psycopg
 
+from analytics.alerting.evidence import evidence_of_detection, evidence_of_finding
 from analytics.alerting.signal import FINDING, KINDS, VERIFICATION, Signal, Source
 from analytics.domain.severity import Severity
 from streams.alerts.aside import Aside
@@ -140,18 +141,10 @@ def _detection(row: Mapping[str, Any], now: datetime, severities: Mapping[str, S
         confidence=row["confidence"],
         energy=row["energy"],
         energy_unit=row["energy_unit"] if row["energy"] is not None else "",
-        evidence=_measured(row),
+        evidence=evidence_of_detection(row),
         unit_meters=row["meters"] or 0,
     )
     return LocatedSignal(signal, row["unit_id"], row["point_id"], row["meter_id"])
-
-
-def _measured(row: Mapping[str, Any]) -> dict[str, Any]:
-    """The evidence with what is stored beside it: the interval of its size, and the unit of its amounts."""
-    found = dict(row["evidence"]) if isinstance(row["evidence"], dict) else {}
-    if row["magnitude_low"] is not None and row["magnitude_high"] is not None:
-        found |= {"magnitude_low": row["magnitude_low"], "magnitude_high": row["magnitude_high"]}
-    return found | {"amount_unit": row["energy_unit"]} if row["energy_unit"] else found
 
 
 def _only_watched(evidence: object) -> bool:
@@ -176,14 +169,7 @@ def _finding(row: Mapping[str, Any], now: datetime) -> LocatedSignal:
         ended_at=row["closed_at"],
         standing=fails and row["closed_at"] is None,
         withdrawn=not fails,
-        evidence={
-            "edition": row["edition"],
-            "clause": row["clause"],
-            "required": row["required_zh"] or row["required"],
-            "found": row["found_zh"] or row["found"],
-            "required_en": row["required"],
-            "found_en": row["found"],
-        },
+        evidence=evidence_of_finding(row),
     )
     return LocatedSignal(signal, row["unit_id"], row["point_id"], row["meter_id"])
 
